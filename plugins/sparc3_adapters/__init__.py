@@ -1,0 +1,1 @@
+"""The built-in model adapters and named models, one a file."""

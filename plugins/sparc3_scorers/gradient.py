@@ -1,0 +1,53 @@
+"""Gradient: |w · ∂L/∂w|, the first-order change of the objective when a weight is removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sparc3_bench import Aggregation, Scorer, hookimpl
+
+if TYPE_CHECKING:
+    from sparc3_bench import ModelView, ReferenceSamples, ScoreMap
+
+
+@dataclass(frozen=True)
+class Gradient(Scorer):
+    """Saliency w · ∂L/∂w [molchanov2017, eq. 6], or the sensitivity ∂L/∂w.
+
+    Parameters
+    ----------
+    aggregation
+        How contributions of tokens and samples are combined; see `Aggregation`.
+    times_weight
+        Whether the gradient is multiplied by the weight.
+    standard_error
+        Whether to keep each score's standard error over the reference samples.
+    """
+
+    name = "gradient"
+    title = "Gradient"
+    citation = "molchanov2017"
+
+    aggregation: Aggregation = "token-abs"
+    times_weight: bool = True
+    standard_error: bool = False
+
+    def score(self, model: ModelView, reference: ReferenceSamples) -> ScoreMap:
+        """Return the saliency of every weight; in [0, ∞) unless the aggregation is signed."""
+        from sparc3_bench import Accumulator
+
+        accumulator = Accumulator(
+            model.weights(),
+            self.aggregation,
+            times_weight=self.times_weight,
+            second_moment=self.standard_error,
+        )
+        model.attribute(reference, accumulator.fold)
+        return accumulator.scores()
+
+
+@hookimpl
+def sparc3_register_scorers() -> list[type[Scorer]]:
+    """Register the scorer."""
+    return [Gradient]

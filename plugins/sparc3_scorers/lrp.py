@@ -1,0 +1,71 @@
+"""LRP: weight relevance by layer-wise relevance propagation (AttnLRP, CP-LRP).
+
+The authors of LRP state that it is patented technology which can be used free of charge for
+personal and scientific purposes only. This file's own licence (Apache-2.0) grants no right to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sparc3_bench import Aggregation, Scorer, Sparc3Error, hookimpl
+
+if TYPE_CHECKING:
+    from sparc3_bench import ModelView, ReferenceSamples, ScoreMap
+
+Variant = Literal["attnlrp", "cp-lrp"]
+"""AttnLRP [achtibat2024], or conservative propagation [ali2022]: attention and gates constant."""
+
+
+@dataclass(frozen=True)
+class Lrp(Scorer):
+    """Relevance of a weight, R_w = w · a · R_out / z [becking2022; hatefi2025, eq. 8].
+
+    It equals the weight times its gradient under a modified backward pass; see `lrp_rules`.
+
+    Parameters
+    ----------
+    variant
+        Which rules to propagate with.
+    aggregation
+        How contributions of tokens and samples are combined; see `Aggregation`.
+    standard_error
+        Whether to keep each score's standard error over the reference samples.
+
+    Notes
+    -----
+    The ε of the linear rule is 0, as in every implementation by modified gradients.
+    """
+
+    name = "lrp"
+    title = "LRP"
+    citation = "hatefi2025; achtibat2024"
+
+    variant: Variant = "attnlrp"
+    aggregation: Aggregation = "token-abs"
+    standard_error: bool = False
+
+    def __post_init__(self) -> None:
+        if self.variant not in ("attnlrp", "cp-lrp"):
+            raise Sparc3Error(
+                f"`variant` of scorer 'lrp' must be 'attnlrp' or 'cp-lrp', got '{self.variant}'."
+            )
+
+    def score(self, model: ModelView, reference: ReferenceSamples) -> ScoreMap:
+        """Return the relevance of every weight; in [0, ∞) unless the aggregation is signed."""
+        from sparc3_bench import Accumulator
+        from sparc3_scorers.lrp_rules import propagating
+
+        accumulator = Accumulator(
+            model.weights(), self.aggregation, second_moment=self.standard_error
+        )
+        with propagating(model, self.variant):
+            model.attribute(reference, accumulator.fold)
+        return accumulator.scores()
+
+
+@hookimpl
+def sparc3_register_scorers() -> list[type[Scorer]]:
+    """Register the scorer."""
+    return [Lrp]

@@ -1,0 +1,52 @@
+"""Wanda: |W| · ‖X‖₂, the weight times the norm of the feature it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from sparc3_bench import Scorer, hookimpl
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sparc3_bench import ModelView, ReferenceSamples
+
+
+class Wanda(Scorer):
+    """Importance = |W| · ‖X‖₂, X the inputs of the matrix over all tokens [sun2024wanda, eq. 1].
+
+    Notes
+    -----
+    Published with group `row` and schedule `blockwise`. The authors' code averages the squared
+    norm over sequences; the constant between that and the norm over all tokens changes no ranking
+    within a row, a layer, or (all matrices seeing the same tokens) the model.
+    """
+
+    name = "wanda"
+    title = "Wanda"
+    citation = "sun2024wanda"
+
+    def score(self, model: ModelView, reference: ReferenceSamples) -> Mapping[str, Tensor]:
+        """Return |W| · ‖X‖₂ of every weight, in [0, ∞)."""
+        import torch
+
+        square_sum: dict[str, Tensor] = {}
+
+        def add(name: str, inputs: Tensor) -> None:
+            # float64, so that the order in which batches arrive is lost in rounding to float32.
+            squares = inputs.square().sum(0, dtype=torch.float64)
+            square_sum[name] = square_sum[name] + squares if name in square_sum else squares
+
+        with model.observe(add):
+            model.run(reference)
+        return {
+            name: weight.matrix.float().abs() * square_sum[name].sqrt().float()
+            for name, weight in model.weights().items()
+        }
+
+
+@hookimpl
+def sparc3_register_scorers() -> list[type[Scorer]]:
+    """Register the scorer."""
+    return [Wanda]

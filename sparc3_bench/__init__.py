@@ -1,0 +1,65 @@
+"""sparc3-bench: how good is a way to score the weights of a language model, at what cost.
+
+The names below are all that a plugin needs; they load on first use, so that importing the package
+imports no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparc3_bench.assets import Asset as Asset
+    from sparc3_bench.assets import fetch as fetch
+    from sparc3_bench.assets import file_digest as file_digest
+    from sparc3_bench.attribution.accumulator import Accumulator as Accumulator
+    from sparc3_bench.attribution.reference import Batch as Batch
+    from sparc3_bench.attribution.reference import ReferenceSamples as ReferenceSamples
+    from sparc3_bench.attribution.reference import find_objective as find_objective
+    from sparc3_bench.attribution.scores import ScoreMap as ScoreMap
+    from sparc3_bench.contracts import Aggregation as Aggregation
+    from sparc3_bench.contracts import Evaluation as Evaluation
+    from sparc3_bench.contracts import Metric as Metric
+    from sparc3_bench.contracts import ModelAdapter as ModelAdapter
+    from sparc3_bench.contracts import ModelSource as ModelSource
+    from sparc3_bench.contracts import PreparedTask as PreparedTask
+    from sparc3_bench.contracts import Role as Role
+    from sparc3_bench.contracts import Scorer as Scorer
+    from sparc3_bench.contracts import Task as Task
+    from sparc3_bench.errors import Sparc3Error as Sparc3Error
+    from sparc3_bench.hookspecs import hookimpl as hookimpl
+    from sparc3_bench.model.view import ModelView as ModelView
+    from sparc3_bench.record.spec import DatasetRecord as DatasetRecord
+
+_HOMES = {
+    "Accumulator": "sparc3_bench.attribution.accumulator",
+    "Aggregation": "sparc3_bench.contracts",
+    "Asset": "sparc3_bench.assets",
+    "Batch": "sparc3_bench.attribution.reference",
+    "DatasetRecord": "sparc3_bench.record.spec",
+    "Evaluation": "sparc3_bench.contracts",
+    "Metric": "sparc3_bench.contracts",
+    "ModelAdapter": "sparc3_bench.contracts",
+    "ModelSource": "sparc3_bench.contracts",
+    "ModelView": "sparc3_bench.model.view",
+    "PreparedTask": "sparc3_bench.contracts",
+    "ReferenceSamples": "sparc3_bench.attribution.reference",
+    "Role": "sparc3_bench.contracts",
+    "ScoreMap": "sparc3_bench.attribution.scores",
+    "Scorer": "sparc3_bench.contracts",
+    "Sparc3Error": "sparc3_bench.errors",
+    "Task": "sparc3_bench.contracts",
+    "fetch": "sparc3_bench.assets",
+    "file_digest": "sparc3_bench.assets",
+    "find_objective": "sparc3_bench.attribution.reference",
+    "hookimpl": "sparc3_bench.hookspecs",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'sparc3_bench' has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""Stage one: samples and an objective in, importance scores out."""

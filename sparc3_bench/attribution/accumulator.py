@@ -1,0 +1,157 @@
+"""Accumulator: fold contributions to scores as they arrive, in float32, and free them.
+
+Every gradient-type scorer shares it. A matrix with inputs ``a`` and (modified) output gradients
+``g``, ``[tokens, features]`` each, has the gradient ``g.T @ a``; the aggregations differ in where
+the absolute value stands, and that decides rankings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, get_args
+
+import torch
+from torch import Tensor
+
+from sparc3_bench.attribution.scores import ScoreMap
+from sparc3_bench.contracts import Aggregation
+from sparc3_bench.errors import Sparc3Error, UnknownNameError
+from sparc3_bench.model.weights import statistics_dtype
+
+if TYPE_CHECKING:
+    from sparc3_bench.model.weights import PrunableWeight
+
+AGGREGATIONS = get_args(Aggregation)
+
+
+class Accumulator:
+    """Running scores of every weight in scope.
+
+    Parameters
+    ----------
+    weights
+        The weights to score.
+    aggregation
+        How contributions are combined.
+    times_weight
+        Whether each score is multiplied by its weight (saliency, relevance) or left as a
+        sensitivity. The absolute weight is used wherever the aggregation has taken the absolute
+        value already.
+    second_moment
+        Whether to keep squares of the per-sample contributions, which give each score's standard
+        error over samples. Not for `token-rms`.
+    """
+
+    def __init__(
+        self,
+        weights: Mapping[str, PrunableWeight],
+        aggregation: Aggregation,
+        *,
+        times_weight: bool = True,
+        second_moment: bool = False,
+    ) -> None:
+        if aggregation not in AGGREGATIONS:
+            raise UnknownNameError("aggregation", aggregation, AGGREGATIONS)
+        if second_moment and aggregation == "token-rms":
+            raise Sparc3Error(
+                "`second_moment` does not go with aggregation 'token-rms', whose scores are no "
+                "means over samples; choose another aggregation."
+            )
+        self._weights = weights
+        self._aggregation = aggregation
+        self._times_weight = times_weight
+        self._second_moment = second_moment
+        self._sums = {
+            name: torch.zeros(
+                weight.matrix.shape,
+                dtype=statistics_dtype(weight.matrix),
+                device=weight.matrix.device,
+            )
+            for name, weight in weights.items()
+        }
+        self._squares = (
+            {name: torch.zeros_like(total) for name, total in self._sums.items()}
+            if second_moment
+            else {}
+        )
+        self._biases = {
+            name: torch.zeros_like(weight.bias, dtype=statistics_dtype(weight.bias))
+            for name, weight in weights.items()
+            if weight.bias is not None
+        }
+        self._counts = dict.fromkeys(weights, 0)
+
+    def fold(self, name: str, inputs: Tensor, gradients: Tensor) -> None:
+        """Add one sample's contribution to the weight `name`.
+
+        Parameters
+        ----------
+        name
+            The weight.
+        inputs
+            ``[tokens, in_features]``.
+        gradients
+            ``[tokens, out_features]``, of the outputs.
+        """
+        self._counts[name] += 1
+        count, total = self._counts[name], self._sums[name]
+        a, g = inputs, gradients
+        if self._aggregation == "token-abs":
+            a, g = a.abs(), g.abs()
+        elif self._aggregation == "token-rms":
+            a, g = a.square(), g.square()
+        if self._aggregation == "mean-of-abs" or self._second_moment:
+            contribution = g.T @ a
+            if self._aggregation == "mean-of-abs":
+                contribution.abs_()
+            total.add_(contribution)
+            if self._second_moment and count > 1:
+                # Youngs and Cramer's update: no difference of two large squares.
+                deviation = contribution.mul_(count).sub_(total)
+                self._squares[name].addcmul_(deviation, deviation, value=1 / (count * (count - 1)))
+        else:
+            total.addmm_(g.T, a)
+        if name in self._biases:
+            summed = g.sum(0)
+            self._biases[name].add_(summed.abs_() if self._aggregation == "mean-of-abs" else summed)
+
+    def scores(self) -> ScoreMap:
+        """Return the scores; the accumulator is spent afterwards.
+
+        Raises
+        ------
+        Sparc3Error
+            When a weight received nothing, e.g. because the model never ran through it.
+        """
+        idle = [name for name, count in self._counts.items() if count == 0]
+        if idle:
+            raise Sparc3Error(
+                f"No gradient reached '{idle[0]}'; the objective does not depend on it. "
+                "Choose another objective or scope."
+            )
+        if self._second_moment and min(self._counts.values()) < 2:
+            raise Sparc3Error(
+                "Standard errors need at least two reference samples; give more samples or leave "
+                "`second_moment` off."
+            )
+        weights, errors, biases = {}, {}, {}
+        for name in list(self._sums):
+            count, weight = self._counts[name], self._weights[name]
+            matrix = weight.matrix.to(statistics_dtype(weight.matrix))
+            weights[name] = self._finish(self._sums.pop(name).div_(count), matrix)
+            if self._second_moment:
+                error = self._squares.pop(name).div_(count * (count - 1)).sqrt_()
+                errors[name] = error.mul_(matrix.abs()) if self._times_weight else error
+            if name in self._biases and weight.bias is not None:
+                biases[name] = self._finish(self._biases.pop(name).div_(count), weight.bias)
+        return ScoreMap(weights, biases, errors)
+
+    def _finish(self, mean: Tensor, matrix: Tensor) -> Tensor:
+        match self._aggregation:
+            case "signed-mean":
+                return mean.mul_(matrix) if self._times_weight else mean
+            case "abs-of-mean":
+                mean = mean.abs_()
+            case "token-rms":
+                mean = mean.sqrt_()
+        return mean.mul_(matrix.abs()) if self._times_weight else mean

@@ -1,0 +1,130 @@
+"""ReferenceSamples: the token sequences and the objective that steer the scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sparc3_bench.errors import Sparc3Error, UnknownNameError
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some samples, right-padded to one length.
+
+    Attributes
+    ----------
+    input_ids
+        ``[samples, tokens]``.
+    attention_mask
+        ``[samples, tokens]``, 1 for a token, 0 for padding.
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no padding."""
+        return bool(self.attention_mask.all())
+
+    @property
+    def labels(self) -> Tensor:
+        """The next token at every position, ``[samples, tokens - 1]``; -100 where none is."""
+        return self.input_ids[:, 1:].masked_fill(self.attention_mask[:, 1:] == 0, -100)
+
+
+Objective = Callable[[Tensor, Batch], Tensor]
+"""Logits ``[samples, tokens, vocabulary]`` and their batch to a scalar, summed over samples."""
+
+
+def label_log_probability(logits: Tensor, batch: Batch) -> Tensor:
+    """Sum of the log-probabilities of the next tokens."""
+    return -functional.cross_entropy(
+        logits[:, :-1].flatten(0, 1).float(), batch.labels.flatten(), reduction="sum"
+    )
+
+
+def label_logit(logits: Tensor, batch: Batch) -> Tensor:
+    """Sum of the logits of the next tokens."""
+    labels = batch.labels
+    picked = logits[:, :-1].float().gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    return (picked * (labels >= 0)).sum()
+
+
+def argmax_logit(logits: Tensor, batch: Batch) -> Tensor:
+    """Sum of the largest logit at every position that has a next token."""
+    return (logits[:, :-1].float().amax(-1) * (batch.labels >= 0)).sum()
+
+
+def loss(logits: Tensor, batch: Batch) -> Tensor:
+    """Mean negative log-probability of the next tokens, summed over samples."""
+    labels = batch.labels
+    losses = functional.cross_entropy(
+        logits[:, :-1].flatten(0, 1).float(), labels.flatten(), reduction="none"
+    ).view_as(labels)
+    return (losses.sum(-1) / (labels >= 0).sum(-1).clamp(min=1)).sum()
+
+
+OBJECTIVES: dict[str, Objective] = {
+    "label-log-probability": label_log_probability,
+    "label-logit": label_logit,
+    "argmax-logit": argmax_logit,
+    "loss": loss,
+}
+"""Objectives that make sense for any text; a task may add its own."""
+
+
+@dataclass(frozen=True)
+class ReferenceSamples:
+    """The data that steers scoring (Wanda's "calibration set").
+
+    Attributes
+    ----------
+    samples
+        Token ids of each sample, at least two tokens each.
+    objective
+        The scalar that is attributed.
+    seed
+        Seed of the run; a stochastic scorer draws from it.
+    batch_size
+        Samples run at once. Scores do not depend on it beyond rounding.
+    progress
+        Called with (samples done, samples in all).
+    """
+
+    samples: Sequence[Sequence[int]]
+    objective: Objective
+    seed: int = 0
+    batch_size: int = 1
+    progress: Callable[[int, int], None] = field(default=lambda done, total: None, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.samples or min(len(sample) for sample in self.samples) < 2:
+            raise Sparc3Error(
+                "Reference samples must be at least one sequence of two tokens or more; "
+                "give more or longer text."
+            )
+
+    def batches(self, device: torch.device | str = "cpu") -> Iterator[Batch]:
+        """Yield the samples in order, `batch_size` at a time, reporting progress."""
+        total = len(self.samples)
+        for start in range(0, total, self.batch_size):
+            chosen = [torch.tensor(ids) for ids in self.samples[start : start + self.batch_size]]
+            input_ids = torch.nn.utils.rnn.pad_sequence(chosen, batch_first=True)
+            lengths = torch.tensor([len(ids) for ids in chosen])
+            mask = (torch.arange(input_ids.shape[1])[None] < lengths[:, None]).long()
+            yield Batch(input_ids.to(device), mask.to(device))
+            self.progress(min(start + self.batch_size, total), total)
+
+
+def find_objective(name: str) -> Objective:
+    """Return the general objective called `name`."""
+    try:
+        return OBJECTIVES[name]
+    except KeyError:
+        raise UnknownNameError("objective", name, OBJECTIVES) from None

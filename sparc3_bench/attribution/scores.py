@@ -1,0 +1,113 @@
+"""ScoreMap: the importance of every weight, checked, saved and loaded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from sparc3_bench.errors import Sparc3Error
+
+if TYPE_CHECKING:
+    from sparc3_bench.model.weights import PrunableWeight
+
+_BIAS, _ERROR = "#bias", "#standard-error"
+
+
+@dataclass(frozen=True)
+class ScoreMap(Mapping[str, Tensor]):
+    """Importance of every weight in scope; higher = more important, signs allowed.
+
+    Attributes
+    ----------
+    weights
+        Name to float32 ``[out_features, in_features]``.
+    biases
+        Name to float32 ``[out_features]``, where a scorer scores biases: they count in the score
+        of a neuron.
+    standard_errors
+        Name to float32 ``[out_features, in_features]``: the uncertainty of each score over the
+        reference samples, where a scorer keeps it.
+    """
+
+    weights: Mapping[str, Tensor]
+    biases: Mapping[str, Tensor] = field(default_factory=dict)
+    standard_errors: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.weights[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.weights)
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+
+def checked(
+    scores: ScoreMap | Mapping[str, Tensor], weights: Mapping[str, PrunableWeight], scorer: str
+) -> ScoreMap:
+    """Return `scores` as a ScoreMap in float32, in the order of `weights`.
+
+    Raises
+    ------
+    Sparc3Error
+        When a weight has no score, a score no weight, a shape is wrong or a number not finite.
+    """
+    score_map = scores if isinstance(scores, ScoreMap) else ScoreMap(scores)
+    missing, extra = weights.keys() - score_map.keys(), score_map.keys() - weights.keys()
+    if missing or extra:
+        problem = f"none for '{min(missing)}'" if missing else f"one for '{min(extra)}'"
+        raise Sparc3Error(
+            f"Scorer '{scorer}' returned {problem}; it must score exactly model.weights()."
+        )
+    whole: dict[str, Tensor] = {}
+    for name, weight in weights.items():
+        values, shape = score_map[name].detach(), weight.matrix.shape
+        if values.shape != shape:
+            raise Sparc3Error(
+                f"Scorer '{scorer}' returned scores for '{name}' with shape "
+                f"{list(values.shape)}; expected {list(shape)} ([out_features, in_features]). "
+                "Use weight.matrix, not module.weight."
+            )
+        values = values.float()
+        # One reduction instead of a mask: a sum is finite only if every term is.
+        if not torch.isfinite(values.sum(dtype=torch.float64)):
+            raise Sparc3Error(
+                f"Scorer '{scorer}' returned scores for '{name}' that are not finite; "
+                "accumulate in float32 and guard divisions."
+            )
+        whole[name] = values
+    return ScoreMap(whole, score_map.biases, score_map.standard_errors)
+
+
+def save_scores(scores: ScoreMap, path: Path, about: Mapping[str, Any]) -> None:
+    """Write a score artefact: safetensors, with `about` as JSON in its header."""
+    tensors = {name: values.contiguous() for name, values in scores.weights.items()}
+    tensors |= {name + _BIAS: values.contiguous() for name, values in scores.biases.items()}
+    tensors |= {name + _ERROR: v.contiguous() for name, v in scores.standard_errors.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    try:
+        save_file(tensors, part, metadata={"sparc3": json.dumps(about, sort_keys=True)})
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load_scores(path: Path) -> tuple[ScoreMap, dict[str, Any]]:
+    """Read a score artefact and what was said about it when it was saved."""
+    maps: dict[str, dict[str, Tensor]] = {"": {}, _BIAS: {}, _ERROR: {}}
+    with safe_open(path, framework="pt") as file:
+        about = json.loads((file.metadata() or {}).get("sparc3", "{}"))
+        for key in file.keys():  # noqa: SIM118  # the file is no mapping
+            name, mark, kind = key.partition("#")
+            maps[mark + kind][name] = file.get_tensor(key)
+    return ScoreMap(maps[""], maps[_BIAS], maps[_ERROR]), about

@@ -1,0 +1,41 @@
+"""The command `sparc3`: one file a subcommand; wrong input ends in one sentence and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from sparc3_bench.cli import doctor, listing, publish, run, score, validate
+from sparc3_bench.errors import Sparc3Error
+
+app = typer.Typer(
+    name="sparc3",
+    help="Compare ways to score the weights of a language model by importance.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("list")(listing.command)
+app.command("run")(run.command)
+app.command("score")(score.command)
+app.command("validate")(validate.command)
+app.command("publish")(publish.command)
+app.command("doctor")(doctor.command)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except Sparc3Error as error:
+        sys.exit(_told(str(error)))
+    except KeyboardInterrupt:
+        _told("Interrupted. What is finished is kept; the same command goes on from there.")
+        sys.exit(130)
+
+
+def _told(text: str) -> int:
+    typer.echo(text, err=True)
+    return 2

@@ -1,0 +1,100 @@
+"""What several subcommands share: options with their help, and the request made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sparc3_bench.assets import CACHE_VARIABLE, default_cache
+from sparc3_bench.errors import Sparc3Error
+
+ScorerNames = Annotated[
+    list[str],
+    typer.Option(
+        "--scorer",
+        help="Scorer to run, repeatable; NAME@0,1,2 runs it with these seeds.",
+        show_default=False,
+    ),
+]
+TaskName = Annotated[str, typer.Option("--task", help="Task to run.")]
+ModelName = Annotated[
+    str, typer.Option("--model", help="Named model, local folder, or Hugging Face id.")
+]
+ScorerOptions = Annotated[
+    list[str],
+    typer.Option(
+        "--scorer-option",
+        help="NAME=VALUE for every scorer that has it, SCORER.NAME=VALUE for one; repeatable.",
+    ),
+]
+TaskOptions = Annotated[
+    list[str], typer.Option("--task-option", help="NAME=VALUE; repeatable. See `sparc3 list`.")
+]
+Objective = Annotated[
+    str | None,
+    typer.Option(help="Scalar that is attributed; the task's default when absent."),
+]
+Scope = Annotated[str, typer.Option(help="Matrices that may be pruned: all, attention or mlp.")]
+Seed = Annotated[int, typer.Option(help="Seed of scorers named without one of their own.")]
+Dtype = Annotated[
+    str,
+    typer.Option(help="float32, bfloat16, or auto: bfloat16 where the processor has it."),
+]
+Device = Annotated[str, typer.Option(help="Torch device the model runs on.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Reference samples run at once.")]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        help=f"Folder for models, texts, scores and finished points [default: ${CACHE_VARIABLE}, "
+        "or sparc3-bench in the user's cache].",
+        show_default=False,
+    ),
+]
+
+
+def cache_folder(chosen: Path | None) -> Path:
+    """Return the cache folder to use."""
+    return chosen if chosen is not None else default_cache()
+
+
+def with_seeds(names: Sequence[str], default: int) -> list[tuple[str, list[int]]]:
+    """Return ``["wanda", "random@0,1"]`` as names with seeds.
+
+    Raises
+    ------
+    Sparc3Error
+        When a seed is no whole number.
+    """
+    found = []
+    for text in names:
+        name, at, seeds = text.partition("@")
+        try:
+            numbers = [int(seed) for seed in seeds.split(",")] if at else [default]
+        except ValueError:
+            raise Sparc3Error(
+                f"Scorer '{text}' has seeds that are no whole numbers; write NAME@0,1,2."
+            ) from None
+        found.append((name, numbers))
+    return found
+
+
+def numbers(text: str | None, option: str) -> list[float] | None:
+    """Return ``"0,0.5"`` as numbers.
+
+    Raises
+    ------
+    Sparc3Error
+        When a part is no number.
+    """
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise Sparc3Error(
+            f"`{option}` must be numbers with commas between, got '{text}'."
+        ) from None

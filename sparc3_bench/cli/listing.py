@@ -1,0 +1,39 @@
+"""`sparc3 list`: what is installed, and where it came from."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated
+
+import typer
+
+from sparc3_bench.errors import UnknownNameError
+from sparc3_bench.host import default_host
+
+_KINDS = ("scorer", "task", "adapter", "model")
+
+
+def command(
+    kind: Annotated[
+        str | None, typer.Argument(help="Only one kind: scorers, tasks, adapters or models.")
+    ] = None,
+) -> None:
+    """List scorers, tasks, adapters and named models, with options and origin.
+
+    Broken plugins are listed last, one sentence each.
+    """
+    chosen = _KINDS if kind is None else (kind.removesuffix("s"),)
+    if chosen[0] not in _KINDS:
+        raise UnknownNameError("kind", str(kind), [f"{k}s" for k in _KINDS])
+    host = default_host()
+    for each in chosen:
+        typer.echo(f"{each}s")
+        for name, entry in host.all(each).items():
+            summary = (entry.cls.__doc__ or "").strip().splitlines()[0]
+            origin = f"{entry.origin.distribution} {entry.origin.version}"
+            typer.echo(f"  {name:<16} {summary}  [{origin}]")
+            if dataclasses.is_dataclass(entry.cls):
+                options = ", ".join(f"{f.name}={f.default}" for f in dataclasses.fields(entry.cls))
+                typer.echo(f"  {'':<16} options: {options}")
+    for text in host.broken.values():
+        typer.echo(f"broken plugin: {text}", err=True)

@@ -1,0 +1,58 @@
+"""`sparc3 score`: attribution alone, written as a safetensors artefact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sparc3_bench.cli import common
+
+
+def command(
+    scorer: Annotated[str, typer.Option(help="Scorer to run.")],
+    out: Annotated[Path, typer.Option(help="File to write, *.safetensors.")],
+    task: common.TaskName = "compression",
+    model: common.ModelName = "smollm2-135m",
+    scope: common.Scope = "all",
+    objective: common.Objective = None,
+    scorer_option: common.ScorerOptions = [],  # noqa: B006
+    task_option: common.TaskOptions = [],  # noqa: B006
+    seed: common.Seed = 0,
+    dtype: common.Dtype = "auto",
+    device: common.Device = "cpu",
+    batch_size: common.BatchSize = 1,
+    cache: common.Cache = None,
+) -> None:
+    """Score the weights of a model and write the scores.
+
+    The file holds one float32 tensor a matrix, [out_features, in_features], higher = more
+    important; its header says how it was made.
+    """
+    from sparc3_bench.attribution.scores import save_scores
+    from sparc3_bench.host import default_host
+    from sparc3_bench.run.options import parse_pairs
+    from sparc3_bench.run.plan import Request, check_writable, plan
+    from sparc3_bench.run.progress import Reporter
+    from sparc3_bench.run.runner import Session
+
+    check_writable(out.parent)
+    request = Request(
+        scorers=[(scorer, [seed])],
+        task=task,
+        model=model,
+        scope=scope,  # type: ignore[arg-type]  # checked by plan
+        objective=objective,
+        scorer_options=parse_pairs(scorer_option),
+        task_options=parse_pairs(task_option),
+        dtype=dtype,
+        device=device,
+    )
+    folder = common.cache_folder(cache)
+    made = plan(request, default_host(), folder)
+    cell = made.cells[0]
+    scores, cost = Session(made, folder, Reporter(), batch_size).scores(cell, scorer)
+    save_scores(scores, out, {"spec": cell.spec.model_dump(mode="json"), "cost": cost.model_dump()})
+    weights = sum(values.numel() for values in scores.values())
+    typer.echo(f"{out}: {weights:,} scores in {len(scores)} matrices, {cost.seconds:.1f} s")

@@ -1,0 +1,239 @@
+"""The door: what the author of a scorer, task, adapter or named model implements, on one page.
+
+Nothing here imports torch, so that a plugin's class can be listed and described on a machine
+without it. Terms follow the glossary in ``docs/concepts.md``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sparc3_bench.attribution.reference import ReferenceSamples
+    from sparc3_bench.attribution.scores import ScoreMap
+    from sparc3_bench.model.view import ModelView
+    from sparc3_bench.record.spec import DatasetRecord
+
+Unit = Literal["weight", "neuron", "head"]
+"""What is removed as a whole: one weight, one MLP neuron, one attention head."""
+
+Group = Literal["row", "layer", "model"]
+"""The set ranked together: one output row, one matrix (or one block's units), everything."""
+
+Schedule = Literal["one-shot", "blockwise"]
+"""Scores of the dense model, or of each block behind the blocks already pruned."""
+
+Scope = Literal["all", "attention", "mlp"]
+"""Which matrices of the decoder blocks may be pruned. Embeddings and `lm_head` never are."""
+
+Aggregation = Literal["signed-mean", "abs-of-mean", "mean-of-abs", "token-abs", "token-rms"]
+"""How contributions of samples and tokens are combined into one score a weight.
+
+Over samples ``s``, with ``G_s = g_s.T @ a_s`` the gradient of a matrix with inputs ``a`` and output
+gradients ``g``: `signed-mean` is mean(G), `abs-of-mean` is abs(mean(G)), `mean-of-abs` is
+mean(abs(G)). Over tokens: `token-abs` is mean(abs(g).T @ abs(a)) and `token-rms` is
+sqrt(mean((g²).T @ (a²))), means over samples of sums over tokens.
+"""
+
+
+class Role(enum.StrEnum):
+    """What a module inside a decoder block does; adapters name roles, rules are chosen by role."""
+
+    QUERY = "query"
+    KEY = "key"
+    VALUE = "value"
+    QUERY_KEY_VALUE = "query-key-value"
+    """One matrix whose rows are queries, then keys, then values, a third each."""
+    ATTENTION_OUTPUT = "attention-output"
+    GATE = "gate"
+    UP = "up"
+    DOWN = "down"
+    ACTIVATION = "activation"
+    RMS_NORM = "rms-norm"
+    LAYER_NORM = "layer-norm"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How to read one number that a task reports."""
+
+    name: str
+    direction: Literal["higher", "lower"]
+    unit: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a task measured on one model.
+
+    Attributes
+    ----------
+    metrics
+        One finite number a metric declared by the task.
+    samples
+        Per-sample measurements, e.g. one loss a window, in a fixed order.
+    memory
+        Anything the task wants back as `dense` when it evaluates the pruned models; never saved.
+    """
+
+    metrics: Mapping[str, float]
+    samples: Mapping[str, Sequence[float]]
+    memory: Any = None
+
+
+class _Configurable:
+    """Options of a plugin are its dataclass fields: declared, typed, recorded and hashed."""
+
+    def options(self) -> dict[str, Any]:
+        """Return every option with its value, as JSON types."""
+        if not dataclasses.is_dataclass(self):
+            return {}
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+
+class Scorer(_Configurable, ABC):
+    """A way to score the weights of a language model by importance.
+
+    Options are the fields of a frozen dataclass; check their values in ``__post_init__`` and raise
+    :class:`~sparc3_bench.errors.Sparc3Error`. ("Scorer" here scores weights; in lm-eval and
+    inspect_ai a scorer grades answers.)
+    """
+
+    name: ClassVar[str]
+    """Typed by users, kebab-case."""
+    title: ClassVar[str]
+    """Shown on the leaderboard."""
+    citation: ClassVar[str] = ""
+    """Where the method comes from."""
+    default_group: ClassVar[Group] = "row"
+    """The comparison group used unless the user chooses another."""
+    needs_reference: ClassVar[bool] = True
+    """Whether `score` runs the model on the reference samples."""
+    is_control: ClassVar[bool] = False
+    """Whether the leaderboard draws this scorer's seeds as the band that others must leave."""
+
+    @abstractmethod
+    def score(
+        self, model: ModelView, reference: ReferenceSamples
+    ) -> ScoreMap | Mapping[str, Tensor]:
+        """Score every weight in the scope of `model`.
+
+        Parameters
+        ----------
+        model
+            The view to score. Use its `weights`, `observe`, `run` and `attribute`.
+        reference
+            The samples that steer the scores; `reference.seed` is the seed of the run.
+
+        Returns
+        -------
+        mapping
+            One tensor a name of ``model.weights()``, ``[out_features, in_features]``, finite;
+            higher means more important. Signs are kept: the pruner removes the lowest.
+        """
+
+
+class Task(_Configurable, ABC):
+    """What is asked of a pruned model: reference samples, and how to measure what is left."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    version: ClassVar[int]
+    """Raised whenever a change can move a number."""
+    metrics: ClassVar[tuple[Metric, ...]]
+    """The first is the one the leaderboard plots."""
+    amounts: ClassVar[tuple[float, ...]]
+    """Default sparsities: fractions of the scope that are removed; the first is 0."""
+    default_objective: ClassVar[str]
+
+    @abstractmethod
+    def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedTask:
+        """Fetch and tokenise the data, draw the reference with `seed`, and refuse bad data."""
+
+    def importance(self, scores: Mapping[str, ScoreMap]) -> ScoreMap:
+        """Turn the scores of every reference into the ranking that is pruned by (lowest first)."""
+        return scores["task"]
+
+
+class PreparedTask(ABC):
+    """A task with its data in memory."""
+
+    datasets: tuple[DatasetRecord, ...]
+    """Every text used, with digests and counts."""
+    warnings: tuple[str, ...] = ()
+
+    @abstractmethod
+    def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
+        """Return the reference samples by purpose; most tasks have one, called ``"task"``.
+
+        Raises
+        ------
+        UnknownNameError
+            When the task has no such objective.
+        """
+
+    @abstractmethod
+    def evaluate(
+        self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
+    ) -> Evaluation:
+        """Measure `model` as it is now.
+
+        Parameters
+        ----------
+        model
+            The model, dense or pruned.
+        dense
+            What this method returned for the dense model; None when `model` is the dense one.
+        progress
+            Called with (samples done, samples in all).
+        """
+
+
+class ModelAdapter(ABC):
+    """What the suite must know of an architecture: where its blocks are and what is in them.
+
+    The model's own forward runs, always; an adapter only names things.
+    """
+
+    name: ClassVar[str]
+    model_types: ClassVar[tuple[str, ...]]
+    """The ``config.model_type`` values served."""
+    blocks: ClassVar[str]
+    """Path of the list of decoder blocks, e.g. ``"model.layers"``."""
+    transposed: ClassVar[bool] = False
+    """Whether ``module.weight`` is stored ``[in_features, out_features]``."""
+
+    @abstractmethod
+    def roles(self, config: Any) -> Mapping[str, Role]:
+        """Return the role of every module of a block that has one, by path inside the block."""
+
+    def outer_norms(self, config: Any) -> Mapping[str, Role]:
+        """Return the normalisations outside the blocks, by path in the model."""
+        return {}
+
+    def heads(self, config: Any) -> int:
+        """Return the number of query heads of a block."""
+        return int(config.num_attention_heads)
+
+
+class ModelSource(ABC):
+    """A model with a name of its own that does not come from a hub."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    label: ClassVar[str]
+    """Printed beside every result, e.g. how the weights differ from the original ones."""
+    licence: ClassVar[str]
+
+    @abstractmethod
+    def fetch(self, cache: Path) -> Path:
+        """Return a local folder that transformers can load, making it on first use."""

@@ -1,0 +1,40 @@
+"""The errors a user of the suite can cause, each told in one sentence."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class Sparc3Error(Exception):
+    """A wrong input: the message names the subject, the rule and the way out.
+
+    The command line prints the message alone and exits with code 2.
+    """
+
+
+class UnknownNameError(Sparc3Error):
+    """A name that nothing is registered under."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], note: str = "") -> None:
+        names = sorted(known)
+        close = difflib.get_close_matches(name, names, n=1)
+        guess = f" Did you mean '{close[0]}'?" if close else ""
+        available = ", ".join(names) if names else "none"
+        super().__init__(f"Unknown {kind} '{name}'.{guess} Available: {available}.{note}")
+
+
+class PluginError(Sparc3Error):
+    """A plugin that cannot be used: a clash of names, a broken promise."""
+
+
+class ModelError(Sparc3Error):
+    """A model that cannot be loaded, or that no adapter serves."""
+
+
+class AssetError(Sparc3Error):
+    """A file that can be neither found in the cache nor fetched."""
+
+
+class RecordError(Sparc3Error):
+    """A result file that does not follow the schema."""

@@ -1,0 +1,202 @@
+"""PluginHost: find, load and name-check plugins, and explain what is broken."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import inspect
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+import pluggy
+
+from sparc3_bench import hookspecs
+from sparc3_bench.contracts import ModelAdapter, ModelSource, Scorer, Task
+from sparc3_bench.errors import PluginError, UnknownNameError
+
+_KINDS: dict[str, tuple[str, type]] = {
+    "scorer": ("sparc3_register_scorers", Scorer),
+    "task": ("sparc3_register_tasks", Task),
+    "adapter": ("sparc3_register_adapters", ModelAdapter),
+    "model": ("sparc3_register_models", ModelSource),
+}
+
+
+class EntryPoint(Protocol):
+    """The part of :class:`importlib.metadata.EntryPoint` that the host reads."""
+
+    @property
+    def name(self) -> str:
+        """The plugin's name."""
+
+    @property
+    def value(self) -> str:
+        """The module it names."""
+
+    @property
+    def dist(self) -> Any:
+        """The distribution that declares it."""
+
+    def load(self) -> Any:
+        """Import the module."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a plugin class came from."""
+
+    plugin: str
+    distribution: str
+    version: str
+    source_digest: str
+    """SHA-256 over the Python files beside the class's own, first 16 hex digits."""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A plugin class with its origin."""
+
+    cls: type[Any]
+    origin: Origin
+
+
+class PluginHost:
+    """Every scorer, task, adapter and named model installed.
+
+    Parameters
+    ----------
+    entry_points
+        The plugins to load, those of the environment by default.
+
+    Attributes
+    ----------
+    broken : dict of str to str
+        One sentence for every plugin that could not be used. The rest works.
+    """
+
+    def __init__(self, entry_points: Iterable[EntryPoint] | None = None) -> None:
+        found = (
+            importlib.metadata.entry_points(group=hookspecs.GROUP)
+            if entry_points is None
+            else entry_points
+        )
+        self.broken: dict[str, str] = {}
+        self._registered: dict[str, dict[str, Registered]] = {kind: {} for kind in _KINDS}
+        # By identity too: a distribution that is on sys.path twice lists its entry points twice.
+        unique = {(p.name, p.value, _distribution(p)[0]): p for p in found}
+        for point in sorted(unique.values(), key=lambda p: (p.name, _rank(p), _distribution(p))):
+            self._load(point)
+
+    def get(self, kind: str, name: str) -> Registered:
+        """Return the class registered under `name`.
+
+        Raises
+        ------
+        UnknownNameError
+            With the closest name, all names, and the plugins that are broken.
+        """
+        try:
+            return self._registered[kind][name]
+        except KeyError:
+            note = "".join(f" Broken plugin: {text}" for text in self.broken.values())
+            raise UnknownNameError(kind, name, self._registered[kind], note) from None
+
+    def all(self, kind: str) -> dict[str, Registered]:
+        """Return every class of a kind (`scorer`, `task`, `adapter`, `model`), by sorted name."""
+        return dict(sorted(self._registered[kind].items()))
+
+    def _load(self, point: EntryPoint) -> None:
+        distribution, version = _distribution(point)
+        label = f"{point.name} ({distribution} {version})"
+        try:
+            module = point.load()
+        except Exception as error:  # a stranger's import may raise anything
+            self.broken[label] = f"{label} cannot be imported: {type(error).__name__}: {error}."
+            return
+        # A manager of its own for each plugin, so that one bad plugin cannot spoil the others.
+        manager = pluggy.PluginManager(hookspecs.GROUP)
+        manager.add_hookspecs(hookspecs)
+        try:
+            manager.register(module, name=point.name)
+            manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            hooks = ", ".join(hook for hook, _ in _KINDS.values())
+            reason = str(error).splitlines()[-1]
+            self.broken[label] = f"{label} has an invalid hook: {reason}; the hooks are {hooks}."
+            return
+        try:
+            offered = [
+                (kind, self._checked(kind, cls, base, point))
+                for kind, (hook, base) in _KINDS.items()
+                for classes in getattr(manager.hook, hook)()
+                for cls in classes
+            ]
+        except PluginError as error:
+            self.broken[label] = f"{label}: {error}"
+            return
+        except Exception as error:
+            self.broken[label] = f"{label} failed in its hook: {type(error).__name__}: {error}."
+            return
+        for kind, entry in offered:
+            self._registered[kind][entry.cls.name] = entry
+
+    def _checked(self, kind: str, cls: Any, base: type, point: EntryPoint) -> Registered:
+        if not _is_subclass(cls, base):
+            raise PluginError(
+                f"{cls!r} is offered as a {kind} but is not a subclass of {base.__name__}; "
+                f"derive it from `sparc3_bench.{base.__name__}`."
+            )
+        if inspect.isabstract(cls):
+            missing = ", ".join(sorted(cls.__abstractmethods__))
+            raise PluginError(f"{kind} `{cls.__name__}` lacks {missing}; implement it.")
+        absent = [
+            name
+            for name in base.__annotations__
+            if not hasattr(cls, name) or getattr(cls, name) is None
+        ]
+        if absent:
+            raise PluginError(f"{kind} `{cls.__name__}` lacks the class attribute `{absent[0]}`.")
+        taken = self._registered[kind].get(cls.name)
+        if taken is not None:
+            raise PluginError(
+                f"the {kind} name '{cls.name}' is already taken by {taken.origin.distribution} "
+                f"{taken.origin.version}; rename one of them or uninstall it."
+            )
+        distribution, version = _distribution(point)
+        digest = _source_digest(importlib.import_module(cls.__module__))
+        return Registered(cls, Origin(point.name, distribution, version, digest))
+
+
+def _is_subclass(cls: Any, base: type) -> bool:
+    return inspect.isclass(cls) and issubclass(cls, base)
+
+
+def _distribution(point: EntryPoint) -> tuple[str, str]:
+    dist = point.dist
+    return ("unknown", "0") if dist is None else (dist.name, dist.version)
+
+
+def _rank(point: EntryPoint) -> bool:
+    """Built-ins first, so that in a clash of names the newcomer is the one refused."""
+    return _distribution(point)[0] != "sparc3-bench"
+
+
+def _source_digest(module: ModuleType) -> str:
+    path = Path(module.__file__ or "")
+    files = sorted(path.parent.glob("*.py")) if module.__package__ else [path]
+    digest = hashlib.sha256()
+    for file in files:
+        if file.is_file():
+            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@lru_cache(maxsize=1)
+def default_host() -> PluginHost:
+    """Return the host over all plugins installed in this environment, loaded once."""
+    return PluginHost()

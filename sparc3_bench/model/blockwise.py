@@ -1,0 +1,91 @@
+"""Walk a model block by block, each scored behind the blocks already pruned (Wanda's schedule).
+
+A block is re-run with the very call that the model's own forward made to it, so that nothing here
+depends on the signature of any architecture's layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from sparc3_bench.model.view import ModelView
+
+if TYPE_CHECKING:
+    from sparc3_bench.attribution.reference import Batch, ReferenceSamples
+
+
+@dataclass
+class _Recorded:
+    """One batch on its way through the blocks."""
+
+    batch: Batch
+    hidden: Tensor
+    """Inputs of the block that is next, ``[samples, tokens, features]``."""
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]]
+    """The other arguments of every block's call."""
+
+
+class BlockView(ModelView):
+    """A view whose scope is one block, and whose `run` runs that block alone."""
+
+    def __init__(self, whole: ModelView, index: int, recorded: list[_Recorded]) -> None:
+        self.__dict__.update(whole.__dict__)
+        self._weights = {n: w for n, w in whole.weights().items() if w.block == index}
+        self._index = index
+        self._recorded = recorded
+
+    def run(self, reference: ReferenceSamples) -> None:
+        """Run the block on the outputs of the blocks before it, as they are now."""
+        for record in self._recorded:
+            self._call(record)
+
+    def advance(self) -> None:
+        """Make this block's outputs, as it is now, the next block's inputs."""
+        for record in self._recorded:
+            output = self._call(record)
+            record.hidden = output[0] if isinstance(output, tuple) else output
+
+    def _call(self, record: _Recorded) -> Any:
+        args, kwargs = record.calls[self._index]
+        with torch.no_grad(), self.laid_out(record.batch):
+            return self.blocks[self._index](record.hidden, *args, **kwargs)
+
+
+def walk(view: ModelView, reference: ReferenceSamples) -> Iterator[BlockView]:
+    """Yield a view of each block in order.
+
+    What the caller removes from a block before asking for the next one is removed for all later
+    blocks; the caller undoes it at the end.
+    """
+    recorded = [_record(view, batch) for batch in reference.batches(view.device)]
+    for index in range(len(view.blocks)):
+        block = BlockView(view, index, recorded)
+        if block.weights():
+            yield block
+        block.advance()
+
+
+def _record(view: ModelView, batch: Batch) -> _Recorded:
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+    first: list[Tensor] = []
+
+    def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        rest = dict(kwargs)
+        hidden = args[0] if args else rest.pop("hidden_states")
+        if not first:
+            first.append(hidden)
+        calls.append((args[1:], rest))
+
+    handles = [b.register_forward_pre_hook(before, with_kwargs=True) for b in view.blocks]
+    try:
+        with torch.no_grad():
+            view.forward(batch)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return _Recorded(batch, first[0], calls)

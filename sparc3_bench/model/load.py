@@ -1,0 +1,166 @@
+"""Find a model by name, hub id or folder, choose its adapter, and load it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from sparc3_bench.assets import file_digest
+from sparc3_bench.contracts import ModelAdapter, Scope
+from sparc3_bench.errors import ModelError, UnknownNameError
+from sparc3_bench.host import PluginHost
+from sparc3_bench.model.view import ModelView
+from sparc3_bench.record.spec import ModelRef
+
+_WEIGHTS = ("*.safetensors", "*.bin")
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class FoundModel:
+    """A model that lies on this disk and that an adapter serves; its weights are not loaded yet."""
+
+    ref: ModelRef
+    folder: Path
+    adapter: ModelAdapter
+    tokenizer: Any
+
+    def load(self, scope: Scope) -> ModelView:
+        """Load the weights."""
+        model = AutoModelForCausalLM.from_pretrained(
+            self.folder, dtype=_DTYPES[self.ref.dtype], local_files_only=True
+        )
+        return ModelView(model.to(self.ref.device), self.adapter, self.tokenizer, scope)
+
+
+def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device: str) -> FoundModel:
+    """Find the model `model_id` and the adapter that serves it.
+
+    Parameters
+    ----------
+    model_id
+        A named model, a local folder, or the id of a model on the Hugging Face hub.
+    host
+        The plugins.
+    cache
+        Where named models keep their files.
+    dtype
+        ``"float32"``, ``"bfloat16"`` or ``"auto"``: bfloat16 where the processor computes in it.
+    device
+        A torch device.
+
+    Raises
+    ------
+    ModelError, UnknownNameError
+        When there is no such model, it has no weights, or no adapter serves it.
+    """
+    label = ""
+    if model_id in host.all("model"):
+        source = host.get("model", model_id).cls()
+        folder, label = source.fetch(cache), source.label
+    elif Path(model_id).is_dir():
+        folder = Path(model_id)
+    else:
+        folder = _download(model_id, host)
+    if not (folder / "config.json").is_file():
+        raise ModelError(
+            f"The folder {model_id} has no config.json; give a folder that "
+            "transformers' `save_pretrained` wrote."
+        )
+    files = sorted(path for pattern in _WEIGHTS for path in folder.glob(pattern))
+    if not files:
+        raise ModelError(
+            f"The folder {model_id} has no weights (*.safetensors or *.bin); give a folder that "
+            "transformers' `save_pretrained` wrote."
+        )
+    config = _config(folder, model_id)
+    adapter_name, adapter = _adapter(config, model_id, host)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError):
+        raise ModelError(
+            f"The folder {model_id} has no tokenizer; save it there with `save_pretrained`."
+        ) from None
+    name = folder.resolve().name if Path(model_id).is_dir() else model_id
+    ref = ModelRef(
+        id=name,
+        slug=re.sub(r"[^A-Za-z0-9._-]+", "--", name).strip("-._") or "model",
+        label=label,
+        model_type=config.model_type,
+        adapter=adapter_name,
+        weight_digest=_digest(files),
+        tokenizer_digest=_digest(sorted(folder.glob("token*")) + sorted(folder.glob("vocab*"))),
+        dtype=resolve_dtype(dtype),
+        device=torch.device(device).type,
+    )
+    return FoundModel(ref, folder, adapter, tokenizer)
+
+
+def resolve_dtype(dtype: str) -> str:
+    """Return `dtype`, with ``auto`` resolved for this processor."""
+    if dtype == "auto":
+        return "bfloat16" if computes_in_bfloat16() else "float32"
+    if dtype not in _DTYPES:
+        raise UnknownNameError("dtype", dtype, [*_DTYPES, "auto"])
+    return dtype
+
+
+def computes_in_bfloat16() -> bool:
+    """Return whether this processor has instructions for bfloat16, or an accelerator is there."""
+    if torch.accelerator.is_available():
+        return True
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and (
+        torch.cpu._is_avx512_bf16_supported() or not torch.cpu._is_avx512_supported()
+    )
+
+
+def _download(model_id: str, host: PluginHost) -> Path:
+    from huggingface_hub import snapshot_download
+
+    named = ", ".join(host.all("model")) or "none"
+    try:
+        return Path(
+            snapshot_download(
+                model_id,
+                allow_patterns=["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors", "*.bin"],
+            )
+        )
+    except Exception as error:  # the hub's client raises a dozen kinds
+        raise ModelError(
+            f"Model '{model_id}' is neither a named model ({named}) nor a local folder, and the "
+            f"hub cannot give it ({type(error).__name__}); check the name or the connection."
+        ) from None
+
+
+def _config(folder: Path, model_id: str) -> Any:
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        first = (str(error).splitlines() or ["no reason given"])[0]
+        raise ModelError(f"The config.json of {model_id} cannot be read: {first}") from None
+
+
+def _adapter(config: Any, model_id: str, host: PluginHost) -> tuple[str, ModelAdapter]:
+    served: list[str] = []
+    for name, entry in host.all("adapter").items():
+        if config.model_type in entry.cls.model_types:
+            return name, entry.cls()
+        served += entry.cls.model_types
+    raise ModelError(
+        f"Model '{model_id}' is of type '{config.model_type}', which no adapter serves; the suite "
+        f"prunes decoder-only language models of the types {', '.join(sorted(served))}, and a "
+        "plugin can add more."
+    )
+
+
+def _digest(files: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(f"{path.name} {file_digest(path)}\n".encode())
+    return digest.hexdigest()

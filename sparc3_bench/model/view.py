@@ -1,0 +1,216 @@
+"""ModelView: what a scorer or task may do with a model, everything undone on leaving.
+
+The model's own forward runs, with hooks; nothing here re-implements a layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from sparc3_bench.contracts import ModelAdapter, Role, Scope
+from sparc3_bench.model import masking
+from sparc3_bench.model.weights import (
+    PrunableWeight,
+    count_parameters,
+    find_blocks,
+    find_roles,
+    find_weights,
+    statistics_dtype,
+)
+
+if TYPE_CHECKING:
+    from sparc3_bench.attribution.reference import Batch, ReferenceSamples
+
+Observer = Callable[[str, Tensor], None]
+"""Called with a weight's name and its inputs ``[tokens, in_features]``, float32 or better,
+without padding."""
+
+Fold = Callable[[str, Tensor, Tensor], None]
+"""Called with a weight's name, its inputs and the gradients of its outputs, one sample at a time:
+``[tokens, in_features]`` and ``[tokens, out_features]``, float32 or better, without padding."""
+
+
+class ModelView:
+    """A causal language model seen through its adapter.
+
+    Parameters
+    ----------
+    model
+        A transformers causal language model.
+    adapter
+        The adapter that serves its architecture.
+    tokenizer
+        Its tokenizer, if any.
+    scope
+        Which matrices of the blocks may be pruned.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        adapter: ModelAdapter,
+        tokenizer: Any = None,
+        scope: Scope = "all",
+    ) -> None:
+        self.model = model.eval()
+        self.adapter = adapter
+        self.tokenizer = tokenizer
+        self.blocks = find_blocks(model, adapter)
+        self._roles = find_roles(model, adapter)
+        self._weights = find_weights(model, adapter, scope, self._roles)
+        self._layout: _Layout | None = None
+
+    @property
+    def config(self) -> Any:
+        """The model's configuration."""
+        return self.model.config
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.model.parameters()).device
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters of the whole model, shared ones counted once."""
+        return count_parameters(self.model)
+
+    def weights(self) -> dict[str, PrunableWeight]:
+        """Return the prunable matrices in scope, by name, in the order of the model."""
+        return dict(self._weights)
+
+    def roles(self) -> dict[str, tuple[nn.Module, Role]]:
+        """Return every module that has a role, by path in the model."""
+        return {name: (self.model.get_submodule(name), role) for name, role in self._roles.items()}
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Run the model's own forward and return the logits ``[samples, tokens, vocabulary]``."""
+        with self.laid_out(batch):
+            logits = self.model(
+                input_ids=batch.input_ids,
+                # Without padding the model may take its faster causal path.
+                attention_mask=None if batch.is_full else batch.attention_mask,
+                use_cache=False,
+            ).logits
+        assert isinstance(logits, Tensor)
+        return logits
+
+    @contextmanager
+    def laid_out(self, batch: Batch) -> Iterator[None]:
+        """Tell the hooks which rows of a matrix's inputs belong to which sample of `batch`."""
+        valid = None if batch.is_full else batch.attention_mask.bool()
+        self._layout = _Layout(batch.input_ids.shape[0], valid)
+        try:
+            yield
+        finally:
+            self._layout = None
+
+    @contextmanager
+    def observe(self, observer: Observer) -> Iterator[None]:
+        """Call `observer` with the inputs of every weight in scope whenever the model runs."""
+
+        def hook(name: str) -> Callable[..., None]:
+            def before(module: nn.Module, args: tuple[Any, ...]) -> None:
+                assert self._layout is not None
+                inputs = args[0].detach()
+                observer(name, self._layout.tokens(inputs).to(statistics_dtype(inputs)))
+
+            return before
+
+        with ExitStack() as stack:
+            for name, weight in self._weights.items():
+                stack.enter_context(_removing(weight.module.register_forward_pre_hook(hook(name))))
+            yield
+
+    def run(self, reference: ReferenceSamples) -> None:
+        """Run the model forward over the reference samples; see `observe`."""
+        with torch.no_grad():
+            for batch in reference.batches(self.device):
+                self.forward(batch)
+
+    def attribute(self, reference: ReferenceSamples, fold: Fold) -> None:
+        """Run the reference forward and backward, handing every weight's parts to `fold`.
+
+        No gradient of a weight is ever formed: with inputs `a` and output gradients `g` of one
+        matrix, ``g.T @ a`` is that gradient, and `fold` decides what becomes of it. Each pair is
+        freed as soon as it is folded.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(_frozen(self.model))
+            embeddings: nn.Module = self.model.get_input_embeddings()  # type: ignore[operator]
+            stack.enter_context(_removing(embeddings.register_forward_hook(_start_graph)))
+            for name, weight in self._weights.items():
+                hook = self._capture(name, fold)
+                stack.enter_context(_removing(weight.module.register_forward_hook(hook)))
+            with torch.enable_grad():
+                for batch in reference.batches(self.device):
+                    torch.autograd.backward(reference.objective(self.forward(batch), batch))
+
+    def _capture(self, name: str, fold: Fold) -> Callable[..., None]:
+        def after(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
+            inputs, layout = args[0].detach(), self._layout
+            assert layout is not None
+            dtype = statistics_dtype(inputs)
+
+            def backward(gradient: Tensor) -> None:
+                pairs = zip(layout.samples(inputs), layout.samples(gradient), strict=True)
+                for a, g in pairs:
+                    fold(name, a.to(dtype), g.to(dtype))
+
+            output.register_hook(backward)  # type: ignore[no-untyped-call]
+
+        return after
+
+    def masked(self, keep: masking.KeepMask) -> AbstractContextManager[None]:
+        """Remove what `keep` does not keep; on leaving, the same bits are back."""
+        return masking.masked(self._weights, keep)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How the rows of a module's inputs divide into samples and tokens.
+
+    Some architectures flatten ``[samples, tokens, features]`` to two dimensions on the way.
+    """
+
+    count: int
+    valid: Tensor | None
+
+    def samples(self, values: Tensor) -> Iterator[Tensor]:
+        for index, rows in enumerate(values.view(self.count, -1, values.shape[-1])):
+            yield rows if self.valid is None else rows[self.valid[index]]
+
+    def tokens(self, values: Tensor) -> Tensor:
+        flat = values.reshape(-1, values.shape[-1])
+        return flat if self.valid is None else flat[self.valid.flatten()]
+
+
+def _start_graph(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
+    return output.requires_grad_()
+
+
+@contextmanager
+def _removing(handle: Any) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def _frozen(model: nn.Module) -> Iterator[None]:
+    """Ask for no gradient of any parameter; afterwards the flags are as before."""
+    flags: Mapping[nn.Parameter, bool] = {p: p.requires_grad for p in model.parameters()}
+    for parameter in flags:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter, flag in flags.items():
+            parameter.requires_grad_(flag)

@@ -1,0 +1,203 @@
+"""Result: the JSON of one run on disk; reading, checking and writing it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, FiniteFloat, ValidationError, model_validator
+
+from sparc3_bench.errors import RecordError
+from sparc3_bench.record.spec import OnDisk, RunSpec
+
+SCHEMA_VERSION = 1
+"""Raised by any change to the fields below; every step gets a migration."""
+
+_MAX_BYTES = 20_000_000
+
+
+class MetricRecord(OnDisk):
+    """How to read a metric, as the task declared it."""
+
+    name: str
+    """Key in the points' `metrics`."""
+    direction: Literal["higher", "lower"]
+    """Which way is better."""
+    unit: str
+    """What one is counted in."""
+    title: str
+    """For readers."""
+
+
+class Amount(OnDisk):
+    """How much was removed."""
+
+    requested: Annotated[float, Field(ge=0, lt=1)]
+    """The sparsity asked for."""
+    in_scope: Annotated[float, Field(ge=0, le=1)]
+    """The fraction of the weights in scope that was removed."""
+    in_model: Annotated[float, Field(ge=0, le=1)]
+    """The fraction of all parameters of the model that was removed, each counted once."""
+    weights_removed: Annotated[int, Field(ge=0)]
+    """How many weights were removed."""
+
+
+class Point(OnDisk):
+    """One position on the curve."""
+
+    amount: Amount
+    """How much was removed."""
+    metrics: dict[str, FiniteFloat]
+    """The task's numbers."""
+    samples: dict[str, tuple[FiniteFloat, ...]]
+    """Per-sample measurements, in the same order at every point and in every run of the task."""
+
+
+class Phase(OnDisk):
+    """What one phase cost."""
+
+    seconds: Annotated[FiniteFloat, Field(ge=0)]
+    """Wall time."""
+    peak_bytes: Annotated[int, Field(ge=0)]
+    """Largest resident memory of the process during the phase."""
+
+
+class Environment(OnDisk):
+    """Where the run happened."""
+
+    python: str
+    """Version of Python."""
+    packages: dict[str, str]
+    """Versions of the packages that can move a number."""
+    platform: str
+    """Operating system and machine type."""
+    processor: str
+    """Name of the processor."""
+    threads: int
+    """Threads that torch used."""
+    memory_bytes: int
+    """Memory of the machine."""
+    source_digest: str
+    """SHA-256 over the suite's own files that compute, first 16 hex digits."""
+    commit: str | None
+    """Commit of the suite's source tree; null for an installed copy."""
+    dirty: bool | None
+    """Whether that tree had uncommitted changes."""
+
+
+class Result(OnDisk):
+    """One run: what was asked, what came out, what it cost, where it ran."""
+
+    schema_version: Literal[1]
+    """Version of this layout."""
+    key: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+    """Content key of the spec; part of the file's name."""
+    status: Literal["ok", "failed"]
+    """Whether the run finished. A failed run keeps its spec and says why in `error`."""
+    created: str
+    """When the run finished, UTC, ISO 8601."""
+    is_control: bool
+    """Whether the scorer is a control, drawn as a band."""
+    spec: RunSpec
+    """Everything that determines the numbers."""
+    metrics: tuple[MetricRecord, ...]
+    """How to read the numbers; the first is the task's main one."""
+    points: tuple[Point, ...]
+    """One a sparsity, in rising order; the first is the dense model."""
+    cost: dict[str, Phase]
+    """Cost of each phase: `attribution`, and `evaluation` (all points together)."""
+    environment: Environment
+    """Where the run happened."""
+    warnings: tuple[str, ...] = ()
+    """What a reader should know before comparing."""
+    error: str | None = None
+    """Why the run failed."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Result:
+        if self.key != self.spec.key:
+            raise ValueError(f"key is {self.key} but the spec hashes to {self.spec.key}")
+        if self.status == "failed":
+            if not self.error:
+                raise ValueError("a failed run must say why in `error`")
+            return self
+        asked = tuple(point.amount.requested for point in self.points)
+        if asked != self.spec.amounts:
+            raise ValueError(f"points are at {list(asked)}, not at spec.amounts")
+        names = [metric.name for metric in self.metrics]
+        for index, point in enumerate(self.points):
+            if sorted(point.metrics) != sorted(names):
+                raise ValueError(f"points.{index}.metrics must have exactly {sorted(names)}")
+        return self
+
+    def to_json(self) -> str:
+        """Return the text of the file: sorted keys, two spaces, one line end at the end."""
+        return (
+            json.dumps(
+                self.model_dump(mode="json"),
+                sort_keys=True,
+                indent=2,
+                allow_nan=False,
+                ensure_ascii=False,
+            )
+            + "\n"
+        )
+
+
+def read_result(path: Path) -> Result:
+    """Read and check one result file.
+
+    Raises
+    ------
+    RecordError
+        Naming the file and the path of the first offending field.
+    """
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise RecordError(f"{path} is larger than {_MAX_BYTES:,} bytes; it is not a result.")
+        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{path} is not valid JSON: {error}.") from None
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise RecordError(
+            f"{path} has schema_version {version}; this sparc3-bench reads up to "
+            f"{SCHEMA_VERSION}. Upgrade it."
+        )
+    try:
+        return Result.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the record"
+        more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise RecordError(f"{path}: `{field}`: {first['msg']}.{more}") from None
+
+
+def read_results(folder: Path) -> Iterator[tuple[Path, Result]]:
+    """Yield every result below `folder` with its path relative to it, in order of path."""
+    for path in sorted(folder.rglob("*.json")):
+        yield path.relative_to(folder), read_result(path)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` so that a reader sees the old file or the whole new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not allowed; use null with a reason")

@@ -1,0 +1,132 @@
+"""RunSpec: everything that determines a run, and the key that names it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from sparc3_bench.contracts import Group, Schedule, Scope, Unit
+
+
+def canonical_json(value: Any) -> str:
+    """Return JSON with sorted keys, without spaces, refusing numbers that are not finite."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def content_key(value: Any) -> str:
+    """Return the first 12 hex digits of the SHA-256 of the canonical JSON of `value`."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:12]
+
+
+class OnDisk(BaseModel):
+    """A frozen part of a result file; a field it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class PluginRef(OnDisk):
+    """A plugin class as used: name, options and where it came from."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
+    """The name users type."""
+    title: Annotated[str, Field(max_length=200)]
+    """The name readers see."""
+    options: dict[str, JsonValue]
+    """Every option with its value, defaults included."""
+    distribution: str
+    """The Python distribution that supplied the class."""
+    version: str
+    """The version of that distribution."""
+    source_digest: str
+    """SHA-256 over the plugin's Python files, first 16 hex digits."""
+
+
+class TaskRef(PluginRef):
+    """A task as used."""
+
+    task_version: int
+    """The task's own version; results of different versions are never ranked together."""
+
+
+class ModelRef(OnDisk):
+    """The model that was scored and pruned."""
+
+    id: Annotated[str, Field(max_length=200)]
+    """What the user typed: a name, a hub id, or the name of a local folder."""
+    slug: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
+    """The id as a file name."""
+    label: str
+    """How these weights differ from the original ones; empty when they do not."""
+    model_type: str
+    """The architecture, as in the model's configuration."""
+    adapter: str
+    """The adapter that presented the model."""
+    weight_digest: str
+    """SHA-256 over the weight files, by name."""
+    tokenizer_digest: str
+    """SHA-256 over the tokenizer's vocabulary and settings."""
+    dtype: str
+    """The number format the model ran in; statistics are always float32 or better."""
+    device: str
+    """The kind of device the model ran on."""
+
+
+class DatasetRecord(OnDisk):
+    """A text as used by a run."""
+
+    purpose: str
+    """`reference` (steers the scores) or `evaluation` (measured on)."""
+    source: str
+    """Where the text comes from."""
+    digest: str
+    """SHA-256 of the text, after cleaning."""
+    token_digest: str
+    """SHA-256 of the token ids of the windows used, in order."""
+    windows: int
+    """How many windows were used."""
+    window_length: int
+    """Tokens in a window."""
+    tokens: int
+    """Tokens used in all."""
+    choice: str
+    """How the windows were chosen from the text."""
+
+
+class RunSpec(OnDisk):
+    """Everything that determines the numbers of a run."""
+
+    scorer: PluginRef
+    """The scorer, with its options."""
+    task: TaskRef
+    """The task, with its options."""
+    model: ModelRef
+    """The model."""
+    objective: str | None
+    """The scalar that was attributed; null for a scorer that needs no reference."""
+    datasets: tuple[DatasetRecord, ...]
+    """Every text used."""
+    unit: Unit
+    """What is removed as a whole."""
+    group: Group
+    """The set ranked together."""
+    schedule: Schedule
+    """Whether scores come from the dense model or block by block."""
+    scope: Scope
+    """Which matrices of the decoder blocks may be pruned."""
+    amounts: tuple[float, ...]
+    """Sparsities asked for, as fractions of the scope; the first is 0."""
+    seed: int
+    """Seed of the reference sampling and of stochastic scorers."""
+
+    @property
+    def key(self) -> str:
+        """Twelve hex digits that name this run."""
+        return content_key(self.model_dump(mode="json"))
+
+    @property
+    def path(self) -> str:
+        """Where the result belongs below a results folder."""
+        return f"{self.task.name}/{self.model.slug}/{self.scorer.name}--{self.key}.json"

@@ -1,0 +1,1 @@
+"""From what is asked (a spec) to what is written (a result)."""

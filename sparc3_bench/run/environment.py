@@ -1,0 +1,111 @@
+"""Where a run happens: versions, processor, memory, commit; and what a phase of it costs."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+from sparc3_bench.record.result import Environment, Phase
+
+_PACKAGES = ("sparc3-bench", "torch", "transformers", "tokenizers", "safetensors", "numpy", "gguf")
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def describe_environment() -> Environment:
+    """Return the environment of this process."""
+    import torch
+
+    packages = {}
+    for name in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            packages[name] = importlib.metadata.version(name)
+    # The build of torch (CPU, CUDA) is in its own version string, not in its metadata.
+    packages["torch"] = str(torch.__version__)
+    commit = _git("rev-parse", "HEAD")
+    return Environment(
+        python=platform.python_version(),
+        packages=packages,
+        platform=f"{platform.system()} {platform.machine()}",
+        processor=_processor(),
+        threads=torch.get_num_threads(),
+        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        source_digest=source_digest(),
+        commit=commit,
+        dirty=None if commit is None else bool(_git("status", "--porcelain")),
+    )
+
+
+@lru_cache(maxsize=1)
+def source_digest() -> str:
+    """Return a digest of the suite's own files that can move a number."""
+    digest = hashlib.sha256()
+    for folder in ("attribution", "model", "run", "selection"):
+        for path in sorted((_ROOT / folder).glob("*.py")):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class Meter:
+    """Seconds and peak memory of a phase, filled in when the phase ends."""
+
+    phase: Phase
+
+
+@contextmanager
+def metered() -> Iterator[Meter]:
+    """Measure wall time and the peak of resident memory of what is done inside."""
+    meter = Meter()
+    _reset_peak()
+    start = time.perf_counter()
+    yield meter
+    meter.phase = Phase(seconds=round(time.perf_counter() - start, 3), peak_bytes=_peak())
+
+
+def _reset_peak() -> None:
+    # Linux only; elsewhere the peak is that of the process so far.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak() -> int:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _git(*arguments: str) -> str | None:
+    """Ask git about the tree this file is in; an installed copy is in none."""
+    if not (_ROOT.parent / ".git").exists():
+        return None
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(
+            ["git", "-C", str(_ROOT.parent), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+        return done.stdout.strip()
+    return None

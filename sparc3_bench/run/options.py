@@ -1,0 +1,76 @@
+"""Options of plugins as typed on a command line: found, converted to their types, refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from sparc3_bench.errors import Sparc3Error, UnknownNameError
+
+
+def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
+    """Return ``["a=1", "lrp.b=2"]`` as a dict.
+
+    Raises
+    ------
+    Sparc3Error
+        When a pair has no equals sign.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise Sparc3Error(f"Option '{pair}' must have the form NAME=VALUE.")
+        found[name] = value
+    return found
+
+
+def build(kind: str, cls: type[Any], given: Mapping[str, str]) -> Any:
+    """Make a plugin object with the given options converted to the types of its fields.
+
+    Parameters
+    ----------
+    kind
+        For messages.
+    cls
+        A scorer or task class; a dataclass if it has options.
+    given
+        Option names to the texts typed.
+
+    Raises
+    ------
+    UnknownNameError, Sparc3Error
+        For an option it does not have, or a value of the wrong type.
+    """
+    hints = typing.get_type_hints(cls) if dataclasses.is_dataclass(cls) else {}
+    names = [f.name for f in dataclasses.fields(cls)] if dataclasses.is_dataclass(cls) else []
+    values: dict[str, Any] = {}
+    for name, text in given.items():
+        if name not in names:
+            raise UnknownNameError(f"option of {kind} '{cls.name}'", name, names)
+        try:
+            values[name] = TypeAdapter(hints[name]).validate_strings(text)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"].replace("Input should be", "must be")
+            raise Sparc3Error(
+                f"Option `{name}` of {kind} '{cls.name}' {reason}, got '{text}'."
+            ) from None
+    return cls(**values)
+
+
+def for_scorer(name: str, cls: type[Any], given: Mapping[str, str]) -> dict[str, str]:
+    """Pick the options meant for one scorer among several.
+
+    ``lrp.variant=…`` is for the scorer lrp alone, ``aggregation=…`` for all that have it.
+    """
+    fields = {f.name for f in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else set()
+    picked = {option: text for option, text in given.items() if option in fields}
+    for option, text in given.items():
+        owner, dot, rest = option.partition(".")
+        if dot and owner == name:
+            picked[rest] = text
+    return picked

@@ -1,0 +1,72 @@
+"""Reporter: say what is going on, as a bar on a terminal and as lines in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+_PAUSE_S = 5.0
+"""Lines of a log are at least so far apart."""
+
+Step = Callable[[int, int], None]
+"""Called with (done, in all)."""
+
+
+class Reporter:
+    """Reports to standard error, so that standard output holds results only."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False, markup=False)
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        self._console.print(text, soft_wrap=True)
+
+    @contextmanager
+    def steps(self, label: str) -> Iterator[Step]:
+        """Report the steps of one phase."""
+        shown = self._bar(label) if sys.stderr.isatty() else self._lines(label)
+        with shown as step:
+            yield step
+
+    @contextmanager
+    def _bar(self, label: str) -> Iterator[Step]:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=self._console) as progress:
+            task = progress.add_task(label, total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
+
+    @contextmanager
+    def _lines(self, label: str) -> Iterator[Step]:
+        start = last = time.monotonic()
+
+        def step(done: int, total: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if done == total or now - last >= _PAUSE_S:
+                last = now
+                self.say(f"{label}  {done}/{total}  {now - start:.0f} s")
+
+        yield step
+
+
+class Silent(Reporter):
+    """Says nothing."""
+
+    def say(self, text: str) -> None:
+        """Print nothing."""
+
+    @contextmanager
+    def steps(self, label: str) -> Iterator[Step]:
+        """Report nothing."""
+        yield lambda done, total: None

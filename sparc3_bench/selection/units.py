@@ -1,0 +1,71 @@
+"""Neurons and heads: their scores from the weights' scores, and the weights they take with them.
+
+A neuron is one hidden unit of an MLP; it owns its row of the up (and gate) matrix with the bias and
+the column that reads it. A head owns the columns of the attention output that read it; with shared
+keys and values it is the query head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from sparc3_bench.attribution.scores import ScoreMap
+from sparc3_bench.contracts import Role
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.model.masking import KeepMask
+from sparc3_bench.model.view import ModelView
+
+Structured = Literal["neuron", "head"]
+
+
+def unit_scores(scores: ScoreMap, view: ModelView, unit: Structured) -> dict[str, Tensor]:
+    """Sum the scores of what makes up each unit: block index, as text, to ``[units]``.
+
+    A neuron sums its rows of up and gate with their bias; by the conservation of LRP that is its
+    own relevance [hatefi2025, app. C]. A head sums its columns of the attention output. Signs are
+    kept.
+    """
+    sums: dict[str, Tensor] = {}
+    for name, weight in view.weights().items():
+        if unit == "neuron" and weight.role in (Role.UP, Role.GATE):
+            values = scores[name].sum(1)
+            if name in scores.biases:
+                values = values + scores.biases[name]
+        elif unit == "head" and weight.role is Role.ATTENTION_OUTPUT:
+            heads = view.adapter.heads(view.config)
+            values = scores[name].view(scores[name].shape[0], heads, -1).sum((0, 2))
+        else:
+            continue
+        block = str(weight.block)
+        sums[block] = sums[block] + values if block in sums else values
+    if not sums:
+        raise Sparc3Error(
+            f"The scope has no unit of '{unit}'; neurons need scope 'all' or 'mlp', heads 'all' or "
+            "'attention'."
+        )
+    return sums
+
+
+def unit_mask(keep: Mapping[str, Tensor], view: ModelView, unit: Structured) -> KeepMask:
+    """Return the weights and biases that go with the units that are not kept."""
+    weights: dict[str, Tensor] = {}
+    biases: dict[str, Tensor] = {}
+    for name, weight in view.weights().items():
+        shape = weight.matrix.shape
+        mask = torch.ones(shape, dtype=torch.bool, device=weight.matrix.device)
+        units = keep.get(str(weight.block))
+        if units is not None and unit == "neuron":
+            if weight.role in (Role.UP, Role.GATE):
+                mask &= units[:, None]
+                if weight.bias is not None:
+                    biases[name] = units.clone()
+            elif weight.role is Role.DOWN:
+                mask &= units[None, :]
+        elif units is not None and weight.role is Role.ATTENTION_OUTPUT:
+            mask &= units.repeat_interleave(shape[1] // len(units))[None, :]
+        weights[name] = mask
+    return KeepMask(weights, biases)

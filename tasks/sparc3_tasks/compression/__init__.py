@@ -1,0 +1,132 @@
+"""Compression: how much of the language model survives when the lowest-scored weights go."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparc3_bench import Evaluation, Metric, PreparedTask, Sparc3Error, Task, hookimpl
+
+if TYPE_CHECKING:
+    from sparc3_bench import DatasetRecord, ModelView, ReferenceSamples
+    from sparc3_tasks.compression.data import Window
+
+_MOST_OVERLAP = 0.01
+
+
+@dataclass(frozen=True)
+class Compression(Task):
+    """Perplexity and KL divergence on held-out text, after pruning under general text.
+
+    Parameters
+    ----------
+    reference_text, evaluation_text
+        ``c4``, ``wikipedia``, a local UTF-8 file, or ``hf:DATASET[:CONFIG[:SPLIT[:COLUMN]]]``.
+    reference_windows, evaluation_windows
+        How many windows of each.
+    reference_length, evaluation_length
+        Tokens in a window; never taken from the model, as perplexity depends on it.
+    allow_overlap
+        Whether to go on when reference and evaluation text share more than 1 % of their 13-grams.
+    """
+
+    name = "compression"
+    title = "Compression"
+    version = 1
+    metrics = (
+        Metric("perplexity", "lower", "1", "Perplexity"),
+        Metric("kl", "lower", "nats per token", "KL divergence to the dense model"),
+    )
+    amounts = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+    default_objective = "label-log-probability"
+
+    reference_text: str = "c4"
+    evaluation_text: str = "wikipedia"
+    reference_windows: int = 16
+    evaluation_windows: int = 16
+    reference_length: int = 512
+    evaluation_length: int = 512
+    allow_overlap: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("reference_windows", "evaluation_windows"):
+            if getattr(self, name) < 1:
+                raise Sparc3Error(f"`{name}` must be at least 1, got {getattr(self, name)}.")
+        for name in ("reference_length", "evaluation_length"):
+            if getattr(self, name) < 2:
+                raise Sparc3Error(f"`{name}` must be at least 2 tokens, got {getattr(self, name)}.")
+
+    def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedCompression:
+        """Fetch, tokenise, cut and draw; refuse text that is empty, short or overlapping."""
+        from sparc3_tasks.compression import data
+
+        text = data.read_text(self.reference_text, cache)
+        windows = data.cut(text, tokenizer, self.reference_length, self.reference_windows)
+        reference = data.drawn(windows, self.reference_windows, seed)
+        held_out = data.read_text(self.evaluation_text, cache)
+        windows = data.cut(held_out, tokenizer, self.evaluation_length, self.evaluation_windows)
+        evaluation = data.spread(windows, self.evaluation_windows)
+        shared = data.overlap(reference, evaluation)
+        finding = f"{shared:.1%} of the evaluation text's 13-grams are in the reference text"
+        if shared > _MOST_OVERLAP and not self.allow_overlap:
+            raise Sparc3Error(
+                f"{finding}, at most {_MOST_OVERLAP:.0%} may be; choose other texts, or set "
+                "`allow_overlap` and live with a number that flatters."
+            )
+        return PreparedCompression(
+            reference,
+            evaluation,
+            (
+                data.record("reference", text, reference, f"drawn at random, seed {seed}"),
+                data.record("evaluation", held_out, evaluation, "evenly spaced over the text"),
+            ),
+            (f"{finding}.",) if shared > _MOST_OVERLAP else (),
+        )
+
+
+@dataclass(frozen=True)
+class PreparedCompression(PreparedTask):
+    """The windows in memory."""
+
+    reference: list[Window]
+    evaluation: list[Window]
+    datasets: tuple[DatasetRecord, ...]
+    warnings: tuple[str, ...]
+
+    def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
+        """Return the reference windows; any objective over text will do."""
+        from sparc3_bench import ReferenceSamples, find_objective
+
+        return {"task": ReferenceSamples(self.reference, find_objective(objective))}
+
+    def evaluate(
+        self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
+    ) -> Evaluation:
+        """Measure the loss of every window, and its KL divergence to the dense model."""
+        from sparc3_tasks.compression.measure import measure_window
+
+        losses, divergences, memory = [], [], []
+        for index, window in enumerate(self.evaluation):
+            before = None if dense is None else dense.memory[index]
+            loss, divergence, kept = measure_window(model, window, before)
+            losses.append(loss)
+            divergences.append(divergence)
+            memory.append(kept)
+            progress(index + 1, len(self.evaluation))
+        return Evaluation(
+            metrics={
+                "perplexity": math.exp(sum(losses) / len(losses)),
+                "kl": sum(divergences) / len(divergences),
+            },
+            samples={"loss": losses, "kl": divergences},
+            memory=memory if dense is None else None,
+        )
+
+
+@hookimpl
+def sparc3_register_tasks() -> list[type[Task]]:
+    """Register the task."""
+    return [Compression]

@@ -1,0 +1,20 @@
+"""Fixtures shared by all tests, and the two switches: `real` and `e2e` tests run by default."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# No test may reach a hub; the default model and texts come from the package index.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_DATASETS_OFFLINE"] = "1"
+
+
+@pytest.fixture(scope="session")
+def cache() -> Path:
+    """Return the cache with the default model and texts, for tests marked `real`."""
+    from sparc3_bench.assets import default_cache
+
+    return default_cache()
