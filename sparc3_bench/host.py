@@ -89,7 +89,7 @@ class PluginHost:
         self._registered: dict[str, dict[str, Registered]] = {kind: {} for kind in _KINDS}
         # By identity too: a distribution that is on sys.path twice lists its entry points twice.
         unique = {(p.name, p.value, _distribution(p)[0]): p for p in found}
-        for point in sorted(unique.values(), key=lambda p: (p.name, _rank(p), _distribution(p))):
+        for point in sorted(unique.values(), key=lambda p: (_rank(p), p.name, _distribution(p))):
             self._load(point)
 
     def get(self, kind: str, name: str) -> Registered:

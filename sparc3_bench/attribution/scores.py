@@ -77,7 +77,7 @@ def checked(
                 f"{list(values.shape)}; expected {list(shape)} ([out_features, in_features]). "
                 "Use weight.matrix, not module.weight."
             )
-        values = values.float()
+        values = values.float().contiguous()
         # One reduction instead of a mask: a sum is finite only if every term is.
         if not torch.isfinite(values.sum(dtype=torch.float64)):
             raise Sparc3Error(

@@ -9,6 +9,8 @@ import typer
 from sparc3_bench.cli import doctor, listing, publish, run, score, validate
 from sparc3_bench.errors import Sparc3Error
 
+_RUN_EXTRA = ("datasets", "gguf", "numpy", "safetensors", "torch", "transformers")
+
 app = typer.Typer(
     name="sparc3",
     help="Compare ways to score the weights of a language model by importance.",
@@ -31,6 +33,15 @@ def main() -> None:
         app()
     except Sparc3Error as error:
         sys.exit(_told(str(error)))
+    except ModuleNotFoundError as error:
+        if error.name not in _RUN_EXTRA:
+            raise
+        sys.exit(
+            _told(
+                f"This needs the package '{error.name}', which is not installed; "
+                "pip install 'sparc3-bench[run]'."
+            )
+        )
     except KeyboardInterrupt:
         _told("Interrupted. What is finished is kept; the same command goes on from there.")
         sys.exit(130)

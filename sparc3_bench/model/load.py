@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.utils.logging import disable_progress_bar
 
 from sparc3_bench.assets import file_digest
 from sparc3_bench.contracts import ModelAdapter, Scope
@@ -33,6 +34,7 @@ class FoundModel:
 
     def load(self, scope: Scope) -> ModelView:
         """Load the weights."""
+        disable_progress_bar()  # it prints hundreds of lines into a log, for a second of work
         model = AutoModelForCausalLM.from_pretrained(
             self.folder, dtype=_DTYPES[self.ref.dtype], local_files_only=True
         )

@@ -111,7 +111,7 @@ def _keep_together(tensors: Sequence[Tensor], amount: float) -> list[Tensor]:
     if count == 0:
         return [torch.ones_like(values, dtype=torch.bool) for values in tensors]
     threshold = kth_smallest(tensors, count)
-    keeps = [values > threshold for values in tensors]
+    keeps = [(values > threshold).contiguous() for values in tensors]
     ties_to_remove = count - sum(int((values < threshold).sum()) for values in tensors)
     for values, keep in zip(tensors, keeps, strict=True):
         ties = (values == threshold).flatten().nonzero().flatten()

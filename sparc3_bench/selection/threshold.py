@@ -15,7 +15,7 @@ def kth_smallest(tensors: Sequence[Tensor], k: int) -> float:
     """Return the k-th smallest number (from 1) of all tensors together.
 
     A sample brackets the answer, one pass counts what lies below the bracket and collects what
-    lies inside, and only that is looked at further (after Floyd and Rivest, 1975). Extra memory is
+    lies inside, and only that is looked at further [after floyd1975]. Extra memory is
     about one mask of the largest tensor plus a few percent of all numbers.
     """
     pool = [values.detach().reshape(-1) for values in tensors]

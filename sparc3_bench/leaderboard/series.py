@@ -1,0 +1,214 @@
+"""Series: the runs of one scorer that differ in nothing but the seed, and their numbers."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from sparc3_bench.record.spec import PluginRef, canonical_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from pydantic import JsonValue
+
+    from sparc3_bench.record.result import Point, Result
+
+Facet = tuple[str, str]
+"""One choice that a run was made with: what was chosen, and how."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One result file, with its path relative to the results folder."""
+
+    path: Path
+    result: Result
+
+    @property
+    def href(self) -> str:
+        """The address of the copied file, relative to the page."""
+        return "results/" + quote(self.path.as_posix(), errors="surrogateescape")
+
+
+@dataclass(frozen=True)
+class Value:
+    """One number of a series.
+
+    Attributes
+    ----------
+    centre
+        The mean over the seeds; for a control, the median.
+    low, high
+        The range over the seeds.
+    error
+        The standard error over the evaluation windows, in the unit of the number.
+    """
+
+    centre: float
+    low: float
+    high: float
+    error: float | None = None
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a chart and one row of its table.
+
+    Attributes
+    ----------
+    difference
+        The choices that set it apart from the other series of its scorer; often empty.
+    settings
+        The choices a reader should see beside the numbers.
+    variant
+        Position among the series of the same scorer in the section.
+    metrics
+        For each amount, the task's metrics.
+    achieved
+        For each amount, the sparsity reached in the scope and in the model.
+    """
+
+    scorer: PluginRef
+    is_control: bool
+    runs: tuple[Run, ...]
+    difference: str
+    settings: tuple[Facet, ...]
+    variant: int
+    metrics: Mapping[float, Mapping[str, Value]]
+    achieved: Mapping[float, tuple[Value, Value]]
+    attribution: Value | None
+    evaluation: Value | None
+    peak_bytes: Value | None
+
+    @property
+    def label(self) -> str:
+        """The scorer's title, with the number of seeds where it matters."""
+        count = len(seeds(self.runs))
+        if self.is_control or count > 1:
+            return f"{self.scorer.title} ({count} seed{'s' if count > 1 else ''})"
+        return self.scorer.title
+
+    def value(self, amount: float, metric: str) -> Value | None:
+        """Return the number, or None where no run of the series has it."""
+        return self.metrics.get(amount, {}).get(metric)
+
+
+def seeds(runs: Iterable[Run]) -> tuple[int, ...]:
+    """Return the seeds of `runs`, rising, each once."""
+    return tuple(sorted({run.result.spec.seed for run in runs}))
+
+
+def merge(runs: Iterable[Run]) -> list[Series]:
+    """Return the series that `runs`, all of one section, make up."""
+    scorers: dict[str, dict[tuple[bool, tuple[Facet, ...]], list[Run]]] = {}
+    for run in runs:
+        choices = (run.result.is_control, _facets(run.result))
+        scorers.setdefault(run.result.spec.scorer.name, {}).setdefault(choices, []).append(run)
+    series = []
+    for kinds in scorers.values():
+        shared = set.intersection(*(set(facets) for _, facets in kinds))
+        for variant, ((control, facets), members) in enumerate(sorted(kinds.items())):
+            own = [facet for facet in facets if facet not in shared]
+            options = members[0].result.spec.scorer.options
+            settings = [f for f in facets if f in own or f[0] == "objective" or f[0] in options]
+            difference = ", ".join(" ".join(facet) for facet in own)
+            series.append(_series(members, control, difference, tuple(settings), variant))
+    return series
+
+
+def _facets(result: Result) -> tuple[Facet, ...]:
+    """Return every choice that makes two runs of one scorer two different things."""
+    spec = result.spec
+    facets = [] if spec.objective is None else [("objective", spec.objective)]
+    facets += [(name, _text(value)) for name, value in sorted(spec.scorer.options.items())]
+    facets += [(f"task {name}", _text(value)) for name, value in sorted(spec.task.options.items())]
+    if spec.objective is not None:
+        # Not the digest of the tokens: the seed draws them, so it differs between seeds.
+        facets += [
+            ("reference", f"{data.windows:,} × {data.window_length:,} tokens of {data.source}")
+            for data in spec.datasets
+            if data.purpose != "evaluation"
+        ]
+    facets += [
+        ("device", spec.model.device),
+        ("version", f"{spec.scorer.distribution} {spec.scorer.version}"),
+        ("source", spec.scorer.source_digest[:8]),
+    ]
+    return tuple(facets)
+
+
+def _text(value: JsonValue) -> str:
+    return value if isinstance(value, str) else canonical_json(value)
+
+
+def _series(
+    runs: list[Run], control: bool, difference: str, settings: tuple[Facet, ...], variant: int
+) -> Series:
+    # A seed that was run twice counts once at an amount, with its newest numbers.
+    points: dict[float, dict[int, Point]] = {}
+    for run in sorted(runs, key=lambda run: (run.result.created, run.result.key)):
+        for point in run.result.points:
+            points.setdefault(point.amount.requested, {})[run.result.spec.seed] = point
+    names = [metric.name for metric in runs[0].result.metrics]
+    metrics, achieved = {}, {}
+    for amount, by_seed in points.items():
+        here = list(by_seed.values())
+        metrics[amount] = {name: _metric(here, name, control) for name in names}
+        achieved[amount] = (
+            _value([point.amount.in_scope for point in here], control),
+            _value([point.amount.in_model for point in here], control),
+        )
+    costs = [run.result.cost for run in runs]
+
+    def seconds(phase: str) -> Value | None:
+        spent = [cost[phase].seconds for cost in costs if phase in cost]
+        return _value(spent, control) if spent else None
+
+    peaks = [float(max(phase.peak_bytes for phase in cost.values())) for cost in costs if cost]
+    return Series(
+        scorer=runs[0].result.spec.scorer,
+        is_control=control,
+        runs=tuple(sorted(runs, key=lambda run: (run.result.spec.seed, run.path.as_posix()))),
+        difference=difference,
+        settings=settings,
+        variant=variant,
+        metrics=metrics,
+        achieved=achieved,
+        attribution=seconds("attribution"),
+        evaluation=seconds("evaluation"),
+        peak_bytes=_value(peaks, control) if peaks else None,
+    )
+
+
+def _value(numbers: Sequence[float], control: bool) -> Value:
+    low, high = min(numbers), max(numbers)
+    # Divided before adding: the sum of two very large perplexities would overflow.
+    mean = sum(number / len(numbers) for number in numbers)
+    centre = statistics.median(numbers) if control else min(max(mean, low), high)
+    return Value(centre, low, high)
+
+
+def _metric(points: list[Point], name: str, control: bool) -> Value:
+    value = _value([point.metrics[name] for point in points], control)
+    if name != "perplexity":
+        return value
+    relative = _log_error([point.samples.get("loss", ()) for point in points])
+    if relative is None or not math.isfinite(relative * value.centre):
+        return value
+    return Value(value.centre, value.low, value.high, relative * value.centre)
+
+
+def _log_error(losses: Sequence[Sequence[float]]) -> float | None:
+    """Return the standard error over windows of the log-perplexity, averaged over the seeds."""
+    if len({len(one) for one in losses}) != 1 or len(losses[0]) < 2:
+        return None
+    windows = [sum(loss / len(window) for loss in window) for window in zip(*losses, strict=True)]
+    try:
+        return float(statistics.stdev(windows)) / math.sqrt(len(windows))
+    except OverflowError:
+        return None

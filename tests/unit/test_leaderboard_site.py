@@ -1,0 +1,349 @@
+"""The page and its folder: complete, inert, reproducible, and never half written."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from unit.results import make_control, make_result, save
+
+from sparc3_bench.errors import RecordError, Sparc3Error
+from sparc3_bench.leaderboard.site import is_fresh, publish, render
+from sparc3_bench.record.result import Result
+
+HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>{{ 7*7 }}"
+
+VOID = {"meta", "img", "br", "link"}
+
+
+class Page(HTMLParser):
+    """The elements of a page, its tables as rows of cells, and its nesting checked."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.rows: list[list[tuple[dict[str, str], str]]] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        self.elements.append((tag, found))
+        if tag not in VOID:
+            self._open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in {"td", "th"}:
+            self.rows[-1].append((found, ""))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.rows and {"td", "th"} & set(self._open):
+            attributes, text = self.rows[-1][-1]
+            self.rows[-1][-1] = (attributes, text + data)
+
+    def all(self, attribute: str) -> list[str]:
+        return [found[attribute] for _, found in self.elements if attribute in found]
+
+    def row(self, start: str) -> list[tuple[dict[str, str], str]]:
+        (row,) = [row for row in self.rows if row[0][1].strip().startswith(start)]
+        return row
+
+
+def pairs(*results: Result) -> list[tuple[Path, Result]]:
+    return [(Path(result.spec.path), result) for result in results]
+
+
+def several() -> list[Result]:
+    return [
+        make_result("wanda", (20.0, 44.25)),
+        make_result("magnitude", (20.0, 95.0), objective=None),
+        *(make_control(seed, (20.0, value)) for seed, value in enumerate((90.0, 100.0, 110.0))),
+        make_result("lrp", group="model", warnings=("Two windows hold the same text.",)),
+        make_result("gradient", status="failed", error="Ran out of memory in block 3."),
+    ]
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    folder = tmp_path / "results"
+    for result in several():
+        save(folder, result)
+    return folder
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_the_page_does_not_depend_on_the_order_of_the_results() -> None:
+    found = pairs(*several())
+    page = render(found)
+    for seed in range(3):
+        random.Random(seed).shuffle(found)
+        assert render(found) == page
+
+
+def test_the_page_does_not_depend_on_where_the_folders_are(results: Path, tmp_path: Path) -> None:
+    one = publish(results, tmp_path / "one").read_bytes()
+    two = publish(results, tmp_path / "deep" / "er" / "two").read_bytes()
+    assert one == two
+    assert str(tmp_path).encode() not in one
+
+
+def test_the_page_is_well_formed_and_needs_nothing_else() -> None:
+    page = Page(render(pairs(*several())))
+    assert page.all("src") == []
+    assert not [tag for tag, _ in page.elements if tag in {"link", "iframe", "object", "img"}]
+    assert all(href.startswith(("#", "results/")) for href in page.all("href"))
+    ids = page.all("id")
+    assert len(ids) == len(set(ids))
+    named = [one for value in page.all("aria-labelledby") for one in value.split()]
+    anchors = [href[1:] for href in page.all("href") if href.startswith("#")]
+    assert set(named) | set(anchors) <= set(ids)
+
+
+def test_every_link_to_a_result_leads_to_a_copy_of_it(results: Path, tmp_path: Path) -> None:
+    awkward = results / "a b" / "100% #1?.json"
+    awkward.parent.mkdir()
+    awkward.write_text(make_result("wanda", seed=9).to_json())
+    site = tmp_path / "site"
+    page = Page(publish(results, site).read_text())
+    linked = {unquote(href) for href in page.all("href") if href.startswith("results/")}
+    copies = {f"results/{path}": content for path, content in files(results).items()}
+    assert linked == set(copies)
+    assert files(site) == {"index.html": (site / "index.html").read_bytes(), **copies}
+
+
+def test_hostile_text_comes_out_inert() -> None:
+    hostile = make_result(
+        "lrp",
+        title=HOSTILE,
+        options={HOSTILE: HOSTILE, "nested": [HOSTILE]},
+        objective=HOSTILE,
+        model="m",
+        label=HOSTILE,
+        dtype=HOSTILE,
+        processor=HOSTILE,
+        warnings=(HOSTILE,),
+    )
+    other = make_result("lrp", title=HOSTILE, model="m", label=HOSTILE, dtype=HOSTILE)
+    failed = make_result("wanda", status="failed", error=HOSTILE, warnings=(HOSTILE,))
+    text = render([*pairs(hostile, other), (Path(f"{HOSTILE}.json"), failed)])
+    page = Page(text)
+    assert sum(tag == "script" for tag, _ in page.elements) == 1
+    assert not [tag for tag, _ in page.elements if tag == "img"]
+    assert page.all("onerror") == []
+    assert "{{ 7*7 }}" in text
+    assert "<script>alert" not in text
+
+
+def test_half_a_surrogate_pair_can_be_written(tmp_path: Path) -> None:
+    record = make_result(options={"text": "a\ud800b"}).model_dump()
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "one.json").write_text(json.dumps(record))
+    page = publish(tmp_path / "results", tmp_path / "site")
+    assert "a?b" in page.read_text(encoding="utf-8")
+
+
+def test_conventions_make_sections_with_headings_in_words() -> None:
+    text = render(pairs(*several()))
+    page = Page(text)
+    tables = [found for tag, found in page.elements if tag == "table" and "class" in found]
+    assert len(tables) == 2
+    assert "ranked within each output row" in text
+    assert "ranked across the whole model" in text
+    assert "16 windows × 128 tokens from a made-up text" in text
+
+
+def test_rows_have_a_cell_a_column_with_raw_numbers_to_sort_by() -> None:
+    page = Page(render(pairs(*several())))
+    row = page.row("Wanda")
+    columns = {
+        int(found["data-column"]): (found["data-kind"], text)
+        for heading in page.rows
+        for found, text in heading
+        if "data-column" in found
+    }
+    assert list(columns) == list(range(len(columns)))
+    assert len(row) == len(columns) + 2
+    for index, (kind, _) in columns.items():
+        value = row[index][0]["data-value"]
+        assert kind == "text" if index == 0 else float(value) >= 0
+    titles = [text.replace("\N{NO-BREAK SPACE}", " ") for _, text in columns.values()]
+    assert row[titles.index("50 %")][0]["data-value"] == "44.25"
+    assert row[titles.index("of the model")][0]["data-value"] == "0.4"
+    assert row[titles.index("Attribution, s")][0]["data-value"] == "12.5"
+    assert row[titles.index("Peak memory, GB")][0]["data-value"] == "2.0"
+    headings = [found for tag, found in page.elements if tag == "th" and "aria-sort" in found]
+    buttons = [found for tag, found in page.elements if tag == "button"]
+    assert len(headings) == len(buttons) == 2 * len(columns)
+
+
+def test_only_the_scorer_inside_the_band_is_marked() -> None:
+    page = Page(render(pairs(*several())))
+    marked = {
+        row[0][1].split()[0]: [i for i, cell in enumerate(row) if "not better than" in cell[1]]
+        for row in page.rows
+    }
+    assert {name: cells for name, cells in marked.items() if cells} == {"Magnitude": [2]}
+    assert "not better than random" in page.row("Magnitude")[2][1]
+
+
+def test_a_control_shows_median_and_range() -> None:
+    page = Page(render(pairs(*several())))
+    cell = page.row("Random (3 seeds)")[2]
+    assert cell[0]["data-value"] == "100.0"
+    assert cell[1].split()[0] == "100.0"
+    assert "90.0 to 110" in cell[1]
+
+
+def test_the_chart_names_the_control_and_the_dense_model() -> None:
+    text = render(pairs(*several()))
+    drawing = re.findall(r"<svg class=\"chart wide\".*?</svg>", text, flags=re.DOTALL)[0]
+    assert 'role="img"' in drawing
+    assert ">Random (3 seeds)</text>" in drawing
+    assert "dense model: 20.00" in drawing
+    assert 'class="band control"' in drawing
+    assert "Wanda: 20.00 at" in drawing
+
+
+def test_failures_warnings_and_surroundings_are_listed() -> None:
+    text = render(pairs(*several()))
+    assert "Ran out of memory in block 3." in text
+    assert "Two windows hold the same text." in text
+    assert "torch 2.6.0" in text
+    assert "A processor" in text
+    assert (
+        "The authors of LRP state that it is patented technology, free of charge for personal and "
+        "scientific use only." in text
+    )
+
+
+def test_runs_of_different_states_of_the_suite_are_pointed_out() -> None:
+    one, other = make_result("wanda"), make_result("lrp", suite_digest="8" * 16)
+    note = "made with 2 different states of the suite's code"
+    assert note in render(pairs(one, other)).replace("&#39;", "'")
+    assert note not in render(pairs(one)).replace("&#39;", "'")
+
+
+def test_a_page_of_failures_only_can_be_made() -> None:
+    page = Page(render(pairs(make_result(status="failed", error="No memory."))))
+    assert "No memory." in page.row("Wanda")[5][1]
+
+
+def test_publishing_twice_changes_nothing(results: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    assert publish(results, site) == site / "index.html"
+    before = files(site)
+    publish(results, site)
+    assert files(site) == before
+
+
+def test_copies_of_results_that_are_gone_are_removed(results: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    gone = save(results, make_result("wanda", model="another"))
+    publish(results, site)
+    assert (site / "results" / gone).is_file()
+    (site / "notes.json").write_text("{}")
+    (results / gone).unlink()
+    publish(results, site)
+    assert not (site / "results" / gone).parent.exists()
+    assert (site / "notes.json").is_file()
+    assert is_fresh(results, site)
+
+
+def test_nothing_is_written_when_a_file_is_bad(results: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    bad = results / "zzz.json"
+    bad.write_text('{"schema_version": 1}')
+    with pytest.raises(RecordError, match=r"zzz\.json"):
+        publish(results, site)
+    assert not site.exists()
+    bad.unlink()
+    publish(results, site)
+    before = files(site)
+    bad.write_text("not JSON")
+    with pytest.raises(RecordError, match=r"zzz\.json"):
+        publish(results, site)
+    assert files(site) == before
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_folder_without_results_is_refused(tmp_path: Path, exists: bool) -> None:
+    folder = tmp_path / "results"
+    if exists:
+        folder.mkdir()
+    with pytest.raises(Sparc3Error) as caught:
+        publish(folder, tmp_path / "site")
+    assert str(caught.value) == (
+        f"`{folder}` holds no result files; a page needs at least one: make it with "
+        "`sparc3 run`, or name another folder."
+    )
+    assert not (tmp_path / "site").exists()
+
+
+@pytest.mark.parametrize("place", [".", "results", "results/site"])
+def test_a_site_around_or_inside_the_results_is_refused(results: Path, place: str) -> None:
+    before = files(results)
+    with pytest.raises(Sparc3Error, match="must not lie inside one another"):
+        publish(results, results.parent / place)
+    assert files(results) == before
+
+
+def test_results_that_somebody_else_put_there_are_not_removed(
+    results: Path, tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    save(site / "results", make_result("wanda", model="precious"))
+    before = files(site)
+    with pytest.raises(Sparc3Error, match="did not put there"):
+        publish(results, site)
+    assert files(site) == before
+
+
+def test_freshness(results: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    assert not is_fresh(results, site)
+    publish(results, site)
+    assert is_fresh(results, site)
+    added = save(results, make_result("wanda", seed=7))
+    assert not is_fresh(results, site)
+    publish(results, site)
+    copy = site / "results" / added
+    copy.write_text(copy.read_text() + " ")
+    assert not is_fresh(results, site)
+    publish(results, site)
+    assert is_fresh(results, site)
+    save(site / "results", make_result("wanda", seed=8))
+    assert not is_fresh(results, site)
+    publish(results, site)
+    (site / "index.html").write_text("edited by hand")
+    assert not is_fresh(results, site)
+
+
+def test_publishing_needs_no_torch() -> None:
+    code = (
+        "import sys, sparc3_bench.leaderboard.site; "
+        "print([m for m in ('torch', 'transformers', 'numpy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,320 @@
+"""Which runs share a table, how seeds become one row, and what is marked."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from unit.results import KL, PERPLEXITY, make_control, make_result
+
+from sparc3_bench.errors import RecordError
+from sparc3_bench.leaderboard import chart
+from sparc3_bench.leaderboard.tables import Section, split
+from sparc3_bench.leaderboard.words import convention, number, percent, titled
+from sparc3_bench.record.result import MetricRecord, Result
+
+if TYPE_CHECKING:
+    from sparc3_bench.leaderboard.series import Series
+
+ACCURACY = MetricRecord(name="accuracy", direction="higher", unit="", title="Accuracy")
+
+
+def sections_of(*results: Result) -> tuple[Section, ...]:
+    return split((Path(result.spec.path), result) for result in results)[0]
+
+
+def section_of(*results: Result) -> Section:
+    (section,) = sections_of(*results)
+    return section
+
+
+def series_of(*results: Result) -> Series:
+    (series,) = section_of(*results).series
+    return series
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"task": "another"},
+        {"task_version": 2},
+        {"model": "tiny-opt"},
+        {"label": "4-bit, de-quantised"},
+        {"dtype": "bfloat16"},
+        {"unit": "neuron"},
+        {"group": "layer"},
+        {"schedule": "blockwise"},
+        {"scope": "mlp"},
+        {"evaluation_digest": "f" * 64},
+        {"windows": 8},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_cannot_be_compared_gets_a_section_of_its_own(change: dict[str, Any]) -> None:
+    sections = sections_of(make_result("wanda"), make_result("lrp", **change))
+    assert [len(section.series) for section in sections] == [1, 1]
+    assert len({section.id for section in sections}) == 2
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 3}, {"objective": None}, {"processor": "Another"}, {"seconds": 1.0}]
+)
+def test_what_can_be_compared_shares_a_section(change: dict[str, Any]) -> None:
+    section = section_of(make_result("wanda"), make_result("lrp", **change))
+    assert [series.scorer.name for series in section.series] == ["lrp", "wanda"]
+
+
+def test_sections_start_with_the_newest_task_and_the_finest_group() -> None:
+    made = [
+        make_result(task_version=version, group=group)
+        for version in (1, 2)
+        for group in ("model", "layer", "row")
+    ]
+    order = [(s.spec.task.task_version, s.spec.group) for s in sections_of(*made)]
+    assert order == [(v, g) for v in (2, 1) for g in ("row", "layer", "model")]
+
+
+def test_seeds_of_a_scorer_are_one_series_of_mean_and_range() -> None:
+    series = series_of(*(make_result(values=(20.0, v), seed=s) for s, v in enumerate((30, 36, 60))))
+    value = series.value(0.5, "perplexity")
+    assert value is not None
+    assert value.centre == pytest.approx(42.0)
+    assert (value.low, value.high) == (30.0, 60.0)
+    assert series.label == "Wanda (3 seeds)"
+
+
+def test_seeds_of_a_control_are_a_median_and_range() -> None:
+    series = series_of(*(make_control(s, (20.0, v)) for s, v in enumerate((30, 36, 60))))
+    value = series.value(0.5, "perplexity")
+    assert value is not None
+    assert (value.centre, value.low, value.high) == (36.0, 30.0, 60.0)
+    assert series.label == "Random (3 seeds)"
+
+
+def test_a_seed_that_was_run_twice_counts_once_with_its_newest_numbers() -> None:
+    amounts = (0.0, 0.5, 0.7)
+    old = make_result(values=(20, 90, 99), amounts=amounts, created="2026-01-01T00:00:00Z")
+    new = make_result(values=(20, 30), created="2026-02-01T00:00:00Z")
+    series = series_of(old, new)
+    assert [series.metrics[amount]["perplexity"].centre for amount in amounts] == [20, 30, 99]
+    assert series.label == "Wanda"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "differences"),
+    [
+        (
+            {"objective": "label-logit"},
+            {"objective": "log-probability"},
+            {"objective label-logit", "objective log-probability"},
+        ),
+        (
+            {"options": {"gamma": 0.25, "rule": "x"}},
+            {"options": {"gamma": 0.5, "rule": "x"}},
+            {"gamma 0.25", "gamma 0.5"},
+        ),
+        (
+            {"scorer_version": "0.1.0"},
+            {"scorer_version": "0.2.0"},
+            {"version sparc3-bench 0.1.0", "version sparc3-bench 0.2.0"},
+        ),
+    ],
+)
+def test_runs_that_differ_in_more_than_the_seed_are_separate_and_say_how(
+    first: dict[str, Any], second: dict[str, Any], differences: set[str]
+) -> None:
+    section = section_of(make_result("lrp", **first), make_result("lrp", **second))
+    assert {series.difference for series in section.series} == differences
+    looks = [chart.style(series, ["lrp"]) for series in section.series]
+    assert looks[0].colour == looks[1].colour
+    assert looks[0].dash != looks[1].dash
+
+
+def test_the_seed_changes_the_reference_tokens_but_not_the_series() -> None:
+    one, two = make_result(seed=1), make_result(seed=2)
+    assert one.spec.datasets[0].token_digest != two.spec.datasets[0].token_digest
+    assert len(series_of(one, two).runs) == 2
+
+
+def test_error_is_perplexity_times_the_standard_error_of_the_losses() -> None:
+    result = make_result(values=(20.0, 40.0), windows=8, spread=0.3)
+    losses = result.points[1].samples["loss"]
+    value = series_of(result).value(0.5, "perplexity")
+    assert value is not None
+    assert value.error == pytest.approx(40.0 * statistics.stdev(losses) / math.sqrt(8))
+
+
+def test_error_needs_perplexity_and_two_windows() -> None:
+    for result, name in [
+        (make_result(metrics=(ACCURACY,)), "accuracy"),
+        (make_result(windows=1), "perplexity"),
+        (make_result(), "kl"),
+    ]:
+        value = series_of(result).value(0.5, name)
+        assert value is not None
+        assert value.error is None
+
+
+@pytest.mark.parametrize(
+    ("metric", "own", "beaten"),
+    [
+        (PERPLEXITY, 89.9, False),
+        (PERPLEXITY, 90.0, True),
+        (PERPLEXITY, 100.0, True),
+        (PERPLEXITY, 500.0, True),
+        (ACCURACY, 110.1, False),
+        (ACCURACY, 110.0, True),
+        (ACCURACY, 100.0, True),
+        (ACCURACY, 1.0, True),
+    ],
+)
+def test_a_scorer_must_leave_the_band_of_the_control_on_the_better_side(
+    metric: MetricRecord, own: float, beaten: bool
+) -> None:
+    band = [make_control(s, (20.0, v), metrics=(metric,)) for s, v in enumerate((90, 100, 110))]
+    section = section_of(make_result(values=(20.0, own), metrics=(metric,)), *band)
+    scorer, control = section.series
+    assert section.beaten_by(scorer, 0.5) == ("random" if beaten else "")
+    assert section.beaten_by(scorer, 0.0) == ""
+    assert section.beaten_by(control, 0.5) == ""
+
+
+def test_an_amount_the_control_was_not_run_at_is_not_judged() -> None:
+    section = section_of(
+        make_result(values=(20, 500, 900), amounts=(0.0, 0.5, 0.9)), make_control(0)
+    )
+    assert [section.beaten_by(section.series[0], a) for a in (0.5, 0.9)] == ["random", ""]
+
+
+@pytest.mark.parametrize(
+    ("metric", "order"),
+    [(PERPLEXITY, ["a", "b", "c", "random"]), (ACCURACY, ["c", "b", "a", "random"])],
+)
+def test_rows_go_from_best_to_worst_with_controls_last(
+    metric: MetricRecord, order: list[str]
+) -> None:
+    section = section_of(
+        make_control(0, (20, 1), metrics=(metric,)),
+        *(make_result(n, (20, v), metrics=(metric,)) for n, v in (("c", 70), ("a", 30), ("b", 50))),
+    )
+    assert [series.scorer.name for series in section.series] == order
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "focus", "order"),
+    [
+        ((0.0, 0.4, 0.5, 0.6), (0.0, 0.5, 0.7), 0.5, 0.5),
+        ((0.0, 0.4, 0.5, 0.6), (0.0, 0.4), 0.5, 0.4),
+        ((0.0, 0.2, 0.3, 0.8), (0.0, 0.2, 0.3, 0.8), 0.3, 0.8),
+        ((0.0,), (0.0,), 0.0, 0.0),
+    ],
+)
+def test_which_amount_orders_the_rows_and_which_shows_the_other_metrics(
+    first: tuple[float, ...], second: tuple[float, ...], focus: float, order: float
+) -> None:
+    section = section_of(
+        *(
+            make_result(name, range(20, 20 + len(amounts)), amounts=amounts)
+            for name, amounts in (("a", first), ("b", second))
+        )
+    )
+    assert (section.focus, section.order) == (focus, order)
+
+
+def test_failed_runs_are_kept_apart() -> None:
+    broken = make_result("lrp", status="failed", error="out of memory")
+    sections, failed = split([(Path("b.json"), broken), (Path("a.json"), make_result())])
+    assert [run.result.error for run in failed] == ["out of memory"]
+    assert [series.scorer.name for series in sections[0].series] == ["wanda"]
+
+
+def test_a_finished_run_without_points_is_refused_by_name() -> None:
+    with pytest.raises(RecordError, match=r"a finished run needs at least one metric and a point"):
+        sections_of(make_result(amounts=(), values=()))
+
+
+def test_very_large_numbers_do_not_overflow() -> None:
+    results = [make_result(values=(1.0, 1.7e308), seed=seed) for seed in (0, 1)]
+    section = section_of(*results)
+    value = section.series[0].value(0.5, "perplexity")
+    assert value is not None
+    assert value.centre == pytest.approx(1.7e308)
+    drawn = chart.draw(section, ["wanda"], chart.WIDE)
+    assert all(math.isfinite(y) for line in drawn.lines for _, y in line.points)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (0.012345, "0.01235"),
+        (20.3149, "20.31"),
+        (999.96, "1,000"),
+        (1234567.0, "1,235,000"),
+        (-0.5, "−0.5000"),
+        (12345678.0, "1.23 × 10⁷"),
+        (0.00001234, "1.23 × 10⁻⁵"),
+        (math.inf, "∞"),
+    ],
+)
+def test_numbers_have_four_digits(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_percentages() -> None:
+    assert percent(0.5) == "50\N{NO-BREAK SPACE}%"
+    assert percent(1 / 3, 2) == "33.33\N{NO-BREAK SPACE}%"
+
+
+def test_a_pure_number_has_no_unit() -> None:
+    assert [titled(metric) for metric in (PERPLEXITY, ACCURACY, KL)] == [
+        "Perplexity",
+        "Accuracy",
+        "KL divergence, nats",
+    ]
+
+
+def test_conventions_in_words() -> None:
+    assert convention(make_result().spec) == (
+        "Single weights are removed, ranked within each output row, scored once, on the dense "
+        "model, in all matrices of the decoder blocks"
+    )
+    neurons = make_result(unit="neuron", group="layer", schedule="blockwise", scope="mlp").spec
+    assert "neurons are removed, ranked within each block, scored block by" in convention(neurons)
+
+
+def test_the_axis_is_logarithmic_beyond_a_factor_of_ten() -> None:
+    def title(last: float) -> str:
+        section = section_of(make_result(values=(20.0, last)))
+        return chart.draw(section, ["wanda"], chart.WIDE).y_title
+
+    assert title(200.0) == "Perplexity, lower is better"
+    assert title(201.0) == "Perplexity, log scale, lower is better"
+
+
+def test_the_band_of_the_control_is_drawn_from_its_lowest_to_its_highest_run() -> None:
+    runs = [make_control(s, (20.0, v), metrics=(KL,)) for s, v in enumerate((90, 100, 110))]
+    section = section_of(make_result(values=(20.0, 30.0), metrics=(KL,)), *runs)
+    scorer, control = chart.draw(section, ["wanda"], chart.WIDE).lines
+    assert scorer.band == ()
+    start, high, low, end = control.band
+    assert start == end
+    assert high[0] == low[0] == control.points[-1][0]
+    # The page grows downwards, so the largest value lies highest; the median lies half way.
+    assert high[1] < control.points[-1][1] < low[1]
+    assert control.points[-1][1] == pytest.approx((high[1] + low[1]) / 2, abs=0.02)
+
+
+def test_labels_beside_the_lines_do_not_cover_one_another() -> None:
+    made = [make_result(f"s{i}", (20.0, 30.0 + i / 100)) for i in range(12)]
+    lines = chart.draw(section_of(*made), [f"s{i}" for i in range(12)], chart.WIDE).lines
+    heights = sorted(line.label_y for line in lines)
+    assert all(after - before >= 17 for before, after in itertools.pairwise(heights))
+    assert heights[0] > 0
+    assert heights[-1] < chart.WIDE.height
+    looks = {(line.style.colour, line.style.marker, line.style.dash) for line in lines}
+    assert len(looks) == 12
