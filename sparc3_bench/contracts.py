@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,6 +42,9 @@ gradients ``g``: `signed-mean` is mean(G), `abs-of-mean` is abs(mean(G)), `mean-
 mean(abs(G)). Over tokens: `token-abs` is mean(abs(g).T @ abs(a)) and `token-rms` is
 sqrt(mean((g²).T @ (a²))), means over samples of sums over tokens.
 """
+
+AGGREGATIONS: tuple[str, ...] = get_args(Aggregation)
+"""The names above."""
 
 
 class Role(enum.StrEnum):

@@ -115,8 +115,8 @@ class PluginHost:
         label = f"{point.name} ({distribution} {version})"
         try:
             module = point.load()
-        except Exception as error:  # a stranger's import may raise anything
-            self.broken[label] = f"{label} cannot be imported: {type(error).__name__}: {error}."
+        except (Exception, SystemExit) as error:  # a stranger's import may raise anything
+            self.broken[label] = f"{label} cannot be imported: {_told(error)}."
             return
         # A manager of its own for each plugin, so that one bad plugin cannot spoil the others.
         manager = pluggy.PluginManager(hookspecs.GROUP)
@@ -140,8 +140,13 @@ class PluginHost:
             self.broken[label] = f"{label}: {error}"
             return
         except Exception as error:
-            self.broken[label] = f"{label} failed in its hook: {type(error).__name__}: {error}."
+            self.broken[label] = f"{label} failed in its hook: {_told(error)}."
             return
+        names = [(kind, entry.cls.name) for kind, entry in offered]
+        for kind, name in names:
+            if names.count((kind, name)) > 1:
+                self.broken[label] = f"{label} offers two {kind}s called '{name}'; rename one."
+                return
         for kind, entry in offered:
             self._registered[kind][entry.cls.name] = entry
 
@@ -170,6 +175,11 @@ class PluginHost:
         distribution, version = _distribution(point)
         digest = _source_digest(importlib.import_module(cls.__module__))
         return Registered(cls, Origin(point.name, distribution, version, digest))
+
+
+def _told(error: BaseException) -> str:
+    """Return the kind of error and its message on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(".: ")
 
 
 def _is_subclass(cls: Any, base: type) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from pathlib import Path
 
@@ -42,7 +43,14 @@ CONFIGS = {
         dropout=0.1,
     ),
     "gpt2": GPT2Config(
-        vocab_size=VOCABULARY, n_embd=32, n_inner=64, n_layer=2, n_head=4, n_positions=64
+        vocab_size=VOCABULARY,
+        n_embd=32,
+        n_inner=64,
+        n_layer=2,
+        n_head=4,
+        n_positions=64,
+        bos_token_id=1,
+        eos_token_id=2,
     ),
 }
 ARCHITECTURES = tuple(CONFIGS)
@@ -51,7 +59,7 @@ ARCHITECTURES = tuple(CONFIGS)
 def make_model(architecture: str, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
     """Make a random model; weights are larger than at initialisation, so that layers matter."""
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(CONFIGS[architecture])
+    model = AutoModelForCausalLM.from_config(copy.deepcopy(CONFIGS[architecture]))
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() == 2:
@@ -80,12 +88,18 @@ def make_reference(
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
-    """Make a tokenizer with one token a word: w0, w1, …"""
-    words = {f"w{index}": index for index in range(VOCABULARY)}
-    inner = Tokenizer(models.WordLevel(words, unk_token="w0"))
+    """Make a tokenizer with one token a word: w3, w4, … after three special ones."""
+    special = ["<unk>", "<s>", "</s>"]
+    words = {word: index for index, word in enumerate(special)}
+    words |= {f"w{index}": index for index in range(len(special), VOCABULARY)}
+    inner = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
     inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return PreTrainedTokenizerFast(
-        tokenizer_object=inner, unk_token="w0", bos_token="w1", eos_token="w2", pad_token="w2"
+        tokenizer_object=inner,
+        unk_token="<unk>",
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="</s>",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparc3_bench import Aggregation, Scorer, hookimpl
+from sparc3_bench import Aggregation, Scorer, Sparc3Error, hookimpl
 
 if TYPE_CHECKING:
     from sparc3_bench import ModelView, ReferenceSamples, ScoreMap
@@ -29,9 +29,16 @@ class Gradient(Scorer):
     title = "Gradient"
     citation = "molchanov2017"
 
-    aggregation: Aggregation = "token-abs"
+    aggregation: Aggregation = "token-rms"
     times_weight: bool = True
     standard_error: bool = False
+
+    def __post_init__(self) -> None:
+        if self.standard_error and self.aggregation == "token-rms":
+            raise Sparc3Error(
+                f"Option `standard_error` of scorer '{self.name}' does not go with aggregation "
+                "'token-rms', whose scores are no means over samples; choose another aggregation."
+            )
 
     def score(self, model: ModelView, reference: ReferenceSamples) -> ScoreMap:
         """Return the saliency of every weight; in [0, ∞) unless the aggregation is signed."""

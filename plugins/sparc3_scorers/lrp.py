@@ -7,7 +7,7 @@ personal and scientific purposes only. This file's own licence (Apache-2.0) gran
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from sparc3_bench import Aggregation, Scorer, Sparc3Error, hookimpl
 
@@ -43,13 +43,19 @@ class Lrp(Scorer):
     citation = "hatefi2025; achtibat2024"
 
     variant: Variant = "attnlrp"
-    aggregation: Aggregation = "token-abs"
+    aggregation: Aggregation = "token-rms"
     standard_error: bool = False
 
     def __post_init__(self) -> None:
-        if self.variant not in ("attnlrp", "cp-lrp"):
+        if self.variant not in get_args(Variant):
             raise Sparc3Error(
-                f"`variant` of scorer 'lrp' must be 'attnlrp' or 'cp-lrp', got '{self.variant}'."
+                f"Option `variant` of scorer 'lrp' must be one of {', '.join(get_args(Variant))}, "
+                f"got '{self.variant}'."
+            )
+        if self.standard_error and self.aggregation == "token-rms":
+            raise Sparc3Error(
+                f"Option `standard_error` of scorer '{self.name}' does not go with aggregation "
+                "'token-rms', whose scores are no means over samples; choose another aggregation."
             )
 
     def score(self, model: ModelView, reference: ReferenceSamples) -> ScoreMap:

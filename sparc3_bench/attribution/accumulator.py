@@ -8,20 +8,18 @@ the absolute value stands, and that decides rankings.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from sparc3_bench.attribution.scores import ScoreMap
-from sparc3_bench.contracts import Aggregation
+from sparc3_bench.contracts import AGGREGATIONS, Aggregation
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.model.weights import statistics_dtype
 
 if TYPE_CHECKING:
     from sparc3_bench.model.weights import PrunableWeight
-
-AGGREGATIONS = get_args(Aggregation)
 
 
 class Accumulator:
@@ -54,7 +52,7 @@ class Accumulator:
             raise UnknownNameError("aggregation", aggregation, AGGREGATIONS)
         if second_moment and aggregation == "token-rms":
             raise Sparc3Error(
-                "`second_moment` does not go with aggregation 'token-rms', whose scores are no "
+                "Standard errors do not go with aggregation 'token-rms', whose scores are no "
                 "means over samples; choose another aggregation."
             )
         self._weights = weights
@@ -136,7 +134,9 @@ class Accumulator:
             )
         weights, errors, biases = {}, {}, {}
         for name in list(self._sums):
-            count, weight = self._counts[name], self._weights[name]
+            weight = self._weights[name]
+            # A matrix used twice in the model is folded twice a sample.
+            count = self._counts[name] // (1 + len(weight.sharing))
             matrix = weight.matrix.to(statistics_dtype(weight.matrix))
             weights[name] = self._finish(self._sums.pop(name).div_(count), matrix)
             if self._second_moment:

@@ -11,6 +11,9 @@ from sparc3_bench.errors import Sparc3Error
 
 _RUN_EXTRA = ("datasets", "gguf", "numpy", "safetensors", "torch", "transformers")
 
+_INTERRUPTED = 130
+"""The exit code typer gives for control-C."""
+
 app = typer.Typer(
     name="sparc3",
     help="Compare ways to score the weights of a language model by importance.",
@@ -42,9 +45,10 @@ def main() -> None:
                 "pip install 'sparc3-bench[run]'."
             )
         )
-    except KeyboardInterrupt:
-        _told("Interrupted. What is finished is kept; the same command goes on from there.")
-        sys.exit(130)
+    except SystemExit as done:
+        if done.code == _INTERRUPTED:
+            _told("Interrupted. What is finished is kept; the same command goes on from there.")
+        raise
 
 
 def _told(text: str) -> int:

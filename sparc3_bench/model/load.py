@@ -62,6 +62,7 @@ def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device:
     ModelError, UnknownNameError
         When there is no such model, it has no weights, or no adapter serves it.
     """
+    _check_device(device)
     label = ""
     if model_id in host.all("model"):
         source = host.get("model", model_id).cls()
@@ -120,6 +121,15 @@ def computes_in_bfloat16() -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and (
         torch.cpu._is_avx512_bf16_supported() or not torch.cpu._is_avx512_supported()
     )
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.empty(1, device=device)
+    except Exception:  # torch raises several kinds, with many lines each
+        raise ModelError(
+            f"The device '{device}' is not available to torch here; 'cpu' always is."
+        ) from None
 
 
 def _download(model_id: str, host: PluginHost) -> Path:

@@ -49,23 +49,25 @@ def masked(weights: Mapping[str, PrunableWeight], keep: KeepMask) -> Iterator[No
     with torch.no_grad():
         try:
             for name, mask in keep.weights.items():
-                matrix = weights[name].matrix
-                if mask.shape != matrix.shape or mask.dtype != torch.bool:
-                    raise Sparc3Error(
-                        f"The keep-mask of `{name}` is {mask.dtype} {list(mask.shape)}; expected "
-                        f"bool {list(matrix.shape)} ([out_features, in_features])."
-                    )
-                _zero(matrix, ~mask, held)
+                _zero(weights[name].matrix, mask, held, f"`{name}`")
             for name, mask in keep.biases.items():
                 bias = weights[name].bias
                 if bias is not None:
-                    _zero(bias, ~mask, held)
+                    _zero(bias, mask, held, f"the bias of `{name}`")
             yield
         finally:
             for tensor, removed, values in reversed(held):
                 tensor.masked_scatter_(removed, values)
 
 
-def _zero(tensor: Tensor, removed: Tensor, held: list[tuple[Tensor, Tensor, Tensor]]) -> None:
+def _zero(
+    tensor: Tensor, keep: Tensor, held: list[tuple[Tensor, Tensor, Tensor]], what: str
+) -> None:
+    if keep.shape != tensor.shape or keep.dtype != torch.bool:
+        raise Sparc3Error(
+            f"The keep-mask of {what} is {keep.dtype} {list(keep.shape)}; expected bool "
+            f"{list(tensor.shape)}."
+        )
+    removed = ~keep
     held.append((tensor, removed, tensor[removed]))
     tensor.masked_fill_(removed, 0)

@@ -125,7 +125,9 @@ class ModelView:
 
         with ExitStack() as stack:
             for name, weight in self._weights.items():
-                stack.enter_context(_removing(weight.module.register_forward_pre_hook(hook(name))))
+                for module in (weight.module, *weight.sharing):
+                    handle = module.register_forward_pre_hook(hook(name))
+                    stack.enter_context(_removing(handle))
             yield
 
     def run(self, reference: ReferenceSamples) -> None:
@@ -146,8 +148,9 @@ class ModelView:
             embeddings: nn.Module = self.model.get_input_embeddings()  # type: ignore[operator]
             stack.enter_context(_removing(embeddings.register_forward_hook(_start_graph)))
             for name, weight in self._weights.items():
-                hook = self._capture(name, fold)
-                stack.enter_context(_removing(weight.module.register_forward_hook(hook)))
+                for module in (weight.module, *weight.sharing):
+                    handle = module.register_forward_hook(self._capture(name, fold))
+                    stack.enter_context(_removing(handle))
             with torch.enable_grad():
                 for batch in reference.batches(self.device):
                     torch.autograd.backward(reference.objective(self.forward(batch), batch))

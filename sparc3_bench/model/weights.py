@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -40,6 +41,8 @@ class PrunableWeight:
         Index of the decoder block it belongs to.
     transposed
         Whether ``module.weight`` is stored ``[in_features, out_features]``.
+    sharing
+        Other modules that use the same parameter.
     """
 
     name: str
@@ -47,6 +50,7 @@ class PrunableWeight:
     role: Role
     block: int
     transposed: bool
+    sharing: tuple[nn.Module, ...] = ()
 
     @property
     def parameter(self) -> nn.Parameter:
@@ -103,7 +107,7 @@ def find_weights(
     A parameter that several modules share is listed once, under its first name.
     """
     found: dict[str, PrunableWeight] = {}
-    seen: set[int] = set()
+    first: dict[int, str] = {}
     prefix = f"{adapter.blocks}."
     for name, role in roles.items():
         if role not in LINEAR or scope not in ("all", LINEAR[role]):
@@ -111,9 +115,12 @@ def find_weights(
         module = model.get_submodule(name)
         block = int(name.removeprefix(prefix).split(".", 1)[0])
         weight = PrunableWeight(name, module, role, block, adapter.transposed)
-        if id(weight.parameter) not in seen:
-            seen.add(id(weight.parameter))
+        owner = first.setdefault(id(weight.parameter), name)
+        if owner == name:
             found[name] = weight
+        else:
+            sharing = (*found[owner].sharing, module)
+            found[owner] = dataclasses.replace(found[owner], sharing=sharing)
     return found
 
 

@@ -59,6 +59,12 @@ def build(kind: str, cls: type[Any], given: Mapping[str, str]) -> Any:
             raise Sparc3Error(
                 f"Option `{name}` of {kind} '{cls.name}' {reason}, got '{text}'."
             ) from None
+    for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
+        required = field.default is field.default_factory is dataclasses.MISSING
+        if required and field.name not in values:
+            raise Sparc3Error(
+                f"Option `{field.name}` of {kind} '{cls.name}' has no default; give it a value."
+            )
     return cls(**values)
 
 

@@ -94,8 +94,7 @@ def plan(request: Request, host: PluginHost, cache: Path) -> Plan:
                 else next(iter(prepared.values()))
             )
             objective = request.objective or task.default_objective
-            if scorer.needs_reference:
-                ready.references(objective)  # refuses an unknown objective
+            ready.references(objective)  # refuses an unknown objective
             group = request.group or (scorer.default_group if request.unit == "weight" else "layer")
             spec = RunSpec(
                 scorer=PluginRef(**_ref(entry, scorer)),

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from safetensors import SafetensorError
 from torch import Tensor
 
 from sparc3_bench.attribution.reference import ReferenceSamples
@@ -92,9 +92,9 @@ class Session:
         cost = Phase(seconds=0, peak_bytes=0)
         for purpose, reference in references.items():
             path = self._cache / "scores" / f"{_attribution_key(cell.spec, purpose)}.safetensors"
-            if path.is_file():
-                maps[purpose], about = load_scores(path)
-                cost = _added(cost, Phase.model_validate(about["cost"]))
+            if kept := _read_scores(path):
+                maps[purpose] = kept[0]
+                cost = _added(cost, kept[1])
                 continue
             view = self.view
             with self._report.steps(f"{label} · attribution") as step, metered() as meter:
@@ -288,5 +288,14 @@ def _read_point(path: Path) -> MeasuredPoint | None:
     """Return a kept point; a damaged one counts as absent and is measured again."""
     try:
         return MeasuredPoint.model_validate_json(path.read_text())
-    except (OSError, ValidationError):
+    except (OSError, ValueError):
+        return None
+
+
+def _read_scores(path: Path) -> tuple[ScoreMap, Phase] | None:
+    """Return kept scores and their cost; a damaged file counts as absent."""
+    try:
+        scores, about = load_scores(path)
+        return scores, Phase.model_validate(about["cost"])
+    except (OSError, KeyError, ValueError, SafetensorError):
         return None

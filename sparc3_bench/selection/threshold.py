@@ -25,21 +25,23 @@ def kth_smallest(tensors: Sequence[Tensor], k: int) -> float:
             return float(torch.cat(pool).sort().values[k - 1])
         low, high = _bracket(pool, k, total)
         below = sum(int((part < low).sum()) for part in pool)
-        if low == high:
-            equal = sum(int((part == low).sum()) for part in pool)
-            if below < k <= below + equal:
-                return low
-        inside = [part[(part >= low) & (part <= high)] for part in pool]
-        found = sum(part.numel() for part in inside)
-        if below < k <= below + found:
-            if found == total:
-                # The bracket is the whole range: nothing was gained, so finish by sorting.
-                return float(torch.cat(inside).sort().values[k - 1])
-            k, pool = k - below, inside
-        elif k <= below:
+        up_to_low = sum(int((part <= low).sum()) for part in pool)
+        if k <= below:
             pool = [part[part < low] for part in pool]
+        elif k <= up_to_low:
+            return low
         else:
-            k, pool = k - below - found, [part[part > high] for part in pool]
+            # The ends themselves are left out, so that ties at them cannot fill the bracket.
+            inside = [part[(part > low) & (part < high)] for part in pool]
+            found = sum(part.numel() for part in inside)
+            if k <= up_to_low + found:
+                k, pool = k - up_to_low, inside
+                continue
+            up_to_high = up_to_low + found + sum(int((part == high).sum()) for part in pool)
+            if low < high and k <= up_to_high:
+                return high
+            beyond = up_to_high if low < high else up_to_low
+            k, pool = k - beyond, [part[part > high] for part in pool]
 
 
 def _bracket(pool: Sequence[Tensor], k: int, total: int) -> tuple[float, float]:

@@ -1,0 +1,58 @@
+# Two commands do everything: `make bench` measures, `make test` checks. Both set up on first use.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RESULTS ?= build/results
+SITE ?= build/site
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: bench test lint types imports benchmarks wheel leaderboard clean help
+
+help: ## Show the targets.
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+bench: $(VENV)/.run ## Compare five scorers on SmolLM2-135M and build the leaderboard page.
+	@echo "== Comparing magnitude, wanda, gradient, lrp and random on compression"
+	$(BIN)/sparc3 run --task compression --model smollm2-135m \
+	  --scorer magnitude --scorer wanda --scorer gradient --scorer lrp --scorer random@0,1,2 \
+	  --amounts 0,0.2,0.4,0.5,0.6 --results $(RESULTS)
+	@echo "== Building the leaderboard page"
+	@echo "Open $$($(BIN)/sparc3 publish $(RESULTS) $(SITE))"
+
+test: $(VENV)/.test ## Run the whole test suite (offline but for the package index).
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test ## Check style.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test ## Check types.
+	$(BIN)/mypy
+
+imports: $(VENV)/.test ## Check the direction of imports.
+	$(BIN)/lint-imports
+
+benchmarks: $(VENV)/.test ## Print how each step compares with the model's own forward and backward.
+	$(BIN)/python -m pytest tests/benchmarks -s --benchmark-disable-gc -p no:cacheprovider
+
+wheel: $(VENV)/.test ## Build the wheel into dist/.
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+leaderboard: $(VENV)/.run ## Build the page of the committed results.
+	@echo "Open $$($(BIN)/sparc3 publish leaderboard/results build/leaderboard)"
+
+clean: ## Remove everything built, but not the user's cache.
+	rm -rf $(VENV) build dist
+
+# The pinned set is the one that the committed results were measured with.
+$(VENV)/.run: pyproject.toml constraints.txt
+	@echo "== Setting up $(VENV) (once)"
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[run]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	@echo "== Adding the test tools to $(VENV) (once)"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[run,test]'
+	@touch $@

@@ -1,0 +1,130 @@
+"""What the documents say is so: code runs, commands parse, hooks are there, tables fit."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer
+
+from sparc3_bench import hookspecs
+from sparc3_bench.cli import app
+from sparc3_bench.contracts import AGGREGATIONS
+from sparc3_bench.host import default_host
+from sparc3_bench.record.result import read_results
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = [
+    path
+    for path in sorted(ROOT.glob("**/*.md"))
+    if not {".venv", "build", "node_modules", ".pytest_cache"} & set(path.parts)
+]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[str]:
+    found = []
+    for path in DOCUMENTS:
+        for block in [*blocks(path.read_text(), ""), path.read_text()]:
+            found += re.findall(r"^ *(sparc3 [a-z].*)$", block, flags=re.MULTILINE)
+            found += re.findall(r"`(sparc3 [a-z][^`|]*)`", block)
+    return sorted({line.split("#")[0].strip() for line in found})
+
+
+def test_the_plugin_in_the_readme_is_the_one_that_is_tested():
+    (code,) = blocks(README, "python")
+    assert code == (ROOT / "tests/example_plugin/sparc3_activation_norm.py").read_text()
+    (declared,) = blocks(README, "toml")
+    packaged = tomllib.loads((ROOT / "tests/example_plugin/pyproject.toml").read_text())
+    mine = tomllib.loads(declared)["project"]["entry-points"]
+    assert packaged["project"]["entry-points"] == mine
+
+
+def test_the_scorer_of_the_readme_is_about_twenty_lines():
+    (code,) = blocks(README, "python")
+    lines = [line for line in code.splitlines() if line.strip() and '"""' not in line]
+    assert len(lines) <= 20
+
+
+@pytest.mark.parametrize("line", commands())
+def test_every_command_in_the_documents_parses(line):
+    program = typer.main.get_command(app)
+    _, name, *arguments = shlex.split(line)
+    assert name in program.commands, line
+    if arguments:
+        program.commands[name].make_context(name, arguments)
+
+
+def test_the_hook_documentation_shows_the_tested_plugin():
+    shown = hookspecs.sparc3_register_scorers.__doc__
+    for line in ("class ActivationNorm(Scorer):", "with model.observe(add):", "@hookimpl"):
+        assert line in shown
+
+
+@pytest.mark.parametrize(
+    "hook", [name for name in vars(hookspecs) if name.startswith("sparc3_register")]
+)
+def test_every_hook_is_documented_where_authors_look(hook):
+    text = "".join((ROOT / folder / "README.md").read_text() for folder in ("plugins", "tasks"))
+    assert hook in text
+
+
+@pytest.mark.parametrize("kind", ["scorer", "task"])
+def test_every_built_in_and_its_options_are_described(kind):
+    text = "".join(path.read_text() for path in DOCUMENTS)
+    for name, entry in default_host().all(kind).items():
+        assert f"`{name}`" in text or f": {name} (" in text
+        for option in getattr(entry.cls, "__dataclass_fields__", {}):
+            assert option in text + (entry.cls.__doc__ or "")
+
+
+def test_every_aggregation_is_explained():
+    concepts = (ROOT / "docs/concepts.md").read_text()
+    assert [name for name in AGGREGATIONS if f"| `{name}` |" not in concepts] == []
+
+
+def test_every_citation_key_is_in_the_bibliography():
+    keys = set(re.findall(r"@\w+\{(\w+),", (ROOT / "references.bib").read_text()))
+    cited = set()
+    for path in [*ROOT.glob("plugins/**/*.py"), *ROOT.glob("tasks/**/*"), *ROOT.glob("**/*.md")]:
+        if path.is_file() and not {".venv", "build"} & set(path.parts) and path.suffix != ".pyc":
+            groups = re.findall(r"\[((?:[a-z]+\d{4}[a-z]*[^\]\n]*))\]", path.read_text())
+            cited |= {key for group in groups for key in re.findall(r"[a-z]+\d{4}[a-z]*", group)}
+    assert cited
+    assert cited <= keys
+
+
+def test_the_table_of_results_is_made_of_committed_results():
+    runs = [result for _, result in read_results(ROOT / "leaderboard/results")]
+    table = README.split("## What came out")[1].split("##")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ") and "±" in line]
+    assert len(rows) >= 4
+    for row in rows:
+        title, *cells = [cell.strip() for cell in row.strip("|").split("|")]
+        numbers = [cell.split()[0].replace(",", "") for cell in cells if "±" in cell]
+        assert any(
+            result.spec.scorer.title == title
+            and all(
+                any(
+                    f"{point.metrics['perplexity']:.4g}" == f"{float(number):.4g}"
+                    for point in result.points
+                )
+                for number in numbers
+            )
+            for result in runs
+        ), row
+
+
+def test_files_are_short_and_say_their_one_job():
+    for folder in ("sparc3_bench", "plugins", "tasks"):
+        for path in (ROOT / folder).rglob("*.py"):
+            lines = path.read_text().splitlines()
+            assert len(lines) <= 320, path
+            assert lines[0].startswith('"""'), path

@@ -1,0 +1,124 @@
+"""The compression task: texts found, cut and guarded; losses and divergences as defined."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import torch
+from sparc3_tasks.compression import Compression, data
+from tiny import make_tokenizer, make_view, save_text
+from torch.nn import functional
+
+from sparc3_bench import Batch, Sparc3Error
+from sparc3_bench.attribution.scores import ScoreMap
+from sparc3_bench.selection.select import select
+
+
+def make_task(tmp_path, **options) -> Compression:
+    texts = {
+        f"{purpose}_text": str(save_text(tmp_path / f"{purpose}.txt", 300, seed))
+        for seed, purpose in enumerate(("reference", "evaluation"))
+    }
+    lengths = {"reference_length": 16, "evaluation_length": 16}
+    windows = {"reference_windows": 4, "evaluation_windows": 4}
+    return Compression(**{**texts, **lengths, **windows, **options})
+
+
+def test_windows_do_not_overlap_and_the_short_rest_is_dropped():
+    text = data.Text("words", " ".join(f"w{index}" for index in range(3, 40)))
+    windows = data.cut(text, make_tokenizer(), length=10, count=3)
+    assert windows == [list(range(3, 13)), list(range(13, 23)), list(range(23, 33))]
+
+
+def test_the_reference_is_drawn_by_seed_and_the_evaluation_is_spread():
+    windows = [[index] for index in range(100)]
+    assert data.drawn(windows, 5, seed=1) == data.drawn(windows, 5, seed=1)
+    assert data.drawn(windows, 5, seed=1) != data.drawn(windows, 5, seed=2)
+    assert data.spread(windows, 4) == [[0], [25], [50], [75]]
+
+
+def test_the_tags_of_the_articles_are_stripped(tmp_path):
+    text = '<doc id="1" url="x" title="y">\nTitle\n\nBody a < b.\n\n</doc>\n'
+    assert data._without_tags(text) == "Title\n\nBody a < b.\n\n"
+
+
+def test_overlap_is_the_share_of_the_evaluations_ngrams_that_the_reference_has():
+    assert data.overlap([[1, 2, 3, 4]], [[2, 3, 4, 5]], size=2) == pytest.approx(2 / 3)
+    assert data.overlap([[1, 2, 3, 4]], [[4, 3, 2, 1]], size=2) == 0
+
+
+def test_a_data_set_is_read_through_datasets(tmp_path):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    rows = [{"body": "w3 w4"}, {"body": "w5"}]
+    (folder / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = data.read_text(f"hf:{folder}::test:body", tmp_path)
+    assert text.content == "w3 w4\n\nw5"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"evaluation_text": "nowhere.txt"}, "is not one of c4, wikipedia, no local file"),
+        (
+            {"evaluation_length": 200, "evaluation_windows": 2},
+            "make 1 windows of 200; 2 are needed",
+        ),
+    ],
+)
+def test_bad_text_is_refused_in_one_sentence(tmp_path, options, said):
+    with pytest.raises(Sparc3Error, match=said):
+        make_task(tmp_path, **options).prepare(make_tokenizer(), "tiny", tmp_path, seed=0)
+
+
+def test_the_same_text_for_both_is_refused_or_warned_of(tmp_path):
+    same = str(save_text(tmp_path / "same.txt", 64, seed=5))
+    texts = {"reference_text": same, "evaluation_text": same}
+    with pytest.raises(Sparc3Error, match="of the evaluation text's 13-grams"):
+        make_task(tmp_path, **texts).prepare(make_tokenizer(), "tiny", tmp_path, seed=0)
+    allowed = make_task(tmp_path, **texts, allow_overlap=True)
+    prepared = allowed.prepare(make_tokenizer(), "tiny", tmp_path, seed=0)
+    assert "100.0% of the evaluation text's 13-grams" in prepared.warnings[0]
+
+
+def test_the_record_says_what_was_used(tmp_path):
+    prepared = make_task(tmp_path).prepare(make_tokenizer(), "tiny", tmp_path, seed=7)
+    reference, evaluation = prepared.datasets
+    assert (reference.purpose, evaluation.purpose) == ("reference", "evaluation")
+    assert (reference.windows, reference.window_length, reference.tokens) == (4, 16, 64)
+    assert "seed 7" in reference.choice
+    other = make_task(tmp_path).prepare(make_tokenizer(), "tiny", tmp_path, seed=8)
+    assert other.datasets[0].token_digest != reference.token_digest
+    assert other.datasets[1] == evaluation
+
+
+@pytest.mark.parametrize("architecture", ["llama", "opt", "gpt2"])
+def test_loss_and_divergence_are_those_of_the_full_distributions(tmp_path, architecture):
+    view = make_view(architecture)
+    prepared = make_task(tmp_path).prepare(make_tokenizer(), "tiny", tmp_path, seed=0)
+    dense = prepared.evaluate(view, None, lambda done, total: None)
+    weights = {name: weight.matrix.abs().contiguous() for name, weight in view.weights().items()}
+    keep = select(ScoreMap(weights), 0.5, view)
+    with view.masked(keep):
+        pruned = prepared.evaluate(view, dense, lambda done, total: None)
+
+    def log_probabilities(window):
+        ids = torch.tensor([window])
+        with torch.no_grad():
+            logits = view.forward(Batch(ids, torch.ones_like(ids)))
+        return functional.log_softmax(logits[0, :-1].double(), dim=-1)
+
+    for index, window in enumerate(prepared.evaluation):
+        q = log_probabilities(window)
+        with view.masked(keep):
+            p = log_probabilities(window)
+        labels = torch.tensor(window[1:])
+        loss = -p[torch.arange(len(labels)), labels].mean()
+        divergence = (q.exp() * (q - p)).sum(-1).mean()
+        assert pruned.samples["loss"][index] == pytest.approx(float(loss), rel=1e-5)
+        assert pruned.samples["kl"][index] == pytest.approx(float(divergence), rel=1e-4)
+    mean = sum(pruned.samples["loss"]) / len(pruned.samples["loss"])
+    assert pruned.metrics["perplexity"] == pytest.approx(math.exp(mean))
+    assert dense.samples["kl"] == [0.0] * 4

@@ -1,0 +1,281 @@
+"""Result files: written whole, read back the same, and refused by the field that is wrong."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from unit.results import make_result, save
+
+from sparc3_bench.errors import RecordError
+from sparc3_bench.record import result as module
+from sparc3_bench.record.result import Result, read_result, read_results, write_atomically
+from sparc3_bench.record.spec import canonical_json, content_key
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """Return a valid result as a dict with one field replaced."""
+    data = json.loads(make_result().to_json())
+    *parents, last = path.split(".")
+    owner: Any = data
+    for part in parents:
+        owner = owner[int(part) if part.isdigit() else part]
+    owner[last] = value
+    return data
+
+
+def refusal(tmp_path: Path, text: str | bytes) -> str:
+    file = tmp_path / "result.json"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(RecordError) as caught:
+        read_result(file)
+    message = str(caught.value)
+    assert message.startswith(str(file))
+    assert "\n" not in message
+    return message
+
+
+def test_result_is_read_back_as_it_was_written(tmp_path):
+    result = make_result(warnings=["20 % overlap"], options={"power": 0.1, "deep": [1, None]})
+    path = save(tmp_path, result)
+    assert read_result(tmp_path / path) == result
+
+
+def test_failed_result_is_read_back_as_it_was_written(tmp_path):
+    result = make_result(status="failed", error="RuntimeError: no memory")
+    assert read_result(tmp_path / save(tmp_path, result)) == result
+
+
+def test_bytes_are_canonical():
+    text = make_result(label="4-bit, dé-quantised").to_json()
+    data = json.loads(text)
+    assert text.endswith("}\n")
+    assert text == json.dumps(data, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+    assert "dé-quantised" in text
+    assert Result.model_validate(data).to_json() == text
+
+
+def test_canonical_json_knows_neither_order_nor_spaces():
+    assert canonical_json({"b": [1, 2.5], "a": "é"}) == '{"a":"\\u00e9","b":[1,2.5]}'
+    assert content_key({"b": 1, "a": 2}) == content_key({"a": 2, "b": 1})
+    assert content_key({"a": 1}) != content_key({"a": 2})
+    assert content_key({}) == "44136fa355b3"  # of the SHA-256 of "{}"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_canonical_json_refuses_what_is_not_finite(value):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        canonical_json({"a": value})
+
+
+def test_key_and_path_are_those_of_the_spec():
+    result = make_result()
+    assert result.key == content_key(json.loads(result.to_json())["spec"])
+    assert result.spec.path == f"compression/tiny-llama/wanda--{result.key}.json"
+
+
+def test_every_field_of_the_spec_moves_the_key():
+    def leaves(data: Any, path: str = "") -> list[str]:
+        pairs = data.items() if isinstance(data, dict) else enumerate(data)
+        return [
+            leaf
+            for name, value in pairs
+            for leaf in (
+                leaves(value, f"{path}.{name}")
+                if isinstance(value, dict | list) and value
+                else [f"{path}.{name}"]
+            )
+        ]
+
+    spec = json.loads(make_result().to_json())["spec"]
+    keys = set()
+    for leaf in leaves(spec):
+        other = copy.deepcopy(spec)
+        *parents, last = leaf.strip(".").split(".")
+        owner = other
+        for part in parents:
+            owner = owner[int(part) if part.isdigit() else part]
+        owner[int(last) if last.isdigit() else last] = "changed"
+        keys.add(content_key(other))
+    assert len(keys) == len(leaves(spec)) > 30
+    assert content_key(spec) not in keys
+
+
+def test_key_of_another_spec_is_refused(tmp_path):
+    result = make_result()
+    message = refusal(tmp_path, json.dumps(changed("spec.seed", 7)))
+    assert f"key is {result.key} but the spec hashes to" in message
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        ("points.0.metrics.perplexity", "high", "points.0.metrics.perplexity"),
+        ("points.1.amount.in_scope", 1.5, "points.1.amount.in_scope"),
+        ("points.1.amount.weights_removed", 2.5, "points.1.amount.weights_removed"),
+        ("points.1.samples.loss", [1.0, None], "points.1.samples.loss.1"),
+        ("spec.unit", "filter", "spec.unit"),
+        ("spec.scorer.name", "../wanda", "spec.scorer.name"),
+        ("spec.model.slug", "../../etc", "spec.model.slug"),
+        ("spec.model.slug", "", "spec.model.slug"),
+        ("spec.extra", 1, "spec.extra"),
+        ("created", None, "created"),
+        ("cost.evaluation.seconds", -1, "cost.evaluation.seconds"),
+        ("key", "ABCDEF012345", "key"),
+        ("status", "running", "status"),
+        ("schema_version", 0, "schema_version"),
+        ("schema_version", "1", "schema_version"),
+    ],
+)
+def test_wrong_field_is_named_by_its_path(tmp_path, path, value, named):
+    assert f"`{named}`: " in refusal(tmp_path, json.dumps(changed(path, value)))
+
+
+@pytest.mark.parametrize("field", sorted(json.loads(make_result().to_json())))
+def test_missing_field_is_named_unless_it_has_a_default(tmp_path, field):
+    data = json.loads(make_result().to_json())
+    del data[field]
+    if field in ("warnings", "error"):
+        file = tmp_path / "result.json"
+        file.write_text(json.dumps(data))
+        assert read_result(file) == make_result()
+    else:
+        assert f"`{field}`: Field required." in refusal(tmp_path, json.dumps(data))
+
+
+def test_number_of_further_problems_is_told(tmp_path):
+    data = changed("spec.unit", "filter")
+    data["created"] = 3
+    assert refusal(tmp_path, json.dumps(data)).endswith("(1 more)")
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
+@pytest.mark.parametrize(
+    "path", ["points.0.metrics.kl", "points.1.samples.loss", "cost.attribution.seconds"]
+)
+def test_number_that_is_not_finite_is_refused(tmp_path, path, number):
+    value = ["here"] if path.endswith("loss") else "here"
+    text = json.dumps(changed(path, value)).replace('"here"', number)
+    message = refusal(tmp_path, text)
+    assert "finite" in message if "999" in number else f"{number} is not allowed" in message
+
+
+@pytest.mark.parametrize("status", ["ok", "failed"])
+@pytest.mark.parametrize("path", ["spec.amounts", "spec.scorer.options"])
+def test_number_in_the_spec_that_is_not_finite_is_refused(tmp_path, path, status):
+    result = make_result(status=status, error="why" if status == "failed" else None)
+    data = json.loads(result.to_json())
+    data["spec"]["amounts"] = ["here"] if path.endswith("amounts") else [0.0, 0.5]
+    data["spec"]["scorer"]["options"] = {} if path.endswith("amounts") else {"power": "here"}
+    refusal(tmp_path, json.dumps(data).replace('"here"', "1e999"))
+
+
+def test_newer_schema_is_told_as_such(tmp_path):
+    message = refusal(tmp_path, json.dumps({"schema_version": 2, "unheard": "of"}))
+    assert "has schema_version 2; this sparc3-bench reads up to 1. Upgrade it." in message
+
+
+def test_file_that_is_too_large_is_refused_unread(tmp_path, monkeypatch):
+    text = make_result().to_json()
+    monkeypatch.setattr(module, "_MAX_BYTES", len(text) - 1)
+    assert f"larger than {len(text) - 1:,} bytes" in refusal(tmp_path, text)
+    monkeypatch.setattr(module, "_MAX_BYTES", len(text))
+    assert read_result(tmp_path / "result.json") == make_result()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "perplexity: 3", "{'a': 1}", b"\xff\xfe{}", b"\x00", '{"a": 1}{"b": 2}'],
+    ids=["empty", "cut short", "YAML", "Python", "no UTF-8", "null byte", "two"],
+)
+def test_file_that_is_no_json_is_refused(tmp_path, text):
+    assert "is not valid JSON" in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize("text", ["[]", "3", '"text"', "null", '[{"schema_version": 1}]'])
+def test_json_that_is_no_object_is_refused(tmp_path, text):
+    assert "`the record`" in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize("depth", [200, 400, 900, 5_000, 100_000])
+@pytest.mark.parametrize("within", [False, True], ids=["alone", "in an option"])
+def test_deep_nesting_is_refused_in_one_sentence(tmp_path, depth, within):
+    deep = "[" * depth + "]" * depth
+    whole = json.dumps(changed("spec.scorer.options", {"deep": "here"}))
+    refusal(tmp_path, whole.replace('"here"', deep) if within else deep)
+
+
+def test_missing_file_and_folder_are_refused(tmp_path):
+    with pytest.raises(RecordError, match="cannot be read: No such file or directory"):
+        read_result(tmp_path / "absent.json")
+    with pytest.raises(RecordError, match="cannot be read: Is a directory"):
+        read_result(tmp_path)
+
+
+def test_failed_result_must_say_why(tmp_path):
+    data = changed("status", "failed")
+    assert "a failed run must say why in `error`" in refusal(tmp_path, json.dumps(data))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("points", [], "points are at [], not at spec.amounts"),
+        ("points.1.amount.requested", 0.4, "points are at [0.0, 0.4], not at spec.amounts"),
+        ("points.1.metrics", {"kl": 1}, "points.1.metrics must have exactly"),
+        ("metrics", [], "points.0.metrics must have exactly []"),
+    ],
+)
+def test_points_must_fit_the_spec_and_the_metrics(tmp_path, path, value, expected):
+    assert expected in refusal(tmp_path, json.dumps(changed(path, value)))
+
+
+def test_result_cannot_be_changed():
+    with pytest.raises(ValidationError, match="frozen"):
+        make_result().status = "failed"
+
+
+def test_results_of_a_folder_come_in_order_with_relative_paths(tmp_path):
+    made = [make_result(name) for name in ("wanda", "lrp", "gradient")]
+    paths = sorted(save(tmp_path, result) for result in made)
+    assert [path for path, _ in read_results(tmp_path)] == paths
+    assert {result.key for _, result in read_results(tmp_path)} == {r.key for r in made}
+
+
+def test_file_is_written_whole_into_folders_that_are_made(tmp_path):
+    path = tmp_path / "a" / "b" / "file.json"
+    write_atomically(path, "one: é\n")
+    write_atomically(path, "two\n")
+    assert path.read_bytes() == b"two\n"
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()], ids=["disk", "key"])
+@pytest.mark.parametrize("step", ["replace", "chmod"])
+def test_writing_that_fails_leaves_the_old_file_and_no_part(tmp_path, monkeypatch, step, error):
+    def fail(*args: Any) -> None:
+        raise error
+
+    path = tmp_path / "file.json"
+    write_atomically(path, "old")
+    monkeypatch.setattr(Path, step, fail)
+    with pytest.raises(type(error)):
+        write_atomically(path, "new")
+    assert [file.name for file in tmp_path.iterdir()] == ["file.json"]
+    assert path.read_text() == "old"
+
+
+def test_text_that_cannot_be_encoded_leaves_the_old_file_and_no_part(tmp_path):
+    path = tmp_path / "file.json"
+    write_atomically(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_atomically(path, "\ud800")
+    assert os.listdir(tmp_path) == ["file.json"]  # noqa: PTH208
+    assert path.read_text() == "old"

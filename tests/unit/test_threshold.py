@@ -1,0 +1,199 @@
+"""The k-th smallest of many tensors: the number a full sort gives, without a full sort's memory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import Tensor
+
+from sparc3_bench.selection import threshold
+from sparc3_bench.selection.threshold import kth_smallest
+
+GENERATOR = torch.Generator()
+
+
+def rand(count: int) -> Tensor:
+    return torch.rand(count, generator=GENERATOR)
+
+
+def distribution(name: str, count: int = 900) -> list[Tensor]:
+    GENERATOR.manual_seed(0)
+    match name:
+        case "all equal":
+            return [torch.full((count,), 2.5)]
+        case "two values":
+            return [(rand(count) < 0.5).float()]
+        case "two values, sorted, one rare":
+            return [torch.cat([torch.zeros(count - 1), torch.ones(1)])]
+        case "three values with a sign":
+            return [(rand(count) * 3).floor() - 1]
+        case "geometric":
+            return [torch.logspace(-44, 38, count)]
+        case "geometric, shuffled":
+            return [torch.logspace(-44, 38, count)[torch.randperm(count, generator=GENERATOR)]]
+        case "sorted":
+            return [torch.arange(count).float()]
+        case "reversed":
+            return [torch.arange(count, 0, -1).float()]
+        case "organ pipe":
+            rising = torch.arange(count // 2).float()
+            return [torch.cat([rising, rising.flip(0)])]
+        case "sorted over tensors":
+            return list(torch.arange(count).float().split(70))
+        case "one huge among tiny":
+            return [rand(1), rand(count), rand(2), rand(1)]
+        case "many tiny":
+            return list(rand(count).split(1))
+        case "some empty":
+            return [torch.empty(0), rand(count), torch.empty(0, 5)]
+        case "half constant, half spread":
+            return [torch.full((count // 2,), 0.5), rand(count // 2)]
+        case "low value in every sampled place":
+            # The sample is taken at even distances; this is what misleads it most.
+            values = rand(count) + 1
+            for step in range(1, 60, 2):
+                values[::step] = values[::step] * 1e-3
+            return [values]
+        case "both zeros":
+            return [torch.tensor([0.0, -0.0]).repeat(count // 2)]
+        case "two-dimensional and transposed":
+            return [rand(count).view(30, -1).T, rand(count).view(10, -1)]
+        case "with extremes":
+            top = torch.finfo(torch.float32).max
+            return [torch.tensor([top, -top, 1e-45, -1e-45]), rand(count)]
+    raise AssertionError(name)
+
+
+NAMES = [
+    "all equal",
+    "two values",
+    "two values, sorted, one rare",
+    "three values with a sign",
+    "geometric",
+    "geometric, shuffled",
+    "sorted",
+    "reversed",
+    "organ pipe",
+    "sorted over tensors",
+    "one huge among tiny",
+    "many tiny",
+    "some empty",
+    "half constant, half spread",
+    "low value in every sampled place",
+    "both zeros",
+    "two-dimensional and transposed",
+    "with extremes",
+]
+
+
+@pytest.mark.parametrize("enough", [1, 16, 100, 1 << 20])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_rank_is_that_of_a_full_sort(monkeypatch, name, enough):
+    monkeypatch.setattr(threshold, "_ENOUGH", enough)
+    tensors = distribution(name)
+    expected = torch.cat([values.reshape(-1) for values in tensors]).sort().values
+    total = len(expected)
+    for k in sorted({1, 2, total // 7, total // 2 - 1, total // 2, total // 2 + 1, total - 1}):
+        assert kth_smallest(tensors, k) == expected[k - 1], k
+    assert kth_smallest(tensors, total) == expected[-1]
+
+
+@pytest.mark.parametrize("enough", [1, 5])
+def test_every_single_rank_of_a_small_set_is_right(monkeypatch, enough):
+    monkeypatch.setattr(threshold, "_ENOUGH", enough)
+    tensors = [torch.tensor([3.0, 1.0, 1.0, -2.0]), torch.tensor([1.0, 0.0, 7.0, 7.0, 3.0])]
+    expected = sorted(torch.cat(tensors).tolist())
+    assert [kth_smallest(tensors, k) for k in range(1, 10)] == expected
+
+
+def test_sizes_above_the_limit_as_it_stands_are_right():
+    GENERATOR.manual_seed(0)
+    tensors = [rand(1 << 20), torch.full((1 << 18,), 0.25), -rand(1 << 19)]
+    expected = torch.cat(tensors).sort().values
+    for k in (1, 12_345, 900_000, len(expected)):
+        assert kth_smallest(tensors, k) == expected[k - 1]
+
+
+def test_tensors_are_left_as_they_are(monkeypatch):
+    monkeypatch.setattr(threshold, "_ENOUGH", 16)
+    tensors = distribution("half constant, half spread")
+    before = [values.clone() for values in tensors]
+    kth_smallest(tensors, 500)
+    assert all(torch.equal(a, b) for a, b in zip(before, tensors, strict=True))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_a_small_part_is_ever_sorted(monkeypatch, name):
+    """No sort sees more than twice the limit, the largest size of a sample."""
+    monkeypatch.setattr(threshold, "_ENOUGH", 2000)
+    sizes: list[int] = []
+    plain = Tensor.sort
+
+    def sort(values: Tensor, *args: object, **kwargs: object) -> object:
+        sizes.append(values.numel())
+        return plain(values, *args, **kwargs)
+
+    tensors = [torch.cat([values.reshape(-1) for values in distribution(name, 30_000)])]
+    monkeypatch.setattr(Tensor, "sort", sort)
+    for k in range(1, tensors[0].numel() + 1, 1999):
+        kth_smallest(tensors, k)
+    assert max(sizes) <= 2 * 2000
+
+
+MEMORY = """
+import json
+from pathlib import Path
+
+import torch
+
+from sparc3_bench.attribution.scores import ScoreMap
+from sparc3_bench.selection.select import count_to_remove, select
+
+
+def status(field):
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field):
+            return int(line.split()[1]) * 1024
+
+
+def growth(scores, amount):
+    Path("/proc/self/clear_refs").write_text("5")
+    before = status("VmRSS")
+    keep = select(ScoreMap(scores), amount, None, group="model")
+    peak = status("VmHWM") - before
+    return {"peak": peak, "removed": keep.removed, "asked": count_to_remove(amount, 10**8)}
+
+
+torch.manual_seed(0)
+scores = {f"m{index}": torch.rand(1000, 2000) for index in range(50)}
+growth({"m": torch.rand(10, 10)}, 0.5)  # whatever is allocated once
+found = {"spread": growth(scores, 0.3)}
+for index in range(0, 50, 5):
+    scores[f"m{index}"].fill_(0.5)
+found["ties"] = growth(scores, 0.5)
+for values in scores.values():
+    values.fill_(1)
+    values[::2] = 0
+found["two values"] = growth(scores, 0.5)
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def hundred_million() -> dict[str, dict[str, int]]:
+    """Rank 50 matrices of two million weights in a process of its own; return what it took."""
+    done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("kind", ["spread", "ties", "two values"])
+def test_ranking_a_hundred_million_weights_takes_no_memory_of_a_sort(hundred_million, kind):
+    """Scores are 400 MB; a joined copy with the indices of a sort would be 1.2 GB and more."""
+    taken = hundred_million[kind]
+    assert taken["removed"] == taken["asked"]
+    assert taken["peak"] < 500_000_000
