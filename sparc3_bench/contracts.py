@@ -93,14 +93,19 @@ class Evaluation:
     memory: Any = None
 
 
+def option_fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
+    """Return the fields of a plugin class that are options: those its constructor takes."""
+    if not dataclasses.is_dataclass(cls):
+        return ()
+    return tuple(field for field in dataclasses.fields(cls) if field.init)
+
+
 class _Configurable:
     """Options of a plugin are its dataclass fields: declared, typed, recorded and hashed."""
 
     def options(self) -> dict[str, Any]:
         """Return every option with its value, as JSON types."""
-        if not dataclasses.is_dataclass(self):
-            return {}
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {field.name: getattr(self, field.name) for field in option_fields(type(self))}
 
 
 class Scorer(_Configurable, ABC):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,12 +95,10 @@ def save_scores(scores: ScoreMap, path: Path, about: Mapping[str, Any]) -> None:
     tensors |= {name + _BIAS: values.contiguous() for name, values in scores.biases.items()}
     tensors |= {name + _ERROR: v.contiguous() for name, v in scores.standard_errors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    try:
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        part = Path(folder) / "part"
         save_file(tensors, part, metadata={"sparc3": json.dumps(about, sort_keys=True)})
         part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def load_scores(path: Path) -> tuple[ScoreMap, dict[str, Any]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from sparc3_bench.contracts import option_fields
 from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.host import default_host
 
@@ -32,8 +33,16 @@ def command(
             summary = (entry.cls.__doc__ or "").strip().splitlines()[0]
             origin = f"{entry.origin.distribution} {entry.origin.version}"
             typer.echo(f"  {name:<16} {summary}  [{origin}]")
-            if dataclasses.is_dataclass(entry.cls):
-                options = ", ".join(f"{f.name}={f.default}" for f in dataclasses.fields(entry.cls))
+            if fields := option_fields(entry.cls):
+                options = ", ".join(_shown(field) for field in fields)
                 typer.echo(f"  {'':<16} options: {options}")
     for text in host.broken.values():
         typer.echo(f"broken plugin: {text}", err=True)
+
+
+def _shown(field: dataclasses.Field[Any]) -> str:
+    if field.default is not dataclasses.MISSING:
+        return f"{field.name}={field.default}"
+    if field.default_factory is not dataclasses.MISSING:
+        return f"{field.name}={field.default_factory()}"
+    return f"{field.name} (required)"

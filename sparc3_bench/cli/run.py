@@ -77,6 +77,7 @@ def command(
         device=device,
     )
     folder = common.cache_folder(cache)
+    check_writable(folder)
     made = plan(request, default_host(), folder)
     session = Session(made, folder, report, batch_size)
     outcomes = []

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sparc3_bench.cli import common
+from sparc3_bench.errors import Sparc3Error
 
 
 def command(
@@ -37,6 +38,8 @@ def command(
     from sparc3_bench.run.progress import Reporter
     from sparc3_bench.run.runner import Session
 
+    if out.is_dir():
+        raise Sparc3Error(f"`--out` must name a file, but {out} is a folder.")
     check_writable(out.parent)
     request = Request(
         scorers=[(scorer, [seed])],
@@ -50,6 +53,7 @@ def command(
         device=device,
     )
     folder = common.cache_folder(cache)
+    check_writable(folder)
     made = plan(request, default_host(), folder)
     cell = made.cells[0]
     scores, cost = Session(made, folder, Reporter(), batch_size).scores(cell, scorer)

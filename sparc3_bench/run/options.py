@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from sparc3_bench.contracts import option_fields
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 
 
@@ -46,8 +47,9 @@ def build(kind: str, cls: type[Any], given: Mapping[str, str]) -> Any:
     UnknownNameError, Sparc3Error
         For an option it does not have, or a value of the wrong type.
     """
-    hints = typing.get_type_hints(cls) if dataclasses.is_dataclass(cls) else {}
-    names = [f.name for f in dataclasses.fields(cls)] if dataclasses.is_dataclass(cls) else []
+    fields = option_fields(cls)
+    names = [field.name for field in fields]
+    hints = typing.get_type_hints(cls) if fields else {}
     values: dict[str, Any] = {}
     for name, text in given.items():
         if name not in names:
@@ -59,7 +61,7 @@ def build(kind: str, cls: type[Any], given: Mapping[str, str]) -> Any:
             raise Sparc3Error(
                 f"Option `{name}` of {kind} '{cls.name}' {reason}, got '{text}'."
             ) from None
-    for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
+    for field in fields:
         required = field.default is field.default_factory is dataclasses.MISSING
         if required and field.name not in values:
             raise Sparc3Error(
@@ -73,7 +75,7 @@ def for_scorer(name: str, cls: type[Any], given: Mapping[str, str]) -> dict[str,
 
     ``lrp.variant=…`` is for the scorer lrp alone, ``aggregation=…`` for all that have it.
     """
-    fields = {f.name for f in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else set()
+    fields = {field.name for field in option_fields(cls)}
     picked = {option: text for option, text in given.items() if option in fields}
     for option, text in given.items():
         owner, dot, rest = option.partition(".")

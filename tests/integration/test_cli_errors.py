@@ -264,13 +264,32 @@ def test_publishing_nothing_is_refused_and_nothing_is_written(sparc3, tmp_path, 
     assert not site.exists()
 
 
-def test_score_file_under_a_file_is_refused(sparc3, folder, tmp_path):
+def test_cache_that_is_a_file_is_refused(sparc3, folder, tmp_path):
     (tmp_path / "file").touch()
-    given = ["score", *arguments(folder, tmp_path)[1:]]
+    outcome = sparc3(*arguments(folder, tmp_path / "results", cache=tmp_path / "file"))
+    assert f"{tmp_path / 'file'}" in sentence(outcome, tmp_path / "results")
+
+
+def score_arguments(folder: Path, out: Path) -> list[str]:
+    given = ["score", *arguments(folder, out, scorer="magnitude")[1:]]
     for option in ("--results", "--amounts"):
         del given[given.index(option) : given.index(option) + 2]
-    outcome = sparc3(*given, "--out", tmp_path / "file" / "scores.safetensors")
+    return [*given, "--out", str(out)]
+
+
+def test_score_file_under_a_file_or_at_a_folder_is_refused(sparc3, folder, tmp_path):
+    (tmp_path / "file").touch()
+    outcome = sparc3(*score_arguments(folder, tmp_path / "file" / "scores.safetensors"))
     assert f"{tmp_path / 'file'} is a file" in sentence(outcome)
+    (tmp_path / "folder").mkdir()
+    outcome = sparc3(*score_arguments(folder, tmp_path / "folder"))
+    assert f"{tmp_path / 'folder'}" in sentence(outcome)
+
+
+@pytest.mark.parametrize("name", ["scores.safetensors", "scores.part", "scores"])
+def test_score_file_is_there_under_the_name_that_was_asked(sparc3, folder, tmp_path, name):
+    outcome = sparc3(*score_arguments(folder, tmp_path / name))
+    assert (outcome.code, [path.name for path in tmp_path.iterdir()]) == (0, [name])
 
 
 def test_unknown_kind_is_refused(sparc3):

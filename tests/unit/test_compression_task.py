@@ -94,6 +94,12 @@ def test_the_record_says_what_was_used(tmp_path):
     assert other.datasets[1] == evaluation
 
 
+def test_the_record_names_a_local_text_without_its_folder(tmp_path):
+    options = make_task(tmp_path).options()
+    assert options["reference_text"] == "reference.txt"
+    assert Compression().options()["reference_text"] == "c4"
+
+
 @pytest.mark.parametrize("architecture", ["llama", "opt", "gpt2"])
 def test_loss_and_divergence_are_those_of_the_full_distributions(tmp_path, architecture):
     view = make_view(architecture)

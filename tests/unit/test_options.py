@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pytest
@@ -144,6 +144,20 @@ def test_option_that_has_no_default_and_is_not_given_is_refused_by_name():
     assert build("scorer", Needy, {"depth": "2"}).depth == 2
     with pytest.raises(Sparc3Error, match="depth"):
         build("scorer", Needy, {})
+
+
+def test_field_that_a_scorer_sets_itself_is_no_option():
+    @dataclass(frozen=True)
+    class Derived(Bare):
+        depth: int = 2
+        squared: int = field(init=False)
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "squared", self.depth**2)
+
+    assert build("scorer", Derived, {"depth": "3"}).squared == 9
+    with pytest.raises(UnknownNameError, match="'squared'"):
+        build("scorer", Derived, {"squared": "4"})
 
 
 def test_scorer_gets_the_options_it_has_and_those_addressed_to_it():

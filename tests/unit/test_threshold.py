@@ -47,7 +47,7 @@ def distribution(name: str, count: int = 900) -> list[Tensor]:
         case "one huge among tiny":
             return [rand(1), rand(count), rand(2), rand(1)]
         case "many tiny":
-            return list(rand(count).split(1))
+            return list(rand(count).split(4))
         case "some empty":
             return [torch.empty(0), rand(count), torch.empty(0, 5)]
         case "half constant, half spread":

@@ -59,6 +59,14 @@ class Compression(Task):
             if getattr(self, name) < 2:
                 raise Sparc3Error(f"`{name}` must be at least 2 tokens, got {getattr(self, name)}.")
 
+    def options(self) -> dict[str, Any]:
+        """Return the options; of a local file its name, as its digest is in the record."""
+        options = super().options()
+        for name in ("reference_text", "evaluation_text"):
+            if (path := Path(options[name])).is_file():
+                options[name] = path.name
+        return options
+
     def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedCompression:
         """Fetch, tokenise, cut and draw; refuse text that is empty, short or overlapping."""
         from sparc3_tasks.compression import data
