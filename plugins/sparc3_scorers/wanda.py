@@ -29,19 +29,17 @@ class Wanda(Scorer):
 
     def score(self, model: ModelView, reference: ReferenceSamples) -> Mapping[str, Tensor]:
         """Return |W| · ‖X‖₂ of every weight, in [0, ∞)."""
-        import torch
-
         square_sum: dict[str, Tensor] = {}
 
         def add(name: str, inputs: Tensor) -> None:
-            # float64, so that the order in which batches arrive is lost in rounding to float32.
-            squares = inputs.square().sum(0, dtype=torch.float64)
+            # Over batches in float64: how samples are batched is lost in rounding to float32.
+            squares = inputs.square().sum(0).double()
             square_sum[name] = square_sum[name] + squares if name in square_sum else squares
 
         with model.observe(add):
             model.run(reference)
         return {
-            name: weight.matrix.float().abs() * square_sum[name].sqrt().float()
+            name: (weight.matrix.float() * square_sum[name].sqrt().float()).abs_()
             for name, weight in model.weights().items()
         }
 

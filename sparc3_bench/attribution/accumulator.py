@@ -154,4 +154,5 @@ class Accumulator:
                 mean = mean.abs_()
             case "token-rms":
                 mean = mean.sqrt_()
-        return mean.mul_(matrix.abs()) if self._times_weight else mean
+        # Not negative here, so that this is the product with the absolute weight.
+        return mean.mul_(matrix).abs_() if self._times_weight else mean

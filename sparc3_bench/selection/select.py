@@ -112,9 +112,12 @@ def _keep_together(tensors: Sequence[Tensor], amount: float) -> list[Tensor]:
         return [torch.ones_like(values, dtype=torch.bool) for values in tensors]
     threshold = kth_smallest(tensors, count)
     keeps = [(values > threshold).contiguous() for values in tensors]
-    ties_to_remove = count - sum(int((values < threshold).sum()) for values in tensors)
-    for values, keep in zip(tensors, keeps, strict=True):
-        ties = (values == threshold).flatten().nonzero().flatten()
-        keep.view(-1)[ties[ties_to_remove:]] = True
-        ties_to_remove = max(0, ties_to_remove - len(ties))
+    excess = sum(keep.numel() - int(keep.sum()) for keep in keeps) - count
+    for values, keep in zip(reversed(tensors), reversed(keeps), strict=True):
+        if excess == 0:
+            break
+        # Ties at the threshold: the last ones stay, until exactly k are gone.
+        ties = (values == threshold).flatten().nonzero().flatten()[-excess:]
+        keep.view(-1)[ties] = True
+        excess -= len(ties)
     return keeps

@@ -20,28 +20,38 @@ def kth_smallest(tensors: Sequence[Tensor], k: int) -> float:
     """
     pool = [values.detach().reshape(-1) for values in tensors]
     while True:
-        total = sum(part.numel() for part in pool)
+        total = _size(pool)
         if total <= _ENOUGH:
             return float(torch.cat(pool).sort().values[k - 1])
         low, high = _bracket(pool, k, total)
-        below = sum(int((part < low).sum()) for part in pool)
-        up_to_low = sum(int((part <= low).sum()) for part in pool)
-        if k <= below:
-            pool = [part[part < low] for part in pool]
-        elif k <= up_to_low:
-            return low
+        # The ends are left out of the inside, so that ties at them cannot fill it.
+        up_to_low, inside = _between(pool, low, high)
+        if k <= up_to_low:
+            below = [part[part < low] for part in pool]
+            if k > _size(below):
+                return low
+            pool = below
+        elif k <= up_to_low + _size(inside):
+            k, pool = k - up_to_low, inside
         else:
-            # The ends themselves are left out, so that ties at them cannot fill the bracket.
-            inside = [part[(part > low) & (part < high)] for part in pool]
-            found = sum(part.numel() for part in inside)
-            if k <= up_to_low + found:
-                k, pool = k - up_to_low, inside
-                continue
-            up_to_high = up_to_low + found + sum(int((part == high).sum()) for part in pool)
-            if low < high and k <= up_to_high:
+            up_to_high = sum(int((part <= high).sum()) for part in pool)
+            if k <= up_to_high:
                 return high
-            beyond = up_to_high if low < high else up_to_low
-            k, pool = k - beyond, [part[part > high] for part in pool]
+            k, pool = k - up_to_high, [part[part > high] for part in pool]
+
+
+def _between(pool: Sequence[Tensor], low: float, high: float) -> tuple[int, list[Tensor]]:
+    """Return how many numbers are at most `low`, and those strictly between the two."""
+    count, inside = 0, []
+    for part in pool:
+        above = part > low
+        count += part.numel() - int(above.sum())
+        inside.append(part[above.logical_and_(part < high)])
+    return count, inside
+
+
+def _size(pool: Sequence[Tensor]) -> int:
+    return sum(part.numel() for part in pool)
 
 
 def _bracket(pool: Sequence[Tensor], k: int, total: int) -> tuple[float, float]:
