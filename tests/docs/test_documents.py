@@ -103,23 +103,16 @@ def test_every_citation_key_is_in_the_bibliography():
 
 def test_the_table_of_results_is_made_of_committed_results():
     runs = [result for _, result in read_results(ROOT / "leaderboard/results")]
+    shown = {
+        (result.spec.scorer.title, f"{point.metrics['perplexity']:,.4g}")
+        for result in runs
+        for point in result.points
+    }
     table = README.split("## What came out")[1].split("##")[0]
-    rows = [line for line in table.splitlines() if line.startswith("| ") and "±" in line]
-    assert len(rows) >= 4
-    for row in rows:
-        title, *cells = [cell.strip() for cell in row.strip("|").split("|")]
-        numbers = [cell.split()[0].replace(",", "") for cell in cells if "±" in cell]
-        assert any(
-            result.spec.scorer.title == title
-            and all(
-                any(
-                    f"{point.metrics['perplexity']:.4g}" == f"{float(number):.4g}"
-                    for point in result.points
-                )
-                for number in numbers
-            )
-            for result in runs
-        ), row
+    rows = [line.strip("|").split("|") for line in table.splitlines() if "±" in line[:40]]
+    claimed = {(title.strip(), cell.split()[0]) for title, *cells in rows for cell in cells[:5]}
+    assert len(claimed) == 20
+    assert claimed <= shown
 
 
 def test_files_are_short_and_say_their_one_job():
