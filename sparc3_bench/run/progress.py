@@ -58,15 +58,3 @@ class Reporter:
                 self.say(f"{label}  {done}/{total}  {now - start:.0f} s")
 
         yield step
-
-
-class Silent(Reporter):
-    """Says nothing."""
-
-    def say(self, text: str) -> None:
-        """Print nothing."""
-
-    @contextmanager
-    def steps(self, label: str) -> Iterator[Step]:
-        """Report nothing."""
-        yield lambda done, total: None
