@@ -19,18 +19,26 @@ if TYPE_CHECKING:
     from sparc3_bench.attribution.reference import find_objective as find_objective
     from sparc3_bench.attribution.scores import ScoreMap as ScoreMap
     from sparc3_bench.contracts import Aggregation as Aggregation
+    from sparc3_bench.contracts import Estimate as Estimate
     from sparc3_bench.contracts import Evaluation as Evaluation
+    from sparc3_bench.contracts import Means as Means
     from sparc3_bench.contracts import Metric as Metric
     from sparc3_bench.contracts import ModelAdapter as ModelAdapter
     from sparc3_bench.contracts import ModelSource as ModelSource
+    from sparc3_bench.contracts import Part as Part
     from sparc3_bench.contracts import PreparedTask as PreparedTask
+    from sparc3_bench.contracts import Removal as Removal
     from sparc3_bench.contracts import Role as Role
     from sparc3_bench.contracts import Scorer as Scorer
+    from sparc3_bench.contracts import Search as Search
+    from sparc3_bench.contracts import Suite as Suite
     from sparc3_bench.contracts import Task as Task
+    from sparc3_bench.contracts import Unit as Unit
     from sparc3_bench.errors import Sparc3Error as Sparc3Error
     from sparc3_bench.hookspecs import hookimpl as hookimpl
     from sparc3_bench.model.view import ModelView as ModelView
     from sparc3_bench.record.spec import DatasetRecord as DatasetRecord
+    from sparc3_bench.selection.units import unit_scores as unit_scores
 
 _HOMES = {
     "Accumulator": "sparc3_bench.attribution.accumulator",
@@ -38,22 +46,30 @@ _HOMES = {
     "Asset": "sparc3_bench.assets",
     "Batch": "sparc3_bench.attribution.reference",
     "DatasetRecord": "sparc3_bench.record.spec",
+    "Estimate": "sparc3_bench.contracts",
     "Evaluation": "sparc3_bench.contracts",
+    "Means": "sparc3_bench.contracts",
     "Metric": "sparc3_bench.contracts",
     "ModelAdapter": "sparc3_bench.contracts",
     "ModelSource": "sparc3_bench.contracts",
     "ModelView": "sparc3_bench.model.view",
+    "Part": "sparc3_bench.contracts",
     "PreparedTask": "sparc3_bench.contracts",
     "ReferenceSamples": "sparc3_bench.attribution.reference",
+    "Removal": "sparc3_bench.contracts",
     "Role": "sparc3_bench.contracts",
     "ScoreMap": "sparc3_bench.attribution.scores",
     "Scorer": "sparc3_bench.contracts",
+    "Search": "sparc3_bench.contracts",
     "Sparc3Error": "sparc3_bench.errors",
+    "Suite": "sparc3_bench.contracts",
     "Task": "sparc3_bench.contracts",
+    "Unit": "sparc3_bench.contracts",
     "fetch": "sparc3_bench.assets",
     "file_digest": "sparc3_bench.assets",
     "find_objective": "sparc3_bench.attribution.reference",
     "hookimpl": "sparc3_bench.hookspecs",
+    "unit_scores": "sparc3_bench.selection.units",
 }
 
 __all__ = sorted(_HOMES)

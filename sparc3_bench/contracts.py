@@ -34,6 +34,21 @@ Schedule = Literal["one-shot", "blockwise"]
 Scope = Literal["all", "attention", "mlp"]
 """Which matrices of the decoder blocks may be pruned. Embeddings and `lm_head` never are."""
 
+Ablation = Literal["zero", "mean", "resample"]
+"""What removed weights read in place of their inputs: nothing, the mean of those inputs over the
+reference samples, or what they are when the dense model runs the corrupted counterpart. Zero is
+pruning; for neurons and heads the other two are activation patching."""
+
+Removal = Literal["lowest", "highest"]
+"""Which end of the ranking goes. `highest` at amount x removes exactly what `lowest` at 1 - x
+keeps: the circuit goes and the rest stays."""
+
+AmountKind = Literal["fraction", "count"]
+"""Whether an amount is a fraction of each comparison group or a number of units in all."""
+
+Part = Literal["test", "selection", "control"]
+"""What a task measures on: reported; chosen by; random controls, which may be a sample of test."""
+
 Aggregation = Literal["signed-mean", "abs-of-mean", "mean-of-abs", "token-abs", "token-rms"]
 """How contributions of samples and tokens are combined into one score a weight.
 
@@ -42,6 +57,9 @@ gradients ``g``: `signed-mean` is mean(G), `abs-of-mean` is abs(mean(G)), `mean-
 mean(abs(G)). Over tokens: `token-abs` is mean(abs(g).T @ abs(a)) and `token-rms` is
 sqrt(mean((g²).T @ (a²))), means over samples of sums over tokens.
 """
+
+Means = Mapping[str, Any]
+"""Mean of each kind of per-sample measurement: a number, or an array over bootstrap replicates."""
 
 AGGREGATIONS: tuple[str, ...] = get_args(Aggregation)
 """The names above."""
@@ -75,20 +93,39 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval, where it has one."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Search:
+    """A bar on a curve: the largest amount that still reaches it is found by bisection.
+
+    It is found on the task's selection part, and reported as measured on its test part.
+    """
+
+    metric: str
+    at_least: float
+    title: str
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """What a task measured on one model.
 
     Attributes
     ----------
-    metrics
-        One finite number a metric declared by the task.
     samples
-        Per-sample measurements, e.g. one loss a window, in a fixed order.
+        Per-sample measurements, e.g. one loss a window, finite, in a fixed order; metrics are
+        functions of their means (see `Task.point_metrics`).
     memory
         Anything the task wants back as `dense` when it evaluates the pruned models; never saved.
     """
 
-    metrics: Mapping[str, float]
     samples: Mapping[str, Sequence[float]]
     memory: Any = None
 
@@ -158,18 +195,47 @@ class Task(_Configurable, ABC):
     version: ClassVar[int]
     """Raised whenever a change can move a number."""
     metrics: ClassVar[tuple[Metric, ...]]
-    """The first is the one the leaderboard plots."""
+    """Numbers of one point of the curve; the first is the one the leaderboard plots."""
+    curve_metrics: ClassVar[tuple[Metric, ...]] = ()
+    """Numbers of a whole curve, or of the scores themselves."""
     amounts: ClassVar[tuple[float, ...]]
     """Default sparsities: fractions of the scope that are removed; the first is 0."""
+    needs_empty: ClassVar[bool] = False
+    """Whether every curve must end at amount 1, where everything in scope is removed."""
+    search: ClassVar[Search | None] = None
+    """A bar whose largest amount is looked for between the points of the curve."""
     default_objective: ClassVar[str]
 
     @abstractmethod
     def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedTask:
         """Fetch and tokenise the data, draw the reference with `seed`, and refuse bad data."""
 
+    @abstractmethod
+    def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
+        """Return the metrics of one point, as functions of the means of its samples.
+
+        Parameters
+        ----------
+        means
+            Mean of each kind of sample; numbers, or arrays over bootstrap replicates: use
+            operations that serve both, such as NumPy's.
+        dense, empty
+            The same of the dense model and, with `needs_empty`, of amount 1.
+        """
+
+    def summarise(
+        self, amounts: Sequence[float], points: Sequence[Mapping[str, Any]], removal: Removal
+    ) -> Mapping[str, Any]:
+        """Return the numbers of a whole curve from the metrics of its points, rising in amount."""
+        return {}
+
     def importance(self, scores: Mapping[str, ScoreMap]) -> ScoreMap:
         """Turn the scores of every reference into the ranking that is pruned by (lowest first)."""
         return scores["task"]
+
+    def metrics_for(self, removal: Removal) -> tuple[Metric, ...]:
+        """Return the metrics with their directions when this end of the ranking is removed."""
+        return self.metrics
 
 
 class PreparedTask(ABC):
@@ -178,6 +244,20 @@ class PreparedTask(ABC):
     datasets: tuple[DatasetRecord, ...]
     """Every text used, with digests and counts."""
     warnings: tuple[str, ...] = ()
+    has_counterparts: bool = False
+    """Whether the batches that `evaluate` runs carry corrupted counterparts, for `resample`."""
+
+    @property
+    def clusters(self) -> Mapping[str, Sequence[int]]:
+        """For each kind of sample that is not independent, the cluster of every sample.
+
+        Samples of one document or one template move together; intervals resample whole clusters.
+        """
+        return {}
+
+    def part(self, name: Part) -> PreparedTask:
+        """Return the task on another part of its data; itself when it has only one."""
+        return self
 
     @abstractmethod
     def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
@@ -204,6 +284,14 @@ class PreparedTask(ABC):
         progress
             Called with (samples done, samples in all).
         """
+
+    def judge(self, model: ModelView, scores: ScoreMap, unit: Unit) -> Mapping[str, Estimate]:
+        """Return what the scores themselves are worth, for tasks that know the true answer."""
+        return {}
+
+    def remarks(self, metrics: Mapping[str, float]) -> tuple[str, ...]:
+        """Return what a reader must know, given the metrics of the dense model."""
+        return ()
 
 
 class ModelAdapter(ABC):
@@ -245,3 +333,12 @@ class ModelSource(ABC):
     @abstractmethod
     def fetch(self, cache: Path) -> Path:
         """Return a local folder that transformers can load, making it on first use."""
+
+
+class Suite(ABC):
+    """Runs with a name of their own, described in a TOML file; see ``docs/concepts.md``."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    file: ClassVar[Path]
+    """The description."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from sparc3_bench.contracts import ModelAdapter, ModelSource, Scorer, Task
+    from sparc3_bench.contracts import ModelAdapter, ModelSource, Scorer, Suite, Task
 
 GROUP = "sparc3_bench"
 """Name of the entry-point group and of the pluggy project."""
@@ -74,4 +74,12 @@ def sparc3_register_models() -> Iterable[type[ModelSource]]:  # type: ignore[emp
     """Named models this plugin offers, for use as ``--model NAME``.
 
     ``return [MyModel]`` in a function of this name, marked with ``hookimpl``.
+    """
+
+
+@hookspec
+def sparc3_register_suites() -> Iterable[type[Suite]]:  # type: ignore[empty-body]
+    """Suites this plugin offers, for use as ``--suite NAME``.
+
+    ``return [MySuite]`` in a function of this name, marked with ``hookimpl``.
     """

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import pluggy
 
 from sparc3_bench import hookspecs
-from sparc3_bench.contracts import ModelAdapter, ModelSource, Scorer, Task
+from sparc3_bench.contracts import ModelAdapter, ModelSource, Scorer, Suite, Task
 from sparc3_bench.errors import PluginError, UnknownNameError
 
 _KINDS: dict[str, tuple[str, type]] = {
@@ -24,6 +24,7 @@ _KINDS: dict[str, tuple[str, type]] = {
     "task": ("sparc3_register_tasks", Task),
     "adapter": ("sparc3_register_adapters", ModelAdapter),
     "model": ("sparc3_register_models", ModelSource),
+    "suite": ("sparc3_register_suites", Suite),
 }
 
 
@@ -107,7 +108,7 @@ class PluginHost:
             raise UnknownNameError(kind, name, self._registered[kind], note) from None
 
     def all(self, kind: str) -> dict[str, Registered]:
-        """Return every class of a kind (`scorer`, `task`, `adapter`, `model`), by sorted name."""
+        """Return every class of a kind (`scorer`, `task`, … as above), by sorted name."""
         return dict(sorted(self._registered[kind].items()))
 
     def _load(self, point: EntryPoint) -> None:
@@ -159,11 +160,9 @@ class PluginHost:
         if inspect.isabstract(cls):
             missing = ", ".join(sorted(cls.__abstractmethods__))
             raise PluginError(f"{kind} `{cls.__name__}` lacks {missing}; implement it.")
-        absent = [
-            name
-            for name in base.__annotations__
-            if not hasattr(cls, name) or getattr(cls, name) is None
-        ]
+        # What has a default in the base class is optional.
+        required = [name for name in base.__annotations__ if not hasattr(base, name)]
+        absent = [name for name in required if getattr(cls, name, None) is None]
         if absent:
             raise PluginError(f"{kind} `{cls.__name__}` lacks the class attribute `{absent[0]}`.")
         taken = self._registered[kind].get(cls.name)

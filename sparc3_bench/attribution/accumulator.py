@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from sparc3_bench.model.weights import PrunableWeight
 
 
+_TOKENS = 128
+"""Short samples wait until so many tokens are there: what costs is passing over the sums."""
+
+
 class Accumulator:
     """Running scores of every weight in scope.
 
@@ -78,6 +82,7 @@ class Accumulator:
             if weight.bias is not None
         }
         self._counts = dict.fromkeys(weights, 0)
+        self._pending: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in weights}
 
     def fold(self, name: str, inputs: Tensor, gradients: Tensor) -> None:
         """Add one sample's contribution to the weight `name`.
@@ -92,26 +97,43 @@ class Accumulator:
             ``[tokens, out_features]``, of the outputs.
         """
         self._counts[name] += 1
+        if self._aggregation == "mean-of-abs" or self._second_moment:
+            self._fold_alone(name, inputs, gradients)
+            return
+        pending = self._pending[name]
+        pending.append((inputs, gradients))
+        if sum(len(a) for a, _ in pending) >= _TOKENS:
+            self._fold_pending(name)
+
+    def _fold_alone(self, name: str, a: Tensor, g: Tensor) -> None:
         count, total = self._counts[name], self._sums[name]
-        a, g = inputs, gradients
+        if self._aggregation == "token-abs":
+            a, g = a.abs(), g.abs()
+        contribution, of_bias = g.T @ a, g.sum(0)
+        if self._aggregation == "mean-of-abs":
+            contribution.abs_()
+            of_bias.abs_()
+        total.add_(contribution)
+        if self._second_moment and count > 1:
+            # Youngs and Cramer's update: no difference of two large squares.
+            deviation = contribution.mul_(count).sub_(total)
+            self._squares[name].addcmul_(deviation, deviation, value=1 / (count * (count - 1)))
+        if name in self._biases:
+            self._biases[name].add_(of_bias)
+
+    def _fold_pending(self, name: str) -> None:
+        pending = self._pending[name]
+        if not pending:
+            return
+        a, g = (torch.cat(parts) for parts in zip(*pending, strict=True))
+        pending.clear()
         if self._aggregation == "token-abs":
             a, g = a.abs(), g.abs()
         elif self._aggregation == "token-rms":
             a, g = a.square(), g.square()
-        if self._aggregation == "mean-of-abs" or self._second_moment:
-            contribution = g.T @ a
-            if self._aggregation == "mean-of-abs":
-                contribution.abs_()
-            total.add_(contribution)
-            if self._second_moment and count > 1:
-                # Youngs and Cramer's update: no difference of two large squares.
-                deviation = contribution.mul_(count).sub_(total)
-                self._squares[name].addcmul_(deviation, deviation, value=1 / (count * (count - 1)))
-        else:
-            total.addmm_(g.T, a)
+        self._sums[name].addmm_(g.T, a)
         if name in self._biases:
-            summed = g.sum(0)
-            self._biases[name].add_(summed.abs_() if self._aggregation == "mean-of-abs" else summed)
+            self._biases[name].add_(g.sum(0))
 
     def scores(self) -> ScoreMap:
         """Return the scores; the accumulator is spent afterwards.
@@ -134,6 +156,7 @@ class Accumulator:
             )
         weights, errors, biases = {}, {}, {}
         for name in list(self._sums):
+            self._fold_pending(name)
             weight = self._weights[name]
             # A matrix used twice in the model is folded twice a sample.
             count = self._counts[name] // (1 + len(weight.sharing))

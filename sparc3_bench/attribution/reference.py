@@ -23,15 +23,38 @@ class Batch:
         ``[samples, tokens]``.
     attention_mask
         ``[samples, tokens]``, 1 for a token, 0 for padding.
+    targets
+        ``[samples, n]``, token ids that the objective speaks of, where the task gives them: the
+        right answer first.
+    counterpart
+        ``[samples, tokens]``, token ids of a corrupted version of every sample, token by token;
+        what ablation `resample` reads.
     """
 
     input_ids: Tensor
     attention_mask: Tensor
+    targets: Tensor | None = None
+    counterpart: Tensor | None = None
 
     @property
     def is_full(self) -> bool:
         """Whether there is no padding."""
         return bool(self.attention_mask.all())
+
+    @property
+    def rows(self) -> Tensor:
+        """The index of every sample, ``[samples]``."""
+        return torch.arange(self.input_ids.shape[0], device=self.input_ids.device)
+
+    @property
+    def last(self) -> Tensor:
+        """The position of the last token of every sample, ``[samples]``."""
+        return self.attention_mask.shape[1] - 1 - self.attention_mask.flip(1).argmax(1)
+
+    def corrupted(self) -> Batch:
+        """Return the batch of the counterparts."""
+        assert self.counterpart is not None
+        return Batch(self.counterpart, self.attention_mask, self.targets)
 
     @property
     def labels(self) -> Tensor:
@@ -100,6 +123,8 @@ class ReferenceSamples:
         Samples run at once. Scores do not depend on it beyond rounding.
     progress
         Called with (samples done, samples in all).
+    targets
+        Token ids that the objective speaks of, equally many a sample; see `Batch`.
     """
 
     samples: Sequence[Sequence[int]]
@@ -107,6 +132,7 @@ class ReferenceSamples:
     seed: int = 0
     batch_size: int = 1
     progress: Callable[[int, int], None] = field(default=lambda done, total: None, compare=False)
+    targets: Sequence[Sequence[int]] | None = None
 
     def __post_init__(self) -> None:
         if not self.samples or min(len(sample) for sample in self.samples) < 2:
@@ -123,7 +149,10 @@ class ReferenceSamples:
             input_ids = torch.nn.utils.rnn.pad_sequence(chosen, batch_first=True)
             lengths = torch.tensor([len(ids) for ids in chosen])
             mask = (torch.arange(input_ids.shape[1])[None] < lengths[:, None]).long()
-            yield Batch(input_ids.to(device), mask.to(device))
+            targets = None
+            if self.targets is not None:
+                targets = torch.tensor(self.targets[start : start + self.batch_size]).to(device)
+            yield Batch(input_ids.to(device), mask.to(device), targets)
             self.progress(min(start + self.batch_size, total), total)
 
 

@@ -1,4 +1,4 @@
-"""KeepMask: what survives, and a context manager that applies it and restores every bit."""
+"""KeepMask, and setting what it does not keep to zero, to be put back bit for bit."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.weights import PrunableWeight
 
+_WHOLE = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""Whole numbers of as many bytes."""
+
 
 @dataclass(frozen=True)
 class KeepMask:
-    """What survives: True = kept.
+    """What survives: True = kept. What it does not name is kept whole.
 
     Attributes
     ----------
@@ -31,43 +34,61 @@ class KeepMask:
     @property
     def removed(self) -> int:
         """How many weights are removed."""
-        return sum(keep.numel() - int(keep.sum()) for keep in self.weights.values())
+        return sum(keep.numel() - int(keep.count_nonzero()) for keep in self.weights.values())
 
     @property
     def removed_biases(self) -> int:
         """How many entries of biases are removed."""
-        return sum(keep.numel() - int(keep.sum()) for keep in self.biases.values())
+        return sum(keep.numel() - int(keep.count_nonzero()) for keep in self.biases.values())
 
 
 @contextmanager
 def masked(weights: Mapping[str, PrunableWeight], keep: KeepMask) -> Iterator[None]:
     """Set what `keep` removes to zero; on leaving, put the same bits back, whatever happened.
 
-    Only the removed values are held, so the extra memory is in proportion to the sparsity.
+    The parameters hold pruned copies in the meantime; the tensors they held before are not touched.
     """
-    held: list[tuple[Tensor, Tensor, Tensor]] = []
-    with torch.no_grad():
-        try:
-            for name, mask in keep.weights.items():
-                _zero(weights[name].matrix, mask, held, f"`{name}`")
-            for name, mask in keep.biases.items():
-                bias = weights[name].bias
-                if bias is not None:
-                    _zero(bias, mask, held, f"the bias of `{name}`")
-            yield
-        finally:
-            for tensor, removed, values in reversed(held):
-                tensor.masked_scatter_(removed, values)
+    pruned: list[tuple[nn.Parameter, Tensor]] = []
+    for name, mask in keep.weights.items():
+        weight = weights[name]
+        _check(mask, weight.matrix, f"`{name}`")
+        stored = mask.T if weight.transposed else mask
+        pruned.append((weight.parameter, without(weight.parameter, stored)))
+    for name, mask in keep.biases.items():
+        bias = weights[name].module.bias
+        if isinstance(bias, nn.Parameter):
+            _check(mask, bias, f"the bias of `{name}`")
+            pruned.append((bias, without(bias, mask)))
+    with holding(pruned):
+        yield
 
 
-def _zero(
-    tensor: Tensor, keep: Tensor, held: list[tuple[Tensor, Tensor, Tensor]], what: str
-) -> None:
-    if keep.shape != tensor.shape or keep.dtype != torch.bool:
+@contextmanager
+def holding(values: list[tuple[nn.Parameter, Tensor]]) -> Iterator[None]:
+    """Let parameters hold other values; on leaving, they hold the tensors they held before."""
+    before = [(parameter, parameter.data) for parameter, _ in values]
+    try:
+        for parameter, value in values:
+            parameter.data = value
+        yield
+    finally:
+        for parameter, value in reversed(before):
+            parameter.data = value
+
+
+def without(values: Tensor, keep: Tensor) -> Tensor:
+    """Return a copy with zeros where `keep` is False; what is kept keeps its bits."""
+    whole = _WHOLE.get(values.element_size())
+    if whole is None:
+        return values.detach().masked_fill(~keep, 0)
+    # All ones where kept: on a processor several times as fast as masked_fill.
+    ones = keep.to(whole).neg_()
+    return ones.bitwise_and_(values.detach().view(whole)).view(values.dtype)
+
+
+def _check(keep: Tensor, values: Tensor, what: str) -> None:
+    if keep.shape != values.shape or keep.dtype != torch.bool:
         raise Sparc3Error(
             f"The keep-mask of {what} is {keep.dtype} {list(keep.shape)}; expected bool "
-            f"{list(tensor.shape)}."
+            f"{list(values.shape)}."
         )
-    removed = ~keep
-    held.append((tensor, removed, tensor[removed]))
-    tensor.masked_fill_(removed, 0)

@@ -5,6 +5,7 @@ The model's own forward runs, with hooks; nothing here re-implements a layer.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from sparc3_bench.contracts import ModelAdapter, Role, Scope
-from sparc3_bench.model import masking
+from sparc3_bench.model import ablation, masking
 from sparc3_bench.model.weights import (
     PrunableWeight,
     count_parameters,
@@ -65,6 +66,8 @@ class ModelView:
         self._roles = find_roles(model, adapter)
         self._weights = find_weights(model, adapter, scope, self._roles)
         self._layout: _Layout | None = None
+        self._resampling: ablation.Resampling | None = None
+        self._can_keep_last = "logits_to_keep" in inspect.signature(model.forward).parameters
 
     @property
     def config(self) -> Any:
@@ -91,12 +94,28 @@ class ModelView:
 
     def forward(self, batch: Batch) -> Tensor:
         """Run the model's own forward and return the logits ``[samples, tokens, vocabulary]``."""
+        if self._resampling is not None:
+            self._resampling.prepare(batch, self._logits)
+        return self._logits(batch)
+
+    def last_logits(self, batch: Batch) -> Tensor:
+        """Return the logits behind the last token of every sample, ``[samples, vocabulary]``."""
+        options = {}
+        if batch.is_full and self._can_keep_last:
+            options["logits_to_keep"] = 1
+        if self._resampling is not None:
+            self._resampling.prepare(batch, lambda other: self._logits(other, **options))
+        logits = self._logits(batch, **options)
+        return logits[:, -1] if options else logits[batch.rows, batch.last]
+
+    def _logits(self, batch: Batch, **options: Any) -> Tensor:
         with self.laid_out(batch):
             logits = self.model(
                 input_ids=batch.input_ids,
                 # Without padding the model may take its faster causal path.
                 attention_mask=None if batch.is_full else batch.attention_mask,
                 use_cache=False,
+                **options,
             ).logits
         assert isinstance(logits, Tensor)
         return logits
@@ -173,6 +192,23 @@ class ModelView:
     def masked(self, keep: masking.KeepMask) -> AbstractContextManager[None]:
         """Remove what `keep` does not keep; on leaving, the same bits are back."""
         return masking.masked(self._weights, keep)
+
+    def mean_ablated(
+        self, keep: masking.KeepMask, means: ablation.Means
+    ) -> AbstractContextManager[None]:
+        """Let what `keep` removes read the mean inputs `means`; see `ablation.mean_inputs`."""
+        return ablation.mean_ablated(self._weights, keep, means)
+
+    @contextmanager
+    def resample_ablated(self, keep: masking.KeepMask) -> Iterator[None]:
+        """Let what `keep` removes read its inputs on each batch's corrupted counterpart."""
+        resampling = ablation.Resampling(self._weights, keep)
+        with resampling.active():
+            self._resampling = resampling
+            try:
+                yield
+            finally:
+                self._resampling = None
 
 
 @dataclass(frozen=True)

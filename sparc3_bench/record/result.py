@@ -12,9 +12,11 @@ from typing import Annotated, Literal
 from pydantic import Field, FiniteFloat, ValidationError, model_validator
 
 from sparc3_bench.errors import RecordError
+from sparc3_bench.record.checks import problems
+from sparc3_bench.record.migrate import migrated
 from sparc3_bench.record.spec import OnDisk, RunSpec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised by any change to the fields below; every step gets a migration."""
 
 _MAX_BYTES = 20_000_000
@@ -36,14 +38,16 @@ class MetricRecord(OnDisk):
 class Amount(OnDisk):
     """How much was removed."""
 
-    requested: Annotated[float, Field(ge=0, lt=1)]
-    """The sparsity asked for."""
+    requested: Annotated[FiniteFloat, Field(ge=0)]
+    """The sparsity asked for, or the count of units."""
     in_scope: Annotated[float, Field(ge=0, le=1)]
     """The fraction of the weights in scope that was removed."""
     in_model: Annotated[float, Field(ge=0, le=1)]
     """The fraction of all parameters of the model that was removed, each counted once."""
     weights_removed: Annotated[int, Field(ge=0)]
     """How many weights were removed."""
+    units_removed: Annotated[int, Field(ge=0)] | None
+    """How many units were removed: weights, neurons or heads; null in some old records."""
 
 
 class Point(OnDisk):
@@ -53,8 +57,62 @@ class Point(OnDisk):
     """How much was removed."""
     metrics: dict[str, FiniteFloat]
     """The task's numbers."""
+    intervals: dict[str, tuple[FiniteFloat, FiniteFloat]]
+    """95 % interval of each metric over samples: bootstrap, whole clusters at a time."""
     samples: dict[str, tuple[FiniteFloat, ...]]
     """Per-sample measurements, in the same order at every point and in every run of the task."""
+    control: Annotated[dict[str, tuple[FiniteFloat, ...]], Field(default_factory=dict)]
+    """The metrics of the random circuits with the same counts, one number a control seed."""
+    kept: Annotated[dict[str, tuple[int, ...]], Field(default_factory=dict)]
+    """By role of the matrix, how many weights are kept in every decoder block."""
+
+
+class EstimateRecord(OnDisk):
+    """A number with its 95 % interval, where it has one."""
+
+    value: FiniteFloat
+    """The number."""
+    low: FiniteFloat | None = None
+    """Lower end of the interval."""
+    high: FiniteFloat | None = None
+    """Upper end of the interval."""
+    control: tuple[FiniteFloat, ...] = ()
+    """The same number of the random controls."""
+
+
+class Found(OnDisk):
+    """The largest amount that reaches a bar, found on the task's selection part."""
+
+    metric: str
+    """The metric that has the bar."""
+    at_least: float
+    """The bar."""
+    title: str
+    """For readers."""
+    point: Point
+    """That amount, measured on the test part."""
+
+
+class Stability(OnDisk):
+    """How a ranking compares with that of other reference samples."""
+
+    seed: int
+    """The other seed of the reference samples."""
+    spearman: FiniteFloat
+    """Rank correlation of the scores of what is ranked; of at most 2^17 evenly spaced weights."""
+    jaccard: tuple[FiniteFloat, ...]
+    """At every amount, kept by both over kept by either; 1 where neither keeps anything."""
+
+
+class Sketch(OnDisk):
+    """Which units a ranking keeps, small enough to be published; compares circuits of two runs."""
+
+    units: Annotated[int, Field(ge=1)]
+    """How many units are ranked."""
+    stride: Annotated[int, Field(ge=1)]
+    """Every so many units, from the first, in the order of the model, one is in the sketch."""
+    levels: Annotated[str, Field(pattern=r"^[0-9a-z]*$", max_length=20_000)]
+    """For each of them, in base 36, the number of amounts at which it is kept."""
 
 
 class Phase(OnDisk):
@@ -92,7 +150,7 @@ class Environment(OnDisk):
 class Result(OnDisk):
     """One run: what was asked, what came out, what it cost, where it ran."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     """Version of this layout."""
     key: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
     """Content key of the spec; part of the file's name."""
@@ -107,7 +165,19 @@ class Result(OnDisk):
     metrics: tuple[MetricRecord, ...]
     """How to read the numbers; the first is the task's main one."""
     points: tuple[Point, ...]
-    """One a sparsity, in rising order; the first is the dense model."""
+    """One an amount, in rising order; the first is the dense model."""
+    curve_metrics: tuple[MetricRecord, ...] = ()
+    """How to read the numbers of `curve`."""
+    curve: Annotated[dict[str, EstimateRecord], Field(default_factory=dict)]
+    """Numbers of the whole curve, or of the scores themselves."""
+    found: Found | None = None
+    """What was looked for between the points."""
+    stability: tuple[Stability, ...] = ()
+    """The ranking beside those of other reference seeds."""
+    sketch: Sketch | None = None
+    """The circuits, sampled; null where circuits of different amounts are not nested."""
+    clusters: Annotated[dict[str, tuple[int, ...]], Field(default_factory=dict)]
+    """For samples that are not independent, the cluster of each."""
     cost: dict[str, Phase]
     """Cost of each phase: `attribution`, and `evaluation` (all points together)."""
     environment: Environment
@@ -128,6 +198,8 @@ class Result(OnDisk):
         asked = tuple(point.amount.requested for point in self.points)
         if asked != self.spec.amounts:
             raise ValueError(f"points are at {list(asked)}, not at spec.amounts")
+        if self.spec.amount_kind == "fraction" and max(asked, default=0) > 1:
+            raise ValueError("a fraction of the scope cannot be above 1")
         names = [metric.name for metric in self.metrics]
         for index, point in enumerate(self.points):
             if sorted(point.metrics) != sorted(names):
@@ -171,12 +243,15 @@ def read_result(path: Path) -> Result:
             f"{SCHEMA_VERSION}. Upgrade it."
         )
     try:
-        return Result.model_validate(data)
+        result = Result.model_validate(migrated(data) if isinstance(data, dict) else data)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the record"
         more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
         raise RecordError(f"{path}: `{field}`: {first['msg']}.{more}") from None
+    if wrong := problems(result):
+        raise RecordError(f"{path}: {wrong[0]}")
+    return result
 
 
 def read_results(folder: Path) -> Iterator[tuple[Path, Result]]:

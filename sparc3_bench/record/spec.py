@@ -8,7 +8,15 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from sparc3_bench.contracts import Group, Schedule, Scope, Unit
+from sparc3_bench.contracts import (
+    Ablation,
+    AmountKind,
+    Group,
+    Removal,
+    Schedule,
+    Scope,
+    Unit,
+)
 
 
 def canonical_json(value: Any) -> str:
@@ -78,17 +86,19 @@ class DatasetRecord(OnDisk):
     """A text as used by a run."""
 
     purpose: str
-    """`reference` (steers the scores) or `evaluation` (measured on)."""
+    """`reference` (steers the scores); anything else is measured on, e.g. `evaluation`."""
     source: str
     """Where the text comes from."""
     digest: str
     """SHA-256 of the text, after cleaning."""
     token_digest: str
     """SHA-256 of the token ids of the windows used, in order."""
+    item: Annotated[str, Field(max_length=40)] = "window"
+    """What a sample is: a window of running text, a prompt."""
     windows: int
-    """How many windows were used."""
+    """How many samples were used."""
     window_length: int
-    """Tokens in a window."""
+    """Tokens in a sample; in the longest, where they differ."""
     tokens: int
     """Tokens used in all."""
     choice: str
@@ -116,8 +126,18 @@ class RunSpec(OnDisk):
     """Whether scores come from the dense model or block by block."""
     scope: Scope
     """Which matrices of the decoder blocks may be pruned."""
+    ablation: Ablation
+    """What removed weights read in place of their inputs."""
+    removal: Removal
+    """Which end of the ranking is removed."""
+    amount_kind: AmountKind
+    """Whether amounts are fractions of each comparison group or counts of units."""
     amounts: tuple[float, ...]
-    """Sparsities asked for, as fractions of the scope; the first is 0."""
+    """Amounts asked for, rising; the first is 0."""
+    controls: Annotated[int, Field(ge=0, le=1000)]
+    """How many random circuits with the same counts were measured at every amount."""
+    stability_seeds: Annotated[int, Field(ge=0, le=100)]
+    """How many other reference seeds the ranking was compared with."""
     seed: int
     """Seed of the reference sampling and of stochastic scorers."""
 

@@ -50,7 +50,7 @@ def describe_environment() -> Environment:
 def source_digest() -> str:
     """Return a digest of the suite's own files that can move a number."""
     digest = hashlib.sha256()
-    files = [_ROOT / "run" / "runner.py"]
+    files = [_ROOT / "run" / name for name in ("runner.py", "points.py", "walked.py")]
     for folder in ("attribution", "model", "selection"):
         files += sorted((_ROOT / folder).glob("*.py"))
     for path in files:

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, get_args
 
-from sparc3_bench.contracts import Group, PreparedTask, Schedule, Scope, Scorer, Task, Unit
+from sparc3_bench.contracts import (
+    Ablation,
+    AmountKind,
+    Group,
+    PreparedTask,
+    Removal,
+    Schedule,
+    Scope,
+    Scorer,
+    Task,
+    Unit,
+)
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.host import PluginHost, Registered
 from sparc3_bench.model.load import FoundModel, find_model, resolve_dtype
-from sparc3_bench.record.spec import PluginRef, RunSpec, TaskRef
+from sparc3_bench.record.spec import PluginRef, RunSpec, TaskRef, canonical_json
 from sparc3_bench.run.options import build, for_scorer
+from sparc3_bench.selection.select import check_amount
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,11 @@ class Request:
     group: Group | None = None
     schedule: Schedule = "one-shot"
     scope: Scope = "all"
+    ablation: Ablation = "zero"
+    removal: Removal = "lowest"
+    amount_kind: AmountKind = "fraction"
+    controls: int = 0
+    stability_seeds: int = 0
     objective: str | None = None
     scorer_options: Mapping[str, str] = field(default_factory=dict)
     task_options: Mapping[str, str] = field(default_factory=dict)
@@ -49,6 +66,8 @@ class Cell:
     spec: RunSpec
     scorer: Scorer
     prepared: PreparedTask
+    others: tuple[tuple[int, Cell], ...] = ()
+    """The same with the reference samples of other seeds, for `stability_seeds`."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +79,27 @@ class Plan:
     model: FoundModel
 
 
-def plan(request: Request, host: PluginHost, cache: Path) -> Plan:
+@dataclass
+class Shared:
+    """What the plans of several requests have in common, made once."""
+
+    models: dict[tuple[str, str, str], FoundModel] = field(default_factory=dict)
+    tasks: dict[str, PreparedTask] = field(default_factory=dict)
+
+
+def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None = None) -> Plan:
     """Resolve a request completely: names, options, data and digests.
+
+    Parameters
+    ----------
+    request
+        What is asked for.
+    host
+        The plugins.
+    cache
+        Where models and texts are kept.
+    shared
+        Of earlier plans, to be used and added to.
 
     Raises
     ------
@@ -72,62 +110,93 @@ def plan(request: Request, host: PluginHost, cache: Path) -> Plan:
     task: Task = build("task", task_entry.cls, request.task_options)
     scorers = [_scorer(name, request, host) for name, _ in request.scorers]
     _check_scorer_options(request, scorers)
-    amounts = checked_amounts(request.amounts or task.amounts)
     _check_conventions(request)
+    amounts = _amounts(request, task)
     resolve_dtype(request.dtype)
-    model = find_model(request.model, host, cache, request.dtype, request.device)
-    prepared: dict[int, PreparedTask] = {}
+    shared = shared or Shared()
+    wanted = (request.model, request.dtype, request.device)
+    if wanted not in shared.models:
+        shared.models[wanted] = find_model(
+            request.model, host, cache, request.dtype, request.device
+        )
+    model = shared.models[wanted]
+    ready_for: dict[int, PreparedTask] = {}
 
     def prepare(seed: int) -> PreparedTask:
-        if seed not in prepared:
-            prepared[seed] = task.prepare(model.tokenizer, model.ref.id, cache, seed)
-        return prepared[seed]
+        key = canonical_json([wanted, task.name, dict(request.task_options), seed])
+        if key not in shared.tasks:
+            shared.tasks[key] = task.prepare(model.tokenizer, model.ref.id, cache, seed)
+        prepared = ready_for[seed] = shared.tasks[key]
+        if request.ablation == "resample" and not prepared.has_counterparts:
+            raise Sparc3Error(
+                "Ablation 'resample' reads the inputs of corrupted prompts, which task "
+                f"'{task.name}' does not have; choose 'zero' or 'mean'."
+            )
+        return prepared
 
-    task_ref = TaskRef(**_ref(task_entry, task), task_version=task.version)
+    def cell(entry: Registered, scorer: Scorer, seed: int, others: int) -> Cell:
+        steered = scorer.needs_reference or request.ablation == "mean"
+        # Without a reference the seed moves no text, so any prepared task serves.
+        ready = prepare(seed) if steered or not ready_for else next(iter(ready_for.values()))
+        objective = request.objective or task.default_objective
+        ready.references(objective)  # refuses an unknown objective
+        spec = RunSpec(
+            scorer=PluginRef(**_ref(entry, scorer)),
+            task=TaskRef(**_ref(task_entry, task), task_version=task.version),
+            model=model.ref,
+            objective=objective if scorer.needs_reference else None,
+            datasets=tuple(
+                record for record in ready.datasets if steered or record.purpose != "reference"
+            ),
+            unit=request.unit,
+            group=request.group or (scorer.default_group if request.unit == "weight" else "layer"),
+            schedule=request.schedule,
+            scope=request.scope,
+            ablation=request.ablation,
+            removal=request.removal,
+            amount_kind=request.amount_kind,
+            amounts=amounts,
+            # Noise needs no noise beside it.
+            controls=0 if scorer.is_control else request.controls,
+            stability_seeds=others,
+            seed=seed,
+        )
+        more = tuple((seed + n, cell(entry, scorer, seed + n, 0)) for n in range(1, others + 1))
+        return Cell(spec, scorer, ready, more)
+
     cells = []
     for (entry, scorer), (_, seeds) in zip(scorers, request.scorers, strict=True):
-        for seed in seeds:
-            # Without a reference the seed moves no text, so any prepared task serves.
-            ready = (
-                prepare(seed)
-                if scorer.needs_reference or not prepared
-                else next(iter(prepared.values()))
-            )
-            objective = request.objective or task.default_objective
-            ready.references(objective)  # refuses an unknown objective
-            group = request.group or (scorer.default_group if request.unit == "weight" else "layer")
-            spec = RunSpec(
-                scorer=PluginRef(**_ref(entry, scorer)),
-                task=task_ref,
-                model=model.ref,
-                objective=objective if scorer.needs_reference else None,
-                datasets=tuple(
-                    record
-                    for record in ready.datasets
-                    if scorer.needs_reference or record.purpose != "reference"
-                ),
-                unit=request.unit,
-                group=group,
-                schedule=request.schedule,
-                scope=request.scope,
-                amounts=amounts,
-                seed=seed,
-            )
-            cells.append(Cell(spec, scorer, ready))
+        others = request.stability_seeds if scorer.needs_reference else 0
+        cells += [cell(entry, scorer, seed, others) for seed in seeds]
     return Plan(tuple(cells), task, model)
 
 
-def checked_amounts(amounts: Sequence[float]) -> tuple[float, ...]:
-    """Return sparsities sorted, with 0 added so that the dense model is on the curve.
+def _amounts(request: Request, task: Task) -> tuple[float, ...]:
+    """Return the amounts of a request, with those that the curve must have."""
+    asked = request.amounts
+    if asked is None and request.amount_kind == "count":
+        raise Sparc3Error("Counts of units must be given; name them with `--amounts`.")
+    if asked is None and request.removal == "highest":
+        asked = [float(1 - Fraction(repr(float(amount)))) for amount in task.amounts]
+    amounts = checked_amounts(asked if asked is not None else task.amounts, request.amount_kind)
+    if task.needs_empty and request.amount_kind == "count":
+        raise Sparc3Error(
+            f"Task '{task.name}' measures up to the model without its scope and takes fractions; "
+            "leave `--count` out."
+        )
+    return (*amounts, 1.0) if task.needs_empty and amounts[-1] < 1 else amounts
+
+
+def checked_amounts(amounts: Sequence[float], kind: AmountKind = "fraction") -> tuple[float, ...]:
+    """Return amounts sorted, with 0 added so that the dense model is on the curve.
 
     Raises
     ------
     Sparc3Error
-        For a sparsity outside [0, 1).
+        For an amount that no model could have.
     """
     for amount in amounts:
-        if not (math.isfinite(amount) and 0 <= amount < 1):
-            raise Sparc3Error(f"Sparsity must be at least 0 and below 1, got {amount:g}.")
+        check_amount(amount, kind)
     return tuple(sorted({0.0, *map(float, amounts)}))
 
 
@@ -174,6 +243,8 @@ def _check_conventions(request: Request) -> None:
         ("group", request.group, Group),
         ("schedule", request.schedule, Schedule),
         ("scope", request.scope, Scope),
+        ("ablation", request.ablation, Ablation),
+        ("removal", request.removal, Removal),
     ):
         if value is not None and value not in get_args(allowed):
             raise UnknownNameError(name, value, get_args(allowed))
@@ -181,6 +252,21 @@ def _check_conventions(request: Request) -> None:
         raise Sparc3Error(
             f"Group 'row' ranks the weights inside one row and cannot rank units of "
             f"'{request.unit}'; choose 'layer' or 'model'."
+        )
+    if request.amount_kind == "count" and request.group != "model":
+        raise Sparc3Error(
+            "A count of units is taken from the whole model; add `--group model`, or give "
+            "fractions."
+        )
+    if request.schedule == "blockwise" and (
+        request.ablation != "zero"
+        or request.removal != "lowest"
+        or request.controls
+        or request.stability_seeds
+    ):
+        raise Sparc3Error(
+            "Schedule 'blockwise' prunes the lowest with ablation 'zero', without controls or "
+            "stability seeds; choose schedule 'one-shot' for the rest."
         )
     if request.schedule == "blockwise" and request.group == "model":
         raise Sparc3Error(

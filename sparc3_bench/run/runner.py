@@ -1,4 +1,4 @@
-"""run_cell: score once, evaluate many; every step is kept, so that a run can be resumed."""
+"""Session: score once, evaluate many; every step is kept, so that a run can be resumed."""
 
 from __future__ import annotations
 
@@ -6,44 +6,29 @@ import dataclasses
 import datetime
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from torch import Tensor
-
 from sparc3_bench.attribution.reference import ReferenceSamples
-from sparc3_bench.attribution.scores import ScoreMap, checked, load_scores, save_scores
-from sparc3_bench.contracts import Evaluation
+from sparc3_bench.attribution.scores import ScoreMap, checked, save_scores
+from sparc3_bench.contracts import Evaluation, Metric, Part, PreparedTask
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.model.blockwise import walk
+from sparc3_bench.model.ablation import mean_inputs
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.model.view import ModelView
-from sparc3_bench.record.result import (
-    SCHEMA_VERSION,
-    Amount,
-    MetricRecord,
-    Phase,
-    Point,
-    Result,
-    write_atomically,
-)
-from sparc3_bench.record.spec import OnDisk, RunSpec, content_key
-from sparc3_bench.run.environment import describe_environment, metered, source_digest
+from sparc3_bench.record.result import SCHEMA_VERSION, MetricRecord, Phase, Result
+from sparc3_bench.record.spec import content_key
+from sparc3_bench.run import store
+from sparc3_bench.run.environment import describe_environment, metered
 from sparc3_bench.run.plan import Cell, Plan
+from sparc3_bench.run.points import OneShot
 from sparc3_bench.run.progress import Reporter
-from sparc3_bench.selection.select import select
+from sparc3_bench.run.walked import Blockwise
+from sparc3_bench.selection.units import count_units
 
-
-class MeasuredPoint(OnDisk):
-    """A point of the curve with its cost, as kept in the cache."""
-
-    point: Point
-    evaluation: Phase
-    attribution: Phase | None = None
-    """Set where the scores depend on the sparsity (schedule `blockwise`)."""
+NOTHING = Phase(seconds=0, peak_bytes=0)
 
 
 class Session:
@@ -54,248 +39,220 @@ class Session:
     plan
         What to run.
     cache
-        Keeps score artefacts and finished points.
+        Keeps score artefacts and evaluations.
     reporter
         Told what is going on.
     batch_size
         Reference samples run at once.
+    before
+        An earlier session; if it is of the same model and scope, its model and dense evaluations
+        serve this one, too.
     """
 
-    def __init__(self, plan: Plan, cache: Path, reporter: Reporter, batch_size: int = 1) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        cache: Path,
+        reporter: Reporter,
+        batch_size: int = 1,
+        before: Session | None = None,
+    ) -> None:
         self.plan = plan
-        self._cache = cache
-        self._report = reporter
+        self.report = reporter
+        self.cache = cache
         self._batch_size = batch_size
         self._dense: dict[str, Evaluation] = {}
+        self._means: dict[str, Mapping[str, Any]] = {}
+        if before is not None and before._serves(plan):
+            self._dense, self._means = before._dense, before._means
+            if "view" in before.__dict__:
+                self.view = before.view
+
+    def _serves(self, plan: Plan) -> bool:
+        own, other = self.plan.cells[0].spec, plan.cells[0].spec
+        return (own.model, own.scope) == (other.model, other.scope)
 
     @cached_property
     def view(self) -> ModelView:
         """The model, loaded on first use."""
-        self._report.say(f"Loading {self.plan.model.ref.id} in {self.plan.model.ref.dtype} …")
+        self.report.say(f"Loading {self.plan.model.ref.id} in {self.plan.model.ref.dtype} …")
         return self.plan.model.load(self.plan.cells[0].spec.scope)
+
+    def check(self) -> None:
+        """Refuse what only the model can tell.
+
+        Raises
+        ------
+        Sparc3Error
+            When more units are to be removed than there are, or the scope has none.
+        """
+        for cell in self.plan.cells:
+            total = count_units(self.view, cell.spec.unit)
+            most = max(cell.spec.amounts)
+            if cell.spec.amount_kind == "count" and most > total:
+                raise Sparc3Error(
+                    f"{most:,.0f} units of '{cell.spec.unit}' cannot be removed: the scope has "
+                    f"{total:,}."
+                )
 
     def run(self, cell: Cell, label: str) -> Result:
         """Run one cell; an unexpected error becomes a failed result, never a traceback."""
         try:
-            points, cost = self._points(cell, label)
-            return self._result(cell, points=points, cost=cost, status="ok")
+            kind = Blockwise if cell.spec.schedule == "blockwise" else OneShot
+            return self._result(cell, status="ok", **kind(self, cell, label).fields())
         except Exception as error:  # a stranger's scorer may raise anything
             reason = f"{type(error).__name__}: {error}"
             if not isinstance(error, Sparc3Error):
-                self._report.say(traceback.format_exc().rstrip())
+                self.report.say(traceback.format_exc().rstrip())
             return self._result(cell, points=(), cost={}, status="failed", error=reason)
 
     def scores(self, cell: Cell, label: str) -> tuple[ScoreMap, Phase]:
         """Return the ranking of one cell and what its attribution cost, from the cache if there."""
-        references = cell.prepared.references(cell.spec.objective or _any_objective(self.plan))
         maps: dict[str, ScoreMap] = {}
-        cost = Phase(seconds=0, peak_bytes=0)
-        for purpose, reference in references.items():
-            path = self._cache / "scores" / f"{_attribution_key(cell.spec, purpose)}.safetensors"
-            if kept := _read_scores(path):
+        cost = NOTHING
+        for purpose, reference in self.references(cell).items():
+            key = store.attribution_key(cell.spec, purpose)
+            path = self.cache / "scores" / f"{key}.safetensors"
+            if kept := store.read_scores(path):
                 maps[purpose] = kept[0]
-                cost = _added(cost, kept[1])
+                cost = added(cost, kept[1])
                 continue
             view = self.view
-            with self._report.steps(f"{label} · attribution") as step, metered() as meter:
+            with self.report.steps(f"{label} · attribution") as step, metered() as meter:
                 maps[purpose] = checked(
-                    cell.scorer.score(view, self._ready(reference, cell, step)),
+                    cell.scorer.score(view, self.ready(reference, cell, step)),
                     view.weights(),
                     cell.scorer.name,
                 )
-            cost = _added(cost, meter.phase)
+            cost = added(cost, meter.phase)
             if cell.scorer.needs_reference:  # the others are made faster than read
                 about = {"spec": cell.spec.model_dump(mode="json"), "purpose": purpose}
                 about["cost"] = meter.phase.model_dump()
                 save_scores(maps[purpose], path, about)
         return self.plan.task.importance(maps), cost
 
-    def _points(self, cell: Cell, label: str) -> tuple[tuple[Point, ...], dict[str, Phase]]:
-        ranking: tuple[ScoreMap, Phase] | None = None
-        attribution = evaluation = Phase(seconds=0, peak_bytes=0)
-        points = []
-        for amount in cell.spec.amounts:
-            path = self._cache / "points" / f"{_point_key(cell.spec, amount)}.json"
-            measured = _read_point(path)
-            if measured is None:
-                here = f"{label} · sparsity {amount:g}"
-                if amount == 0:
-                    measured = self._dense_point(cell)
-                elif cell.spec.schedule == "blockwise":
-                    measured = self._blockwise_point(cell, amount, here)
-                else:
-                    ranking = ranking or self.scores(cell, label)
-                    measured = self._one_shot_point(cell, amount, here, ranking[0])
-                write_atomically(path, measured.model_dump_json(indent=1) + "\n")
-            if measured.attribution:
-                attribution = _added(attribution, measured.attribution)
-            evaluation = _added(evaluation, measured.evaluation)
-            points.append(measured.point)
-        if cell.spec.schedule == "one-shot":
-            # Of a run that was resumed the cost is that of its first attribution.
-            attribution = (ranking or self.scores(cell, label))[1]
-        return tuple(points), {"attribution": attribution, "evaluation": evaluation}
+    def references(self, cell: Cell) -> Mapping[str, ReferenceSamples]:
+        """Return the reference samples by purpose; a scorer may not ask for an objective."""
+        objective = cell.spec.objective or self.plan.task.default_objective
+        return cell.prepared.references(objective)
 
-    def _dense_point(self, cell: Cell) -> MeasuredPoint:
-        dense, phase = self._measure(cell, None, f"dense {self.plan.model.ref.id}")
-        self._dense[_dense_key(cell.spec)] = dense
-        whole = KeepMask({})
-        return MeasuredPoint(point=self._point(0.0, whole, dense), evaluation=phase)
-
-    def _one_shot_point(
-        self, cell: Cell, amount: float, label: str, ranking: ScoreMap
-    ) -> MeasuredPoint:
-        dense = self._dense_evaluation(cell)
-        spec = cell.spec
-        keep = select(ranking, amount, self.view, unit=spec.unit, group=spec.group)
-        with self.view.masked(keep):
-            found, phase = self._measure(cell, dense, label)
-        return MeasuredPoint(point=self._point(amount, keep, found), evaluation=phase)
-
-    def _blockwise_point(self, cell: Cell, amount: float, label: str) -> MeasuredPoint:
-        dense = self._dense_evaluation(cell)
-        spec, view = cell.spec, self.view
-        references = cell.prepared.references(spec.objective or _any_objective(self.plan))
-        if set(references) != {"task"}:
-            raise Sparc3Error(
-                "Schedule 'blockwise' needs a task with one reference, as later blocks are scored "
-                "on what earlier ones were pruned for; choose 'one-shot'."
-            )
-        weights: dict[str, Tensor] = {}
-        biases: dict[str, Tensor] = {}
-        with ExitStack() as stack:
-            with self._report.steps(f"{label} · blockwise attribution") as step, metered() as meter:
-                reference = self._ready(references["task"], cell, lambda done, total: None)
-                for index, block in enumerate(walk(view, reference)):
-                    scores = checked(
-                        cell.scorer.score(block, reference), block.weights(), cell.scorer.name
-                    )
-                    keep = select(scores, amount, block, unit=spec.unit, group=spec.group)
-                    stack.enter_context(block.masked(keep))
-                    weights.update(keep.weights)
-                    biases.update(keep.biases)
-                    step(index + 1, len(view.blocks))
-            found, phase = self._measure(cell, dense, label)
-        return MeasuredPoint(
-            point=self._point(amount, KeepMask(weights, biases), found),
-            evaluation=phase,
-            attribution=meter.phase,
-        )
-
-    def _dense_evaluation(self, cell: Cell) -> Evaluation:
-        """Return the dense evaluation, made again when only its numbers were in the cache."""
-        key = _dense_key(cell.spec)
-        if key not in self._dense:
-            self._dense[key] = self._measure(cell, None, f"dense {self.plan.model.ref.id}")[0]
-        return self._dense[key]
-
-    def _measure(
-        self, cell: Cell, dense: Evaluation | None, label: str
-    ) -> tuple[Evaluation, Phase]:
-        with self._report.steps(label) as step, metered() as meter:
-            found = cell.prepared.evaluate(self.view, dense, step)
-        return found, meter.phase
-
-    def _ready(
+    def ready(
         self, reference: ReferenceSamples, cell: Cell, step: Callable[[int, int], None]
     ) -> ReferenceSamples:
+        """Return reference samples as a scorer is given them."""
         return dataclasses.replace(
             reference, seed=cell.spec.seed, batch_size=self._batch_size, progress=step
         )
 
-    def _point(self, amount: float, keep: KeepMask, found: Evaluation) -> Point:
-        scope = sum(weight.matrix.numel() for weight in self.view.weights().values())
-        return Point(
-            amount=Amount(
-                requested=amount,
-                in_scope=keep.removed / scope,
-                in_model=(keep.removed + keep.removed_biases) / self.view.parameters,
-                weights_removed=keep.removed,
-            ),
-            metrics=dict(found.metrics),
-            samples={name: tuple(values) for name, values in found.samples.items()},
+    def evaluate(
+        self,
+        cell: Cell,
+        part: Part,
+        digest: str,
+        removing: Callable[[], AbstractContextManager[None]],
+        label: str,
+    ) -> store.Evaluated:
+        """Measure the model without what a mask removes, unless that is in the cache.
+
+        Parameters
+        ----------
+        cell
+            Whose task and ablation.
+        part
+            Which of the task's data.
+        digest
+            Names what is removed.
+        removing
+            Removes it from the model, if that is needed.
+        label
+            Of the progress bar.
+        """
+        key = store.evaluation_key(cell.spec, part, digest)
+        path = self.cache / "evaluations" / f"{key}.json"
+        if kept := store.read(store.Evaluated, path):
+            assert isinstance(kept, store.Evaluated)
+            return kept
+        prepared = cell.prepared.part(part)
+        if digest == store.DENSE:
+            found, phase = self._measure(prepared, None, label)
+            self._dense[key] = found
+        else:
+            dense = self.dense(cell, part)
+            with removing():
+                found, phase = self._measure(prepared, dense, label)
+        evaluated = store.Evaluated(
+            samples={name: tuple(map(float, values)) for name, values in found.samples.items()},
+            phase=phase,
         )
+        store.write(evaluated, path)
+        return evaluated
+
+    def dense(self, cell: Cell, part: Part) -> Evaluation:
+        """Return the dense evaluation, made again when only its numbers were in the cache."""
+        key = store.evaluation_key(cell.spec, part, store.DENSE)
+        if key not in self._dense:
+            label = f"dense {self.plan.model.ref.id}"
+            self._dense[key] = self._measure(cell.prepared.part(part), None, label)[0]
+        return self._dense[key]
+
+    def ablated(self, cell: Cell, keep: KeepMask) -> AbstractContextManager[None]:
+        """Remove what `keep` does not keep, in the way the cell asks for."""
+        if keep.removed + keep.removed_biases == 0:
+            return nullcontext()
+        match cell.spec.ablation:
+            case "zero":
+                return self.view.masked(keep)
+            case "mean":
+                return self.view.mean_ablated(keep, self._mean_inputs(cell))
+            case "resample":
+                return self.view.resample_ablated(keep)
+
+    def _mean_inputs(self, cell: Cell) -> Mapping[str, Any]:
+        # Those of the run's first reference: the general one, where a task has several.
+        reference = next(iter(self.references(cell).values()))
+        key = content_key([d.model_dump(mode="json") for d in cell.spec.datasets])
+        if key not in self._means:
+            with self.report.steps("mean inputs") as step:
+                self._means[key] = mean_inputs(self.view, self.ready(reference, cell, step))
+        return self._means[key]
+
+    def _measure(
+        self, prepared: PreparedTask, dense: Evaluation | None, label: str
+    ) -> tuple[Evaluation, Phase]:
+        with self.report.steps(label) as step, metered() as meter:
+            found = prepared.evaluate(self.view, dense, step)
+        return found, meter.phase
 
     def _result(self, cell: Cell, **parts: Any) -> Result:
         now = datetime.datetime.now(datetime.UTC)
+        task = self.plan.task
+        remarks = parts.pop("remarks", ())
         return Result(
             schema_version=SCHEMA_VERSION,
             key=cell.spec.key,
             created=now.isoformat(timespec="seconds"),
             is_control=cell.scorer.is_control,
             spec=cell.spec,
-            metrics=tuple(
-                MetricRecord(**dataclasses.asdict(metric)) for metric in self.plan.task.metrics
+            metrics=tuple(map(_recorded, task.metrics_for(cell.spec.removal))),
+            curve_metrics=tuple(
+                _recorded(metric)
+                for metric in task.curve_metrics
+                if metric.name in parts.get("curve", ())
             ),
+            clusters={name: tuple(ids) for name, ids in cell.prepared.clusters.items()},
             environment=describe_environment(),
-            warnings=tuple(cell.prepared.warnings),
+            warnings=(*cell.prepared.warnings, *remarks),
             **parts,
         )
 
 
-def _any_objective(plan: Plan) -> str:
-    """Return an objective for scorers that will not ask for it."""
-    return plan.task.default_objective
-
-
-def _added(left: Phase, right: Phase) -> Phase:
+def added(left: Phase, right: Phase) -> Phase:
+    """Return the cost of two phases together."""
     return Phase(
         seconds=round(left.seconds + right.seconds, 3),
         peak_bytes=max(left.peak_bytes, right.peak_bytes),
     )
 
 
-def _attribution_key(spec: RunSpec, purpose: str) -> str:
-    """Name what determines the scores, and nothing else."""
-    return content_key(
-        {
-            **_parts(spec, "scorer", "model", "objective", "scope", "seed"),
-            "reference": [d for d in _parts(spec, "datasets")["datasets"] if _steers(d)],
-            "purpose": purpose,
-            "source": source_digest(),
-        }
-    )
-
-
-def _point_key(spec: RunSpec, amount: float) -> str:
-    """Name what determines one point; the dense one is the same for every scorer."""
-    parts = {"dense": _dense_key(spec), "amount": amount}
-    if amount > 0:
-        parts |= _parts(spec, "unit", "group", "schedule")
-        parts["attribution"] = _attribution_key(spec, "")
-    return content_key(parts)
-
-
-def _dense_key(spec: RunSpec) -> str:
-    return content_key(
-        {
-            **_parts(spec, "task", "model"),
-            "evaluation": [d for d in _parts(spec, "datasets")["datasets"] if not _steers(d)],
-            "source": source_digest(),
-        }
-    )
-
-
-def _parts(spec: RunSpec, *names: str) -> dict[str, Any]:
-    return spec.model_dump(mode="json", include=set(names))
-
-
-def _steers(dataset: Mapping[str, Any]) -> bool:
-    return bool(dataset["purpose"] == "reference")
-
-
-def _read_point(path: Path) -> MeasuredPoint | None:
-    """Return a kept point; a damaged one counts as absent and is measured again."""
-    try:
-        return MeasuredPoint.model_validate_json(path.read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def _read_scores(path: Path) -> tuple[ScoreMap, Phase] | None:
-    """Return kept scores and their cost; a damaged file counts as absent."""
-    try:
-        scores, about = load_scores(path)
-        return scores, Phase.model_validate(about["cost"])
-    except (OSError, KeyError, ValueError, SafetensorError):
-        return None
+def _recorded(metric: Metric) -> MetricRecord:
+    return MetricRecord(**dataclasses.asdict(metric))

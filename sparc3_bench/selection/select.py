@@ -1,4 +1,4 @@
-"""select: which weights, neurons or heads are removed at a given sparsity, exactly so many.
+"""select: which weights, neurons or heads are removed at a given amount, exactly so many.
 
 Ties go to the lower position: by order of the matrices in the model, then row, then column.
 """
@@ -6,7 +6,7 @@ Ties go to the lower position: by order of the matrices in the model, then row, 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -14,105 +14,182 @@ import torch
 from torch import Tensor
 
 from sparc3_bench.attribution.scores import ScoreMap
-from sparc3_bench.contracts import Group, Unit
+from sparc3_bench.contracts import AmountKind, Group, Removal, Unit
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.selection.threshold import kth_smallest
 from sparc3_bench.selection.units import unit_mask, unit_scores
 
+Quota = Callable[[int], int]
+"""Size of a comparison group to how many of its lowest are counted off."""
 
-def count_to_remove(amount: float, size: int) -> int:
+
+def count_to_remove(amount: float | Fraction, size: int) -> int:
     """Return floor(amount × size), with `amount` read as the decimal number that was typed.
 
     (0.29 × 100 is 28.999999999999996 in binary; the user asked for 29.)
     """
-    return math.floor(Fraction(repr(float(amount))) * size)
+    return math.floor(_typed(amount) * size)
 
 
 def select(
-    scores: ScoreMap, amount: float, view: ModelView, *, unit: Unit = "weight", group: Group = "row"
+    scores: ScoreMap,
+    amount: float,
+    view: ModelView,
+    *,
+    unit: Unit = "weight",
+    group: Group = "row",
+    removal: Removal = "lowest",
+    kind: AmountKind = "fraction",
 ) -> KeepMask:
-    """Choose what to keep when the fraction `amount` with the lowest scores is removed.
+    """Return the keep-mask of `choose`."""
+    ranking = rankable(scores, view, unit)
+    kept = choose(ranking, amount, unit=unit, group=group, removal=removal, kind=kind)
+    return as_mask(kept, view, unit)
+
+
+def rankable(scores: ScoreMap, view: ModelView, unit: Unit) -> dict[str, Tensor]:
+    """Return what is ranked: the weights' scores by matrix, or the units' scores by block."""
+    if unit == "weight":
+        return dict(scores.weights)
+    return unit_scores(scores, view, unit)
+
+
+def choose(
+    ranking: Mapping[str, Tensor],
+    amount: float,
+    *,
+    unit: Unit,
+    group: Group,
+    removal: Removal = "lowest",
+    kind: AmountKind = "fraction",
+) -> dict[str, Tensor]:
+    """Choose what to keep: for every tensor of `ranking` a bool one, True = kept.
 
     Parameters
     ----------
-    scores
-        Higher = more important. They are ranked as they are: no absolute value is taken.
+    ranking
+        Scores of what is ranked; higher = more important. They are ranked as they are: no absolute
+        value is taken.
     amount
-        Sparsity in [0, 1): the fraction of each comparison group that is removed.
-    view
-        The model, which says which weights make up a neuron or a head.
+        The fraction of each comparison group that is removed, in [0, 1], or with kind `count` the
+        number of units.
     unit
-        What is removed as a whole.
+        What the tensors' elements are; neurons and heads are not ranked by `row`.
     group
         The set ranked together. Neurons and heads are ranked in a `layer` (one block) or in the
         whole `model`.
+    removal
+        Which end is removed. `highest` at x removes exactly what `lowest` at 1 - x keeps.
+    kind
+        What `amount` counts; a `count` goes with group `model`.
 
     Raises
     ------
     Sparc3Error
-        For an amount outside [0, 1), or neurons and heads by `row`.
+        For an amount outside its range, or neurons and heads by `row`.
     """
-    if not 0 <= amount < 1:
-        raise Sparc3Error(f"Sparsity must be at least 0 and below 1, got {amount:g}.")
-    if unit == "weight":
-        return KeepMask(_keep(scores.weights, amount, group))
-    if group == "row":
+    if unit != "weight" and group == "row":
         raise Sparc3Error(
             f"Group 'row' ranks the weights inside one row and cannot rank units of '{unit}'; "
             "choose 'layer' or 'model'."
         )
-    per_block = unit_scores(scores, view, unit)
-    return unit_mask(_keep(per_block, amount, group), view, unit)
+    check_amount(amount, kind)
+    total = sum(values.numel() for values in ranking.values())
+    if kind == "count" and amount > total:
+        raise Sparc3Error(
+            f"{amount:,.0f} units of '{unit}' cannot be removed: the scope has {total:,}."
+        )
+    if removal == "lowest":
+        return _keep(ranking, _quota(amount, kind), group)
+    rest = _typed(1) - _typed(amount) if kind == "fraction" else total - int(amount)
+    kept = _keep(ranking, _quota(rest, kind), group)
+    return {name: ~keep for name, keep in kept.items()}
 
 
-def _keep(scores: Mapping[str, Tensor], amount: float, group: Group) -> dict[str, Tensor]:
-    """Return a keep-mask for every tensor, exactly k removed in each comparison group."""
-    if group == "row":
-        return {name: _keep_rows(values, amount) for name, values in scores.items()}
-    if group == "layer":
-        return {
-            name: _keep_rows(values.reshape(1, -1), amount).view(values.shape)
-            for name, values in scores.items()
-        }
-    return dict(zip(scores, _keep_together(list(scores.values()), amount), strict=True))
+def as_mask(kept: Mapping[str, Tensor], view: ModelView, unit: Unit) -> KeepMask:
+    """Return the weights and biases that go with what `choose` does not keep."""
+    if unit == "weight":
+        return KeepMask(dict(kept))
+    return unit_mask(kept, view, unit)
 
 
-def _keep_rows(values: Tensor, amount: float) -> Tensor:
-    """Remove exactly k of each row of ``[rows, columns]``, the leftmost among ties."""
-    count = count_to_remove(amount, values.shape[1])
+def check_amount(amount: float, kind: AmountKind) -> None:
+    """Refuse an amount that no model could have.
+
+    Raises
+    ------
+    Sparc3Error
+        For a fraction outside [0, 1] or a count that is no natural number.
+    """
+    if kind == "fraction" and not (math.isfinite(amount) and 0 <= amount <= 1):
+        raise Sparc3Error(f"Sparsity must be at least 0 and at most 1, got {amount:g}.")
+    if kind == "count" and not (math.isfinite(amount) and amount >= 0 and amount == int(amount)):
+        raise Sparc3Error(f"A count of units must be a whole number from 0 on, got {amount:g}.")
+
+
+def keep_rows(values: Tensor, count: int) -> Tensor:
+    """Keep all but the `count` lowest of each row; of ties the leftmost go. ``[rows, columns]``."""
     if count == 0:
         return torch.ones_like(values, dtype=torch.bool)
+    if count == values.shape[1]:
+        return torch.zeros_like(values, dtype=torch.bool)
     threshold = _kth_in_rows(values, count)
     keep = values > threshold
-    excess = values.shape[1] - count - keep.sum(1)
+    excess = values.shape[1] - count - keep.count_nonzero(dim=1)
     tied = excess.nonzero().flatten()
     if len(tied):
         # Of the ties at the threshold the last ones stay, until exactly k are gone.
         at_threshold = values[tied] == threshold[tied]
-        from_the_right = at_threshold.flip(1).cumsum(1, dtype=torch.int32).flip(1)
-        keep[tied] |= at_threshold & (from_the_right <= excess[tied, None])
+        # NumPy finds a few among many several times as fast.
+        row, column = map(torch.from_numpy, np.nonzero(at_threshold.cpu().numpy()))
+        ends = torch.bincount(row, minlength=len(tied)).cumsum(0)
+        from_the_right = ends[row] - torch.arange(len(row))
+        stays = from_the_right <= excess[tied].cpu()[row]
+        keep[tied[row[stays].to(tied.device)], column[stays].to(tied.device)] = True
     return keep
+
+
+def _quota(amount: float | Fraction, kind: AmountKind) -> Quota:
+    if kind == "count":
+        return lambda size: int(amount)
+    return lambda size: count_to_remove(amount, size)
+
+
+def _typed(amount: float | Fraction) -> Fraction:
+    return amount if isinstance(amount, Fraction) else Fraction(repr(float(amount)))
+
+
+def _keep(ranking: Mapping[str, Tensor], quota: Quota, group: Group) -> dict[str, Tensor]:
+    """Return a keep-mask for every tensor, exactly the quota counted off in each group."""
+    if group == "row":
+        return {name: keep_rows(v, quota(v.shape[1])) for name, v in ranking.items()}
+    if group == "layer":
+        return {
+            name: keep_rows(values.reshape(1, -1), quota(values.numel())).view(values.shape)
+            for name, values in ranking.items()
+        }
+    total = sum(values.numel() for values in ranking.values())
+    return dict(zip(ranking, _keep_together(list(ranking.values()), quota(total)), strict=True))
 
 
 def _kth_in_rows(values: Tensor, count: int) -> Tensor:
     """Return the `count`-th smallest number of each row, ``[rows, 1]``."""
     if values.device.type != "cpu":
         return values.kthvalue(count, dim=1, keepdim=True).values
-    # NumPy's partition is vectorised and many times faster than torch's on a processor.
+    # NumPy's partition is vectorised and about four times as fast as torch's on a processor.
     parts = np.partition(values.numpy(), count - 1, axis=1)
     return torch.from_numpy(np.ascontiguousarray(parts[:, count - 1 : count]))
 
 
-def _keep_together(tensors: Sequence[Tensor], amount: float) -> list[Tensor]:
-    """Remove exactly k of all tensors together, without ever joining or sorting them."""
-    count = count_to_remove(amount, sum(values.numel() for values in tensors))
+def _keep_together(tensors: Sequence[Tensor], count: int) -> list[Tensor]:
+    """Remove exactly `count` of all tensors together, without ever joining or sorting them."""
     if count == 0:
         return [torch.ones_like(values, dtype=torch.bool) for values in tensors]
     threshold = kth_smallest(tensors, count)
     keeps = [(values > threshold).contiguous() for values in tensors]
-    excess = sum(keep.numel() - int(keep.sum()) for keep in keeps) - count
+    excess = sum(keep.numel() - int(keep.count_nonzero()) for keep in keeps) - count
     for values, keep in zip(reversed(tensors), reversed(keeps), strict=True):
         if excess == 0:
             break

@@ -10,16 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from sparc3_bench.attribution.scores import ScoreMap
-from sparc3_bench.contracts import Role
+from sparc3_bench.contracts import Role, Unit
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.model.view import ModelView
 
 Structured = Literal["neuron", "head"]
+
+_NO_UNITS = (
+    "The scope has no unit of '{unit}'; neurons need scope 'all' or 'mlp', heads 'all' or "
+    "'attention'."
+)
 
 
 def unit_scores(scores: ScoreMap, view: ModelView, unit: Structured) -> dict[str, Tensor]:
@@ -43,11 +47,29 @@ def unit_scores(scores: ScoreMap, view: ModelView, unit: Structured) -> dict[str
         block = str(weight.block)
         sums[block] = sums[block] + values if block in sums else values
     if not sums:
-        raise Sparc3Error(
-            f"The scope has no unit of '{unit}'; neurons need scope 'all' or 'mlp', heads 'all' or "
-            "'attention'."
-        )
+        raise Sparc3Error(_NO_UNITS.format(unit=unit))
     return sums
+
+
+def count_units(view: ModelView, unit: Unit) -> int:
+    """Return how many units the scope has.
+
+    Raises
+    ------
+    Sparc3Error
+        When it has none.
+    """
+    found = 0
+    for weight in view.weights().values():
+        if unit == "weight":
+            found += weight.matrix.numel()
+        elif unit == "neuron" and weight.role is Role.DOWN:
+            found += weight.matrix.shape[1]
+        elif unit == "head" and weight.role is Role.ATTENTION_OUTPUT:
+            found += view.adapter.heads(view.config)
+    if found == 0:
+        raise Sparc3Error(_NO_UNITS.format(unit=unit))
+    return found
 
 
 def unit_mask(keep: Mapping[str, Tensor], view: ModelView, unit: Structured) -> KeepMask:
@@ -55,17 +77,17 @@ def unit_mask(keep: Mapping[str, Tensor], view: ModelView, unit: Structured) -> 
     weights: dict[str, Tensor] = {}
     biases: dict[str, Tensor] = {}
     for name, weight in view.weights().items():
-        shape = weight.matrix.shape
-        mask = torch.ones(shape, dtype=torch.bool, device=weight.matrix.device)
         units = keep.get(str(weight.block))
-        if units is not None and unit == "neuron":
-            if weight.role in (Role.UP, Role.GATE):
-                mask &= units[:, None]
-                if weight.bias is not None:
-                    biases[name] = units.clone()
-            elif weight.role is Role.DOWN:
-                mask &= units[None, :]
-        elif units is not None and weight.role is Role.ATTENTION_OUTPUT:
-            mask &= units.repeat_interleave(shape[1] // len(units))[None, :]
-        weights[name] = mask
+        if units is None:
+            continue
+        rows, columns = weight.matrix.shape
+        if unit == "neuron" and weight.role in (Role.UP, Role.GATE):
+            weights[name] = units[:, None].expand(rows, columns)
+            if weight.bias is not None:
+                biases[name] = units
+        elif unit == "neuron" and weight.role is Role.DOWN:
+            weights[name] = units[None, :].expand(rows, columns)
+        elif unit == "head" and weight.role is Role.ATTENTION_OUTPUT:
+            of_head = units.repeat_interleave(columns // len(units))
+            weights[name] = of_head[None, :].expand(rows, columns)
     return KeepMask(weights, biases)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench import Evaluation, Metric, PreparedTask, Sparc3Error, Task, hookimpl
+from sparc3_bench import Evaluation, Means, Metric, PreparedTask, Sparc3Error, Task, hookimpl
 
 if TYPE_CHECKING:
     from sparc3_bench import DatasetRecord, ModelView, ReferenceSamples
@@ -67,6 +66,12 @@ class Compression(Task):
                 options[name] = path.name
         return options
 
+    def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
+        """Return perplexity, exp of the mean loss over windows, and the mean divergence."""
+        import numpy as np
+
+        return {"perplexity": np.exp(means["loss"]), "kl": means["kl"]}
+
     def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedCompression:
         """Fetch, tokenise, cut and draw; refuse text that is empty, short or overlapping."""
         from sparc3_tasks.compression import data
@@ -124,14 +129,8 @@ class PreparedCompression(PreparedTask):
             divergences.append(divergence)
             memory.append(kept)
             progress(index + 1, len(self.evaluation))
-        return Evaluation(
-            metrics={
-                "perplexity": math.exp(sum(losses) / len(losses)),
-                "kl": sum(divergences) / len(divergences),
-            },
-            samples={"loss": losses, "kl": divergences},
-            memory=memory if dense is None else None,
-        )
+        samples = {"loss": losses, "kl": divergences}
+        return Evaluation(samples, memory if dense is None else None)
 
 
 @hookimpl

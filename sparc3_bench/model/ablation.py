@@ -1,0 +1,142 @@
+"""Ablation: removed weights read something else in place of their inputs.
+
+A matrix whose weights W are divided into kept and removed ones computes
+``W_kept a + W_removed a'``. With a' = 0 that is pruning. Otherwise a' is the mean of the inputs
+over the reference samples, or what the inputs are when the dense model runs the corrupted
+counterpart of the prompt: for the columns that read a neuron or a head, that is activation
+patching [vig2020; zhang2024patching]. Biases stay, as they belong to no input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.model.masking import KeepMask, holding, masked, without
+from sparc3_bench.model.weights import PrunableWeight
+
+if TYPE_CHECKING:
+    from sparc3_bench.attribution.reference import Batch, ReferenceSamples
+    from sparc3_bench.model.view import ModelView
+
+Means = Mapping[str, Tensor]
+"""Name of a weight to the mean of its inputs, ``[in_features]``, float32 or better."""
+
+
+def mean_inputs(view: ModelView, reference: ReferenceSamples) -> Means:
+    """Return the mean input of every weight in scope over all tokens of the reference samples."""
+    sums: dict[str, Tensor] = {}
+    counts: dict[str, int] = {}
+
+    def add(name: str, inputs: Tensor) -> None:
+        total = inputs.sum(0, dtype=torch.float64)
+        sums[name] = sums[name] + total if name in sums else total
+        counts[name] = counts.get(name, 0) + inputs.shape[0]
+
+    with view.observe(add):
+        view.run(reference)
+    return {name: (total / counts[name]).float() for name, total in sums.items()}
+
+
+@contextmanager
+def mean_ablated(
+    weights: Mapping[str, PrunableWeight], keep: KeepMask, means: Means
+) -> Iterator[None]:
+    """Let what `keep` removes read the mean inputs; on leaving, everything is as before."""
+    with ExitStack() as stack:
+        for name, mask in keep.weights.items():
+            weight = weights[name]
+            removed = without(weight.matrix, ~mask).to(means[name].dtype)
+            offset = (removed @ means[name]).to(weight.matrix.dtype)
+            stack.enter_context(_adding(weight, _constant(offset)))
+        stack.enter_context(masked(weights, KeepMask(keep.weights)))
+        yield
+
+
+class Resampling:
+    """Let what a mask removes read the inputs it would have on the corrupted counterpart.
+
+    `prepare` runs the dense model on a batch's counterpart and keeps the inputs of the matrices
+    concerned; the run of the batch itself must follow.
+    """
+
+    def __init__(self, weights: Mapping[str, PrunableWeight], keep: KeepMask) -> None:
+        self._weights = {name: weights[name] for name in keep.weights}
+        self._dense = [(w.parameter, w.parameter.data) for w in self._weights.values()]
+        self._removed = {
+            name: without(weight.matrix, ~keep.weights[name])
+            for name, weight in self._weights.items()
+        }
+        self._keep = keep
+        self._inputs: dict[nn.Module, Tensor] = {}
+        self._recording = False
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Ablate; on leaving, everything is as before."""
+        with ExitStack() as stack:
+            for name, weight in self._weights.items():
+                for module in (weight.module, *weight.sharing):
+                    stack.callback(module.register_forward_pre_hook(self._record).remove)
+                stack.enter_context(_adding(weight, self._contribution(name)))
+            stack.enter_context(masked(self._weights, KeepMask(self._keep.weights)))
+            yield
+
+    def prepare(self, batch: Batch, run: Callable[[Batch], Any]) -> None:
+        """Run the dense model on the counterpart of `batch`.
+
+        Raises
+        ------
+        Sparc3Error
+            When the batch has none.
+        """
+        if batch.counterpart is None:
+            raise Sparc3Error(
+                "Ablation 'resample' needs corrupted counterparts, which these samples lack; "
+                "choose 'zero' or 'mean'."
+            )
+        self._inputs.clear()
+        self._recording = True
+        try:
+            with holding(self._dense):
+                run(batch.corrupted())
+        finally:
+            self._recording = False
+
+    def _record(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+        if self._recording:
+            self._inputs[module] = args[0].detach()
+
+    def _contribution(self, name: str) -> Callable[[nn.Module], Tensor | None]:
+        def contribution(module: nn.Module) -> Tensor | None:
+            if self._recording:
+                return None
+            return functional.linear(self._inputs[module], self._removed[name])
+
+        return contribution
+
+
+def _constant(offset: Tensor) -> Callable[[nn.Module], Tensor | None]:
+    return lambda module: offset
+
+
+@contextmanager
+def _adding(
+    weight: PrunableWeight, contribution: Callable[[nn.Module], Tensor | None]
+) -> Iterator[None]:
+    def after(module: nn.Module, args: Any, output: Tensor) -> Tensor:
+        added = contribution(module)
+        return output if added is None else output + added
+
+    handles = [module.register_forward_hook(after) for module in (weight.module, *weight.sharing)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,52 @@
+"""Migrations: a record of an earlier schema as the current one, one function a step."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from sparc3_bench.record.spec import content_key
+
+Record = dict[str, Any]
+
+
+def migrated(record: Record) -> Record:
+    """Return `record` in the newest schema; one that is no record, or newest, as it is.
+
+    Numbers are never changed. Fields that enter the key change it, so the file's name changes too.
+    """
+    version = record.get("schema_version")
+    while isinstance(version, int) and version in _STEPS:
+        try:
+            record = _STEPS[version](copy.deepcopy(record))
+        except (KeyError, TypeError, AttributeError):
+            return record  # not what it says it is; the schema will say where
+        version += 1
+        record["schema_version"] = version
+    return record
+
+
+def _from_1(record: Record) -> Record:
+    """Ablation, removal, counts, controls and intervals came; runs before had one choice each."""
+    spec = record["spec"]
+    was_right = record["key"] == content_key(spec)
+    spec |= {
+        "ablation": "zero",
+        "removal": "lowest",
+        "amount_kind": "fraction",
+        "controls": 0,
+        "stability_seeds": 0,
+    }
+    for dataset in spec["datasets"]:
+        dataset["item"] = "window"
+    for point in record["points"]:
+        point["intervals"] = {}
+        amount = point["amount"]
+        amount["units_removed"] = amount["weights_removed"] if spec["unit"] == "weight" else None
+    if was_right:
+        record["key"] = content_key(spec)
+    return record
+
+
+_STEPS: dict[int, Callable[[Record], Record]] = {1: _from_1}

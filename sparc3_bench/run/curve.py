@@ -1,0 +1,101 @@
+"""From per-sample measurements to metrics, curves and their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sparc3_bench.contracts import Estimate, Means, Removal, Task
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.statistics.bootstrap import interval, resampled_means
+
+Samples = Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The numbers of one run: a dict a point, and those of the whole curve."""
+
+    points: list[dict[str, float]]
+    intervals: list[dict[str, tuple[float, float]]]
+    whole: dict[str, Estimate]
+
+
+def measured(
+    task: Task,
+    amounts: Sequence[float],
+    samples: Sequence[Samples],
+    clusters: Mapping[str, Sequence[int]],
+    removal: Removal,
+    *,
+    with_intervals: bool = True,
+) -> Curve:
+    """Return metrics and intervals of a curve.
+
+    Parameters
+    ----------
+    task
+        Says how metrics follow from the means of samples.
+    amounts
+        Rising; the first is 0 and, if the task needs it, the last is 1.
+    samples
+        Those of every amount.
+    clusters
+        See `PreparedTask.clusters`.
+    removal
+        Which end was removed.
+    with_intervals
+        Whether to bootstrap.
+
+    Raises
+    ------
+    Sparc3Error
+        When a sample or a metric is not finite.
+    """
+    means = [{n: float(np.mean(v)) for n, v in here.items()} for here in samples]
+    points = _points(task, amounts, means)
+    whole = task.summarise(amounts, points, removal)
+    for amount, point in zip(amounts, points, strict=True):
+        for name, value in point.items():
+            if not np.isfinite(value):
+                raise Sparc3Error(
+                    f"The metric '{name}' at amount {amount:g} is not finite; the samples of the "
+                    "task overflow it."
+                )
+    numbers = [{name: float(value) for name, value in point.items()} for point in points]
+    if not with_intervals:
+        estimates = {name: Estimate(float(value)) for name, value in whole.items()}
+        return Curve(numbers, [], estimates)
+    drawn = _drawn(samples, clusters)
+    replicates = _points(task, amounts, drawn)
+    intervals = [
+        {name: interval(np.asarray(values)) for name, values in point.items()}
+        for point in replicates
+    ]
+    of_whole = task.summarise(amounts, replicates, removal)
+    estimates = {
+        name: Estimate(float(value), *interval(np.asarray(of_whole[name])))
+        for name, value in whole.items()
+    }
+    return Curve(numbers, intervals, estimates)
+
+
+def _points(task: Task, amounts: Sequence[float], means: Sequence[Means]) -> list[dict[str, Any]]:
+    empty = means[-1] if task.needs_empty and amounts[-1] == 1 else None
+    return [dict(task.point_metrics(here, means[0], empty)) for here in means]
+
+
+def _drawn(
+    samples: Sequence[Samples], clusters: Mapping[str, Sequence[int]]
+) -> list[dict[str, Any]]:
+    """Return the bootstrap replicates of every mean: for each point, kind to ``[replicates]``."""
+    drawn: list[dict[str, Any]] = [{} for _ in samples]
+    for name in samples[0]:
+        rows = [here[name] for here in samples]
+        means = resampled_means(rows, clusters.get(name))
+        for index, point in enumerate(drawn):
+            point[name] = means[:, index]
+    return drawn

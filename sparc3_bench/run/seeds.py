@@ -1,0 +1,28 @@
+"""Names of scorers with the seeds to run each with, as users type them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sparc3_bench.errors import Sparc3Error
+
+
+def with_seeds(names: Sequence[str], default: int) -> list[tuple[str, list[int]]]:
+    """Return ``["wanda", "random@0,1"]`` as names with seeds.
+
+    Raises
+    ------
+    Sparc3Error
+        When a seed is no whole number.
+    """
+    found = []
+    for text in names:
+        name, at, seeds = text.partition("@")
+        try:
+            numbers = [int(seed) for seed in seeds.split(",")] if at else [default]
+        except ValueError:
+            raise Sparc3Error(
+                f"Scorer '{text}' has seeds that are no whole numbers; write NAME@0,1,2."
+            ) from None
+        found.append((name, numbers))
+    return found

@@ -1,0 +1,136 @@
+"""What is kept in the cache between runs, each file named after all that determines it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from torch import Tensor
+
+from sparc3_bench.attribution.scores import ScoreMap, load_scores
+from sparc3_bench.contracts import Part
+from sparc3_bench.model.masking import KeepMask
+from sparc3_bench.record.result import Amount, Phase, write_atomically
+from sparc3_bench.record.spec import OnDisk, RunSpec, content_key
+from sparc3_bench.run.environment import source_digest
+
+DENSE = "dense"
+"""Stands for the digest of a mask that removes nothing."""
+
+
+class Evaluated(OnDisk):
+    """Per-sample measurements of one model, and what they cost."""
+
+    samples: dict[str, tuple[float, ...]]
+    phase: Phase
+
+
+class Walked(OnDisk):
+    """A point of schedule `blockwise`, whose scores depend on the amount."""
+
+    evaluated: Evaluated
+    attribution: Phase
+    amount: Amount
+    kept: dict[str, tuple[int, ...]]
+
+
+def attribution_key(spec: RunSpec, purpose: str) -> str:
+    """Name what determines the scores, and nothing else."""
+    return content_key(
+        {
+            **_parts(spec, "scorer", "model", "objective", "scope", "seed"),
+            "reference": [d for d in _parts(spec, "datasets")["datasets"] if _steers(d)],
+            "purpose": purpose,
+            "source": source_digest(),
+        }
+    )
+
+
+def dense_key(spec: RunSpec) -> str:
+    """Name what determines the evaluation of the dense model."""
+    return content_key(
+        {
+            **_parts(spec, "task", "model"),
+            "evaluation": [d for d in _parts(spec, "datasets")["datasets"] if not _steers(d)],
+            "source": source_digest(),
+        }
+    )
+
+
+def evaluation_key(spec: RunSpec, part: Part, digest: str) -> str:
+    """Name what determines the evaluation of a model from which a mask has removed something.
+
+    Two masks that are the same, whoever made them, are evaluated once.
+    """
+    named = {"dense": dense_key(spec), "part": part, "mask": digest}
+    if digest != DENSE and spec.ablation != "zero":
+        named["ablation"] = spec.ablation
+    if digest != DENSE and spec.ablation == "mean":
+        # The means come from the run's own reference samples.
+        datasets = _parts(spec, "datasets")["datasets"]
+        named["means"] = content_key([d for d in datasets if _steers(d)])
+    return content_key(named)
+
+
+def walk_key(spec: RunSpec, amount: float) -> str:
+    """Name what determines one point of schedule `blockwise`."""
+    named = {"dense": dense_key(spec), "amount": amount}
+    named |= _parts(spec, "unit", "group", "schedule", "removal", "amount_kind")
+    return content_key({**named, "attribution": attribution_key(spec, "")})
+
+
+def mask_digest(keep: KeepMask) -> str:
+    """Return a digest of what a mask removes: 24 hex digits, or `DENSE`."""
+    if keep.removed + keep.removed_biases == 0:
+        return DENSE
+    digest = hashlib.sha256()
+    for kind in (keep.weights, keep.biases):
+        for name in sorted(kind):
+            if not kind[name].all():
+                digest.update(f"{name} {tuple(kind[name].shape)} ".encode())
+                digest.update(np.packbits(kind[name].cpu().numpy()).tobytes())
+        digest.update(b"/")
+    return digest.hexdigest()[:24]
+
+
+def counts_digests(kept: Mapping[str, Tensor], spec: RunSpec) -> list[str]:
+    """Return digests that name the random circuits `matched` draws, without drawing them."""
+    counts = {name: [list(keep.shape), int(keep.count_nonzero())] for name, keep in kept.items()}
+    some = any(count for _, count in counts.values())
+    named = {"counts": counts, **_parts(spec, "unit", "scope"), "rows": spec.group == "row"}
+    # Where nothing is kept there is nothing to draw.
+    return [content_key({**named, "seed": seed if some else None}) for seed in range(spec.controls)]
+
+
+def read(model: type[OnDisk], path: Path) -> Any:
+    """Return what is kept at `path`, or None; a damaged file counts as absent."""
+    try:
+        return model.model_validate_json(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def write(value: OnDisk, path: Path) -> None:
+    """Keep `value` at `path`."""
+    write_atomically(path, value.model_dump_json() + "\n")
+
+
+def read_scores(path: Path) -> tuple[ScoreMap, Phase] | None:
+    """Return kept scores and their cost; a damaged file counts as absent."""
+    try:
+        scores, about = load_scores(path)
+        return scores, Phase.model_validate(about["cost"])
+    except (OSError, KeyError, ValueError, SafetensorError):
+        return None
+
+
+def _parts(spec: RunSpec, *names: str) -> dict[str, Any]:
+    return spec.model_dump(mode="json", include=set(names))
+
+
+def _steers(dataset: Mapping[str, Any]) -> bool:
+    return bool(dataset["purpose"] == "reference")

@@ -1,0 +1,43 @@
+"""matched: a random circuit with the same counts as a given one, the control it must beat."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sparc3_bench.contracts import Group
+from sparc3_bench.selection.select import keep_rows
+
+
+def matched(kept: Mapping[str, Tensor], group: Group, seed: int) -> dict[str, Tensor]:
+    """Keep at random as many as `kept` does, in every row (group `row`), else in every tensor.
+
+    Parameters
+    ----------
+    kept
+        What `choose` kept: bool, one tensor a matrix (weights) or a block (neurons, heads).
+    group
+        The comparison group it was chosen in. With group `row` all rows of a matrix keep as many.
+    seed
+        Of the control. Controls of one seed are nested: the smaller lies inside the larger.
+    """
+    controls = {}
+    for name, keep in kept.items():
+        rows = keep if group == "row" else keep.reshape(1, -1)
+        noise = _noise(f"{seed}/{name}", rows.shape)
+        removed = rows.shape[1] - int(rows[0].sum())
+        controls[name] = keep_rows(noise, removed).view(keep.shape).to(keep.device)
+    return controls
+
+
+def _noise(name: str, shape: torch.Size) -> Tensor:
+    digest = hashlib.sha256(f"control/{name}".encode()).digest()
+    generator = np.random.PCG64(int.from_bytes(digest[:8], "big"))
+    # Sixteen bits are drawn and partitioned four times as fast as more; of the few that tie at the
+    # threshold the last are kept, which is random enough for a control.
+    drawn = generator.random_raw(shape.numel() // 4 + 1).view(np.int16)
+    return torch.from_numpy(drawn[: shape.numel()]).view(shape)
