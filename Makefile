@@ -12,11 +12,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## Show the targets.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
 
-bench: $(VENV)/.run ## Compare five scorers on SmolLM2-135M and build the leaderboard page.
-	@echo "== Comparing magnitude, wanda, gradient, lrp and random on compression"
-	$(BIN)/sparc3 run --task compression --model smollm2-135m \
-	  --scorer magnitude --scorer wanda --scorer gradient --scorer lrp --scorer random@0,1,2 \
-	  --amounts 0,0.2,0.4,0.5,0.6 --results $(RESULTS)
+bench: $(VENV)/.run ## Compare five scorers on SmolLM2-135M, on every task, and build the page.
+	@echo "== Comparing magnitude, wanda, gradient, lrp and random (suite quick)"
+	$(BIN)/sparc3 run --suite quick --batch-size 16 --results $(RESULTS)
 	@echo "== Building the leaderboard page"
 	@echo "Open $$($(BIN)/sparc3 publish $(RESULTS) $(SITE))"
 

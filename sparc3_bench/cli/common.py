@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -59,27 +58,6 @@ Cache = Annotated[
 def cache_folder(chosen: Path | None) -> Path:
     """Return the cache folder to use."""
     return chosen if chosen is not None else default_cache()
-
-
-def with_seeds(names: Sequence[str], default: int) -> list[tuple[str, list[int]]]:
-    """Return ``["wanda", "random@0,1"]`` as names with seeds.
-
-    Raises
-    ------
-    Sparc3Error
-        When a seed is no whole number.
-    """
-    found = []
-    for text in names:
-        name, at, seeds = text.partition("@")
-        try:
-            numbers = [int(seed) for seed in seeds.split(",")] if at else [default]
-        except ValueError:
-            raise Sparc3Error(
-                f"Scorer '{text}' has seeds that are no whole numbers; write NAME@0,1,2."
-            ) from None
-        found.append((name, numbers))
-    return found
 
 
 def numbers(text: str | None, option: str) -> list[float] | None:

@@ -8,22 +8,38 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sparc3_bench.cli import common
+from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
     from sparc3_bench.record.result import Result
-    from sparc3_bench.run.plan import Cell
+    from sparc3_bench.run.plan import Cell, Plan
+    from sparc3_bench.run.progress import Reporter
+    from sparc3_bench.run.runner import Session
+
+_WITH_SUITE = ("suite", "model", "dtype", "batch_size", "results", "cache")
 
 
 def command(
-    scorer: common.ScorerNames,
+    context: typer.Context,
+    scorer: common.ScorerNames = [],  # noqa: B006  # typer wants a list
+    suite: Annotated[
+        str | None,
+        typer.Option(
+            help="Runs described elsewhere: a name of `sparc3 list suites`, or a TOML file. Goes "
+            "with --model, --dtype, --batch-size, --results and --cache only."
+        ),
+    ] = None,
     task: common.TaskName = "compression",
     model: common.ModelName = "smollm2-135m",
     amounts: Annotated[
         str | None,
         typer.Option(
-            help="Sparsities, e.g. 0,0.2,0.5; 0 is always added. Task's default if absent."
+            help="Fractions removed, e.g. 0,0.2,0.5; 0 is always added. Task's default if absent."
         ),
     ] = None,
+    count: Annotated[
+        bool, typer.Option("--count", help="Amounts are numbers of units; needs --group model.")
+    ] = False,
     unit: Annotated[
         str, typer.Option(help="Removed as a whole: weight, neuron or head.")
     ] = "weight",
@@ -35,8 +51,24 @@ def command(
         str, typer.Option(help="one-shot, or blockwise: each block behind the pruned ones.")
     ] = "one-shot",
     scope: common.Scope = "all",
+    ablation: Annotated[
+        str,
+        typer.Option(
+            help="Removed weights read zero, the mean of their inputs, or (resample) those of the "
+            "corrupted prompt."
+        ),
+    ] = "zero",
+    removal: Annotated[
+        str, typer.Option(help="End of the ranking that is removed: lowest or highest.")
+    ] = "lowest",
+    controls: Annotated[
+        int, typer.Option(min=0, max=1000, help="Random circuits with the same counts to measure.")
+    ] = 0,
+    stability_seeds: Annotated[
+        int, typer.Option(min=0, max=100, help="Other reference seeds to compare the ranking with.")
+    ] = 0,
     objective: common.Objective = None,
-    scorer_option: common.ScorerOptions = [],  # noqa: B006  # typer wants a list
+    scorer_option: common.ScorerOptions = [],  # noqa: B006
     task_option: common.TaskOptions = [],  # noqa: B006
     seed: common.Seed = 0,
     dtype: common.Dtype = "auto",
@@ -45,62 +77,121 @@ def command(
     results: Annotated[Path, typer.Option(help="Folder for result files.")] = Path("results"),
     cache: common.Cache = None,
 ) -> None:
-    """Compare scorers on a task: one attribution each, then every sparsity.
+    """Compare scorers on a task: one attribution each, then every amount.
 
     Finished runs are kept: the same command again computes only what is missing. Exit code 0 when
     all runs are there, 1 when one failed, 2 for wrong input.
     """
     from sparc3_bench.host import default_host
-    from sparc3_bench.record.result import write_atomically
-    from sparc3_bench.run.plan import Request, check_writable, checked_amounts, plan
+    from sparc3_bench.run.options import parse_pairs
+    from sparc3_bench.run.plan import Request, Shared, check_writable, checked_amounts, plan
     from sparc3_bench.run.progress import Reporter
-    from sparc3_bench.run.runner import Session
+    from sparc3_bench.run.seeds import with_seeds
+    from sparc3_bench.run.suite import load_suite
 
-    report = Reporter()
-    asked = common.numbers(amounts, "--amounts")
-    if asked is not None:
-        checked_amounts(asked)
     check_writable(results)
-    request = Request(
-        scorers=common.with_seeds(scorer, seed),
-        task=task,
-        model=model,
-        amounts=asked,
-        unit=unit,  # type: ignore[arg-type]  # checked by plan
-        group=group,  # type: ignore[arg-type]
-        schedule=schedule,  # type: ignore[arg-type]
-        scope=scope,  # type: ignore[arg-type]
-        objective=objective,
-        scorer_options=_pairs(scorer_option),
-        task_options=_pairs(task_option),
-        dtype=dtype,
-        device=device,
-    )
     folder = common.cache_folder(cache)
     check_writable(folder)
-    made = plan(request, default_host(), folder)
-    session = Session(made, folder, report, batch_size)
-    outcomes = []
-    for index, cell in enumerate(made.cells):
-        label = f"[{index + 1}/{len(made.cells)}] {_name(cell)}"
-        path = results / cell.spec.path
-        result = _finished(path)
-        if result is None:
-            result = session.run(cell, label)
-            write_atomically(path, result.to_json())
-            report.say(f"{label} → {path}" + (f"  failed: {result.error}" if result.error else ""))
-        else:
-            report.say(f"{label}: already there, {path}")
-        outcomes.append((_name(cell), result))
-    typer.echo(_table(outcomes))
-    if any(result.status != "ok" for _, result in outcomes):
+    host = default_host()
+    if suite is not None:
+        _check_alone(context)
+        chosen = {n: context.params[n] for n in ("model", "dtype") if _given(context, n)}
+        requests = load_suite(suite, host, **chosen)
+    elif not scorer:
+        raise Sparc3Error("Nothing to run; name a scorer with `--scorer`, or a `--suite`.")
+    else:
+        asked = common.numbers(amounts, "--amounts")
+        if asked is not None:
+            checked_amounts(asked, "count" if count else "fraction")
+        requests = [
+            Request(
+                scorers=with_seeds(scorer, seed),
+                task=task,
+                model=model,
+                amounts=asked,
+                amount_kind="count" if count else "fraction",
+                unit=unit,  # type: ignore[arg-type]  # checked by plan
+                group=group,  # type: ignore[arg-type]
+                schedule=schedule,  # type: ignore[arg-type]
+                scope=scope,  # type: ignore[arg-type]
+                ablation=ablation,  # type: ignore[arg-type]
+                removal=removal,  # type: ignore[arg-type]
+                controls=controls,
+                stability_seeds=stability_seeds,
+                objective=objective,
+                scorer_options=parse_pairs(scorer_option),
+                task_options=parse_pairs(task_option),
+                dtype=dtype,
+                device=device,
+            )
+        ]
+    report = Reporter()
+    shared = Shared()
+    plans = [plan(request, host, folder, shared) for request in requests]
+    outcomes = _Runs(plans, results, folder, report, batch_size).all()
+    if any(result.status != "ok" for result in outcomes):
         raise typer.Exit(1)
 
 
-def _pairs(options: list[str]) -> dict[str, str]:
-    from sparc3_bench.run.options import parse_pairs
+class _Runs:
+    """Every cell of every plan in order, what is finished left out."""
 
-    return parse_pairs(options)
+    def __init__(
+        self,
+        plans: list[Plan],
+        results: Path,
+        cache: Path,
+        report: Reporter,
+        batch_size: int,
+    ) -> None:
+        self.plans, self.results, self.cache = plans, results, cache
+        self.report, self.batch_size = report, batch_size
+        self.total = sum(len(made.cells) for made in plans)
+        self.started = 0
+        self.session: Session | None = None
+
+    def all(self) -> list[Result]:
+        return [result for made in self.plans for result in self._plan(made)]
+
+    def _plan(self, made: Plan) -> list[Result]:
+        from sparc3_bench.record.result import write_atomically
+        from sparc3_bench.run.runner import Session
+
+        session = Session(made, self.cache, self.report, self.batch_size, self.session)
+        self.session = session
+        outcomes = []
+        for cell in made.cells:
+            self.started += 1
+            label = f"[{self.started}/{self.total}] {_name(cell)}"
+            path = self.results / cell.spec.path
+            result = _finished(path)
+            if result is None:
+                session.check()
+                result = session.run(cell, label)
+                write_atomically(path, result.to_json())
+                failed = f"  failed: {result.error}" if result.error else ""
+                self.report.say(f"{label} → {path}{failed}")
+                for warning in result.warnings:
+                    self.report.say(f"{label}: warning: {warning}")
+            else:
+                self.report.say(f"{label}: already there, {path}")
+            outcomes.append((_name(cell), result))
+        typer.echo(_table(outcomes, len(self.plans) > 1))
+        return [result for _, result in outcomes]
+
+
+def _check_alone(context: typer.Context) -> None:
+    given = [name for name in context.params if _given(context, name) and name not in _WITH_SUITE]
+    if given:
+        raise Sparc3Error(
+            f"`--{given[0].replace('_', '-')}` does not go with `--suite`, which says it itself; "
+            "leave one of them out, or copy the suite's file and change it."
+        )
+
+
+def _given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _name(cell: Cell) -> str:
@@ -124,20 +215,28 @@ def _finished(path: Path) -> Result | None:
     return result if current and result.status == "ok" else None
 
 
-def _table(outcomes: list[tuple[str, Result]]) -> str:
-    """Return the main metric of every run over the sparsities, as text."""
+def _table(outcomes: list[tuple[str, Result]], described: bool) -> str:
+    """Return the main metric of every run over the amounts, as text."""
     first = outcomes[0][1]
-    metric = first.metrics[0]
-    amounts = first.spec.amounts
+    spec, metric = first.spec, first.metrics[0]
     width = max(len(name) for name, _ in outcomes) + 2
-    lines = [
-        f"{metric.title} by sparsity ({metric.direction} is better)",
-        "".join([f"{'':<{width}}", *(f"{amount:>12g}" for amount in amounts)]),
-    ]
+    what = "removed" if spec.removal == "lowest" else "removed from the top"
+    lines = [f"{metric.title} by amount {what} ({metric.direction} is better)"]
+    if described:
+        parts = (spec.task.name, spec.unit, spec.group, spec.objective or "", spec.ablation)
+        lines.insert(0, " · ".join(part for part in parts if part))
+    lines.append("".join([f"{'':<{width}}", *(f"{amount:>11g}" for amount in spec.amounts)]))
     for name, result in outcomes:
         if result.status != "ok":
             lines.append(f"{name:<{width}}  failed: {result.error}")
             continue
-        cells = (f"{point.metrics[metric.name]:>12,.5g}" for point in result.points)
+        cells = (f"{point.metrics[metric.name]:>11,.5g}" for point in result.points)
         lines.append("".join([f"{name:<{width}}", *cells]))
-    return "\n".join(lines)
+    for judged in first.curve_metrics:
+        numbers = (
+            f"{name} {result.curve[judged.name].value:.4g}"
+            for name, result in outcomes
+            if judged.name in result.curve
+        )
+        lines.append(f"{judged.title}: {', '.join(numbers)}")
+    return "\n".join(lines) + ("\n" if described else "")

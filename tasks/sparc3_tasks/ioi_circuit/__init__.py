@@ -1,0 +1,292 @@
+"""IOI circuit: which part of a model carries indirect object identification, and is it enough."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparc3_bench import (
+    Evaluation,
+    Means,
+    Metric,
+    Part,
+    PreparedTask,
+    Removal,
+    Search,
+    Sparc3Error,
+    Task,
+    hookimpl,
+)
+from sparc3_tasks.ioi_circuit.curves import curve_numbers, faithfulness
+
+if TYPE_CHECKING:
+    from sparc3_bench import DatasetRecord, ModelView, ReferenceSamples
+    from sparc3_tasks.ioi_circuit.prompts import Prompt
+    from sparc3_tasks.ioi_circuit.tokens import Tokenized
+
+_GENERATED = "generated"
+
+_TURNED = ("faithfulness", "accuracy", "top1", "logit_difference", "io_probability")
+"""Metrics that should fall when the circuit is what is removed."""
+
+
+@dataclass(frozen=True)
+class IoiCircuit(Task):
+    """Faithfulness of the kept part to the dense model on indirect object identification.
+
+    Parameters
+    ----------
+    reference_prompts, selection_prompts, test_prompts
+        ``generated``, or a JSON Lines file with the fields prompt, io, s, corrupted.
+    reference_count, selection_count, test_count
+        How many prompts of each.
+    control_count
+        On how many of the test prompts random controls are measured.
+    general_text, general_windows, general_length
+        Text on which specificity is measured, as for task `compression`; how many windows of it
+        (0: none) and how many tokens each.
+    """
+
+    name = "ioi-circuit"
+    title = "IOI circuit"
+    version = 1
+    metrics = (
+        Metric("faithfulness", "higher", "1", "Faithfulness"),
+        Metric("accuracy", "higher", "1", "Accuracy, IO before S"),
+        Metric("top1", "higher", "1", "IO first of the vocabulary"),
+        Metric("logit_difference", "higher", "logits", "Logit difference"),
+        Metric("io_probability", "higher", "1", "Probability of IO"),
+        Metric("kl", "lower", "nats", "KL divergence to the dense model"),
+        Metric("perplexity", "lower", "1", "Perplexity of general text"),
+    )
+    curve_metrics = (
+        Metric("cpr", "higher", "1", "CPR (MIB)"),
+        Metric("cmd", "lower", "1", "CMD (MIB)"),
+        Metric("auc_linear", "higher", "1", "Mean faithfulness over size"),
+        Metric("auc_log", "higher", "1", "Mean faithfulness over log size"),
+        Metric("rest_linear", "lower", "1", "Mean faithfulness of the rest over size"),
+        Metric("rest_log", "lower", "1", "Mean faithfulness of the rest over log size"),
+    )
+    amounts = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 1.0)
+    needs_empty = True
+    search = Search("faithfulness", 0.9, "Smallest circuit with faithfulness of 0.9")
+    default_objective = "logit-difference"
+
+    reference_prompts: str = _GENERATED
+    selection_prompts: str = _GENERATED
+    test_prompts: str = _GENERATED
+    reference_count: int = 128
+    selection_count: int = 64
+    test_count: int = 256
+    control_count: int = 32
+    general_text: str = "wikipedia"
+    general_windows: int = 4
+    general_length: int = 128
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            least = 0 if field.name == "general_windows" else 1
+            if isinstance(value, int) and value < least:
+                raise Sparc3Error(f"`{field.name}` must be at least {least}, got {value}.")
+        if self.general_length < 2:
+            raise Sparc3Error(
+                f"`general_length` must be at least 2 tokens, got {self.general_length}."
+            )
+        if self.control_count > self.test_count:
+            raise Sparc3Error(
+                f"`control_count` is {self.control_count}, more than the {self.test_count} test "
+                "prompts it is taken from."
+            )
+
+    def options(self) -> dict[str, Any]:
+        """Return the options; of a local file its name, as its digest is in the record."""
+        options = super().options()
+        for name in ("reference_prompts", "selection_prompts", "test_prompts", "general_text"):
+            if (path := Path(options[name])).is_file():
+                options[name] = path.name
+        return options
+
+    def metrics_for(self, removal: Removal) -> tuple[Metric, ...]:
+        """Return the metrics; where the circuit is removed, the behaviour should fall."""
+        if removal == "lowest":
+            return self.metrics
+        return tuple(
+            dataclasses.replace(metric, direction="lower")
+            if metric.name in _TURNED
+            else dataclasses.replace(metric, direction="higher")
+            if metric.name == "kl"
+            else metric
+            for metric in self.metrics
+        )
+
+    def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
+        """Return means over prompts, their faithfulness, and the perplexity of general text."""
+        import numpy as np
+
+        assert empty is not None  # needs_empty
+        name = "logit_difference"
+        found = {"faithfulness": faithfulness(means[name], dense[name], empty[name])}
+        found |= {name: value for name, value in means.items() if name != "loss"}
+        if "loss" in means:
+            found["perplexity"] = np.exp(means["loss"])
+        return found
+
+    def summarise(
+        self, amounts: Sequence[float], points: Sequence[Mapping[str, Any]], removal: Removal
+    ) -> Mapping[str, Any]:
+        """Return the areas of the faithfulness curve."""
+        return curve_numbers(amounts, [point["faithfulness"] for point in points], removal)
+
+    def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedIoi:
+        """Draw and tokenise the prompts; refuse names of several tokens and leaking prompts."""
+        from sparc3_tasks.ioi_circuit.prompts import NAMES
+        from sparc3_tasks.ioi_circuit.tokens import name_token
+
+        names = [name for name in NAMES if name_token(tokenizer, name) is not None]
+        dropped = sorted(set(NAMES) - set(names))
+        drawn = {
+            part: self._draw(part, tokenizer, seed if part == "reference" else 0, names, dropped)
+            for part in ("reference", "selection", "test")
+        }
+        texts = {
+            part: {prompt.text for prompt in prompts} for part, (prompts, _, _) in drawn.items()
+        }
+        for part in ("reference", "selection"):
+            if shared := texts[part] & texts["test"]:
+                raise Sparc3Error(
+                    f"{len(shared)} of the {part} prompts are test prompts, too; a circuit must "
+                    "not be judged on what it was found with. Give other prompts."
+                )
+        windows, described = self._general(tokenizer, cache)
+        return PreparedIoi(
+            reference=drawn["reference"][1],
+            selection=drawn["selection"][1],
+            test=drawn["test"][1],
+            control_count=self.control_count,
+            windows=windows,
+            datasets=(
+                *(record for _, _, record in drawn.values()),
+                *described,
+            ),
+        )
+
+    def _general(
+        self, tokenizer: Any, cache: Path
+    ) -> tuple[list[list[int]], tuple[DatasetRecord, ...]]:
+        from sparc3_tasks.compression import data
+
+        if self.general_windows == 0:
+            return [], ()
+        text = data.read_text(self.general_text, cache)
+        cut = data.cut(text, tokenizer, self.general_length, self.general_windows)
+        windows = data.spread(cut, self.general_windows)
+        choice = "evenly spaced over the text"
+        return windows, (data.record("general", text, windows, choice),)
+
+    def _draw(
+        self, part: str, tokenizer: Any, seed: int, names: Sequence[str], dropped: Sequence[str]
+    ) -> tuple[list[Prompt], list[Tokenized], DatasetRecord]:
+        from sparc3_tasks.ioi_circuit import prompts, tokens
+
+        source, count = getattr(self, f"{part}_prompts"), getattr(self, f"{part}_count")
+        purpose = "evaluation" if part == "test" else part
+        if source == _GENERATED:
+            made = prompts.generate(part, count, seed, names)
+            found = tokens.tokenize(tokenizer, made, lambda index: f"Prompt {index + 1} of {part}")
+            choice = f"drawn with seed {seed}; names of one token: {len(names)}"
+            choice += f", left out: {', '.join(dropped)}" if dropped else ""
+            about = f"own templates ({len(prompts.TEMPLATES[part])} of part '{part}')"
+        else:
+            path = Path(source)
+            made = tokens.read_prompts(path, count)
+            found = tokens.tokenize(
+                tokenizer, made, lambda index: f"{path.name}, line {made[index].template}"
+            )
+            about, choice = path.name, "the first of the file"
+        return made, found, tokens.record(purpose, about, made, found, choice)
+
+
+@dataclass(frozen=True)
+class PreparedIoi(PreparedTask):
+    """The prompts in memory; `test` is what is measured on."""
+
+    reference: Sequence[Tokenized]
+    selection: Sequence[Tokenized]
+    test: Sequence[Tokenized]
+    control_count: int
+    windows: Sequence[Sequence[int]]
+    datasets: tuple[DatasetRecord, ...]
+    has_counterparts = True
+
+    @property
+    def clusters(self) -> Mapping[str, Sequence[int]]:
+        """Prompts of one template move together."""
+        templates = [prompt.template for prompt in self.test]
+        return {metric.name: templates for metric in IoiCircuit.metrics[1:-1]}
+
+    def part(self, name: Part) -> PreparedTask:
+        """Return selection prompts or a sample of the test prompts, both without general text."""
+        if name == "selection":
+            return dataclasses.replace(self, test=self.selection, windows=())
+        if name == "control":
+            spaced = [
+                self.test[index * len(self.test) // self.control_count]
+                for index in range(self.control_count)
+            ]
+            return dataclasses.replace(self, test=spaced, windows=())
+        return self
+
+    def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
+        """Return the reference prompts with their two answers."""
+        from sparc3_bench import ReferenceSamples
+        from sparc3_bench.errors import UnknownNameError
+        from sparc3_tasks.ioi_circuit.measure import OBJECTIVES
+
+        if objective not in OBJECTIVES:
+            raise UnknownNameError("objective", objective, OBJECTIVES)
+        return {
+            "task": ReferenceSamples(
+                [prompt.ids for prompt in self.reference],
+                OBJECTIVES[objective],
+                targets=[(prompt.io, prompt.s) for prompt in self.reference],
+            )
+        }
+
+    def evaluate(
+        self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
+    ) -> Evaluation:
+        """Measure every test prompt, and the loss of every window of general text."""
+        from sparc3_tasks.ioi_circuit.measure import measure_prompts, measure_windows
+
+        total = len(self.test) + len(self.windows)
+        samples, memory = measure_prompts(
+            model,
+            self.test,
+            None if dense is None else dense.memory,
+            lambda done: progress(done, total),
+        )
+        if self.windows:
+            samples["loss"] = measure_windows(model, self.windows)
+            progress(total, total)
+        return Evaluation(samples, memory if dense is None else None)
+
+    def remarks(self, metrics: Mapping[str, float]) -> tuple[str, ...]:
+        """Warn of a model that cannot do the task: there is no circuit to find then."""
+        chance = 0.5 + 1.645 * math.sqrt(0.25 / len(self.test))
+        if metrics["accuracy"] > chance:
+            return ()
+        return (
+            f"The dense model is right on {metrics['accuracy']:.0%} of the prompts, which chance "
+            "gives too: it does not do the task, and the numbers of this run mean nothing.",
+        )
+
+
+@hookimpl
+def sparc3_register_tasks() -> list[type[Task]]:
+    """Register the task."""
+    return [IoiCircuit]

@@ -1,0 +1,82 @@
+"""Faithfulness, and the areas under its curve, as the MIB circuit track defines them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from sparc3_bench import Removal
+
+MIB_SIZES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+def faithfulness(circuit: Any, dense: Any, empty: Any) -> Any:
+    """Return (m(C) - m(∅)) / (m(M) - m(∅)) [mueller2025mib, sec. 3]; 0 where M is no better than ∅.
+
+    Parameters
+    ----------
+    circuit, dense, empty
+        Mean logit difference of the circuit, of the dense model, and of the model without its
+        scope; numbers or arrays.
+    """
+    import numpy as np  # here, so that listing tasks needs none
+
+    span = np.asarray(dense - empty, dtype=float)
+    known = np.abs(span) > 1e-9
+    ratio = np.asarray(circuit - empty, dtype=float) / np.where(known, span, 1.0)
+    return np.where(known, ratio, 0.0)
+
+
+def curve_numbers(
+    amounts: Sequence[float], values: Sequence[Any], removal: Removal
+) -> Mapping[str, Any]:
+    """Return the areas of a faithfulness curve.
+
+    Parameters
+    ----------
+    amounts
+        Fractions removed.
+    values
+        Faithfulness at each: a number, or an array over replicates.
+    removal
+        With `lowest` what is kept is the circuit, with `highest` what is removed is.
+
+    Returns
+    -------
+    mapping
+        With `lowest`: `auc_linear` and `auc_log`, means over the size and over its logarithm, and
+        where all ten MIB sizes were measured `cpr`, ∫ f dk, and `cmd`, ∫ abs(1 - f) dk, by the
+        trapezoidal rule from 0.001 to 1 [mueller2025mib, sec. 3]. With `highest`: `rest_linear`
+        and `rest_log`, the means of the faithfulness of what is left.
+    """
+    import numpy as np
+
+    by_size = {
+        float(1 - Fraction(repr(amount)) if removal == "lowest" else amount): value
+        for amount, value in zip(map(float, amounts), values, strict=True)
+    }
+    sizes = sorted(size for size in by_size if size > 0)
+    if len(sizes) < 2:
+        return {}
+    linear = _area(sizes, [by_size[size] for size in sizes]) / (sizes[-1] - sizes[0])
+    logs = [float(np.log(size)) for size in sizes]
+    logarithmic = _area(logs, [by_size[size] for size in sizes]) / (logs[-1] - logs[0])
+    if removal == "highest":
+        return {"rest_linear": linear, "rest_log": logarithmic}
+    found = {"auc_linear": linear, "auc_log": logarithmic}
+    if all(size in by_size for size in MIB_SIZES):
+        faithful = [by_size[size] for size in MIB_SIZES]
+        found["cpr"] = _area(MIB_SIZES, faithful)
+        found["cmd"] = _area(MIB_SIZES, [np.abs(1 - value) for value in faithful])
+    return found
+
+
+def _area(x: Sequence[float], y: Sequence[Any]) -> Any:
+    """Return the area by the trapezoidal rule; `y` may hold arrays."""
+    pieces = [
+        (right - left) * (y[index] + y[index + 1]) / 2
+        for index, (left, right) in enumerate(itertools.pairwise(x))
+    ]
+    return sum(pieces)

@@ -1,0 +1,137 @@
+"""Objectives at the last token, and per-prompt measurements of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sparc3_bench import Batch
+from sparc3_tasks.ioi_circuit.tokens import Tokenized, batches
+
+if TYPE_CHECKING:
+    from sparc3_bench import ModelView
+
+_ROWS = 64
+"""Positions handled at once: their probabilities over the vocabulary stay in the cache."""
+
+
+def logit_difference(logits: Tensor, batch: Batch) -> Tensor:
+    """Sum over prompts of logit(IO) - logit(S) behind the last token."""
+    right, wrong = _answers(_last(logits, batch), batch)
+    return (right - wrong).sum()
+
+
+def io_logit(logits: Tensor, batch: Batch) -> Tensor:
+    """Sum over prompts of logit(IO) behind the last token."""
+    right, _ = _answers(_last(logits, batch), batch)
+    return right.sum()
+
+
+def io_log_probability(logits: Tensor, batch: Batch) -> Tensor:
+    """Sum over prompts of log p(IO) behind the last token."""
+    right, _ = _answers(_last(logits, batch).log_softmax(-1), batch)
+    return right.sum()
+
+
+OBJECTIVES: dict[str, Callable[[Tensor, Batch], Tensor]] = {
+    "logit-difference": logit_difference,
+    "io-logit": io_logit,
+    "io-log-probability": io_log_probability,
+}
+
+
+def measure_prompts(
+    model: ModelView,
+    prompts: Sequence[Tokenized],
+    dense: Tensor | None,
+    progress: Callable[[int], None],
+) -> tuple[dict[str, list[float]], Tensor]:
+    """Return the measurements of every prompt, in order, and the log-probabilities.
+
+    Parameters
+    ----------
+    model
+        As it is now.
+    prompts
+        What to ask.
+    dense
+        Log-probabilities of the dense model, ``[prompts, vocabulary]``; None when it is `model`.
+    progress
+        Called with the number of prompts done.
+    """
+    columns: dict[str, Tensor] = {}
+    memory: list[tuple[list[int], Tensor]] = []
+    done = 0
+    for chosen, batch in batches(prompts, model.device):
+        with torch.inference_mode():
+            logits = model.last_logits(batch).float()
+            logarithms = logits.log_softmax(-1)
+            right, wrong = _answers(logits, batch)
+            assert batch.targets is not None
+            found = {
+                "logit_difference": right - wrong,
+                "accuracy": right > wrong,
+                "top1": logits.argmax(-1) == batch.targets[:, 0],
+                "io_probability": _answers(logarithms, batch)[0].exp(),
+                "kl": torch.zeros(len(chosen))
+                if dense is None
+                else _divergence(logarithms, dense[chosen]),
+            }
+        for name, values in found.items():
+            column = columns.setdefault(name, torch.zeros(len(prompts)))
+            column[chosen] = values.float().cpu()
+        if dense is None:
+            memory.append((chosen, logarithms))
+        done += len(chosen)
+        progress(done)
+    kept = torch.empty(0)
+    if dense is None:
+        kept = torch.empty(len(prompts), memory[0][1].shape[-1])
+        for chosen, values in memory:
+            kept[chosen] = values.cpu()
+    return {name: column.tolist() for name, column in columns.items()}, kept
+
+
+def measure_windows(model: ModelView, windows: Sequence[Sequence[int]]) -> list[float]:
+    """Return the mean loss of every window of general text.
+
+    Under ablation `resample` each window's counterpart is the one before it.
+    """
+    ids = torch.tensor(windows, device=model.device)
+    with torch.inference_mode():
+        logits = model.forward(Batch(ids, torch.ones_like(ids), None, ids.roll(1, 0)))
+        losses = []
+        for row, labels in zip(logits, ids[:, 1:], strict=True):
+            total = 0.0
+            for start in range(0, len(labels), _ROWS):
+                part = slice(start, start + _ROWS)
+                here = functional.cross_entropy(
+                    row[:-1][part].float(), labels[part], reduction="sum"
+                )
+                total += float(here)
+            losses.append(total / len(labels))
+    return losses
+
+
+def _last(logits: Tensor, batch: Batch) -> Tensor:
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    return logits[batch.rows, batch.last].to(wide)
+
+
+def _answers(values: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return the entries of the right name and of the wrong one, ``[prompts]`` each."""
+    assert batch.targets is not None
+    right, wrong = values.gather(-1, batch.targets).unbind(-1)
+    return right, wrong
+
+
+def _divergence(logarithms: Tensor, dense: Tensor) -> Tensor:
+    """Return KL(dense ‖ here) of every prompt, in nats."""
+    parts = functional.kl_div(
+        logarithms, dense.to(logarithms.device), reduction="none", log_target=True
+    )
+    return parts.sum(-1)

@@ -1,0 +1,147 @@
+"""Prompts of indirect object identification: templates, names, and their seeded generation.
+
+"When Mary and John went to the store, John gave a drink to" asks for " Mary", the indirect object
+(IO), and not for " John", the subject (S) [wang2023ioi]. Templates, places and objects are ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparc3_bench import Sparc3Error
+
+REFERENCE_TEMPLATES = (
+    "When {a} and {b} went to the {place}, {s} gave a {thing} to",
+    "After {a} and {b} had arrived at the {place}, {s} handed the {thing} to",
+    "Yesterday {a} and {b} walked across the {place}, and {s} showed a {thing} to",
+    "As {a} and {b} walked past the {place}, {s} gave the {thing} to",
+    "At the {place} there were only {a} and {b}, so {s} offered the {thing} to",
+    "Because {a} and {b} were late for the {place}, {s} threw the {thing} to",
+    "It was raining when {a} and {b} reached the {place}, and {s} gave the {thing} to",
+    "For fun {a} and {b} visited the {place}, and {s} handed the {thing} to",
+)
+SELECTION_TEMPLATES = (
+    "Because {a} and {b} shared the {place}, {s} lent the {thing} to",
+    "Near the {place}, {a} and {b} made friends, and later {s} sent a {thing} to",
+    "Before {a} and {b} left the {place}, {s} gave a {thing} to",
+    "On the way to the {place}, {a} and {b} stopped, and {s} threw a {thing} to",
+    "The week {a} and {b} moved to the {place}, {s} lent the {thing} to",
+)
+TEST_TEMPLATES = (
+    "While {a} and {b} were waiting at the {place}, {s} passed a {thing} to",
+    "In the morning {a} and {b} opened the {place}, and {s} gave the {thing} to",
+    "In the {place}, {a} and {b} talked for an hour, and then {s} handed a {thing} to",
+    "One evening {a} and {b} met behind the {place}, and {s} gave a {thing} to",
+    "Whenever {a} and {b} met at the {place}, {s} offered a {thing} to",
+    "Everyone saw {a} and {b} enter the {place}, and everyone saw {s} give the {thing} to",
+    "Friends of the {place}, {a} and {b} often met, and {s} lent a {thing} to",
+    "Outside the {place}, {a} and {b} said goodbye, and {s} gave a {thing} to",
+    "Tired of the {place}, {a} and {b} sat down, and {s} showed the {thing} to",
+    "Years ago {a} and {b} lived near the {place}, and {s} gave a {thing} to",
+    "Soon {a} and {b} will close the {place}, and {s} wants to leave the {thing} to",
+)
+TEMPLATES = {
+    "reference": REFERENCE_TEMPLATES,
+    "selection": SELECTION_TEMPLATES,
+    "test": TEST_TEMPLATES,
+}
+
+PLACES = (
+    *("store", "park", "school", "station", "library", "market"),
+    *("museum", "garden", "hotel", "beach", "restaurant", "hospital"),
+)
+THINGS = (
+    *("book", "ring", "letter", "drink", "ball", "key"),
+    *("camera", "ticket", "card", "cake", "map", "hat"),
+)
+NAMES = tuple(Path(__file__).with_name("names.txt").read_text(encoding="utf-8").split())
+"""Given names common in English."""
+
+_FEWEST_NAMES = 20
+
+_MOST_TRIES = 10_000
+"""So many draws without a new prompt mean that there is none."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt and what is asked of it.
+
+    Attributes
+    ----------
+    text
+        Ends right before the name that is asked for.
+    io, s
+        The right name and the wrong one.
+    corrupted
+        The same text with three other names in place of the three, so that none repeats and
+        neither answer is right (ABC).
+    template
+        Number of its template; prompts of one template are not independent.
+    """
+
+    text: str
+    io: str
+    s: str
+    corrupted: str
+    template: int
+
+
+def generate(part: str, count: int, seed: int, names: Sequence[str]) -> list[Prompt]:
+    """Return `count` different prompts, templates and name orders in turn, half of them ABBA.
+
+    Parameters
+    ----------
+    part
+        ``reference``, ``selection`` or ``test``; parts share no template and no pair of names.
+    count
+        How many.
+    seed
+        Of the names, places and things.
+    names
+        Those that are one token each.
+
+    Raises
+    ------
+    Sparc3Error
+        When there are too few names, or not so many different prompts.
+    """
+    if len(names) < _FEWEST_NAMES:
+        raise Sparc3Error(
+            f"Only {len(names)} of the names are one token for this tokenizer, at least "
+            f"{_FEWEST_NAMES} must be; give prompts of your own with the options "
+            "`reference_prompts`, `selection_prompts` and `test_prompts`."
+        )
+    generator = random.Random(f"{part}/{seed}")
+    templates = TEMPLATES[part]
+    first = sum(len(TEMPLATES[other]) for other in TEMPLATES if other < part)
+    found: dict[str, Prompt] = {}
+    tries = 0
+    while len(found) < count and tries < _MOST_TRIES:
+        number, tries = len(found), tries + 1
+        io, s, *others = generator.sample(names, 5)
+        if part_of(io, s) != part:
+            continue
+        which, is_baba = number % len(templates), number // len(templates) % 2 == 1
+        words = {"place": generator.choice(PLACES), "thing": generator.choice(THINGS)}
+        a, b = (s, io) if is_baba else (io, s)
+        text = templates[which].format(a=a, b=b, s=s, **words)
+        corrupted = templates[which].format(a=others[0], b=others[1], s=others[2], **words)
+        if text not in found:
+            found[text], tries = Prompt(text, io, s, corrupted, first + which), 0
+    if len(found) < count:
+        raise Sparc3Error(
+            f"There are no {count:,} different prompts of part '{part}'; ask for fewer."
+        )
+    return list(found.values())
+
+
+def part_of(io: str, s: str) -> str:
+    """Return the part that a pair of names belongs to, whatever their order."""
+    pair = "/".join(sorted((io, s)))
+    tenth = int.from_bytes(hashlib.sha256(pair.encode()).digest()[:4], "big") % 10
+    return "reference" if tenth < 4 else "selection" if tenth < 6 else "test"

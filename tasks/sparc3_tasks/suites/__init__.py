@@ -1,0 +1,47 @@
+"""Suites of runs that come with the tasks, one TOML file each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sparc3_bench import Suite, hookimpl
+
+_FOLDER = Path(__file__).parent
+
+
+class Quick(Suite):
+    """Every application on the default model, short enough to watch: what `make bench` runs."""
+
+    name = "quick"
+    title = "Quick"
+    file = _FOLDER / "quick.toml"
+
+
+class Circuits(Suite):
+    """IOI circuits of every built-in scorer: weights, neurons and heads, kept and removed."""
+
+    name = "circuits"
+    title = "Circuits"
+    file = _FOLDER / "circuits.toml"
+
+
+class CircuitConventions(Suite):
+    """How group, aggregation and objective decide what half of the weights can still do on IOI."""
+
+    name = "circuit-conventions"
+    title = "Circuit conventions"
+    file = _FOLDER / "circuit-conventions.toml"
+
+
+class Planted(Suite):
+    """Scores against a circuit that is known."""
+
+    name = "planted"
+    title = "Planted circuit"
+    file = _FOLDER / "planted.toml"
+
+
+@hookimpl
+def sparc3_register_suites() -> list[type[Suite]]:
+    """Register the suites."""
+    return [Quick, Circuits, CircuitConventions, Planted]
