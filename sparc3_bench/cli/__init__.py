@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from sparc3_bench.cli import doctor, listing, publish, run, score, validate
+from sparc3_bench.cli import circuit, doctor, listing, publish, run, score, validate
 from sparc3_bench.errors import Sparc3Error
 
 _RUN_EXTRA = ("datasets", "gguf", "numpy", "safetensors", "torch", "transformers")
@@ -28,6 +28,7 @@ app.command("score")(score.command)
 app.command("validate")(validate.command)
 app.command("publish")(publish.command)
 app.command("doctor")(doctor.command)
+app.add_typer(circuit.app, name="circuit")
 
 
 def main() -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.words import number, percent, power, titled
+from sparc3_bench.leaderboard.axes import Place, Position, Scale, SizeScale, Tick, fitting, y_axis
+from sparc3_bench.leaderboard.controls import Control, Drawn, band, controls_of, drawn_label
+from sparc3_bench.leaderboard.words import number, titled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sparc3_bench.leaderboard.series import Series, Value
+    from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.leaderboard.tables import Section
+    from sparc3_bench.leaderboard.values import Value
+
+_ROUND_SIZES = {0.0, *(10.0**-exponent for exponent in range(10))}
 
 COLOURS = 6
 """How many colours the style sheet has for scorers; controls are drawn in its grey."""
@@ -27,12 +31,6 @@ _MARKERS = (
     "M0 4.8L4.6-3.4H-4.6Z",  # triangle upside down
     "M-4.6-1.6H-1.6V-4.6H1.6V-1.6H4.6V1.6H1.6V4.6H-1.6V1.6H-4.6Z",  # cross
 )
-
-_LARGEST = 1e300
-"""Differences and ratios of numbers up to this one stay finite."""
-
-_SMALLEST = 1e-290
-"""A smaller range of numbers is drawn as none."""
 
 
 @dataclass(frozen=True)
@@ -66,57 +64,53 @@ NARROW = Layout("narrow", width=380, height=340, right=26, left=54)
 
 
 @dataclass(frozen=True)
-class Tick:
-    """A place on an axis and what is written there."""
-
-    position: float
-    text: str
-
-
-@dataclass(frozen=True)
 class Line:
-    """A drawn series: its label is `name`, with `detail` in a line of its own at `label_y`."""
+    """A drawn series: its label is `name`, with `detail` in a line of its own at `label_y`.
+
+    Attributes
+    ----------
+    points
+        Where its numbers are; those of `path` are connected.
+    whiskers
+        Where 95 % intervals are: position, upper and lower end.
+    """
 
     name: str
     detail: str
     style: Style
-    points: tuple[tuple[float, float], ...]
-    band: tuple[tuple[float, float], ...]
+    points: tuple[Place, ...]
+    path: tuple[Place, ...]
+    band: tuple[Place, ...]
+    whiskers: tuple[tuple[float, float, float], ...] = ()
     label_y: float = 0.0
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawing, ready for the template."""
+    """A drawing, ready for the template.
+
+    Attributes
+    ----------
+    drawn
+        The bands of random circuits, each once; behind everything else.
+    drawn_label
+        Their label, without text where there are none.
+    break_at
+        Where an axis of sizes is interrupted, between nothing and the smallest circuit.
+    """
 
     layout: Layout
     lines: tuple[Line, ...]
+    drawn: tuple[Drawn, ...]
+    drawn_label: Tick
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
+    x_title: str
     y_title: str
+    break_at: float | None
     dense: Tick | None
     dense_is_best_low: bool
     description: str
-
-
-@dataclass(frozen=True)
-class _Scale:
-    """A map from numbers to positions, linear or logarithmic."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-    is_log: bool = False
-
-    def __call__(self, value: float) -> float:
-        """Return the position of a number."""
-        return self.at(math.log10(_clipped(value)) if self.is_log else _clipped(value))
-
-    def at(self, place: float) -> float:
-        """Return the position of a number, or of its logarithm on a logarithmic scale."""
-        share = place / (self.high - self.low) - self.low / (self.high - self.low)
-        return round(self.start + (self.end - self.start) * share, 2)
 
 
 def style(series: Series, names: Sequence[str]) -> Style:
@@ -133,34 +127,44 @@ def style(series: Series, names: Sequence[str]) -> Style:
 
 
 def draw(section: Section, names: Sequence[str], layout: Layout) -> Chart:
-    """Return the section's first metric over sparsity, a line a series."""
-    first = section.metrics[0]
+    """Return the section's first metric over its amounts, a line a series."""
+    first, sizes = section.metrics[0], section.sizes
     curves = [_curve(one, first.name) for one in section.series]
-    y, y_ticks = _y_axis(curves, layout)
-    x = _Scale(0.0, max(section.amounts) or 1.0, layout.left, layout.width - layout.right)
+    controls = controls_of(section)
+    y, y_ticks = _y_axis(curves, controls, layout)
+    x = _x_axis(section, layout)
     lines = []
     for one, curve in zip(section.series, curves, strict=True):
-        upper = [(x(amount), y(value.high)) for amount, value in curve]
-        lower = [(x(amount), y(value.low)) for amount, value in reversed(curve)]
+        inner = [pair for pair in curve if not sizes.is_apart(pair[0])]
+        upper = [(x(amount), y(value.high)) for amount, value in inner]
+        lower = [(x(amount), y(value.low)) for amount, value in reversed(inner)]
+        places = [(amount, (x(amount), y(value.centre))) for amount, value in curve]
         lines.append(
             Line(
-                name=_shortened(one.label, 27),
-                detail=_shortened(one.difference, 33),
+                name=_shortened(one.label, 23 if sizes.is_log else 27),
+                detail=_shortened(one.difference, 28 if sizes.is_log else 33),
                 style=style(one, names),
-                points=tuple((x(amount), y(value.centre)) for amount, value in curve),
+                points=tuple(place for _, place in places),
+                path=tuple(place for amount, place in places if not sizes.is_apart(amount)),
                 band=(*upper, *lower) if len(one.runs) > 1 else (),
+                whiskers=_whiskers(curve, x, y),
             )
         )
     reading = f", {'log scale, ' if y.is_log else ''}{first.direction} is better"
     dense = section.dense
+    apart, label_at = _with_labels_apart(lines, layout, listed=sizes.is_log, others=bool(controls))
     return Chart(
         layout=layout,
-        lines=_with_labels_apart(lines, layout),
-        x_ticks=_x_ticks(section.amounts, x),
+        lines=apart,
+        drawn=tuple(band(control, x, y, sizes) for control in controls),
+        drawn_label=Tick(label_at, drawn_label(section)),
+        x_ticks=_x_ticks(section, x),
         y_ticks=y_ticks,
+        x_title=_shortened(sizes.axis, layout.width // 6),
         y_title=_shortened(titled(first), layout.width // 7 - len(reading)) + reading,
+        break_at=layout.left + 37.0 if sizes.is_log else None,
         dense=None if dense is None else Tick(y(dense), f"dense model: {number(dense)}"),
-        dense_is_best_low=first.direction == "lower",
+        dense_is_best_low=not sizes.is_log and first.direction == "lower",
         description=_description(section, curves),
     )
 
@@ -169,8 +173,12 @@ def _curve(series: Series, metric: str) -> list[tuple[float, Value]]:
     return [(amount, series.metrics[amount][metric]) for amount in sorted(series.metrics)]
 
 
-def _clipped(value: float) -> float:
-    return max(-_LARGEST, min(_LARGEST, value))
+def _whiskers(
+    curve: Sequence[tuple[float, Value]], x: Position, y: Position
+) -> tuple[tuple[float, float, float], ...]:
+    ends = [(x(amount), value.interval) for amount, value in curve]
+    found = [(at, y(interval[1]), y(interval[0])) for at, interval in ends if interval]
+    return tuple((at, upper, lower) for at, upper, lower in found if lower - upper > 0.5)
 
 
 def _shortened(text: str, length: int) -> str:
@@ -178,91 +186,73 @@ def _shortened(text: str, length: int) -> str:
 
 
 def _y_axis(
-    curves: Sequence[Sequence[tuple[float, Value]]], layout: Layout
-) -> tuple[_Scale, tuple[Tick, ...]]:
-    """Return the vertical scale, logarithmic when the numbers span more than a factor of ten."""
+    curves: Sequence[Sequence[tuple[float, Value]]], controls: Sequence[Control], layout: Layout
+) -> tuple[Scale, tuple[Tick, ...]]:
     values = [value for curve in curves for _, value in curve]
-    low = _clipped(min(value.low for value in values))
-    high = _clipped(max(value.high for value in values))
-    start, end = layout.height - layout.bottom, layout.top
-    # Room below and above the curves for the label of the dense model.
-    room = 22 / (start - end - 44)
-    if low > 0 and high / 10 > low:
-        margin = room * (math.log10(high) - math.log10(low))
-        scale = _Scale(math.log10(low) - margin, math.log10(high) + margin, start, end, is_log=True)
-        large = scale.high > 5 or scale.low < -4
-        return scale, tuple(
-            Tick(scale.at(math.log10(digit) + exponent), _log_tick(digit, exponent, large))
-            for digit, exponent in _decades(scale.low, scale.high)
-        )
-    margin = max(room * (high - low), 0.001 * abs(high))
-    if margin < _SMALLEST:
-        margin = 1.0
-    scale = _Scale(_clipped(low - margin), _clipped(high + margin), start, end)
-    step = _nice(scale.high / 6 - scale.low / 6)
-    steps = range(math.ceil(scale.low / step), math.floor(scale.high / step) + 1)
-    return scale, tuple(Tick(scale.at(count * step), _tick(count * step)) for count in steps)
+    ends = [end for value in values for end in (value.low, value.high, *(value.interval or ()))]
+    ends += [number for control in controls for _, numbers in control for number in numbers]
+    return y_axis(min(ends), max(ends), layout.height - layout.bottom, layout.top)
 
 
-def _decades(low: float, high: float) -> list[tuple[int, int]]:
-    """Return the ticks of a logarithmic axis as (digit, power of ten) inside two exponents."""
-    whole = range(math.ceil(low), math.floor(high) + 1)
-    if len(whole) > 2:
-        stride = math.ceil(len(whole) / 8)
-        return [(1, exponent) for exponent in whole if exponent % stride == 0]
-    every = [(d, e) for e in range(math.floor(low), math.ceil(high) + 1) for d in (1, 2, 5)]
-    return [(d, e) for d, e in every if low <= math.log10(d) + e <= high]
+def _x_axis(section: Section, layout: Layout) -> Position:
+    start, end = layout.left, layout.width - layout.right
+    if section.sizes.is_log:
+        scale = SizeScale(section.sizes.smallest, start, end)
+        return lambda amount: scale(section.sizes.size(amount))
+    return Scale(0.0, max(section.amounts) or 1.0, start, end)
 
 
-def _nice(step: float) -> float:
-    """Return the smallest of 1, 2 and 5 times a power of ten that is no less than `step`."""
-    unit = 10.0 ** math.floor(math.log10(step))
-    return next(factor * unit for factor in (1, 2, 5, 10) if factor * unit >= step * 0.999)
+def _x_ticks(section: Section, x: Position) -> tuple[Tick, ...]:
+    """Return the amounts that were measured, leaving out what would run into its neighbour."""
+    sizes = section.sizes
+    ticks = [Tick(x(amount), sizes.text(amount)) for amount in section.amounts]
+    # On a logarithmic axis powers of ten come first.
+    rounds = [
+        tick
+        for tick, amount in zip(ticks, section.amounts, strict=True)
+        if sizes.is_log and sizes.size(amount) in _ROUND_SIZES
+    ]
+    return fitting(ticks, rounds)
 
 
-def _log_tick(digit: int, exponent: int, large: bool) -> str:
-    if not large:
-        return _tick(digit * 10.0**exponent)
-    return power(exponent) if digit == 1 else f"{digit} × {power(exponent)}"
+def _with_labels_apart(
+    lines: Sequence[Line], layout: Layout, *, listed: bool, others: bool
+) -> tuple[tuple[Line, ...], float]:
+    """Return the lines with labels that do not cover one another, and the place of one more.
 
-
-def _tick(value: float) -> str:
-    return number(value, 3) if abs(value) >= 1e7 else f"{value:,.6g}".replace("-", "−")
-
-
-def _x_ticks(amounts: Sequence[float], x: _Scale) -> tuple[Tick, ...]:
-    """Return the sparsities that were measured, leaving out what would run into its neighbour."""
-    ticks: list[Tick] = []
-    for amount in amounts:
-        position = x(amount)
-        if not ticks or position - ticks[-1].position >= 40:
-            ticks.append(Tick(position, percent(amount)))
-    return tuple(ticks)
-
-
-def _with_labels_apart(lines: Sequence[Line], layout: Layout) -> tuple[Line, ...]:
-    """Return the lines with labels beside their ends, moved until none covers another."""
-    order = sorted(range(len(lines)), key=lambda index: (lines[index].points[-1][1], index))
-    heights = {index: 32.0 if lines[index].detail else 18.0 for index in order}
+    Labels stand beside the ends of their lines, or, where the ends coincide, in a list.
+    """
+    heights = [32.0 if line.detail else 18.0 for line in lines]
+    wanted = [line.path[-1][1] if line.path else float(layout.top) for line in lines]
+    if others:
+        heights.append(18.0)
+        wanted.append(float(layout.height))
+    order = sorted(range(len(heights)), key=lambda index: (wanted[index], index))
+    if listed:
+        order, wanted = list(range(len(heights))), [float(layout.top)] * len(heights)
     tops: dict[int, float] = {}
     free = 0.0
     for index in order:
-        tops[index] = max(free, lines[index].points[-1][1] - heights[index] / 2)
-        free = tops[index] + heights[index]
+        tops[index] = max(free, wanted[index] - (0.0 if listed else heights[index] / 2))
+        free = tops[index] + heights[index] + (4.0 if listed else 0.0)
     limit = float(layout.height)
     for index in reversed(order):
         tops[index] = max(0.0, min(tops[index], limit - heights[index]))
         limit = tops[index]
-    return tuple(replace(line, label_y=round(tops[i] + 13, 2)) for i, line in enumerate(lines))
+    places = [round(tops[index] + 13, 2) for index in range(len(heights))]
+    moved = tuple(replace(line, label_y=places[i]) for i, line in enumerate(lines))
+    return moved, places[-1] if others else 0.0
 
 
 def _description(section: Section, curves: Sequence[Sequence[tuple[float, Value]]]) -> str:
     """Return the chart in words, for those who cannot see it."""
+    sizes = section.sizes
     parts = []
     for one, curve in zip(section.series, curves, strict=True):
-        (start, first), (end, last) = curve[0], curve[-1]
-        parts.append(
-            f"{one.label}{f' ({one.difference})' if one.difference else ''}: "
-            f"{number(first.centre)} at {percent(start)}, {number(last.centre)} at {percent(end)}"
-        )
+        found = dict(curve)
+        ends = (curve[0][0], curve[-1][0])
+        named = [a for a in sizes.compared() if a in found] if sizes.is_log else list(ends)
+        numbers = (f"{number(found[a].centre)} at {sizes.text(a)}" for a in named or ends)
+        difference = f" ({one.difference})" if one.difference else ""
+        parts.append(f"{one.label}{difference}: {', '.join(numbers)}")
     return "; ".join(parts) + ". The table below has every number."

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
-import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from sparc3_bench.leaderboard.values import Value, merged, metric, pooled
+from sparc3_bench.leaderboard.whole import Whole, whole
+from sparc3_bench.leaderboard.words import is_reference, samples
 from sparc3_bench.record.spec import PluginRef, canonical_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from pydantic import JsonValue
@@ -36,26 +37,6 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Value:
-    """One number of a series.
-
-    Attributes
-    ----------
-    centre
-        The mean over the seeds; for a control, the median.
-    low, high
-        The range over the seeds.
-    error
-        The standard error over the evaluation windows, in the unit of the number.
-    """
-
-    centre: float
-    low: float
-    high: float
-    error: float | None = None
-
-
-@dataclass(frozen=True)
 class Series:
     """One line of a chart and one row of its table.
 
@@ -69,8 +50,13 @@ class Series:
         Position among the series of the same scorer in the section.
     metrics
         For each amount, the task's metrics.
+    controls
+        For each amount and metric, the numbers of the random circuits with the same counts, of
+        all seeds; seeds with the same circuits count once.
     achieved
         For each amount, the sparsity reached in the scope and in the model.
+    whole
+        What belongs to no single amount.
     """
 
     scorer: PluginRef
@@ -80,7 +66,9 @@ class Series:
     settings: tuple[Facet, ...]
     variant: int
     metrics: Mapping[float, Mapping[str, Value]]
+    controls: Mapping[float, Mapping[str, tuple[float, ...]]]
     achieved: Mapping[float, tuple[Value, Value]]
+    whole: Whole
     attribution: Value | None
     evaluation: Value | None
     peak_bytes: Value | None
@@ -96,6 +84,10 @@ class Series:
     def value(self, amount: float, metric: str) -> Value | None:
         """Return the number, or None where no run of the series has it."""
         return self.metrics.get(amount, {}).get(metric)
+
+    def drawn(self, amount: float, metric: str) -> tuple[float, ...]:
+        """Return the numbers of the series' own random circuits."""
+        return self.controls.get(amount, {}).get(metric, ())
 
 
 def seeds(runs: Iterable[Run]) -> tuple[int, ...]:
@@ -130,9 +122,9 @@ def _facets(result: Result) -> tuple[Facet, ...]:
     if spec.objective is not None:
         # Not the digest of the tokens: the seed draws them, so it differs between seeds.
         facets += [
-            ("reference", f"{data.windows:,} × {data.window_length:,} tokens of {data.source}")
+            ("reference", f"{samples(data)} of {data.source}")
             for data in spec.datasets
-            if data.purpose != "evaluation"
+            if is_reference(data)
         ]
     facets += [
         ("device", spec.model.device),
@@ -151,23 +143,28 @@ def _series(
 ) -> Series:
     # A seed that was run twice counts once at an amount, with its newest numbers.
     points: dict[float, dict[int, Point]] = {}
+    newest: dict[int, Result] = {}
     for run in sorted(runs, key=lambda run: (run.result.created, run.result.key)):
+        newest[run.result.spec.seed] = run.result
         for point in run.result.points:
             points.setdefault(point.amount.requested, {})[run.result.spec.seed] = point
     names = [metric.name for metric in runs[0].result.metrics]
-    metrics, achieved = {}, {}
+    metrics, achieved, controls = {}, {}, {}
     for amount, by_seed in points.items():
         here = list(by_seed.values())
-        metrics[amount] = {name: _metric(here, name, control) for name in names}
+        metrics[amount] = {name: metric(here, name, control) for name in names}
+        controls[amount] = {
+            name: pooled(point.control.get(name, ()) for point in here) for name in names
+        }
         achieved[amount] = (
-            _value([point.amount.in_scope for point in here], control),
-            _value([point.amount.in_model for point in here], control),
+            merged([point.amount.in_scope for point in here], control),
+            merged([point.amount.in_model for point in here], control),
         )
     costs = [run.result.cost for run in runs]
 
     def seconds(phase: str) -> Value | None:
         spent = [cost[phase].seconds for cost in costs if phase in cost]
-        return _value(spent, control) if spent else None
+        return merged(spent, control) if spent else None
 
     peaks = [float(max(phase.peak_bytes for phase in cost.values())) for cost in costs if cost]
     return Series(
@@ -178,37 +175,10 @@ def _series(
         settings=settings,
         variant=variant,
         metrics=metrics,
+        controls=controls,
         achieved=achieved,
+        whole=whole([newest[seed] for seed in sorted(newest)], control),
         attribution=seconds("attribution"),
         evaluation=seconds("evaluation"),
-        peak_bytes=_value(peaks, control) if peaks else None,
+        peak_bytes=merged(peaks, control) if peaks else None,
     )
-
-
-def _value(numbers: Sequence[float], control: bool) -> Value:
-    low, high = min(numbers), max(numbers)
-    # Divided before adding: the sum of two very large perplexities would overflow.
-    mean = sum(number / len(numbers) for number in numbers)
-    centre = statistics.median(numbers) if control else min(max(mean, low), high)
-    return Value(centre, low, high)
-
-
-def _metric(points: list[Point], name: str, control: bool) -> Value:
-    value = _value([point.metrics[name] for point in points], control)
-    if name != "perplexity":
-        return value
-    relative = _log_error([point.samples.get("loss", ()) for point in points])
-    if relative is None or not math.isfinite(relative * value.centre):
-        return value
-    return Value(value.centre, value.low, value.high, relative * value.centre)
-
-
-def _log_error(losses: Sequence[Sequence[float]]) -> float | None:
-    """Return the standard error over windows of the log-perplexity, averaged over the seeds."""
-    if len({len(one) for one in losses}) != 1 or len(losses[0]) < 2:
-        return None
-    windows = [sum(loss / len(window) for loss in window) for window in zip(*losses, strict=True)]
-    try:
-        return float(statistics.stdev(windows)) / math.sqrt(len(windows))
-    except OverflowError:
-        return None

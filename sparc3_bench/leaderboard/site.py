@@ -13,6 +13,10 @@ import jinja2
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard import chart, words
+from sparc3_bench.leaderboard.controls import drawn_label
+from sparc3_bench.leaderboard.maps import atlas
+from sparc3_bench.leaderboard.navigation import contents
+from sparc3_bench.leaderboard.overlap import overlaps
 from sparc3_bench.leaderboard.series import Run, seeds
 from sparc3_bench.leaderboard.tables import Section, split
 from sparc3_bench.record.result import Result, read_results, write_atomically
@@ -98,9 +102,12 @@ def render(results: Sequence[tuple[Path, Result]]) -> str:
     )
     environment.filters.update(
         number=words.number,
+        counted=words.count,
+        precise=words.precise,
         percent=words.percent,
         titled=words.titled,
         convention=words.convention,
+        described=words.described,
         seeds=seeds,
     )
     page = environment.get_template("page.html").render(
@@ -108,6 +115,12 @@ def render(results: Sequence[tuple[Path, Result]]) -> str:
             (section, [chart.draw(section, names, layout) for layout in (chart.WIDE, chart.NARROW)])
             for section in sections
         ],
+        contents=contents(sections),
+        atlas=atlas,
+        overlaps=overlaps,
+        drawn_label=drawn_label,
+        is_reference=words.is_reference,
+        units=words.units,
         failed=failed,
         warnings={section.id: _warnings(section) for section in sections},
         style=lambda series: chart.style(series, names),

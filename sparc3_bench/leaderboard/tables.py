@@ -9,22 +9,27 @@ from __future__ import annotations
 import math
 import statistics
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, get_args
 
-from sparc3_bench.contracts import Group, Schedule, Scope, Unit
+from sparc3_bench.contracts import Ablation, AmountKind, Group, Removal, Schedule, Scope, Unit
 from sparc3_bench.errors import RecordError
 from sparc3_bench.leaderboard.series import Run, Series, merge
+from sparc3_bench.leaderboard.sizes import Sizes
+from sparc3_bench.leaderboard.values import is_better
+from sparc3_bench.leaderboard.words import is_reference
 from sparc3_bench.record.spec import DatasetRecord, RunSpec, content_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from sparc3_bench.leaderboard.whole import Smallest
     from sparc3_bench.record.result import MetricRecord, Result
 
 Convention = tuple[
     tuple[str, int, str],
-    tuple[int, int, int, int],
+    tuple[int, ...],
     tuple[str, str, str, str],
     tuple[tuple[str, int, int], ...],
     tuple[tuple[str, str], ...],
@@ -41,11 +46,11 @@ class Section:
     series
         Best first by the first metric at `order`, controls last.
     amounts
-        Every sparsity that some run has, rising.
+        Every amount that some run has, rising.
     focus
-        The sparsity at which the numbers beyond the first metric are shown.
+        The amount at which the numbers beyond the first metric are shown.
     order
-        The sparsity whose first metric orders the rows.
+        The amount whose first metric orders the rows.
     """
 
     id: str
@@ -71,7 +76,7 @@ class Section:
         found: dict[tuple[bool, str, str, int, int], DatasetRecord] = {}
         for run in self.runs:
             for data in run.result.spec.datasets:
-                last = data.purpose == "evaluation"
+                last = not is_reference(data)
                 kind = (last, data.purpose, data.source, data.windows, data.window_length)
                 found.setdefault(kind, data)
         return tuple(found[kind] for kind in sorted(found))
@@ -88,22 +93,62 @@ class Section:
         centres = [value.centre for value in found if value]
         return statistics.median_low(centres) if centres else None
 
-    def beaten_by(self, series: Series, amount: float) -> str:
+    @cached_property
+    def sizes(self) -> Sizes:
+        """The amounts as sizes of circuits, and how to write them."""
+        return Sizes(self.spec, self.amounts, self.series)
+
+    @property
+    def curve_metrics(self) -> tuple[MetricRecord, ...]:
+        """How to read the numbers of whole curves that some run has, each once."""
+        found: dict[str, MetricRecord] = {}
+        for series in self.series:
+            for metric in series.whole.metrics:
+                if metric.name in series.whole.curve:
+                    found.setdefault(metric.name, metric)
+        return tuple(found.values())
+
+    @property
+    def found(self) -> Smallest | None:
+        """Some circuit that was found between the points, for what was looked for."""
+        return next((one.whole.found for one in self.series if one.whole.found), None)
+
+    @property
+    def compared(self) -> tuple[float, ...]:
+        """The amounts near sizes 10 % and 1 % at which other reference samples were compared."""
+        return tuple(
+            amount
+            for amount in self.sizes.compared()
+            if any(amount in series.whole.jaccard for series in self.series)
+        )
+
+    def whole_beaten_by(self, series: Series, metric: MetricRecord) -> str:
+        """Return the same for a number of the whole curve, judged by its own random circuits."""
+        own = series.whole.curve.get(metric.name)
+        drawn = series.whole.controls.get(metric.name, ())
+        if series.is_control or own is None or not drawn:
+            return ""
+        return "" if is_better(own.centre, drawn, metric.direction) else "random"
+
+    def beaten_by(self, series: Series, amount: float, metric: MetricRecord | None = None) -> str:
         """Return the name of a control that `series` does not leave behind, or an empty string.
 
-        A scorer leaves a control behind when its first metric lies outside the range of the
-        control's runs, on the better side. The dense model has nothing to leave behind.
+        A series leaves a control behind when its metric lies outside the range of the control's
+        numbers, on the better side: of its own random circuits where it has some, else, for the
+        first metric, of every control's runs. Dense and empty models have nothing to leave behind.
         """
         first = self.metrics[0]
-        own = series.value(amount, first.name)
-        if series.is_control or amount <= 0 or own is None:
+        metric = metric or first
+        own = series.value(amount, metric.name)
+        if series.is_control or own is None or amount <= 0 or self.sizes.removed(amount) >= 1:
+            return ""
+        if drawn := series.drawn(amount, metric.name):
+            return "" if is_better(own.centre, drawn, metric.direction) else "random"
+        if metric.name != first.name:
             return ""
         for control in self.series:
             band = control.value(amount, first.name) if control.is_control else None
-            if band is None:
-                continue
-            lower = first.direction == "lower"
-            if (own.centre >= band.low) if lower else (own.centre <= band.high):
+            if band and not is_better(own.centre, (band.low, band.high), first.direction):
                 return control.scorer.name
         return ""
 
@@ -138,33 +183,36 @@ def _convention(result: Result) -> Convention:
             get_args(Group).index(spec.group),
             get_args(Schedule).index(spec.schedule),
             get_args(Scope).index(spec.scope),
+            get_args(AmountKind).index(spec.amount_kind),
+            get_args(Ablation).index(spec.ablation),
+            get_args(Removal).index(spec.removal),
         ),
         (model.dtype, model.label, model.weight_digest, model.tokenizer_digest),
         # Sizes too: the task decides whether its digest marks where a window ends.
         tuple(
             (data.token_digest, data.windows, data.window_length)
             for data in spec.datasets
-            if data.purpose == "evaluation"
+            if not is_reference(data)
         ),
         tuple((metric.name, metric.direction) for metric in result.metrics),
     )
 
 
 def _section(convention: Convention, runs: list[Run]) -> Section:
-    amounts = sorted({point.amount.requested for run in runs for point in run.result.points})
-    pruned = [amount for amount in amounts if amount > 0] or amounts
-    focus = 0.5 if 0.5 in pruned else pruned[len(pruned) // 2]
+    amounts = tuple(sorted({point.amount.requested for r in runs for point in r.result.points}))
     series = merge(runs)
+    sizes = Sizes(runs[0].result.spec, amounts, series)
     common = [amount for amount in amounts if all(amount in one.metrics for one in series)]
-    order = 0.5 if 0.5 in common else max(common, default=focus)
+    focus, order = sizes.focus(amounts), sizes.order(common)
     first = runs[0].result.metrics[0]
     sign = 1 if first.direction == "lower" else -1
 
     def position(one: Series) -> tuple[bool, float, str, int]:
-        value = one.value(order, first.name)
+        value = one.value(focus if order is None else order, first.name)
         best = sign * value.centre if value else math.inf
         return one.is_control, best, one.scorer.name, one.variant
 
     key = content_key([list(part) for part in convention])
     ranked = tuple(sorted(series, key=position))
-    return Section(f"s-{key}", tuple(runs), ranked, tuple(amounts), focus, order)
+    ordered_at = focus if order is None else order
+    return Section(f"s-{key}", tuple(runs), ranked, amounts, focus, ordered_at)

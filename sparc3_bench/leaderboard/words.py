@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sparc3_bench.record.result import MetricRecord
-    from sparc3_bench.record.spec import RunSpec
+    from sparc3_bench.record.spec import DatasetRecord, RunSpec
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -35,12 +35,71 @@ _SCOPES = {
 }
 
 
+_ABLATIONS = {
+    "zero": "zero",
+    "mean": "the mean of their inputs over the reference samples",
+    "resample": "their inputs on the corrupted prompt",
+}
+
+_REMOVALS = {
+    "lowest": "The lowest are removed",
+    "highest": "The highest are removed: the circuit goes and the rest stays",
+}
+
+_SHORT_REMOVALS = {"lowest": "lowest removed", "highest": "highest removed"}
+
+
 def convention(spec: RunSpec) -> str:
     """Return what is removed, how it is ranked, when it is scored and where, in words."""
     group = _GROUPS[spec.group]
     if spec.unit != "weight" and spec.group == "layer":
         group = "ranked within each block"
-    return f"{_UNITS[spec.unit]}, {group}, {_SCHEDULES[spec.schedule]}, {_SCOPES[spec.scope]}"
+    counted = f"; amounts count {units(spec)}" if spec.amount_kind == "count" else ""
+    return (
+        f"{_UNITS[spec.unit]}, {group}, {_SCHEDULES[spec.schedule]}, {_SCOPES[spec.scope]}. "
+        f"{_REMOVALS[spec.removal]}; removed weights read {_ABLATIONS[spec.ablation]}{counted}"
+    )
+
+
+def brief(spec: RunSpec) -> tuple[str, ...]:
+    """Return the conventions in a few words each; the first two name what is ranked."""
+    group = "block" if spec.unit != "weight" and spec.group == "layer" else spec.group
+    return (
+        units(spec).capitalize(),
+        f"by {group}",
+        spec.schedule,
+        "all matrices" if spec.scope == "all" else f"{spec.scope} only",
+        "fractions" if spec.amount_kind == "fraction" else "counts",
+        f"{spec.ablation} ablation",
+        _SHORT_REMOVALS[spec.removal],
+        spec.model.dtype,
+        spec.model.label or "original weights",
+    )
+
+
+def units(spec: RunSpec, count: float = 2) -> str:
+    """Return what is removed as a whole: weights, neurons or heads."""
+    return spec.unit if count == 1 else f"{spec.unit}s"
+
+
+def is_reference(data: DatasetRecord) -> bool:
+    """Return whether a text steers the scores; any other is measured on."""
+    return data.purpose.startswith("reference")
+
+
+def samples(data: DatasetRecord) -> str:
+    """Return how many samples of which length, in few words."""
+    if data.item == "window":
+        return f"{data.windows:,} × {data.window_length:,} tokens"
+    return f"{data.windows:,} {data.item}{'s' if data.windows != 1 else ''}"
+
+
+def described(data: DatasetRecord) -> str:
+    """Return how many samples of which length."""
+    count = f"{data.windows:,} {data.item}{'s' if data.windows != 1 else ''}"
+    if data.item == "window":
+        return f"{count} × {data.window_length:,} tokens"
+    return f"{count} of at most {data.window_length:,} tokens"
 
 
 def titled(metric: MetricRecord) -> str:
@@ -66,6 +125,20 @@ def number(value: float, digits: int = 4) -> str:
         exponent = int(f"{value:.2e}".partition("e")[2])
         return f"{mantissa} × {power(exponent)}".replace("-", "−", 1)
     return f"{float(text):,.{max(0, digits - 1 - exponent)}f}".replace("-", "−")
+
+
+def count(value: float) -> str:
+    """Return a count; a mean of counts with one decimal."""
+    return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
+
+
+def precise(value: float, interval: tuple[float, float]) -> str:
+    """Return `value` with the decimals at which half its interval has two digits."""
+    half = (interval[1] - interval[0]) / 2
+    if not 1e-6 < half < 1e5 or abs(value) >= 1e7:
+        return number(value)
+    places = max(0, 1 - math.floor(math.log10(half)))
+    return f"{round(value, places) + 0.0:,.{places}f}".replace("-", "−")
 
 
 def percent(fraction: float, places: int | None = None) -> str:

@@ -1,0 +1,1 @@
+"""A circuit as a thing: shown, exported and compared, from a result file and a size."""

@@ -1,0 +1,260 @@
+"""What a circuit is, as text and as pictures, from its result file alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from sparc3_bench.circuit.sizes import Recorded, option, told
+from sparc3_bench.contracts import Role
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.leaderboard.heatmap import heatmap
+from sparc3_bench.record.result import EstimateRecord, Result
+
+Counts = Mapping[str, Sequence[int]]
+"""Role of a matrix to a number for every decoder block."""
+
+Shares = list[list[float | None]]
+"""A row for each block, a column for each role; None where the role has nothing there."""
+
+_IN, _OUT, _UNKNOWN = "■", "·", "?"
+
+
+def described(result: Result, at: Recorded) -> str:
+    """Return all that a result tells of one of its circuits."""
+    parts = [_head(result, at), _metrics(result, at)]
+    if found := counts(result, at):
+        parts.append(_table(*found))
+    else:
+        parts.append("The record has no counts by role and block; run it again to have them.")
+    if result.spec.unit == "head":
+        parts.append(_heads(result, at))
+    if more := _curve(result) + _stability(result, at):
+        parts.append("\n".join(more))
+    return "\n\n".join(parts)
+
+
+def shares(kept: Counts, whole: Counts) -> Shares:
+    """Return what share of the weights is kept, by block and role."""
+    blocks = range(max(len(row) for row in whole.values()))
+    return [
+        [kept[role][block] / row[block] if row[block] else None for role, row in whole.items()]
+        for block in blocks
+    ]
+
+
+def membership(result: Result, at: Recorded) -> list[list[bool | None]] | None:
+    """Return which heads of each block are in the circuit, as far as the sketch can tell.
+
+    Circuits of one ranking are nested, and the sketch says how many of the curve's circuits a head
+    belongs to. For a circuit between two points of the curve it leaves some heads open: None.
+    """
+    sketch, blocks = result.sketch, _blocks(result)
+    if result.spec.unit != "head" or sketch is None or sketch.stride != 1 or not blocks:
+        return None
+    if sketch.units % blocks:
+        return None
+    amounts = result.spec.amounts
+    denser = sum(amount <= at.amount for amount in amounts)
+    sparser = next((n + 1 for n, amount in enumerate(amounts) if amount >= at.amount), None)
+
+    def member(level: int) -> bool | None:
+        # A head with this level is in the first so many circuits of the curve.
+        if sparser is not None and level >= sparser:
+            return True
+        return False if level < denser else None
+
+    heads = [member(int(level, 36)) for level in sketch.levels]
+    width = sketch.units // blocks
+    return [heads[start : start + width] for start in range(0, len(heads), width)]
+
+
+def ordered(given: Counts) -> dict[str, Sequence[int]]:
+    """Return counts with the roles in the order of a block; in a file they are sorted."""
+    known = [str(role) for role in Role]
+    places = {role: known.index(role) if role in known else len(known) for role in given}
+    return {role: given[role] for role in sorted(given, key=lambda role: (places[role], role))}
+
+
+def counts(result: Result, at: Recorded) -> tuple[Counts, Counts] | None:
+    """Return what is kept and what there is, or None where the record does not say."""
+    whole, kept = ordered(result.points[0].kept), ordered(at.point.kept)
+    lengths = {len(row) for row in (*whole.values(), *kept.values())}
+    return (kept, whole) if whole and whole.keys() == kept.keys() and len(lengths) == 1 else None
+
+
+def grid(
+    rows: Sequence[tuple[str, Sequence[float | None]]],
+    roles: Sequence[str],
+    corner: str,
+    form: Callable[[float], str],
+) -> list[str]:
+    """Return the lines of a table of shares, told by `form`; None leaves a cell empty."""
+    widths = [max(len(role), 6) + 2 for role in roles]
+    label = max(len(corner), *(len(name) for name, _ in rows))
+
+    def line(name: str, cells: Sequence[str]) -> str:
+        padded = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+        return f"{name:<{label}}{''.join(padded)}".rstrip()
+
+    told_rows = (
+        line(name, ["" if share is None else form(share) for share in row]) for name, row in rows
+    )
+    return [line(corner, roles), *told_rows]
+
+
+def pictures(result: Result, at: Recorded) -> dict[str, str]:
+    """Return the circuit as heat maps in SVG: by role ("") and, for heads, by head ("heads").
+
+    Raises
+    ------
+    Sparc3Error
+        When the record has no counts to draw.
+    """
+    found = counts(result, at)
+    if found is None:
+        raise Sparc3Error(
+            "The record has no counts by role and block to draw; make the result again with "
+            "`sparc3 run`."
+        )
+    title = f"{result.spec.scorer.title} on {result.spec.model.id}, {_size(result, at)}"
+    rows = [str(block) for block in range(_blocks(result))]
+    drawn = {
+        "": heatmap(
+            shares(*found),
+            rows,
+            list(found[1]),
+            title,
+            "share of the weights kept",
+            row_title="block",
+            form=lambda share: f"{percent(share)} %",
+            standalone=True,
+        )
+    }
+    if heads := membership(result, at):
+        drawn["heads"] = heatmap(
+            [[None if member is None else float(member) for member in row] for row in heads],
+            rows,
+            [str(head) for head in range(len(heads[0]))],
+            title,
+            "heads",
+            row_title="block",
+            column_title="head",
+            top=1.0,
+            ticks=[(0.0, "not in the circuit"), (1.0, "in the circuit")],
+            form=lambda member: "in the circuit" if member else "not in the circuit",
+            standalone=True,
+        )
+    return drawn
+
+
+def _head(result: Result, at: Recorded) -> str:
+    spec, amount = result.spec, at.point.amount
+    label = f" ({spec.model.label})" if spec.model.label else ""
+    objective = f", objective {spec.objective}" if spec.objective else ""
+    kept = 1 - amount.in_scope
+    # Of some old records the number of neurons or heads is not known.
+    known = spec.unit != "weight" and amount.units_removed is not None
+    units = f"{amount.units_removed:,} {spec.unit}s with " if known else ""
+    what = "Circuit" if spec.removal == "lowest" else "What is left without the circuit"
+    lines = [
+        f"{what} of {spec.scorer.title} on {spec.model.id}{label}, {spec.model.dtype}",
+        f"  result    {result.key}, task {spec.task.name}, seed {spec.seed}{objective}",
+        f"  chosen    units of '{spec.unit}', ranked by '{spec.group}', scope '{spec.scope}', "
+        f"schedule '{spec.schedule}'",
+        f"  removed   the {spec.removal}, ablation '{spec.ablation}'",
+        f"  size      {_size(result, at)}; reached {100 * kept:.4g} % of the weights in scope",
+        f"            {units}{amount.weights_removed:,} weights are removed, "
+        f"{100 * amount.in_model:.4g} % of the model",
+    ]
+    if result.found is not None and at.amount == result.found.point.amount.requested:
+        lines.append(f"  found     {result.found.title}")
+    return "\n".join(lines)
+
+
+def _size(result: Result, at: Recorded) -> str:
+    kind = result.spec.amount_kind
+    return f"{told(at.amount, kind)} {'kept' if option(kind) == '--size' else 'units removed'}"
+
+
+def _metrics(result: Result, at: Recorded) -> str:
+    dense = result.points[0]
+    width = max(len(metric.title) for metric in result.metrics) + 2
+    drawn = bool(at.point.control)
+    head = f"{'':<{width}}{'this circuit':<34}{'dense':<14}"
+    lines = [head + ("random, mean" if drawn else "")]
+    for metric in result.metrics:
+        value = _number(at.point.metrics[metric.name])
+        if ends := at.point.intervals.get(metric.name):
+            value += f"  [{_number(ends[0])}, {_number(ends[1])}]"
+        line = f"{metric.title:<{width}}{value:<34}{_number(dense.metrics[metric.name]):<14}"
+        if numbers := at.point.control.get(metric.name):
+            line += _number(sum(numbers) / len(numbers))
+        lines.append(line)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _table(kept: Counts, whole: Counts) -> str:
+    by_block = {"all": [sum(column) for column in zip(*whole.values(), strict=True)]}
+    kept_by_block = {"all": [sum(column) for column in zip(*kept.values(), strict=True)]}
+    totals = {role: [sum(row)] for role, row in {**whole, **by_block}.items()}
+    kept_totals = {role: [sum(row)] for role, row in {**kept, **kept_by_block}.items()}
+    blocks = shares({**kept, **kept_by_block}, {**whole, **by_block})
+    rows = [(f"block {block}", row) for block, row in enumerate(blocks)]
+    rows.append(("all", shares(kept_totals, totals)[0]))
+    return "\n".join(grid(rows, [*whole, "all"], "kept, %", percent))
+
+
+def percent(share: float) -> str:
+    """Return a share in percent, with more digits where it is small."""
+    return f"{100 * share:.1f}" if share == 0 or share >= 0.0095 else f"{100 * share:.2g}"
+
+
+def _heads(result: Result, at: Recorded) -> str:
+    heads = membership(result, at)
+    if heads is None:
+        return "The record has no sketch that names single heads."
+    signs = {True: _IN, False: _OUT, None: _UNKNOWN}
+    label = len(f"block {len(heads)}") + 2
+    lines = [f"heads, from the left; {_IN} in the circuit, {_OUT} not"]
+    if any(member is None for row in heads for member in row):
+        lines[0] += f", {_UNKNOWN} not told by the sketch"
+    for block, row in enumerate(heads):
+        count = sum(member is True for member in row)
+        cells = "".join(signs[member] for member in row)
+        lines.append(f"{f'block {block}':<{label}}{cells}  {count}")
+    return "\n".join(lines)
+
+
+def _curve(result: Result) -> list[str]:
+    titles = {metric.name: metric.title for metric in result.curve_metrics}
+    return [
+        f"whole curve: {titles.get(name, name)} {_estimate(estimate)}"
+        for name, estimate in result.curve.items()
+    ]
+
+
+def _stability(result: Result, at: Recorded) -> list[str]:
+    lines = []
+    for other in result.stability:
+        line = f"reference seed {other.seed}: Spearman {other.spearman:.3f}"
+        if at.index is not None:
+            line += f", Jaccard at this size {other.jaccard[at.index]:.3f}"
+        lines.append(line)
+    return lines
+
+
+def _estimate(estimate: EstimateRecord) -> str:
+    text = _number(estimate.value)
+    if estimate.low is not None and estimate.high is not None:
+        text += f" [{_number(estimate.low)}, {_number(estimate.high)}]"
+    if estimate.control:
+        text += f", random {_number(sum(estimate.control) / len(estimate.control))}"
+    return text
+
+
+def _blocks(result: Result) -> int:
+    return max((len(row) for row in result.points[0].kept.values()), default=0)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"

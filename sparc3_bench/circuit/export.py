@@ -1,0 +1,258 @@
+"""A circuit as a folder for others: mask, pruned model, node scores, and how to load them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import Tensor
+
+from sparc3_bench.assets import file_digest
+from sparc3_bench.circuit import mib
+from sparc3_bench.circuit.rebuild import Circuit, Rebuilt
+from sparc3_bench.circuit.sizes import option, recorded, told
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.model.masking import KeepMask
+from sparc3_bench.model.view import ModelView
+from sparc3_bench.record.result import Result
+from sparc3_bench.run.plan import check_writable
+
+_FORMAT = "sparc3-circuit"
+
+_OURS = {"README.md", "circuit.json", "mask.safetensors", "mib", "pruned"}
+
+_README = """\
+# {title}
+
+{what}
+
+The mask loads onto the model with transformers and safetensors alone:
+
+```python
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+
+model = AutoModelForCausalLM.from_pretrained({origin}, dtype="{dtype}")
+for name, keep in load_file("mask.safetensors").items():
+    model.get_parameter(name).data[~keep] = 0
+```
+
+`mask.safetensors` has a bool tensor, True = kept, for every parameter that loses something, in the
+shape and under the name the model has it. The weights it belongs to have the digest
+`{digest}…` (SHA-256 over the weight files, in `circuit.json`).
+
+{pruned}
+"""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the folder should have.
+
+    Attributes
+    ----------
+    model
+        Whether to save the pruned model.
+    mib
+        Whether to write the layout of the MIB circuit track.
+    """
+
+    model: bool = True
+    mib: bool = False
+
+
+def check_exportable(result: Result, folder: Path, wish: Wish) -> None:
+    """Refuse what cannot be written, before anything is computed.
+
+    Raises
+    ------
+    Sparc3Error
+        For an occupied folder, and for a pruned model where nothing is pruned.
+    """
+    if wish.model and result.spec.ablation != "zero":
+        raise Sparc3Error(
+            f"Ablation '{result.spec.ablation}' replaces inputs and prunes no weights, so there "
+            "is no pruned model to save; add `--no-model` to export the mask alone."
+        )
+    check_writable(folder)
+    check_writable(folder.absolute().parent)
+    if folder.exists() and any(folder.iterdir()) and not _is_ours(folder):
+        raise Sparc3Error(
+            f"The folder {folder} is not empty and holds other things than an exported circuit; "
+            "choose another for `--out`."
+        )
+
+
+def parameter_masks(view: ModelView, keep: KeepMask) -> dict[str, Tensor]:
+    """Return what is kept of every parameter that loses something.
+
+    Parameters
+    ----------
+    view, keep
+        The model, and what is kept of it.
+
+    Returns
+    -------
+    dict
+        Name in ``model.named_parameters()`` to bool, in the shape the parameter is stored in.
+    """
+    # A shared parameter has the name of its first module, which need not be ours.
+    names = {id(parameter): name for name, parameter in view.model.named_parameters()}
+    weights = view.weights()
+    masks = {}
+    for name, mask in keep.weights.items():
+        weight = weights[name]
+        masks[names[id(weight.parameter)]] = mask.T if weight.transposed else mask
+    for name, mask in keep.biases.items():
+        masks[names[id(weights[name].module.bias)]] = mask
+    return {name: mask.contiguous().cpu() for name, mask in masks.items() if not mask.all()}
+
+
+def save_pruned(view: ModelView, keep: KeepMask, folder: Path) -> None:
+    """Save the model without what `keep` does not keep, with its tokenizer."""
+    model: Any = view.model
+    with view.masked(keep):
+        model.save_pretrained(folder, state_dict=_untied(model))
+    if view.tokenizer is not None:
+        view.tokenizer.save_pretrained(folder)
+
+
+def export(rebuilt: Rebuilt, circuit: Circuit, folder: Path, wish: Wish) -> None:
+    """Write the folder; whatever interrupts it, none is left half written under its name.
+
+    Parameters
+    ----------
+    rebuilt, circuit
+        What to write.
+    folder
+        New, empty, or one that an earlier export wrote, which is replaced.
+    wish
+        What to write besides the mask.
+    """
+    result, view = rebuilt.result, rebuilt.view
+    with _replacing(folder) as part:
+        masks = parameter_masks(view, circuit.keep)
+        save_file(masks, part / "mask.safetensors", metadata={"format": "pt"})
+        notes = []
+        if wish.model:
+            save_pruned(view, circuit.keep, part / "pruned")
+        if wish.mib:
+            found = mib.nodes(view, rebuilt.scores, circuit.keep)
+            notes = mib.write(found, result.spec, part / "mib")
+        (part / "README.md").write_text(_readme(rebuilt, circuit, wish), encoding="utf-8")
+        about = _about(rebuilt, circuit, notes)
+        about["model_from"] = rebuilt.origin
+        about["files"] = {
+            path.relative_to(part).as_posix(): file_digest(path)
+            for path in sorted(part.rglob("*"))
+            if path.is_file()
+        }
+        text = json.dumps(about, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        (part / "circuit.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _untied(model: Any) -> dict[str, Tensor]:
+    """Return the state with a copy of each tensor that is shared without the model's saying so.
+
+    Tensors that the model itself ties are left to transformers, which saves them once; others it
+    refuses to save.
+    """
+    declared = set(getattr(model, "all_tied_weights_keys", None) or ())
+    state: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, values in model.state_dict().items():
+        shared = values.data_ptr() in seen and values.numel() > 0
+        state[name] = values.clone() if shared and name not in declared else values
+        seen.add(values.data_ptr())
+    return state
+
+
+def _about(rebuilt: Rebuilt, circuit: Circuit, notes: list[str]) -> dict[str, Any]:
+    result, amount = rebuilt.result, circuit.amount
+    kind = result.spec.amount_kind
+    point = next((at.point for at in recorded(result) if at.amount == amount.requested), None)
+    return {
+        "format": _FORMAT,
+        "version": 1,
+        "key": result.key,
+        "spec": result.spec.model_dump(mode="json"),
+        "size": {
+            option(kind).removeprefix("--"): told(amount.requested, kind),
+            "units": sum(mask.numel() for mask in circuit.kept.values()),
+            "units_kept": sum(int(mask.sum()) for mask in circuit.kept.values()),
+            "kept_in_scope": 1 - amount.in_scope,
+            "kept_in_model": 1 - amount.in_model,
+            "weights_removed": amount.weights_removed,
+        },
+        "kept": {role: list(row) for role, row in circuit.counts.items()},
+        "whole": {role: list(row) for role, row in rebuilt.whole.items()},
+        "measured": None
+        if point is None
+        else point.model_dump(mode="json", include={"metrics", "intervals"}),
+        "agreement": circuit.agreement,
+        "notes": notes,
+    }
+
+
+def _readme(rebuilt: Rebuilt, circuit: Circuit, wish: Wish) -> str:
+    spec = rebuilt.result.spec
+    size = told(circuit.amount.requested, spec.amount_kind)
+    of = f"{size} of the {spec.unit}s kept" if spec.amount_kind == "fraction" else f"{size} removed"
+    if spec.ablation != "zero":
+        pruned = (
+            f"The circuit was measured with ablation '{spec.ablation}': what is removed reads "
+            "other inputs instead of being zero. The mask says what is removed, and a model with "
+            "zeros there is another model than the one measured."
+        )
+    elif wish.model:
+        pruned = (
+            '`pruned/` is the same model saved: `AutoModelForCausalLM.from_pretrained("pruned")` '
+            "gives the same logits."
+        )
+    else:
+        pruned = "The pruned model was not saved; the lines above make it."
+    return _README.format(
+        title=f"Circuit of {spec.scorer.title} on {spec.model.id}, {of}",
+        what=f"From the result {spec.key} of task '{spec.task.name}', unit '{spec.unit}', group "
+        f"'{spec.group}', scope '{spec.scope}', the {spec.removal} removed, ablation "
+        f"'{spec.ablation}'.",
+        origin=json.dumps(rebuilt.origin, ensure_ascii=False),
+        dtype=spec.model.dtype,
+        digest=spec.model.weight_digest[:16],
+        pruned=pruned,
+    )
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        about = json.loads((folder / "circuit.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    known = isinstance(about, Mapping) and about.get("format") == _FORMAT
+    return known and {path.name for path in folder.iterdir()} <= _OURS
+
+
+@contextmanager
+def _replacing(folder: Path) -> Iterator[Path]:
+    """Give a new folder beside `folder` and move it there when all went well."""
+    folder = folder.resolve()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as beside:
+        part = Path(beside) / "new"
+        part.mkdir()
+        yield part
+        old = Path(beside) / "old"
+        try:
+            if folder.exists():
+                folder.replace(old)
+            part.replace(folder)
+        except BaseException:
+            if old.exists():
+                old.replace(folder)
+            raise

@@ -1,0 +1,163 @@
+"""Sizes of circuits: how they are typed, told, and found in a result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from sparc3_bench.contracts import AmountKind
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.record.result import Point, Result
+
+_USUAL = Decimal("0.1")
+"""Shown when nothing was looked for and no size is asked for."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A circuit that was measured."""
+
+    point: Point
+    index: int | None
+    """Its position in the curve; None for what was found between the points."""
+
+    @property
+    def amount(self) -> float:
+        """How much of what is ranked is removed: a fraction, or a count."""
+        return self.point.amount.requested
+
+
+def recorded(result: Result) -> list[Recorded]:
+    """Return the measured circuits, the smallest first."""
+    found = [Recorded(point, index) for index, point in enumerate(result.points)]
+    if result.found is not None and result.found.point.amount.requested not in result.spec.amounts:
+        found.append(Recorded(result.found.point, None))
+    return sorted(found, key=lambda at: -at.amount)
+
+
+def told(amount: float, kind: AmountKind) -> str:
+    """Return an amount as its size is typed: the fraction kept, or the count removed."""
+    if kind == "count":
+        return f"{amount:.0f}"
+    return format((1 - Decimal(repr(float(amount)))).normalize(), "f")
+
+
+def option(kind: AmountKind) -> str:
+    """Return the option that names a size."""
+    return "--size" if kind == "fraction" else "--remove"
+
+
+def typed(size: str | None, remove: int | None, kind: AmountKind) -> float | None:
+    """Return the amount that was typed; None when none was.
+
+    ``0.05`` is kept when exactly 0.95 is removed: the subtraction is done in decimals.
+
+    Raises
+    ------
+    Sparc3Error
+        When it is no size, or not of the kind that the result has.
+    """
+    if size is not None and remove is not None:
+        raise Sparc3Error("`--size` and `--remove` both name the size; give one of them.")
+    if kind == "count" and size is not None:
+        raise Sparc3Error(
+            f"The result counts units, so `--size {size}` names none of its circuits; give "
+            "`--remove` with the number of units removed."
+        )
+    if kind == "fraction" and remove is not None:
+        raise Sparc3Error(
+            f"The result's amounts are fractions, so `--remove {remove}` names none of its "
+            "circuits; give `--size` with the fraction kept."
+        )
+    if remove is not None:
+        return float(remove)
+    return None if size is None else _fraction(size)
+
+
+def shown(result: Result, amount: float | None) -> Recorded:
+    """Return the measured circuit of an amount.
+
+    By default it is the one that was looked for, else the one nearest to a tenth of the scope.
+
+    Raises
+    ------
+    Sparc3Error
+        When no circuit of that size was measured.
+    """
+    circuits = recorded(result)
+    kind = result.spec.amount_kind
+    if amount is not None:
+        for at in circuits:
+            if at.amount == amount:
+                return at
+        raise Sparc3Error(
+            f"The result has no circuit of `{option(kind)} {told(amount, kind)}`; it has "
+            f"{listed((at.amount for at in circuits), kind)}."
+        )
+    if result.found is not None:
+        wanted = result.found.point.amount.requested
+        return next(at for at in circuits if at.amount == wanted)
+    return min(circuits, key=lambda at: abs(1 - Decimal(at.point.amount.in_scope) - _USUAL))
+
+
+def needed(result: Result, amount: float | None) -> float:
+    """Return the amount; there must be one.
+
+    Raises
+    ------
+    Sparc3Error
+        When there is none.
+    """
+    kind = result.spec.amount_kind
+    if amount is None:
+        what = "the fraction kept" if kind == "fraction" else "the number of units removed"
+        measured = listed((at.amount for at in recorded(result)), kind)
+        raise Sparc3Error(
+            f"A circuit has a size: give `{option(kind)}`, {what}; measured were {measured}."
+        )
+    return amount
+
+
+def common(results: Sequence[Result]) -> list[float]:
+    """Return the amounts that every one of several results has, the smallest circuit first.
+
+    The dense and the empty model are left out unless they are all they share.
+
+    Raises
+    ------
+    Sparc3Error
+        When some are fractions and others counts.
+    """
+    kinds = {result.spec.amount_kind for result in results}
+    if len(kinds) > 1:
+        raise Sparc3Error(
+            "Some results have fractions and others counts of units; compare those of one kind."
+        )
+    shared = set(results[0].spec.amounts).intersection(*(r.spec.amounts for r in results[1:]))
+    empty = {1.0} if kinds == {"fraction"} else set()
+    return sorted(shared - {0.0} - empty or shared, reverse=True)
+
+
+def usual(amounts: Sequence[float], kind: AmountKind) -> float:
+    """Return the amount nearest to a tenth kept; of counts, the largest."""
+    if kind == "count":
+        return max(amounts)
+    return min(amounts, key=lambda amount: abs(1 - Decimal(repr(amount)) - _USUAL))
+
+
+def listed(amounts: Iterable[float], kind: AmountKind) -> str:
+    """Return sizes as a list to choose from."""
+    return ", ".join(told(amount, kind) for amount in amounts)
+
+
+def _fraction(text: str) -> float:
+    try:
+        size = Decimal(text)
+    except InvalidOperation:
+        size = Decimal("nan")
+    if not (size.is_finite() and 0 <= size <= 1):
+        raise Sparc3Error(
+            f"`--size` must be a number from 0 to 1, the fraction that is kept, got '{text}'."
+        )
+    return float(1 - size)

@@ -1,0 +1,145 @@
+"""Axes of a chart: scales, and the ticks that fit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sparc3_bench.leaderboard.words import number, power
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Place = tuple[float, float]
+"""A place in a drawing."""
+
+Position = Callable[[float], float]
+"""From a number to its place on an axis."""
+
+_LARGEST = 1e300
+"""Differences and ratios of numbers up to this one stay finite."""
+
+_SMALLEST = 1e-290
+"""A smaller range of numbers is drawn as none."""
+
+_APART = 60
+"""Between the start of an axis of sizes and its smallest size; size 0 stands there."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A place on an axis and what is written there."""
+
+    position: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A map from numbers to positions, linear or logarithmic."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    is_log: bool = False
+
+    def __call__(self, value: float) -> float:
+        """Return the position of a number."""
+        return self.at(math.log10(clipped(value)) if self.is_log else clipped(value))
+
+    def at(self, place: float) -> float:
+        """Return the position of a number, or of its logarithm on a logarithmic scale."""
+        share = place / (self.high - self.low) - self.low / (self.high - self.low)
+        return round(self.start + (self.end - self.start) * share, 2)
+
+
+@dataclass(frozen=True)
+class SizeScale:
+    """A logarithmic map from circuit sizes to positions, with size 0 apart at the start."""
+
+    smallest: float
+    start: float
+    end: float
+
+    @property
+    def apart(self) -> float:
+        """The position of size 0."""
+        return self.start + 14
+
+    @property
+    def log_start(self) -> float:
+        """The position of the smallest size."""
+        return self.start + _APART
+
+    def __call__(self, size: float) -> float:
+        """Return the position of a size from 0 to 1."""
+        if size <= 0:
+            return self.apart
+        low = math.log10(self.smallest)
+        share = 1 - math.log10(max(size, self.smallest)) / low if low else 1.0
+        return round(self.log_start + (self.end - self.log_start) * share, 2)
+
+
+def clipped(value: float) -> float:
+    """Return the nearest number that can be calculated with."""
+    return max(-_LARGEST, min(_LARGEST, value))
+
+
+def y_axis(low: float, high: float, start: float, end: float) -> tuple[Scale, tuple[Tick, ...]]:
+    """Return the vertical scale, logarithmic when the numbers span more than a factor of ten."""
+    low, high = clipped(low), clipped(high)
+    # Room below and above the curves for the label of the dense model.
+    room = 22 / (start - end - 44)
+    if low > 0 and high / 10 > low:
+        margin = room * (math.log10(high) - math.log10(low))
+        scale = Scale(math.log10(low) - margin, math.log10(high) + margin, start, end, is_log=True)
+        large = scale.high > 5 or scale.low < -4
+        return scale, tuple(
+            Tick(scale.at(math.log10(digit) + exponent), _log_tick(digit, exponent, large))
+            for digit, exponent in _decades(scale.low, scale.high)
+        )
+    margin = max(room * (high - low), 0.001 * abs(high))
+    if margin < _SMALLEST:
+        margin = 1.0
+    scale = Scale(clipped(low - margin), clipped(high + margin), start, end)
+    step = _nice(scale.high / 6 - scale.low / 6)
+    steps = range(math.ceil(scale.low / step), math.floor(scale.high / step) + 1)
+    return scale, tuple(Tick(scale.at(count * step), _tick(count * step)) for count in steps)
+
+
+def fitting(ticks: Sequence[Tick], rounds: Sequence[Tick] = ()) -> tuple[Tick, ...]:
+    """Return the ticks that do not run into one another; those of `rounds` come first."""
+    kept: list[Tick] = []
+    for tick in (*rounds, *ticks):
+        if all(abs(tick.position - other.position) >= 40 for other in kept):
+            kept.append(tick)
+    return tuple(sorted(kept, key=lambda tick: tick.position))
+
+
+def _decades(low: float, high: float) -> list[tuple[int, int]]:
+    """Return the ticks of a logarithmic axis as (digit, power of ten) inside two exponents."""
+    whole = range(math.ceil(low), math.floor(high) + 1)
+    if len(whole) > 2:
+        stride = math.ceil(len(whole) / 8)
+        return [(1, exponent) for exponent in whole if exponent % stride == 0]
+    every = [(d, e) for e in range(math.floor(low), math.ceil(high) + 1) for d in (1, 2, 5)]
+    return [(d, e) for d, e in every if low <= math.log10(d) + e <= high]
+
+
+def _nice(step: float) -> float:
+    """Return the smallest of 1, 2 and 5 times a power of ten that is no less than `step`."""
+    unit = 10.0 ** math.floor(math.log10(step))
+    return next(factor * unit for factor in (1, 2, 5, 10) if factor * unit >= step * 0.999)
+
+
+def _log_tick(digit: int, exponent: int, large: bool) -> str:
+    if not large:
+        return _tick(digit * 10.0**exponent)
+    return power(exponent) if digit == 1 else f"{digit} × {power(exponent)}"
+
+
+def _tick(value: float) -> str:
+    return number(value, 3) if abs(value) >= 1e7 else f"{value:,.6g}".replace("-", "−")

@@ -1,0 +1,213 @@
+"""Maps: where in the model the circuits of a section lie, a heat map a series."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sparc3_bench.contracts import Role
+from sparc3_bench.leaderboard.heatmap import heatmap
+from sparc3_bench.leaderboard.words import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sparc3_bench.leaderboard.series import Series
+    from sparc3_bench.leaderboard.tables import Section
+
+    Shares = Mapping[str, Sequence[float | None]]
+    """By the names of the columns, the share of every block."""
+
+_NAMED = 20
+"""A description names no more heads."""
+
+_EVEN = 0.05
+"""Shares that differ by no more than this part of the largest are the same."""
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """The maps of a section.
+
+    Attributes
+    ----------
+    words
+        What they show.
+    even
+        The share that every matrix has, where none has more than another; then there are no maps.
+    maps
+        Each series with its drawing.
+    """
+
+    words: str
+    even: str
+    maps: tuple[tuple[Series, str], ...]
+
+
+def atlas(section: Section) -> Atlas | None:
+    """Return where the circuits of the scorers lie, or None where nothing was recorded."""
+    scorers = [one for one in section.series if not one.is_control]
+    heads = [(one, rows) for one in scorers if (rows := _head_levels(section, one))]
+    if heads:
+        return _heads(section, heads)
+    amount = section.sizes.nearest(0.1)
+    if amount is None:
+        return None
+    shares = [(one, found) for one in scorers if (found := _shares(section, one, amount))]
+    if not shares:
+        return None
+    words = f"the share of each matrix at {section.sizes.share(amount)}"
+    every = [v for _, found in shares for row in found.values() for v in row if v is not None]
+    if not every or max(every) - min(every) <= _EVEN * max(every):
+        return Atlas(words, percent(section.sizes.size(amount)), ())
+    top = _nice(max(every))
+    maps = []
+    for index, (one, found) in enumerate(shares):
+        columns = list(found)
+        rows = [list(row) for row in zip(*found.values(), strict=True)]
+        maps.append(
+            (
+                one,
+                _drawn(
+                    section,
+                    one,
+                    index,
+                    rows,
+                    columns,
+                    legend=f"share {section.sizes.verb}",
+                    top=top,
+                    ticks=[(top * i / 4, percent(top * i / 4)) for i in range(5)],
+                    texts=[["none" if v is None else percent(v, 1) for v in row] for row in rows],
+                ),
+            )
+        )
+    return Atlas(words, "", tuple(maps))
+
+
+def _heads(section: Section, found: Sequence[tuple[Series, list[list[int]]]]) -> Atlas:
+    """Return maps of heads: the darker, the smaller the circuits that a head still belongs to."""
+    maps = []
+    for index, (one, levels) in enumerate(found):
+        smallest = _circuits(section, one)
+        last = max(level for row in levels for level in row)
+        inner = [
+            f"{block}.{head}"
+            for block, row in enumerate(levels)
+            for head, level in enumerate(row)
+            if level == last
+        ]
+        drawing = _drawn(
+            section,
+            one,
+            index,
+            levels,
+            [str(head) for head in range(len(levels[0]))],
+            legend=f"smallest circuit it belongs to, share {section.sizes.verb}",
+            column_title="head",
+            description=f"In the circuit of {smallest[last]}, by block and head: "
+            f"{', '.join(inner[:_NAMED])}{' and more' if len(inner) > _NAMED else ''}.",
+            top=len(smallest) - 1,
+            ticks=list(enumerate(smallest)),
+            texts=[[smallest[level] for level in row] for row in levels],
+        )
+        maps.append((one, drawing))
+    return Atlas("the smallest circuit that each attention head belongs to", "", tuple(maps))
+
+
+def _drawn(
+    section: Section,
+    series: Series,
+    index: int,
+    matrix: Sequence[Sequence[float | None]],
+    columns: Sequence[str],
+    *,
+    legend: str,
+    column_title: str = "",
+    description: str = "",
+    top: float,
+    ticks: Sequence[tuple[float, str]],
+    texts: Sequence[Sequence[str]],
+) -> str:
+    return heatmap(
+        matrix,
+        [str(block) for block in range(len(matrix))],
+        columns,
+        f"Where the circuit of {series.label} lies",
+        legend,
+        description=description,
+        row_title="block",
+        column_title=column_title,
+        top=top,
+        ticks=ticks,
+        texts=texts,
+        form=percent,
+        name=f"{section.id}-map-{index}",
+    )
+
+
+def _circuits(section: Section, series: Series) -> list[str]:
+    """Return the sizes of the circuits that a sketch tells apart, from everything down."""
+    amounts = next(run.result.spec.amounts for run in series.runs if run.result.sketch)
+    sizes = {1.0, *(section.sizes.size(amount) for amount in amounts)}
+    return [percent(round(size, 4)) for size in sorted(sizes, reverse=True) if size > 0]
+
+
+def _head_levels(section: Section, series: Series) -> list[list[int]]:
+    """Return, by block and head, the position among `_circuits` of the smallest it belongs to."""
+    sketch, kept = series.whole.sketch, series.whole.kept
+    blocks = max((len(row) for roles in kept.values() for row in roles.values()), default=0)
+    if section.spec.unit != "head" or not sketch or sketch.stride > 1 or not blocks:
+        return []
+    if sketch.units % blocks:
+        return []
+    amounts = next(run.result.spec.amounts for run in series.runs if run.result.sketch)
+    counts = [int(level, 36) for level in sketch.levels]
+    if section.spec.removal == "highest":
+        counts = [len(amounts) - count for count in counts]
+    # Every head belongs to the whole, whether or not an amount is that large.
+    whole = any(section.sizes.size(amount) == 1 for amount in amounts)
+    top = len(_circuits(section, series)) - 1
+    levels = [max(0, min(top, count - whole)) for count in counts]
+    heads = sketch.units // blocks
+    return [levels[block * heads : (block + 1) * heads] for block in range(blocks)]
+
+
+def _shares(section: Section, series: Series, amount: float) -> Shares:
+    """Return the share of every role in every block that belongs to the circuit.
+
+    Roles that are never pruned are left out; those that are pruned together share a column.
+    """
+    kept = series.whole.kept
+    dense, here = kept.get(0.0), kept.get(amount)
+    if not dense or not here:
+        return {}
+    lowest = section.spec.removal == "lowest"
+    columns: dict[tuple[float | None, ...], list[str]] = {}
+    for role, row in sorted(here.items(), key=lambda pair: _place(pair[0])):
+        if all(other.get(role) == dense.get(role) for other in kept.values()):
+            continue
+        whole = dense.get(role, ())
+        if len(whole) != len(row):
+            return {}
+        shares = [_share(left, full, lowest) for left, full in zip(row, whole, strict=True)]
+        columns.setdefault(tuple(shares), []).append(role.replace("-", " "))
+    return {", ".join(roles): shares for shares, roles in columns.items()}
+
+
+def _place(role: str) -> tuple[int, str]:
+    """Return where a role stands in the order of a block; an unknown one stands last."""
+    known = [str(one) for one in Role]
+    return (known.index(role) if role in known else len(known), role)
+
+
+def _share(left: int, full: int, lowest: bool) -> float | None:
+    if not full:
+        return None
+    return left / full if lowest else 1 - left / full
+
+
+def _nice(share: float) -> float:
+    """Return a round share that is no less."""
+    unit = 10.0 ** math.floor(math.log10(share))
+    return min(1.0, next(f * unit for f in (1, 2, 4, 6, 8, 10) if f * unit >= share * 0.999))

@@ -1,0 +1,115 @@
+"""Overlap: how alike the circuits of different scorers are, from their sketches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sparc3_bench.leaderboard.series import seeds
+
+if TYPE_CHECKING:
+    from sparc3_bench.leaderboard.series import Series
+    from sparc3_bench.leaderboard.tables import Section
+    from sparc3_bench.record.result import Sketch
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """The Jaccard indices of every two series at one size.
+
+    Attributes
+    ----------
+    amount
+        The amount of that size.
+    chance
+        What two circuits of that size, drawn at random, would share.
+    series
+        In the order of the section.
+    rows
+        For every series after the first, its index with each of those before it.
+    sampled, units
+        How many of how many units were compared.
+    """
+
+    amount: float
+    chance: float
+    series: tuple[Series, ...]
+    rows: tuple[tuple[float, ...], ...]
+    sampled: int
+    units: int
+
+    @property
+    def has_seeds(self) -> bool:
+        """Whether some series has several seeds, of which one is compared."""
+        return any(len(seeds(one.runs)) > 1 for one in self.series)
+
+
+def overlap(left: Sketch, right: Sketch, kept_at: int, *, removed: bool = False) -> float:
+    """Return the Jaccard index of two circuits: units in both over units in either.
+
+    An estimate from every `stride`-th unit; 1 where neither circuit has any of them.
+
+    Parameters
+    ----------
+    left, right
+        Sketches of the same units at the same amounts.
+    kept_at
+        Position among the amounts. Circuits are nested, so a unit is kept there when its level,
+        the number of amounts at which it is kept, is larger.
+    removed
+        Whether to compare what is removed there instead of what is kept.
+
+    Raises
+    ------
+    ValueError
+        When the sketches are of different units.
+    """
+    if (left.units, left.stride, len(left.levels)) != (
+        right.units,
+        right.stride,
+        len(right.levels),
+    ):
+        raise ValueError("Only sketches of the same units can be compared.")
+    both = either = 0
+    for one, other in zip(left.levels, right.levels, strict=True):
+        mine = (int(one, 36) > kept_at) != removed
+        its = (int(other, 36) > kept_at) != removed
+        both += mine and its
+        either += mine or its
+    return both / either if either else 1.0
+
+
+def overlaps(section: Section) -> tuple[Overlap, ...]:
+    """Return the overlaps between the series of a section at sizes near 10 % and 1 %.
+
+    Only series whose sketches are of the same units at the same amounts are compared; of a series
+    with several seeds, the first.
+    """
+    alike: dict[tuple[int, int, tuple[float, ...]], list[tuple[Series, Sketch]]] = {}
+    for one in section.series:
+        sketch = one.whole.sketch
+        if sketch:
+            amounts = next(r.result.spec.amounts for r in one.runs if r.result.sketch)
+            alike.setdefault((sketch.units, sketch.stride, amounts), []).append((one, sketch))
+    sizes, removed = section.sizes, section.spec.removal == "highest"
+    found = []
+    for (units, _, amounts), pairs in alike.items():
+        for amount in sizes.compared():
+            if len(pairs) < 2 or amount not in amounts:
+                continue
+            at = amounts.index(amount)
+            rows = [
+                tuple(overlap(sketch, other, at, removed=removed) for _, other in pairs[:index])
+                for index, (_, sketch) in enumerate(pairs)
+            ]
+            found.append(
+                Overlap(
+                    amount=amount,
+                    chance=sizes.size(amount) / (2 - sizes.size(amount)),
+                    series=tuple(one for one, _ in pairs),
+                    rows=tuple(rows[1:]),
+                    sampled=len(pairs[0][1].levels),
+                    units=units,
+                )
+            )
+    return tuple(found)

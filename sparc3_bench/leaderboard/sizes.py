@@ -1,0 +1,135 @@
+"""Sizes: amounts as sizes of circuits, and as the page writes them."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import TYPE_CHECKING
+
+from sparc3_bench.leaderboard.words import percent, units
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sparc3_bench.leaderboard.series import Series
+    from sparc3_bench.record.spec import RunSpec
+
+EMPTY = "∅"
+"""The size of nothing."""
+
+_SMALL = 0.1
+"""Smaller circuits than this cannot be told apart on a linear axis."""
+
+
+class Sizes:
+    """The amounts of a section as what is kept, or as what is removed when the highest go.
+
+    Parameters
+    ----------
+    spec
+        What the runs of the section share.
+    amounts
+        Every amount of the section, rising.
+    series
+        Say how much of the scope was removed where amounts are counts.
+    """
+
+    def __init__(self, spec: RunSpec, amounts: Sequence[float], series: Sequence[Series]) -> None:
+        self._spec = spec
+        self._removed = {amount: _removed(spec, amount, series) for amount in amounts}
+        sizes = [self.size(amount) for amount in amounts]
+        self.is_log = any(0 < size < _SMALL for size in sizes) and 0 in sizes
+        """Whether the amounts crowd towards no circuit at all, which is there too."""
+
+    @property
+    def verb(self) -> str:
+        """What happens to the circuit."""
+        return "kept" if self._spec.removal == "lowest" else "removed"
+
+    @property
+    def smallest(self) -> float:
+        """The smallest circuit that is not empty."""
+        return min(size for size in map(self.size, self._removed) if size > 0)
+
+    @property
+    def axis(self) -> str:
+        """The title of the axis of a chart."""
+        if self.is_log:
+            return f"Circuit size: share of the scope {self.verb}, log"
+        if self._spec.amount_kind == "count":
+            return f"{units(self._spec).capitalize()} removed"
+        return "Sparsity: share of the weights in scope removed"
+
+    @property
+    def heading(self) -> str:
+        """What the columns of a table go by."""
+        if self.is_log:
+            return f"by the share {self.verb}"
+        return f"by {units(self._spec)} removed" if self._is_count else "by sparsity"
+
+    def removed(self, amount: float) -> float:
+        """Return the share of the scope that is removed at an amount."""
+        return self._removed.get(amount, 0.0)
+
+    def size(self, amount: float) -> float:
+        """Return the size of the circuit at an amount, as a share of the scope."""
+        removed = self.removed(amount)
+        return round(1 - removed, 9) if self._spec.removal == "lowest" else removed
+
+    def is_apart(self, amount: float) -> bool:
+        """Return whether an amount stands apart at the edge of its axis."""
+        return self.is_log and self.size(amount) == 0
+
+    def nearest(self, size: float) -> float | None:
+        """Return the amount whose circuit is nearest in size, or None where all are trivial."""
+        proper = [amount for amount in self._removed if 0 < self.size(amount) < 1]
+        return min(proper, key=lambda a: abs(math.log(self.size(a) / size)), default=None)
+
+    def compared(self) -> tuple[float, ...]:
+        """Return the amounts at which circuits are compared: the nearest to sizes 10 % and 1 %."""
+        found = [amount for size in (0.1, 0.01) if (amount := self.nearest(size)) is not None]
+        return tuple(dict.fromkeys(found))
+
+    def text(self, amount: float) -> str:
+        """Return an amount as the columns of the tables and the ticks of the charts have it."""
+        if self.is_log:
+            return percent(self.size(amount)) if self.size(amount) > 0 else EMPTY
+        return f"{amount:,.6g}" if self._is_count else percent(amount)
+
+    def words(self, amount: float) -> str:
+        """Return an amount with what it is an amount of."""
+        if self.is_log:
+            return f"{self.text(amount)} {self.verb}"
+        if self._is_count:
+            return f"{self.text(amount)} {units(self._spec, amount)} removed"
+        return f"{self.text(amount)} sparsity"
+
+    def share(self, amount: float) -> str:
+        """Return the size of the circuit at an amount, with what happens to it."""
+        return f"{percent(round(self.size(amount), 4))} {self.verb}"
+
+    def focus(self, amounts: Sequence[float]) -> float:
+        """Return the amount at which everything beyond the first metric is shown."""
+        if self.is_log and (nearest := self.nearest(0.1)) is not None:
+            return nearest
+        pruned = [amount for amount in amounts if amount > 0] or list(amounts)
+        return 0.5 if 0.5 in pruned else pruned[len(pruned) // 2]
+
+    def order(self, common: Sequence[float]) -> float | None:
+        """Return the amount that orders the rows, of those that all of them have."""
+        if self.is_log:
+            proper = [amount for amount in common if 0 < self.size(amount) < 1]
+            if proper:
+                return min(proper, key=lambda a: abs(math.log(self.size(a) / 0.1)))
+        return 0.5 if 0.5 in common else max(common, default=None)
+
+    @property
+    def _is_count(self) -> bool:
+        return self._spec.amount_kind == "count"
+
+
+def _removed(spec: RunSpec, amount: float, series: Sequence[Series]) -> float:
+    if spec.amount_kind == "fraction":
+        return amount
+    found = [one.achieved[amount][0].centre for one in series if amount in one.achieved]
+    return statistics.median_low(found)

@@ -1,0 +1,97 @@
+"""Values: numbers of several seeds as one, with what is known of their uncertainty."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sparc3_bench.record.result import Point
+
+Interval = tuple[float, float]
+"""The lower and the upper end."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """One number of a series.
+
+    Attributes
+    ----------
+    centre
+        The mean over the seeds; for a control, the median.
+    low, high
+        The range over the seeds.
+    error
+        The standard error over the evaluation windows, in the unit of the number; only where no
+        interval was recorded.
+    interval
+        The 95 % interval over samples; of several seeds, the mean (of a control, the median) of
+        the ends, as the seeds' sampling errors rise and fall together.
+    """
+
+    centre: float
+    low: float
+    high: float
+    error: float | None = None
+    interval: Interval | None = None
+
+
+def merged(
+    numbers: Sequence[float], control: bool, intervals: Sequence[Interval | None] = ()
+) -> Value:
+    """Return the numbers of several seeds as one; an interval if every one has its own."""
+    ends = [interval for interval in intervals if interval is not None]
+    interval = None
+    if ends and len(ends) == len(numbers):
+        lows, highs = zip(*ends, strict=True)
+        interval = (_centre(lows, control), _centre(highs, control))
+    return Value(_centre(numbers, control), min(numbers), max(numbers), interval=interval)
+
+
+def metric(points: Sequence[Point], name: str, control: bool) -> Value:
+    """Return a metric of the points of several seeds at one amount."""
+    value = merged(
+        [point.metrics[name] for point in points],
+        control,
+        [point.intervals.get(name) for point in points],
+    )
+    if name != "perplexity" or value.interval is not None:
+        return value
+    relative = _log_error([point.samples.get("loss", ()) for point in points])
+    if relative is None or not math.isfinite(relative * value.centre):
+        return value
+    return replace(value, error=relative * value.centre)
+
+
+def pooled(controls: Iterable[Sequence[float]]) -> tuple[float, ...]:
+    """Return the numbers of the random circuits of several seeds; the same circuits count once."""
+    return tuple(number for control in dict.fromkeys(map(tuple, controls)) for number in control)
+
+
+def is_better(value: float, others: Sequence[float], direction: str) -> bool:
+    """Return whether `value` lies outside the range of `others`, on the better side."""
+    return value < min(others) if direction == "lower" else value > max(others)
+
+
+def _centre(numbers: Sequence[float], control: bool) -> float:
+    if control:
+        return statistics.median(numbers)
+    # Divided before adding: the sum of two very large perplexities would overflow.
+    mean = sum(number / len(numbers) for number in numbers)
+    return min(max(mean, min(numbers)), max(numbers))
+
+
+def _log_error(losses: Sequence[Sequence[float]]) -> float | None:
+    """Return the standard error over windows of the log-perplexity, averaged over the seeds."""
+    if len({len(one) for one in losses}) != 1 or len(losses[0]) < 2:
+        return None
+    windows = [sum(loss / len(window) for loss in window) for window in zip(*losses, strict=True)]
+    try:
+        return float(statistics.stdev(windows)) / math.sqrt(len(windows))
+    except OverflowError:
+        return None

@@ -1,0 +1,173 @@
+"""Whole: the numbers of a series that belong to no single point of its curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sparc3_bench.leaderboard.values import Value, merged, pooled
+from sparc3_bench.leaderboard.words import titled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sparc3_bench.record.result import EstimateRecord, Found, MetricRecord, Result, Sketch
+
+
+@dataclass(frozen=True)
+class Smallest:
+    """The circuit that was found: its share of the scope, its units, and its metric."""
+
+    title: str
+    metric_title: str
+    size: Value
+    units: Value | None
+    metric: Value
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What the runs of a series say beyond their points.
+
+    Attributes
+    ----------
+    metrics
+        How to read the numbers of `curve`.
+    curve
+        Numbers of the whole curve.
+    controls
+        The same numbers of the random controls of all seeds.
+    found
+        The smallest circuit that reaches the task's bar.
+    spearman
+        Mean rank correlation with the rankings of other reference seeds.
+    jaccard
+        By amount, what the circuit shares with those of other reference seeds, on average.
+    sketch
+        That of the first seed.
+    kept
+        By amount and role, the weights kept in every block; of the first seed.
+    """
+
+    metrics: tuple[MetricRecord, ...]
+    curve: Mapping[str, Value]
+    controls: Mapping[str, tuple[float, ...]]
+    found: Smallest | None
+    spearman: Value | None
+    jaccard: Mapping[float, Value]
+    sketch: Sketch | None
+    kept: Mapping[float, Mapping[str, tuple[int, ...]]]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing for the table of whole curves."""
+        return not self.curve and self.found is None and self.spearman is None
+
+
+def whole(results: Sequence[Result], control: bool) -> Whole:
+    """Return what the newest runs of every seed, in order of seed, say together."""
+    curves: dict[str, list[EstimateRecord]] = {}
+    for result in results:
+        for name, estimate in result.curve.items():
+            curves.setdefault(name, []).append(estimate)
+    compared = [result for result in results if result.stability]
+    first = next((result for result in results if any(p.kept for p in result.points)), None)
+    return Whole(
+        metrics=results[0].curve_metrics,
+        curve={
+            name: merged([e.value for e in found], control, [_interval(e) for e in found])
+            for name, found in curves.items()
+        },
+        controls={
+            name: pooled(estimate.control for estimate in found) for name, found in curves.items()
+        },
+        found=_smallest([r for r in results if r.found is not None], control),
+        spearman=merged([_mean([s.spearman for s in r.stability]) for r in compared], control)
+        if compared
+        else None,
+        jaccard=_jaccard(compared, control),
+        sketch=next((result.sketch for result in results if result.sketch), None),
+        kept={p.amount.requested: p.kept for p in first.points if p.kept} if first else {},
+    )
+
+
+def circuit_jaccard(kept: float, removed: float) -> float:
+    """Return the Jaccard index of two removed sets from that of the kept ones, equally large.
+
+    Parameters
+    ----------
+    kept
+        Jaccard index of what the two keep.
+    removed
+        The share of all units that each removes.
+    """
+    if not 0 < removed < 1:
+        return 1.0
+    # Outside both kept sets: all, less the two, plus what they share.
+    shared = 1 - 2 * (1 - removed) + 2 * (1 - removed) * kept / (1 + kept)
+    return max(0.0, min(1.0, shared / (2 * removed - shared)))
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    return sum(numbers) / len(numbers)
+
+
+def _interval(estimate: EstimateRecord) -> tuple[float, float] | None:
+    if estimate.low is None or estimate.high is None:
+        return None
+    return estimate.low, estimate.high
+
+
+def _smallest(results: Sequence[Result], control: bool) -> Smallest | None:
+    founds = [result.found for result in results if result.found]
+    if not founds:
+        return None
+    # Another bar is another question: only the first one's is answered.
+    same = [
+        (result, found)
+        for result, found in zip(results, founds, strict=True)
+        if (found.metric, found.at_least) == (founds[0].metric, founds[0].at_least)
+    ]
+    titles = {metric.name: titled(metric) for metric in results[0].metrics}
+    units = [left for result, found in same if (left := _units_left(result, found)) is not None]
+    return Smallest(
+        title=founds[0].title,
+        metric_title=titles.get(founds[0].metric, founds[0].metric),
+        size=merged([1 - found.point.amount.in_scope for _, found in same], control),
+        units=merged(units, control) if len(units) == len(same) else None,
+        metric=merged(
+            [found.point.metrics[found.metric] for _, found in same],
+            control,
+            [found.point.intervals.get(found.metric) for _, found in same],
+        ),
+    )
+
+
+def _units_left(result: Result, found: Found) -> float | None:
+    removed, every = found.point.amount.units_removed, _units(result)
+    return None if removed is None or every is None else float(every - removed)
+
+
+def _units(result: Result) -> int | None:
+    """Return how many units are ranked, from whichever record says so."""
+    if result.sketch:
+        return result.sketch.units
+    emptied = [p.amount.units_removed for p in result.points if p.amount.in_scope == 1]
+    return emptied[0] if emptied else None
+
+
+def _jaccard(results: Sequence[Result], control: bool) -> dict[float, Value]:
+    by_amount: dict[float, list[float]] = {}
+    for result in results:
+        every = _units(result)
+        for index, point in enumerate(result.points):
+            amount = point.amount
+            rows = [one.jaccard[index] for one in result.stability if index < len(one.jaccard)]
+            if result.spec.removal == "highest":
+                gone = amount.in_scope
+                if every and amount.units_removed is not None:
+                    gone = amount.units_removed / every
+                rows = [circuit_jaccard(row, gone) for row in rows]
+            if rows:
+                by_amount.setdefault(amount.requested, []).append(_mean(rows))
+    return {amount: merged(rows, control) for amount, rows in by_amount.items()}
