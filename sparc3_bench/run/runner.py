@@ -114,7 +114,8 @@ class Session:
             key = store.attribution_key(cell.spec, purpose)
             path = self.cache / "scores" / f"{key}.safetensors"
             if kept := store.read_scores(path):
-                maps[purpose] = kept[0]
+                # The file is in order of the alphabet; ties are broken in that of the model.
+                maps[purpose] = checked(kept[0], self.view.weights(), cell.scorer.name)
                 cost = added(cost, kept[1])
                 continue
             view = self.view

@@ -48,7 +48,7 @@ class IoiCircuit(Task):
         On how many of the test prompts random controls are measured.
     general_text, general_windows, general_length
         Text on which specificity is measured, as for task `compression`; how many windows of it
-        (0: none) and how many tokens each.
+        and how many tokens each.
     """
 
     name = "ioi-circuit"
@@ -90,9 +90,8 @@ class IoiCircuit(Task):
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            least = 0 if field.name == "general_windows" else 1
-            if isinstance(value, int) and value < least:
-                raise Sparc3Error(f"`{field.name}` must be at least {least}, got {value}.")
+            if isinstance(value, int) and value < 1:
+                raise Sparc3Error(f"`{field.name}` must be at least 1, got {value}.")
         if self.general_length < 2:
             raise Sparc3Error(
                 f"`general_length` must be at least 2 tokens, got {self.general_length}."
@@ -162,7 +161,7 @@ class IoiCircuit(Task):
                     f"{len(shared)} of the {part} prompts are test prompts, too; a circuit must "
                     "not be judged on what it was found with. Give other prompts."
                 )
-        windows, described = self._general(tokenizer, cache)
+        windows, general = self._general(tokenizer, cache)
         return PreparedIoi(
             reference=drawn["reference"][1],
             selection=drawn["selection"][1],
@@ -171,22 +170,19 @@ class IoiCircuit(Task):
             windows=windows,
             datasets=(
                 *(record for _, _, record in drawn.values()),
-                *described,
+                general,
             ),
         )
 
     def _general(
         self, tokenizer: Any, cache: Path
-    ) -> tuple[list[list[int]], tuple[DatasetRecord, ...]]:
+    ) -> tuple[list[list[int]], DatasetRecord]:
         from sparc3_tasks.compression import data
 
-        if self.general_windows == 0:
-            return [], ()
         text = data.read_text(self.general_text, cache)
         cut = data.cut(text, tokenizer, self.general_length, self.general_windows)
         windows = data.spread(cut, self.general_windows)
-        choice = "evenly spaced over the text"
-        return windows, (data.record("general", text, windows, choice),)
+        return windows, data.record("general", text, windows, "evenly spaced over the text")
 
     def _draw(
         self, part: str, tokenizer: Any, seed: int, names: Sequence[str], dropped: Sequence[str]
