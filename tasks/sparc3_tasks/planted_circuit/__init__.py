@@ -1,0 +1,205 @@
+"""Planted circuit: scores judged against a circuit that is known, in a model trained for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparc3_bench import (
+    Evaluation,
+    Means,
+    Metric,
+    ModelSource,
+    PreparedTask,
+    Sparc3Error,
+    Task,
+    hookimpl,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sparc3_bench import DatasetRecord, Estimate, ModelView, ReferenceSamples, ScoreMap, Unit
+    from sparc3_tasks.ioi_circuit.tokens import Tokenized
+
+_FOLDER = Path(__file__).with_name("model")
+
+
+class PlantedIoi(ModelSource):
+    """Two blocks that solve IOI and sums modulo ten, and noise that reaches no output."""
+
+    name = "planted-ioi"
+    title = "Planted IOI"
+    label = "trained for the task, with planted noise"
+    licence = "Apache-2.0"
+
+    def fetch(self, cache: Path) -> Path:
+        """Return the folder that is installed with this file."""
+        return _FOLDER
+
+
+@dataclass(frozen=True)
+class PlantedCircuit(Task):
+    """How well scores find the weights, neurons and heads that are known to be the circuit.
+
+    Parameters
+    ----------
+    reference_count, test_count
+        How many prompts steer the scores, and how many the pruned models are measured on.
+    """
+
+    name = "planted-circuit"
+    title = "Planted circuit"
+    version = 1
+    metrics = (
+        Metric("accuracy", "higher", "1", "Accuracy, IO before S"),
+        Metric("logit_difference", "higher", "logits", "Logit difference"),
+    )
+    curve_metrics = (
+        Metric("auroc", "higher", "1", "AUROC against the true circuit"),
+        Metric("average_precision", "higher", "1", "Average precision against the true circuit"),
+    )
+    amounts = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.988)
+    default_objective = "logit-difference"
+
+    reference_count: int = 64
+    test_count: int = 200
+
+    def __post_init__(self) -> None:
+        for name in ("reference_count", "test_count"):
+            value = getattr(self, name)
+            if not 1 <= value <= 2000:
+                raise Sparc3Error(f"`{name}` must be at least 1 and at most 2000, got {value}.")
+
+    def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
+        """Return the means over prompts."""
+        return {metric.name: means[metric.name] for metric in self.metrics}
+
+    def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedPlanted:
+        """Draw the prompts; refuse a model that does not speak the language."""
+        from sparc3_tasks.ioi_circuit import tokens
+        from sparc3_tasks.planted_circuit import data
+
+        if tokenizer.get_vocab() != data.vocabulary():
+            raise Sparc3Error(_refusal(model_id))
+        drawn, described = {}, []
+        for part, count, drawn_with in (
+            ("reference", self.reference_count, seed),
+            ("test", self.test_count, 0),
+        ):
+            prompts = data.ioi_prompts(part, count, drawn_with)
+            drawn[part] = tokens.tokenize(tokenizer, prompts, str)
+            purpose = "evaluation" if part == "test" else part
+            source = f"the language of {PlantedIoi.name}, part '{part}'"
+            choice = f"drawn with seed {drawn_with}"
+            described.append(tokens.record(purpose, source, prompts, drawn[part], choice))
+        return PreparedPlanted(drawn["reference"], drawn["test"], tuple(described))
+
+
+@dataclass(frozen=True)
+class PreparedPlanted(PreparedTask):
+    """The prompts in memory."""
+
+    reference: Sequence[Tokenized]
+    test: Sequence[Tokenized]
+    datasets: tuple[DatasetRecord, ...]
+    has_counterparts = True
+
+    def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
+        """Return the reference prompts with their two answers."""
+        from sparc3_bench import ReferenceSamples
+        from sparc3_bench.errors import UnknownNameError
+        from sparc3_tasks.ioi_circuit.measure import OBJECTIVES
+
+        if objective not in OBJECTIVES:
+            raise UnknownNameError("objective", objective, OBJECTIVES)
+        return {
+            "task": ReferenceSamples(
+                [prompt.ids for prompt in self.reference],
+                OBJECTIVES[objective],
+                targets=[(prompt.io, prompt.s) for prompt in self.reference],
+            )
+        }
+
+    def evaluate(
+        self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
+    ) -> Evaluation:
+        """Measure every test prompt."""
+        from sparc3_tasks.ioi_circuit.measure import measure_prompts
+
+        total = len(self.test)
+        samples, memory = measure_prompts(
+            model,
+            self.test,
+            None if dense is None else dense.memory,
+            lambda done: progress(done, total),
+        )
+        kept = {metric.name: samples[metric.name] for metric in PlantedCircuit.metrics}
+        return Evaluation(kept, memory if dense is None else None)
+
+    def judge(self, model: ModelView, scores: ScoreMap, unit: Unit) -> Mapping[str, Estimate]:
+        """Return how well the scores rank what is the circuit above what is not.
+
+        Only what there is to remove is judged: a weight that is not zero, a neuron or head that
+        has such weights.
+        """
+        import numpy as np
+
+        from sparc3_bench import ScoreMap, unit_scores
+        from sparc3_tasks.planted_circuit.layout import Kind
+        from sparc3_tasks.planted_circuit.ranking import estimates
+
+        kinds = known(model, scores)
+        present = {name: (codes != Kind.ABSENT).float() for name, codes in kinds.items()}
+        circuit = {name: (codes == Kind.CIRCUIT).float() for name, codes in kinds.items()}
+        ranked: Mapping[str, Tensor] = scores
+        if unit != "weight":
+            ranked, present, circuit = (
+                unit_scores(values, model, unit)
+                for values in (scores, ScoreMap(present), ScoreMap(circuit))
+            )
+        judged = {name: values > 0 for name, values in present.items()}
+        chosen = [ranked[name].cpu()[mask].double().numpy() for name, mask in judged.items()]
+        truth = [(circuit[name] > 0)[mask].numpy() for name, mask in judged.items()]
+        return estimates(np.concatenate(chosen), np.concatenate(truth))
+
+
+def known(model: ModelView, scores: ScoreMap) -> dict[str, Tensor]:
+    """Return the kind of every weight that has a score; see `layout.Kind`.
+
+    Raises
+    ------
+    Sparc3Error
+        When this is not the model whose circuit is known.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    truth = load_file(_FOLDER / "truth.safetensors")
+    weights = model.weights()
+    for name in scores:
+        matrix = weights[name].matrix.cpu()
+        if name not in truth or not torch.equal(matrix != 0, truth[name] != 0):
+            raise Sparc3Error(_refusal(model.config.name_or_path))
+    return {name: truth[name] for name in scores}
+
+
+def _refusal(model_id: str) -> str:
+    return (
+        f"Task '{PlantedCircuit.name}' knows the circuit of model '{PlantedIoi.name}' alone, not "
+        f"of '{model_id}'; add `--model {PlantedIoi.name}`."
+    )
+
+
+@hookimpl
+def sparc3_register_tasks() -> list[type[Task]]:
+    """Register the task."""
+    return [PlantedCircuit]
+
+
+@hookimpl
+def sparc3_register_models() -> list[type[ModelSource]]:
+    """Register the model."""
+    return [PlantedIoi]
