@@ -12,7 +12,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from sparc3_bench.conventions import AGGREGATIONS as AGGREGATIONS
+from sparc3_bench.conventions import Ablation as Ablation
+from sparc3_bench.conventions import Aggregation as Aggregation
+from sparc3_bench.conventions import AmountKind as AmountKind
+from sparc3_bench.conventions import Group as Group
+from sparc3_bench.conventions import Part as Part
+from sparc3_bench.conventions import Removal as Removal
+from sparc3_bench.conventions import Schedule as Schedule
+from sparc3_bench.conventions import Scope as Scope
+from sparc3_bench.conventions import Unit as Unit
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,47 +33,8 @@ if TYPE_CHECKING:
     from sparc3_bench.model.view import ModelView
     from sparc3_bench.record.spec import DatasetRecord
 
-Unit = Literal["weight", "neuron", "head"]
-"""What is removed as a whole: one weight, one MLP neuron, one attention head."""
-
-Group = Literal["row", "layer", "model"]
-"""The set ranked together: one output row, one matrix (or one block's units), everything."""
-
-Schedule = Literal["one-shot", "blockwise"]
-"""Scores of the dense model, or of each block behind the blocks already pruned."""
-
-Scope = Literal["all", "attention", "mlp"]
-"""Which matrices of the decoder blocks may be pruned. Embeddings and `lm_head` never are."""
-
-Ablation = Literal["zero", "mean", "resample"]
-"""What removed weights read in place of their inputs: nothing, the mean of those inputs over the
-reference samples, or what they are when the dense model runs the corrupted counterpart. Zero is
-pruning; for neurons and heads the other two are activation patching."""
-
-Removal = Literal["lowest", "highest"]
-"""Which end of the ranking goes. `highest` at amount x removes exactly what `lowest` at 1 - x
-keeps: the circuit goes and the rest stays."""
-
-AmountKind = Literal["fraction", "count"]
-"""Whether an amount is a fraction of each comparison group or a number of units in all."""
-
-Part = Literal["test", "selection", "control"]
-"""What a task measures on: reported; chosen by; random controls, which may be a sample of test."""
-
-Aggregation = Literal["signed-mean", "abs-of-mean", "mean-of-abs", "token-abs", "token-rms"]
-"""How contributions of samples and tokens are combined into one score a weight.
-
-Over samples ``s``, with ``G_s = g_s.T @ a_s`` the gradient of a matrix with inputs ``a`` and output
-gradients ``g``: `signed-mean` is mean(G), `abs-of-mean` is abs(mean(G)), `mean-of-abs` is
-mean(abs(G)). Over tokens: `token-abs` is mean(abs(g).T @ abs(a)) and `token-rms` is
-sqrt(mean((g²).T @ (a²))), means over samples of sums over tokens.
-"""
-
 Means = Mapping[str, Any]
 """Mean of each kind of per-sample measurement: a number, or an array over bootstrap replicates."""
-
-AGGREGATIONS: tuple[str, ...] = get_args(Aggregation)
-"""The names above."""
 
 
 class Role(enum.StrEnum):

@@ -93,8 +93,9 @@ def test_every_aggregation_is_explained():
 def test_every_citation_key_is_in_the_bibliography():
     keys = set(re.findall(r"@\w+\{(\w+),", (ROOT / "references.bib").read_text()))
     cited = set()
-    for path in [*ROOT.glob("plugins/**/*.py"), *ROOT.glob("tasks/**/*"), *ROOT.glob("**/*.md")]:
-        if path.is_file() and not {".venv", "build"} & set(path.parts) and path.suffix != ".pyc":
+    code = [*ROOT.glob("sparc3_bench/**/*.py"), *ROOT.glob("plugins/**/*.py")]
+    for path in [*code, *ROOT.glob("tasks/**/*.py"), *ROOT.glob("**/*.md")]:
+        if not {".venv", "build"} & set(path.parts):
             groups = re.findall(r"\[((?:[a-z]+\d{4}[a-z]*[^\]\n]*))\]", path.read_text())
             cited |= {key for group in groups for key in re.findall(r"[a-z]+\d{4}[a-z]*", group)}
     assert cited
