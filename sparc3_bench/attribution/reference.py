@@ -59,7 +59,8 @@ class Batch:
     @property
     def labels(self) -> Tensor:
         """The next token at every position, ``[samples, tokens - 1]``; -100 where none is."""
-        return self.input_ids[:, 1:].masked_fill(self.attention_mask[:, 1:] == 0, -100)
+        known = (self.attention_mask[:, 1:] != 0) & (self.attention_mask[:, :-1] != 0)
+        return self.input_ids[:, 1:].masked_fill(~known, -100)
 
 
 Objective = Callable[[Tensor, Batch], Tensor]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.model.masking import KeepMask, holding, masked, without
+from sparc3_bench.model.masking import KeepMask, check_mask, holding, masked, without
 from sparc3_bench.model.weights import PrunableWeight
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def mean_ablated(
     with ExitStack() as stack:
         for name, mask in keep.weights.items():
             weight = weights[name]
-            removed = without(weight.matrix, ~mask).to(means[name].dtype)
+            removed = _removed(weight, mask).to(means[name].dtype)
             offset = (removed @ means[name]).to(weight.matrix.dtype)
             stack.enter_context(_adding(weight, _constant(offset)))
         stack.enter_context(masked(weights, KeepMask(keep.weights)))
@@ -70,8 +70,7 @@ class Resampling:
         self._weights = {name: weights[name] for name in keep.weights}
         self._dense = [(w.parameter, w.parameter.data) for w in self._weights.values()]
         self._removed = {
-            name: without(weight.matrix, ~keep.weights[name])
-            for name, weight in self._weights.items()
+            name: _removed(weight, keep.weights[name]) for name, weight in self._weights.items()
         }
         self._keep = keep
         self._inputs: dict[nn.Module, Tensor] = {}
@@ -120,6 +119,11 @@ class Resampling:
             return functional.linear(self._inputs[module], self._removed[name])
 
         return contribution
+
+
+def _removed(weight: PrunableWeight, keep: Tensor) -> Tensor:
+    check_mask(keep, weight.matrix, f"`{weight.name}`")
+    return without(weight.matrix, ~keep)
 
 
 def _constant(offset: Tensor) -> Callable[[nn.Module], Tensor | None]:

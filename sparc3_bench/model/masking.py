@@ -51,13 +51,13 @@ def masked(weights: Mapping[str, PrunableWeight], keep: KeepMask) -> Iterator[No
     pruned: list[tuple[nn.Parameter, Tensor]] = []
     for name, mask in keep.weights.items():
         weight = weights[name]
-        _check(mask, weight.matrix, f"`{name}`")
+        check_mask(mask, weight.matrix, f"`{name}`")
         stored = mask.T if weight.transposed else mask
         pruned.append((weight.parameter, without(weight.parameter, stored)))
     for name, mask in keep.biases.items():
         bias = weights[name].module.bias
         if isinstance(bias, nn.Parameter):
-            _check(mask, bias, f"the bias of `{name}`")
+            check_mask(mask, bias, f"the bias of `{name}`")
             pruned.append((bias, without(bias, mask)))
     with holding(pruned):
         yield
@@ -86,7 +86,14 @@ def without(values: Tensor, keep: Tensor) -> Tensor:
     return ones.bitwise_and_(values.detach().view(whole)).view(values.dtype)
 
 
-def _check(keep: Tensor, values: Tensor, what: str) -> None:
+def check_mask(keep: Tensor, values: Tensor, what: str) -> None:
+    """Refuse a keep-mask that does not fit what it is for.
+
+    Raises
+    ------
+    Sparc3Error
+        Naming both shapes.
+    """
     if keep.shape != values.shape or keep.dtype != torch.bool:
         raise Sparc3Error(
             f"The keep-mask of {what} is {keep.dtype} {list(keep.shape)}; expected bool "

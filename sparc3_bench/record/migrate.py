@@ -17,10 +17,10 @@ def migrated(record: Record) -> Record:
     Numbers are never changed. Fields that enter the key change it, so the file's name changes too.
     """
     version = record.get("schema_version")
-    while isinstance(version, int) and version in _STEPS:
+    while type(version) is int and version in _STEPS:
         try:
             record = _STEPS[version](copy.deepcopy(record))
-        except (KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
             return record  # not what it says it is; the schema will say where
         version += 1
         record["schema_version"] = version
@@ -31,13 +31,16 @@ def _from_1(record: Record) -> Record:
     """Ablation, removal, counts, controls and intervals came; runs before had one choice each."""
     spec = record["spec"]
     was_right = record["key"] == content_key(spec)
-    spec |= {
+    came = {
         "ablation": "zero",
         "removal": "lowest",
         "amount_kind": "fraction",
         "controls": 0,
         "stability_seeds": 0,
     }
+    if came.keys() & spec.keys():
+        raise KeyError("a field that schema 1 does not have")
+    spec |= came
     for dataset in spec["datasets"]:
         dataset["item"] = "window"
     for point in record["points"]:

@@ -59,12 +59,8 @@ def measured(
     points = _points(task, amounts, means)
     whole = task.summarise(amounts, points, removal)
     for amount, point in zip(amounts, points, strict=True):
-        for name, value in point.items():
-            if not np.isfinite(value):
-                raise Sparc3Error(
-                    f"The metric '{name}' at amount {amount:g} is not finite; the samples of the "
-                    "task overflow it."
-                )
+        _check_finite(point, f"at amount {amount:g}")
+    _check_finite(whole, "of the curve")
     numbers = [{name: float(value) for name, value in point.items()} for point in points]
     if not with_intervals:
         estimates = {name: Estimate(float(value)) for name, value in whole.items()}
@@ -76,11 +72,21 @@ def measured(
         for point in replicates
     ]
     of_whole = task.summarise(amounts, replicates, removal)
+    for found in (*replicates, of_whole):
+        _check_finite(found, "of a bootstrap replicate")
     estimates = {
         name: Estimate(float(value), *interval(np.asarray(of_whole[name])))
         for name, value in whole.items()
     }
     return Curve(numbers, intervals, estimates)
+
+
+def _check_finite(numbers: Mapping[str, Any], where: str) -> None:
+    for name, value in numbers.items():
+        if not np.isfinite(value).all():
+            raise Sparc3Error(
+                f"The metric '{name}' {where} is not finite; the samples of the task overflow it."
+            )
 
 
 def _points(task: Task, amounts: Sequence[float], means: Sequence[Means]) -> list[dict[str, Any]]:

@@ -245,9 +245,16 @@ def _check_conventions(request: Request) -> None:
         ("scope", request.scope, Scope),
         ("ablation", request.ablation, Ablation),
         ("removal", request.removal, Removal),
+        ("amount kind", request.amount_kind, AmountKind),
     ):
         if value is not None and value not in get_args(allowed):
             raise UnknownNameError(name, value, get_args(allowed))
+    for what, number, most in (
+        ("controls", request.controls, 1000),
+        ("stability seeds", request.stability_seeds, 100),
+    ):
+        if not 0 <= number <= most:
+            raise Sparc3Error(f"The number of {what} must be from 0 to {most}, got {number}.")
     if request.unit != "weight" and request.group == "row":
         raise Sparc3Error(
             f"Group 'row' ranks the weights inside one row and cannot rank units of "

@@ -220,6 +220,7 @@ class OneShot(CellRun):
             return at.samples
 
         dense, empty = samples(0.0), samples(1.0)
+        whole = self.evaluated(masked(1.0), label).samples
 
         def passes(amount: float) -> bool:
             curve = measured(
@@ -238,7 +239,7 @@ class OneShot(CellRun):
         curve = measured(
             task,
             (0.0, amount, 1.0),
-            (self.samples[0], at.samples, self.samples[-1]),
+            (self.samples[0], at.samples, whole),
             cell.prepared.clusters,
             "lowest",
         )

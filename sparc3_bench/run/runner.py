@@ -168,8 +168,7 @@ class Session:
         label
             Of the progress bar.
         """
-        key = store.evaluation_key(cell.spec, part, digest)
-        path = self.cache / "evaluations" / f"{key}.json"
+        key, path = self._place(cell, part, digest)
         if kept := store.read(store.Evaluated, path):
             assert isinstance(kept, store.Evaluated)
             return kept
@@ -184,16 +183,28 @@ class Session:
         evaluated = store.Evaluated(
             samples={name: tuple(map(float, values)) for name, values in found.samples.items()},
             phase=phase,
+            has_memory=found.memory is not None,
         )
         store.write(evaluated, path)
         return evaluated
 
+    def _place(self, cell: Cell, part: Part, digest: str) -> tuple[str, Path]:
+        """Return the key of an evaluation and where it is kept; one part is not measured twice."""
+        if cell.prepared.part(part) is cell.prepared:
+            part = "test"
+        key = store.evaluation_key(cell.spec, part, digest)
+        return key, self.cache / "evaluations" / f"{key}.json"
+
     def dense(self, cell: Cell, part: Part) -> Evaluation:
         """Return the dense evaluation, made again when only its numbers were in the cache."""
-        key = store.evaluation_key(cell.spec, part, store.DENSE)
+        key, path = self._place(cell, part, store.DENSE)
         if key not in self._dense:
-            label = f"dense {self.plan.model.ref.id}"
-            self._dense[key] = self._measure(cell.prepared.part(part), None, label)[0]
+            kept = store.read(store.Evaluated, path)
+            if kept is not None and not kept.has_memory:
+                self._dense[key] = Evaluation(kept.samples)
+            else:
+                label = f"dense {self.plan.model.ref.id}"
+                self._dense[key] = self._measure(cell.prepared.part(part), None, label)[0]
         return self._dense[key]
 
     def ablated(self, cell: Cell, keep: KeepMask) -> AbstractContextManager[None]:

@@ -27,6 +27,8 @@ class Evaluated(OnDisk):
 
     samples: dict[str, tuple[float, ...]]
     phase: Phase
+    has_memory: bool = False
+    """Whether the task wants back more of the dense model than the samples."""
 
 
 class Walked(OnDisk):

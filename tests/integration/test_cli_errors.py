@@ -119,7 +119,7 @@ def sentence(outcome: Outcome, results: Path | None = None) -> str:
         ),
         ({"reference_windows": "many"}, "`reference_windows` of task 'compression' must be"),
         ({"task_option": "windows=3"}, "Unknown option of task 'compression' 'windows'."),
-        ({"amounts": "0.1,1.2"}, "Sparsity must be at least 0 and below 1, got 1.2."),
+        ({"amounts": "0.1,1.2"}, "Sparsity must be at least 0 and at most 1, got 1.2."),
         ({"amounts": "abc"}, "`--amounts` must be numbers with commas between, got 'abc'."),
         ({"amounts": ""}, "`--amounts` must be numbers with commas between, got ''."),
         ({"amounts": "nan"}, "got nan."),

@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from sparc3_bench.record.result import (
+    SCHEMA_VERSION,
     Amount,
     Environment,
+    EstimateRecord,
+    Found,
     MetricRecord,
     Phase,
     Point,
     Result,
+    Sketch,
+    Stability,
     write_atomically,
 )
 from sparc3_bench.record.spec import DatasetRecord, ModelRef, PluginRef, RunSpec, TaskRef
@@ -20,7 +25,15 @@ from sparc3_bench.record.spec import DatasetRecord, ModelRef, PluginRef, RunSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sparc3_bench.contracts import Group, Schedule, Scope, Unit
+    from sparc3_bench.contracts import (
+        Ablation,
+        AmountKind,
+        Group,
+        Removal,
+        Schedule,
+        Scope,
+        Unit,
+    )
 
 AMOUNTS = (0.0, 0.5)
 
@@ -61,6 +74,18 @@ def make_result(
     status: Literal["ok", "failed"] = "ok",
     error: str | None = None,
     warnings: Sequence[str] = (),
+    intervals: Mapping[str, Sequence[tuple[float, float]]] | None = None,
+    control: Mapping[str, Sequence[Sequence[float]]] | None = None,
+    curve: Mapping[str, EstimateRecord] | None = None,
+    curve_metrics: Sequence[MetricRecord] = (),
+    ablation: Ablation = "zero",
+    removal: Removal = "lowest",
+    amount_kind: AmountKind = "fraction",
+    kept: Sequence[Mapping[str, Sequence[int]]] | None = None,
+    clusters: Mapping[str, Sequence[int]] | None = None,
+    sketch: Sketch | None = None,
+    stability: Sequence[Stability] = (),
+    found: Found | None = None,
 ) -> Result:
     """Return a result whose first metric is `values` at `amounts`.
 
@@ -70,7 +95,14 @@ def make_result(
         Values of the metrics after the first, by name; a tenth of the amount where not given.
     spread
         Half the difference between the losses of even and odd windows.
+    intervals
+        By metric, the ends at every amount; none where not given.
+    control
+        By metric, at every amount the numbers of the random circuits; none where not given.
+    kept
+        At every amount, by role, how many weights are kept in each block; empty where not given.
     """
+    drawn = max((len(values) for rows in (control or {}).values() for values in rows), default=0)
     spec = RunSpec(
         scorer=PluginRef(
             name=scorer,
@@ -109,16 +141,22 @@ def make_result(
         group=group,
         schedule=schedule,
         scope=scope,
+        ablation=ablation,
+        removal=removal,
+        amount_kind=amount_kind,
         amounts=tuple(amounts),
+        controls=drawn,
+        stability_seeds=len(stability),
         seed=seed,
     )
     points = [
         Point(
             amount=Amount(
                 requested=amount,
-                in_scope=amount,
-                in_model=0.8 * amount,
-                weights_removed=round(1000 * amount),
+                in_scope=_fraction(amount, amount_kind),
+                in_model=0.8 * _fraction(amount, amount_kind),
+                weights_removed=round(1000 * _fraction(amount, amount_kind)),
+                units_removed=round(1000 * _fraction(amount, amount_kind)),
             ),
             metrics={
                 metrics[0].name: value,
@@ -133,11 +171,14 @@ def make_result(
                     for window in range(windows)
                 )
             },
+            intervals={name: ends[index] for name, ends in (intervals or {}).items()},
+            control={name: tuple(rows[index]) for name, rows in (control or {}).items()},
+            kept={role: tuple(row) for role, row in (kept[index] if kept else {}).items()},
         )
         for index, (amount, value) in enumerate(zip(amounts, values, strict=True))
     ]
     return Result(
-        schema_version=1,
+        schema_version=SCHEMA_VERSION,
         key=spec.key,
         status=status,
         created=created,
@@ -145,6 +186,12 @@ def make_result(
         spec=spec,
         metrics=tuple(metrics),
         points=tuple(points) if status == "ok" else (),
+        curve_metrics=tuple(curve_metrics),
+        curve=dict(curve or {}),
+        found=found,
+        stability=tuple(stability),
+        sketch=sketch,
+        clusters={name: tuple(ids) for name, ids in (clusters or {}).items()},
         cost={
             "attribution": Phase(seconds=seconds, peak_bytes=peak_bytes),
             "evaluation": Phase(seconds=2 * seconds, peak_bytes=peak_bytes // 2),
@@ -175,6 +222,11 @@ def save(folder: Path, result: Result) -> Path:
     """Write `result` where it belongs below `folder`; return its relative path."""
     write_atomically(folder / result.spec.path, result.to_json())
     return Path(result.spec.path)
+
+
+def _fraction(amount: float, kind: AmountKind) -> float:
+    """Return the fraction that goes; the scope has 1000 units."""
+    return amount if kind == "fraction" else amount / 1000
 
 
 def _dataset(purpose: str, token_digest: str, windows: int) -> DatasetRecord:

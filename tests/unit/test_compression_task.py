@@ -125,6 +125,8 @@ def test_loss_and_divergence_are_those_of_the_full_distributions(tmp_path, archi
         divergence = (q.exp() * (q - p)).sum(-1).mean()
         assert pruned.samples["loss"][index] == pytest.approx(float(loss), rel=1e-5)
         assert pruned.samples["kl"][index] == pytest.approx(float(divergence), rel=1e-4)
-    mean = sum(pruned.samples["loss"]) / len(pruned.samples["loss"])
-    assert pruned.metrics["perplexity"] == pytest.approx(math.exp(mean))
+    means = {name: sum(values) / len(values) for name, values in pruned.samples.items()}
+    metrics = Compression().point_metrics(means, means, None)
+    assert metrics["perplexity"] == pytest.approx(math.exp(means["loss"]))
+    assert metrics["kl"] == means["kl"]
     assert dense.samples["kl"] == [0.0] * 4

@@ -113,13 +113,15 @@ def test_every_built_in_entry_point_loads_and_is_listed_with_its_origin():
     host = PluginHost(built_ins())
     assert host.broken == {}
     assert list(host.all("scorer")) == ["gradient", "lrp", "magnitude", "random", "wanda"]
-    assert list(host.all("task")) == ["compression"]
+    tasks = [n for n, module in TABLE.items() if module.startswith("sparc3_tasks.")]
+    assert list(host.all("task")) == [name for name in tasks if name != "suites"]
     assert list(host.all("adapter")) == ["gpt2", "llama", "opt"]
-    assert list(host.all("model")) == ["smollm2-135m"]
+    assert list(host.all("model")) == ["planted-ioi", "smollm2-135m"]
+    assert "quick" in host.all("suite")
     for kind in ("scorer", "task", "adapter", "model"):
         for name, entry in host.all(kind).items():
             assert entry.cls.name == name
-            assert entry.origin.plugin == name
+            assert entry.origin.plugin == ("planted-circuit" if name == "planted-ioi" else name)
             assert (entry.origin.distribution, entry.origin.version) == ("sparc3-bench", "0.1.0")
             assert re.fullmatch("[0-9a-f]{16}", entry.origin.source_digest)
 

@@ -30,6 +30,8 @@ ROW = {
     "corrupted": "w3 w12 w13 w4 w14 w5",
 }
 
+SMALL = {"reference_count": 8, "selection_count": 10, "test_count": 22, "control_count": 11}
+
 
 def english_tokenizer(names: tuple[str, ...] = NAMES) -> PreTrainedTokenizerFast:
     """Make a tokenizer with one token for every word of the templates and for `names`."""
@@ -39,6 +41,13 @@ def english_tokenizer(names: tuple[str, ...] = NAMES) -> PreTrainedTokenizerFast
     inner = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     inner.pre_tokenizer = pre_tokenizers.Whitespace()
     return PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="<unk>", eos_token="</s>")
+
+
+def small(folder: Path) -> IoiCircuit:
+    """Make a task of few prompts, with general text of its own."""
+    text = folder / "general.txt"
+    text.write_text("When and the store , " * 20)
+    return IoiCircuit(**SMALL, general_text=str(text), general_windows=2, general_length=8)
 
 
 def write(path: Path, rows: list[object]) -> Path:
@@ -96,36 +105,27 @@ def test_names_that_are_no_token_are_left_out_and_reported(tmp_path):
     tokenizer = english_tokenizer(NAMES[:-2])
     assert name_token(tokenizer, NAMES[0]) is not None
     assert name_token(tokenizer, NAMES[-1]) is None
-    task = IoiCircuit(
-        reference_count=8, selection_count=8, test_count=22, control_count=11, general_windows=0
-    )
+    task = small(tmp_path)
     prepared = task.prepare(tokenizer, "m", tmp_path, 0)
     left_out = ", ".join(sorted(NAMES[-2:]))
-    assert all(f"left out: {left_out}" in record.choice for record in prepared.datasets)
-    assert [record.purpose for record in prepared.datasets] == [
-        "reference",
-        "selection",
-        "evaluation",
-    ]
-    assert {record.item for record in prepared.datasets} == {"prompt"}
+    assert all(f"left out: {left_out}" in record.choice for record in prepared.datasets[:3])
+    purposes = [record.purpose for record in prepared.datasets]
+    assert purposes == ["reference", "selection", "evaluation", "general"]
+    assert [record.item for record in prepared.datasets] == ["prompt"] * 3 + ["window"]
 
 
 def test_only_the_reference_depends_on_the_seed(tmp_path):
-    task = IoiCircuit(
-        reference_count=8, selection_count=8, test_count=22, control_count=11, general_windows=0
-    )
+    task = small(tmp_path)
     first, second = (task.prepare(english_tokenizer(), "m", tmp_path, seed) for seed in (0, 1))
     same = [
         a.token_digest == b.token_digest
         for a, b in zip(first.datasets, second.datasets, strict=True)
     ]
-    assert same == [False, True, True]
+    assert same == [False, True, True, True]
 
 
 def test_parts_and_clusters(tmp_path):
-    task = IoiCircuit(
-        reference_count=8, selection_count=10, test_count=22, control_count=11, general_windows=0
-    )
+    task = small(tmp_path)
     prepared = task.prepare(english_tokenizer(), "m", tmp_path, 0)
     assert prepared.part("test") is prepared
     assert prepared.part("selection").test == prepared.selection
@@ -202,7 +202,6 @@ def test_test_prompts_may_not_be_reference_prompts(tmp_path):
         reference_prompts=path,
         selection_prompts=other,
         test_prompts=path,
-        general_windows=0,
         **counts,
     )
     with pytest.raises(Sparc3Error, match="1 of the reference prompts are test prompts, too"):
@@ -214,7 +213,7 @@ def test_test_prompts_may_not_be_reference_prompts(tmp_path):
     ("options", "message"),
     [
         ({"test_count": 0}, "`test_count` must be at least 1, got 0"),
-        ({"general_windows": -1}, "`general_windows` must be at least 0, got -1"),
+        ({"general_windows": 0}, "`general_windows` must be at least 1, got 0"),
         ({"general_length": 1}, "`general_length` must be at least 2 tokens, got 1"),
         ({"control_count": 300}, "`control_count` is 300, more than the 256 test prompts"),
     ],

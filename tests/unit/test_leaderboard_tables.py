@@ -14,7 +14,6 @@ from unit.results import KL, PERPLEXITY, make_control, make_result
 from sparc3_bench.errors import RecordError
 from sparc3_bench.leaderboard import chart
 from sparc3_bench.leaderboard.tables import Section, split
-from sparc3_bench.leaderboard.words import convention, number, percent, titled
 from sparc3_bench.record.result import MetricRecord, Result
 
 if TYPE_CHECKING:
@@ -49,6 +48,9 @@ def series_of(*results: Result) -> Series:
         {"group": "layer"},
         {"schedule": "blockwise"},
         {"scope": "mlp"},
+        {"ablation": "mean"},
+        {"removal": "highest"},
+        {"amount_kind": "count"},
         {"evaluation_digest": "f" * 64},
         {"windows": 8},
     ],
@@ -234,7 +236,7 @@ def test_failed_runs_are_kept_apart() -> None:
 
 def test_a_finished_run_without_points_is_refused_by_name() -> None:
     with pytest.raises(RecordError, match=r"a finished run needs at least one metric and a point"):
-        sections_of(make_result(amounts=(), values=()))
+        sections_of(make_result(amounts=(), values=(), amount_kind="count"))
 
 
 def test_very_large_numbers_do_not_overflow() -> None:
@@ -245,46 +247,6 @@ def test_very_large_numbers_do_not_overflow() -> None:
     assert value.centre == pytest.approx(1.7e308)
     drawn = chart.draw(section, ["wanda"], chart.WIDE)
     assert all(math.isfinite(y) for line in drawn.lines for _, y in line.points)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0, "0"),
-        (0.012345, "0.01235"),
-        (20.3149, "20.31"),
-        (999.96, "1,000"),
-        (1234567.0, "1,235,000"),
-        (-0.5, "−0.5000"),
-        (12345678.0, "1.23 × 10⁷"),
-        (0.00001234, "1.23 × 10⁻⁵"),
-        (math.inf, "∞"),
-    ],
-)
-def test_numbers_have_four_digits(value: float, text: str) -> None:
-    assert number(value) == text
-
-
-def test_percentages() -> None:
-    assert percent(0.5) == "50\N{NO-BREAK SPACE}%"
-    assert percent(1 / 3, 2) == "33.33\N{NO-BREAK SPACE}%"
-
-
-def test_a_pure_number_has_no_unit() -> None:
-    assert [titled(metric) for metric in (PERPLEXITY, ACCURACY, KL)] == [
-        "Perplexity",
-        "Accuracy",
-        "KL divergence, nats",
-    ]
-
-
-def test_conventions_in_words() -> None:
-    assert convention(make_result().spec) == (
-        "Single weights are removed, ranked within each output row, scored once, on the dense "
-        "model, in all matrices of the decoder blocks"
-    )
-    neurons = make_result(unit="neuron", group="layer", schedule="blockwise", scope="mlp").spec
-    assert "neurons are removed, ranked within each block, scored block by" in convention(neurons)
 
 
 def test_the_axis_is_logarithmic_beyond_a_factor_of_ten() -> None:

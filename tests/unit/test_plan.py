@@ -62,6 +62,7 @@ def refused(**changes: Any) -> str:
         ([-0.0, 0.3], (0.0, 0.3)),
         ([], (0.0,)),
         ([math.nextafter(1, 0)], (0.0, math.nextafter(1, 0))),
+        ([1], (0.0, 1.0)),
     ],
 )
 def test_amounts_are_sorted_each_once_and_begin_at_zero(asked, expected):
@@ -71,9 +72,9 @@ def test_amounts_are_sorted_each_once_and_begin_at_zero(asked, expected):
     assert all(type(amount) is float for amount in found)
 
 
-@pytest.mark.parametrize("amount", [1.0, 1.2, -0.1, math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("amount", [1.2, -0.1, math.nan, math.inf, -math.inf])
 def test_amount_outside_its_range_is_refused(amount):
-    with pytest.raises(Sparc3Error, match=f"at least 0 and below 1, got {amount:g}"):
+    with pytest.raises(Sparc3Error, match=f"at least 0 and at most 1, got {amount:g}"):
         checked_amounts([0.2, amount])
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
+from tiny import VOCABULARY as WORDS
 from tiny import make_view
 from torch import Tensor
 
@@ -132,3 +135,109 @@ def test_samples_without_a_token_to_predict_are_refused(samples):
 def test_unknown_objective_is_refused_with_the_closest():
     with pytest.raises(UnknownNameError, match="Did you mean 'label-logit'"):
         find_objective("label-logits")
+
+
+def aligned(lengths: tuple[int, ...], side: str) -> Batch:
+    """Make random samples with padding on one side; the padding is a token like any other."""
+    generator = torch.Generator().manual_seed(1)
+    ids = torch.randint(3, WORDS, (len(lengths), max(lengths)), generator=generator)
+    places = torch.arange(max(lengths))[None]
+    places = places.flip(1) if side == "left" else places
+    return Batch(ids, (places < torch.tensor(lengths)[:, None]).long())
+
+
+@pytest.mark.parametrize("lengths", [(5, 5), (5, 1, 3), (1, 6), (4,), (1,)], ids=str)
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_last_is_the_last_token_that_is_no_padding(side, lengths):
+    batch = aligned(lengths, side)
+    longest = max(lengths)
+    expected = [(longest if side == "left" else length) - 1 for length in lengths]
+    assert batch.last.tolist() == expected
+    assert batch.rows.tolist() == list(range(len(lengths)))
+    assert batch.is_full is (min(lengths) == longest)
+    for row, last in zip(batch.rows, batch.last, strict=True):
+        assert batch.attention_mask[row, last] == 1
+        assert batch.attention_mask[row, last + 1 :].sum() == 0
+
+
+@pytest.mark.parametrize("lengths", [(6, 6), (6,), (6, 2, 4), (1, 6)], ids=str)
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("architecture", ["llama", "opt", "gpt2"])
+def test_last_logits_are_those_of_the_whole_forward_at_the_last_token(architecture, side, lengths):
+    view, batch = make_view(architecture), aligned(lengths, side)
+    with torch.no_grad():
+        found, whole = view.last_logits(batch), view.forward(batch)
+    assert found.shape == (len(lengths), WORDS)
+    expected = torch.stack([whole[row, last] for row, last in enumerate(batch.last.tolist())])
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "opt", "gpt2"])
+def test_last_logits_do_not_depend_on_the_samples_beside(architecture):
+    view, batch = make_view(architecture), aligned((6, 2, 4), "right")
+    with torch.no_grad():
+        together = view.last_logits(batch)
+        for row, length in enumerate((6, 2, 4)):
+            ids = batch.input_ids[row : row + 1, :length]
+            alone = view.last_logits(Batch(ids, torch.ones_like(ids)))
+            torch.testing.assert_close(together[row], alone[0], rtol=1e-4, atol=1e-4)
+
+
+def test_last_logits_serve_a_model_that_cannot_leave_the_others_out():
+    view, batch = make_view("llama"), aligned((6, 6), "right")
+    with torch.no_grad():
+        expected = view.last_logits(batch)
+        view._can_keep_last = False
+        torch.testing.assert_close(view.last_logits(batch), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_gradient_flows_through_last_logits():
+    view, batch = make_view("gpt2"), aligned((6, 3), "right")
+    view.last_logits(batch).sum().backward()
+    assert view.model.transformer.h[0].mlp.c_fc.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_targets_go_with_their_samples(batch_size):
+    targets = [[7, 1], [8, 2], [9, 3]]
+    reference = ReferenceSamples(
+        SAMPLES, find_objective("loss"), batch_size=batch_size, targets=targets
+    )
+    batches = list(reference.batches())
+    assert [row for batch in batches for row in batch.targets.tolist()] == targets
+    assert [len(batch.targets) for batch in batches] == [len(b.input_ids) for b in batches]
+
+
+def test_without_targets_there_are_none():
+    assert batch_of(SAMPLES).targets is None
+
+
+def test_objective_of_the_last_token_does_not_depend_on_the_batch_size():
+    """What a task with an answer asks: the logit of the answer over that of the distractor."""
+
+    def difference(logits: Tensor, batch: Batch) -> Tensor:
+        last = logits[batch.rows, batch.last]
+        return (last.gather(1, batch.targets) @ torch.tensor([1.0, -1.0])).sum()
+
+    view = make_view("llama")
+
+    def total(batch_size: int) -> float:
+        reference = ReferenceSamples(
+            *(SAMPLES, difference), batch_size=batch_size, targets=[[7, 1], [8, 2], [9, 3]]
+        )
+        with torch.no_grad():
+            return sum(float(difference(view.forward(b), b)) for b in reference.batches())
+
+    assert total(3) == pytest.approx(total(1), rel=1e-4)
+
+
+def test_corrupted_is_the_counterpart_with_the_rest_as_it_is():
+    batch = aligned((5, 2), "right")
+    other = batch.input_ids.flip(0)
+    targets = torch.tensor([[1], [2]])
+    found = replace(batch, counterpart=other, targets=targets).corrupted()
+    assert found.input_ids is other
+    assert found.attention_mask is batch.attention_mask
+    assert found.targets is targets
+    assert found.counterpart is None
+    assert found.last.tolist() == [4, 1]

@@ -16,9 +16,10 @@ from sparc3_bench.contracts import Role
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import default_host
 from sparc3_bench.model.masking import KeepMask
+from sparc3_bench.model.weights import PrunableWeight
 from sparc3_bench.selection.select import count_to_remove, select
 
-AMOUNTS = (0.0, 0.01, 0.29, 0.5, 0.7, 0.999, math.nextafter(1, 0))
+AMOUNTS = (0.0, 0.01, 0.29, 0.5, 0.7, 0.999, math.nextafter(1, 0), 1.0)
 
 
 def select_weights(scores: dict[str, Tensor], amount: float, group: str) -> dict[str, Tensor]:
@@ -148,9 +149,9 @@ def test_scores_are_left_as_they_are(group):
     assert all(torch.equal(before[name], values) for name, values in scores.items())
 
 
-@pytest.mark.parametrize("amount", [-0.1, 1.0, 1.2, math.nan, math.inf])
+@pytest.mark.parametrize("amount", [-0.1, 1.2, math.nan, math.inf, -math.inf])
 def test_amount_outside_its_range_is_refused(amount):
-    with pytest.raises(Sparc3Error, match="at least 0 and below 1"):
+    with pytest.raises(Sparc3Error, match="at least 0 and at most 1"):
         select_weights(one_row(1, 2), amount, "row")
 
 
@@ -199,6 +200,12 @@ def units_kept(view: ModelView, scores: ScoreMap, amount: float, unit: str, grou
     return by_sorting(sums, amount, group)
 
 
+def mask_of(keep: KeepMask, weight: PrunableWeight) -> Tensor:
+    """Return the mask of a matrix; one that is not named is kept whole."""
+    whole = torch.ones(weight.matrix.shape, dtype=torch.bool)
+    return keep.weights.get(weight.name, whole)
+
+
 def with_biases() -> ModelView:
     """Make a llama whose MLP has biases: a gate, and something to lose beside the weights."""
     torch.manual_seed(0)
@@ -224,13 +231,12 @@ def test_neuron_takes_its_row_its_bias_and_the_column_that_reads_it(architecture
     keep = select(scores, amount, view, unit="neuron", group=group)
     kept = units_kept(view, scores, amount, "neuron", group)
     for name, weight in view.weights().items():
-        units, mask = kept[str(weight.block)], keep.weights[name]
-        expected = torch.ones(weight.matrix.shape, dtype=torch.bool)
+        units, expected = kept[str(weight.block)], torch.ones(weight.matrix.shape).bool()
         if weight.role in (Role.UP, Role.GATE):
             expected[~units] = False
         elif weight.role is Role.DOWN:
             expected[:, ~units] = False
-        assert torch.equal(mask, expected), name
+        assert torch.equal(mask_of(keep, weight), expected), name
         if weight.bias is not None and weight.role in (Role.UP, Role.GATE):
             assert torch.equal(keep.biases[name], units), name
         else:
@@ -252,7 +258,7 @@ def test_head_takes_the_output_columns_that_read_it(architecture, amount, group)
             width = weight.matrix.shape[1] // 4
             for head in (~kept[str(weight.block)]).nonzero().flatten().tolist():
                 expected[:, head * width : (head + 1) * width] = False
-        assert torch.equal(keep.weights[name], expected), name
+        assert torch.equal(mask_of(keep, weight), expected), name
 
 
 def removed_columns(view: ModelView, keep: KeepMask, role: Role) -> list[list[int]]:

@@ -82,7 +82,7 @@ class IoiCircuit(Task):
     reference_count: int = 128
     selection_count: int = 64
     test_count: int = 256
-    control_count: int = 32
+    control_count: int = 22
     general_text: str = "wikipedia"
     general_windows: int = 4
     general_length: int = 128
@@ -174,9 +174,7 @@ class IoiCircuit(Task):
             ),
         )
 
-    def _general(
-        self, tokenizer: Any, cache: Path
-    ) -> tuple[list[list[int]], DatasetRecord]:
+    def _general(self, tokenizer: Any, cache: Path) -> tuple[list[list[int]], DatasetRecord]:
         from sparc3_tasks.compression import data
 
         text = data.read_text(self.general_text, cache)

@@ -1,0 +1,225 @@
+"""A small task with all that a task of circuits has: counterparts, parts, a bar and a truth."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import torch
+from tiny import VOCABULARY
+
+from sparc3_bench import (
+    Batch,
+    DatasetRecord,
+    Estimate,
+    Evaluation,
+    Metric,
+    PreparedTask,
+    ReferenceSamples,
+    Search,
+    Task,
+    find_objective,
+    hookimpl,
+)
+from sparc3_bench.host import PluginHost
+from sparc3_bench.record.result import Result
+from sparc3_bench.run.plan import Plan, Request, plan
+from sparc3_bench.run.progress import Reporter
+from sparc3_bench.run.runner import Session
+
+PARTS = {"test": 1, "selection": 2, "control": 3}
+
+
+@dataclass
+class Diary:
+    """What was evaluated, and when to stop."""
+
+    begun: list[tuple[str, str]] = field(default_factory=list)
+    finished: list[tuple[str, str]] = field(default_factory=list)
+    stop_at: int | None = None
+    """Index of the evaluation that is interrupted in its middle."""
+
+    def pruned(self, part: str | None = None) -> int:
+        """Return how many evaluations of a pruned model were finished."""
+        return sum(what == "pruned" and part in (None, p) for p, what in self.finished)
+
+
+DIARY = Diary()
+
+
+class Answers(Task):
+    """How well the model still gives the token that the dense model would give."""
+
+    name, title, version = "answers", "Answers", 1
+    metrics = (
+        Metric("faithfulness", "higher", "1", "Faithfulness"),
+        Metric("likelihood", "higher", "nats", "Log-likelihood of the answer"),
+    )
+    curve_metrics = (
+        Metric("area", "higher", "1", "Area"),
+        Metric("units", "higher", "1", "Units that are scored"),
+    )
+    amounts = (0.0, 0.3, 0.7)
+    needs_empty = True
+    search = Search("faithfulness", 0.8, "Smallest faithful circuit")
+    default_objective = "label-log-probability"
+
+    def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedAnswers:
+        return PreparedAnswers(seed)
+
+    def point_metrics(self, means, dense, empty):
+        way = (means["x"] - empty["x"]) / (dense["x"] - empty["x"])
+        return {"faithfulness": way, "likelihood": means["x"]}
+
+    def summarise(self, amounts, points, removal):
+        return {"area": sum(point["faithfulness"] for point in points) / len(points)}
+
+    def metrics_for(self, removal):
+        direction = "higher" if removal == "lowest" else "lower"
+        return tuple(Metric(m.name, direction, m.unit, m.title) for m in self.metrics)
+
+
+@dataclass(frozen=True)
+class PreparedAnswers(PreparedTask):
+    """The prompts of one part."""
+
+    seed: int
+    name: str = "test"
+    has_counterparts = True
+
+    @property
+    def datasets(self) -> tuple[DatasetRecord, ...]:
+        return tuple(
+            DatasetRecord(
+                purpose=purpose,
+                source="made up",
+                digest="d" * 64,
+                token_digest=hashlib.sha256(f"{purpose}{seed}".encode()).hexdigest(),
+                item="prompt",
+                windows=count,
+                window_length=6,
+                tokens=6 * count,
+                choice="random",
+            )
+            for purpose, seed, count in (("reference", self.seed, 3), ("test", 0, 4))
+        )
+
+    @property
+    def clusters(self):
+        return {"x": (0, 1, 1, 1)}
+
+    def part(self, name):
+        return type(self)(self.seed, name)
+
+    def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
+        draw = random.Random(self.seed)
+        samples = [[draw.randrange(3, VOCABULARY) for _ in range(8)] for _ in range(3)]
+        return {"task": ReferenceSamples(samples, find_objective(objective))}
+
+    def batches(self) -> list[Batch]:
+        """Return two batches of two prompts; the first has padding."""
+        generator = torch.Generator().manual_seed(PARTS[self.name])
+        made = []
+        for lengths in ((6, 4), (6, 6)):
+            ids, other = (torch.randint(3, VOCABULARY, (2, 6), generator=generator) for _ in "ab")
+            mask = (torch.arange(6)[None] < torch.tensor(lengths)[:, None]).long()
+            made.append(Batch(ids, mask, counterpart=other if self.has_counterparts else None))
+        return made
+
+    def evaluate(self, model, dense, progress: Callable[[int, int], None]) -> Evaluation:
+        what = (self.name, "dense" if dense is None else "pruned")
+        DIARY.begun.append(what)
+        values, answers = [], []
+        for index, batch in enumerate(self.batches()):
+            if index == 1 and len(DIARY.begun) - 1 == DIARY.stop_at:
+                raise KeyboardInterrupt
+            with torch.no_grad():
+                logits = model.last_logits(batch)
+            best = logits.argmax(-1) if dense is None else dense.memory[index]
+            answers.append(best)
+            values += logits.log_softmax(-1).gather(1, best[:, None]).flatten().tolist()
+            progress(index + 1, 2)
+        DIARY.finished.append(what)
+        return Evaluation({"x": values}, answers)
+
+    def judge(self, model, scores, unit):
+        total = sum(values.numel() for values in scores.weights.values())
+        return {"units": Estimate(float(total), 0.0, 2.0 * total)}
+
+    def remarks(self, metrics):
+        return (f"The dense model is at {metrics['faithfulness']:g}.",)
+
+
+class Plain(Answers):
+    """The same without what only circuits have."""
+
+    name, title = "plain", "Plain"
+    metrics = (Metric("likelihood", "higher", "nats", "Log-likelihood of the answer"),)
+    curve_metrics = ()
+    needs_empty = False
+    search = None
+
+    def prepare(self, tokenizer, model_id, cache, seed):
+        return PreparedPlain(seed)
+
+    def point_metrics(self, means, dense, empty):
+        assert empty is None
+        return {"likelihood": means["x"]}
+
+    def summarise(self, amounts, points, removal):
+        return {}
+
+
+class PreparedPlain(PreparedAnswers):
+    """Prompts without counterparts, in one part."""
+
+    has_counterparts = False
+
+    def part(self, name):
+        return self
+
+    def judge(self, model, scores, unit):
+        return {}
+
+    def remarks(self, metrics):
+        return ()
+
+
+def host() -> PluginHost:
+    """Return everything built in with the two tasks."""
+    module = ModuleType("answers")
+    module.sparc3_register_tasks = hookimpl(lambda: [Answers, Plain])
+    dist = SimpleNamespace(name="answers", version="1")
+    point = SimpleNamespace(name="answers", value="answers", dist=dist, load=lambda: module)
+    return PluginHost([point, *entry_points(group="sparc3_bench")])
+
+
+def made(model: Path, *scorers: str | tuple[str, list[int]], **asked: Any) -> Plan:
+    """Plan runs of the task on a saved model; a name alone has seed 0."""
+    named = [(name, [0]) if isinstance(name, str) else name for name in scorers]
+    request = {"task": "answers", "dtype": "float32", "model": str(model), **asked}
+    return plan(Request(scorers=named, **request), host(), model.parent / "assets")
+
+
+def run(model: Path, cache: Path, *scorers: Any, **asked: Any) -> list[Result]:
+    """Run a plan in a session of its own."""
+    plan = made(model, *scorers, **asked)
+    session = Session(plan, cache, Reporter())
+    return [session.run(cell, cell.scorer.name) for cell in plan.cells]
+
+
+def whole(results: list[Result]) -> list[Result]:
+    assert [(result.status, result.error) for result in results] == [("ok", None)] * len(results)
+    return results
+
+
+def numbers(result: Result) -> dict[str, Any]:
+    """Return what was measured."""
+    fields = ("points", "curve", "found", "metrics", "warnings")
+    return result.model_dump(mode="json", include=set(fields))

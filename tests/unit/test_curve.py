@@ -1,0 +1,134 @@
+"""Curves: metrics of means, of the dense and the empty model, and intervals over samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sparc3_bench import Metric, Task
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.run.curve import measured
+from sparc3_bench.statistics.bootstrap import interval, resampled_means
+
+
+class Recovered(Task):
+    """How much of the way from the empty to the dense model is recovered."""
+
+    name, title, version = "recovered", "Recovered", 1
+    metrics = (Metric("recovered", "higher", "1", "Recovered"), Metric("raw", "lower", "1", "Raw"))
+    amounts = (0.0, 0.5)
+    default_objective = "loss"
+    needs_empty = True
+
+    def prepare(self, *args):
+        raise NotImplementedError
+
+    def point_metrics(self, means, dense, empty):
+        if empty is None:
+            return {"recovered": means["x"] - dense["x"], "raw": means["x"]}
+        way = dense["x"] - empty["x"]
+        return {"recovered": (means["x"] - empty["x"]) / way, "raw": means["x"]}
+
+    def summarise(self, amounts, points, removal):
+        total = sum(point["recovered"] for point in points)
+        return {"total": total if removal == "lowest" else -total}
+
+
+class Plain(Recovered):
+    """The same without the empty model."""
+
+    needs_empty = False
+
+
+AMOUNTS = (0.0, 0.5, 1.0)
+SAMPLES = [{"x": (4.0, 6.0, 9.0)}, {"x": (3.0, 2.0, 4.0)}, {"x": (1.0, 2.0, 0.0)}]
+
+
+def test_metrics_are_those_of_the_means():
+    curve = measured(Recovered(), AMOUNTS, SAMPLES, {}, "lowest")
+    recovered = [1.0, (3 - 1) / (19 / 3 - 1), 0.0]
+    assert [point["recovered"] for point in curve.points] == pytest.approx(recovered)
+    assert [point["raw"] for point in curve.points] == pytest.approx([19 / 3, 3, 1])
+    assert curve.whole["total"].value == pytest.approx(sum(recovered))
+    assert all(type(v) is float for point in curve.points for v in point.values())
+
+
+def test_the_end_that_is_removed_is_told_to_the_task():
+    lowest, highest = (
+        measured(Recovered(), AMOUNTS, SAMPLES, {}, r) for r in ("lowest", "highest")
+    )
+    assert highest.points == lowest.points
+    assert highest.whole["total"].value == -lowest.whole["total"].value
+    assert highest.whole["total"].low == pytest.approx(-lowest.whole["total"].high)
+
+
+@pytest.mark.parametrize("clusters", [None, (1, 1, 0)])
+def test_intervals_are_of_the_same_function_of_the_same_draws_at_every_point(clusters):
+    given = {} if clusters is None else {"x": clusters}
+    curve = measured(Recovered(), AMOUNTS, SAMPLES, given, "lowest")
+    dense, half, empty = resampled_means([here["x"] for here in SAMPLES], clusters).T
+    recovered = (half - empty) / (dense - empty)
+    assert curve.intervals[1]["recovered"] == pytest.approx(interval(recovered))
+    assert curve.intervals[1]["raw"] == pytest.approx(interval(half))
+    total = curve.whole["total"]
+    assert (total.low, total.high) == pytest.approx(interval(1 + recovered))
+
+
+def test_ends_of_a_paired_metric_have_intervals_without_width():
+    curve = measured(Recovered(), AMOUNTS, SAMPLES, {}, "lowest")
+    assert curve.intervals[0]["recovered"] == (1, 1)
+    assert curve.intervals[2]["recovered"] == (0, 0)
+    assert curve.intervals[0]["raw"][0] < curve.intervals[0]["raw"][1]
+
+
+def test_kinds_of_samples_may_differ_in_number_and_clusters():
+    class Both(Plain):
+        """Reads two kinds."""
+
+        def point_metrics(self, means, dense, empty):
+            return {"recovered": means["x"], "raw": means["y"]}
+
+    samples = [{"x": (1.0, 2.0, 4.0), "y": (1.0, 5.0)}] * 2
+    curve = measured(Both(), (0.0, 0.5), samples, {"x": (0, 0, 1)}, "lowest")
+    expected = interval(resampled_means([(1.0, 2.0, 4.0)], (0, 0, 1))[:, 0])
+    assert curve.intervals[1]["recovered"] == pytest.approx(expected)
+    assert curve.intervals[1]["raw"] == pytest.approx((1, 5))
+
+
+@pytest.mark.parametrize(
+    ("task", "amounts", "seen"),
+    [
+        (Plain, (0.0, 0.5, 1.0), False),
+        (Recovered, (0.0, 0.5, 1.0), True),
+        (Recovered, (0.0, 0.5, 0.9), False),
+    ],
+)
+def test_empty_is_given_only_where_the_task_needs_it_and_the_curve_ends_there(task, amounts, seen):
+    curve = measured(task(), amounts, SAMPLES, {}, "lowest", with_intervals=False)
+    assert curve.points[0]["recovered"] == (1 if seen else 0)
+    assert curve.points[2]["recovered"] == pytest.approx(0 if seen else 1 - 19 / 3)
+
+
+def test_without_intervals_there_are_none():
+    curve = measured(Recovered(), AMOUNTS, SAMPLES, {}, "lowest", with_intervals=False)
+    plain = measured(Recovered(), AMOUNTS, SAMPLES, {}, "lowest")
+    assert curve.points == plain.points
+    assert curve.intervals == []
+    assert (curve.whole["total"].low, curve.whole["total"].high) == (None, None)
+    assert curve.whole["total"].value == plain.whole["total"].value
+
+
+def test_one_sample_has_an_interval_without_width():
+    curve = measured(Plain(), (0.0,), [{"x": (3.0,)}], {}, "lowest")
+    assert curve.intervals == [{"recovered": (0, 0), "raw": (3, 3)}]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("with_intervals", [True, False])
+def test_number_that_is_not_finite_is_refused_by_name_and_amount(value, with_intervals):
+    samples = [SAMPLES[0], {"x": (3.0, value, 4.0)}, SAMPLES[2]]
+    with pytest.raises(Sparc3Error) as caught:
+        measured(Plain(), AMOUNTS, samples, {}, "lowest", with_intervals=with_intervals)
+    assert str(caught.value) == (
+        "The metric 'recovered' at amount 0.5 is not finite; the samples of the task overflow it."
+    )

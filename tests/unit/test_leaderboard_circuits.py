@@ -1,0 +1,226 @@
+"""Circuits on the page: sizes, intervals, and random circuits of the same counts."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.results import KL, make_control, make_result
+from unit.test_leaderboard_site import Page, pairs
+
+from sparc3_bench.leaderboard import chart
+from sparc3_bench.leaderboard.site import render
+from sparc3_bench.leaderboard.tables import Section, split
+from sparc3_bench.record.result import (
+    MetricRecord,
+    Result,
+)
+
+LOWEST = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 1.0)
+HIGHEST = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+FAITHFULNESS = MetricRecord(name="faithfulness", direction="higher", unit="1", title="Faithfulness")
+
+
+def circuit(scorer: str = "lrp", values: Any = None, **changes: Any) -> Result:
+    amounts = changes.setdefault("amounts", LOWEST)
+    made = [1 - amount for amount in amounts] if values is None else values
+    return make_result(
+        scorer, made, **{"task": "circuit", "metrics": (FAITHFULNESS, KL), **changes}
+    )
+
+
+def section_of(*results: Result) -> Section:
+    (section,) = split((Path(result.spec.path), result) for result in results)[0]
+    return section
+
+
+@pytest.mark.parametrize(
+    ("amounts", "removal", "is_log"),
+    [
+        (LOWEST, "lowest", True),
+        (HIGHEST, "highest", True),
+        ((0.0, 0.5, 0.95, 1.0), "lowest", True),
+        ((0.0, 0.5, 0.95), "lowest", False),
+        ((0.0, 0.5, 0.9, 1.0), "lowest", False),
+        ((0.0, 0.1, 0.2, 0.5, 0.8), "lowest", False),
+        ((0.0, 0.01, 0.05), "lowest", False),
+        ((0.0, 0.1, 0.5), "highest", False),
+        ((0.0, 0.5, 0.99, 1.0), "highest", False),
+        ((0.0,), "lowest", False),
+    ],
+)
+def test_amounts_that_crowd_towards_no_circuit_are_drawn_by_size(
+    amounts: tuple[float, ...], removal: Any, is_log: bool
+) -> None:
+    section = section_of(circuit(amounts=amounts, removal=removal))
+    drawn = chart.draw(section, ["lrp"], chart.WIDE)
+    assert section.sizes.is_log is is_log
+    assert (drawn.break_at is not None) is is_log
+    assert ("Circuit size" in drawn.x_title) is is_log
+
+
+@pytest.mark.parametrize(("amounts", "removal"), [(LOWEST, "lowest"), (HIGHEST, "highest")])
+@pytest.mark.parametrize("layout", [chart.WIDE, chart.NARROW], ids=lambda layout: layout.name)
+def test_the_axis_of_sizes_goes_from_nothing_apart_to_everything(
+    amounts: tuple[float, ...], removal: Any, layout: chart.Layout
+) -> None:
+    section = section_of(circuit(amounts=amounts, removal=removal))
+    drawn = chart.draw(section, ["lrp"], layout)
+    texts = [tick.text.replace("\N{NO-BREAK SPACE}", " ") for tick in drawn.x_ticks]
+    assert texts[0] == "∅"
+    assert [text for text in texts if text in {"0.1 %", "1 %", "10 %", "100 %"}] == [
+        "0.1 %",
+        "1 %",
+        "10 %",
+        "100 %",
+    ]
+    (line,) = drawn.lines
+    assert len(line.points) == 11
+    assert len(line.path) == 10
+    places = {tick.text: tick.position for tick in drawn.x_ticks}
+    at = [places[f"{text}\N{NO-BREAK SPACE}%"] for text in ("0.1", "1", "10", "100")]
+    steps = [after - before for before, after in itertools.pairwise(at)]
+    assert max(steps) - min(steps) < 0.1
+    assert places["∅"] < (drawn.break_at or 0) < at[0]
+    assert at[-1] == layout.width - layout.right
+
+
+def test_sections_of_circuits_go_by_the_size_nearest_ten_percent() -> None:
+    lowest = section_of(circuit()).sizes
+    assert lowest.words(0.9) == "10\N{NO-BREAK SPACE}% kept"
+    assert (section_of(circuit()).order, section_of(circuit()).focus) == (0.9, 0.9)
+    assert lowest.compared() == (0.9, 0.99)
+    highest = section_of(circuit(amounts=HIGHEST, removal="highest")).sizes
+    assert highest.compared() == (0.1, 0.01)
+    assert highest.words(0.1) == "10\N{NO-BREAK SPACE}% removed"
+
+
+def test_counts_are_units() -> None:
+    section = section_of(
+        circuit(amounts=(0, 10, 500), amount_kind="count", unit="head", group="model")
+    )
+    assert section.sizes.words(10) == "10 heads removed"
+    assert section.sizes.axis == "Heads removed"
+    assert [tick.text for tick in chart.draw(section, ["lrp"], chart.WIDE).x_ticks] == ["0", "500"]
+    crowded = circuit(amounts=(0, 500, 990, 1000), amount_kind="count", unit="head", group="model")
+    assert section_of(crowded).sizes.text(990) == "1\N{NO-BREAK SPACE}%"
+
+
+@pytest.mark.parametrize(
+    ("direction", "own", "beaten"),
+    [
+        ("higher", 0.31, False),
+        ("higher", 0.3, True),
+        ("higher", 0.2, True),
+        ("higher", 0.0, True),
+        ("lower", 0.09, False),
+        ("lower", 0.1, True),
+        ("lower", 0.9, True),
+    ],
+)
+def test_a_scorer_must_leave_the_range_of_its_own_random_circuits(
+    direction: Any, own: float, beaten: bool
+) -> None:
+    metric = FAITHFULNESS.model_copy(update={"direction": direction})
+    rows = [[1.0] * 3, [0.1, 0.3, 0.2], [0.0] * 3]
+    # The control scorer, better than anything, is not asked where there are own circuits.
+    best = 5.0 if direction == "higher" else -5.0
+    shared: dict[str, Any] = {
+        "metrics": (metric, KL),
+        "amounts": (0.0, 0.95, 1.0),
+        "task": "circuit",
+    }
+    section = section_of(
+        make_result("lrp", (1.0, own, 0.0), control={"faithfulness": rows}, **shared),
+        make_result("wanda", (1.0, own, 0.0), **shared),
+        make_control(0, (1.0, best, 0.0), **shared),
+    )
+    lrp, wanda, control = sorted(section.series, key=lambda s: (s.is_control, s.scorer.name))
+    assert section.beaten_by(lrp, 0.95) == ("random" if beaten else "")
+    assert section.beaten_by(wanda, 0.95) == "random"
+    # Neither the dense nor the empty model is judged, nor a control.
+    marks = [section.beaten_by(one, a) for one in (lrp, wanda) for a in (0.0, 1.0)]
+    assert marks == [""] * 4
+    assert section.beaten_by(control, 0.95) == ""
+
+
+def test_other_metrics_are_judged_by_own_random_circuits_only() -> None:
+    rows = [[0.0], [0.05]]
+    section = section_of(
+        circuit(amounts=(0.0, 0.5), control={"kl": rows}, others={"kl": (0.0, 0.2)}),
+        circuit("wanda", amounts=(0.0, 0.5), others={"kl": (0.0, 0.2)}),
+    )
+    found = {one.scorer.name: section.beaten_by(one, 0.5, KL) for one in section.series}
+    assert found == {"lrp": "random", "wanda": ""}
+
+
+def test_the_interval_takes_the_place_of_the_standard_error() -> None:
+    ends = {"perplexity": [(20.0, 20.0), (39.0, 42.0)]}
+    (series,) = section_of(make_result(intervals=ends)).series
+    value = series.value(0.5, "perplexity")
+    assert value is not None
+    assert (value.interval, value.error) == ((39.0, 42.0), None)
+    page = Page(render(pairs(make_result(intervals=ends))))
+    assert page.row("Wanda")[2][1].split() == ["40.0", "39.0", "to", "42.0"]
+    assert "±" not in page.row("Wanda")[1][1]
+
+
+def test_of_several_seeds_the_ends_are_averaged_and_the_range_is_named() -> None:
+    made = [
+        make_result(
+            values=(20.0, value), seed=seed, intervals={"perplexity": [(20, 20), (low, high)]}
+        )
+        for seed, (value, low, high) in enumerate([(40.0, 38.0, 43.0), (42.0, 40.0, 47.0)])
+    ]
+    (series,) = section_of(*made).series
+    value = series.value(0.5, "perplexity")
+    assert value is not None
+    assert value.interval == (39.0, 45.0)
+    text = " ".join(Page(render(pairs(*made))).row("Wanda")[2][1].split())
+    assert text == "41.0 39.0 to 45.0 seeds 40.0 to 42.0"
+    without = make_result(values=(20.0, 44.0), seed=2)
+    (series,) = section_of(*made, without).series
+    assert series.metrics[0.5]["perplexity"].interval is None
+
+
+def test_intervals_are_drawn_as_thin_lines_around_their_points() -> None:
+    ends = {"faithfulness": [(1.0, 1.0), (0.3, 0.6)]}
+    section = section_of(circuit(values=(1.0, 0.5), amounts=(0.0, 0.5), intervals=ends))
+    (line,) = chart.draw(section, ["lrp"], chart.WIDE).lines
+    ((x, upper, lower),) = line.whiskers
+    assert x == line.points[1][0]
+    assert upper < line.points[1][1] < lower
+
+
+def test_one_band_is_drawn_for_each_distinct_control() -> None:
+    amounts = (0.0, 0.5, 0.95, 1.0)
+    same = {"faithfulness": [[1.0, 1.0], [0.4, 0.2], [0.1, 0.0], [0.0, 0.0]]}
+    other = {"faithfulness": [[1.0, 1.0], [0.5, 0.3], [0.1, 0.0], [0.0, 0.0]]}
+    runs = [
+        circuit("lrp", amounts=amounts, control=same),
+        circuit("lrp", amounts=amounts, control=same, seed=1),
+        circuit("wanda", amounts=amounts, control=same),
+        circuit("random", amounts=amounts, control=other, is_control=True),
+    ]
+    section = section_of(*runs)
+    drawn = chart.draw(section, ["lrp", "wanda"], chart.WIDE)
+    (band,) = drawn.drawn
+    assert drawn.drawn_label.text == "Matched random (2)"
+    # Not at ∅: half of six places above, half below.
+    assert len(band.band) == 6
+    assert [x for x, _ in band.median] == [x for x, _ in band.band[:3]]
+    for (_, high), (_, middle), (_, low) in zip(
+        band.band[:3], band.median, reversed(band.band[3:]), strict=True
+    ):
+        assert high <= middle <= low
+    gradient = circuit("gradient", amounts=amounts, control=other)
+    assert (
+        len(chart.draw(section_of(*runs, gradient), ["gradient", "lrp", "wanda"], chart.WIDE).drawn)
+        == 2
+    )
+    text = render(pairs(*runs))
+    assert "No control was run" not in text
+    assert 'class="control drawn"' in text

@@ -1,0 +1,149 @@
+"""Numbers and conventions as the page writes them, and the way to the sections."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from unit.results import KL, PERPLEXITY, make_result
+
+from sparc3_bench.leaderboard.navigation import contents
+from sparc3_bench.leaderboard.tables import split
+from sparc3_bench.leaderboard.words import (
+    convention,
+    count,
+    described,
+    number,
+    percent,
+    precise,
+    samples,
+    titled,
+)
+from sparc3_bench.record.result import MetricRecord, Result
+
+ACCURACY = MetricRecord(name="accuracy", direction="higher", unit="", title="Accuracy")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (0.012345, "0.01235"),
+        (20.3149, "20.31"),
+        (999.96, "1,000"),
+        (1234567.0, "1,235,000"),
+        (-0.5, "−0.5000"),
+        (12345678.0, "1.23 × 10⁷"),
+        (0.00001234, "1.23 × 10⁻⁵"),
+        (math.inf, "∞"),
+    ],
+)
+def test_numbers_have_four_digits(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_percentages() -> None:
+    assert percent(0.5) == "50\N{NO-BREAK SPACE}%"
+    assert percent(1 / 3, 2) == "33.33\N{NO-BREAK SPACE}%"
+
+
+def test_a_pure_number_has_no_unit() -> None:
+    assert [titled(metric) for metric in (PERPLEXITY, ACCURACY, KL)] == [
+        "Perplexity",
+        "Accuracy",
+        "KL divergence, nats",
+    ]
+
+
+def test_conventions_in_words() -> None:
+    assert convention(make_result().spec) == (
+        "Single weights are removed, ranked within each output row, scored once, on the dense "
+        "model, in all matrices of the decoder blocks. The lowest are removed; removed weights "
+        "read zero"
+    )
+    neurons = make_result(unit="neuron", group="layer", schedule="blockwise", scope="mlp").spec
+    assert "neurons are removed, ranked within each block, scored block by" in convention(neurons)
+    heads = make_result(
+        unit="head", group="model", removal="highest", ablation="mean", amount_kind="count"
+    ).spec
+    assert convention(heads).endswith(
+        "The highest are removed: the circuit goes and the rest stays; removed weights read the "
+        "mean of their inputs over the reference samples; amounts count heads"
+    )
+    assert convention(make_result(ablation="resample").spec).endswith(
+        "removed weights read their inputs on the corrupted prompt"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "text"),
+    [
+        (0.83617, (0.806, 0.863), "0.836"),
+        (-0.0004, (-0.03, 0.03), "0.000"),
+        (-0.0123, (-0.04, 0.02), "−0.012"),
+        (16.538, (15.7, 17.5), "16.54"),
+        (1234.5, (1200.0, 1260.0), "1,234"),
+        (0.5, (0.5, 0.5), "0.5000"),
+        (5e8, (4e8, 6e8), "5.00 × 10⁸"),
+    ],
+)
+def test_a_number_has_the_decimals_that_its_interval_gives_it(
+    value: float, interval: tuple[float, float], text: str
+) -> None:
+    assert precise(value, interval) == text
+
+
+def test_counts_are_whole_unless_they_are_means() -> None:
+    assert [count(value) for value in (20.0, 12_740_198.0, 19.5)] == ["20", "12,740,198", "19.5"]
+
+
+def test_samples_are_windows_or_what_the_task_calls_them() -> None:
+    window = make_result().spec.datasets[1]
+    assert (samples(window), described(window)) == ("4 × 128 tokens", "4 windows × 128 tokens")
+    prompt = window.model_copy(update={"item": "prompt", "windows": 1, "window_length": 23})
+    assert (samples(prompt), described(prompt)) == ("1 prompt", "1 prompt of at most 23 tokens")
+
+
+def test_the_sections_are_grouped_by_task_and_model_and_say_what_sets_them_apart() -> None:
+    def named(*results: Result) -> list[tuple[str, list[tuple[str, list[str]]]]]:
+        sections, _ = split((Path(result.spec.path), result) for result in results)
+        return [
+            (task, [(model, [words for _, words in links]) for model, links in models])
+            for task, models in contents(sections)
+        ]
+
+    assert named(
+        make_result(),
+        make_result(group="model"),
+        make_result(model="tiny-opt"),
+        make_result(task="circuit", unit="head", group="model"),
+        make_result(task="circuit", unit="head", group="model", removal="highest"),
+        make_result(task="circuit", unit="head", group="model", ablation="mean"),
+    ) == [
+        (
+            "Circuit",
+            [
+                (
+                    "tiny-llama",
+                    [
+                        "Heads by model, zero ablation, lowest removed",
+                        "Heads by model, zero ablation, highest removed",
+                        "Heads by model, mean ablation, lowest removed",
+                    ],
+                )
+            ],
+        ),
+        (
+            "Compression",
+            [
+                ("tiny-llama", ["Weights by row", "Weights by model"]),
+                ("tiny-opt", ["Weights by row"]),
+            ],
+        ),
+    ]
+    versions = named(make_result(), make_result(task_version=2))
+    assert [task for task, _ in versions] == ["Compression, version 2", "Compression, version 1"]
+    ((_, ((_, words),)),) = named(make_result(), make_result(evaluation_digest="f" * 64))
+    assert len(set(words)) == 2
+    assert all(text.startswith("Weights by row, s-") for text in words)

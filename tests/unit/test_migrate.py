@@ -1,0 +1,197 @@
+"""Migration: a record as it was published under schema 1 is read, and its numbers stay."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sparc3_bench.errors import RecordError
+from sparc3_bench.record.migrate import migrated
+from sparc3_bench.record.result import SCHEMA_VERSION, Result, read_result
+from sparc3_bench.record.spec import content_key
+
+FILE = Path(__file__).parent / "fixtures" / "result-1.json"
+OLD = json.loads(FILE.read_text())
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    data = copy.deepcopy(OLD)
+    *parents, last = path.split(".")
+    owner: Any = data
+    for part in parents:
+        owner = owner[int(part) if part.isdigit() else part]
+    owner[last] = value
+    return data
+
+
+def read(tmp_path: Path, data: Any) -> Result:
+    file = tmp_path / "result.json"
+    file.write_text(data if isinstance(data, str) else json.dumps(data))
+    return read_result(file)
+
+
+def refusal(tmp_path: Path, data: Any) -> str:
+    with pytest.raises(RecordError) as caught:
+        read(tmp_path, data)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_fixture_is_a_record_of_schema_1_with_its_right_key():
+    assert OLD["schema_version"] == 1
+    assert OLD["key"] == content_key(OLD["spec"])
+    assert "ablation" not in OLD["spec"]
+    assert "intervals" not in OLD["points"][0]
+
+
+def test_numbers_and_all_that_was_there_are_unchanged():
+    new = read_result(FILE).model_dump(mode="json")
+
+    def kept(before: Any, after: Any, path: str) -> None:
+        if isinstance(before, dict):
+            for name, value in before.items():
+                kept(value, after[name], f"{path}.{name}")
+        elif isinstance(before, list):
+            assert len(before) == len(after), path
+            for index, value in enumerate(before):
+                kept(value, after[index], f"{path}.{index}")
+        elif path not in (".schema_version", ".key"):
+            assert (before, type(before)) == (after, type(after)), path
+
+    kept(OLD, new, "")
+
+
+def test_what_came_since_is_what_runs_then_did():
+    result = read_result(FILE)
+    spec = result.spec
+    assert result.schema_version == SCHEMA_VERSION
+    assert (spec.ablation, spec.removal, spec.amount_kind) == ("zero", "lowest", "fraction")
+    assert (spec.controls, spec.stability_seeds) == (0, 0)
+    assert [dataset.item for dataset in spec.datasets] == ["window", "window"]
+    assert [point.amount.units_removed for point in result.points] == [0, 53084160]
+    assert [(point.intervals, point.control, point.kept) for point in result.points] == [
+        ({}, {}, {})
+    ] * 2
+    assert (result.sketch, result.found, result.stability, result.curve) == (None, None, (), {})
+
+
+def test_key_is_that_of_the_new_spec_and_stands_when_written_and_read(tmp_path):
+    result = read_result(FILE)
+    assert result.key == result.spec.key != OLD["key"]
+    assert read(tmp_path, result.to_json()) == result
+
+
+@pytest.mark.parametrize("unit", ["neuron", "head"])
+def test_units_that_went_are_not_known_where_weights_alone_were_counted(tmp_path, unit):
+    data = changed("spec.unit", unit)
+    data["key"] = content_key(data["spec"])
+    result = read(tmp_path, data)
+    assert [point.amount.units_removed for point in result.points] == [None, None]
+
+
+def test_the_record_given_is_left_as_it_is():
+    data = copy.deepcopy(OLD)
+    new = migrated(data)
+    assert data == OLD
+    assert new["schema_version"] == SCHEMA_VERSION
+    assert migrated(new) == new
+
+
+@pytest.mark.parametrize("key", ["000000000000", "3cb0e9e519ae"])
+def test_wrong_key_stays_wrong_and_is_refused(tmp_path, key):
+    assert migrated(changed("key", key))["key"] == key
+    assert f"key is {key} but the spec hashes to" in refusal(tmp_path, changed("key", key))
+
+
+def test_spec_that_was_changed_is_refused(tmp_path):
+    assert f"key is {OLD['key']} but" in refusal(tmp_path, changed("spec.seed", 7))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        ("spec", None, "spec"),
+        ("spec", [], "spec"),
+        ("spec", "text", "spec"),
+        ("spec.datasets", None, "spec.datasets"),
+        ("spec.datasets", [3], "spec.datasets.0"),
+        ("spec.datasets", ["text"], "spec.datasets.0"),
+        ("spec.unit", "filter", "spec.unit"),
+        ("points", None, "points"),
+        ("points", 3, "points"),
+        ("points", [[]], "points.0"),
+        ("points.1.amount", None, "points.1.amount"),
+        ("points.1.amount", [], "points.1.amount"),
+        ("points.1.amount.weights_removed", "many", "points.1.amount.weights_removed"),
+        ("points.0.metrics.kl", "high", "points.0.metrics.kl"),
+        ("extra", 1, "extra"),
+        ("key", None, "key"),
+    ],
+)
+def test_garbage_is_refused_in_one_sentence(tmp_path, path, value, named):
+    message = refusal(tmp_path, changed(path, value))
+    # A record that cannot be migrated is refused by whatever the schema finds first.
+    assert (
+        f"`{named}" in message
+        or "`schema_version`: Input should be 2." in message
+        or ("Field required" in message)
+    )
+
+
+@pytest.mark.parametrize("field", sorted(OLD))
+def test_missing_field_does_not_crash(tmp_path, field):
+    data = copy.deepcopy(OLD)
+    del data[field]
+    if field in ("warnings", "error"):
+        assert read(tmp_path, data) == read_result(FILE)
+    else:
+        refusal(tmp_path, data)
+
+
+@pytest.mark.parametrize("version", [0, -1, 1.5, "1", None, [], {}, False])
+def test_version_that_never_was_is_refused(tmp_path, version):
+    assert "`schema_version`: " in refusal(tmp_path, changed("schema_version", version))
+
+
+def test_version_that_is_no_number_is_refused(tmp_path):
+    assert "`schema_version`: " in refusal(tmp_path, changed("schema_version", True))
+
+
+def test_field_that_schema_1_did_not_have_is_refused(tmp_path):
+    data = changed("spec.ablation", "mean")
+    data["key"] = content_key(data["spec"])
+    refusal(tmp_path, data)
+
+
+def test_newer_version_is_told_as_such(tmp_path):
+    message = refusal(tmp_path, changed("schema_version", SCHEMA_VERSION + 1))
+    assert f"has schema_version {SCHEMA_VERSION + 1}; this sparc3-bench reads up to" in message
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "spec.scorer.options.power",
+        "spec.seed",
+        "points.0.metrics.kl",
+    ],
+)
+def test_number_that_is_not_finite_is_refused(tmp_path, path, number):
+    refusal(tmp_path, json.dumps(changed(path, "here")).replace('"here"', number))
+
+
+@pytest.mark.parametrize("depth", [200, 400, 900, 5_000, 100_000])
+def test_deep_nesting_is_refused_in_one_sentence(tmp_path, depth):
+    text = json.dumps(changed("spec.scorer.options", {"deep": "here"}))
+    refusal(tmp_path, text.replace('"here"', "[" * depth + "]" * depth))
+
+
+@pytest.mark.parametrize("record", [{}, {"schema_version": 1}, {"schema_version": True}])
+def test_record_that_is_almost_nothing_does_not_crash(tmp_path, record):
+    assert isinstance(migrated(record), dict)
+    refusal(tmp_path, record)

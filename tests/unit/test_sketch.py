@@ -1,0 +1,138 @@
+"""Sketches and likeness: levels against masks, ranks against SciPy and by counting."""
+
+from __future__ import annotations
+
+import pytest
+import scipy.stats
+import torch
+from torch import Tensor
+
+from sparc3_bench.run import sketch
+from sparc3_bench.run.sketch import Likeness, Sketcher, jaccard, spearman
+from sparc3_bench.selection.select import choose
+
+SHAPES = {"a": (5, 8), "b": (3, 7), "c": (2,), "d": (1, 11)}
+AMOUNTS = (0.0, 0.2, 0.5, 0.9, 1.0)
+
+
+def ranking(seed: int = 0) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return {name: torch.randn(shape, generator=generator) for name, shape in SHAPES.items()}
+
+
+def chosen(scores: dict[str, Tensor], amount: float) -> dict[str, Tensor]:
+    return choose(scores, amount, unit="weight", group="model")
+
+
+def flat(tensors: dict[str, Tensor]) -> Tensor:
+    return torch.cat([values.flatten() for values in tensors.values()])
+
+
+@pytest.mark.parametrize("stride", [1, 3, 5, 9, 73, 75])
+def test_levels_count_the_amounts_at_which_a_unit_is_kept(monkeypatch, stride):
+    monkeypatch.setattr(sketch, "_stride", lambda units, most: stride)
+    scores = ranking()
+    sketcher = Sketcher(scores)
+    kept = []
+    for amount in AMOUNTS:
+        kept.append(chosen(scores, amount))
+        sketcher.add(kept[-1])
+    found = sketcher.record()
+    assert (found.units, found.stride) == (74, stride)
+    expected = sum(flat(masks).long() for masks in kept)[::stride]
+    assert [int(level, 36) for level in found.levels] == expected.tolist()
+
+
+@pytest.mark.parametrize("units", [1, 100, 16_384, 16_385, 40_000, 1_000_001])
+def test_sketch_is_small_and_its_stride_odd(units):
+    sketcher = Sketcher({"a": torch.zeros(units)})
+    sketcher.add({"a": torch.ones(units, dtype=torch.bool)})
+    found = sketcher.record()
+    assert found.stride % 2 == 1
+    assert len(found.levels) == -(-units // found.stride) <= 16_384
+    assert found.stride == 1 or len(found.levels) > 5_000
+    assert set(found.levels) == {"1"}
+
+
+@pytest.mark.parametrize(("amounts", "there"), [(1, True), (35, True), (36, False)])
+def test_more_amounts_than_digits_make_no_sketch(amounts, there):
+    sketcher = Sketcher({"a": torch.zeros(4)})
+    for _ in range(amounts):
+        sketcher.add({"a": torch.tensor([True, False, True, False])})
+    found = sketcher.record()
+    assert (found is not None) is there
+    if found is not None:
+        digit = "123456789abcdefghijklmnopqrstuvwxyz"[amounts - 1]
+        assert found.levels == f"{digit}0{digit}0"
+
+
+def test_jaccard_is_both_over_either():
+    left = {"a": torch.tensor([True, True, False, False]), "b": torch.tensor([[True], [False]])}
+    right = {"a": torch.tensor([True, False, True, False]), "b": torch.tensor([[True], [True]])}
+    assert jaccard(left, right) == jaccard(right, left) == 2 / 5
+    assert jaccard(left, left) == 1
+    assert jaccard(left, {name: ~keep for name, keep in left.items()}) == 0
+
+
+def test_jaccard_of_nothing_is_one():
+    nothing = {"a": torch.zeros(3, dtype=torch.bool)}
+    assert jaccard(nothing, nothing) == 1
+
+
+def counted(left: list[float], right: list[float]) -> float:
+    """Return Spearman's correlation from ranks found by counting; ties share their mean rank."""
+
+    def ranks(values: list[float]) -> list[float]:
+        return [
+            sum(other < own for other in values) + (1 + sum(other == own for other in values)) / 2
+            for own in values
+        ]
+
+    one, two = ranks(left), ranks(right)
+    middle = (len(left) + 1) / 2
+    product = sum((a - middle) * (b - middle) for a, b in zip(one, two, strict=True))
+    lengths = [sum((a - middle) ** 2 for a in r) for r in (one, two)]
+    return product / (lengths[0] * lengths[1]) ** 0.5
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_spearman_is_that_of_scipy_and_of_counting(seed, ties, dtype):
+    generator = torch.Generator().manual_seed(seed)
+    left = torch.randn(60, generator=generator)
+    right = left + torch.randn(60, generator=generator)
+    left, right = ((v * 2).round() if ties else v for v in (left, right))
+    left, right = left.to(dtype), right.to(dtype)
+    found = spearman(left, right)
+    expected = scipy.stats.spearmanr(left.double().numpy(), right.double().numpy()).statistic
+    assert found == pytest.approx(expected, rel=1e-12)
+    assert found == pytest.approx(counted(left.tolist(), right.tolist()), rel=1e-12)
+
+
+def test_spearman_knows_the_order_alone():
+    values = torch.randn(50, generator=torch.Generator().manual_seed(0))
+    assert spearman(values, values.exp()) == pytest.approx(1)
+    assert spearman(values, -(values**3)) == pytest.approx(-1)
+
+
+def test_spearman_of_a_constant_is_zero():
+    values = torch.arange(5.0)
+    assert spearman(values, torch.ones(5)) == spearman(torch.ones(5), values) == 0
+
+
+@pytest.mark.parametrize("most", [10, 50, 1000])
+def test_likeness_is_of_the_ranks_and_of_what_is_kept(monkeypatch, most):
+    monkeypatch.setattr(sketch, "_MOST_RANKED", most)
+    one, two = ranking(0), ranking(1)
+    likeness = Likeness(4, one, two)
+    for amount in AMOUNTS:
+        likeness.add(chosen(one, amount), chosen(likeness.ranking, amount))
+    found = likeness.record()
+    stride = {10: 9, 50: 3, 1000: 1}[most]
+    assert found.seed == 4
+    assert found.spearman == pytest.approx(spearman(flat(one)[::stride], flat(two)[::stride]))
+    expected = [jaccard(chosen(one, amount), chosen(two, amount)) for amount in AMOUNTS]
+    assert found.jaccard == tuple(expected)
+    assert found.jaccard[0] == found.jaccard[-1] == 1
+    assert 0 < found.jaccard[2] < 1
