@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +20,7 @@ from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.result import Amount, Result
 from sparc3_bench.record.spec import RunSpec
 from sparc3_bench.run.plan import Plan, Request, plan
-from sparc3_bench.run.points import CellRun
+from sparc3_bench.run.points import CellRun, removed_units
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.runner import Session
 from sparc3_bench.run.sketch import Likeness, Sketcher
@@ -81,11 +80,7 @@ class Rebuilt:
     @cached_property
     def scores(self) -> ScoreMap:
         """What the circuits are chosen by, in the order of the model."""
-        scores, _ = self._session.scores(self.plan.cells[0], self.result.spec.scorer.name)
-        # A file has its own order, and ties go by that of the model.
-        return dataclasses.replace(
-            scores, weights={name: scores[name] for name in self.view.weights()}
-        )
+        return self._session.scores(self.plan.cells[0], self.result.spec.scorer.name)[0]
 
     @cached_property
     def ranking(self) -> dict[str, Tensor]:
@@ -114,11 +109,10 @@ class Rebuilt:
         kept = self.chosen(amount)
         keep = as_mask(kept, self.view, self.result.spec.unit)
         cell = CellRun(self._session, self.plan.cells[0], "")
-        removed = sum(mask.numel() - int(mask.sum()) for mask in kept.values())
         return Circuit(
             kept=kept,
             keep=keep,
-            amount=cell.amount(amount, keep, removed),
+            amount=cell.amount(amount, keep, removed_units(kept)),
             counts=cell.counted(keep),
             agreement=self._agreement(kept, amount),
         )

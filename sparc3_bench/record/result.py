@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ SCHEMA_VERSION = 2
 """Raised by any change to the fields below; every step gets a migration."""
 
 _MAX_BYTES = 20_000_000
+
+_LIST_OF_NUMBERS = re.compile(r"(?<=\[)\n\s+[-+.\deE,\s]+(?=\])")
 
 
 class MetricRecord(OnDisk):
@@ -207,17 +210,15 @@ class Result(OnDisk):
         return self
 
     def to_json(self) -> str:
-        """Return the text of the file: sorted keys, two spaces, one line end at the end."""
-        return (
-            json.dumps(
-                self.model_dump(mode="json"),
-                sort_keys=True,
-                indent=2,
-                allow_nan=False,
-                ensure_ascii=False,
-            )
-            + "\n"
+        """Return the text of the file: sorted keys, two spaces, numbers of a list in one line."""
+        text = json.dumps(
+            self.model_dump(mode="json"),
+            sort_keys=True,
+            indent=2,
+            allow_nan=False,
+            ensure_ascii=False,
         )
+        return _LIST_OF_NUMBERS.sub(lambda found: re.sub(r"\n\s+", " ", found[0]), text) + "\n"
 
 
 def read_result(path: Path) -> Result:
