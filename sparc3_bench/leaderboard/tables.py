@@ -49,6 +49,8 @@ class Section:
         Every amount that some run has, rising.
     focus
         The amount at which the numbers beyond the first metric are shown.
+    order_curve
+        The number of whole curves that orders the rows instead, where all of them have one.
     order
         The amount whose first metric orders the rows.
     """
@@ -59,6 +61,7 @@ class Section:
     amounts: tuple[float, ...]
     focus: float
     order: float
+    order_curve: MetricRecord | None
 
     @property
     def spec(self) -> RunSpec:
@@ -207,12 +210,20 @@ def _section(convention: Convention, runs: list[Run]) -> Section:
     first = runs[0].result.metrics[0]
     sign = 1 if first.direction == "lower" else -1
 
+    whole = next(iter(runs[0].result.curve_metrics), None)
+    if whole is not None and not all(whole.name in one.whole.curve for one in series):
+        whole = None
+
     def position(one: Series) -> tuple[bool, float, str, int]:
-        value = one.value(focus if order is None else order, first.name)
-        best = sign * value.centre if value else math.inf
+        if whole is not None:
+            turned = 1 if whole.direction == "lower" else -1
+            best = turned * one.whole.curve[whole.name].centre
+        else:
+            value = one.value(focus if order is None else order, first.name)
+            best = sign * value.centre if value else math.inf
         return one.is_control, best, one.scorer.name, one.variant
 
     key = content_key([list(part) for part in convention])
     ranked = tuple(sorted(series, key=position))
     ordered_at = focus if order is None else order
-    return Section(f"s-{key}", tuple(runs), ranked, amounts, focus, ordered_at)
+    return Section(f"s-{key}", tuple(runs), ranked, amounts, focus, ordered_at, whole)

@@ -230,3 +230,19 @@ def test_a_page_of_circuits_is_inert_and_whole() -> None:
     named = [one for value in page.all("aria-labelledby") for one in value.split()]
     assert set(named) <= set(ids)
     assert render(pairs(other, made)) == text
+
+
+@pytest.mark.parametrize(("direction", "first"), [("higher", "wanda"), ("lower", "lrp")])
+def test_rows_are_ordered_by_the_whole_curve_where_all_have_one(direction, first):
+    metric = CPR.model_copy(update={"direction": direction})
+
+    def run(scorer: str, curve: float | None, value: float) -> Result:
+        numbers = {} if curve is None else {"cpr": estimate(curve)}
+        return make_result(scorer, (1.0, value), curve=numbers, curve_metrics=[metric])
+
+    better_below = [run("lrp", 0.2, 30.0), run("wanda", 0.6, 40.0)]
+    section = section_of(*better_below)
+    assert section.series[0].scorer.name == first
+    assert "Ordered by CPR, of the whole curve" in render(pairs(*better_below))
+    one_without = [run("lrp", 0.2, 30.0), run("wanda", None, 40.0)]
+    assert [series.scorer.name for series in section_of(*one_without).series] == ["lrp", "wanda"]
