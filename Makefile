@@ -14,7 +14,7 @@ help: ## Show the targets.
 
 bench: $(VENV)/.run ## Compare five scorers on SmolLM2-135M, on every task, and build the page.
 	@echo "== Comparing magnitude, wanda, gradient, lrp and random (suite quick)"
-	$(BIN)/sparc3 run --suite quick --batch-size 16 --results $(RESULTS)
+	$(BIN)/sparc3 run --suite quick --results $(RESULTS)
 	@echo "== Building the leaderboard page"
 	@echo "Open $$($(BIN)/sparc3 publish $(RESULTS) $(SITE))"
 
