@@ -133,7 +133,7 @@ def _smallest(results: Sequence[Result], control: bool) -> Smallest | None:
     return Smallest(
         title=founds[0].title,
         metric_title=titles.get(founds[0].metric, founds[0].metric),
-        size=merged([1 - found.point.amount.in_scope for _, found in same], control),
+        size=merged([_share_left(result, found) for result, found in same], control),
         units=merged(units, control) if len(units) == len(same) else None,
         metric=merged(
             [found.point.metrics[found.metric] for _, found in same],
@@ -141,6 +141,12 @@ def _smallest(results: Sequence[Result], control: bool) -> Smallest | None:
             [found.point.intervals.get(found.metric) for _, found in same],
         ),
     )
+
+
+def _share_left(result: Result, found: Found) -> float:
+    """Return the kept share of what is ranked; heads are a small part of the scope's weights."""
+    left, every = _units_left(result, found), _units(result)
+    return 1 - found.point.amount.in_scope if left is None or not every else left / every
 
 
 def _units_left(result: Result, found: Found) -> float | None:
