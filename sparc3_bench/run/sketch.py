@@ -15,7 +15,7 @@ _MOST_SKETCHED = 16_384
 """A published file stays small."""
 
 _MOST_RANKED = 1 << 17
-"""Ranks of more weights cost seconds and move the correlation by less than 0.01."""
+"""Enough for the correlation; ranking every weight would cost a sort of all of them."""
 
 
 class Sketcher:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 REPLICATES = 2000
-"""So many replicates hold the ends of a 95 % interval to about a twentieth of its width."""
+"""Enough that fifty of them lie beyond either end of a 95 % interval."""
 
 
 def resampled_means(
