@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sparc3_bench import Batch
+from sparc3_bench import Batch, ReferenceSamples
+from sparc3_bench.errors import UnknownNameError
 from sparc3_tasks.ioi_circuit.tokens import Tokenized, batches
 
 if TYPE_CHECKING:
@@ -42,6 +43,23 @@ OBJECTIVES: dict[str, Callable[[Tensor, Batch], Tensor]] = {
     "io-logit": io_logit,
     "io-log-probability": io_log_probability,
 }
+
+
+def answered(prompts: Sequence[Tokenized], objective: str) -> ReferenceSamples:
+    """Return prompts with their two answers, to attribute one of `OBJECTIVES`.
+
+    Raises
+    ------
+    UnknownNameError
+        When there is no such objective.
+    """
+    if objective not in OBJECTIVES:
+        raise UnknownNameError("objective", objective, OBJECTIVES)
+    return ReferenceSamples(
+        [prompt.ids for prompt in prompts],
+        OBJECTIVES[objective],
+        targets=[(prompt.io, prompt.s) for prompt in prompts],
+    )
 
 
 def measure_prompts(

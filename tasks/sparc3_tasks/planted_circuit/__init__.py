@@ -109,19 +109,9 @@ class PreparedPlanted(PreparedTask):
 
     def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
         """Return the reference prompts with their two answers."""
-        from sparc3_bench import ReferenceSamples
-        from sparc3_bench.errors import UnknownNameError
-        from sparc3_tasks.ioi_circuit.measure import OBJECTIVES
+        from sparc3_tasks.ioi_circuit.measure import answered
 
-        if objective not in OBJECTIVES:
-            raise UnknownNameError("objective", objective, OBJECTIVES)
-        return {
-            "task": ReferenceSamples(
-                [prompt.ids for prompt in self.reference],
-                OBJECTIVES[objective],
-                targets=[(prompt.io, prompt.s) for prompt in self.reference],
-            )
-        }
+        return {"task": answered(self.reference, objective)}
 
     def evaluate(
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
