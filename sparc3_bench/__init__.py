@@ -10,6 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sparc3_bench.architecture import ModelAdapter as ModelAdapter
+    from sparc3_bench.architecture import ModelSource as ModelSource
+    from sparc3_bench.architecture import Role as Role
     from sparc3_bench.assets import Asset as Asset
     from sparc3_bench.assets import fetch as fetch
     from sparc3_bench.assets import file_digest as file_digest
@@ -21,14 +24,13 @@ if TYPE_CHECKING:
     from sparc3_bench.contracts import Aggregation as Aggregation
     from sparc3_bench.contracts import Estimate as Estimate
     from sparc3_bench.contracts import Evaluation as Evaluation
+    from sparc3_bench.contracts import Judge as Judge
+    from sparc3_bench.contracts import LoadedJudge as LoadedJudge
     from sparc3_bench.contracts import Means as Means
     from sparc3_bench.contracts import Metric as Metric
-    from sparc3_bench.contracts import ModelAdapter as ModelAdapter
-    from sparc3_bench.contracts import ModelSource as ModelSource
     from sparc3_bench.contracts import Part as Part
     from sparc3_bench.contracts import PreparedTask as PreparedTask
     from sparc3_bench.contracts import Removal as Removal
-    from sparc3_bench.contracts import Role as Role
     from sparc3_bench.contracts import Scorer as Scorer
     from sparc3_bench.contracts import Search as Search
     from sparc3_bench.contracts import Suite as Suite
@@ -48,16 +50,18 @@ _HOMES = {
     "DatasetRecord": "sparc3_bench.record.spec",
     "Estimate": "sparc3_bench.contracts",
     "Evaluation": "sparc3_bench.contracts",
+    "Judge": "sparc3_bench.contracts",
+    "LoadedJudge": "sparc3_bench.contracts",
     "Means": "sparc3_bench.contracts",
     "Metric": "sparc3_bench.contracts",
-    "ModelAdapter": "sparc3_bench.contracts",
-    "ModelSource": "sparc3_bench.contracts",
+    "ModelAdapter": "sparc3_bench.architecture",
+    "ModelSource": "sparc3_bench.architecture",
     "ModelView": "sparc3_bench.model.view",
     "Part": "sparc3_bench.contracts",
     "PreparedTask": "sparc3_bench.contracts",
     "ReferenceSamples": "sparc3_bench.attribution.reference",
     "Removal": "sparc3_bench.contracts",
-    "Role": "sparc3_bench.contracts",
+    "Role": "sparc3_bench.architecture",
     "ScoreMap": "sparc3_bench.attribution.scores",
     "Scorer": "sparc3_bench.contracts",
     "Search": "sparc3_bench.contracts",

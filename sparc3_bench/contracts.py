@@ -7,13 +7,15 @@ without it. Terms follow the glossary in ``docs/concepts.md``.
 from __future__ import annotations
 
 import dataclasses
-import enum
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from sparc3_bench.architecture import ModelAdapter as ModelAdapter
+from sparc3_bench.architecture import ModelSource as ModelSource
+from sparc3_bench.architecture import Role as Role
 from sparc3_bench.conventions import AGGREGATIONS as AGGREGATIONS
 from sparc3_bench.conventions import Ablation as Ablation
 from sparc3_bench.conventions import Aggregation as Aggregation
@@ -35,23 +37,6 @@ if TYPE_CHECKING:
 
 Means = Mapping[str, Any]
 """Mean of each kind of per-sample measurement: a number, or an array over bootstrap replicates."""
-
-
-class Role(enum.StrEnum):
-    """What a module inside a decoder block does; adapters name roles, rules are chosen by role."""
-
-    QUERY = "query"
-    KEY = "key"
-    VALUE = "value"
-    QUERY_KEY_VALUE = "query-key-value"
-    """One matrix whose rows are queries, then keys, then values, a third each."""
-    ATTENTION_OUTPUT = "attention-output"
-    GATE = "gate"
-    UP = "up"
-    DOWN = "down"
-    ACTIVATION = "activation"
-    RMS_NORM = "rms-norm"
-    LAYER_NORM = "layer-norm"
 
 
 @dataclass(frozen=True)
@@ -266,45 +251,47 @@ class PreparedTask(ABC):
         return ()
 
 
-class ModelAdapter(ABC):
-    """What the suite must know of an architecture: where its blocks are and what is in them.
+class LoadedJudge(ABC):
+    """A judge ready to read.
 
-    The model's own forward runs, always; an adapter only names things.
+    Attributes
+    ----------
+    digest
+        SHA-256 of what its scores depend on: weights, vocabulary, word list.
+    """
+
+    digest: str
+
+    @abstractmethod
+    def score(
+        self, texts: Sequence[str], progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> Sequence[float]:
+        """Return for every text how much it is of what is unwanted, in [0, 1].
+
+        A text's score does not depend on the others. An empty text is judged like any other. What
+        cannot be judged raises; nothing is passed over as harmless.
+        """
+
+
+class Judge(_Configurable, ABC):
+    """A way to say of texts how unwanted they are, e.g. how toxic.
+
+    Options are the fields of a frozen dataclass, as for a scorer.
     """
 
     name: ClassVar[str]
-    model_types: ClassVar[tuple[str, ...]]
-    """The ``config.model_type`` values served."""
-    blocks: ClassVar[str]
-    """Path of the list of decoder blocks, e.g. ``"model.layers"``."""
-    transposed: ClassVar[bool] = False
-    """Whether ``module.weight`` is stored ``[in_features, out_features]``."""
-
-    @abstractmethod
-    def roles(self, config: Any) -> Mapping[str, Role]:
-        """Return the role of every module of a block that has one, by path inside the block."""
-
-    def outer_norms(self, config: Any) -> Mapping[str, Role]:
-        """Return the normalisations outside the blocks, by path in the model."""
-        return {}
-
-    def heads(self, config: Any) -> int:
-        """Return the number of query heads of a block."""
-        return int(config.num_attention_heads)
-
-
-class ModelSource(ABC):
-    """A model with a name of its own that does not come from a hub."""
-
-    name: ClassVar[str]
     title: ClassVar[str]
-    label: ClassVar[str]
-    """Printed beside every result, e.g. how the weights differ from the original ones."""
-    licence: ClassVar[str]
+    citation: ClassVar[str] = ""
 
     @abstractmethod
-    def fetch(self, cache: Path) -> Path:
-        """Return a local folder that transformers can load, making it on first use."""
+    def load(self, cache: Path) -> LoadedJudge:
+        """Fetch and open what is needed.
+
+        Raises
+        ------
+        Sparc3Error
+            When something is missing, damaged or of the wrong shape.
+        """
 
 
 class Suite(ABC):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from sparc3_bench.contracts import ModelAdapter, ModelSource, Scorer, Suite, Task
+    from sparc3_bench.contracts import Judge, ModelAdapter, ModelSource, Scorer, Suite, Task
 
 GROUP = "sparc3_bench"
 """Name of the entry-point group and of the pluggy project."""
@@ -82,4 +82,12 @@ def sparc3_register_suites() -> Iterable[type[Suite]]:  # type: ignore[empty-bod
     """Suites this plugin offers, for use as ``--suite NAME``.
 
     ``return [MySuite]`` in a function of this name, marked with ``hookimpl``.
+    """
+
+
+@hookspec
+def sparc3_register_judges() -> Iterable[type[Judge]]:  # type: ignore[empty-body]
+    """Judges of texts this plugin offers, for use as ``--judge NAME``.
+
+    ``return [MyJudge]`` in a function of this name, marked with ``hookimpl``.
     """

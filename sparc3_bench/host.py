@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import pluggy
 
 from sparc3_bench import hookspecs
-from sparc3_bench.contracts import ModelAdapter, ModelSource, Scorer, Suite, Task
+from sparc3_bench.contracts import Judge, ModelAdapter, ModelSource, Scorer, Suite, Task
 from sparc3_bench.errors import PluginError, UnknownNameError
 
 _KINDS: dict[str, tuple[str, type]] = {
@@ -25,6 +25,7 @@ _KINDS: dict[str, tuple[str, type]] = {
     "adapter": ("sparc3_register_adapters", ModelAdapter),
     "model": ("sparc3_register_models", ModelSource),
     "suite": ("sparc3_register_suites", Suite),
+    "judge": ("sparc3_register_judges", Judge),
 }
 
 
@@ -67,7 +68,7 @@ class Registered:
 
 
 class PluginHost:
-    """Every scorer, task, adapter and named model installed.
+    """Every scorer, task, adapter, named model, suite and judge installed.
 
     Parameters
     ----------

@@ -11,15 +11,15 @@ from sparc3_bench.contracts import option_fields
 from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.host import default_host
 
-_KINDS = ("scorer", "task", "adapter", "model", "suite")
+_KINDS = ("scorer", "task", "adapter", "model", "suite", "judge")
 
 
 def command(
     kind: Annotated[
-        str | None, typer.Argument(help="Only scorers, tasks, adapters, models or suites.")
+        str | None, typer.Argument(help="Only scorers, tasks, adapters, models, suites or judges.")
     ] = None,
 ) -> None:
-    """List scorers, tasks, adapters, named models and suites, with options and origin.
+    """List scorers, tasks, adapters, named models, suites and judges, with options and origin.
 
     Broken plugins are listed last, one sentence each.
     """

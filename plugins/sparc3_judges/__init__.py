@@ -1,0 +1,1 @@
+"""The built-in judges of texts, one a file."""

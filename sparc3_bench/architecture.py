@@ -1,0 +1,67 @@
+"""What the suite must know of a model: where its blocks are, what is in them, where it is from."""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+
+class Role(enum.StrEnum):
+    """What a module inside a decoder block does; adapters name roles, rules are chosen by role."""
+
+    QUERY = "query"
+    KEY = "key"
+    VALUE = "value"
+    QUERY_KEY_VALUE = "query-key-value"
+    """One matrix whose rows are queries, then keys, then values, a third each."""
+    ATTENTION_OUTPUT = "attention-output"
+    GATE = "gate"
+    UP = "up"
+    DOWN = "down"
+    ACTIVATION = "activation"
+    RMS_NORM = "rms-norm"
+    LAYER_NORM = "layer-norm"
+
+
+class ModelAdapter(ABC):
+    """What the suite must know of an architecture: where its blocks are and what is in them.
+
+    The model's own forward runs, always; an adapter only names things.
+    """
+
+    name: ClassVar[str]
+    model_types: ClassVar[tuple[str, ...]]
+    """The ``config.model_type`` values served."""
+    blocks: ClassVar[str]
+    """Path of the list of decoder blocks, e.g. ``"model.layers"``."""
+    transposed: ClassVar[bool] = False
+    """Whether ``module.weight`` is stored ``[in_features, out_features]``."""
+
+    @abstractmethod
+    def roles(self, config: Any) -> Mapping[str, Role]:
+        """Return the role of every module of a block that has one, by path inside the block."""
+
+    def outer_norms(self, config: Any) -> Mapping[str, Role]:
+        """Return the normalisations outside the blocks, by path in the model."""
+        return {}
+
+    def heads(self, config: Any) -> int:
+        """Return the number of query heads of a block."""
+        return int(config.num_attention_heads)
+
+
+class ModelSource(ABC):
+    """A model with a name of its own that does not come from a hub."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    label: ClassVar[str]
+    """Printed beside every result, e.g. how the weights differ from the original ones."""
+    licence: ClassVar[str]
+
+    @abstractmethod
+    def fetch(self, cache: Path) -> Path:
+        """Return a local folder that transformers can load, making it on first use."""
