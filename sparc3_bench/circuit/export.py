@@ -60,11 +60,11 @@ class Wish:
     model
         Whether to save the pruned model.
     mib
-        Whether to write the layout of the MIB circuit track.
+        Folder of the MIB circuit track, TASK_MODEL, to write scores for; None writes none.
     """
 
     model: bool = True
-    mib: bool = False
+    mib: str | None = None
 
 
 def check_exportable(result: Result, folder: Path, wish: Wish) -> None:
@@ -73,8 +73,11 @@ def check_exportable(result: Result, folder: Path, wish: Wish) -> None:
     Raises
     ------
     Sparc3Error
-        For an occupied folder, and for a pruned model where nothing is pruned.
+        For an occupied folder, for a pruned model where nothing is pruned, and for a name that the
+        MIB track cannot read.
     """
+    if wish.mib is not None:
+        mib.check_name(wish.mib)
     if wish.model and result.spec.ablation != "zero":
         raise Sparc3Error(
             f"Ablation '{result.spec.ablation}' replaces inputs and prunes no weights, so there "
@@ -142,9 +145,9 @@ def export(rebuilt: Rebuilt, circuit: Circuit, folder: Path, wish: Wish) -> None
         notes = []
         if wish.model:
             save_pruned(view, circuit.keep, part / "pruned")
-        if wish.mib:
+        if wish.mib is not None:
             found = mib.nodes(view, rebuilt.scores, circuit.keep)
-            notes = mib.write(found, result.spec, part / "mib")
+            notes = mib.write(found, result.spec.unit, part / "mib", wish.mib)
         (part / "README.md").write_text(_readme(rebuilt, circuit, wish), encoding="utf-8")
         about = _about(rebuilt, circuit, notes)
         about["model_from"] = rebuilt.origin

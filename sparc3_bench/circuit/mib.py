@@ -3,7 +3,8 @@
 The facts are from the sources of the track. `MIB_circuit_track/circuit_loading.py` and
 `run_evaluation.py` (yanivnik/MIB-shared-task, a copy of hannamw/MIB-circuit-track) load with
 `Graph.from_json` and `Graph.from_pt` of `src/eap/graph.py` (hannamw/EAP-IG): a folder
-``TASK_MODEL`` holds one file, ``.json`` or ``.pt``.
+``TASK_MODEL`` holds one file, ``.json`` or ``.pt``. Its name is split at the first underscore, and
+which names there are is the track's affair, so whoever exports says it.
 
 * Nodes are ``input``, the heads ``a{layer}.h{head}``, the MLPs ``m{layer}``, and ``logits``. A node
   without a score always stays in the circuit.
@@ -20,6 +21,7 @@ The facts are from the sources of the track. `MIB_circuit_track/circuit_loading.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,23 +30,12 @@ import torch
 from torch import Tensor
 
 from sparc3_bench.attribution.scores import ScoreMap
-from sparc3_bench.contracts import Role
+from sparc3_bench.contracts import Role, Unit
+from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.model.view import ModelView
-from sparc3_bench.record.spec import RunSpec
 
-MODELS = {
-    "gpt2": ("gpt2", (12, 12, 768)),
-    "qwen2.5-0.5b": ("qwen2.5", (24, 14, 896)),
-    "gemma-2-2b": ("gemma2", (26, 8, 2304)),
-    "llama-3.1-8b": ("llama3", (32, 32, 4096)),
-}
-"""Last part of the hub id, in lower case, to the track's name and layers, heads and width."""
-
-TASKS = {
-    "ioi-circuit": "ioi",
-}
-"""Tasks here that are tasks of the track."""
+_NAME = re.compile(r"[a-z0-9.-]+_[a-z0-9._-]+")
 
 _MOST_BYTES = 50_000_000
 """Larger files are passed over by the leaderboard's checker."""
@@ -142,18 +133,59 @@ def nodes(view: ModelView, scores: ScoreMap, keep: KeepMask) -> Nodes:
     return Nodes(layers, heads, width, parallel, summed, kept)
 
 
-def write(found: Nodes, spec: RunSpec, folder: Path) -> list[str]:
-    """Write node and neuron scores below `folder`; return what a reader must know."""
-    task, model, notes = _place(found, spec)
-    for level, name in (("node", "importances.json"), ("neuron", "importances.pt")):
-        path = folder / level / f"{task}_{model}" / name
+def check_name(name: str) -> None:
+    """Refuse a folder name that the track cannot split into task and model.
+
+    Raises
+    ------
+    Sparc3Error
+        When it is none.
+    """
+    if not _NAME.fullmatch(name):
+        raise Sparc3Error(
+            "`--mib` must be TASK_MODEL, of the characters a-z, 0-9, '.', '-' and '_' and with the "
+            f"first '_' between task and model, got '{name}'; take the name from the docs of the "
+            "MIB track."
+        )
+
+
+def write(found: Nodes, unit: Unit, folder: Path, name: str) -> list[str]:
+    """Write node and neuron scores below `folder`.
+
+    Parameters
+    ----------
+    found
+        What to write.
+    unit
+        The unit of the circuit.
+    folder
+        Where ``node`` and ``neuron`` are made.
+    name
+        Folder that the track expects, TASK_MODEL; see `check_name`.
+
+    Returns
+    -------
+    list of str
+        What a reader must know.
+    """
+    notes = [
+        "MIB: the track ranks absolute scores unless told otherwise; here signs count, and the "
+        "lowest are removed."
+    ]
+    if unit == "neuron":
+        notes.append(
+            "MIB: a neuron of the track is a dimension of a node's output; the neurons of this "
+            "circuit are hidden units of MLPs, which the track does not have."
+        )
+    for level, file in (("node", "importances.json"), ("neuron", "importances.pt")):
+        path = folder / level / name / file
         path.parent.mkdir(parents=True)
         if level == "node":
             path.write_text(json.dumps(_as_json(found)) + "\n", encoding="utf-8")
         else:
             torch.save(_as_tensors(found), path)
         if path.stat().st_size > _MOST_BYTES:
-            notes.append(f"MIB: {name} is larger than the 50 MB that the leaderboard reads.")
+            notes.append(f"MIB: {file} is larger than the 50 MB that the leaderboard reads.")
     return notes
 
 
@@ -185,27 +217,3 @@ def _as_tensors(found: Nodes) -> dict[str, Any]:
         "neurons_in_graph": found.kept,
         "neurons_scores": found.scores,
     }
-
-
-def _place(found: Nodes, spec: RunSpec) -> tuple[str, str, list[str]]:
-    """Return the track's names of task and model, and what is not as the track has it."""
-    notes = [
-        "MIB: the track ranks absolute scores unless told otherwise; here signs count, and the "
-        "lowest are removed."
-    ]
-    if spec.unit == "neuron":
-        notes.append(
-            "MIB: a neuron of the track is a dimension of a node's output; the neurons of this "
-            "circuit are hidden units of MLPs, which the track does not have."
-        )
-    shape = (found.layers, found.heads, found.width)
-    model, wanted = MODELS.get(spec.model.id.rpartition("/")[2].lower(), ("", shape))
-    if not model or shape != wanted:
-        model = spec.model.slug
-        notes.append(f"MIB: the track does not have the model '{spec.model.id}'.")
-    task = TASKS.get(spec.task.name, "")
-    if not task:
-        # The track splits the folder's name at the first underscore.
-        task = spec.task.name.replace("_", "-")
-        notes.append(f"MIB: the track does not have the task '{spec.task.name}'.")
-    return task, model, notes

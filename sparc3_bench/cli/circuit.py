@@ -81,11 +81,14 @@ def export(
     size: Size = None,
     remove: Remove = None,
     mib: Annotated[
-        bool,
+        str | None,
         typer.Option(
-            "--mib", help="Also write node and neuron scores as the MIB track reads them."
+            metavar="TASK_MODEL",
+            help="Also write node and neuron scores as the MIB circuit track reads them, in "
+            "folders of this name; look up in the track's own docs which names it knows.",
+            show_default=False,
         ),
-    ] = False,
+    ] = None,
     no_model: Annotated[
         bool, typer.Option("--no-model", help="Leave the pruned model out.")
     ] = False,

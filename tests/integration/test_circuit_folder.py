@@ -127,7 +127,7 @@ def test_mask_of_heads_is_stored_as_the_model_stores_it(world):
 def test_export_without_the_model_and_with_the_track_layout(world, sparc3, tmp_path):
     path, out = world.results["opt", "neuron", "float32"], tmp_path / "out"
     arguments = ("export", path, "--size", "0.5", "--out", out, *options(world.folder))
-    done = sparc3(*arguments, "--no-model", "--mib")
+    done = sparc3(*arguments, "--no-model", "--mib", "some-task_some.model")
     assert done.code == 0, done.err
     assert done.out.startswith(f"{out}: ")
     there = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
@@ -135,8 +135,8 @@ def test_export_without_the_model_and_with_the_track_layout(world, sparc3, tmp_p
         "README.md",
         "circuit.json",
         "mask.safetensors",
-        "mib/neuron/compression_opt/importances.pt",
-        "mib/node/compression_opt/importances.json",
+        "mib/neuron/some-task_some.model/importances.pt",
+        "mib/node/some-task_some.model/importances.json",
     ]
     notes = json.loads((out / "circuit.json").read_text())["notes"]
     assert any("hidden units of MLPs" in note for note in notes)
@@ -146,6 +146,16 @@ def test_export_without_the_model_and_with_the_track_layout(world, sparc3, tmp_p
     assert sorted(p.name for p in out.iterdir()) == [
         *("README.md", "circuit.json", "mask.safetensors", "pruned")
     ]
+
+
+@pytest.mark.parametrize("name", ["", "ioi", "IOI_gpt2", "a/b_c", "--no-model"])
+def test_a_name_that_the_track_cannot_read_is_refused_first(world, sparc3, tmp_path, name):
+    path, out = world.results["opt", "neuron", "float32"], tmp_path / "below" / "out"
+    arguments = ("export", path, "--size", "0.5", "--out", out, "--cache", tmp_path / "cache")
+    refusal = sentence(sparc3(*arguments, "--files", world.folder / "in", "--mib", name))
+    assert refusal.startswith("`--mib` must be TASK_MODEL,")
+    assert f"got '{name}'" in refusal
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_whole_and_the_empty_circuit_can_be_exported(world, sparc3, tmp_path):

@@ -15,9 +15,8 @@ import torch
 from sparc3_scorers.gradient import Gradient
 from sparc3_scorers.magnitude import Magnitude
 from tiny import ARCHITECTURES, make_reference, make_view
-from unit.results import make_result
 
-from sparc3_bench import Role, ScoreMap
+from sparc3_bench import Role, ScoreMap, Sparc3Error
 from sparc3_bench.attribution.scores import checked
 from sparc3_bench.circuit import mib
 from sparc3_bench.model.masking import KeepMask
@@ -118,11 +117,13 @@ def test_files_are_read_by_the_rules_of_the_track(architecture, tmp_path):
     view, scores = scored(architecture, Gradient())
     keep = select(scores, 0.5, view, unit="head", group="model")
     nodes = mib.nodes(view, scores, keep)
-    mib.write(nodes, make_result().spec, tmp_path)
-    files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*"))
+    mib.write(nodes, "head", tmp_path, "task_a.model_1")
+    files = sorted(
+        path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("importances.*")
+    )
     assert files == [
-        "neuron/compression_tiny-llama/importances.pt",
-        "node/compression_tiny-llama/importances.json",
+        "neuron/task_a.model_1/importances.pt",
+        "node/task_a.model_1/importances.json",
     ]
     by_node = Reader.from_json(tmp_path / files[1])
     by_neuron, data = Reader.from_pt(tmp_path / files[0])
@@ -219,21 +220,38 @@ def test_a_neuron_is_kept_while_any_weight_that_writes_it_is():
     assert heads.nonzero().tolist() == [[1, 5]]
 
 
-def test_place_and_notes_are_those_of_the_track(tmp_path):
-    shape = (1 + 12 * 13, 768)
-    nodes = mib.Nodes(12, 12, 768, False, torch.zeros(shape), torch.ones(shape).bool())
-    spec = make_result(task="ioi-circuit", model="gpt2", unit="head", group="layer").spec
-    notes = mib.write(nodes, spec, tmp_path / "listed")
-    assert (tmp_path / "listed/node/ioi_gpt2/importances.json").is_file()
-    assert [note.startswith("MIB: the track ranks absolute scores") for note in notes] == [True]
-    other = make_result(task="ioi-circuit", model="gpt2", unit="neuron", group="layer").spec
-    small = found("gpt2")
-    notes = mib.write(small, other, tmp_path / "other")
-    assert notes[1].startswith("MIB: a neuron of the track is a dimension of a node's output;")
-    assert notes[2] == "MIB: the track does not have the model 'gpt2'."
+@pytest.mark.parametrize("unit", ["weight", "neuron", "head"])
+def test_notes_say_what_the_track_has_otherwise(tmp_path, unit):
+    notes = mib.write(found("gpt2"), unit, tmp_path, "task_model")
+    assert notes[0].startswith("MIB: the track ranks absolute scores")
+    assert len(notes) == (2 if unit == "neuron" else 1)
+    neuron = "MIB: a neuron of the track is a dimension of a node's output;"
+    assert all(note.startswith(neuron) for note in notes[1:])
 
 
 def test_large_files_are_pointed_out(tmp_path, monkeypatch):
     monkeypatch.setattr(mib, "_MOST_BYTES", 1000)
-    notes = mib.write(found("llama"), make_result().spec, tmp_path)
+    notes = mib.write(found("llama"), "weight", tmp_path, "task_model")
     assert "MIB: importances.pt is larger than the 50 MB that the leaderboard reads." in notes
+
+
+@pytest.mark.parametrize("name", ["a_b", "ioi_gpt2", "mc-qa_model-2.5", "a_b_c", "0_.", ".._.."])
+def test_names_that_the_track_splits_are_taken(name):
+    mib.check_name(name)
+    task, _, model = name.partition("_")
+    assert task
+    assert model
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "_", "ioi", "ioi_", "_gpt2", "IOI_gpt2", "a/b_c", "../a_b", "a b_c", "a_b\n", "é_b"],
+)
+def test_other_names_are_refused(name):
+    with pytest.raises(Sparc3Error) as refused:
+        mib.check_name(name)
+    assert str(refused.value) == (
+        "`--mib` must be TASK_MODEL, of the characters a-z, 0-9, '.', '-' and '_' and with the "
+        f"first '_' between task and model, got '{name}'; take the name from the docs of the MIB "
+        "track."
+    )
