@@ -22,17 +22,12 @@ if TYPE_CHECKING:
     from sparc3_bench.attribution.reference import find_objective as find_objective
     from sparc3_bench.attribution.scores import ScoreMap as ScoreMap
     from sparc3_bench.contracts import Aggregation as Aggregation
-    from sparc3_bench.contracts import Estimate as Estimate
-    from sparc3_bench.contracts import Evaluation as Evaluation
     from sparc3_bench.contracts import Judge as Judge
     from sparc3_bench.contracts import LoadedJudge as LoadedJudge
-    from sparc3_bench.contracts import Means as Means
-    from sparc3_bench.contracts import Metric as Metric
     from sparc3_bench.contracts import Part as Part
     from sparc3_bench.contracts import PreparedTask as PreparedTask
     from sparc3_bench.contracts import Removal as Removal
     from sparc3_bench.contracts import Scorer as Scorer
-    from sparc3_bench.contracts import Search as Search
     from sparc3_bench.contracts import Suite as Suite
     from sparc3_bench.contracts import Task as Task
     from sparc3_bench.contracts import Unit as Unit
@@ -40,35 +35,54 @@ if TYPE_CHECKING:
     from sparc3_bench.hookspecs import hookimpl as hookimpl
     from sparc3_bench.model.view import ModelView as ModelView
     from sparc3_bench.record.spec import DatasetRecord as DatasetRecord
+    from sparc3_bench.selection.units import Ranking as Ranking
     from sparc3_bench.selection.units import unit_scores as unit_scores
+    from sparc3_bench.values import Choice as Choice
+    from sparc3_bench.values import Estimate as Estimate
+    from sparc3_bench.values import Evaluation as Evaluation
+    from sparc3_bench.values import Judging as Judging
+    from sparc3_bench.values import Means as Means
+    from sparc3_bench.values import Metric as Metric
+    from sparc3_bench.values import Progress as Progress
+    from sparc3_bench.values import Remember as Remember
+    from sparc3_bench.values import Search as Search
+    from sparc3_bench.values import Texts as Texts
+    from sparc3_bench.values import Verdicts as Verdicts
 
 _HOMES = {
     "Accumulator": "sparc3_bench.attribution.accumulator",
     "Aggregation": "sparc3_bench.contracts",
     "Asset": "sparc3_bench.assets",
     "Batch": "sparc3_bench.attribution.reference",
+    "Choice": "sparc3_bench.values",
     "DatasetRecord": "sparc3_bench.record.spec",
-    "Estimate": "sparc3_bench.contracts",
-    "Evaluation": "sparc3_bench.contracts",
+    "Estimate": "sparc3_bench.values",
+    "Evaluation": "sparc3_bench.values",
     "Judge": "sparc3_bench.contracts",
+    "Judging": "sparc3_bench.values",
     "LoadedJudge": "sparc3_bench.contracts",
-    "Means": "sparc3_bench.contracts",
-    "Metric": "sparc3_bench.contracts",
+    "Means": "sparc3_bench.values",
+    "Metric": "sparc3_bench.values",
     "ModelAdapter": "sparc3_bench.architecture",
     "ModelSource": "sparc3_bench.architecture",
     "ModelView": "sparc3_bench.model.view",
     "Part": "sparc3_bench.contracts",
     "PreparedTask": "sparc3_bench.contracts",
+    "Progress": "sparc3_bench.values",
+    "Ranking": "sparc3_bench.selection.units",
     "ReferenceSamples": "sparc3_bench.attribution.reference",
+    "Remember": "sparc3_bench.values",
     "Removal": "sparc3_bench.contracts",
     "Role": "sparc3_bench.architecture",
     "ScoreMap": "sparc3_bench.attribution.scores",
     "Scorer": "sparc3_bench.contracts",
-    "Search": "sparc3_bench.contracts",
+    "Search": "sparc3_bench.values",
     "Sparc3Error": "sparc3_bench.errors",
     "Suite": "sparc3_bench.contracts",
     "Task": "sparc3_bench.contracts",
+    "Texts": "sparc3_bench.values",
     "Unit": "sparc3_bench.contracts",
+    "Verdicts": "sparc3_bench.values",
     "fetch": "sparc3_bench.assets",
     "file_digest": "sparc3_bench.assets",
     "find_objective": "sparc3_bench.attribution.reference",

@@ -9,9 +9,8 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sparc3_bench.architecture import ModelAdapter as ModelAdapter
 from sparc3_bench.architecture import ModelSource as ModelSource
@@ -26,6 +25,17 @@ from sparc3_bench.conventions import Removal as Removal
 from sparc3_bench.conventions import Schedule as Schedule
 from sparc3_bench.conventions import Scope as Scope
 from sparc3_bench.conventions import Unit as Unit
+from sparc3_bench.values import Choice as Choice
+from sparc3_bench.values import Estimate as Estimate
+from sparc3_bench.values import Evaluation as Evaluation
+from sparc3_bench.values import Judging as Judging
+from sparc3_bench.values import Means as Means
+from sparc3_bench.values import Metric as Metric
+from sparc3_bench.values import Progress as Progress
+from sparc3_bench.values import Remember as Remember
+from sparc3_bench.values import Search as Search
+from sparc3_bench.values import Texts as Texts
+from sparc3_bench.values import Verdicts as Verdicts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,57 +44,7 @@ if TYPE_CHECKING:
     from sparc3_bench.attribution.scores import ScoreMap
     from sparc3_bench.model.view import ModelView
     from sparc3_bench.record.spec import DatasetRecord
-
-Means = Mapping[str, Any]
-"""Mean of each kind of per-sample measurement: a number, or an array over bootstrap replicates."""
-
-
-@dataclass(frozen=True)
-class Metric:
-    """How to read one number that a task reports."""
-
-    name: str
-    direction: Literal["higher", "lower"]
-    unit: str
-    title: str
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its 95 % interval, where it has one."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
-class Search:
-    """A bar on a curve: the largest amount that still reaches it is found by bisection.
-
-    It is found on the task's selection part, and reported as measured on its test part.
-    """
-
-    metric: str
-    at_least: float
-    title: str
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What a task measured on one model.
-
-    Attributes
-    ----------
-    samples
-        Per-sample measurements, e.g. one loss a window, finite, in a fixed order; metrics are
-        functions of their means (see `Task.point_metrics`).
-    memory
-        Anything the task wants back as `dense` when it evaluates the pruned models; never saved.
-    """
-
-    samples: Mapping[str, Sequence[float]]
-    memory: Any = None
+    from sparc3_bench.selection.units import Ranking
 
 
 def option_fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
@@ -159,9 +119,15 @@ class Task(_Configurable, ABC):
     """Default sparsities: fractions of the scope that are removed; the first is 0."""
     needs_empty: ClassVar[bool] = False
     """Whether every curve must end at amount 1, where everything in scope is removed."""
+    counts: ClassVar[Mapping[Unit, tuple[int, ...]]] = {}
+    """Default amounts as counts of units, for tasks that remove few; rather than `amounts`."""
     search: ClassVar[Search | None] = None
     """A bar whose largest amount is looked for between the points of the curve."""
+    steering: ClassVar[frozenset[str]] = frozenset()
+    """Options that move rankings and choices only; what is measured does not depend on them."""
     default_objective: ClassVar[str]
+    default_judge: ClassVar[str | None] = None
+    """Judge of the texts that models write; None for a task without any."""
 
     @abstractmethod
     def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedTask:
@@ -186,9 +152,25 @@ class Task(_Configurable, ABC):
         """Return the numbers of a whole curve from the metrics of its points, rising in amount."""
         return {}
 
-    def importance(self, scores: Mapping[str, ScoreMap]) -> ScoreMap:
-        """Turn the scores of every reference into the ranking that is pruned by (lowest first)."""
-        return scores["task"]
+    @property
+    def choice(self) -> Choice | None:
+        """What is chosen on the selection part; None when there is nothing to choose."""
+        return None
+
+    def candidates(self, rankings: Mapping[str, Ranking]) -> Mapping[str, Mapping[str, Tensor]]:
+        """Return by name the rankings that may be pruned by, lowest first.
+
+        Parameters
+        ----------
+        rankings
+            Those of every reference, by purpose; of a scorer that needs none only one, called "".
+
+        Returns
+        -------
+        mapping
+            One, unless the task has a `choice`: then the best is chosen.
+        """
+        return {"": next(iter(rankings.values())).scores}
 
     def metrics_for(self, removal: Removal) -> tuple[Metric, ...]:
         """Return the metrics with their directions when this end of the ranking is removed."""
@@ -203,6 +185,8 @@ class PreparedTask(ABC):
     warnings: tuple[str, ...] = ()
     has_counterparts: bool = False
     """Whether the batches that `evaluate` runs carry corrupted counterparts, for `resample`."""
+    compares: bool = True
+    """Whether `evaluate` reads what it returned for the dense model."""
 
     @property
     def clusters(self) -> Mapping[str, Sequence[int]]:
@@ -216,9 +200,30 @@ class PreparedTask(ABC):
         """Return the task on another part of its data; itself when it has only one."""
         return self
 
+    def met(
+        self, model: ModelView, judge: Judging, remember: Remember, progress: Progress
+    ) -> PreparedTask:
+        """Return the task as it stands for a dense model, e.g. with what that model writes.
+
+        Parameters
+        ----------
+        model
+            The dense model.
+        judge
+            Returns the judge's verdicts of texts; for a task with a `default_judge` only.
+        remember
+            Returns what an earlier run of this task on this model called by the same name, a JSON
+            value, or makes it.
+        progress
+            Called with (steps done, steps in all).
+        """
+        return self
+
     @abstractmethod
     def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
         """Return the reference samples by purpose; most tasks have one, called ``"task"``.
+
+        A task that must meet the model first returns none before that.
 
         Raises
         ------
@@ -237,12 +242,21 @@ class PreparedTask(ABC):
         model
             The model, dense or pruned.
         dense
-            What this method returned for the dense model; None when `model` is the dense one.
+            What this method returned for the dense model; None when `model` is the dense one, or
+            the task does not compare.
         progress
             Called with (samples done, samples in all).
         """
 
-    def judge(self, model: ModelView, scores: ScoreMap, unit: Unit) -> Mapping[str, Estimate]:
+    def after(self, model: ModelView, found: Evaluation) -> Evaluation:
+        """Add to an evaluation what takes the dense model, which is back."""
+        return found
+
+    def judged(self, verdicts: Verdicts) -> Mapping[str, Sequence[float]]:
+        """Return the samples that follow from what the judge says of the texts."""
+        return {}
+
+    def assess(self, model: ModelView, scores: ScoreMap, unit: Unit) -> Mapping[str, Estimate]:
         """Return what the scores themselves are worth, for tasks that know the true answer."""
         return {}
 

@@ -13,8 +13,10 @@ Group = Literal["row", "layer", "model"]
 Schedule = Literal["one-shot", "blockwise"]
 """Scores of the dense model, or of each block behind the blocks already pruned."""
 
-Scope = Literal["all", "attention", "mlp"]
-"""Which matrices of the decoder blocks may be pruned. Embeddings and `lm_head` never are."""
+Scope = Literal["all", "attention", "mlp", "mlp-in", "mlp-out"]
+"""Which matrices of the decoder blocks may be pruned; of the MLP those that make its hidden units
+(`mlp-in`: up and gate), the one that reads them (`mlp-out`: down), or both. Embeddings and
+`lm_head` never are."""
 
 Ablation = Literal["zero", "mean", "resample"]
 """What removed weights read in place of their inputs: nothing, the mean of those inputs over the
@@ -28,8 +30,9 @@ keeps: the circuit goes and the rest stays."""
 AmountKind = Literal["fraction", "count"]
 """Whether an amount is a fraction of each comparison group or a number of units in all."""
 
-Part = Literal["test", "selection", "control"]
-"""What a task measures on: reported; chosen by; random controls, which may be a sample of test."""
+Part = Literal["test", "selection", "control", "paired"]
+"""What a task measures on: reported; chosen by; random controls, which may be a sample of test; and
+random controls beside what was chosen, the samples of test with only what the choice needs."""
 
 Aggregation = Literal["signed-mean", "abs-of-mean", "mean-of-abs", "token-abs", "token-rms"]
 """How contributions of samples and tokens are combined into one score a weight.

@@ -23,6 +23,9 @@ class Gradient(Scorer):
         Whether the gradient is multiplied by the weight.
     standard_error
         Whether to keep each score's standard error over the reference samples.
+    by_sample
+        Whether to keep what each reference sample contributes to every neuron and head; with
+        aggregation `signed-mean` only.
     """
 
     name = "gradient"
@@ -32,12 +35,18 @@ class Gradient(Scorer):
     aggregation: Aggregation = "token-rms"
     times_weight: bool = True
     standard_error: bool = False
+    by_sample: bool = False
 
     def __post_init__(self) -> None:
         if self.standard_error and self.aggregation == "token-rms":
             raise Sparc3Error(
                 f"Option `standard_error` of scorer '{self.name}' does not go with aggregation "
                 "'token-rms', whose scores are no means over samples; choose another aggregation."
+            )
+        if self.by_sample and (self.aggregation != "signed-mean" or not self.times_weight):
+            raise Sparc3Error(
+                f"Option `by_sample` of scorer '{self.name}' goes with aggregation 'signed-mean'"
+                " and `times_weight`; choose that, or leave it out."
             )
 
     def score(self, model: ModelView, reference: ReferenceSamples) -> ScoreMap:
@@ -49,6 +58,7 @@ class Gradient(Scorer):
             self.aggregation,
             times_weight=self.times_weight,
             second_moment=self.standard_error,
+            by_sample=self.by_sample,
         )
         model.attribute(reference, accumulator.fold)
         return accumulator.scores()

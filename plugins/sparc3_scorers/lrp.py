@@ -32,6 +32,9 @@ class Lrp(Scorer):
         How contributions of tokens and samples are combined; see `Aggregation`.
     standard_error
         Whether to keep each score's standard error over the reference samples.
+    by_sample
+        Whether to keep what each reference sample contributes to every neuron and head; with
+        aggregation `signed-mean` only.
 
     Notes
     -----
@@ -45,6 +48,7 @@ class Lrp(Scorer):
     variant: Variant = "attnlrp"
     aggregation: Aggregation = "token-rms"
     standard_error: bool = False
+    by_sample: bool = False
 
     def __post_init__(self) -> None:
         if self.variant not in get_args(Variant):
@@ -57,6 +61,11 @@ class Lrp(Scorer):
                 f"Option `standard_error` of scorer '{self.name}' does not go with aggregation "
                 "'token-rms', whose scores are no means over samples; choose another aggregation."
             )
+        if self.by_sample and self.aggregation != "signed-mean":
+            raise Sparc3Error(
+                f"Option `by_sample` of scorer '{self.name}' goes with aggregation 'signed-mean'"
+                "; choose that, or leave it out."
+            )
 
     def score(self, model: ModelView, reference: ReferenceSamples) -> ScoreMap:
         """Return the relevance of every weight; in [0, ∞) unless the aggregation is signed."""
@@ -64,7 +73,10 @@ class Lrp(Scorer):
         from sparc3_scorers.lrp_rules import propagating
 
         accumulator = Accumulator(
-            model.weights(), self.aggregation, second_moment=self.standard_error
+            model.weights(),
+            self.aggregation,
+            second_moment=self.standard_error,
+            by_sample=self.by_sample,
         )
         with propagating(model, self.variant):
             model.attribute(reference, accumulator.fold)

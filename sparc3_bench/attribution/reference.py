@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -29,12 +31,16 @@ class Batch:
     counterpart
         ``[samples, tokens]``, token ids of a corrupted version of every sample, token by token;
         what ablation `resample` reads.
+    starts
+        ``[samples]``, where in each sample begins what the objective speaks of, e.g. a response
+        after its prompt; the whole sample when None.
     """
 
     input_ids: Tensor
     attention_mask: Tensor
     targets: Tensor | None = None
     counterpart: Tensor | None = None
+    starts: Tensor | None = None
 
     @property
     def is_full(self) -> bool:
@@ -58,8 +64,11 @@ class Batch:
 
     @property
     def labels(self) -> Tensor:
-        """The next token at every position, ``[samples, tokens - 1]``; -100 where none is."""
+        """The next token at every position, ``[samples, tokens - 1]``; -100 where none is asked."""
         known = (self.attention_mask[:, 1:] != 0) & (self.attention_mask[:, :-1] != 0)
+        if self.starts is not None:
+            positions = torch.arange(1, self.input_ids.shape[1], device=known.device)
+            known &= positions[None] >= self.starts[:, None]
         return self.input_ids[:, 1:].masked_fill(~known, -100)
 
 
@@ -126,6 +135,8 @@ class ReferenceSamples:
         Called with (samples done, samples in all).
     targets
         Token ids that the objective speaks of, equally many a sample; see `Batch`.
+    starts
+        Position in each sample where what the objective speaks of begins; see `Batch`.
     """
 
     samples: Sequence[Sequence[int]]
@@ -134,6 +145,7 @@ class ReferenceSamples:
     batch_size: int = 1
     progress: Callable[[int, int], None] = field(default=lambda done, total: None, compare=False)
     targets: Sequence[Sequence[int]] | None = None
+    starts: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         if not self.samples or min(len(sample) for sample in self.samples) < 2:
@@ -141,6 +153,12 @@ class ReferenceSamples:
                 "Reference samples must be at least one sequence of two tokens or more; "
                 "give more or longer text."
             )
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what is attributed, but for the objective's code."""
+        content = [self.samples, self.targets, self.starts]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def batches(self, device: torch.device | str = "cpu") -> Iterator[Batch]:
         """Yield the samples in order, `batch_size` at a time, reporting progress."""
@@ -150,10 +168,16 @@ class ReferenceSamples:
             input_ids = torch.nn.utils.rnn.pad_sequence(chosen, batch_first=True)
             lengths = torch.tensor([len(ids) for ids in chosen])
             mask = (torch.arange(input_ids.shape[1])[None] < lengths[:, None]).long()
-            targets = None
-            if self.targets is not None:
-                targets = torch.tensor(self.targets[start : start + self.batch_size]).to(device)
-            yield Batch(input_ids.to(device), mask.to(device), targets)
+            targets, starts = (
+                None if given is None else torch.tensor(given[start : start + self.batch_size])
+                for given in (self.targets, self.starts)
+            )
+            yield Batch(
+                input_ids.to(device),
+                mask.to(device),
+                None if targets is None else targets.to(device),
+                starts=None if starts is None else starts.to(device),
+            )
             self.progress(min(start + self.batch_size, total), total)
 
 

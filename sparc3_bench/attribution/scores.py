@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ from sparc3_bench.errors import Sparc3Error
 if TYPE_CHECKING:
     from sparc3_bench.model.weights import PrunableWeight
 
-_BIAS, _ERROR = "#bias", "#standard-error"
+_BIAS, _ERROR, _SAMPLES = "#bias", "#standard-error", "#by-sample"
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,17 @@ class ScoreMap(Mapping[str, Tensor]):
     standard_errors
         Name to float32 ``[out_features, in_features]``: the uncertainty of each score over the
         reference samples, where a scorer keeps it.
+    by_sample
+        Name to float32, what each reference sample contributes to the neurons and heads that a
+        matrix belongs to, where a scorer keeps it: the sums of its rows (with the bias; up and
+        gate matrices, ``[samples, out_features]``) or of its columns (attention outputs,
+        ``[samples, in_features]``).
     """
 
     weights: Mapping[str, Tensor]
     biases: Mapping[str, Tensor] = field(default_factory=dict)
     standard_errors: Mapping[str, Tensor] = field(default_factory=dict)
+    by_sample: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Tensor:
         return self.weights[name]
@@ -86,7 +93,7 @@ def checked(
                 "accumulate in float32 and guard divisions."
             )
         whole[name] = values
-    return ScoreMap(whole, score_map.biases, score_map.standard_errors)
+    return dataclasses.replace(score_map, weights=whole)
 
 
 def save_scores(scores: ScoreMap, path: Path, about: Mapping[str, Any]) -> None:
@@ -94,6 +101,7 @@ def save_scores(scores: ScoreMap, path: Path, about: Mapping[str, Any]) -> None:
     tensors = {name: values.contiguous() for name, values in scores.weights.items()}
     tensors |= {name + _BIAS: values.contiguous() for name, values in scores.biases.items()}
     tensors |= {name + _ERROR: v.contiguous() for name, v in scores.standard_errors.items()}
+    tensors |= {name + _SAMPLES: v.contiguous() for name, v in scores.by_sample.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         part = Path(folder) / "part"
@@ -103,10 +111,10 @@ def save_scores(scores: ScoreMap, path: Path, about: Mapping[str, Any]) -> None:
 
 def load_scores(path: Path) -> tuple[ScoreMap, dict[str, Any]]:
     """Read a score artefact and what was said about it when it was saved."""
-    maps: dict[str, dict[str, Tensor]] = {"": {}, _BIAS: {}, _ERROR: {}}
+    maps: dict[str, dict[str, Tensor]] = {"": {}, _BIAS: {}, _ERROR: {}, _SAMPLES: {}}
     with safe_open(path, framework="pt") as file:
         about = json.loads((file.metadata() or {}).get("sparc3", "{}"))
         for key in file.keys():  # noqa: SIM118  # the file is no mapping
             name, mark, kind = key.partition("#")
             maps[mark + kind][name] = file.get_tensor(key)
-    return ScoreMap(maps[""], maps[_BIAS], maps[_ERROR]), about
+    return ScoreMap(maps[""], maps[_BIAS], maps[_ERROR], maps[_SAMPLES]), about

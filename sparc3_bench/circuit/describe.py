@@ -8,7 +8,8 @@ from sparc3_bench.circuit.sizes import Recorded, option, told
 from sparc3_bench.contracts import Role
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.heatmap import heatmap
-from sparc3_bench.record.result import EstimateRecord, Result
+from sparc3_bench.record.parts import EstimateRecord
+from sparc3_bench.record.result import Result
 
 Counts = Mapping[str, Sequence[int]]
 """Role of a matrix to a number for every decoder block."""

@@ -17,14 +17,15 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import PluginHost, default_host
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.model.view import ModelView
-from sparc3_bench.record.result import Amount, Result
+from sparc3_bench.record.parts import Amount
+from sparc3_bench.record.result import Result
 from sparc3_bench.record.spec import RunSpec
 from sparc3_bench.run.plan import Plan, Request, plan
-from sparc3_bench.run.points import CellRun, removed_units
+from sparc3_bench.run.points import CellRun
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.runner import Session
 from sparc3_bench.run.sketch import Likeness, Sketcher
-from sparc3_bench.selection.select import as_mask, choose, rankable
+from sparc3_bench.selection.select import as_mask, choose
 
 
 @dataclass(frozen=True)
@@ -78,14 +79,19 @@ class Rebuilt:
         return self._session.view
 
     @cached_property
-    def scores(self) -> ScoreMap:
-        """What the circuits are chosen by, in the order of the model."""
+    def _maps(self) -> dict[str, ScoreMap]:
         return self._session.scores(self.plan.cells[0], self.result.spec.scorer.name)[0]
 
+    @property
+    def scores(self) -> ScoreMap:
+        """The scores of the task's first reference, in the order of the model."""
+        return next(iter(self._maps.values()))
+
     @cached_property
-    def ranking(self) -> dict[str, Tensor]:
+    def ranking(self) -> Mapping[str, Tensor]:
         """Scores of what is ranked."""
-        return rankable(self.scores, self.view, self.result.spec.unit)
+        candidates = self._session.candidates(self.plan.cells[0], self._maps)
+        return candidates[self.result.candidate]
 
     @property
     def whole(self) -> Mapping[str, Sequence[int]]:
@@ -112,7 +118,7 @@ class Rebuilt:
         return Circuit(
             kept=kept,
             keep=keep,
-            amount=cell.amount(amount, keep, removed_units(kept)),
+            amount=cell.amount(amount, keep, cell.removed(kept)),
             counts=cell.counted(keep),
             agreement=self._agreement(kept, amount),
         )

@@ -32,11 +32,21 @@ ScorerOptions = Annotated[
 TaskOptions = Annotated[
     list[str], typer.Option("--task-option", help="NAME=VALUE; repeatable. See `sparc3 list`.")
 ]
+JudgeName = Annotated[
+    str | None,
+    typer.Option("--judge", help="Judge of what models write; the task's default when absent."),
+]
+JudgeOptions = Annotated[
+    list[str],
+    typer.Option("--judge-option", help="NAME=VALUE; repeatable. See `sparc3 list judges`."),
+]
 Objective = Annotated[
     str | None,
     typer.Option(help="Scalar that is attributed; the task's default when absent."),
 ]
-Scope = Annotated[str, typer.Option(help="Matrices that may be pruned: all, attention or mlp.")]
+Scope = Annotated[
+    str, typer.Option(help="Matrices that may be pruned: all, attention, mlp, mlp-in, mlp-out.")
+]
 Seed = Annotated[int, typer.Option(help="Seed of scorers named without one of their own.")]
 Dtype = Annotated[
     str,

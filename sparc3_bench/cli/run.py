@@ -34,11 +34,12 @@ def command(
     amounts: Annotated[
         str | None,
         typer.Option(
-            help="Fractions removed, e.g. 0,0.2,0.5; 0 is always added. Task's default if absent."
+            help="Fractions removed, e.g. 0,0.2,0.5, or with --count numbers of units; 0 is always "
+            "added. Task's default if absent."
         ),
     ] = None,
     count: Annotated[
-        bool, typer.Option("--count", help="Amounts are numbers of units; needs --group model.")
+        bool, typer.Option("--count", help="Amounts are numbers of units of the whole model.")
     ] = False,
     unit: Annotated[
         str, typer.Option(help="Removed as a whole: weight, neuron or head.")
@@ -70,6 +71,8 @@ def command(
     objective: common.Objective = None,
     scorer_option: common.ScorerOptions = [],  # noqa: B006
     task_option: common.TaskOptions = [],  # noqa: B006
+    judge: common.JudgeName = None,
+    judge_option: common.JudgeOptions = [],  # noqa: B006
     seed: common.Seed = 0,
     dtype: common.Dtype = "auto",
     device: common.Device = "cpu",
@@ -109,7 +112,7 @@ def command(
                 task=task,
                 model=model,
                 amounts=asked,
-                amount_kind="count" if count else "fraction",
+                amount_kind="count" if count else None if asked is None else "fraction",
                 unit=unit,  # type: ignore[arg-type]  # checked by plan
                 group=group,  # type: ignore[arg-type]
                 schedule=schedule,  # type: ignore[arg-type]
@@ -121,6 +124,8 @@ def command(
                 objective=objective,
                 scorer_options=parse_pairs(scorer_option),
                 task_options=parse_pairs(task_option),
+                judge=judge,
+                judge_options=parse_pairs(judge_option),
                 dtype=dtype,
                 device=device,
             )
@@ -155,6 +160,7 @@ class _Runs:
 
     def _plan(self, made: Plan) -> list[Result]:
         from sparc3_bench.record.result import write_atomically
+        from sparc3_bench.run.responses import write_responses
         from sparc3_bench.run.runner import Session
 
         session = Session(made, self.cache, self.report, self.batch_size, self.session)
@@ -168,6 +174,8 @@ class _Runs:
             if result is None:
                 session.check()
                 result = session.run(cell, label)
+                if content := session.responses.pop(result.key, None):
+                    write_responses(path, content)
                 write_atomically(path, result.to_json())
                 failed = f"  failed: {result.error}" if result.error else ""
                 self.report.say(f"{label} → {path}{failed}")

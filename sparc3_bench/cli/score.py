@@ -29,7 +29,7 @@ def command(
     """Score the weights of a model and write the scores.
 
     The file holds one float32 tensor a matrix, [out_features, in_features], higher = more
-    important; its header says how it was made.
+    important; its header says how it was made. A task with several references gives a file each.
     """
     from sparc3_bench.attribution.scores import save_scores
     from sparc3_bench.host import default_host
@@ -56,7 +56,10 @@ def command(
     check_writable(folder)
     made = plan(request, default_host(), folder)
     cell = made.cells[0]
-    scores, cost = Session(made, folder, Reporter(), batch_size).scores(cell, scorer)
-    save_scores(scores, out, {"spec": cell.spec.model_dump(mode="json"), "cost": cost.model_dump()})
-    weights = sum(values.numel() for values in scores.values())
-    typer.echo(f"{out}: {weights:,} scores in {len(scores)} matrices, {cost.seconds:.1f} s")
+    maps, cost = Session(made, folder, Reporter(), batch_size).scores(cell, scorer)
+    about = {"spec": cell.spec.model_dump(mode="json"), "cost": cost.model_dump()}
+    for purpose, scores in maps.items():
+        path = out if len(maps) == 1 else out.with_stem(f"{out.stem}-{purpose}")
+        save_scores(scores, path, {**about, "purpose": purpose})
+        weights = sum(values.numel() for values in scores.values())
+        typer.echo(f"{path}: {weights:,} scores in {len(scores)} matrices, {cost.seconds:.1f} s")

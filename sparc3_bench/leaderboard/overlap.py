@@ -10,7 +10,7 @@ from sparc3_bench.leaderboard.series import seeds
 if TYPE_CHECKING:
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.leaderboard.tables import Section
-    from sparc3_bench.record.result import Sketch
+    from sparc3_bench.record.parts import Sketch
 
 
 @dataclass(frozen=True)

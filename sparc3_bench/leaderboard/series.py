@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from sparc3_bench.record.result import Point, Result
+    from sparc3_bench.record.parts import Point
+    from sparc3_bench.record.result import Result
 
 Facet = tuple[str, str]
 """One choice that a run was made with: what was chosen, and how."""

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sparc3_bench.leaderboard.whole import Smallest
-    from sparc3_bench.record.result import MetricRecord, Result
+    from sparc3_bench.record.parts import MetricRecord
+    from sparc3_bench.record.result import Result
 
 Convention = tuple[
     tuple[str, int, str],

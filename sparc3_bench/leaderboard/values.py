@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sparc3_bench.record.result import Point
+    from sparc3_bench.record.parts import Point
 
 Interval = tuple[float, float]
 """The lower and the upper end."""

@@ -11,7 +11,8 @@ from sparc3_bench.leaderboard.words import titled
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sparc3_bench.record.result import EstimateRecord, Found, MetricRecord, Result, Sketch
+    from sparc3_bench.record.parts import EstimateRecord, Found, MetricRecord, Sketch
+    from sparc3_bench.record.result import Result
 
 
 @dataclass(frozen=True)

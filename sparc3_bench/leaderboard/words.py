@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sparc3_bench.record.result import MetricRecord
+    from sparc3_bench.record.parts import MetricRecord
     from sparc3_bench.record.spec import DatasetRecord, RunSpec
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

@@ -22,7 +22,10 @@ LINEAR = {
     Role.UP: "mlp",
     Role.DOWN: "mlp",
 }
-"""The roles that have a prunable matrix, and the scope each belongs to."""
+"""The roles that have a prunable matrix, and the part of the block each belongs to."""
+
+_PARTS = {"mlp-in": (Role.GATE, Role.UP), "mlp-out": (Role.DOWN,)}
+"""Scopes smaller than a part."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def find_weights(
     first: dict[int, str] = {}
     prefix = f"{adapter.blocks}."
     for name, role in roles.items():
-        if role not in LINEAR or scope not in ("all", LINEAR[role]):
+        if role not in LINEAR or not _inside(role, scope):
             continue
         module = model.get_submodule(name)
         block = int(name.removeprefix(prefix).split(".", 1)[0])
@@ -122,6 +125,10 @@ def find_weights(
             sharing = (*found[owner].sharing, module)
             found[owner] = dataclasses.replace(found[owner], sharing=sharing)
     return found
+
+
+def _inside(role: Role, scope: Scope) -> bool:
+    return role in _PARTS[scope] if scope in _PARTS else scope in ("all", LINEAR[role])
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sparc3_bench.record.result import Point, Result
+    from sparc3_bench.record.parts import Point
+    from sparc3_bench.record.result import Result
 
 _LEAST = 0.999
 """CPR and CMD add up to no less over MIB's sizes, from 0.001 to 1."""

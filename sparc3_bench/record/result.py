@@ -10,14 +10,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, FiniteFloat, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from sparc3_bench.errors import RecordError
 from sparc3_bench.record.checks import problems
 from sparc3_bench.record.migrate import migrated
+from sparc3_bench.record.parts import (
+    Environment,
+    EstimateRecord,
+    Found,
+    MetricRecord,
+    Phase,
+    Point,
+    Responses,
+    Sketch,
+    Stability,
+    Tried,
+)
 from sparc3_bench.record.spec import OnDisk, RunSpec
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised by any change to the fields below; every step gets a migration."""
 
 _MAX_BYTES = 20_000_000
@@ -25,135 +37,10 @@ _MAX_BYTES = 20_000_000
 _LIST_OF_NUMBERS = re.compile(r"(?<=\[)\n\s+[-+.\deE,\s]+(?=\])")
 
 
-class MetricRecord(OnDisk):
-    """How to read a metric, as the task declared it."""
-
-    name: str
-    """Key in the points' `metrics`."""
-    direction: Literal["higher", "lower"]
-    """Which way is better."""
-    unit: str
-    """What one is counted in."""
-    title: str
-    """For readers."""
-
-
-class Amount(OnDisk):
-    """How much was removed."""
-
-    requested: Annotated[FiniteFloat, Field(ge=0)]
-    """The sparsity asked for, or the count of units."""
-    in_scope: Annotated[float, Field(ge=0, le=1)]
-    """The fraction of the weights in scope that was removed."""
-    in_model: Annotated[float, Field(ge=0, le=1)]
-    """The fraction of all parameters of the model that was removed, each counted once."""
-    weights_removed: Annotated[int, Field(ge=0)]
-    """How many weights were removed."""
-    units_removed: Annotated[int, Field(ge=0)] | None
-    """How many units were removed: weights, neurons or heads; null in some old records."""
-
-
-class Point(OnDisk):
-    """One position on the curve."""
-
-    amount: Amount
-    """How much was removed."""
-    metrics: dict[str, FiniteFloat]
-    """The task's numbers."""
-    intervals: dict[str, tuple[FiniteFloat, FiniteFloat]]
-    """95 % interval of each metric over samples: bootstrap, whole clusters at a time."""
-    samples: dict[str, tuple[FiniteFloat, ...]]
-    """Per-sample measurements, in the same order at every point and in every run of the task."""
-    control: Annotated[dict[str, tuple[FiniteFloat, ...]], Field(default_factory=dict)]
-    """The metrics of the random circuits with the same counts, one number a control seed."""
-    kept: Annotated[dict[str, tuple[int, ...]], Field(default_factory=dict)]
-    """By role of the matrix, how many weights are kept in every decoder block."""
-
-
-class EstimateRecord(OnDisk):
-    """A number with its 95 % interval, where it has one."""
-
-    value: FiniteFloat
-    """The number."""
-    low: FiniteFloat | None = None
-    """Lower end of the interval."""
-    high: FiniteFloat | None = None
-    """Upper end of the interval."""
-    control: tuple[FiniteFloat, ...] = ()
-    """The same number of the random controls."""
-
-
-class Found(OnDisk):
-    """The largest amount that reaches a bar, found on the task's selection part."""
-
-    metric: str
-    """The metric that has the bar."""
-    at_least: float
-    """The bar."""
-    title: str
-    """For readers."""
-    point: Point
-    """That amount, measured on the test part."""
-
-
-class Stability(OnDisk):
-    """How a ranking compares with that of other reference samples."""
-
-    seed: int
-    """The other seed of the reference samples."""
-    spearman: FiniteFloat
-    """Rank correlation of the scores of what is ranked; of at most 2^17 evenly spaced weights."""
-    jaccard: tuple[FiniteFloat, ...]
-    """At every amount, kept by both over kept by either; 1 where neither keeps anything."""
-
-
-class Sketch(OnDisk):
-    """Which units a ranking keeps, small enough to be published; compares circuits of two runs."""
-
-    units: Annotated[int, Field(ge=1)]
-    """How many units are ranked."""
-    stride: Annotated[int, Field(ge=1)]
-    """Every so many units, from the first, in the order of the model, one is in the sketch."""
-    levels: Annotated[str, Field(pattern=r"^[0-9a-z]*$", max_length=20_000)]
-    """For each of them, in base 36, the number of amounts at which it is kept."""
-
-
-class Phase(OnDisk):
-    """What one phase cost."""
-
-    seconds: Annotated[FiniteFloat, Field(ge=0)]
-    """Wall time."""
-    peak_bytes: Annotated[int, Field(ge=0)]
-    """Largest resident memory of the process during the phase."""
-
-
-class Environment(OnDisk):
-    """Where the run happened."""
-
-    python: str
-    """Version of Python."""
-    packages: dict[str, str]
-    """Versions of the packages that can move a number."""
-    platform: str
-    """Operating system and machine type."""
-    processor: str
-    """Name of the processor."""
-    threads: int
-    """Threads that torch used."""
-    memory_bytes: int
-    """Memory of the machine."""
-    source_digest: str
-    """SHA-256 over the suite's own files that compute, first 16 hex digits."""
-    commit: str | None
-    """Commit of the suite's source tree; null for an installed copy."""
-    dirty: bool | None
-    """Whether that tree had uncommitted changes."""
-
-
 class Result(OnDisk):
     """One run: what was asked, what came out, what it cost, where it ran."""
 
-    schema_version: Literal[2]
+    schema_version: Literal[3]
     """Version of this layout."""
     key: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
     """Content key of the spec; part of the file's name."""
@@ -174,7 +61,13 @@ class Result(OnDisk):
     curve: Annotated[dict[str, EstimateRecord], Field(default_factory=dict)]
     """Numbers of the whole curve, or of the scores themselves."""
     found: Found | None = None
-    """What was looked for between the points."""
+    """What was looked for between the points, or chosen among them."""
+    tried: tuple[Tried, ...] = ()
+    """What the choice was made from."""
+    candidate: str = ""
+    """Which of the task's candidate rankings was pruned by; empty when it has one."""
+    responses: Responses | None = None
+    """What models wrote, kept beside this file; null for a task without texts."""
     stability: tuple[Stability, ...] = ()
     """The ranking beside those of other reference seeds."""
     sketch: Sketch | None = None

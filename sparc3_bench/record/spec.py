@@ -59,6 +59,13 @@ class TaskRef(PluginRef):
     """The task's own version; results of different versions are never ranked together."""
 
 
+class JudgeRef(PluginRef):
+    """A judge of texts as used."""
+
+    weights_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """SHA-256 of what its scores depend on: weights, vocabulary, word list."""
+
+
 class ModelRef(OnDisk):
     """The model that was scored and pruned."""
 
@@ -114,6 +121,8 @@ class RunSpec(OnDisk):
     """The task, with its options."""
     model: ModelRef
     """The model."""
+    judge: JudgeRef | None
+    """The judge of what models wrote; null for a task without texts, or without a judge."""
     objective: str | None
     """The scalar that was attributed; null for a scorer that needs no reference."""
     datasets: tuple[DatasetRecord, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from sparc3_bench.contracts import Estimate, Means, Removal, Task
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.record.parts import Versus
 from sparc3_bench.statistics.bootstrap import interval, resampled_means
 
 Samples = Mapping[str, Sequence[float]]
@@ -79,6 +81,51 @@ def measured(
         for name, value in whole.items()
     }
     return Curve(numbers, intervals, estimates)
+
+
+def compared(
+    task: Task,
+    metric: str,
+    dense: Samples,
+    own: Samples,
+    controls: Sequence[Samples],
+    clusters: Mapping[str, Sequence[int]],
+) -> tuple[Versus, dict[str, tuple[float, ...]]]:
+    """Return how a metric differs from that of random controls, and all metrics of the controls.
+
+    Parameters
+    ----------
+    task, clusters
+        As for `measured`.
+    metric
+        The one that is compared.
+    dense, own, controls
+        Samples of the dense model, of the run and of every control: of the same prompts, in the
+        same order. What the controls were not measured on is left out.
+    """
+    kinds = set(controls[0]) & set(own)
+    rows = [{name: here[name] for name in kinds} for here in (dense, own, *controls)]
+    means = [{name: float(np.mean(values)) for name, values in row.items()} for row in rows]
+    numbers = [dict(task.point_metrics(here, means[0], None)) for here in means]
+    drawn = _drawn(rows, clusters)
+    replicates = [
+        np.asarray(task.point_metrics(here, drawn[0], None)[metric]) for here in drawn[1:]
+    ]
+    # The controls are a sample, too: in every replicate some of them are drawn.
+    generator = np.random.default_rng(zlib.crc32(b"controls"))
+    picked = generator.integers(len(controls), size=(len(replicates[0]), len(controls)))
+    of_controls = np.take_along_axis(np.stack(replicates[1:], axis=1), picked, axis=1).mean(1)
+    differences = replicates[0] - of_controls
+    low, high = interval(differences)
+    tail = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
+    versus = Versus(
+        difference=float(numbers[1][metric] - np.mean([here[metric] for here in numbers[2:]])),
+        low=low,
+        high=high,
+        p_value=min(1.0, 2 * (tail + 1) / (len(differences) + 1)),
+    )
+    names = numbers[2]
+    return versus, {name: tuple(float(here[name]) for here in numbers[2:]) for name in names}
 
 
 def _check_finite(numbers: Mapping[str, Any], where: str) -> None:

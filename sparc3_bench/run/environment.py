@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from sparc3_bench.record.result import Environment, Phase
+from sparc3_bench.record.parts import Environment, Phase
 
 _PACKAGES = ("sparc3-bench", "torch", "transformers", "tokenizers", "safetensors", "numpy", "gguf")
 _ROOT = Path(__file__).resolve().parent.parent

@@ -3,60 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from sparc3_bench.contracts import (
-    Ablation,
     AmountKind,
     Group,
+    Judge,
     PreparedTask,
-    Removal,
-    Schedule,
-    Scope,
     Scorer,
     Task,
-    Unit,
 )
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.host import PluginHost, Registered
 from sparc3_bench.model.load import FoundModel, find_model, resolve_dtype
-from sparc3_bench.record.spec import PluginRef, RunSpec, TaskRef, canonical_json
+from sparc3_bench.record.spec import JudgeRef, PluginRef, RunSpec, TaskRef, canonical_json
+from sparc3_bench.run.judging import Bench
 from sparc3_bench.run.options import build, for_scorer
+from sparc3_bench.run.request import Request as Request
+from sparc3_bench.run.request import check_conventions
 from sparc3_bench.selection.select import check_amount
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the user asks for; None means the default of the task or scorer.
-
-    Attributes
-    ----------
-    scorers
-        Names with the seeds to run each with.
-    """
-
-    scorers: Sequence[tuple[str, Sequence[int]]]
-    task: str
-    model: str
-    amounts: Sequence[float] | None = None
-    unit: Unit = "weight"
-    group: Group | None = None
-    schedule: Schedule = "one-shot"
-    scope: Scope = "all"
-    ablation: Ablation = "zero"
-    removal: Removal = "lowest"
-    amount_kind: AmountKind = "fraction"
-    controls: int = 0
-    stability_seeds: int = 0
-    objective: str | None = None
-    scorer_options: Mapping[str, str] = field(default_factory=dict)
-    task_options: Mapping[str, str] = field(default_factory=dict)
-    dtype: str = "auto"
-    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -77,6 +46,7 @@ class Plan:
     cells: tuple[Cell, ...]
     task: Task
     model: FoundModel
+    judge: Bench | None
 
 
 @dataclass
@@ -85,6 +55,7 @@ class Shared:
 
     models: dict[tuple[str, str, str], FoundModel] = field(default_factory=dict)
     tasks: dict[str, PreparedTask] = field(default_factory=dict)
+    judges: dict[str, Bench] = field(default_factory=dict)
 
 
 def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None = None) -> Plan:
@@ -110,10 +81,12 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
     task: Task = build("task", task_entry.cls, request.task_options)
     scorers = [_scorer(name, request, host) for name, _ in request.scorers]
     _check_scorer_options(request, scorers)
-    _check_conventions(request)
-    amounts = _amounts(request, task)
+    check_conventions(request)
+    amounts, amount_kind = _amounts(request, task)
+    group = _group(request, amount_kind)
     resolve_dtype(request.dtype)
     shared = shared or Shared()
+    judge = _judge(request, task, host, cache, shared)
     wanted = (request.model, request.dtype, request.device)
     if wanted not in shared.models:
         shared.models[wanted] = find_model(
@@ -144,17 +117,18 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
             scorer=PluginRef(**_ref(entry, scorer)),
             task=TaskRef(**_ref(task_entry, task), task_version=task.version),
             model=model.ref,
+            judge=judge.ref if judge else None,
             objective=objective if scorer.needs_reference else None,
             datasets=tuple(
                 record for record in ready.datasets if steered or record.purpose != "reference"
             ),
             unit=request.unit,
-            group=request.group or (scorer.default_group if request.unit == "weight" else "layer"),
+            group=group or scorer.default_group,
             schedule=request.schedule,
             scope=request.scope,
             ablation=request.ablation,
             removal=request.removal,
-            amount_kind=request.amount_kind,
+            amount_kind=amount_kind,
             amounts=amounts,
             # Noise needs no noise beside it.
             controls=0 if scorer.is_control else request.controls,
@@ -168,23 +142,58 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
     for (entry, scorer), (_, seeds) in zip(scorers, request.scorers, strict=True):
         others = request.stability_seeds if scorer.needs_reference else 0
         cells += [cell(entry, scorer, seed, others) for seed in seeds]
-    return Plan(tuple(cells), task, model)
+    return Plan(tuple(cells), task, model, judge)
 
 
-def _amounts(request: Request, task: Task) -> tuple[float, ...]:
-    """Return the amounts of a request, with those that the curve must have."""
-    asked = request.amounts
-    if asked is None and request.amount_kind == "count":
-        raise Sparc3Error("Counts of units must be given; name them with `--amounts`.")
+def _amounts(request: Request, task: Task) -> tuple[tuple[float, ...], AmountKind]:
+    """Return the amounts of a request, with those that the curve must have, and their kind."""
+    asked, counts = request.amounts, task.counts.get(request.unit)
+    kind = request.amount_kind or ("count" if asked is None and counts else "fraction")
+    if asked is None and kind == "count":
+        if counts is None:
+            raise Sparc3Error("Counts of units must be given; name them with `--amounts`.")
+        asked = counts
     if asked is None and request.removal == "highest":
         asked = [float(1 - Fraction(repr(float(amount)))) for amount in task.amounts]
-    amounts = checked_amounts(asked if asked is not None else task.amounts, request.amount_kind)
-    if task.needs_empty and request.amount_kind == "count":
+    amounts = checked_amounts(asked if asked is not None else task.amounts, kind)
+    if task.needs_empty and kind == "count":
         raise Sparc3Error(
             f"Task '{task.name}' measures up to the model without its scope and takes fractions; "
             "leave `--count` out."
         )
-    return (*amounts, 1.0) if task.needs_empty and amounts[-1] < 1 else amounts
+    return (*amounts, 1.0) if task.needs_empty and amounts[-1] < 1 else amounts, kind
+
+
+def _group(request: Request, kind: AmountKind) -> Group | None:
+    """Return the comparison group; None for the scorer's default."""
+    if kind == "count":
+        if request.group not in (None, "model"):
+            raise Sparc3Error(
+                "A count of units is taken from the whole model; choose `--group model`, or give "
+                "fractions."
+            )
+        return "model"
+    return request.group or (None if request.unit == "weight" else "layer")
+
+
+def _judge(
+    request: Request, task: Task, host: PluginHost, cache: Path, shared: Shared
+) -> Bench | None:
+    if task.default_judge is None:
+        if request.judge or request.judge_options:
+            raise Sparc3Error(
+                f"In task '{task.name}' there are no texts to judge; leave `--judge` out."
+            )
+        return None
+    name = request.judge or task.default_judge
+    key = canonical_json([name, dict(request.judge_options)])
+    if key not in shared.judges:
+        entry = host.get("judge", name)
+        judge: Judge = build("judge", entry.cls, request.judge_options)
+        loaded = judge.load(cache)
+        ref = JudgeRef(**_ref(entry, judge), weights_digest=loaded.digest)
+        shared.judges[key] = Bench(ref, loaded)
+    return shared.judges[key]
 
 
 def checked_amounts(amounts: Sequence[float], kind: AmountKind = "fraction") -> tuple[float, ...]:
@@ -237,52 +246,7 @@ def _check_scorer_options(request: Request, scorers: Sequence[tuple[Registered, 
             raise UnknownNameError("scorer option", name, bare if "." not in name else used)
 
 
-def _check_conventions(request: Request) -> None:
-    for name, value, allowed in (
-        ("unit", request.unit, Unit),
-        ("group", request.group, Group),
-        ("schedule", request.schedule, Schedule),
-        ("scope", request.scope, Scope),
-        ("ablation", request.ablation, Ablation),
-        ("removal", request.removal, Removal),
-        ("amount kind", request.amount_kind, AmountKind),
-    ):
-        if value is not None and value not in get_args(allowed):
-            raise UnknownNameError(name, value, get_args(allowed))
-    for what, number, most in (
-        ("controls", request.controls, 1000),
-        ("stability seeds", request.stability_seeds, 100),
-    ):
-        if not 0 <= number <= most:
-            raise Sparc3Error(f"The number of {what} must be from 0 to {most}, got {number}.")
-    if request.unit != "weight" and request.group == "row":
-        raise Sparc3Error(
-            f"Group 'row' ranks the weights inside one row and cannot rank units of "
-            f"'{request.unit}'; choose 'layer' or 'model'."
-        )
-    if request.amount_kind == "count" and request.group != "model":
-        raise Sparc3Error(
-            "A count of units is taken from the whole model; add `--group model`, or give "
-            "fractions."
-        )
-    if request.schedule == "blockwise" and (
-        request.ablation != "zero"
-        or request.removal != "lowest"
-        or request.controls
-        or request.stability_seeds
-    ):
-        raise Sparc3Error(
-            "Schedule 'blockwise' prunes the lowest with ablation 'zero', without controls or "
-            "stability seeds; choose schedule 'one-shot' for the rest."
-        )
-    if request.schedule == "blockwise" and request.group == "model":
-        raise Sparc3Error(
-            "Schedule 'blockwise' decides one block after the other and cannot rank the whole "
-            "'model' together; choose group 'row' or 'layer', or schedule 'one-shot'."
-        )
-
-
-def _ref(entry: Registered, plugin: Scorer | Task) -> dict[str, Any]:
+def _ref(entry: Registered, plugin: Scorer | Task | Judge) -> dict[str, Any]:
     return {
         "name": plugin.name,
         "title": plugin.title,

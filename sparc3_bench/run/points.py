@@ -11,21 +11,17 @@ from torch import Tensor
 
 from sparc3_bench.contracts import Part
 from sparc3_bench.model.masking import KeepMask
-from sparc3_bench.record.result import (
-    Amount,
-    EstimateRecord,
-    Found,
-    Phase,
-    Point,
-)
+from sparc3_bench.record.parts import Amount, EstimateRecord, Found, Phase, Point
 from sparc3_bench.run import store
 from sparc3_bench.run.curve import Curve, measured
-from sparc3_bench.run.search import largest_amount
+from sparc3_bench.run.found import Chosen, choose_candidate, found_by_bar, found_choice
+from sparc3_bench.run.responses import Written
 from sparc3_bench.run.sketch import Likeness, Sketcher
 from sparc3_bench.selection.control import matched
-from sparc3_bench.selection.select import as_mask, choose, rankable
+from sparc3_bench.selection.select import as_mask, choose
 
 if TYPE_CHECKING:
+    from sparc3_bench.run.judging import Measured
     from sparc3_bench.run.plan import Cell
     from sparc3_bench.run.runner import Session
 
@@ -37,7 +33,8 @@ class CellRun:
         self.session, self.cell, self.spec, self.label = session, cell, cell.spec, label
         self.amounts: list[Amount] = []
         self.kept: list[dict[str, tuple[int, ...]]] = []
-        self.samples: list[dict[str, tuple[float, ...]]] = []
+        self.measured: list[Measured] = []
+        self.paired: list[Measured] = []
         self.cost: dict[str, Phase] = {}
 
     def spend(self, phase: str, cost: Phase) -> None:
@@ -48,14 +45,21 @@ class CellRun:
             peak_bytes=max(before.peak_bytes, cost.peak_bytes),
         )
 
-    def add(self, amount: Amount, kept: dict[str, tuple[int, ...]], at: store.Evaluated) -> None:
+    @property
+    def samples(self) -> list[dict[str, tuple[float, ...]]]:
+        """Per-sample numbers of every point so far."""
+        return [dict(at.samples) for at in self.measured]
+
+    def add(self, amount: Amount, kept: dict[str, tuple[int, ...]], at: Measured) -> None:
         """Add a point of the curve."""
         self.amounts.append(amount)
         self.kept.append(kept)
-        self.samples.append(at.samples)
-        self.spend("evaluation", at.phase)
+        self.measured.append(at)
+        self.spend("evaluation", at.raw.phase)
+        if at.raw.texts:
+            self.spend("judging", at.judging)
 
-    def evaluated(self, keep: KeepMask, label: str, part: Part = "test") -> store.Evaluated:
+    def evaluated(self, keep: KeepMask, label: str, part: Part = "test") -> Measured:
         """Return the measurements of the model without what `keep` removes."""
         session, digest = self.session, store.mask_digest(keep)
         return session.evaluate(
@@ -72,14 +76,20 @@ class CellRun:
             self.spec.removal,
         )
 
+    @staticmethod
+    def removed(kept: Mapping[str, Tensor]) -> int:
+        """Return how many units `kept` leaves out."""
+        return sum(mask.numel() - int(mask.count_nonzero()) for mask in kept.values())
+
     def points(self, curve: Curve, controls: Sequence[Curve] = ()) -> tuple[Point, ...]:
         """Return the points as they are recorded."""
+        samples = self.samples
         return tuple(
             Point(
                 amount=amount,
                 metrics=curve.points[index],
                 intervals=curve.intervals[index],
-                samples=self.samples[index],
+                samples=samples[index],
                 control={
                     name: tuple(control.points[index][name] for control in controls)
                     for name in (controls[0].points[index] if controls else ())
@@ -118,42 +128,56 @@ class CellRun:
 class OneShot(CellRun):
     """Scores of the dense model, pruned at every amount."""
 
+    ranking: Mapping[str, Tensor]
+
     def fields(self) -> dict[str, Any]:
         """Return the measured fields of the result."""
         scores, attribution = self.session.scores(self.cell, self.label)
         self.spend("attribution", attribution)
-        ranking = rankable(scores, self.session.view, self.spec.unit)
+        candidates = self.session.candidates(self.cell, scores)
+        choice = choose_candidate(self, candidates)
+        ranking = self.ranking = candidates[choice.candidate]
         sketcher = Sketcher(ranking)
-        likenesses = self._likenesses(ranking)
-        drawn: list[list[store.Evaluated]] = [[] for _ in range(self.spec.controls)]
+        likenesses = self._likenesses(choice.candidate)
+        drawn: list[list[Measured]] = [[] for _ in range(self.spec.controls)]
         for amount in self.spec.amounts:
-            kept = self._chosen(ranking, amount)
+            kept = self.chosen(ranking, amount)
             keep = as_mask(kept, self.session.view, self.spec.unit)
-            units = removed_units(kept)
             at = self.evaluated(keep, f"{self.label} · {self.spec.removal} {amount:g}")
-            self.add(self.amount(amount, keep, units), self.counted(keep), at)
+            self.add(self.amount(amount, keep, self.removed(kept)), self.counted(keep), at)
             sketcher.add(kept)
             for likeness in likenesses:
-                likeness.add(kept, self._chosen(likeness.ranking, amount))
+                likeness.add(kept, self.chosen(likeness.ranking, amount))
             self._control(drawn, kept, amount)
         curve = self.curve()
         controls = [self._control_curve(evaluations) for evaluations in drawn]
-        judged = self.cell.prepared.judge(self.session.view, scores, self.spec.unit)
+        points = self.points(curve, controls)
+        assessed = self.cell.prepared.assess(
+            self.session.view, next(iter(scores.values())), self.spec.unit
+        )
         whole = estimates(curve, controls) | {
             name: EstimateRecord(**dataclasses.asdict(estimate))
-            for name, estimate in judged.items()
+            for name, estimate in assessed.items()
         }
         return {
-            "points": self.points(curve, controls),
+            "points": points,
             "curve": whole,
-            "found": self._found(ranking),
+            "found": self._found(choice, curve, points),
+            "tried": choice.tried,
+            "candidate": choice.candidate,
             "stability": tuple(likeness.record() for likeness in likenesses),
             "sketch": sketcher.record() if self.spec.removal == "lowest" else None,
-            "remarks": self.cell.prepared.remarks(curve.points[0]),
+            "remarks": self.session.remarks(self.cell, curve.points[0]),
             "cost": self.cost,
+            "written": Written(
+                points=tuple(at.raw for at in self.measured),
+                controls=tuple(tuple(at.raw for at in one) for one in drawn),
+                paired=tuple(at.raw for at in self.paired),
+            ),
         }
 
-    def _chosen(self, ranking: Mapping[str, Tensor], amount: float) -> dict[str, Tensor]:
+    def chosen(self, ranking: Mapping[str, Tensor], amount: float) -> dict[str, Tensor]:
+        """Return what a ranking keeps at an amount."""
         spec = self.spec
         return choose(
             ranking,
@@ -164,9 +188,19 @@ class OneShot(CellRun):
             kind=spec.amount_kind,
         )
 
-    def _control(
-        self, drawn: list[list[store.Evaluated]], kept: dict[str, Tensor], amount: float
-    ) -> None:
+    def masked(self, ranking: Mapping[str, Tensor], amount: float) -> KeepMask:
+        """Return the mask of what a ranking keeps at an amount."""
+        return as_mask(self.chosen(ranking, amount), self.session.view, self.spec.unit)
+
+    def _found(self, choice: Chosen, curve: Curve, points: Sequence[Point]) -> Found | None:
+        search, spec = self.session.plan.task.search, self.spec
+        if choice.amount is not None:
+            return found_choice(self, choice, curve, points)
+        if search is not None and spec.removal == "lowest" and spec.amount_kind == "fraction":
+            return found_by_bar(self, self.ranking, search)
+        return None
+
+    def _control(self, drawn: list[list[Measured]], kept: dict[str, Tensor], amount: float) -> None:
         """Measure random circuits with the counts of `kept`."""
         spec, view = self.spec, self.session.view
         label = f"{self.label} · {spec.removal} {amount:g} · random controls"
@@ -179,10 +213,10 @@ class OneShot(CellRun):
                 return self.session.ablated(self.cell, keep)
 
             at = self.session.evaluate(self.cell, "control", digest, random, label)
-            self.spend("controls", at.phase)
+            self.spend("controls", at.raw.phase)
             evaluations.append(at)
 
-    def _control_curve(self, evaluations: Sequence[store.Evaluated]) -> Curve:
+    def _control_curve(self, evaluations: Sequence[Measured]) -> Curve:
         return measured(
             self.session.plan.task,
             self.spec.amounts,
@@ -192,73 +226,15 @@ class OneShot(CellRun):
             with_intervals=False,
         )
 
-    def _likenesses(self, ranking: Mapping[str, Tensor]) -> list[Likeness]:
+    def _likenesses(self, candidate: str) -> list[Likeness]:
         found = []
         for seed, other in self.cell.others:
             label = f"{self.label} · reference seed {seed}"
             scores, cost = self.session.scores(other, label)
             self.spend("stability", cost)
-            found.append(
-                Likeness(seed, ranking, rankable(scores, self.session.view, self.spec.unit))
-            )
+            ranking = self.session.candidates(other, scores)[candidate]
+            found.append(Likeness(seed, self.ranking, ranking))
         return found
-
-    def _found(self, ranking: Mapping[str, Tensor]) -> Found | None:
-        """Look for the largest amount that reaches the task's bar on its selection part."""
-        search = self.session.plan.task.search
-        if search is None or self.spec.removal != "lowest" or self.spec.amount_kind != "fraction":
-            return None
-        task, cell, view = self.session.plan.task, self.cell, self.session.view
-        label = f"{self.label} · looking for {search.metric} ≥ {search.at_least:g}"
-
-        def masked(amount: float) -> KeepMask:
-            return as_mask(self._chosen(ranking, amount), view, self.spec.unit)
-
-        def samples(amount: float) -> Mapping[str, Sequence[float]]:
-            at = self.evaluated(masked(amount), label, "selection")
-            self.spend("search", at.phase)
-            return at.samples
-
-        dense, empty = samples(0.0), samples(1.0)
-        whole = self.evaluated(masked(1.0), label).samples
-
-        def passes(amount: float) -> bool:
-            curve = measured(
-                task,
-                (0.0, amount, 1.0),
-                (dense, samples(amount), empty),
-                {},
-                "lowest",
-                with_intervals=False,
-            )
-            return curve.points[1][search.metric] >= search.at_least
-
-        amount = largest_amount(passes)
-        keep = masked(amount)
-        at = self.evaluated(keep, label)
-        curve = measured(
-            task,
-            (0.0, amount, 1.0),
-            (self.samples[0], at.samples, whole),
-            cell.prepared.clusters,
-            "lowest",
-        )
-        units = self._chosen(ranking, amount)
-        point = Point(
-            amount=self.amount(
-                amount,
-                keep,
-                sum(mask.numel() - int(mask.count_nonzero()) for mask in units.values()),
-            ),
-            metrics=curve.points[1],
-            intervals=curve.intervals[1],
-            samples=at.samples,
-            control={},
-            kept=self.counted(keep),
-        )
-        return Found(
-            metric=search.metric, at_least=search.at_least, title=search.title, point=point
-        )
 
 
 def estimates(curve: Curve, controls: Sequence[Curve] = ()) -> dict[str, EstimateRecord]:
@@ -270,8 +246,3 @@ def estimates(curve: Curve, controls: Sequence[Curve] = ()) -> dict[str, Estimat
         )
         for name, estimate in curve.whole.items()
     }
-
-
-def removed_units(kept: Mapping[str, Tensor]) -> int:
-    """Return how many units `kept` leaves out."""
-    return sum(mask.numel() - int(mask.count_nonzero()) for mask in kept.values())

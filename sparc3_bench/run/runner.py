@@ -11,24 +11,28 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sparc3_bench.attribution.reference import ReferenceSamples
+from torch import Tensor
+
+from sparc3_bench.attribution.reference import ReferenceSamples, find_objective
 from sparc3_bench.attribution.scores import ScoreMap, checked, save_scores
 from sparc3_bench.contracts import Evaluation, Metric, Part, PreparedTask
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.ablation import mean_inputs
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.model.view import ModelView
-from sparc3_bench.record.result import SCHEMA_VERSION, MetricRecord, Phase, Result
+from sparc3_bench.record.parts import MetricRecord, Phase
+from sparc3_bench.record.result import SCHEMA_VERSION, Result
 from sparc3_bench.record.spec import content_key
 from sparc3_bench.run import store
 from sparc3_bench.run.environment import describe_environment, metered
+from sparc3_bench.run.judging import NOTHING, Measured, judged
+from sparc3_bench.run.meeting import meet
 from sparc3_bench.run.plan import Cell, Plan
 from sparc3_bench.run.points import OneShot
 from sparc3_bench.run.progress import Reporter
+from sparc3_bench.run.responses import Written
 from sparc3_bench.run.walked import Blockwise
-from sparc3_bench.selection.units import count_units
-
-NOTHING = Phase(seconds=0, peak_bytes=0)
+from sparc3_bench.selection.units import count_units, ranked
 
 
 class Session:
@@ -47,6 +51,11 @@ class Session:
     before
         An earlier session; if it is of the same model and scope, its model and dense evaluations
         serve this one, too.
+
+    Attributes
+    ----------
+    responses
+        By key of the result, the content of the file with what models wrote in that run.
     """
 
     def __init__(
@@ -63,8 +72,12 @@ class Session:
         self._batch_size = batch_size
         self._dense: dict[str, Evaluation] = {}
         self._means: dict[str, Mapping[str, Any]] = {}
+        self._met: dict[int, PreparedTask] = {}
+        self.responses: dict[str, str] = {}
         if before is not None and before._serves(plan):
             self._dense, self._means = before._dense, before._means
+            if plan.judge is before.plan.judge:
+                self._met = before._met
             if "view" in before.__dict__:
                 self.view = before.view
 
@@ -99,19 +112,28 @@ class Session:
         """Run one cell; an unexpected error becomes a failed result, never a traceback."""
         try:
             kind = Blockwise if cell.spec.schedule == "blockwise" else OneShot
-            return self._result(cell, status="ok", **kind(self, cell, label).fields())
+            fields = kind(self, cell, label).fields()
+            written: Written = fields.pop("written")
+            if written.texts:
+                self.responses[cell.spec.key] = written.to_json()
+                fields["responses"] = written.record()
+            return self._result(cell, status="ok", **fields)
         except Exception as error:  # a stranger's scorer may raise anything
             reason = f"{type(error).__name__}: {error}"
             if not isinstance(error, Sparc3Error):
                 self.report.say(traceback.format_exc().rstrip())
             return self._result(cell, points=(), cost={}, status="failed", error=reason)
 
-    def scores(self, cell: Cell, label: str) -> tuple[ScoreMap, Phase]:
-        """Return the ranking of one cell and what its attribution cost, from the cache if there."""
+    def scores(self, cell: Cell, label: str) -> tuple[dict[str, ScoreMap], Phase]:
+        """Return a cell's scores by purpose of the reference and what they cost.
+
+        They come from the cache if they are there. A scorer that needs no reference is asked once,
+        and the task need not meet the model for it.
+        """
         maps: dict[str, ScoreMap] = {}
         cost = NOTHING
         for purpose, reference in self.references(cell).items():
-            key = store.attribution_key(cell.spec, purpose)
+            key = store.attribution_key(cell.spec, purpose, reference.digest)
             path = self.cache / "scores" / f"{key}.safetensors"
             if kept := store.read_scores(path):
                 # The file is in order of the alphabet; ties are broken in that of the model.
@@ -130,12 +152,34 @@ class Session:
                 about = {"spec": cell.spec.model_dump(mode="json"), "purpose": purpose}
                 about["cost"] = meter.phase.model_dump()
                 save_scores(maps[purpose], path, about)
-        return self.plan.task.importance(maps), cost
+        return maps, cost
+
+    def candidates(
+        self, cell: Cell, maps: Mapping[str, ScoreMap]
+    ) -> Mapping[str, Mapping[str, Tensor]]:
+        """Return by name the rankings that a cell may prune by."""
+        rankings = {
+            purpose: ranked(scores, self.view, cell.spec.unit) for purpose, scores in maps.items()
+        }
+        return self.plan.task.candidates(rankings)
+
+    def remarks(self, cell: Cell, metrics: Mapping[str, float]) -> tuple[str, ...]:
+        """Return what the task has to say, given the metrics of the dense model."""
+        return self._met.get(id(cell.prepared), cell.prepared).remarks(metrics)
+
+    def met(self, cell: Cell) -> PreparedTask:
+        """Return a cell's task as it stands for the dense model."""
+        known = id(cell.prepared)  # kept alive by the plan
+        if known not in self._met:
+            self._met[known] = meet(self, cell)
+        return self._met[known]
 
     def references(self, cell: Cell) -> Mapping[str, ReferenceSamples]:
         """Return the reference samples by purpose; a scorer may not ask for an objective."""
+        if cell.spec.objective is None and cell.spec.ablation != "mean":
+            return {"": ReferenceSamples([[0, 0]], find_objective("loss"))}
         objective = cell.spec.objective or self.plan.task.default_objective
-        return cell.prepared.references(objective)
+        return self.met(cell).references(objective)
 
     def ready(
         self, reference: ReferenceSamples, cell: Cell, step: Callable[[int, int], None]
@@ -152,7 +196,7 @@ class Session:
         digest: str,
         removing: Callable[[], AbstractContextManager[None]],
         label: str,
-    ) -> store.Evaluated:
+    ) -> Measured:
         """Measure the model without what a mask removes, unless that is in the cache.
 
         Parameters
@@ -169,30 +213,36 @@ class Session:
             Of the progress bar.
         """
         key, path = self._place(cell, part, digest)
-        if kept := store.read(store.Evaluated, path):
-            assert isinstance(kept, store.Evaluated)
-            return kept
         prepared = cell.prepared.part(part)
+        if kept := store.read(store.Evaluated, path):
+            return self.judged(kept, prepared, label)
         if digest == store.DENSE:
             found, phase = self._measure(prepared, None, label)
             self._dense[key] = found
         else:
-            dense = self.dense(cell, part)
+            dense = self.dense(cell, part) if prepared.compares else None
             with removing():
                 found, phase = self._measure(prepared, dense, label)
+        with metered() as meter:
+            found = prepared.after(self.view, found)
         evaluated = store.Evaluated(
             samples={name: tuple(map(float, values)) for name, values in found.samples.items()},
-            phase=phase,
+            phase=added(phase, meter.phase),
             has_memory=found.memory is not None,
+            texts=found.texts,
         )
         store.write(evaluated, path)
-        return evaluated
+        return self.judged(evaluated, prepared, label)
+
+    def judged(self, evaluated: store.Evaluated, prepared: PreparedTask, label: str) -> Measured:
+        """Have the judge read what a model wrote, unless it has."""
+        return judged(self.plan.judge, evaluated, prepared, self.cache, self.report, label)
 
     def _place(self, cell: Cell, part: Part, digest: str) -> tuple[str, Path]:
         """Return the key of an evaluation and where it is kept; one part is not measured twice."""
         if cell.prepared.part(part) is cell.prepared:
             part = "test"
-        key = store.evaluation_key(cell.spec, part, digest)
+        key = store.evaluation_key(cell.spec, part, digest, self.plan.task.steering)
         return key, self.cache / "evaluations" / f"{key}.json"
 
     def dense(self, cell: Cell, part: Part) -> Evaluation:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from sparc3_bench.record.result import Sketch, Stability
+from sparc3_bench.record.parts import Sketch, Stability
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 

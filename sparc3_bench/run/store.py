@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field, JsonValue
 from safetensors import SafetensorError
 from torch import Tensor
 
 from sparc3_bench.attribution.scores import ScoreMap, load_scores
 from sparc3_bench.contracts import Part
 from sparc3_bench.model.masking import KeepMask
-from sparc3_bench.record.result import Amount, Phase, write_atomically
+from sparc3_bench.record.parts import Amount, Phase
+from sparc3_bench.record.result import write_atomically
 from sparc3_bench.record.spec import OnDisk, RunSpec, content_key
 from sparc3_bench.run.environment import source_digest
 
@@ -29,6 +31,21 @@ class Evaluated(OnDisk):
     phase: Phase
     has_memory: bool = False
     """Whether the task wants back more of the dense model than the samples."""
+    texts: Annotated[dict[str, tuple[tuple[str, ...], ...]], Field(default_factory=dict)]
+    """What the model wrote."""
+
+
+class Verdict(OnDisk):
+    """What a judge says of texts, and what it cost."""
+
+    scores: dict[str, tuple[tuple[float, ...], ...]]
+    phase: Phase
+
+
+class Kept(OnDisk):
+    """What a task wants to remember of a dense model."""
+
+    value: JsonValue
 
 
 class Walked(OnDisk):
@@ -40,35 +57,39 @@ class Walked(OnDisk):
     kept: dict[str, tuple[int, ...]]
 
 
-def attribution_key(spec: RunSpec, purpose: str) -> str:
-    """Name what determines the scores, and nothing else."""
+def attribution_key(spec: RunSpec, purpose: str, content: str = "") -> str:
+    """Name what determines the scores, and nothing else; `content` is the reference's digest."""
     return content_key(
         {
             **_parts(spec, "scorer", "model", "objective", "scope", "seed"),
             "reference": [d for d in _parts(spec, "datasets")["datasets"] if _steers(d)],
+            "content": content,
             "purpose": purpose,
             "source": source_digest(),
         }
     )
 
 
-def dense_key(spec: RunSpec) -> str:
-    """Name what determines the evaluation of the dense model."""
+def dense_key(spec: RunSpec, steering: Collection[str] = ()) -> str:
+    """Name what determines the evaluation of the dense model; `steering` options do not."""
+    task = _parts(spec, "task")["task"]
+    options = {name: value for name, value in task["options"].items() if name not in steering}
     return content_key(
         {
-            **_parts(spec, "task", "model"),
+            **_parts(spec, "model"),
+            "task": {**task, "options": options},
             "evaluation": [d for d in _parts(spec, "datasets")["datasets"] if not _steers(d)],
             "source": source_digest(),
         }
     )
 
 
-def evaluation_key(spec: RunSpec, part: Part, digest: str) -> str:
+def evaluation_key(spec: RunSpec, part: Part, digest: str, steering: Collection[str] = ()) -> str:
     """Name what determines the evaluation of a model from which a mask has removed something.
 
-    Two masks that are the same, whoever made them, are evaluated once.
+    Two masks that are the same, whoever made them, are evaluated once. Judges come later.
     """
-    named = {"dense": dense_key(spec), "part": part, "mask": digest}
+    named = {"dense": dense_key(spec, steering), "part": part, "mask": digest}
     if digest != DENSE and spec.ablation != "zero":
         named["ablation"] = spec.ablation
     if digest != DENSE and spec.ablation == "mean":
@@ -76,6 +97,12 @@ def evaluation_key(spec: RunSpec, part: Part, digest: str) -> str:
         datasets = _parts(spec, "datasets")["datasets"]
         named["means"] = content_key([d for d in datasets if _steers(d)])
     return content_key(named)
+
+
+def meeting_key(spec: RunSpec, name: str, steering: Collection[str]) -> str:
+    """Name what determines something that a task makes of the dense model and its own data."""
+    datasets = _parts(spec, "datasets")["datasets"]
+    return content_key({"dense": dense_key(spec, steering), "datasets": datasets, "name": name})
 
 
 def walk_key(spec: RunSpec, amount: float) -> str:

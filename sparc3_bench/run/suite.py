@@ -52,7 +52,7 @@ class _Run(BaseModel):
     model: str
     scorers: list[str]
     amounts: list[float] | None = None
-    amount_kind: AmountKind = "fraction"
+    amount_kind: AmountKind | None = None
     unit: Annotated[list[Unit], BeforeValidator(_as_list)] = ["weight"]
     group: Annotated[list[Group | None], BeforeValidator(_as_list)] = [None]
     schedule: Annotated[list[Schedule], BeforeValidator(_as_list)] = ["one-shot"]
@@ -62,6 +62,8 @@ class _Run(BaseModel):
     objective: Annotated[list[str | None], BeforeValidator(_as_list)] = [None]
     scorer_options: Annotated[list[Options], BeforeValidator(_as_list)] = [{}]
     task_options: Options = {}
+    judge: str | None = None
+    judge_options: Options = {}
     controls: int = 0
     stability_seeds: int = 0
     dtype: str = "auto"
@@ -79,6 +81,8 @@ class _Run(BaseModel):
                 amounts=self.amounts,
                 amount_kind=self.amount_kind,
                 task_options=self.task_options,
+                judge=self.judge,
+                judge_options=self.judge_options,
                 controls=self.controls,
                 stability_seeds=self.stability_seeds,
                 dtype=self.dtype,

@@ -13,7 +13,8 @@ from sparc3_bench.model.blockwise import walk
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.run import store
 from sparc3_bench.run.environment import metered
-from sparc3_bench.run.points import CellRun, estimates, removed_units
+from sparc3_bench.run.points import CellRun, estimates
+from sparc3_bench.run.responses import Written
 from sparc3_bench.selection.select import as_mask, choose, rankable
 
 
@@ -32,31 +33,36 @@ class Blockwise(CellRun):
             if walked is None:
                 walked = self._walked(amount)
                 store.write(walked, path)
-            self.add(walked.amount, walked.kept, walked.evaluated)
+            at = self.session.judged(walked.evaluated, self.cell.prepared, self.label)
+            self.add(walked.amount, walked.kept, at)
             self.spend("attribution", walked.attribution)
         curve = self.curve()
         return {
             "points": self.points(curve),
             "curve": estimates(curve),
-            "remarks": self.cell.prepared.remarks(curve.points[0]),
+            "remarks": self.session.remarks(self.cell, curve.points[0]),
             "cost": self.cost,
+            "written": Written(points=tuple(at.raw for at in self.measured)),
         }
 
     def _walked(self, amount: float) -> store.Walked:
         spec, session, cell = self.spec, self.session, self.cell
         view, label = session.view, f"{self.label} · sparsity {amount:g}"
         references = session.references(cell)
-        if set(references) != {"task"}:
+        if len(references) != 1:
             raise Sparc3Error(
                 "Schedule 'blockwise' needs a task with one reference, as later blocks are scored "
                 "on what earlier ones were pruned for; choose 'one-shot'."
             )
-        session.dense(cell, "test")  # while the model still is
+        if cell.prepared.compares:
+            session.dense(cell, "test")  # while the model still is
         whole: tuple[dict[str, Tensor], dict[str, Tensor]] = {}, {}
         units = 0
         with ExitStack() as stack:
             with session.report.steps(f"{label} · blockwise") as step, metered() as meter:
-                reference = session.ready(references["task"], cell, lambda done, total: None)
+                reference = session.ready(
+                    next(iter(references.values())), cell, lambda done, total: None
+                )
                 for index, block in enumerate(walk(view, reference)):
                     scores = checked(
                         cell.scorer.score(block, reference), block.weights(), cell.scorer.name
@@ -68,13 +74,13 @@ class Blockwise(CellRun):
                     stack.enter_context(block.masked(keep))
                     whole[0].update(keep.weights)
                     whole[1].update(keep.biases)
-                    units += removed_units(kept)
+                    units += self.removed(kept)
                     step(index + 1, len(view.blocks))
             keep = KeepMask(*whole)
             digest = store.mask_digest(keep)
             evaluated = session.evaluate(cell, "test", digest, nullcontext, label)
         return store.Walked(
-            evaluated=evaluated,
+            evaluated=evaluated.raw,
             attribution=meter.phase,
             amount=self.amount(amount, keep, units),
             kept=self.counted(keep),

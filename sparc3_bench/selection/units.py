@@ -8,6 +8,7 @@ keys and values it is the query head.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from torch import Tensor
@@ -20,10 +21,54 @@ from sparc3_bench.model.view import ModelView
 
 Structured = Literal["neuron", "head"]
 
+
 _NO_UNITS = (
     "The scope has no unit of '{unit}'; neurons need scope 'all' or 'mlp', heads 'all' or "
     "'attention'."
 )
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Scores of what is ranked: of weights by matrix, of neurons and heads by block.
+
+    Attributes
+    ----------
+    scores
+        Name of the matrix to ``[out_features, in_features]``, or index of the block, as text, to
+        ``[units]``; higher = more important.
+    errors
+        Standard error of each over the reference samples, in the same shapes; empty where the
+        scorer keeps none.
+    samples
+        What each reference sample contributes, by block ``[samples, units]``; for neurons and
+        heads only, and empty where the scorer does not keep it.
+    """
+
+    scores: Mapping[str, Tensor]
+    errors: Mapping[str, Tensor] = field(default_factory=dict)
+    samples: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def ranked(scores: ScoreMap, view: ModelView, unit: Unit) -> Ranking:
+    """Return the scores of units, with what is known of their uncertainty."""
+    if unit == "weight":
+        return Ranking(dict(scores.weights), dict(scores.standard_errors))
+    samples: dict[str, Tensor] = {}
+    for name, values in scores.by_sample.items():
+        weight = view.weights()[name]
+        block = str(weight.block)
+        if unit == "neuron" and weight.role in (Role.UP, Role.GATE):
+            samples[block] = samples[block] + values if block in samples else values
+        elif unit == "head" and weight.role is Role.ATTENTION_OUTPUT:
+            heads = view.adapter.heads(view.config)
+            samples[block] = values.view(len(values), heads, -1).sum(2)
+    errors = {
+        block: values.std(0) / len(values) ** 0.5
+        for block, values in samples.items()
+        if len(values) > 1
+    }
+    return Ranking(unit_scores(scores, view, unit), errors, samples)
 
 
 def unit_scores(scores: ScoreMap, view: ModelView, unit: Structured) -> dict[str, Tensor]:
@@ -63,8 +108,8 @@ def count_units(view: ModelView, unit: Unit) -> int:
     for weight in view.weights().values():
         if unit == "weight":
             found += weight.matrix.numel()
-        elif unit == "neuron" and weight.role is Role.DOWN:
-            found += weight.matrix.shape[1]
+        elif unit == "neuron" and weight.role is Role.UP:
+            found += weight.matrix.shape[0]
         elif unit == "head" and weight.role is Role.ATTENTION_OUTPUT:
             found += view.adapter.heads(view.config)
     if found == 0:

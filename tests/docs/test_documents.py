@@ -12,7 +12,7 @@ import typer
 
 from sparc3_bench import hookspecs
 from sparc3_bench.cli import app
-from sparc3_bench.contracts import AGGREGATIONS
+from sparc3_bench.contracts import AGGREGATIONS, option_fields
 from sparc3_bench.host import default_host
 from sparc3_bench.record.result import read_results
 
@@ -81,7 +81,7 @@ def test_every_built_in_and_its_options_are_described(kind):
     text = "".join(path.read_text() for path in DOCUMENTS)
     for name, entry in default_host().all(kind).items():
         assert f"`{name}`" in text or f": {name} (" in text
-        for option in getattr(entry.cls, "__dataclass_fields__", {}):
+        for option in (field.name for field in option_fields(entry.cls)):
             assert option in text + (entry.cls.__doc__ or "")
 
 

@@ -148,7 +148,7 @@ class PreparedAnswers(PreparedTask):
         DIARY.finished.append(what)
         return Evaluation({"x": values}, answers)
 
-    def judge(self, model, scores, unit):
+    def assess(self, model, scores, unit):
         total = sum(values.numel() for values in scores.weights.values())
         return {"units": Estimate(float(total), 0.0, 2.0 * total)}
 
@@ -184,7 +184,7 @@ class PreparedPlain(PreparedAnswers):
     def part(self, name):
         return self
 
-    def judge(self, model, scores, unit):
+    def assess(self, model, scores, unit):
         return {}
 
     def remarks(self, metrics):

@@ -6,8 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from sparc3_bench.record.result import (
-    SCHEMA_VERSION,
+from sparc3_bench.record.parts import (
     Amount,
     Environment,
     EstimateRecord,
@@ -15,11 +14,10 @@ from sparc3_bench.record.result import (
     MetricRecord,
     Phase,
     Point,
-    Result,
     Sketch,
     Stability,
-    write_atomically,
 )
+from sparc3_bench.record.result import SCHEMA_VERSION, Result, write_atomically
 from sparc3_bench.record.spec import DatasetRecord, ModelRef, PluginRef, RunSpec, TaskRef
 
 if TYPE_CHECKING:
@@ -132,6 +130,7 @@ def make_result(
             dtype=dtype,
             device="cpu",
         ),
+        judge=None,
         objective=objective,
         datasets=(
             _dataset("reference", f"{seed:064x}", 16),

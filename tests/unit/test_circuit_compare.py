@@ -17,7 +17,7 @@ from sparc3_bench.circuit.compare import (
     pairs,
     sampled,
 )
-from sparc3_bench.record.result import Sketch
+from sparc3_bench.record.parts import Sketch
 
 
 def sketched(levels: str = "2112", **changes):

@@ -10,7 +10,7 @@ from unit.results import KL, PERPLEXITY, make_result
 from sparc3_bench import Sparc3Error
 from sparc3_bench.circuit.describe import described, membership, ordered, percent, pictures, shares
 from sparc3_bench.circuit.sizes import Recorded, shown
-from sparc3_bench.record.result import (
+from sparc3_bench.record.parts import (
     Amount,
     EstimateRecord,
     Found,

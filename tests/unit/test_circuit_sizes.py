@@ -9,7 +9,7 @@ from unit.results import make_result
 
 from sparc3_bench import Sparc3Error
 from sparc3_bench.circuit.sizes import common, needed, recorded, shown, told, typed, usual
-from sparc3_bench.record.result import Found
+from sparc3_bench.record.parts import Found
 
 AMOUNTS = (0.0, 0.5, 0.9, 0.99, 1.0)
 

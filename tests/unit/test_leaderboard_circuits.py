@@ -13,10 +13,8 @@ from unit.test_leaderboard_site import Page, pairs
 from sparc3_bench.leaderboard import chart
 from sparc3_bench.leaderboard.site import render
 from sparc3_bench.leaderboard.tables import Section, split
-from sparc3_bench.record.result import (
-    MetricRecord,
-    Result,
-)
+from sparc3_bench.record.parts import MetricRecord
+from sparc3_bench.record.result import Result
 
 LOWEST = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 1.0)
 HIGHEST = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)

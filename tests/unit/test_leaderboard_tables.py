@@ -14,7 +14,8 @@ from unit.results import KL, PERPLEXITY, make_control, make_result
 from sparc3_bench.errors import RecordError
 from sparc3_bench.leaderboard import chart
 from sparc3_bench.leaderboard.tables import Section, split
-from sparc3_bench.record.result import MetricRecord, Result
+from sparc3_bench.record.parts import MetricRecord
+from sparc3_bench.record.result import Result
 
 if TYPE_CHECKING:
     from sparc3_bench.leaderboard.series import Series

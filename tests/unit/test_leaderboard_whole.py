@@ -14,14 +14,8 @@ from sparc3_bench.leaderboard.maps import atlas
 from sparc3_bench.leaderboard.overlap import overlap, overlaps
 from sparc3_bench.leaderboard.site import render
 from sparc3_bench.leaderboard.whole import circuit_jaccard
-from sparc3_bench.record.result import (
-    EstimateRecord,
-    Found,
-    MetricRecord,
-    Result,
-    Sketch,
-    Stability,
-)
+from sparc3_bench.record.parts import EstimateRecord, Found, MetricRecord, Sketch, Stability
+from sparc3_bench.record.result import Result
 
 CPR = MetricRecord(name="cpr", direction="higher", unit="1", title="CPR")
 

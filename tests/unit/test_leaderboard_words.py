@@ -20,7 +20,8 @@ from sparc3_bench.leaderboard.words import (
     samples,
     titled,
 )
-from sparc3_bench.record.result import MetricRecord, Result
+from sparc3_bench.record.parts import MetricRecord
+from sparc3_bench.record.result import Result
 
 ACCURACY = MetricRecord(name="accuracy", direction="higher", unit="", title="Accuracy")
 

@@ -137,7 +137,7 @@ def test_garbage_is_refused_in_one_sentence(tmp_path, path, value, named):
     # A record that cannot be migrated is refused by whatever the schema finds first.
     assert (
         f"`{named}" in message
-        or "`schema_version`: Input should be 2." in message
+        or f"`schema_version`: Input should be {SCHEMA_VERSION}." in message
         or ("Field required" in message)
     )
 
@@ -195,3 +195,18 @@ def test_deep_nesting_is_refused_in_one_sentence(tmp_path, depth):
 def test_record_that_is_almost_nothing_does_not_crash(tmp_path, record):
     assert isinstance(migrated(record), dict)
     refusal(tmp_path, record)
+
+
+def test_record_of_schema_2_has_no_judge_and_keeps_its_numbers(tmp_path):
+    old = json.loads((FILE.parent / "result-2.json").read_text())
+    assert old["schema_version"] == 2
+    assert old["key"] == content_key(old["spec"])
+    result = read(tmp_path, old)
+    new = result.model_dump(mode="json")
+    assert new["spec"].pop("judge", "absent") is None
+    assert new["spec"] == old["spec"]
+    assert new["points"] == old["points"]
+    assert new["cost"] == old["cost"]
+    assert (result.responses, result.tried, result.candidate) == (None, (), "")
+    assert result.key == result.spec.key != old["key"]
+    assert read(tmp_path, result.to_json()) == result

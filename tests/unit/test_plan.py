@@ -144,7 +144,12 @@ def test_option_that_only_one_of_several_scorers_has_is_accepted(folder):
     )
     wanda, gradient, lrp = (cell.spec.scorer.options for cell in made.cells)
     assert wanda == {}
-    assert gradient == {"aggregation": "token-rms", "times_weight": True, "standard_error": False}
+    assert gradient == {
+        "aggregation": "token-rms",
+        "times_weight": True,
+        "standard_error": False,
+        "by_sample": False,
+    }
     assert lrp["aggregation"] == "token-rms"
     assert lrp["variant"] == "cp-lrp"
 

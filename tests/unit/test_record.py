@@ -15,7 +15,13 @@ from unit.results import make_result, save
 
 from sparc3_bench.errors import RecordError
 from sparc3_bench.record import result as module
-from sparc3_bench.record.result import Result, read_result, read_results, write_atomically
+from sparc3_bench.record.result import (
+    SCHEMA_VERSION,
+    Result,
+    read_result,
+    read_results,
+    write_atomically,
+)
 from sparc3_bench.record.spec import canonical_json, content_key
 
 REQUIRED = {
@@ -193,8 +199,9 @@ def test_number_in_the_spec_that_is_not_finite_is_refused(tmp_path, path, status
 
 
 def test_newer_schema_is_told_as_such(tmp_path):
-    message = refusal(tmp_path, json.dumps({"schema_version": 3, "unheard": "of"}))
-    assert "has schema_version 3; this sparc3-bench reads up to 2. Upgrade it." in message
+    message = refusal(tmp_path, json.dumps({"schema_version": SCHEMA_VERSION + 1, "unheard": "of"}))
+    newer = f"has schema_version {SCHEMA_VERSION + 1}; this sparc3-bench reads up to"
+    assert f"{newer} {SCHEMA_VERSION}. Upgrade it." in message
 
 
 def test_file_that_is_too_large_is_refused_unread(tmp_path, monkeypatch):

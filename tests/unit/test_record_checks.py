@@ -8,7 +8,8 @@ import pytest
 from unit.results import make_result
 
 from sparc3_bench.record.checks import problems
-from sparc3_bench.record.result import EstimateRecord, Result, Sketch, Stability
+from sparc3_bench.record.parts import EstimateRecord, Sketch, Stability
+from sparc3_bench.record.result import Result
 
 AMOUNTS = (0.0, 0.5, 0.999, 1.0)
 

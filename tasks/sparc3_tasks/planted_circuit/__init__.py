@@ -129,7 +129,7 @@ class PreparedPlanted(PreparedTask):
         kept = {metric.name: samples[metric.name] for metric in PlantedCircuit.metrics}
         return Evaluation(kept, memory if dense is None else None)
 
-    def judge(self, model: ModelView, scores: ScoreMap, unit: Unit) -> Mapping[str, Estimate]:
+    def assess(self, model: ModelView, scores: ScoreMap, unit: Unit) -> Mapping[str, Estimate]:
         """Return how well the scores rank what is the circuit above what is not.
 
         Only what there is to remove is judged: a weight that is not zero, a neuron or head that

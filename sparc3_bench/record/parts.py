@@ -1,0 +1,173 @@
+"""Parts of a result: how to read a number, amounts, points, intervals, costs, where it ran."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, FiniteFloat
+
+from sparc3_bench.record.spec import OnDisk
+
+
+class MetricRecord(OnDisk):
+    """How to read a metric, as the task declared it."""
+
+    name: str
+    """Key in the points' `metrics`."""
+    direction: Literal["higher", "lower"]
+    """Which way is better."""
+    unit: str
+    """What one is counted in."""
+    title: str
+    """For readers."""
+
+
+class Amount(OnDisk):
+    """How much was removed."""
+
+    requested: Annotated[FiniteFloat, Field(ge=0)]
+    """The sparsity asked for, or the count of units."""
+    in_scope: Annotated[float, Field(ge=0, le=1)]
+    """The fraction of the weights in scope that was removed."""
+    in_model: Annotated[float, Field(ge=0, le=1)]
+    """The fraction of all parameters of the model that was removed, each counted once."""
+    weights_removed: Annotated[int, Field(ge=0)]
+    """How many weights were removed."""
+    units_removed: Annotated[int, Field(ge=0)] | None
+    """How many units were removed: weights, neurons or heads; null in some old records."""
+
+
+class Point(OnDisk):
+    """One position on the curve."""
+
+    amount: Amount
+    """How much was removed."""
+    metrics: dict[str, FiniteFloat]
+    """The task's numbers."""
+    intervals: dict[str, tuple[FiniteFloat, FiniteFloat]]
+    """95 % interval of each metric over samples: bootstrap, whole clusters at a time."""
+    samples: dict[str, tuple[FiniteFloat, ...]]
+    """Per-sample measurements, in the same order at every point and in every run of the task."""
+    control: Annotated[dict[str, tuple[FiniteFloat, ...]], Field(default_factory=dict)]
+    """The metrics of the random circuits with the same counts, one number a control seed."""
+    kept: Annotated[dict[str, tuple[int, ...]], Field(default_factory=dict)]
+    """By role of the matrix, how many weights are kept in every decoder block."""
+
+
+class EstimateRecord(OnDisk):
+    """A number with its 95 % interval, where it has one."""
+
+    value: FiniteFloat
+    """The number."""
+    low: FiniteFloat | None = None
+    """Lower end of the interval."""
+    high: FiniteFloat | None = None
+    """Upper end of the interval."""
+    control: tuple[FiniteFloat, ...] = ()
+    """The same number of the random controls."""
+
+
+class Versus(OnDisk):
+    """A run beside its random controls, on the same samples."""
+
+    difference: FiniteFloat
+    """The metric of the run minus the mean of that of the controls."""
+    low: FiniteFloat
+    """Lower end of its 95 % interval over samples and controls."""
+    high: FiniteFloat
+    """Upper end of it."""
+    p_value: Annotated[FiniteFloat, Field(ge=0, le=1)]
+    """Two-sided, of no difference, by the same bootstrap."""
+
+
+class Found(OnDisk):
+    """An amount that was found on the task's selection part: by a bar, or as the best choice."""
+
+    metric: str
+    """The metric that has the bar, or that the choice does best in."""
+    at_least: float | None = None
+    """The bar; null for a choice."""
+    limits: Annotated[dict[str, float], Field(default_factory=dict)]
+    """For a choice, metrics with the most they may be."""
+    title: str
+    """For readers."""
+    point: Point
+    """That amount, measured on the test part; its controls, if any, on the same samples."""
+    versus: Versus | None = None
+    """The choice beside its random controls; null where nothing is removed or there are none."""
+
+
+class Tried(OnDisk):
+    """A candidate ranking at one amount, on the selection part."""
+
+    candidate: str
+    """Name of the ranking."""
+    requested: Annotated[FiniteFloat, Field(ge=0)]
+    """The amount."""
+    metrics: dict[str, FiniteFloat]
+    """What was measured."""
+    passes: bool
+    """Whether it keeps all limits."""
+
+
+class Responses(OnDisk):
+    """The file beside the result that holds what models wrote; it is not published."""
+
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """SHA-256 of its content, unpacked."""
+    texts: Annotated[int, Field(ge=0)]
+    """How many texts it holds."""
+
+
+class Stability(OnDisk):
+    """How a ranking compares with that of other reference samples."""
+
+    seed: int
+    """The other seed of the reference samples."""
+    spearman: FiniteFloat
+    """Rank correlation of the scores of what is ranked; of at most 2^17 evenly spaced weights."""
+    jaccard: tuple[FiniteFloat, ...]
+    """At every amount, kept by both over kept by either; 1 where neither keeps anything."""
+
+
+class Sketch(OnDisk):
+    """Which units a ranking keeps, small enough to be published; compares circuits of two runs."""
+
+    units: Annotated[int, Field(ge=1)]
+    """How many units are ranked."""
+    stride: Annotated[int, Field(ge=1)]
+    """Every so many units, from the first, in the order of the model, one is in the sketch."""
+    levels: Annotated[str, Field(pattern=r"^[0-9a-z]*$", max_length=20_000)]
+    """For each of them, in base 36, the number of amounts at which it is kept."""
+
+
+class Phase(OnDisk):
+    """What one phase cost."""
+
+    seconds: Annotated[FiniteFloat, Field(ge=0)]
+    """Wall time."""
+    peak_bytes: Annotated[int, Field(ge=0)]
+    """Largest resident memory of the process during the phase."""
+
+
+class Environment(OnDisk):
+    """Where the run happened."""
+
+    python: str
+    """Version of Python."""
+    packages: dict[str, str]
+    """Versions of the packages that can move a number."""
+    platform: str
+    """Operating system and machine type."""
+    processor: str
+    """Name of the processor."""
+    threads: int
+    """Threads that torch used."""
+    memory_bytes: int
+    """Memory of the machine."""
+    source_digest: str
+    """SHA-256 over the suite's own files that compute, first 16 hex digits."""
+    commit: str | None
+    """Commit of the suite's source tree; null for an installed copy."""
+    dirty: bool | None
+    """Whether that tree had uncommitted changes."""

@@ -1,0 +1,91 @@
+"""Responses: the file beside a result with what models wrote, so that it can be judged again."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from sparc3_bench.errors import RecordError
+from sparc3_bench.record.parts import Responses
+from sparc3_bench.record.spec import OnDisk
+from sparc3_bench.run.store import Evaluated
+
+_SUFFIX = ".responses.json.gz"
+
+
+class Written(OnDisk):
+    """What was measured and written in one run, before any judge."""
+
+    points: tuple[Evaluated, ...]
+    """One an amount."""
+    controls: tuple[tuple[Evaluated, ...], ...] = ()
+    """By control seed, one an amount."""
+    paired: tuple[Evaluated, ...] = ()
+    """The controls of what was chosen, by seed."""
+
+    @property
+    def texts(self) -> int:
+        """How many texts there are."""
+        every = (*self.points, *(one for drawn in self.controls for one in drawn), *self.paired)
+        return sum(
+            len(responses)
+            for evaluated in every
+            for prompts in evaluated.texts.values()
+            for responses in prompts
+        )
+
+    def to_json(self) -> str:
+        """Return the content of the file."""
+        return self.model_dump_json()
+
+    def record(self) -> Responses:
+        """Return what the result says of the file."""
+        return Responses(digest=_digest(self.to_json()), texts=self.texts)
+
+
+def responses_path(result: Path) -> Path:
+    """Return where the responses of the result at `result` are."""
+    return result.with_name(result.stem + _SUFFIX)
+
+
+def write_responses(result: Path, content: str) -> None:
+    """Write the responses of the result at `result`."""
+    path = responses_path(result)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    # Without a time in it, the same content is the same file.
+    part.write_bytes(gzip.compress(content.encode(), mtime=0))
+    part.replace(path)
+
+
+def read_responses(result: Path, record: Responses) -> Written:
+    """Read the responses of the result at `result`.
+
+    Raises
+    ------
+    RecordError
+        When the file is missing, damaged or of another run.
+    """
+    path = responses_path(result)
+    try:
+        content = gzip.decompress(path.read_bytes()).decode()
+    except FileNotFoundError:
+        raise RecordError(
+            f"{path} is not there; responses are kept where a run was made and never published. "
+            "Run it again with the other judge."
+        ) from None
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise RecordError(f"{path} cannot be read: {error}.") from None
+    if _digest(content) != record.digest:
+        raise RecordError(f"{path} is not of the result {result.name}: its digest differs.")
+    try:
+        return Written.model_validate_json(content)
+    except ValidationError as error:
+        raise RecordError(f"{path}: {error.errors()[0]['msg']}.") from None
+
+
+def _digest(content: str) -> str:
+    return hashlib.sha256(content.encode()).hexdigest()

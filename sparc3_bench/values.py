@@ -1,0 +1,96 @@
+"""What tasks declare and return: metrics, bars, evaluations, texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Texts = Mapping[str, Sequence[Sequence[str]]]
+"""What a model wrote, by kind: for every prompt its responses."""
+
+Verdicts = Mapping[str, Sequence[Sequence[float]]]
+"""A judge's scores of them, in the same order, in [0, 1]."""
+
+Judging = Callable[[Texts], Verdicts]
+"""Has a judge read texts."""
+
+Remember = Callable[[str, Callable[[], Any]], Any]
+"""Name of a JSON value, and what makes it if it is not there yet, to the value."""
+
+Progress = Callable[[int, int], None]
+"""Called with (done, in all)."""
+
+Means = Mapping[str, Any]
+"""Mean of each kind of per-sample measurement: a number, or an array over bootstrap replicates."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How to read one number that a task reports."""
+
+    name: str
+    direction: Literal["higher", "lower"]
+    unit: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval, where it has one."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Search:
+    """A bar on a curve: the largest amount that still reaches it is found by bisection.
+
+    It is found on the task's selection part, and reported as measured on its test part.
+    """
+
+    metric: str
+    at_least: float
+    title: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a run chooses on the task's selection part: a candidate ranking and an amount.
+
+    Attributes
+    ----------
+    metric
+        To do best in.
+    limits
+        Metric to the most it may be; an amount that goes beyond is out.
+    title
+        For readers.
+    """
+
+    metric: str
+    limits: Mapping[str, float]
+    title: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a task measured on one model.
+
+    Attributes
+    ----------
+    samples
+        Per-sample measurements, e.g. one loss a window, finite, in a fixed order; metrics are
+        functions of their means (see `Task.point_metrics`).
+    memory
+        Anything the task wants back as `dense` when it evaluates the pruned models; never saved.
+    texts
+        What the model wrote, by kind: for every prompt its responses. A judge reads them, and they
+        are kept beside the result, never in it.
+    """
+
+    samples: Mapping[str, Sequence[float]]
+    memory: Any = None
+    texts: Texts = field(default_factory=dict)
