@@ -121,8 +121,6 @@ class Task(_Configurable, ABC):
     """Whether every curve must end at amount 1, where everything in scope is removed."""
     counts: ClassVar[Mapping[Unit, tuple[int, ...]]] = {}
     """Default amounts as counts of units, for tasks that remove few; rather than `amounts`."""
-    search: ClassVar[Search | None] = None
-    """A bar whose largest amount is looked for between the points of the curve."""
     steering: ClassVar[frozenset[str]] = frozenset()
     """Options that move rankings and choices only; what is measured does not depend on them."""
     default_objective: ClassVar[str]
@@ -151,6 +149,11 @@ class Task(_Configurable, ABC):
     ) -> Mapping[str, Any]:
         """Return the numbers of a whole curve from the metrics of its points, rising in amount."""
         return {}
+
+    @property
+    def search(self) -> Search | None:
+        """A bar whose largest amount is looked for between the points of the curve, if any."""
+        return None
 
     @property
     def choice(self) -> Choice | None:

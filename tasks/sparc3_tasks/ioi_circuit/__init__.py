@@ -49,6 +49,8 @@ class IoiCircuit(Task):
     general_text, general_windows, general_length
         Text on which specificity is measured, as for task `compression`; how many windows of it
         and how many tokens each.
+    smallest
+        Whether the smallest circuit with a faithfulness of 0.9 is looked for.
     """
 
     name = "ioi-circuit"
@@ -73,7 +75,7 @@ class IoiCircuit(Task):
     )
     amounts = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 1.0)
     needs_empty = True
-    search = Search("faithfulness", 0.9, "Smallest circuit with faithfulness of 0.9")
+    steering = frozenset({"smallest"})
     default_objective = "logit-difference"
 
     reference_prompts: str = _GENERATED
@@ -86,11 +88,19 @@ class IoiCircuit(Task):
     general_text: str = "wikipedia"
     general_windows: int = 4
     general_length: int = 128
+    smallest: bool = True
+
+    @property
+    def search(self) -> Search | None:
+        """The bar for the smallest circuit."""
+        if not self.smallest:
+            return None
+        return Search("faithfulness", 0.9, "Smallest circuit with faithfulness of 0.9")
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, int) and value < 1:
+            if type(value) is int and value < 1:
                 raise Sparc3Error(f"`{field.name}` must be at least 1, got {value}.")
         if self.general_length < 2:
             raise Sparc3Error(
