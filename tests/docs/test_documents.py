@@ -7,6 +7,7 @@ import shlex
 import tomllib
 from pathlib import Path
 
+import circuit_tables
 import pytest
 import typer
 
@@ -114,6 +115,13 @@ def test_the_table_of_results_is_made_of_committed_results():
     claimed = {(title.strip(), cell.split()[0]) for title, *cells in rows for cell in cells[:5]}
     assert len(claimed) == 20
     assert claimed <= shown
+
+
+def test_the_tables_and_the_picture_of_circuits_are_made_of_committed_results():
+    text = circuit_tables.DOCUMENT.read_text()
+    assert text.count("<!-- table: ") == 2
+    assert circuit_tables.renewed(text) == text
+    assert circuit_tables.PICTURE.read_text() == circuit_tables.picture()
 
 
 def test_files_are_short_and_say_their_one_job():

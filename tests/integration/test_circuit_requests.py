@@ -41,12 +41,12 @@ def refused(model: Path, *scorers: Any, **asked: Any) -> str:
         ({"removal": "high"}, "Unknown removal 'high'. Did you mean 'highest'?"),
         ({"removal": "both"}, "Unknown removal 'both'."),
         (
-            {"task": "plain", "amount_kind": "count", "amounts": [1, 2]},
-            "A count of units is taken from the whole model; add `--group model`",
+            {"task": "plain", "amount_kind": "count", "amounts": [1, 2], "group": "layer"},
+            "A count of units is taken from the whole model; choose `--group model`",
         ),
         (
             {"task": "plain", "amount_kind": "count", "amounts": [1, 2], "group": "row"},
-            "A count of units is taken from the whole model; add `--group model`",
+            "A count of units is taken from the whole model; choose `--group model`",
         ),
         (
             {"task": "plain", "amount_kind": "count", "group": "model"},
@@ -239,3 +239,8 @@ def test_likeness_is_the_same_when_one_of_the_rankings_comes_from_the_cache(mode
     (alone,) = whole(run(model, tmp_path / "a", ("wanda", [1]), **asked))
     _, after = whole(run(model, tmp_path / "b", ("wanda", [0, 1]), **asked))
     assert after.stability[0].spearman == pytest.approx(alone.stability[0].spearman, abs=1e-6)
+
+
+def test_a_count_without_a_group_is_of_the_whole_model(model):
+    asked = {"task": "plain", "amount_kind": "count", "amounts": [1]}
+    assert made(model, "wanda", **asked).cells[0].spec.group == "model"
