@@ -41,7 +41,15 @@ class Planted(Suite):
     file = _FOLDER / "planted.toml"
 
 
+class Correction(Suite):
+    """Toxic and repetitive responses, corrected by neurons and by weights."""
+
+    name = "correction"
+    title = "Correction"
+    file = _FOLDER / "correction.toml"
+
+
 @hookimpl
 def sparc3_register_suites() -> list[type[Suite]]:
     """Register the suites."""
-    return [Quick, Circuits, CircuitConventions, Planted]
+    return [Quick, Circuits, CircuitConventions, Planted, Correction]

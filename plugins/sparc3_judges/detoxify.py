@@ -1,0 +1,307 @@
+"""The judge detoxify: the usual classifier of toxic comments, for machines that have its weights.
+
+The package detoxify [hanu2020detoxify] knows the models and how to build them. Weights come from
+GitHub, configuration and tokenizer from a model hub, or both from local files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from sparc3_bench import Judge, LoadedJudge, Sparc3Error, hookimpl
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Model = Literal["original", "unbiased", "multilingual", "original-small", "unbiased-small"]
+"""The package's names: three on BERT, RoBERTa and XLM-RoBERTa (base), two on ALBERT."""
+
+_RENAMED = {
+    "toxic": "toxicity",
+    "identity_hate": "identity_attack",
+    "severe_toxic": "severe_toxicity",
+}
+"""Labels of the first models, which the package shows under the later names."""
+
+_ARGUMENTS = ("model_type", "model_name", "tokenizer_name", "num_classes")
+
+
+@dataclass(frozen=True)
+class Detoxify(Judge):
+    """Detoxify's transformers, trained on the comments of three Jigsaw contests.
+
+    Parameters
+    ----------
+    model
+        Which of the package's models to download; not used with `checkpoint`.
+    checkpoint
+        A local file in the package's format instead. **Give only a file you trust**: it is read by
+        ``torch.load(weights_only=False)``, as the package does, which runs any code in it.
+    config
+        A folder with ``config.json`` and the tokenizer's files of the transformer, e.g. those of
+        bert-base-uncased; empty for the hub. (The package's own option for this asks the hub all
+        the same.)
+    label
+        Which label is the score, under the package's names: toxicity, severe_toxicity, obscene,
+        threat, insult, identity_attack, and what else the model has.
+    batch_size
+        Texts at a time.
+
+    Notes
+    -----
+    Scores are as the package predicts them [hanu2020detoxify]: sigmoids, of the first 512 tokens or
+    what the transformer has positions for. Equal texts are read once.
+    """
+
+    name = "detoxify"
+    title = "Detoxify"
+    citation = "hanu2020detoxify"
+
+    model: Model = "original"
+    checkpoint: str = ""
+    config: str = ""
+    label: str = "toxicity"
+    batch_size: int = 32
+
+    def __post_init__(self) -> None:
+        if self.model not in get_args(Model):
+            raise Sparc3Error(
+                f"Option `model` of judge 'detoxify' must be one of {', '.join(get_args(Model))}, "
+                f"got '{self.model}'."
+            )
+        if self.batch_size < 1:
+            raise Sparc3Error(
+                "Option `batch_size` of judge 'detoxify' must be at least 1, "
+                f"got {self.batch_size}."
+            )
+
+    def load(self, cache: Path) -> LoadedJudge:
+        """Load weights, configuration and tokenizer.
+
+        Downloads lie where the package has them too, in the caches of torch and transformers.
+
+        Raises
+        ------
+        Sparc3Error
+            When the package, a file or a folder is missing, a download fails, or the checkpoint is
+            of the wrong shape, does not fit its configuration or lacks the label.
+        """
+        package = _package()
+        # Without it transformers takes the values of its own, silently.
+        if self.config and not Path(self.config, "config.json").is_file():
+            raise Sparc3Error(
+                f"Option `config` of judge 'detoxify' is '{self.config}', which is no folder with "
+                "a config.json; give one with that and the tokenizer's files."
+            )
+        content, source = self._read(package)
+        arguments, classes, weights = _parts(content, source)
+        if self.label not in classes:
+            known = ", ".join(classes)
+            raise Sparc3Error(f"Unknown label '{self.label}' of {source}. Available: {known}.")
+        if self.config:
+            # Under this name the package finds configuration and tokenizer without the hub.
+            arguments = {**arguments, "model_type": self.config}
+        model, tokenizer = _built(package, arguments, weights, source)
+        _check_tokenizer(tokenizer, model, arguments["model_type"], self.config)
+        return _Loaded(
+            _digest(weights, tokenizer),
+            model,
+            tokenizer,
+            classes.index(self.label),
+            self.batch_size,
+        )
+
+    def _read(self, package: Any) -> tuple[Any, str]:
+        """Return what the checkpoint holds, and its name in a sentence."""
+        import torch
+
+        if not self.checkpoint:
+            try:
+                content = torch.hub.load_state_dict_from_url(
+                    package.MODEL_URLS[self.model], map_location="cpu", weights_only=False
+                )
+            except Exception as error:  # network, disk, unpickling
+                raise Sparc3Error(
+                    f"Detoxify's model '{self.model}' cannot be downloaded ({_told(error)}); give "
+                    "its file by option `checkpoint`, or use judge 'tox-block', which needs none."
+                ) from None
+            return content, f"Detoxify's model '{self.model}'"
+        path = Path(self.checkpoint)
+        if not path.is_file():
+            raise Sparc3Error(
+                f"Option `checkpoint` of judge 'detoxify' is '{path}', which is no file; give a "
+                "checkpoint of Detoxify, or leave the option out to download one."
+            )
+        try:
+            return torch.load(path, map_location="cpu", weights_only=False), f"checkpoint {path}"
+        except Exception as error:  # torch raises a dozen kinds
+            raise Sparc3Error(
+                f"The checkpoint {path} cannot be read ({_told(error)}); give one of Detoxify."
+            ) from None
+
+
+class _Loaded(LoadedJudge):
+    """A classifier with its tokenizer; its scores are those of one label."""
+
+    def __init__(self, digest: str, model: Any, tokenizer: Any, column: int, rows: int) -> None:
+        self.digest = digest
+        self._model, self._tokenizer = model.eval(), tokenizer
+        self._column, self._rows = column, rows
+        positions = model.config.max_position_embeddings
+        if "roberta" in model.config.model_type:
+            # Its positions are counted from behind the index of padding.
+            positions -= model.config.pad_token_id + 1
+        self._longest = min(tokenizer.model_max_length, positions)
+
+    def score(
+        self, texts: Sequence[str], progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> list[float]:
+        """Return the probability of the label, [0, 1]; one that is no number raises.
+
+        A text's score depends on the others by errors of rounding only, about 1e-7.
+        """
+        # Texts of like length together: then there is little padding.
+        distinct = sorted(set(texts), key=lambda text: (len(text), text))
+        scores: dict[str, float] = {}
+        for start in range(0, len(distinct), self._rows):
+            batch = distinct[start : start + self._rows]
+            scores.update(zip(batch, self._probabilities(batch), strict=True))
+            progress(sum(text in scores for text in texts), len(texts))
+        return [scores[text] for text in texts]
+
+    def _probabilities(self, texts: list[str]) -> list[float]:
+        import torch
+
+        inputs = self._tokenizer(
+            texts, return_tensors="pt", padding=True, truncation=True, max_length=self._longest
+        )
+        with torch.inference_mode():
+            outputs = self._model(**inputs)[0][:, self._column]
+        found: list[float] = torch.sigmoid(outputs).tolist()
+        if not all(map(math.isfinite, found)):
+            raise Sparc3Error(
+                "Judge 'detoxify' found a score that is no number; give an undamaged checkpoint."
+            )
+        return found
+
+
+def _package() -> Any:
+    try:
+        return importlib.import_module("detoxify.detoxify")
+    except ModuleNotFoundError as error:
+        raise Sparc3Error(
+            f"Judge 'detoxify' needs the package {error.name}, which is not installed; "
+            "pip install 'sparc3-bench[run,toxicity]'."
+        ) from None
+
+
+def _parts(content: Any, source: str) -> tuple[dict[str, Any], list[str], Mapping[str, Tensor]]:
+    """Return a checkpoint's arguments of construction, labels and weights."""
+    try:
+        arguments = {name: content["config"]["arch"]["args"][name] for name in _ARGUMENTS}
+        spare = arguments["num_classes"] - len(content["config"]["dataset"]["args"]["classes"])
+        labels = [str(name) for name in content["config"]["dataset"]["args"]["classes"]]
+        weights = dict(content["state_dict"])
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise Sparc3Error(
+            f"The content of {source} is not as Detoxify's ({_told(error)}); it must have `config` "
+            "with the arguments of model and data set, and `state_dict`."
+        ) from None
+    # There may be more outputs than labels: some models were trained on further ones.
+    if spare < 0:
+        raise Sparc3Error(
+            f"The content of {source} has {len(labels)} labels, {-spare} more than outputs; it "
+            "must have an output a label."
+        )
+    return arguments, [_RENAMED.get(name, name) for name in labels], weights
+
+
+def _built(
+    package: Any, arguments: Mapping[str, Any], weights: Mapping[str, Tensor], source: str
+) -> tuple[Any, Any]:
+    """Return model and tokenizer, having made sure that every weight was used."""
+    try:
+        model, tokenizer = package.get_model_and_tokenizer(**arguments, state_dict=weights)
+    except OSError as error:
+        raise Sparc3Error(
+            f"Configuration and tokenizer of {source} cannot be had from "
+            f"'{arguments['model_type']}' ({_told(error)}); give option `config` a folder with "
+            "config.json and the tokenizer's files."
+        ) from None
+    except Exception as error:  # weights of another shape, a class that transformers lacks, …
+        raise _unfit(source, arguments, _told(error)) from None
+    needed = {name for name, _ in model.named_parameters()}
+    # transformers fills in at random what is missing, and drops the layers that are too many.
+    unlike = sorted((needed - weights.keys()) | _further(weights.keys() - needed, needed))
+    if unlike:
+        told = f"{len(unlike)} are on one side only, e.g. {unlike[0]}"
+        raise _unfit(source, arguments, told)
+    return model, tokenizer
+
+
+def _unfit(source: str, arguments: Mapping[str, Any], reason: str) -> Sparc3Error:
+    return Sparc3Error(
+        f"The weights of {source} do not fit the configuration in '{arguments['model_type']}' "
+        f"({reason}); give the two that belong together."
+    )
+
+
+def _check_tokenizer(tokenizer: Any, model: Any, origin: str, folder: str) -> None:
+    """Refuse the empty tokenizer that transformers makes when the files of one are missing.
+
+    To it all words are unknown, so that all texts would be found equally harmless.
+    """
+    names = dict(type(tokenizer).vocab_files_names)
+    whole = names.pop("tokenizer_file", "tokenizer.json")
+    missing = [name for name in names.values() if not Path(folder, name).is_file()]
+    if folder and missing and not Path(folder, whole).is_file():
+        raise Sparc3Error(
+            f"Option `config` of judge 'detoxify' is '{folder}', which has neither {whole} nor "
+            f"{missing[0]}; give a folder with the tokenizer's files."
+        )
+    # Embeddings may be padded to a round number, but only by so many.
+    words, embedded = len(tokenizer), model.config.vocab_size
+    if not 0 <= embedded - words < 128:
+        raise Sparc3Error(
+            f"The tokenizer in '{origin}' knows {words:,} tokens but the model of judge 'detoxify' "
+            f"{embedded:,}; give by option `config` a folder with the tokenizer that belongs to it."
+        )
+
+
+def _further(names: Iterable[str], needed: Iterable[str]) -> set[str]:
+    """Return the names that differ from a needed one only in a number: those of more layers.
+
+    Others are let pass, e.g. buffers and poolers that older versions of transformers saved.
+    """
+    kinds = {re.sub(r"\d+", "0", name) for name in needed}
+    return {name for name in names if re.sub(r"\d+", "0", name) in kinds}
+
+
+def _digest(weights: Mapping[str, Tensor], tokenizer: Any) -> str:
+    """Return a digest of the weights and of the vocabulary that texts are cut by."""
+    import torch
+
+    vocabulary = sorted(tokenizer.get_vocab().items())
+    digest = hashlib.sha256(repr(vocabulary).encode())
+    for name, weight in sorted(weights.items()):
+        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}\n".encode())
+        digest.update(weight.contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _told(error: BaseException) -> str:
+    lines = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}".rstrip(".: ")
+
+
+@hookimpl
+def sparc3_register_judges() -> list[type[Judge]]:
+    """Register the judge."""
+    return [Detoxify]

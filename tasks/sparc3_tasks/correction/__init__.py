@@ -1,0 +1,1 @@
+"""Correction: take an unwanted behaviour out of a model by removing few of its weights."""

@@ -1,0 +1,165 @@
+"""Contrasts: from what general text needs and what an undesired behaviour needs to one ranking.
+
+Every ranking is pruned from its lowest end: units that matter to the behaviour and not to general
+text come first [hatefi2025, eq. 7].
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from sparc3_bench import Ranking, Sparc3Error
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Scores = Mapping[str, Tensor]
+
+
+def difference(general: Ranking, undesired: Ranking, low_part: float) -> Scores:
+    """Return R_general - R_undesired, the difference of means [hatefi2025, eq. 7]."""
+    return _minus(general.scores, undesired.scores)
+
+
+def unit_mass(general: Ranking, undesired: Ranking, low_part: float) -> Scores:
+    """Return the difference of maps whose absolute values add up to 1 each.
+
+    The two references may differ in scale, by the length of samples or the size of logits.
+    """
+    return _minus(_shared_out(general.scores), _shared_out(undesired.scores))
+
+
+def t_statistic(general: Ranking, undesired: Ranking, low_part: float) -> Scores:
+    """Return the difference of means over its standard error [welch1947].
+
+    A few units of huge and varying relevance dominate both means; here they do not.
+    """
+    found = {}
+    for name, minus in _minus(general.scores, undesired.scores).items():
+        error = torch.hypot(general.errors[name], undesired.errors[name])
+        found[name] = torch.where(error > 0, minus / error, torch.zeros_like(minus))
+    return found
+
+
+def set_difference(general: Ranking, undesired: Ranking, low_part: float) -> Scores:
+    """Return -R_undesired where general text matters little, above everything else elsewhere.
+
+    What general text needs most, by absolute score, stays; of the rest goes what the behaviour
+    needs most. After the set difference of [wei2024brittleness], whose sets are top parts of each
+    matrix; here both are of the whole model.
+    """
+    matters = torch.cat([values.abs().flatten() for values in general.scores.values()])
+    # As the decimal number that was typed: 0.29 × 100 is 28.999999999999996 in binary.
+    count = math.floor(Fraction(repr(low_part)) * len(matters))
+    bar = matters.kthvalue(max(count, 1)).values
+    tiny = torch.finfo(torch.float32).tiny
+    top = max(tiny, *(float(values.abs().max()) for values in undesired.scores.values()))
+    # Well above all others, and among one another in the order of general text.
+    scale = max(tiny, float(matters.max()))
+    found = {}
+    for name, values in undesired.scores.items():
+        needed = general.scores[name].abs()
+        found[name] = torch.where(needed <= bar, -values, 2 * top * (1 + needed / scale))
+    return found
+
+
+def general_only(general: Ranking, undesired: Ranking, low_part: float) -> Scores:
+    """Return R_general: what general text needs least goes, whatever the behaviour needs."""
+    return general.scores
+
+
+def undesired_only(general: Ranking, undesired: Ranking, low_part: float) -> Scores:
+    """Return -R_undesired: what the behaviour needs most goes, whatever general text needs."""
+    return {name: -values for name, values in undesired.scores.items()}
+
+
+CONTRASTS: dict[str, Callable[[Ranking, Ranking, float], Scores]] = {
+    "difference": difference,
+    "unit-mass": unit_mass,
+    "t-statistic": t_statistic,
+    "set-difference": set_difference,
+    "general": general_only,
+    "undesired": undesired_only,
+}
+"""By the name that users type. The last two are controls: each looks at one side only."""
+
+AUTO = ("difference", "unit-mass", "t-statistic", "set-difference")
+"""What contrast `auto` chooses from on the selection part."""
+
+
+def rankings(
+    contrast: str, general: Ranking, undesired: Ranking, low_part: float, normalise: str
+) -> dict[str, Scores]:
+    """Return what may be pruned by, by the name of its contrast.
+
+    Parameters
+    ----------
+    contrast
+        One of `CONTRASTS`, or ``auto`` for those of `AUTO` that the scores allow.
+    general, undesired
+        The rankings of the two references.
+    low_part
+        For `set_difference`: the share of units, those of least general score, that may go.
+    normalise
+        ``mass`` to let every sample count the same; see `of_equal_samples`.
+
+    Raises
+    ------
+    Sparc3Error
+        When the contrast, or the normalisation, needs what the scorer did not keep.
+    """
+    if normalise == "mass":
+        general, undesired = of_equal_samples(general), of_equal_samples(undesired)
+    has_errors = bool(general.errors) and bool(undesired.errors)
+    if contrast == "t-statistic" and not has_errors:
+        raise Sparc3Error(
+            "Contrast 't-statistic' needs the standard error of every score, which this scorer "
+            "does not keep; set its option `by_sample` (neurons, heads; aggregation "
+            "'signed-mean') or `standard_error` (weights), or choose another contrast."
+        )
+    wanted: Sequence[str] = AUTO if contrast == "auto" else (contrast,)
+    return {
+        name: CONTRASTS[name](general, undesired, low_part)
+        for name in wanted
+        if name != "t-statistic" or has_errors
+    }
+
+
+def of_equal_samples(ranking: Ranking) -> Ranking:
+    """Return the ranking with every sample's map divided by the sum of its absolute values.
+
+    Raises
+    ------
+    Sparc3Error
+        When the scorer did not keep what each sample contributes.
+    """
+    if not ranking.samples:
+        raise Sparc3Error(
+            "Normalisation 'mass' needs what each sample contributes to each neuron or head; set "
+            "the scorer's option `by_sample` with aggregation 'signed-mean' and prune neurons or "
+            "heads, or choose 'tokens' or 'none'."
+        )
+    mass = torch.stack([values.abs().sum(1) for values in ranking.samples.values()]).sum(0)
+    mass = torch.where(mass > 0, mass, torch.ones_like(mass))
+    samples = {name: values / mass[:, None] for name, values in ranking.samples.items()}
+    count = len(mass)
+    return Ranking(
+        {name: values.mean(0) for name, values in samples.items()},
+        {name: values.std(0) / count**0.5 for name, values in samples.items()} if count > 1 else {},
+        samples,
+    )
+
+
+def _minus(left: Scores, right: Scores) -> Scores:
+    return {name: values - right[name] for name, values in left.items()}
+
+
+def _shared_out(scores: Scores) -> Scores:
+    total = sum(float(values.abs().sum(dtype=torch.float64)) for values in scores.values())
+    return {name: values / (total or 1.0) for name, values in scores.items()}

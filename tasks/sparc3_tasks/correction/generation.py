@@ -1,0 +1,300 @@
+"""What a model answers: continuations of many prompts at once, greedy or sampled."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import GenerationConfig, LogitsProcessor
+
+from sparc3_bench import Sparc3Error
+
+if TYPE_CHECKING:
+    from sparc3_bench import ModelView
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How continuations are drawn.
+
+    Parameters
+    ----------
+    new_tokens
+        Tokens of a continuation at most, its end included.
+    samples
+        Continuations of each prompt; 1 if greedy.
+    top_p
+        Size of the nucleus, in (0, 1], see `nucleus_tokens`; 1 is slow, as every row is sorted.
+    temperature
+        What logits are divided by before; above 0.
+    greedy
+        Take the most probable token instead; `top_p`, `temperature` and `seed` say nothing then.
+    seed
+        Of the random numbers; 0 or more.
+
+    Raises
+    ------
+    Sparc3Error
+        When a number is out of its range.
+    """
+
+    new_tokens: int
+    samples: int = 1
+    top_p: float = 0.9
+    temperature: float = 1.0
+    greedy: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("new_tokens", "samples"):
+            if getattr(self, name) < 1:
+                raise Sparc3Error(f"`{name}` must be at least 1, got {getattr(self, name)}.")
+        if not 0 < self.top_p <= 1:
+            raise Sparc3Error(f"`top_p` must be above 0 and at most 1, got {self.top_p}.")
+        if not 0 < self.temperature < float("inf"):
+            raise Sparc3Error(f"`temperature` must be above 0, got {self.temperature}.")
+        if not 0 <= self.seed < 2**64:
+            raise Sparc3Error(f"`seed` must be from 0 to 2^64 - 1, got {self.seed}.")
+        if self.greedy and self.samples > 1:
+            raise Sparc3Error(
+                f"Greedy continuations of one prompt are all the same, and {self.samples} samples "
+                "are asked for; ask for one, or set `greedy` to false."
+            )
+
+
+def respond(
+    view: ModelView,
+    prompts: Sequence[Sequence[int]],
+    sampling: Sampling,
+    progress: Callable[[int, int], None],
+    batch_size: int = 256,
+) -> list[list[list[int]]]:
+    """Return what the model continues each prompt with.
+
+    Parameters
+    ----------
+    view
+        The model as it is now, dense or pruned.
+    prompts
+        Token ids, at least one a prompt.
+    sampling
+        How continuations are drawn, and how many.
+    progress
+        Called after each batch with the continuations done and those in all.
+    batch_size
+        Continuations made at once.
+
+    Returns
+    -------
+    list of list of list of int
+        By prompt and by sample: at most `Sampling.new_tokens` token ids, without the end-of-text
+        token; may be empty. See `was_ended`.
+
+    Raises
+    ------
+    Sparc3Error
+        When a prompt is empty or too long for the model, or logits to draw from are not finite.
+
+    Notes
+    -----
+    The random number of a token depends on the seed, the place of the prompt, the sample and the
+    step alone: two models that are asked the same share their random numbers, and the size of
+    batches changes nothing but rounding. In bfloat16 rounding does change tokens.
+    """
+    if batch_size < 1:
+        raise Sparc3Error(f"`batch_size` must be at least 1, got {batch_size}.")
+    _check(view, prompts, sampling)
+    # Prompts of one length share batches; the longest, which take most memory, come first.
+    order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
+    rows = [(prompt, sample) for prompt in order for sample in range(sampling.samples)]
+    found: list[list[list[int]]] = [[[] for _ in range(sampling.samples)] for _ in prompts]
+    for start in range(0, len(rows), batch_size):
+        chosen = rows[start : start + batch_size]
+        answers = _generate(view, prompts, chosen, sampling)
+        for (prompt, sample), answer in zip(chosen, answers, strict=True):
+            found[prompt][sample] = answer
+        progress(start + len(chosen), len(rows))
+    return found
+
+
+def was_ended(response: Sequence[int], sampling: Sampling) -> bool:
+    """Return whether the model ended this response itself, rather than being cut off."""
+    # The end takes one of the new tokens and is left out of the response.
+    return len(response) < sampling.new_tokens
+
+
+def _check(view: ModelView, prompts: Sequence[Sequence[int]], sampling: Sampling) -> None:
+    limit = getattr(view.config, "max_position_embeddings", None)
+    for index, prompt in enumerate(prompts):
+        if len(prompt) == 0:
+            raise Sparc3Error(f"Prompt {index} has no token; a continuation needs at least one.")
+        if limit is not None and len(prompt) + sampling.new_tokens > limit:
+            raise Sparc3Error(
+                f"Prompt {index} has {len(prompt)} tokens, which with {sampling.new_tokens} new "
+                f"ones is more than the {limit} this model takes; shorten it or ask for fewer."
+            )
+
+
+def _ends(view: ModelView) -> list[int]:
+    """Return the tokens that end a text: those of the model's configuration and its tokenizer's."""
+    declared = getattr(view.config, "eos_token_id", None)
+    several = declared if isinstance(declared, list | tuple) else [declared]
+    known = {*several, getattr(view.tokenizer, "eos_token_id", None)}
+    return sorted(int(token) for token in known if token is not None)
+
+
+def _generate(
+    view: ModelView,
+    prompts: Sequence[Sequence[int]],
+    rows: Sequence[tuple[int, int]],
+    sampling: Sampling,
+) -> list[list[int]]:
+    """Return one continuation for each (prompt, sample) of `rows`."""
+    model: Any = view.model
+    ends = _ends(view)
+    # What fills up is masked before a prompt and cut off behind an end, so any token will do. An
+    # end does best: it tells the sampler which rows have ended.
+    padding = ends[0] if ends else 0
+    width = max(len(prompts[prompt]) for prompt, _ in rows)
+    ids = torch.full((len(rows), width), padding)
+    mask = torch.zeros_like(ids)
+    for row, (prompt, _) in enumerate(rows):
+        place = slice(width - len(prompts[prompt]), width)
+        ids[row, place], mask[row, place] = torch.tensor(prompts[prompt]), 1
+    config = GenerationConfig(
+        max_new_tokens=sampling.new_tokens,
+        do_sample=False,  # the sampler leaves one token to choose from
+        num_beams=1,
+        use_cache=True,
+        eos_token_id=ends or None,
+        pad_token_id=padding,
+    )
+    with torch.inference_mode(), _without_defaults(model):
+        output = model.generate(
+            ids.to(view.device),
+            attention_mask=mask.to(view.device),
+            generation_config=config,
+            logits_processor=[] if sampling.greedy else [_Sampler(sampling, rows, width, ends)],
+        )
+    new = output[:, width:].tolist()
+    return [row[: next((i for i, t in enumerate(row) if t in ends), len(row))] for row in new]
+
+
+@contextmanager
+def _without_defaults(model: Any) -> Iterator[None]:
+    """Put the model's own generation settings aside.
+
+    `generate` takes from them what is None in the configuration it is given, and for some, such
+    as suppressed tokens, None is the one value that means "off".
+    """
+    kept = model.generation_config
+    model.generation_config = GenerationConfig()
+    try:
+        yield
+    finally:
+        model.generation_config = kept
+
+
+class _Sampler(LogitsProcessor):  # type: ignore[misc]  # mypy does not follow transformers
+    """Leaves the drawn token alone to be chosen."""
+
+    def __init__(
+        self, sampling: Sampling, rows: Sequence[tuple[int, int]], width: int, ends: list[int]
+    ) -> None:
+        self._sampling = sampling
+        self._width = width
+        self._ends = ends
+        self._numbers = np.stack([uniforms(sampling.seed, *r, sampling.new_tokens) for r in rows])
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        step = input_ids.shape[1] - self._width
+        ended = np.isin(input_ids[:, -1].cpu().numpy(), self._ends) & (step > 0)
+        logits = scores / self._sampling.temperature
+        tokens = nucleus_tokens(logits, self._numbers[:, step], self._sampling.top_p, ended)
+        return logits.fill_(-torch.inf).scatter_(1, tokens.to(logits.device)[:, None], 0)
+
+
+def uniforms(seed: int, prompt: int, sample: int, count: int) -> NDArray[np.float64]:
+    """Return `count` random numbers in [0, 1), which are the first of any larger `count`.
+
+    A counter-based generator has one stream for each seed, prompt and sample.
+    """
+    key = np.array([zlib.crc32(b"generation"), seed], dtype=np.uint64)
+    counter = np.array([0, 0, sample, prompt], dtype=np.uint64)
+    # Of numpy's generators the raw output is what never changes.
+    raw = np.random.Philox(key=key, counter=counter).random_raw(count)
+    return np.asarray((raw >> np.uint64(11)) * 2.0**-53)
+
+
+def nucleus_tokens(
+    logits: Tensor,
+    numbers: NDArray[np.float64],
+    top_p: float,
+    skipped: NDArray[np.bool_] | None = None,
+    first: int = 256,
+) -> Tensor:
+    """Return the token of the nucleus [holtzman2020] that each row's random number falls on.
+
+    Tokens lie side by side by falling probability, equal ones by rising id, each as wide as it is
+    probable. The nucleus ends with the first token at which their sum is at least `top_p`; the
+    number says how far to go towards that end.
+
+    Parameters
+    ----------
+    logits
+        ``[rows, vocabulary]``, float32.
+    numbers
+        ``[rows]``, in [0, 1).
+    top_p
+        In (0, 1].
+    skipped
+        ``[rows]``; rows whose token does not matter. It is 0.
+    first
+        Most probable tokens that are looked at before a row is sorted; no result depends on it.
+
+    Raises
+    ------
+    Sparc3Error
+        When a row that matters has a logit that is not a number, or is plus infinity.
+    """
+    found = torch.zeros(len(logits), dtype=torch.long)
+    # In float32 on the model's device, then in float64 over a few hundred tokens.
+    totals = logits.logsumexp(-1).cpu().numpy()
+    top = logits.topk(min(first, logits.shape[1]))
+    values, ids = top.values.cpu().numpy(), top.indices.cpu().numpy()
+    for row in range(len(logits)) if skipped is None else np.flatnonzero(~skipped):
+        total, number = totals[row], numbers[row]
+        if not np.isfinite(total):
+            raise Sparc3Error(
+                "The logits are not finite, so no token can be drawn; prune the model less."
+            )
+        falling = values[row]
+        end, place = _find(falling, total, number, top_p)
+        if falling[end] > falling[-1]:
+            equal = np.sort(ids[row][falling == falling[place]])
+        else:
+            # The nucleus, or tokens equal to its last, may go on behind those looked at. Values
+            # are sorted without their ids: with them it takes ten times as long.
+            whole = logits[row].cpu().numpy()
+            falling = np.sort(whole)[::-1]
+            _, place = _find(falling, total, number, top_p)
+            equal = np.flatnonzero(whole == falling[place])
+        found[row] = int(equal[place - np.argmax(falling == falling[place])])
+    return found
+
+
+def _find(
+    falling: NDArray[np.float32], total: float, number: float, top_p: float
+) -> tuple[int, int]:
+    """Return the places of the nucleus' last token and of the drawn one, both in `falling`."""
+    mass = np.exp(falling.astype(np.float64) - total).cumsum()
+    end = min(int(np.searchsorted(mass, top_p)), len(mass) - 1)
+    # A number below 1, as a float, makes a product below `mass[end]`.
+    return end, int(np.searchsorted(mass, number * mass[end], side="right"))

