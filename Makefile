@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## Show the targets.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
 
-bench: $(VENV)/.run ## Compare five scorers on SmolLM2-135M, on every task, and build the page.
+bench: $(VENV)/.run ## Compare five scorers on SmolLM2-135M and build the page.
 	@echo "== Comparing magnitude, wanda, gradient, lrp and random (suite quick)"
 	$(BIN)/sparc3 run --suite quick --results $(RESULTS)
 	@echo "== Building the leaderboard page"

@@ -126,6 +126,8 @@ class Task(_Configurable, ABC):
     default_objective: ClassVar[str]
     default_judge: ClassVar[str | None] = None
     """Judge of the texts that models write; None for a task without any."""
+    prompts_option: ClassVar[str | None] = None
+    """For a task that corrects what models answer: its option that says to which prompts."""
 
     @abstractmethod
     def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedTask:
@@ -143,6 +145,10 @@ class Task(_Configurable, ABC):
         dense, empty
             The same of the dense model and, with `needs_empty`, of amount 1.
         """
+
+    def judged(self, verdicts: Verdicts) -> Mapping[str, Sequence[float]]:
+        """Return the samples that follow from what a judge says of an evaluation's texts."""
+        return {}
 
     def summarise(
         self, amounts: Sequence[float], points: Sequence[Mapping[str, Any]], removal: Removal
@@ -215,8 +221,7 @@ class PreparedTask(ABC):
         judge
             Returns the judge's verdicts of texts; for a task with a `default_judge` only.
         remember
-            Returns what an earlier run of this task on this model called by the same name, a JSON
-            value, or makes it.
+            Returns what an earlier run on this model called by the same name, or makes it (JSON).
         progress
             Called with (steps done, steps in all).
         """
@@ -245,8 +250,7 @@ class PreparedTask(ABC):
         model
             The model, dense or pruned.
         dense
-            What this method returned for the dense model; None when `model` is the dense one, or
-            the task does not compare.
+            What it returned for the dense model; None for that one, and without `compares`.
         progress
             Called with (samples done, samples in all).
         """
@@ -254,10 +258,6 @@ class PreparedTask(ABC):
     def after(self, model: ModelView, found: Evaluation) -> Evaluation:
         """Add to an evaluation what takes the dense model, which is back."""
         return found
-
-    def judged(self, verdicts: Verdicts) -> Mapping[str, Sequence[float]]:
-        """Return the samples that follow from what the judge says of the texts."""
-        return {}
 
     def assess(self, model: ModelView, scores: ScoreMap, unit: Unit) -> Mapping[str, Estimate]:
         """Return what the scores themselves are worth, for tasks that know the true answer."""

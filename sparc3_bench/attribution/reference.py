@@ -137,6 +137,8 @@ class ReferenceSamples:
         Token ids that the objective speaks of, equally many a sample; see `Batch`.
     starts
         Position in each sample where what the objective speaks of begins; see `Batch`.
+    variant
+        What sets this objective apart from another one of its name.
     """
 
     samples: Sequence[Sequence[int]]
@@ -146,6 +148,7 @@ class ReferenceSamples:
     progress: Callable[[int, int], None] = field(default=lambda done, total: None, compare=False)
     targets: Sequence[Sequence[int]] | None = None
     starts: Sequence[int] | None = None
+    variant: str = ""
 
     def __post_init__(self) -> None:
         if not self.samples or min(len(sample) for sample in self.samples) < 2:
@@ -157,7 +160,7 @@ class ReferenceSamples:
     @property
     def digest(self) -> str:
         """SHA-256 of what is attributed, but for the objective's code."""
-        content = [self.samples, self.targets, self.starts]
+        content = [self.samples, self.targets, self.starts, self.variant]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def batches(self, device: torch.device | str = "cpu") -> Iterator[Batch]:

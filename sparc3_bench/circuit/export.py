@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,19 +10,21 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
-from sparc3_bench.assets import file_digest
 from sparc3_bench.circuit import mib
+from sparc3_bench.circuit.folder import Kind, replacing
 from sparc3_bench.circuit.rebuild import Circuit, Rebuilt
 from sparc3_bench.circuit.sizes import option, recorded, told
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.result import Result
-from sparc3_bench.run.plan import check_writable
 
-_FORMAT = "sparc3-circuit"
-
-_OURS = {"README.md", "circuit.json", "mask.safetensors", "mib", "pruned"}
+_KIND = Kind(
+    format="sparc3-circuit",
+    title="an exported circuit",
+    about="circuit.json",
+    parts=frozenset({"README.md", "mask.safetensors", "mib", "pruned"}),
+)
 
 _README = """\
 # {title}
@@ -83,13 +82,7 @@ def check_exportable(result: Result, folder: Path, wish: Wish) -> None:
             f"Ablation '{result.spec.ablation}' replaces inputs and prunes no weights, so there "
             "is no pruned model to save; add `--no-model` to export the mask alone."
         )
-    check_writable(folder)
-    check_writable(folder.absolute().parent)
-    if folder.exists() and any(folder.iterdir()) and not _is_ours(folder):
-        raise Sparc3Error(
-            f"The folder {folder} is not empty and holds other things than an exported circuit; "
-            "choose another for `--out`."
-        )
+    _KIND.check_free(folder)
 
 
 def parameter_masks(view: ModelView, keep: KeepMask) -> dict[str, Tensor]:
@@ -117,6 +110,11 @@ def parameter_masks(view: ModelView, keep: KeepMask) -> dict[str, Tensor]:
     return {name: mask.contiguous().cpu() for name, mask in masks.items() if not mask.all()}
 
 
+def save_mask(view: ModelView, keep: KeepMask, path: Path) -> None:
+    """Save what is kept of every parameter that loses something."""
+    save_file(parameter_masks(view, keep), path, metadata={"format": "pt"})
+
+
 def save_pruned(view: ModelView, keep: KeepMask, folder: Path) -> None:
     """Save the model without what `keep` does not keep, with its tokenizer."""
     model: Any = view.model
@@ -139,9 +137,8 @@ def export(rebuilt: Rebuilt, circuit: Circuit, folder: Path, wish: Wish) -> None
         What to write besides the mask.
     """
     result, view = rebuilt.result, rebuilt.view
-    with _replacing(folder) as part:
-        masks = parameter_masks(view, circuit.keep)
-        save_file(masks, part / "mask.safetensors", metadata={"format": "pt"})
+    with replacing(folder) as part:
+        save_mask(view, circuit.keep, part / "mask.safetensors")
         notes = []
         if wish.model:
             save_pruned(view, circuit.keep, part / "pruned")
@@ -149,15 +146,7 @@ def export(rebuilt: Rebuilt, circuit: Circuit, folder: Path, wish: Wish) -> None
             found = mib.nodes(view, rebuilt.scores, circuit.keep)
             notes = mib.write(found, result.spec.unit, part / "mib", wish.mib)
         (part / "README.md").write_text(_readme(rebuilt, circuit, wish), encoding="utf-8")
-        about = _about(rebuilt, circuit, notes)
-        about["model_from"] = rebuilt.origin
-        about["files"] = {
-            path.relative_to(part).as_posix(): file_digest(path)
-            for path in sorted(part.rglob("*"))
-            if path.is_file()
-        }
-        text = json.dumps(about, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-        (part / "circuit.json").write_text(text + "\n", encoding="utf-8")
+        _KIND.write(part, {**_about(rebuilt, circuit, notes), "model_from": rebuilt.origin})
 
 
 def _untied(model: Any) -> dict[str, Tensor]:
@@ -181,8 +170,6 @@ def _about(rebuilt: Rebuilt, circuit: Circuit, notes: list[str]) -> dict[str, An
     kind = result.spec.amount_kind
     point = next((at.point for at in recorded(result) if at.amount == amount.requested), None)
     return {
-        "format": _FORMAT,
-        "version": 1,
         "key": result.key,
         "spec": result.spec.model_dump(mode="json"),
         "size": {
@@ -230,32 +217,3 @@ def _readme(rebuilt: Rebuilt, circuit: Circuit, wish: Wish) -> str:
         digest=spec.model.weight_digest[:16],
         pruned=pruned,
     )
-
-
-def _is_ours(folder: Path) -> bool:
-    try:
-        about = json.loads((folder / "circuit.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    known = isinstance(about, Mapping) and about.get("format") == _FORMAT
-    return known and {path.name for path in folder.iterdir()} <= _OURS
-
-
-@contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
-    """Give a new folder beside `folder` and move it there when all went well."""
-    folder = folder.resolve()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as beside:
-        part = Path(beside) / "new"
-        part.mkdir()
-        yield part
-        old = Path(beside) / "old"
-        try:
-            if folder.exists():
-                folder.replace(old)
-            part.replace(folder)
-        except BaseException:
-            if old.exists():
-                old.replace(folder)
-            raise

@@ -169,8 +169,7 @@ def write(found: Nodes, unit: Unit, folder: Path, name: str) -> list[str]:
         What a reader must know.
     """
     notes = [
-        "MIB: the track ranks absolute scores unless told otherwise; here signs count, and the "
-        "lowest are removed."
+        "MIB: the track ranks absolute scores unless told otherwise; in this circuit signs count."
     ]
     if unit == "neuron":
         notes.append(

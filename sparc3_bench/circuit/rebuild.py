@@ -19,7 +19,8 @@ from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.parts import Amount
 from sparc3_bench.record.result import Result
-from sparc3_bench.record.spec import RunSpec
+from sparc3_bench.record.spec import JudgeRef, RunSpec
+from sparc3_bench.run.options import as_typed
 from sparc3_bench.run.plan import Plan, Request, plan
 from sparc3_bench.run.points import CellRun
 from sparc3_bench.run.progress import Reporter
@@ -165,7 +166,9 @@ def rebuilt(
     """
     _check_has_circuits(result, name)
     host = default_host()
-    request = _request(result.spec, host, files)
+    # Undesired responses are found, and rankings made of them, by this judge.
+    judge = result.chosen_by or result.spec.judge
+    request = _request(result.spec, judge, host, files)
     try:
         made = plan(request, host, cache)
     except Sparc3Error as error:
@@ -173,7 +176,8 @@ def rebuilt(
             f"{name} cannot be rebuilt: {str(error).rstrip('.')} (a result has only the names of "
             "local models and texts; `--files FOLDER` says where they are)."
         ) from None
-    differing = _first_difference(_decides(result.spec), _decides(made.cells[0].spec))
+    planned = made.cells[0].spec
+    differing = _first_difference(_decides(result.spec, judge), _decides(planned, planned.judge))
     if differing is not None:
         field, before, now = differing
         raise Sparc3Error(
@@ -218,7 +222,9 @@ def _check_has_circuits(result: Result, name: str) -> None:
         )
 
 
-def _request(spec: RunSpec, host: PluginHost, files: Sequence[Path]) -> Request:
+def _request(
+    spec: RunSpec, judge: JudgeRef | None, host: PluginHost, files: Sequence[Path]
+) -> Request:
     named = spec.model.id in host.all("model")
     return Request(
         scorers=[(spec.scorer.name, [spec.seed])],
@@ -235,18 +241,17 @@ def _request(spec: RunSpec, host: PluginHost, files: Sequence[Path]) -> Request:
         objective=spec.objective,
         scorer_options=_typed(spec.scorer.options, files),
         task_options=_typed(spec.task.options, files),
+        judge=judge.name if judge else None,
+        judge_options=_typed(judge.options, files) if judge else {},
         dtype=spec.model.dtype,
         device=spec.model.device,
     )
 
 
 def _typed(options: Mapping[str, JsonValue], files: Sequence[Path]) -> dict[str, str]:
-    """Return options as they would be typed; None cannot be, and is a default where it occurs."""
-    return {
-        name: _located(value, files) if isinstance(value, str) else str(value)
-        for name, value in options.items()
-        if value is not None
-    }
+    """Return options as they would be typed, where they name files with their folder."""
+    texts = {name: value for name, value in options.items() if isinstance(value, str)}
+    return as_typed(options) | {name: _located(text, files) for name, text in texts.items()}
 
 
 def _located(name: str, files: Sequence[Path]) -> str:
@@ -256,14 +261,15 @@ def _located(name: str, files: Sequence[Path]) -> str:
     return next((str(folder / name) for folder in files if (folder / name).exists()), name)
 
 
-def _decides(spec: RunSpec) -> dict[str, Any]:
-    """Return the parts of a spec that decide which circuit it is."""
+def _decides(spec: RunSpec, judge: JudgeRef | None) -> dict[str, Any]:
+    """Return the parts of a spec that decide which circuit it is, and the judge that chose it."""
     whole = spec.model_dump(mode="json")
     task = {name: whole["task"][name] for name in ("name", "task_version", "options")}
     return {
         "scorer": whole["scorer"],
         "model": whole["model"],
         "task": task,
+        "judge": judge and judge.model_dump(include={"name", "options", "weights_digest"}),
         # What is measured on does not steer the scores.
         "datasets": [d for d in whole["datasets"] if d["purpose"] == "reference"],
         **{name: whole[name] for name in _CHOICES},

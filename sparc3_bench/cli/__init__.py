@@ -6,7 +6,17 @@ import sys
 
 import typer
 
-from sparc3_bench.cli import circuit, doctor, listing, publish, run, score, validate
+from sparc3_bench.cli import (
+    circuit,
+    correct,
+    doctor,
+    listing,
+    publish,
+    rejudge,
+    run,
+    score,
+    validate,
+)
 from sparc3_bench.errors import Sparc3Error
 
 _RUN_EXTRA = ("datasets", "gguf", "numpy", "safetensors", "torch", "transformers")
@@ -25,6 +35,8 @@ app = typer.Typer(
 app.command("list")(listing.command)
 app.command("run")(run.command)
 app.command("score")(score.command)
+app.command("correct")(correct.command)
+app.command("rejudge")(rejudge.command)
 app.command("validate")(validate.command)
 app.command("publish")(publish.command)
 app.command("doctor")(doctor.command)

@@ -208,7 +208,10 @@ def _name(cell: Cell) -> str:
 
 
 def _finished(path: Path) -> Result | None:
-    """Return the result at `path` if it was made by this very code and did not fail."""
+    """Return the result at `path` if it was made by this very code and did not fail.
+
+    One that was judged again is not this run: another judge chose its ranking and amount.
+    """
     from sparc3_bench.errors import RecordError
     from sparc3_bench.record.result import read_result
     from sparc3_bench.run.environment import source_digest
@@ -220,7 +223,8 @@ def _finished(path: Path) -> Result | None:
     except RecordError:
         return None
     current = result.environment.source_digest == source_digest()
-    return result if current and result.status == "ok" else None
+    whole = current and result.status == "ok" and result.chosen_by is None
+    return result if whole else None
 
 
 def _table(outcomes: list[tuple[str, Result]], described: bool) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.words import number, power
+from sparc3_bench.leaderboard.words import plain, power
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,9 +58,10 @@ class Scale:
 
 @dataclass(frozen=True)
 class SizeScale:
-    """A logarithmic map from circuit sizes to positions, with size 0 apart at the start."""
+    """A logarithmic map from sizes or counts to positions, with 0 apart at the start."""
 
     smallest: float
+    largest: float
     start: float
     end: float
 
@@ -75,12 +76,46 @@ class SizeScale:
         return self.start + _APART
 
     def __call__(self, size: float) -> float:
-        """Return the position of a size from 0 to 1."""
+        """Return the position of a size up to the largest."""
         if size <= 0:
             return self.apart
-        low = math.log10(self.smallest)
-        share = 1 - math.log10(max(size, self.smallest)) / low if low else 1.0
+        low, high = math.log10(self.smallest), math.log10(self.largest)
+        away = high - math.log10(max(size, self.smallest))
+        share = 1 - away / (high - low) if high > low else 1.0
         return round(self.log_start + (self.end - self.log_start) * share, 2)
+
+
+@dataclass(frozen=True)
+class SymLogScale:
+    """A map that is linear within about a `unit` of its centre and logarithmic far from it."""
+
+    centre: float
+    unit: float
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        """Return the position of a number."""
+        low, high = self._bent(self.low), self._bent(self.high)
+        share = (self._bent(value) - low) / (high - low)
+        return round(self.start + (self.end - self.start) * share, 2)
+
+    def ticks(self, first: Sequence[float] = ()) -> tuple[Tick, ...]:
+        """Return the ticks that fit: `first` before powers of ten before their multiples."""
+        largest = max(abs(self.low), abs(self.high), self.unit)
+        exponents = range(
+            max(-300, math.floor(math.log10(self.unit))), math.floor(math.log10(largest)) + 1
+        )
+        tens = [sign * 10.0**exponent for exponent in exponents for sign in (1, -1)]
+        fives, twos = [5 * ten for ten in tens], [2 * ten for ten in tens]
+        wanted = [*first, self.centre, *tens, *fives, *twos]
+        inside = [value for value in dict.fromkeys(wanted) if self.low <= value <= self.high]
+        return fitting([Tick(self(value), plain(value)) for value in inside])
+
+    def _bent(self, value: float) -> float:
+        return math.asinh(clipped(clipped(value - self.centre) / self.unit))
 
 
 def clipped(value: float) -> float:
@@ -107,7 +142,7 @@ def y_axis(low: float, high: float, start: float, end: float) -> tuple[Scale, tu
     scale = Scale(clipped(low - margin), clipped(high + margin), start, end)
     step = _nice(scale.high / 6 - scale.low / 6)
     steps = range(math.ceil(scale.low / step), math.floor(scale.high / step) + 1)
-    return scale, tuple(Tick(scale.at(count * step), _tick(count * step)) for count in steps)
+    return scale, tuple(Tick(scale.at(count * step), plain(count * step)) for count in steps)
 
 
 def fitting(ticks: Sequence[Tick], rounds: Sequence[Tick] = ()) -> tuple[Tick, ...]:
@@ -137,9 +172,5 @@ def _nice(step: float) -> float:
 
 def _log_tick(digit: int, exponent: int, large: bool) -> str:
     if not large:
-        return _tick(digit * 10.0**exponent)
+        return plain(digit * 10.0**exponent)
     return power(exponent) if digit == 1 else f"{digit} × {power(exponent)}"
-
-
-def _tick(value: float) -> str:
-    return number(value, 3) if abs(value) >= 1e7 else f"{value:,.6g}".replace("-", "−")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.leaderboard.values import Value
-
-_ROUND_SIZES = {0.0, *(10.0**-exponent for exponent in range(10))}
 
 COLOURS = 6
 """How many colours the style sheet has for scorers; controls are drawn in its grey."""
@@ -96,7 +95,13 @@ class Chart:
     drawn_label
         Their label, without text where there are none.
     break_at
-        Where an axis of sizes is interrupted, between nothing and the smallest circuit.
+        Where an axis is interrupted, between 0 and the smallest size or count.
+    listed
+        Whether the labels are a list beside the drawing and not at the ends of the lines.
+    over
+        What it goes over, for its title.
+    label_below
+        Whether the label of the dense model stands below its line.
     """
 
     layout: Layout
@@ -108,8 +113,10 @@ class Chart:
     x_title: str
     y_title: str
     break_at: float | None
+    listed: bool
+    over: str
     dense: Tick | None
-    dense_is_best_low: bool
+    label_below: bool
     description: str
 
 
@@ -162,15 +169,22 @@ def draw(section: Section, names: Sequence[str], layout: Layout) -> Chart:
         y_ticks=y_ticks,
         x_title=_shortened(sizes.axis, layout.width // 6),
         y_title=_shortened(titled(first), layout.width // 7 - len(reading)) + reading,
-        break_at=layout.left + 37.0 if sizes.is_log else None,
+        break_at=layout.left + 37.0 if sizes.is_broken else None,
+        listed=sizes.is_log,
+        over=sizes.over,
         dense=None if dense is None else Tick(y(dense), f"dense model: {number(dense)}"),
-        dense_is_best_low=not sizes.is_log and first.direction == "lower",
+        label_below=dense is not None and not sizes.is_log and _ends_above(curves, dense),
         description=_description(section, curves),
     )
 
 
 def _curve(series: Series, metric: str) -> list[tuple[float, Value]]:
     return [(amount, series.metrics[amount][metric]) for amount in sorted(series.metrics)]
+
+
+def _ends_above(curves: Sequence[Sequence[tuple[float, Value]]], level: float) -> bool:
+    """Return whether most lines end above a level, where they would run through a label."""
+    return statistics.median([curve[-1][1].centre for curve in curves]) > level
 
 
 def _whiskers(
@@ -196,9 +210,9 @@ def _y_axis(
 
 def _x_axis(section: Section, layout: Layout) -> Position:
     start, end = layout.left, layout.width - layout.right
-    if section.sizes.is_log:
-        scale = SizeScale(section.sizes.smallest, start, end)
-        return lambda amount: scale(section.sizes.size(amount))
+    if section.sizes.is_broken:
+        scale = SizeScale(*section.sizes.ends, start, end)
+        return lambda amount: scale(section.sizes.place(amount))
     return Scale(0.0, max(section.amounts) or 1.0, start, end)
 
 
@@ -210,9 +224,14 @@ def _x_ticks(section: Section, x: Position) -> tuple[Tick, ...]:
     rounds = [
         tick
         for tick, amount in zip(ticks, section.amounts, strict=True)
-        if sizes.is_log and sizes.size(amount) in _ROUND_SIZES
+        if sizes.is_broken and _is_round(sizes.place(amount))
     ]
     return fitting(ticks, rounds)
+
+
+def _is_round(place: float) -> bool:
+    """Return whether a place on an axis is 0 or a power of ten."""
+    return place == 0 or f"{place:e}".startswith("1.000000e")
 
 
 def _with_labels_apart(

@@ -27,7 +27,9 @@ def drawn_label(section: Section) -> str:
     """Return what the bands of random circuits are, or an empty string where there are none."""
     name = section.metrics[0].name
     counts = [
-        len(numbers) for one in section.series if (numbers := one.drawn(max(one.controls), name))
+        len(numbers)
+        for one in section.series
+        if one.is_comparable(name) and (numbers := one.drawn(max(one.controls), name))
     ]
     return f"Matched random ({max(counts)})" if counts else ""
 
@@ -37,7 +39,7 @@ def controls_of(section: Section) -> list[Control]:
     name = section.metrics[0].name
     found: dict[Control, None] = {}
     for one in section.series:
-        if one.is_control:
+        if one.is_control or not one.is_comparable(name):
             continue
         control = tuple(
             (amount, tuple(sorted(numbers)))

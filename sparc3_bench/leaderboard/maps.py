@@ -163,7 +163,7 @@ def _head_levels(section: Section, series: Series) -> list[list[int]]:
         return []
     amounts = next(run.result.spec.amounts for run in series.runs if run.result.sketch)
     counts = [int(level, 36) for level in sketch.levels]
-    if section.spec.removal == "highest":
+    if section.sizes.by_removed:
         counts = [len(amounts) - count for count in counts]
     # Every head belongs to the whole, whether or not an amount is that large.
     whole = any(section.sizes.size(amount) == 1 for amount in amounts)
@@ -182,7 +182,6 @@ def _shares(section: Section, series: Series, amount: float) -> Shares:
     dense, here = kept.get(0.0), kept.get(amount)
     if not dense or not here:
         return {}
-    lowest = section.spec.removal == "lowest"
     columns: dict[tuple[float | None, ...], list[str]] = {}
     for role, row in sorted(here.items(), key=lambda pair: _place(pair[0])):
         if all(other.get(role) == dense.get(role) for other in kept.values()):
@@ -190,7 +189,10 @@ def _shares(section: Section, series: Series, amount: float) -> Shares:
         whole = dense.get(role, ())
         if len(whole) != len(row):
             return {}
-        shares = [_share(left, full, lowest) for left, full in zip(row, whole, strict=True)]
+        shares = [
+            _share(left, full, section.sizes.by_removed)
+            for left, full in zip(row, whole, strict=True)
+        ]
         columns.setdefault(tuple(shares), []).append(role.replace("-", " "))
     return {", ".join(roles): shares for shares, roles in columns.items()}
 
@@ -201,10 +203,10 @@ def _place(role: str) -> tuple[int, str]:
     return (known.index(role) if role in known else len(known), role)
 
 
-def _share(left: int, full: int, lowest: bool) -> float | None:
+def _share(left: int, full: int, removed: bool) -> float | None:
     if not full:
         return None
-    return left / full if lowest else 1 - left / full
+    return 1 - left / full if removed else left / full
 
 
 def _nice(share: float) -> float:

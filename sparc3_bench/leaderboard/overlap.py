@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.record.parts import Sketch
 
+_LEAST = 30
+"""Of fewer sampled units nothing can be said of how many two circuits share."""
+
 
 @dataclass(frozen=True)
 class Overlap:
@@ -91,15 +94,20 @@ def overlaps(section: Section) -> tuple[Overlap, ...]:
         if sketch:
             amounts = next(r.result.spec.amounts for r in one.runs if r.result.sketch)
             alike.setdefault((sketch.units, sketch.stride, amounts), []).append((one, sketch))
-    sizes, removed = section.sizes, section.spec.removal == "highest"
+    sizes = section.sizes
     found = []
     for (units, _, amounts), pairs in alike.items():
         for amount in sizes.compared():
             if len(pairs) < 2 or amount not in amounts:
                 continue
+            if sizes.is_few and sizes.size(amount) * len(pairs[0][1].levels) < _LEAST:
+                continue
             at = amounts.index(amount)
             rows = [
-                tuple(overlap(sketch, other, at, removed=removed) for _, other in pairs[:index])
+                tuple(
+                    overlap(sketch, other, at, removed=sizes.by_removed)
+                    for _, other in pairs[:index]
+                )
                 for index, (_, sketch) in enumerate(pairs)
             ]
             found.append(

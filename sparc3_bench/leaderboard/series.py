@@ -86,6 +86,33 @@ class Series:
         """Return the number, or None where no run of the series has it."""
         return self.metrics.get(amount, {}).get(metric)
 
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The rankings that were pruned by, of those that the task offered; each once."""
+        return tuple(dict.fromkeys(r.result.candidate for r in self.runs if r.result.candidate))
+
+    def beside(self, amount: float, metric: str) -> tuple[float, ...]:
+        """Return the numbers of the own random circuits that the series may be held against.
+
+        Of those on other samples, the difference to the dense model is put on that of the series.
+        """
+        own, dense = self.value(0.0, metric), self.drawn(0.0, metric)
+        drawn = self.drawn(amount, metric)
+        if own is None or self.is_comparable(metric) or len(dense) != len(drawn):
+            return drawn
+        return tuple(own.centre + (n - start) for n, start in zip(drawn, dense, strict=True))
+
+    def is_comparable(self, metric: str) -> bool:
+        """Return whether the own random circuits were measured like the series, as far as seen.
+
+        On other samples the dense model has other numbers, unless the metric is a change to it.
+        """
+        own, drawn = self.value(0.0, metric), self.drawn(0.0, metric)
+        if own is None:
+            return True
+        slack = 1e-9 * max(1.0, abs(own.low), abs(own.high))
+        return all(own.low - slack <= number <= own.high + slack for number in drawn)
+
     def drawn(self, amount: float, metric: str) -> tuple[float, ...]:
         """Return the numbers of the series' own random circuits."""
         return self.controls.get(amount, {}).get(metric, ())
@@ -127,6 +154,8 @@ def _facets(result: Result) -> tuple[Facet, ...]:
             for data in spec.datasets
             if is_reference(data)
         ]
+    if judge := result.chosen_by:
+        facets.append(("chosen by", f"{judge.name} {judge.weights_digest[:8]}"))
     facets += [
         ("device", spec.model.device),
         ("version", f"{spec.scorer.distribution} {spec.scorer.version}"),

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard import chart, words
+from sparc3_bench.leaderboard import chart, sentences, words
 from sparc3_bench.leaderboard.controls import drawn_label
+from sparc3_bench.leaderboard.frontier import frontier
 from sparc3_bench.leaderboard.maps import atlas
 from sparc3_bench.leaderboard.navigation import contents
 from sparc3_bench.leaderboard.overlap import overlaps
-from sparc3_bench.leaderboard.series import Run, seeds
+from sparc3_bench.leaderboard.series import Run, Series, seeds
 from sparc3_bench.leaderboard.tables import Section, split
 from sparc3_bench.record.result import Result, read_results, write_atomically
 
@@ -92,6 +93,52 @@ def render(results: Sequence[tuple[Path, Result]]) -> str:
     every = [Run(path, result) for path, result in sorted(results, key=lambda r: r[0].as_posix())]
     shown = [series for section in sections for series in section.series]
     names = sorted({series.scorer.name for series in shown if not series.is_control})
+
+    def style(one: Series) -> chart.Style:
+        return chart.style(one, names)
+
+    page = (
+        templates()
+        .get_template("page.html")
+        .render(
+            sections=[
+                (
+                    section,
+                    [chart.draw(section, names, layout) for layout in (chart.WIDE, chart.NARROW)],
+                )
+                for section in sections
+            ],
+            contents=contents(sections),
+            atlas=atlas,
+            overlaps=overlaps,
+            drawn_label=drawn_label,
+            drawn_in=words.drawn_in,
+            subject=sentences.subject,
+            told=sentences.told,
+            removed=sentences.removed,
+            against_dense=sentences.against_dense,
+            against_random=sentences.against_random,
+            frontier_of=lambda question, metric: [
+                frontier(question, metric, style, layout) for layout in (chart.WIDE, chart.NARROW)
+            ],
+            is_reference=words.is_reference,
+            units=words.units,
+            failed=failed,
+            warnings={section.id: _warnings(section) for section in sections},
+            style=style,
+            signature=_SIGNATURE,
+            runs=len(every),
+            packages=_packages(every),
+            platforms=sorted({run.result.environment.platform for run in every}),
+            processors=sorted({run.result.environment.processor for run in every}),
+        )
+    )
+    # JSON may hold half of a surrogate pair, which no encoding can write.
+    return page.encode("utf-8", "replace").decode("utf-8")
+
+
+def templates() -> jinja2.Environment:
+    """Return the templates, with the filters that they use."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -108,30 +155,14 @@ def render(results: Sequence[tuple[Path, Result]]) -> str:
         titled=words.titled,
         convention=words.convention,
         described=words.described,
+        judged=words.judged,
+        measured=words.measured,
+        plain=words.plain,
+        probability=words.probability,
+        within=words.within,
         seeds=seeds,
     )
-    page = environment.get_template("page.html").render(
-        sections=[
-            (section, [chart.draw(section, names, layout) for layout in (chart.WIDE, chart.NARROW)])
-            for section in sections
-        ],
-        contents=contents(sections),
-        atlas=atlas,
-        overlaps=overlaps,
-        drawn_label=drawn_label,
-        is_reference=words.is_reference,
-        units=words.units,
-        failed=failed,
-        warnings={section.id: _warnings(section) for section in sections},
-        style=lambda series: chart.style(series, names),
-        signature=_SIGNATURE,
-        runs=len(every),
-        packages=_packages(every),
-        platforms=sorted({run.result.environment.platform for run in every}),
-        processors=sorted({run.result.environment.processor for run in every}),
-    )
-    # JSON may hold half of a surrogate pair, which no encoding can write.
-    return page.encode("utf-8", "replace").decode("utf-8")
+    return environment
 
 
 def _build(results: Path) -> tuple[str, dict[str, bytes]]:

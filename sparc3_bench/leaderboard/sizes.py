@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sparc3_bench.leaderboard.words import percent, units
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.record.spec import RunSpec
@@ -19,6 +19,9 @@ EMPTY = "∅"
 
 _SMALL = 0.1
 """Smaller circuits than this cannot be told apart on a linear axis."""
+
+_WIDE = 5
+"""Nor can counts whose largest is more times their smallest than this."""
 
 
 class Sizes:
@@ -37,28 +40,53 @@ class Sizes:
     def __init__(self, spec: RunSpec, amounts: Sequence[float], series: Sequence[Series]) -> None:
         self._spec = spec
         self._removed = {amount: _removed(spec, amount, series) for amount in amounts}
+        self.by_removed = compares_removed(spec, self._removed.values())
+        """Whether the circuit is what is removed, and not what is kept."""
         sizes = [self.size(amount) for amount in amounts]
-        self.is_log = any(0 < size < _SMALL for size in sizes) and 0 in sizes
+        self.is_log = not self.is_few and any(0 < size < _SMALL for size in sizes) and 0 in sizes
         """Whether the amounts crowd towards no circuit at all, which is there too."""
+        some = [amount for amount in amounts if amount > 0]
+        self.is_counts = (
+            self._is_count and not self.is_log and bool(some) and max(some) > _WIDE * min(some)
+        )
+        """Whether the axis counts units over several orders of magnitude, from 0."""
+
+    @property
+    def is_few(self) -> bool:
+        """Whether only some units are taken out of the model."""
+        return self.by_removed and self._spec.removal == "lowest"
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the axis is logarithmic, with one amount apart at its start."""
+        return self.is_log or self.is_counts
 
     @property
     def verb(self) -> str:
         """What happens to the circuit."""
-        return "kept" if self._spec.removal == "lowest" else "removed"
+        return "removed" if self.by_removed else "kept"
 
     @property
-    def smallest(self) -> float:
-        """The smallest circuit that is not empty."""
-        return min(size for size in map(self.size, self._removed) if size > 0)
+    def ends(self) -> tuple[float, float]:
+        """Where a logarithmic axis starts, behind the amount that stands apart, and ends."""
+        places = [place for place in map(self.place, self._removed) if place > 0]
+        return min(places), 1.0 if self.is_log else max(places)
 
     @property
     def axis(self) -> str:
         """The title of the axis of a chart."""
         if self.is_log:
             return f"Circuit size: share of the scope {self.verb}, log"
-        if self._spec.amount_kind == "count":
-            return f"{units(self._spec).capitalize()} removed"
+        if self._is_count:
+            return f"{units(self._spec).capitalize()} removed{', log' if self.is_counts else ''}"
         return "Sparsity: share of the weights in scope removed"
+
+    @property
+    def over(self) -> str:
+        """What a chart goes over, for its title."""
+        if self.is_log:
+            return "the size of the circuit"
+        return f"{units(self._spec)} removed" if self._is_count else "sparsity"
 
     @property
     def heading(self) -> str:
@@ -74,11 +102,15 @@ class Sizes:
     def size(self, amount: float) -> float:
         """Return the size of the circuit at an amount, as a share of the scope."""
         removed = self.removed(amount)
-        return round(1 - removed, 9) if self._spec.removal == "lowest" else removed
+        return removed if self.by_removed else round(1 - removed, 9)
+
+    def place(self, amount: float) -> float:
+        """Return where an amount stands on its axis."""
+        return self.size(amount) if self.is_log else amount
 
     def is_apart(self, amount: float) -> bool:
         """Return whether an amount stands apart at the edge of its axis."""
-        return self.is_log and self.size(amount) == 0
+        return self.is_broken and self.place(amount) == 0
 
     def nearest(self, size: float) -> float | None:
         """Return the amount whose circuit is nearest in size, or None where all are trivial."""
@@ -106,6 +138,8 @@ class Sizes:
 
     def share(self, amount: float) -> str:
         """Return the size of the circuit at an amount, with what happens to it."""
+        if self.is_few:
+            return self.words(amount)
         return f"{percent(round(self.size(amount), 4))} {self.verb}"
 
     def focus(self, amounts: Sequence[float]) -> float:
@@ -126,6 +160,20 @@ class Sizes:
     @property
     def _is_count(self) -> bool:
         return self._spec.amount_kind == "count"
+
+
+def compares_removed(spec: RunSpec, shares: Iterable[float]) -> bool:
+    """Return whether what is removed makes a circuit: the highest, or a few units of many.
+
+    Parameters
+    ----------
+    spec
+        Says which end is removed, and in what amounts are given.
+    shares
+        Of the scope, removed at every amount.
+    """
+    few = spec.amount_kind == "count" and max(shares, default=0.0) <= 0.5
+    return spec.removal == "highest" or few
 
 
 def _removed(spec: RunSpec, amount: float, series: Sequence[Series]) -> float:

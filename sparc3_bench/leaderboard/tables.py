@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, get_args
 
 from sparc3_bench.contracts import Ablation, AmountKind, Group, Removal, Schedule, Scope, Unit
 from sparc3_bench.errors import RecordError
+from sparc3_bench.leaderboard.choices import Question, questions
 from sparc3_bench.leaderboard.series import Run, Series, merge
 from sparc3_bench.leaderboard.sizes import Sizes
 from sparc3_bench.leaderboard.values import is_better
 from sparc3_bench.leaderboard.words import is_reference
-from sparc3_bench.record.spec import DatasetRecord, RunSpec, content_key
+from sparc3_bench.record.spec import DatasetRecord, RunSpec, canonical_json, content_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +35,7 @@ Convention = tuple[
     tuple[str, str, str, str],
     tuple[tuple[str, int, int], ...],
     tuple[tuple[str, str], ...],
+    tuple[str, ...],
 ]
 """What two runs must share before their numbers may be compared; sorts in reading order."""
 
@@ -52,6 +54,10 @@ class Section:
         The amount at which the numbers beyond the first metric are shown.
     order_curve
         The number of whole curves that orders the rows instead, where all of them have one.
+    order_chosen
+        The metric of what was chosen, which orders them where all scorers chose by it.
+    questions
+        What was chosen.
     order
         The amount whose first metric orders the rows.
     """
@@ -63,6 +69,8 @@ class Section:
     focus: float
     order: float
     order_curve: MetricRecord | None
+    order_chosen: MetricRecord | None
+    questions: tuple[Question, ...]
 
     @property
     def spec(self) -> RunSpec:
@@ -84,6 +92,12 @@ class Section:
                 kind = (last, data.purpose, data.source, data.windows, data.window_length)
                 found.setdefault(kind, data)
         return tuple(found[kind] for kind in sorted(found))
+
+    @property
+    def has_other_samples(self) -> bool:
+        """Whether random circuits along the curve were measured on other samples than the runs."""
+        names = [metric.name for metric in self.metrics]
+        return not all(one.is_comparable(name) for one in self.series for name in names)
 
     @property
     def suites(self) -> int:
@@ -146,7 +160,7 @@ class Section:
         own = series.value(amount, metric.name)
         if series.is_control or own is None or amount <= 0 or self.sizes.removed(amount) >= 1:
             return ""
-        if drawn := series.drawn(amount, metric.name):
+        if drawn := series.beside(amount, metric.name):
             return "" if is_better(own.centre, drawn, metric.direction) else "random"
         if metric.name != first.name:
             return ""
@@ -199,7 +213,18 @@ def _convention(result: Result) -> Convention:
             if not is_reference(data)
         ),
         tuple((metric.name, metric.direction) for metric in result.metrics),
+        _judge(spec),
     )
+
+
+def _judge(spec: RunSpec) -> tuple[str, ...]:
+    """Return what tells two judges apart; empty without one."""
+    judge = spec.judge
+    if judge is None:
+        return ()
+    options = canonical_json(judge.options)
+    package = (judge.distribution, judge.version, judge.source_digest)
+    return judge.name, options, *package, judge.weights_digest
 
 
 def _section(convention: Convention, runs: list[Run]) -> Section:
@@ -215,8 +240,16 @@ def _section(convention: Convention, runs: list[Run]) -> Section:
     if whole is not None and not all(whole.name in one.whole.curve for one in series):
         whole = None
 
+    asked = questions(series)
+    by_choice = len(asked) == 1 and all(
+        one.is_control or asked[0].effect(one) is not None for one in series
+    )
+
     def position(one: Series) -> tuple[bool, float, str, int]:
-        if whole is not None:
+        if by_choice:
+            effect = asked[0].effect(one)
+            best = math.inf if effect is None else asked[0].sign * effect
+        elif whole is not None:
             turned = 1 if whole.direction == "lower" else -1
             best = turned * one.whole.curve[whole.name].centre
         else:
@@ -224,7 +257,19 @@ def _section(convention: Convention, runs: list[Run]) -> Section:
             best = sign * value.centre if value else math.inf
         return one.is_control, best, one.scorer.name, one.variant
 
-    key = content_key([list(part) for part in convention])
+    # A section without a judge keeps the name it had before there were judges.
+    parts = convention if convention[-1] else convention[:-1]
+    key = content_key([list(part) for part in parts])
     ranked = tuple(sorted(series, key=position))
     ordered_at = focus if order is None else order
-    return Section(f"s-{key}", tuple(runs), ranked, amounts, focus, ordered_at, whole)
+    return Section(
+        id=f"s-{key}",
+        runs=tuple(runs),
+        series=ranked,
+        amounts=amounts,
+        focus=focus,
+        order=ordered_at,
+        order_curve=whole,
+        order_chosen=asked[0].metric if by_choice else None,
+        questions=asked,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sparc3_bench.leaderboard.sizes import compares_removed
 from sparc3_bench.leaderboard.values import Value, merged, pooled
 from sparc3_bench.leaderboard.words import titled
 
@@ -82,7 +83,9 @@ def whole(results: Sequence[Result], control: bool) -> Whole:
         controls={
             name: pooled(estimate.control for estimate in found) for name, found in curves.items()
         },
-        found=_smallest([r for r in results if r.found is not None], control),
+        found=_smallest(
+            [r for r in results if r.found is not None and r.found.at_least is not None], control
+        ),
         spearman=merged([_mean([s.spearman for s in r.stability]) for r in compared], control)
         if compared
         else None,
@@ -146,16 +149,16 @@ def _smallest(results: Sequence[Result], control: bool) -> Smallest | None:
 
 def _share_left(result: Result, found: Found) -> float:
     """Return the kept share of what is ranked; heads are a small part of the scope's weights."""
-    left, every = _units_left(result, found), _units(result)
+    left, every = _units_left(result, found), ranked_units(result)
     return 1 - found.point.amount.in_scope if left is None or not every else left / every
 
 
 def _units_left(result: Result, found: Found) -> float | None:
-    removed, every = found.point.amount.units_removed, _units(result)
+    removed, every = found.point.amount.units_removed, ranked_units(result)
     return None if removed is None or every is None else float(every - removed)
 
 
-def _units(result: Result) -> int | None:
+def ranked_units(result: Result) -> int | None:
     """Return how many units are ranked, from whichever record says so."""
     if result.sketch:
         return result.sketch.units
@@ -166,11 +169,12 @@ def _units(result: Result) -> int | None:
 def _jaccard(results: Sequence[Result], control: bool) -> dict[float, Value]:
     by_amount: dict[float, list[float]] = {}
     for result in results:
-        every = _units(result)
+        every = ranked_units(result)
+        removed = compares_removed(result.spec, (p.amount.in_scope for p in result.points))
         for index, point in enumerate(result.points):
             amount = point.amount
             rows = [one.jaccard[index] for one in result.stability if index < len(one.jaccard)]
-            if result.spec.removal == "highest":
+            if removed:
                 gone = amount.in_scope
                 if every and amount.units_removed is not None:
                     gone = amount.units_removed / every

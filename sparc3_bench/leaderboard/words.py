@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sparc3_bench.record.parts import MetricRecord
-    from sparc3_bench.record.spec import DatasetRecord, RunSpec
+    from sparc3_bench.record.spec import DatasetRecord, JudgeRef, RunSpec
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -55,9 +55,11 @@ def convention(spec: RunSpec) -> str:
     if spec.unit != "weight" and spec.group == "layer":
         group = "ranked within each block"
     counted = f"; amounts count {units(spec)}" if spec.amount_kind == "count" else ""
+    judge = f"; judged by {spec.judge.title}" if spec.judge else ""
     return (
         f"{_UNITS[spec.unit]}, {group}, {_SCHEDULES[spec.schedule]}, {_SCOPES[spec.scope]}. "
         f"{_REMOVALS[spec.removal]}; removed weights read {_ABLATIONS[spec.ablation]}{counted}"
+        f"{judge}"
     )
 
 
@@ -72,6 +74,7 @@ def brief(spec: RunSpec) -> tuple[str, ...]:
         "fractions" if spec.amount_kind == "fraction" else "counts",
         f"{spec.ablation} ablation",
         _SHORT_REMOVALS[spec.removal],
+        f"judged by {spec.judge.name}" if spec.judge else "without a judge",
         spec.model.dtype,
         spec.model.label or "original weights",
     )
@@ -80,6 +83,13 @@ def brief(spec: RunSpec) -> tuple[str, ...]:
 def units(spec: RunSpec, count: float = 2) -> str:
     """Return what is removed as a whole: weights, neurons or heads."""
     return spec.unit if count == 1 else f"{spec.unit}s"
+
+
+def drawn_in(spec: RunSpec) -> str:
+    """Return where a random circuit has as many units as the one that it is drawn for."""
+    if spec.unit != "weight":
+        return "layer"
+    return "row" if spec.group == "row" else "matrix"
 
 
 def is_reference(data: DatasetRecord) -> bool:
@@ -125,6 +135,40 @@ def number(value: float, digits: int = 4) -> str:
         exponent = int(f"{value:.2e}".partition("e")[2])
         return f"{mantissa} × {power(exponent)}".replace("-", "−", 1)
     return f"{float(text):,.{max(0, digits - 1 - exponent)}f}".replace("-", "−")
+
+
+def plain(value: float) -> str:
+    """Return a round number with no more digits than it needs."""
+    return number(value, 3) if abs(value) >= 1e7 else f"{value:,.6g}".replace("-", "−")
+
+
+def within(title: str) -> str:
+    """Return a title as it stands inside a sentence; what starts like an acronym is left alone."""
+    return title[:1].lower() + title[1:] if title[1:2].islower() or title[1:2] == " " else title
+
+
+def measured(value: float, interval: tuple[float, float] | None, unit: str = "") -> str:
+    """Return a number with the decimals that its interval gives it, and what it is counted in."""
+    return with_unit(precise(value, interval) if interval else number(value, 3), unit)
+
+
+def with_unit(text: str, unit: str) -> str:
+    """Return a number with what it is counted in; a pure number has no unit."""
+    return text if unit in {"", "1"} else f"{text} {unit}"
+
+
+def probability(value: float) -> str:
+    """Return a p-value with up to two digits."""
+    return f"{float(f'{value:.2g}'):f}".rstrip("0").rstrip(".") if value >= 1e-4 else "< 0.0001"
+
+
+def judged(judge: JudgeRef) -> str:
+    """Return who judged texts, so that two judges can be told apart."""
+    options = "".join(f", {name} {value}" for name, value in sorted(judge.options.items()))
+    return (
+        f"{judge.title} ({judge.name}, {judge.distribution} {judge.version}, weights "
+        f"{judge.weights_digest[:12]}{options})"
+    )
 
 
 def count(value: float) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
@@ -21,6 +23,12 @@ from sparc3_bench.record.spec import ModelRef
 
 _WEIGHTS = ("*.safetensors", "*.bin")
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_STORED = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+}
 
 
 @dataclass(frozen=True)
@@ -32,11 +40,21 @@ class FoundModel:
     adapter: ModelAdapter
     tokenizer: Any
 
-    def load(self, scope: Scope) -> ModelView:
-        """Load the weights."""
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number format that the model runs in."""
+        return _DTYPES[self.ref.dtype]
+
+    @property
+    def stored_dtype(self) -> torch.dtype:
+        """The number format of the weight files; of several, one that holds all their numbers."""
+        return reduce(torch.promote_types, _stored(self.folder) or {self.dtype})
+
+    def load(self, scope: Scope, dtype: torch.dtype | None = None) -> ModelView:
+        """Load the weights, in the format that the model runs in or in another one."""
         disable_progress_bar()  # it prints hundreds of lines into a log, for a second of work
         model = AutoModelForCausalLM.from_pretrained(
-            self.folder, dtype=_DTYPES[self.ref.dtype], local_files_only=True
+            self.folder, dtype=dtype or self.dtype, local_files_only=True
         )
         return ModelView(model.to(self.ref.device), self.adapter, self.tokenizer, scope)
 
@@ -169,6 +187,21 @@ def _adapter(config: Any, model_id: str, host: PluginHost) -> tuple[str, ModelAd
         f"prunes decoder-only language models of the types {', '.join(sorted(served))}, and a "
         "plugin can add more."
     )
+
+
+def _stored(folder: Path) -> set[torch.dtype]:
+    """Return the formats of the floating-point numbers in the files that transformers reads."""
+    found: set[torch.dtype] = set()
+    for path in folder.glob("model*.safetensors"):
+        with safe_open(path, "pt") as file:
+            names = {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+        found |= {_STORED[name] for name in names if name in _STORED}
+    if found:
+        return found
+    for path in folder.glob("pytorch_model*.bin"):
+        tensors = torch.load(path, map_location="meta", weights_only=True).values()
+        found |= {tensor.dtype for tensor in tensors if tensor.is_floating_point()}
+    return found
 
 
 def _digest(files: list[Path]) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sparc3_bench.record.parts import Point
+    from sparc3_bench.record.parts import Found, Point, Tried
     from sparc3_bench.record.result import Result
 
 _LEAST = 0.999
@@ -21,6 +22,7 @@ def problems(result: Result) -> list[str]:
     if result.status == "failed":
         return []
     found = [*_areas(result), *_controls(result), *_sketch(result), *_stability(result)]
+    found += [*_found(result), *_judge(result)]
     for where, point in _points(result):
         found += _intervals(where, point.intervals, point.metrics)
         found += _clusters(where, point, result.clusters)
@@ -114,6 +116,128 @@ def _stability(result: Result) -> Iterator[str]:
             yield f"`stability.{index}.jaccard` is not everywhere from 0 to 1."
         if abs(other.spearman) > 1 + _SLACK:
             yield f"`stability.{index}.spearman` is {other.spearman:g}, not from -1 to 1."
+
+
+def _found(result: Result) -> Iterator[str]:
+    """Check what was found between the points, or chosen among them."""
+    found = result.found
+    if found is None:
+        if result.tried:
+            yield "`tried` lists what a choice was made from, but `found` is null."
+        return
+    metrics = {metric.name for metric in result.metrics}
+    for where, name in [
+        ("metric", found.metric),
+        *((f"limits.{name}", name) for name in found.limits),
+    ]:
+        if name not in metrics or name not in found.point.metrics:
+            yield f"`found.{where}` is of no metric of the point."
+            return
+    if found.at_least is None:
+        yield from _choice(result, found)
+        yield from _versus(result, found)
+    elif found.limits or found.versus or result.tried:
+        yield "`found` has a bar, and yet something of a choice: limits, `versus` or `tried`."
+
+
+def _choice(result: Result, found: Found) -> Iterator[str]:
+    """Check that the choice is a point of the curve, and the best of what was tried."""
+    amounts, requested = result.spec.amounts, found.point.amount.requested
+    if requested not in amounts:
+        yield f"`found.point.amount.requested` is {requested:g}, none of `spec.amounts`."
+        return
+    index = amounts.index(requested)
+    own = result.points[index]
+    if found.point.amount != own.amount or not _alike(found.point.metrics, own.metrics):
+        yield f"`found.point` is not `points.{index}`, which has the same amount."
+    if not result.tried:
+        yield "`found` is a choice, but `tried` is empty."
+    needed = {found.metric, *found.limits}
+    seen: set[tuple[str, float]] = set()
+    for place, one in enumerate(result.tried):
+        if one.requested not in amounts:
+            yield f"`tried.{place}.requested` is {one.requested:g}, none of `spec.amounts`."
+        if missing := sorted(needed - set(one.metrics)):
+            yield f"`tried.{place}.metrics` has no `{missing[0]}`."
+            return
+        keeps = all(one.metrics[name] <= most for name, most in found.limits.items())
+        if one.passes != keeps:
+            yield f"`tried.{place}.passes` is not what its metrics and `found.limits` say."
+        if (one.candidate, one.requested) in seen:
+            yield f"`tried.{place}` was tried before."
+        seen.add((one.candidate, one.requested))
+    yield from _best(result, found, requested)
+
+
+def _best(result: Result, found: Found, requested: float) -> Iterator[str]:
+    """Check that nothing that passes is better than what was chosen; the dense model passes."""
+    chosen = [
+        one
+        for one in result.tried
+        if (one.candidate, one.requested) == (result.candidate, requested)
+    ]
+    if not chosen:
+        if result.tried:
+            yield f"`tried` has no candidate '{result.candidate}' at amount {requested:g}."
+        return
+    if requested > 0 and not chosen[0].passes:
+        yield "What was chosen, by `candidate` and `found`, does not pass in `tried`."
+    lower = next(m.direction for m in result.metrics if m.name == found.metric) == "lower"
+
+    def loss(one: Tried) -> float:
+        return one.metrics[found.metric] if lower else -one.metrics[found.metric]
+
+    for place, one in enumerate(result.tried):
+        if (one.passes or one.requested == 0) and loss(one) < loss(chosen[0]) - _SLACK:
+            yield f"`tried.{place}` passes and is better than what was chosen."
+
+
+def _versus(result: Result, found: Found) -> Iterator[str]:
+    """Check the comparison with random controls."""
+    versus, drawn = found.versus, found.point.control.get(found.metric, ())
+    compares = found.point.amount.requested > 0 and result.spec.controls > 0
+    if versus is None:
+        if compares:
+            yield "`found.versus` is null; something is removed, and there are controls."
+        return
+    if not compares:
+        yield "`found.versus` compares nothing: nothing is removed, or there are no controls."
+    if versus.low > versus.high:
+        yield (
+            f"`found.versus`: the interval from {versus.low:g} to {versus.high:g} ends before it "
+            "starts."
+        )
+    if not drawn:
+        yield f"`found.point.control` has no `{found.metric}`, which `found.versus` compares."
+        return
+    difference = found.point.metrics[found.metric] - math.fsum(drawn) / len(drawn)
+    if not math.isclose(versus.difference, difference, rel_tol=_SLACK, abs_tol=_SLACK):
+        yield (
+            f"`found.versus.difference` is {versus.difference:g}; the metric minus the mean of its "
+            f"controls is {difference:g}."
+        )
+
+
+def _judge(result: Result) -> Iterator[str]:
+    """Check that there is a judge where texts were judged, and texts where there is a judge."""
+    judge, responses = result.spec.judge, result.responses
+    judging = result.cost.get("judging")
+    if judge is None:
+        if judging is not None and judging.seconds > 0:
+            yield "`cost.judging` took time, but `spec.judge` is null."
+        if result.chosen_by is not None:
+            yield "`chosen_by` is a judge, but `spec.judge` is null."
+        return
+    if responses is None or responses.texts == 0:
+        yield f"`spec.judge` is '{judge.name}', but there are no `responses` that it could judge."
+    if result.chosen_by == judge:
+        yield "`chosen_by` is the judge of `spec.judge`; it is for another one."
+
+
+def _alike(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
+    return set(one) == set(other) and all(
+        math.isclose(one[name], other[name], rel_tol=_SLACK, abs_tol=_SLACK) for name in one
+    )
 
 
 def _clusters(where: str, point: Point, clusters: Mapping[str, Sequence[int]]) -> Iterator[str]:

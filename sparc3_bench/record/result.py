@@ -27,7 +27,7 @@ from sparc3_bench.record.parts import (
     Stability,
     Tried,
 )
-from sparc3_bench.record.spec import OnDisk, RunSpec
+from sparc3_bench.record.spec import JudgeRef, OnDisk, RunSpec
 
 SCHEMA_VERSION = 3
 """Raised by any change to the fields below; every step gets a migration."""
@@ -66,6 +66,8 @@ class Result(OnDisk):
     """What the choice was made from."""
     candidate: str = ""
     """Which of the task's candidate rankings was pruned by; empty when it has one."""
+    chosen_by: JudgeRef | None = None
+    """The judge by whom ranking and amount were chosen, where that of the spec judged again."""
     responses: Responses | None = None
     """What models wrote, kept beside this file; null for a task without texts."""
     stability: tuple[Stability, ...] = ()

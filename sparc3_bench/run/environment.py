@@ -74,6 +74,14 @@ def metered() -> Iterator[Meter]:
     meter.phase = Phase(seconds=round(time.perf_counter() - start, 3), peak_bytes=_peak())
 
 
+def added(left: Phase, right: Phase) -> Phase:
+    """Return the cost of two phases together."""
+    return Phase(
+        seconds=round(left.seconds + right.seconds, 3),
+        peak_bytes=max(left.peak_bytes, right.peak_bytes),
+    )
+
+
 def _reset_peak() -> None:
     # Linux only; elsewhere the peak is that of the process so far.
     with contextlib.suppress(OSError):

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from sparc3_bench.contracts import Choice, Search
+from sparc3_bench.contracts import Choice, Search, Task
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.parts import Found, Point, Tried
 from sparc3_bench.run import store
-from sparc3_bench.run.curve import compared, measured
+from sparc3_bench.run.curve import Samples, compared, measured
 from sparc3_bench.run.search import largest_amount
 from sparc3_bench.selection.control import matched
 from sparc3_bench.selection.select import as_mask
 
 if TYPE_CHECKING:
-    from sparc3_bench.run.curve import Curve
     from sparc3_bench.run.judging import Measured
     from sparc3_bench.run.points import OneShot
 
@@ -82,20 +81,46 @@ def choose_candidate(run: OneShot, candidates: Mapping[str, Ranking]) -> Chosen:
     return Chosen(name, best.requested, tuple(tried))
 
 
-def found_choice(run: OneShot, chosen: Chosen, curve: Curve, points: Sequence[Point]) -> Found:
-    """Return the chosen amount on the test part, beside its random controls."""
-    choice = run.session.plan.task.choice
+def found_choice(run: OneShot, amount: float, points: Sequence[Point]) -> Found:
+    """Measure the random controls of the chosen amount, and return it beside them."""
+    if amount > 0:
+        run.paired = [_paired(run, amount, seed) for seed in range(run.spec.controls)]
+    return chosen_point(
+        run.session.plan.task,
+        amount,
+        points,
+        [at.samples for at in run.paired],
+        run.cell.prepared.clusters,
+    )
+
+
+def chosen_point(
+    task: Task,
+    amount: float,
+    points: Sequence[Point],
+    paired: Sequence[Samples],
+    clusters: Mapping[str, Sequence[int]],
+) -> Found:
+    """Return the chosen amount on the test part, beside its random controls.
+
+    Parameters
+    ----------
+    task
+        Whose choice it is.
+    amount, points
+        The amount, and the points of the curve.
+    paired
+        Samples of its random controls; empty where there are none.
+    clusters
+        See `PreparedTask.clusters`.
+    """
+    choice = task.choice
     assert choice is not None
-    assert chosen.amount is not None
-    amounts = run.spec.amounts
-    index = amounts.index(chosen.amount)
-    point, versus = points[index].model_copy(update={"control": {}}), None
-    if chosen.amount > 0 and run.spec.controls:
-        run.paired = [_paired(run, chosen.amount, seed) for seed in range(run.spec.controls)]
-        task, clusters = run.session.plan.task, run.cell.prepared.clusters
-        drawn = [at.samples for at in run.paired]
-        own = run.samples[index]
-        versus, numbers = compared(task, choice.metric, run.samples[0], own, drawn, clusters)
+    own = next(point for point in points if point.amount.requested == amount)
+    point, versus = own.model_copy(update={"control": {}}), None
+    if paired:
+        dense = points[0].samples
+        versus, numbers = compared(task, choice.metric, dense, own.samples, paired, clusters)
         point = point.model_copy(update={"control": numbers})
     return Found(
         metric=choice.metric,

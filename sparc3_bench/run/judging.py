@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparc3_bench.contracts import LoadedJudge, PreparedTask, Progress, Texts, Verdicts
+from sparc3_bench.contracts import LoadedJudge, Progress, Task, Texts, Verdicts
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.parts import Phase
 from sparc3_bench.record.spec import JudgeRef, content_key
@@ -48,7 +48,7 @@ class Measured:
 def judged(
     bench: Bench | None,
     evaluated: store.Evaluated,
-    prepared: PreparedTask,
+    task: Task,
     cache: Path,
     report: Reporter,
     label: str,
@@ -58,7 +58,7 @@ def judged(
         return Measured(evaluated, evaluated.samples)
     with report.steps(f"{label} · {bench.ref.name}") as step:
         verdict = remembered(bench, evaluated.texts, cache, step)
-    samples = {name: tuple(values) for name, values in prepared.judged(verdict.scores).items()}
+    samples = {name: tuple(values) for name, values in task.judged(verdict.scores).items()}
     return Measured(evaluated, {**evaluated.samples, **samples}, verdict.phase)
 
 

@@ -7,7 +7,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from sparc3_bench.contracts import option_fields
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
@@ -28,6 +28,14 @@ def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
             raise Sparc3Error(f"Option '{pair}' must have the form NAME=VALUE.")
         found[name] = value
     return found
+
+
+def as_typed(options: Mapping[str, JsonValue]) -> dict[str, str]:
+    """Return recorded options as they would be typed.
+
+    None cannot be typed; where it occurs it is the default.
+    """
+    return {name: str(value) for name, value in options.items() if value is not None}
 
 
 def build(kind: str, cls: type[Any], given: Mapping[str, str]) -> Any:

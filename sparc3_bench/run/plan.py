@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -167,6 +167,11 @@ def _amounts(request: Request, task: Task) -> tuple[tuple[float, ...], AmountKin
 def _group(request: Request, kind: AmountKind) -> Group | None:
     """Return the comparison group; None for the scorer's default."""
     if kind == "count":
+        if request.schedule == "blockwise":
+            raise Sparc3Error(
+                "Schedule 'blockwise' decides one block after the other and cannot count units of "
+                "the whole model; give fractions, or choose schedule 'one-shot'."
+            )
         if request.group not in (None, "model"):
             raise Sparc3Error(
                 "A count of units is taken from the whole model; choose `--group model`, or give "
@@ -188,12 +193,22 @@ def _judge(
     name = request.judge or task.default_judge
     key = canonical_json([name, dict(request.judge_options)])
     if key not in shared.judges:
-        entry = host.get("judge", name)
-        judge: Judge = build("judge", entry.cls, request.judge_options)
-        loaded = judge.load(cache)
-        ref = JudgeRef(**_ref(entry, judge), weights_digest=loaded.digest)
-        shared.judges[key] = Bench(ref, loaded)
+        shared.judges[key] = bench(name, request.judge_options, host, cache)
     return shared.judges[key]
+
+
+def bench(name: str, options: Mapping[str, str], host: PluginHost, cache: Path) -> Bench:
+    """Return a judge ready to read, with what is recorded of it.
+
+    Raises
+    ------
+    Sparc3Error
+        When there is no such judge, it has no such option, or it cannot be loaded.
+    """
+    entry = host.get("judge", name)
+    judge: Judge = build("judge", entry.cls, options)
+    loaded = judge.load(cache)
+    return Bench(JudgeRef(**_ref(entry, judge), weights_digest=loaded.digest), loaded)
 
 
 def checked_amounts(amounts: Sequence[float], kind: AmountKind = "fraction") -> tuple[float, ...]:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from sparc3_bench.contracts import Part
+from sparc3_bench.contracts import Part, Task
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.record.parts import Amount, EstimateRecord, Found, Phase, Point
+from sparc3_bench.record.spec import RunSpec
 from sparc3_bench.run import store
-from sparc3_bench.run.curve import Curve, measured
+from sparc3_bench.run.curve import Curve, Samples, measured
 from sparc3_bench.run.found import Chosen, choose_candidate, found_by_bar, found_choice
 from sparc3_bench.run.responses import Written
 from sparc3_bench.run.sketch import Likeness, Sketcher
@@ -83,21 +84,7 @@ class CellRun:
 
     def points(self, curve: Curve, controls: Sequence[Curve] = ()) -> tuple[Point, ...]:
         """Return the points as they are recorded."""
-        samples = self.samples
-        return tuple(
-            Point(
-                amount=amount,
-                metrics=curve.points[index],
-                intervals=curve.intervals[index],
-                samples=samples[index],
-                control={
-                    name: tuple(control.points[index][name] for control in controls)
-                    for name in (controls[0].points[index] if controls else ())
-                },
-                kept=self.kept[index],
-            )
-            for index, amount in enumerate(self.amounts)
-        )
+        return recorded(self.amounts, self.kept, self.samples, curve, controls)
 
     def amount(self, requested: float, keep: KeepMask, units: int) -> Amount:
         """Return how much a mask removes."""
@@ -150,7 +137,10 @@ class OneShot(CellRun):
                 likeness.add(kept, self.chosen(likeness.ranking, amount))
             self._control(drawn, kept, amount)
         curve = self.curve()
-        controls = [self._control_curve(evaluations) for evaluations in drawn]
+        controls = [
+            control_curve(self.session.plan.task, self.spec, [at.samples for at in one])
+            for one in drawn
+        ]
         points = self.points(curve, controls)
         assessed = self.cell.prepared.assess(
             self.session.view, next(iter(scores.values())), self.spec.unit
@@ -162,7 +152,7 @@ class OneShot(CellRun):
         return {
             "points": points,
             "curve": whole,
-            "found": self._found(choice, curve, points),
+            "found": self._found(choice, points),
             "tried": choice.tried,
             "candidate": choice.candidate,
             "stability": tuple(likeness.record() for likeness in likenesses),
@@ -192,10 +182,10 @@ class OneShot(CellRun):
         """Return the mask of what a ranking keeps at an amount."""
         return as_mask(self.chosen(ranking, amount), self.session.view, self.spec.unit)
 
-    def _found(self, choice: Chosen, curve: Curve, points: Sequence[Point]) -> Found | None:
+    def _found(self, choice: Chosen, points: Sequence[Point]) -> Found | None:
         search, spec = self.session.plan.task.search, self.spec
         if choice.amount is not None:
-            return found_choice(self, choice, curve, points)
+            return found_choice(self, choice.amount, points)
         if search is not None and spec.removal == "lowest" and spec.amount_kind == "fraction":
             return found_by_bar(self, self.ranking, search)
         return None
@@ -216,16 +206,6 @@ class OneShot(CellRun):
             self.spend("controls", at.raw.phase)
             evaluations.append(at)
 
-    def _control_curve(self, evaluations: Sequence[Measured]) -> Curve:
-        return measured(
-            self.session.plan.task,
-            self.spec.amounts,
-            [at.samples for at in evaluations],
-            {},
-            self.spec.removal,
-            with_intervals=False,
-        )
-
     def _likenesses(self, candidate: str) -> list[Likeness]:
         found = []
         for seed, other in self.cell.others:
@@ -235,6 +215,35 @@ class OneShot(CellRun):
             ranking = self.session.candidates(other, scores)[candidate]
             found.append(Likeness(seed, self.ranking, ranking))
         return found
+
+
+def control_curve(task: Task, spec: RunSpec, samples: Sequence[Samples]) -> Curve:
+    """Return the metrics of a random control, whose samples are of every amount."""
+    return measured(task, spec.amounts, samples, {}, spec.removal, with_intervals=False)
+
+
+def recorded(
+    amounts: Sequence[Amount],
+    kept: Sequence[dict[str, tuple[int, ...]]],
+    samples: Sequence[dict[str, tuple[float, ...]]],
+    curve: Curve,
+    controls: Sequence[Curve],
+) -> tuple[Point, ...]:
+    """Return the points of a curve as they are recorded, each with what its controls have there."""
+    return tuple(
+        Point(
+            amount=amount,
+            metrics=curve.points[index],
+            intervals=curve.intervals[index],
+            samples=samples[index],
+            control={
+                name: tuple(control.points[index][name] for control in controls)
+                for name in (controls[0].points[index] if controls else ())
+            },
+            kept=kept[index],
+        )
+        for index, amount in enumerate(amounts)
+    )
 
 
 def estimates(curve: Curve, controls: Sequence[Curve] = ()) -> dict[str, EstimateRecord]:

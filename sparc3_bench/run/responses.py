@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import zlib
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -77,7 +78,7 @@ def read_responses(result: Path, record: Responses) -> Written:
             f"{path} is not there; responses are kept where a run was made and never published. "
             "Run it again with the other judge."
         ) from None
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise RecordError(f"{path} cannot be read: {error}.") from None
     if _digest(content) != record.digest:
         raise RecordError(f"{path} is not of the result {result.name}: its digest differs.")

@@ -22,9 +22,8 @@ from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.parts import MetricRecord, Phase
 from sparc3_bench.record.result import SCHEMA_VERSION, Result
-from sparc3_bench.record.spec import content_key
 from sparc3_bench.run import store
-from sparc3_bench.run.environment import describe_environment, metered
+from sparc3_bench.run.environment import added, describe_environment, metered
 from sparc3_bench.run.judging import NOTHING, Measured, judged
 from sparc3_bench.run.meeting import meet
 from sparc3_bench.run.plan import Cell, Plan
@@ -115,9 +114,11 @@ class Session:
             fields = kind(self, cell, label).fields()
             written: Written = fields.pop("written")
             if written.texts:
-                self.responses[cell.spec.key] = written.to_json()
                 fields["responses"] = written.record()
-            return self._result(cell, status="ok", **fields)
+            result = self._result(cell, status="ok", **fields)
+            if written.texts:
+                self.responses[result.key] = written.to_json()
+            return result
         except Exception as error:  # a stranger's scorer may raise anything
             reason = f"{type(error).__name__}: {error}"
             if not isinstance(error, Sparc3Error):
@@ -176,10 +177,14 @@ class Session:
 
     def references(self, cell: Cell) -> Mapping[str, ReferenceSamples]:
         """Return the reference samples by purpose; a scorer may not ask for an objective."""
-        if cell.spec.objective is None and cell.spec.ablation != "mean":
+        if cell.spec.objective is None:
             return {"": ReferenceSamples([[0, 0]], find_objective("loss"))}
+        return self.met(cell).references(cell.spec.objective)
+
+    def _averaged(self, cell: Cell) -> ReferenceSamples:
+        """Return the samples of mean inputs: the general ones, where a task has several."""
         objective = cell.spec.objective or self.plan.task.default_objective
-        return self.met(cell).references(objective)
+        return next(iter(self.met(cell).references(objective).values()))
 
     def ready(
         self, reference: ReferenceSamples, cell: Cell, step: Callable[[int, int], None]
@@ -194,7 +199,7 @@ class Session:
         cell: Cell,
         part: Part,
         digest: str,
-        removing: Callable[[], AbstractContextManager[None]],
+        removing: Callable[[], AbstractContextManager[object]],
         label: str,
     ) -> Measured:
         """Measure the model without what a mask removes, unless that is in the cache.
@@ -215,7 +220,7 @@ class Session:
         key, path = self._place(cell, part, digest)
         prepared = cell.prepared.part(part)
         if kept := store.read(store.Evaluated, path):
-            return self.judged(kept, prepared, label)
+            return self.judged(kept, label)
         if digest == store.DENSE:
             found, phase = self._measure(prepared, None, label)
             self._dense[key] = found
@@ -232,17 +237,19 @@ class Session:
             texts=found.texts,
         )
         store.write(evaluated, path)
-        return self.judged(evaluated, prepared, label)
+        return self.judged(evaluated, label)
 
-    def judged(self, evaluated: store.Evaluated, prepared: PreparedTask, label: str) -> Measured:
+    def judged(self, evaluated: store.Evaluated, label: str) -> Measured:
         """Have the judge read what a model wrote, unless it has."""
-        return judged(self.plan.judge, evaluated, prepared, self.cache, self.report, label)
+        return judged(self.plan.judge, evaluated, self.plan.task, self.cache, self.report, label)
 
     def _place(self, cell: Cell, part: Part, digest: str) -> tuple[str, Path]:
         """Return the key of an evaluation and where it is kept; one part is not measured twice."""
         if cell.prepared.part(part) is cell.prepared:
             part = "test"
-        key = store.evaluation_key(cell.spec, part, digest, self.plan.task.steering)
+        means = cell.spec.ablation == "mean" and digest != store.DENSE
+        content = self._averaged(cell).digest if means else ""
+        key = store.evaluation_key(cell.spec, part, digest, self.plan.task.steering, content)
         return key, self.cache / "evaluations" / f"{key}.json"
 
     def dense(self, cell: Cell, part: Part) -> Evaluation:
@@ -270,13 +277,12 @@ class Session:
                 return self.view.resample_ablated(keep)
 
     def _mean_inputs(self, cell: Cell) -> Mapping[str, Any]:
-        # Those of the run's first reference: the general one, where a task has several.
-        reference = next(iter(self.references(cell).values()))
-        key = content_key([d.model_dump(mode="json") for d in cell.spec.datasets])
-        if key not in self._means:
+        reference = self._averaged(cell)
+        if reference.digest not in self._means:
             with self.report.steps("mean inputs") as step:
-                self._means[key] = mean_inputs(self.view, self.ready(reference, cell, step))
-        return self._means[key]
+                means = mean_inputs(self.view, self.ready(reference, cell, step))
+                self._means[reference.digest] = means
+        return self._means[reference.digest]
 
     def _measure(
         self, prepared: PreparedTask, dense: Evaluation | None, label: str
@@ -306,14 +312,6 @@ class Session:
             warnings=(*cell.prepared.warnings, *remarks),
             **parts,
         )
-
-
-def added(left: Phase, right: Phase) -> Phase:
-    """Return the cost of two phases together."""
-    return Phase(
-        seconds=round(left.seconds + right.seconds, 3),
-        peak_bytes=max(left.peak_bytes, right.peak_bytes),
-    )
 
 
 def _recorded(metric: Metric) -> MetricRecord:

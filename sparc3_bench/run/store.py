@@ -84,18 +84,19 @@ def dense_key(spec: RunSpec, steering: Collection[str] = ()) -> str:
     )
 
 
-def evaluation_key(spec: RunSpec, part: Part, digest: str, steering: Collection[str] = ()) -> str:
+def evaluation_key(
+    spec: RunSpec, part: Part, digest: str, steering: Collection[str] = (), content: str = ""
+) -> str:
     """Name what determines the evaluation of a model from which a mask has removed something.
 
-    Two masks that are the same, whoever made them, are evaluated once. Judges come later.
+    Two masks that are the same, whoever made them, are evaluated once. Judges come later. For
+    ablation `mean`, `content` is the digest of the samples that the means come from.
     """
     named = {"dense": dense_key(spec, steering), "part": part, "mask": digest}
     if digest != DENSE and spec.ablation != "zero":
         named["ablation"] = spec.ablation
     if digest != DENSE and spec.ablation == "mean":
-        # The means come from the run's own reference samples.
-        datasets = _parts(spec, "datasets")["datasets"]
-        named["means"] = content_key([d for d in datasets if _steers(d)])
+        named["means"] = content
     return content_key(named)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from typing import Any
 
 from torch import Tensor
@@ -33,7 +33,7 @@ class Blockwise(CellRun):
             if walked is None:
                 walked = self._walked(amount)
                 store.write(walked, path)
-            at = self.session.judged(walked.evaluated, self.cell.prepared, self.label)
+            at = self.session.judged(walked.evaluated, self.label)
             self.add(walked.amount, walked.kept, at)
             self.spend("attribution", walked.attribution)
         curve = self.curve()
@@ -78,7 +78,8 @@ class Blockwise(CellRun):
                     step(index + 1, len(view.blocks))
             keep = KeepMask(*whole)
             digest = store.mask_digest(keep)
-            evaluated = session.evaluate(cell, "test", digest, nullcontext, label)
+            # The model is back before what takes the dense one is asked.
+            evaluated = session.evaluate(cell, "test", digest, stack.pop_all, label)
         return store.Walked(
             evaluated=evaluated.raw,
             attribution=meter.phase,

@@ -23,8 +23,8 @@ Structured = Literal["neuron", "head"]
 
 
 _NO_UNITS = (
-    "The scope has no unit of '{unit}'; neurons need scope 'all' or 'mlp', heads 'all' or "
-    "'attention'."
+    "The scope has no unit of '{unit}'; neurons need scope 'all', 'mlp' or 'mlp-in', heads 'all' "
+    "or 'attention'."
 )
 
 

@@ -14,11 +14,20 @@ from sparc3_bench.record.parts import (
     MetricRecord,
     Phase,
     Point,
+    Responses,
     Sketch,
     Stability,
+    Tried,
 )
 from sparc3_bench.record.result import SCHEMA_VERSION, Result, write_atomically
-from sparc3_bench.record.spec import DatasetRecord, ModelRef, PluginRef, RunSpec, TaskRef
+from sparc3_bench.record.spec import (
+    DatasetRecord,
+    JudgeRef,
+    ModelRef,
+    PluginRef,
+    RunSpec,
+    TaskRef,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,6 +93,11 @@ def make_result(
     sketch: Sketch | None = None,
     stability: Sequence[Stability] = (),
     found: Found | None = None,
+    judge: JudgeRef | None = None,
+    chosen_by: JudgeRef | None = None,
+    tried: Sequence[Tried] = (),
+    candidate: str = "",
+    responses: Responses | None = None,
 ) -> Result:
     """Return a result whose first metric is `values` at `amounts`.
 
@@ -130,7 +144,7 @@ def make_result(
             dtype=dtype,
             device="cpu",
         ),
-        judge=None,
+        judge=judge,
         objective=objective,
         datasets=(
             _dataset("reference", f"{seed:064x}", 16),
@@ -188,6 +202,10 @@ def make_result(
         curve_metrics=tuple(curve_metrics),
         curve=dict(curve or {}),
         found=found,
+        tried=tuple(tried),
+        candidate=candidate,
+        chosen_by=chosen_by,
+        responses=responses,
         stability=tuple(stability),
         sketch=sketch,
         clusters={name: tuple(ids) for name, ids in (clusters or {}).items()},

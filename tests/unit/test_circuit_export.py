@@ -11,13 +11,8 @@ from transformers import AutoModelForCausalLM
 from unit.results import make_result
 
 from sparc3_bench import ModelView, Sparc3Error
-from sparc3_bench.circuit.export import (
-    Wish,
-    _replacing,
-    check_exportable,
-    parameter_masks,
-    save_pruned,
-)
+from sparc3_bench.circuit.export import Wish, check_exportable, parameter_masks, save_pruned
+from sparc3_bench.circuit.folder import replacing
 from sparc3_bench.host import default_host
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.selection.units import unit_mask
@@ -130,7 +125,7 @@ def test_folders_that_hold_other_things_are_refused(tmp_path):
 
 
 def interrupted(folder):
-    with _replacing(folder) as part:
+    with replacing(folder) as part:
         (part / "mask.safetensors").write_text("half")
         raise KeyboardInterrupt
 
@@ -150,7 +145,7 @@ def test_an_interruption_leaves_what_was_there(tmp_path):
 def test_an_earlier_export_is_replaced_whole(tmp_path):
     folder = tmp_path / "deep" / "out"
     for content in ("one", "two"):
-        with _replacing(folder) as part:
+        with replacing(folder) as part:
             (part / content).write_text(content)
     assert [path.name for path in folder.iterdir()] == ["two"]
     assert [path.name for path in folder.parent.iterdir()] == ["out"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from pathlib import Path
 from typing import Any
 
@@ -101,10 +102,87 @@ def test_counts_are_units() -> None:
         circuit(amounts=(0, 10, 500), amount_kind="count", unit="head", group="model")
     )
     assert section.sizes.words(10) == "10 heads removed"
-    assert section.sizes.axis == "Heads removed"
-    assert [tick.text for tick in chart.draw(section, ["lrp"], chart.WIDE).x_ticks] == ["0", "500"]
+    assert section.sizes.axis == "Heads removed, log"
+    assert section.sizes.over == "heads removed"
     crowded = circuit(amounts=(0, 500, 990, 1000), amount_kind="count", unit="head", group="model")
     assert section_of(crowded).sizes.text(990) == "1\N{NO-BREAK SPACE}%"
+
+
+@pytest.mark.parametrize("layout", [chart.WIDE, chart.NARROW], ids=lambda layout: layout.name)
+@pytest.mark.parametrize(
+    "amounts", [(0, 10, 20, 50, 100, 200, 500), (0, 1, 2, 5, 10, 20), (0, 10, 20, 70, 300, 600)]
+)
+def test_counts_over_several_orders_stand_on_a_logarithmic_axis_with_0_apart(
+    amounts: tuple[float, ...], layout: chart.Layout
+) -> None:
+    made = circuit(
+        amounts=amounts,
+        amount_kind="count",
+        unit="neuron",
+        control={"faithfulness": [[0.5, 0.5], *[[0.5, 0.6]] * (len(amounts) - 1)]},
+        values=[0.5] * len(amounts),
+    )
+    drawn = chart.draw(section_of(made), ["lrp"], layout)
+    places = {tick.text: tick.position for tick in drawn.x_ticks}
+    assert {"0", *(str(n) for n in (1, 10, 100) if n in amounts)} <= set(places)
+    (line,) = drawn.lines
+    at = dict(zip(amounts, (x for x, _ in line.points), strict=True))
+    assert all(places[str(amount)] == x for amount, x in at.items() if str(amount) in places)
+    assert layout.left < at[0] < (drawn.break_at or 0) < at[amounts[1]]
+    assert at[amounts[-1]] == layout.width - layout.right
+    rate = {(at[b] - at[a]) / math.log(b / a) for a, b in itertools.pairwise(amounts[1:])}
+    assert max(rate) - min(rate) < 0.1
+    # Neither the line nor the band goes over the break of the axis.
+    assert [x for x, _ in line.path] == [x for x, _ in line.points[1:]]
+    assert [x for x, _ in drawn.drawn[0].median] == [x for x, _ in line.path]
+    assert (drawn.x_title, drawn.listed) == ("Neurons removed, log", False)
+    assert "Faithfulness over neurons removed</title>" in render(pairs(made))
+
+
+@pytest.mark.parametrize("amounts", [(0, 10, 20), (0, 100, 500), (0, 7), (0,)])
+def test_counts_of_one_order_stand_on_a_linear_axis(amounts: tuple[float, ...]) -> None:
+    section = section_of(circuit(amounts=amounts, amount_kind="count", unit="neuron"))
+    drawn = chart.draw(section, ["lrp"], chart.WIDE)
+    assert (drawn.break_at, drawn.x_title) == (None, "Neurons removed")
+    assert drawn.lines[0].path[0][0] == chart.WIDE.left
+
+
+@pytest.mark.parametrize(("last", "below"), [(0.3, False), (0.9, True)])
+def test_the_label_of_the_dense_model_keeps_clear_of_the_lines(last: float, below: bool) -> None:
+    made = circuit(amounts=(0, 10, 500), amount_kind="count", values=(0.5, 0.5, last))
+    assert chart.draw(section_of(made), ["lrp"], chart.WIDE).label_below is below
+
+
+def test_random_circuits_on_other_samples_are_compared_by_their_distance_to_the_dense_model() -> (
+    None
+):
+    # On their samples the dense model has 0.8 and not 1; the KL divergence to it is 0 on all.
+    rows = {"faithfulness": [[0.8, 0.8], [0.7, 0.75]], "kl": [[0.0, 0.0], [0.3, 0.4]]}
+
+    def section(value: float, **control: list[list[float]]) -> Section:
+        return section_of(
+            circuit(
+                amounts=(0.0, 0.5),
+                values=(1.0, value),
+                control={**rows, **control},
+                others={"kl": (0.0, 0.35)},
+            )
+        )
+
+    # 0.15 less than dense is more than the 0.05 of the random circuits; 0.04 is not.
+    for value, beaten in ((0.85, "random"), (0.96, "")):
+        found = section(value)
+        assert found.beaten_by(found.series[0], 0.5) == beaten
+        assert found.beaten_by(found.series[0], 0.5, KL) == "random"
+    assert found.has_other_samples
+    drawn = chart.draw(found, ["lrp"], chart.WIDE)
+    assert (drawn.drawn, drawn.drawn_label.text) == ((), "")
+    note = "Random circuits along the curve were measured on other samples than the runs"
+    assert note in render([(run.path, run.result) for run in found.runs])
+    same = section(0.85, faithfulness=[[1.0, 1.0], [0.7, 0.75]])
+    assert same.beaten_by(same.series[0], 0.5) == ""
+    assert len(chart.draw(same, ["lrp"], chart.WIDE).drawn) == 1
+    assert note not in render([(run.path, run.result) for run in same.runs])
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from unit.choices import JUDGE
 from unit.results import KL, PERPLEXITY, make_control, make_result
 
 from sparc3_bench.errors import RecordError
@@ -54,6 +55,7 @@ def series_of(*results: Result) -> Series:
         {"amount_kind": "count"},
         {"evaluation_digest": "f" * 64},
         {"windows": 8},
+        {"judge": JUDGE},
     ],
     ids=lambda change: next(iter(change)),
 )

@@ -130,6 +130,52 @@ def test_scorers_of_the_same_units_and_amounts_are_compared() -> None:
     assert overlaps(section_of(circuit("lrp", sketch=sketch(0)))) == ()
 
 
+def test_of_a_few_removed_units_those_are_compared_and_mapped() -> None:
+    amounts = (0, 10, 100)
+    few: dict[str, Any] = {"amounts": amounts, "amount_kind": "count", "unit": "neuron"}
+
+    def made(scorer: str, gone: list[int], **changes: Any) -> Result:
+        # One of 1,000 neurons in 100 is removed first, then ten in all.
+        ranks = [1000 - gone.index(i) if i in gone else 0 for i in range(1000)]
+        digits = "".join("123"[(rank <= 990) + (rank == 0)] for rank in ranks)
+        rows = [{"up": [500, 500]}, {"up": [499, 491]}, {"up": [480, 420]}]
+        return circuit(
+            scorer,
+            sketch=Sketch(units=1000, stride=1, levels=digits),
+            kept=rows,
+            **few,
+            **changes,
+        )
+
+    # The two remove a hundred each and share fifty of them.
+    jaccard = (1.0, 990 / 1000, 850 / 950)
+    other = Stability(seed=1, spearman=0.5, jaccard=jaccard)
+    section = section_of(
+        made("lrp", list(range(100)), stability=[other]), made("wanda", list(range(50, 150)))
+    )
+    (table,) = overlaps(section)
+    assert (table.amount, table.rows) == (100, ((pytest.approx(50 / 150),),))
+    assert table.chance == pytest.approx(0.1 / 1.9)
+    # Ten of them are too few for the table.
+    assert section.compared == (100, 10)
+    series = next(one for one in section.series if one.scorer.name == "lrp")
+    assert series.whole.jaccard[100].centre == pytest.approx(50 / 150)
+    found = atlas(section)
+    assert found is not None
+    assert found.words == "the share of each matrix at 100 neurons removed"
+    drawing = found.maps[0][1].replace("\N{NO-BREAK SPACE}", " ")
+    assert "block 0, up: 4.0 %" in drawing
+    assert "block 1, up: 16.0 %" in drawing
+    text = render([(run.path, run.result) for run in section.runs])
+    assert "Jaccard at 100 neurons removed" in text
+    # Of a few sampled units nothing can be said.
+    sparse = Sketch(units=1000, stride=10, levels="123" * 33 + "1")
+    assert (
+        overlaps(section_of(circuit(sketch=sparse, **few), circuit("b", sketch=sparse, **few)))
+        == ()
+    )
+
+
 def kept(share: float, removal: str) -> list[dict[str, list[int]]]:
     """Return counts of 3 blocks; values of the second are kept at `share` at the fourth amount."""
     dense = {"query": [100, 100, 100], "value": [50, 50, 50], "down": [10, 10, 10]}

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
+from unit.choices import JUDGE
 from unit.results import KL, PERPLEXITY, make_result
 
 from sparc3_bench.leaderboard.navigation import contents
@@ -14,11 +15,16 @@ from sparc3_bench.leaderboard.words import (
     convention,
     count,
     described,
+    drawn_in,
+    judged,
     number,
     percent,
+    plain,
     precise,
+    probability,
     samples,
     titled,
+    within,
 )
 from sparc3_bench.record.parts import MetricRecord
 from sparc3_bench.record.result import Result
@@ -75,6 +81,53 @@ def test_conventions_in_words() -> None:
     assert convention(make_result(ablation="resample").spec).endswith(
         "removed weights read their inputs on the corrupted prompt"
     )
+    assert convention(make_result(judge=JUDGE).spec).endswith("read zero; judged by Harm judge")
+
+
+def test_a_judge_is_named_with_all_that_its_scores_depend_on() -> None:
+    assert judged(JUDGE) == ("Harm judge (harm-judge, sparc3-bench 0.1.0, weights 0123456789ab)")
+    options = JUDGE.model_copy(update={"options": {"words": "x", "at": 0.5}})
+    assert judged(options).endswith("weights 0123456789ab, at 0.5, words x)")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.0, "1"), (0.5, "0.5"), (0.0009995, "0.001"), (0.00012, "0.00012"), (0.0, "< 0.0001")],
+)
+def test_probabilities(value: float, text: str) -> None:
+    assert probability(value) == text
+
+
+@pytest.mark.parametrize(
+    ("title", "text"),
+    [
+        ("Change of harm", "change of harm"),
+        ("KL divergence", "KL divergence"),
+        ("A share", "a share"),
+        ("X", "X"),
+        ("", ""),
+    ],
+)
+def test_a_title_inside_a_sentence_starts_small_unless_it_is_an_acronym(
+    title: str, text: str
+) -> None:
+    assert within(title) == text
+
+
+def test_round_numbers_have_no_more_digits_than_they_need() -> None:
+    assert [plain(value) for value in (0.1, -0.05, 1000.0, 0.0, 2e7)] == [
+        *("0.1", "−0.05", "1,000", "0", "2.00 × 10⁷")
+    ]
+
+
+def test_random_circuits_have_as_many_in_every_row_matrix_or_layer() -> None:
+    assert drawn_in(make_result().spec) == "row"
+    assert [drawn_in(make_result(group=group).spec) for group in ("layer", "model")] == [
+        "matrix",
+        "matrix",
+    ]
+    neurons = [make_result(unit=unit, group="model").spec for unit in ("neuron", "head")]
+    assert [drawn_in(spec) for spec in neurons] == ["layer", "layer"]
 
 
 @pytest.mark.parametrize(
@@ -121,6 +174,8 @@ def test_the_sections_are_grouped_by_task_and_model_and_say_what_sets_them_apart
         make_result(task="circuit", unit="head", group="model"),
         make_result(task="circuit", unit="head", group="model", removal="highest"),
         make_result(task="circuit", unit="head", group="model", ablation="mean"),
+        make_result(task="harm", judge=JUDGE),
+        make_result(task="harm", judge=JUDGE.model_copy(update={"name": "word-list"})),
     ) == [
         (
             "Circuit",
@@ -140,6 +195,18 @@ def test_the_sections_are_grouped_by_task_and_model_and_say_what_sets_them_apart
             [
                 ("tiny-llama", ["Weights by row", "Weights by model"]),
                 ("tiny-opt", ["Weights by row"]),
+            ],
+        ),
+        (
+            "Harm",
+            [
+                (
+                    "tiny-llama",
+                    [
+                        "Weights by row, judged by harm-judge",
+                        "Weights by row, judged by word-list",
+                    ],
+                )
             ],
         ),
     ]

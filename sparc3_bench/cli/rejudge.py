@@ -1,0 +1,93 @@
+"""`sparc3 rejudge`: have another judge read what models wrote in finished runs."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sparc3_bench.cli import common
+from sparc3_bench.errors import Sparc3Error
+
+if TYPE_CHECKING:
+    from sparc3_bench.run.rejudging import Case
+
+
+def command(
+    result: Annotated[
+        list[Path], typer.Argument(help="Result files of `sparc3 run`, their responses beside.")
+    ],
+    judge: Annotated[
+        str, typer.Option(help="Judge that reads the responses. See `sparc3 list judges`.")
+    ],
+    judge_option: common.JudgeOptions = [],  # noqa: B006  # typer wants a list
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the new result files [default: the one that each file is in].",
+            show_default=False,
+        ),
+    ] = None,
+    cache: common.Cache = None,
+) -> None:
+    """Judge the responses of finished runs again; no model is loaded and nothing is generated.
+
+    Each gives a new result with its own copy of the responses. Everything that needs the judge is
+    computed again: points, intervals, controls, what was found. Ranking and amount stay those that
+    the first judge chose, and a warning in the result says so. Exit code 0 when all results are
+    there, 1 when the judge failed on one, 2 for wrong input.
+    """
+    from sparc3_bench.host import default_host
+    from sparc3_bench.record.result import write_atomically
+    from sparc3_bench.run.options import parse_pairs
+    from sparc3_bench.run.plan import bench, check_writable
+    from sparc3_bench.run.progress import Reporter
+    from sparc3_bench.run.rejudging import check_other, metric_told, opened, rejudged
+    from sparc3_bench.run.responses import write_responses
+
+    if len(set(result)) < len(result):
+        raise Sparc3Error("A result is named twice; name each once.")
+    host, folder = default_host(), common.cache_folder(cache)
+    check_writable(folder)
+    cases = [opened(path, host) for path in result]
+    sitting = bench(judge, parse_pairs(judge_option), host, folder)
+    targets = _targets(cases, [case.target(sitting.ref, results) for case in cases])
+    standing = {path: check_other(case, sitting.ref, path) for path, case in targets.items()}
+    for path in targets:
+        check_writable(path.parent)
+    report = Reporter()
+    failed = False
+    for path, case in targets.items():
+        if standing[path] is not None:
+            report.say(f"{case.path}: already there, with this judge from the start, {path}")
+            continue
+        try:
+            again = rejudged(case, sitting, folder, report)
+        except Exception as error:  # a stranger's judge may raise anything
+            if not isinstance(error, Sparc3Error):
+                report.say(traceback.format_exc().rstrip())
+            report.say(f"{case.path}  failed: {type(error).__name__}: {error}")
+            failed = True
+            continue
+        write_responses(path, case.written.to_json())
+        write_atomically(path, again.to_json())
+        typer.echo(f"{path}: {metric_told(again)}")
+        for warning in again.warnings:
+            report.say(f"{path}: warning: {warning}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _targets(cases: list[Case], paths: list[Path]) -> dict[Path, Case]:
+    """Return the cases by where their new results belong; no two may share a place."""
+    found: dict[Path, Case] = {}
+    for path, case in zip(paths, cases, strict=True):
+        if path in found:
+            raise Sparc3Error(
+                f"{found[path].path} and {case.path} would become the same result, {path}, as "
+                "they differ in nothing but their judge; judge one of them."
+            )
+        found[path] = case
+    return found

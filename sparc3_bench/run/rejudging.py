@@ -1,0 +1,239 @@
+"""Rejudging: what a run measured, as another judge reads the texts that were kept beside it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparc3_bench.contracts import Task
+from sparc3_bench.errors import RecordError, Sparc3Error
+from sparc3_bench.host import PluginHost
+from sparc3_bench.record.parts import Found, Phase, Point
+from sparc3_bench.record.result import Result, read_result
+from sparc3_bench.record.spec import JudgeRef, RunSpec
+from sparc3_bench.run import store
+from sparc3_bench.run.curve import measured
+from sparc3_bench.run.environment import added
+from sparc3_bench.run.found import chosen_point
+from sparc3_bench.run.judging import NOTHING, Bench, Measured, judged
+from sparc3_bench.run.options import as_typed, build
+from sparc3_bench.run.points import control_curve, estimates, recorded
+from sparc3_bench.run.progress import Reporter
+from sparc3_bench.run.responses import Written, read_responses
+
+
+@dataclass(frozen=True)
+class Case:
+    """A result with the texts of its run.
+
+    Attributes
+    ----------
+    path, result
+        The file and what it holds.
+    written
+        The texts, and what was measured without a judge.
+    task
+        Says what follows from a judge's scores.
+    """
+
+    path: Path
+    result: Result
+    written: Written
+    task: Task
+
+    @property
+    def chooser(self) -> JudgeRef:
+        """The judge by whom ranking and amount were chosen."""
+        first = self.result.chosen_by or self.result.spec.judge
+        assert first is not None
+        return first
+
+    def spec(self, judge: JudgeRef) -> RunSpec:
+        """Return the spec of the run with another judge."""
+        return self.result.spec.model_copy(update={"judge": judge})
+
+    def target(self, judge: JudgeRef, results: Path | None) -> Path:
+        """Return where the new result belongs: below `results`, or where the old one is."""
+        return (results or _results_folder(self.path, self.result.spec)) / self.spec(judge).path
+
+
+def opened(path: Path, host: PluginHost) -> Case:
+    """Read a result that is to be judged again, and its texts.
+
+    Raises
+    ------
+    Sparc3Error
+        When it is no result, has no texts, or its task would make other numbers of them now.
+    """
+    result = read_result(path)
+    if result.status != "ok":
+        raise Sparc3Error(f"{path} is of a run that failed; run it again.")
+    if result.spec.judge is None or result.responses is None:
+        raise Sparc3Error(
+            f"{path} is of task '{result.spec.task.name}', in which there are no texts to judge; "
+            "give a result of a task that has a judge."
+        )
+    if result.found is not None and result.found.at_least is not None:
+        raise Sparc3Error(
+            f"{path} has an amount that was looked for between its points, of which no texts are "
+            "kept; run it again with the other judge."
+        )
+    return Case(path, result, read_responses(path, result.responses), _task(path, result, host))
+
+
+def check_other(case: Case, judge: JudgeRef, target: Path) -> Result | None:
+    """Return a run that had this judge from the start, if it is at `target`.
+
+    Raises
+    ------
+    Sparc3Error
+        When the judge is none other, or what is at `target` would be lost.
+    """
+    if judge in (case.result.spec.judge, case.chooser):
+        raise Sparc3Error(
+            f"{case.path} was judged by '{judge.name}' with these options already; name another "
+            "judge with `--judge`, or another option of it."
+        )
+    try:
+        there = read_result(target) if target.is_file() else None
+    except RecordError:
+        return None  # as good as absent, like for `sparc3 run`
+    if there is None or there.status != "ok":
+        return None
+    if there.chosen_by is not None and there.chosen_by != case.chooser:
+        raise Sparc3Error(
+            f"{target} is of the same run, chosen by '{there.chosen_by.name}' and not by "
+            f"'{case.chooser.name}' as in {case.path}; give another folder for `--results`."
+        )
+    return there if there.chosen_by is None else None
+
+
+def rejudged(case: Case, bench: Bench, cache: Path, report: Reporter) -> Result:
+    """Return the result with the numbers of another judge.
+
+    Whatever was measured without a judge stays as it is, and so do the ranking, the amount that
+    was chosen, and all it was chosen from.
+
+    Parameters
+    ----------
+    case
+        The result.
+    bench
+        The other judge.
+    cache
+        Keeps its verdicts.
+    report
+        Told how far it is.
+    """
+    result, task = case.result, case.task
+    spec = case.spec(bench.ref)
+
+    def read(written: Sequence[store.Evaluated]) -> list[Measured]:
+        label = case.path.name
+        return [judged(bench, one, task, cache, report, label) for one in written]
+
+    points = read(case.written.points)
+    drawn = [read(one) for one in case.written.controls]
+    paired = read(case.written.paired)
+    samples = [dict(at.samples) for at in points]
+    curve = measured(task, spec.amounts, samples, result.clusters, spec.removal)
+    controls = [control_curve(task, spec, [at.samples for at in one]) for one in drawn]
+    again = recorded(
+        [point.amount for point in result.points],
+        [point.kept for point in result.points],
+        samples,
+        curve,
+        controls,
+    )
+    whole = estimates(curve, controls)
+    fields = {
+        "key": spec.key,
+        "spec": spec,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "chosen_by": case.chooser,
+        "points": again,
+        # What is not of the points was assessed on the scores.
+        "curve": whole | {n: one for n, one in result.curve.items() if n not in whole},
+        "found": _found(case, again, paired),
+        "responses": case.written.record(),
+        "cost": {**result.cost, "judging": _cost(points)},
+        "warnings": (*_first_warnings(case), _told(bench.ref, case.chooser)),
+    }
+    return Result(**{**dict(result), **fields})
+
+
+def _found(case: Case, points: Sequence[Point], paired: Sequence[Measured]) -> Found | None:
+    if case.result.found is None:
+        return None
+    amount = case.result.found.point.amount.requested
+    drawn = [at.samples for at in paired]
+    return chosen_point(case.task, amount, points, drawn, case.result.clusters)
+
+
+def _cost(points: Sequence[Measured]) -> Phase:
+    cost = NOTHING
+    for at in points:
+        cost = added(cost, at.judging)
+    return cost
+
+
+def _first_warnings(case: Case) -> tuple[str, ...]:
+    """Return the warnings of the run itself, without that of an earlier judging."""
+    result = case.result
+    if result.chosen_by is None or result.spec.judge is None:
+        return result.warnings
+    earlier = _told(result.spec.judge, result.chosen_by)
+    return tuple(warning for warning in result.warnings if warning != earlier)
+
+
+def _told(judge: JudgeRef, chooser: JudgeRef) -> str:
+    now, first = judge.title, chooser.title
+    if now == first:
+        now, first = _in_full(judge, chooser), _in_full(chooser, judge)
+    return f"Judged again by {now}; amount and ranking were chosen by {first}."
+
+
+def _in_full(judge: JudgeRef, other: JudgeRef) -> str:
+    """Return the title with the options that set a judge apart, or its digest where none does."""
+    apart = [f"{n}={v}" for n, v in judge.options.items() if other.options.get(n) != v]
+    apart = apart or [f"version {judge.version}, digest {judge.weights_digest[:8]}"]
+    return f"{judge.title} ({', '.join(apart)})"
+
+
+def _task(path: Path, result: Result, host: PluginHost) -> Task:
+    """Return the task of a result, which needs none of its data for this."""
+    ref = result.spec.task
+    try:
+        task: Task = build("task", host.get("task", ref.name).cls, as_typed(ref.options))
+    except Sparc3Error as error:
+        raise Sparc3Error(f"{path} cannot be judged again: {error}") from None
+    if task.version != ref.task_version:
+        raise Sparc3Error(
+            f"{path} was made with version {ref.task_version} of task '{ref.name}', which is "
+            f"{task.version} now and would make other numbers of it; run it again with the other "
+            "judge."
+        )
+    return task
+
+
+def _results_folder(path: Path, spec: RunSpec) -> Path:
+    """Return the results folder that a result is in; a result on its own is in one."""
+    inside = Path(spec.path).parts[:-1]
+    for named in (path, path.resolve()):
+        if named.parts[-len(inside) - 1 : -1] == inside:
+            return named.parents[len(inside)]
+    return path.parent
+
+
+def metric_told(result: Result) -> str:
+    """Return the main metric of the task where it was chosen, or else at the last amount."""
+    main = result.found.metric if result.found else result.metrics[0].name
+    point = result.found.point if result.found else result.points[-1]
+    titles: Mapping[str, str] = {metric.name: metric.title for metric in result.metrics}
+    ends = point.intervals[main]
+    return (
+        f"{titles[main]} at {point.amount.requested:g}: {point.metrics[main]:.4g} "
+        f"[{ends[0]:.4g}, {ends[1]:.4g}]"
+    )

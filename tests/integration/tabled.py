@@ -1,0 +1,284 @@
+"""A task whose models write what was removed from them, and judges that look scores up by it."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any, NamedTuple
+
+from tiny import VOCABULARY
+
+from sparc3_bench import (
+    Choice,
+    DatasetRecord,
+    Evaluation,
+    Judge,
+    LoadedJudge,
+    Metric,
+    ModelView,
+    PreparedTask,
+    ReferenceSamples,
+    Task,
+    find_objective,
+    hookimpl,
+)
+from sparc3_bench.host import PluginHost
+from sparc3_bench.record.result import Result
+from sparc3_bench.run.plan import Plan, Request, plan
+from sparc3_bench.run.progress import Reporter
+from sparc3_bench.run.runner import Session
+
+PROMPTS = {"test": 6, "selection": 4, "control": 3, "paired": 6}
+CLUSTERS = (0, 0, 1, 2, 2, 2)
+
+
+class Case(NamedTuple):
+    """What a text says: on which prompt of which part, and which neurons were gone."""
+
+    part: str
+    prompt: int
+    removed: frozenset[str]
+
+    @property
+    def count(self) -> int:
+        return len(self.removed)
+
+
+@dataclass
+class Table:
+    """Says what is measured and what judges say; and what was asked, in order."""
+
+    score: Callable[[Case], float] = lambda case: 0.5
+    cost: Callable[[Case], float] = lambda case: 1.0
+    said: Callable[[list[float]], Sequence[float]] = list
+    """What the judge makes of its scores in the end."""
+    written: list[tuple[str, frozenset[str]]] = field(default_factory=list)
+    """Every evaluation that was finished."""
+    read: list[str] = field(default_factory=list)
+    """Every text that was judged."""
+    met: list[int] = field(default_factory=list)
+    """How much was gone whenever a task met the model."""
+    drawn: int = 0
+    """How often steering numbers were made."""
+    ranked: list[tuple[str, ...]] = field(default_factory=list)
+    """Of which references there were rankings."""
+    after: list[int] = field(default_factory=list)
+    """How much was gone when what takes the dense model was asked."""
+
+
+TABLE = Table()
+
+
+def removed(view: ModelView) -> frozenset[str]:
+    """Return the neurons whose rows are gone."""
+    found = []
+    for index, block in enumerate(view.blocks):
+        gone = (block.mlp.up_proj.weight == 0).all(1).nonzero().flatten().tolist()
+        found += [f"{index}.{neuron}" for neuron in gone]
+    return frozenset(found)
+
+
+def case(text: str) -> Case:
+    part, prompt, gone = text.split("|")
+    return Case(part, int(prompt), frozenset(gone.split()))
+
+
+@dataclass(frozen=True)
+class Tabled(Task):
+    """Numbers from the table, and a choice between a ranking and its reverse."""
+
+    name = "tabled"
+    title = "Tabled"
+    version = 1
+    metrics = (
+        Metric("change", "lower", "1", "Change"),
+        Metric("score", "lower", "1", "Score"),
+        Metric("strain", "lower", "1", "Strain"),
+    )
+    amounts = (0.0, 0.05, 0.1)
+    counts = {"neuron": (0, 1, 2, 4), "head": (0, 1)}  # noqa: RUF012
+    steering = frozenset({"most", "reverse", "steer"})
+    default_objective = "label-log-probability"
+    default_judge = "table"
+
+    most: float = 0.1
+    reverse: bool = True
+    steer: int = 0
+    style: str = "plain"
+
+    def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedTask:
+        return PreparedTabled(self, seed)
+
+    @property
+    def choice(self) -> Choice:
+        return Choice("change", {"strain": self.most}, "Least change")
+
+    def candidates(self, rankings):
+        TABLE.ranked.append(tuple(rankings))
+        first = next(iter(rankings.values())).scores
+        turned = {name: -values for name, values in first.items()}
+        return {"first": first, "turned": turned} if self.reverse else {"first": first}
+
+    def judged(self, verdicts):
+        return {"score": [sum(some) / len(some) for some in verdicts["responses"]]}
+
+    def point_metrics(self, means, dense, empty):
+        return {
+            # Not linear, so that a mean of metrics is not the metric of means.
+            "change": means["score"] ** 2 - dense["score"] ** 2,
+            "score": means["score"],
+            "strain": means["cost"] / dense["cost"] - 1,
+        }
+
+
+class Undecided(Tabled):
+    """Two candidates and no choice."""
+
+    name, title, choice = "undecided", "Undecided", None
+
+
+class Best(Tabled):
+    """The same, and higher is better."""
+
+    name, title = "best", "Best"
+    metrics = (Metric("change", "higher", "1", "Change"), *Tabled.metrics[1:])
+
+
+@dataclass(frozen=True)
+class PreparedTabled(PreparedTask):
+    """The prompts of one part."""
+
+    task: Tabled
+    seed: int
+    name: str = "test"
+    steer: tuple[int, ...] = ()
+    compares = False
+
+    @property
+    def datasets(self):
+        return tuple(
+            DatasetRecord(
+                purpose=purpose,
+                source="made up",
+                digest="d" * 64,
+                token_digest=hashlib.sha256(f"{purpose}{seed}".encode()).hexdigest(),
+                windows=3,
+                window_length=8,
+                tokens=24,
+                choice="random",
+            )
+            for purpose, seed in (("reference", self.seed), ("test", 0))
+        )
+
+    @property
+    def clusters(self) -> Mapping[str, Sequence[int]]:
+        return {"score": CLUSTERS}
+
+    def part(self, name):
+        return self if name == "test" else replace(self, name=name)
+
+    def met(self, model, judge, remember, progress):
+        TABLE.met.append(len(removed(model)))
+        start = self.task.steer
+        numbers = remember("numbers", self.numbers)
+        progress(1, 1)
+        return replace(self, steer=tuple(numbers[start:] + numbers[:start]))
+
+    def numbers(self) -> list[int]:
+        TABLE.drawn += 1
+        draw = random.Random(self.seed)
+        return [draw.randrange(3, VOCABULARY) for _ in range(8)]
+
+    def references(self, objective):
+        attributed = find_objective(objective)
+        if not self.steer:
+            return {}
+        return {
+            "task": ReferenceSamples([self.steer], attributed),
+            "other": ReferenceSamples([self.steer[::-1]], attributed),
+        }
+
+    def evaluate(self, model, dense, progress):
+        gone, texts, costs = removed(model), [], []
+        for prompt in range(PROMPTS[self.name]):
+            one = Case(self.name, prompt, gone)
+            words = f"{one.part}|{prompt}|{' '.join(sorted(gone))}"
+            texts.append([words, words])
+            costs.append(TABLE.cost(one))
+            progress(prompt + 1, PROMPTS[self.name])
+        TABLE.written.append((self.name, gone))
+        return Evaluation({"cost": costs}, None, {"responses": texts})
+
+    def after(self, model, found):
+        TABLE.after.append(len(removed(model)))
+        return found
+
+
+class LoadedTable(LoadedJudge):
+    """Looks scores up."""
+
+    def __init__(self, name: str, factor: float) -> None:
+        self.digest = hashlib.sha256(name.encode()).hexdigest()
+        self._factor = factor
+
+    def score(self, texts, progress=lambda done, total: None):
+        found = []
+        for index, text in enumerate(texts):
+            found.append(self._factor * TABLE.score(case(text)))
+            progress(index + 1, len(texts))
+        TABLE.read.extend(texts)
+        return TABLE.said(found)
+
+
+class TableJudge(Judge):
+    """The table's own scores."""
+
+    name, title = "table", "Table"
+
+    def load(self, cache: Path) -> LoadedJudge:
+        return LoadedTable(self.name, 1)
+
+
+class Mild(Judge):
+    """Half of them."""
+
+    name, title = "mild", "Mild"
+
+    def load(self, cache: Path) -> LoadedJudge:
+        return LoadedTable(self.name, 0.5)
+
+
+def host() -> PluginHost:
+    """Return everything built in with this task and the two judges."""
+    module = ModuleType("tabled")
+    module.sparc3_register_tasks = hookimpl(lambda: [Tabled, Undecided, Best])
+    module.sparc3_register_judges = hookimpl(lambda: [TableJudge, Mild])
+    dist = SimpleNamespace(name="tabled", version="1")
+    point = SimpleNamespace(name="tabled", value="tabled", dist=dist, load=lambda: module)
+    return PluginHost([point, *entry_points(group="sparc3_bench")])
+
+
+def made(model: Path, scorer: str | Sequence[str] = "magnitude", **asked: Any) -> Plan:
+    """Plan runs that remove 0, 1, 2 and 4 neurons."""
+    request = {"task": "tabled", "unit": "neuron", "dtype": "float32", **asked}
+    seeds = [(name, [0]) for name in ([scorer] if isinstance(scorer, str) else scorer)]
+    return plan(Request(scorers=seeds, model=str(model), **request), host(), model.parent / "a")
+
+
+def session(plan: Plan, cache: Path, reporter: Reporter | None = None) -> Session:
+    return Session(plan, cache, reporter or Reporter())
+
+
+def run(model: Path, cache: Path, scorer: str = "magnitude", **asked: Any) -> Result:
+    plan = made(model, scorer, **asked)
+    return session(plan, cache).run(plan.cells[0], scorer)
+
+
+def whole(result: Result) -> Result:
+    assert (result.status, result.error) == ("ok", None)
+    return result

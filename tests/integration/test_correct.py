@@ -1,0 +1,502 @@
+"""`sparc3 correct`: what is saved is the model that was measured, and the report says so."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+from circuits import Outcome, call, sentence
+from integration.writers import DIARY, Aimless, Counting, Writing, host, installed, run, sparc3
+from safetensors.torch import load_file, save_file
+from tiny import make_model, make_tokenizer, save_model
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from sparc3_bench import Sparc3Error
+from sparc3_bench.assets import file_digest
+from sparc3_bench.circuit import rebuild
+from sparc3_bench.circuit.correct import find_task
+from sparc3_bench.circuit.export import parameter_masks
+from sparc3_bench.circuit.rebuild import rebuilt
+from sparc3_bench.model.load import _stored
+from sparc3_bench.record.result import Result, read_result
+from sparc3_bench.run.progress import Reporter
+from sparc3_bench.run.responses import read_responses, responses_path
+
+Correct = Callable[..., Outcome]
+
+PROMPTS = [f"w{n} w{n + 3} w{n + 1} w{n + 7} w{2 * n + 1} w{n + 2}" for n in range(3, 27)]
+
+WHOLE = ["correction.json", "mask.safetensors", "model", "plot.svg", "report.md", "result.json"]
+
+BITS = {torch.float32: torch.int32, torch.float16: torch.int16, torch.bfloat16: torch.int16}
+
+CASES = [
+    ("llama", "neurons", "float32", "float32"),
+    ("opt", "neurons", "float16", "float32"),
+    ("gpt2", "heads", "bfloat16", "float32"),
+    ("llama", "weights", "float32", "bfloat16"),
+]
+"""Architecture, what is removed, the format on disk and the format that the model runs in."""
+
+COUNTS = {"neurons": 8, "heads": 2, "weights": 300}
+
+
+class Made(NamedTuple):
+    """A correction: the folder of the model, that of the correction, what the command said."""
+
+    original: Path
+    out: Path
+    done: Outcome
+
+    @property
+    def result(self) -> Result:
+        return read_result(self.out / "result.json")
+
+    @property
+    def report(self) -> str:
+        return (self.out / "report.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("correct")
+    (folder / "prompts.txt").write_text("\n".join(PROMPTS))
+    for architecture, _, stored, _ in CASES:
+        target = folder / f"{architecture}-{stored}"
+        if not target.exists():
+            make_model(architecture, getattr(torch, stored)).save_pretrained(target)
+            make_tokenizer().save_pretrained(target)
+    save_model("llama", folder / "llama")
+    return folder
+
+
+@pytest.fixture
+def correct(capsys, folder) -> Correct:
+    """Return a function that does `sparc3 correct` in this process."""
+
+    def do(out: Path, *arguments: object, model: str = "llama") -> Outcome:
+        given = ("--model", folder / model, "--out", out, "--cache", folder / "cache")
+        rest = arguments if "--dtype" in arguments else (*arguments, "--dtype", "float32")
+        return sparc3(capsys, "correct", *given, *rest)
+
+    return do
+
+
+@pytest.fixture(scope="module")
+def made(folder) -> Made:
+    """The command of the documents, once."""
+    out, said, told = folder / "out", io.StringIO(), io.StringIO()
+    given = ("--model", folder / "llama", "--out", out, "--cache", folder / "cache")
+    asked = ("--judge", "low", "--neurons", 8, "--undesired", folder / "prompts.txt")
+    with installed(), contextlib.redirect_stdout(said), contextlib.redirect_stderr(told):
+        code = call(
+            *("correct", *given, *asked, "--scorer", "gradient", "--dtype", "float32"),
+            *("--results", folder / "results"),
+        )
+    return Made(folder / "llama", out, Outcome(code, said.getvalue(), told.getvalue()))
+
+
+def bits(values: torch.Tensor) -> torch.Tensor:
+    return values.view(BITS[values.dtype])
+
+
+def greedy(model) -> torch.Tensor:
+    ids = make_tokenizer()(PROMPTS[:4], return_tensors="pt")
+    return model.generate(**ids, do_sample=False, max_new_tokens=6, pad_token_id=2)
+
+
+def logits(model) -> torch.Tensor:
+    with torch.no_grad():
+        return model(make_tokenizer()(PROMPTS, return_tensors="pt").input_ids).logits
+
+
+@pytest.mark.parametrize(("architecture", "units", "stored", "run_in"), CASES)
+def test_what_is_saved_is_the_model_that_was_measured(
+    folder, correct, monkeypatch, tmp_path, architecture, units, stored, run_in
+):
+    monkeypatch.setattr(rebuild, "default_host", host)
+    name, out, count = f"{architecture}-{stored}", tmp_path / "out", COUNTS[units]
+    asked = (f"--{units}", count, "--dtype", run_in, "--scorer", "gradient", "--judge", "even")
+    done = correct(out, *asked, "--controls", 0, model=name)
+    assert done.code == 0, done.err
+
+    # What plain transformers make of it is what was measured, to the last bit.
+    result = read_result(out / "result.json")
+    ours = rebuilt(result, "it", [folder], folder / "cache", Reporter())
+    keep = ours.circuit(count).keep
+    theirs = AutoModelForCausalLM.from_pretrained(out / "model", dtype=run_in).eval()
+    dense = logits(ours.view.model)
+    with ours.view.masked(keep):
+        assert torch.equal(bits(logits(theirs)), bits(logits(ours.view.model)))
+        assert torch.equal(greedy(theirs), greedy(ours.view.model))
+    assert not torch.equal(bits(logits(theirs)), bits(dense))
+    assert AutoTokenizer.from_pretrained(out / "model")(PROMPTS[0]).input_ids[0] == 3
+
+    # On disk every weight that stays has the bits and the format that it had.
+    masks = load_file(out / "mask.safetensors")
+    before = load_file(folder / name / "model.safetensors")
+    after = load_file(out / "model" / "model.safetensors")
+    assert before.keys() == after.keys()
+    for parameter, values in before.items():
+        expected = values.clone()
+        if parameter in masks:
+            expected[~masks[parameter]] = 0
+        assert after[parameter].dtype == values.dtype == getattr(torch, stored)
+        assert torch.equal(bits(after[parameter]), bits(expected)), parameter
+    assert masks.keys() <= before.keys()
+    of_view = parameter_masks(ours.view, keep)
+    assert masks.keys() == of_view.keys()
+    assert all(torch.equal(mask, of_view[parameter]) for parameter, mask in masks.items())
+    amount = result.points[1].amount
+    assert amount.units_removed == count
+    gone = sum(int((~mask).sum()) for mask in masks.values())
+    assert gone == amount.weights_removed + keep.removed_biases > 0
+    assert str(AutoModelForCausalLM.from_pretrained(out / "model").dtype) == f"torch.{stored}"
+    assert f"stored in {stored}, like the original" in (out / "report.md").read_text()
+
+
+def test_the_folder_has_everything_and_says_what_it_is(made):
+    assert made.done.code == 0, made.done.err
+    assert sorted(path.name for path in made.out.iterdir()) == WHOLE
+    about = json.loads((made.out / "correction.json").read_text())
+    there = {p.relative_to(made.out).as_posix() for p in made.out.rglob("*") if p.is_file()}
+    assert there - {"correction.json"} == set(about["files"])
+    for name, digest in about["files"].items():
+        assert file_digest(made.out / name) == digest
+    assert about["format"] == "sparc3-correction"
+    assert about["key"] == made.result.key
+    assert about["amount"] == made.result.points[1].amount.model_dump()
+    assert about["removed"] == {str(layer): which for layer, which in lost(made.out).items()}
+    assert sum(map(len, about["removed"].values())) == 8
+    assert made.done.out.startswith(f"{made.out}: 8 neurons removed. Change of what is unwanted")
+
+
+def lost(out: Path) -> dict[int, list[int]]:
+    """Return the columns that go from every matrix that reads neurons, by layer."""
+    found = {}
+    for name, mask in load_file(out / "mask.safetensors").items():
+        if layer := re.fullmatch(r"model\.layers\.(\d+)\.mlp\.down_proj\.weight", name):
+            found[int(layer[1])] = (~mask).all(0).nonzero().flatten().tolist()
+            assert (~mask).any(0).nonzero().flatten().tolist() == found[int(layer[1])]
+    return dict(sorted(found.items()))
+
+
+def test_it_is_the_result_of_a_run(folder, made, tmp_path):
+    written = len(DIARY.written)
+    options = ("--task-option", f"prompts={folder / 'prompts.txt'}")
+    result = read_result(run(folder, tmp_path / "results", *options, judge="low", controls=5))
+    assert len(DIARY.written) == written
+    same = made.result.model_copy(update={"created": result.created, "environment": None})
+    assert same == result.model_copy(update={"environment": None})
+    assert result.found.versus is not None
+
+
+def cells(report: str, title: str) -> list[list[str]]:
+    """Return the rows of the first table below a heading, with the head."""
+    lines = report.split(f"\n## {title}\n")[1].split("\n## ")[0].splitlines()
+    table = [line for line in lines if line.startswith("|")]
+    return [re.split(r"(?<!\\) \| ", row.strip("| ")) for row in (table[0], *table[2:])]
+
+
+def numbers(cell: str) -> list[float]:
+    text = cell.replace("−", "-").replace(",", "").replace("*", "")
+    return [float(number) for number in re.findall(r"-?[\d.]*\d", text)]
+
+
+def test_the_report_has_every_metric_before_and_after(made):
+    result = made.result
+    head, *rows = cells(made.report, "Before and after")
+    assert head[-3:] == ["before", "after", "random neurons (5 draws)"]
+    assert len(rows) == len(result.metrics)
+    for metric, row in zip(result.metrics, rows, strict=True):
+        assert row[0].replace("\\|", "|").startswith(metric.title)
+        assert row[1] == metric.direction
+        for cell, point in ((row[2], result.points[0]), (row[3], result.found.point)):
+            low, high = point.intervals[metric.name]
+            told = numbers(cell)
+            assert len(told) == (1 if low == high else 3)
+            expected = (point.metrics[metric.name], low, high)
+            for one, other in zip(told, expected, strict=False):
+                assert one == pytest.approx(other, abs=0.03 * (high - low) + 1e-9)
+        drawn = result.found.point.control.get(metric.name)
+        if drawn is None:
+            assert (metric.name, row[4]) == ("drift", "–")
+        else:
+            expected = [sum(drawn) / len(drawn), min(drawn), max(drawn)]
+            assert numbers(row[4]) == pytest.approx(expected, rel=6e-3, abs=1e-9)
+    versus = result.found.versus
+    (line,) = [line for line in made.report.splitlines() if ", this minus random, " in line]
+    told = numbers(line.partition("prompts: ")[2])
+    assert told[:3] == pytest.approx([versus.difference, versus.low, versus.high], abs=0.01)
+    assert told[3] == pytest.approx(versus.p_value, rel=0.05)
+
+
+def test_the_report_tells_what_was_removed_and_tried(made):
+    result, report = made.result, made.report
+    assert report.startswith("# llama without 8 neurons\n")
+    _, *rows = cells(report, "What was removed")
+    told = {int(layer): list(map(int, which.split(", "))) for layer, _, which in rows}
+    assert told == lost(made.out)
+    assert all(int(count) == len(which.split(", ")) for _, count, which in rows)
+    _, *rows = cells(report, "What was tried")
+    tried = [one for one in result.tried if one.requested > 0]
+    assert len(rows) == len(tried) == 2
+    for row, one in zip(rows, tried, strict=True):
+        chosen = one.candidate == result.candidate
+        cell = "**{}**" if chosen else "{}"
+        assert row[:2] == [cell.format(one.candidate), cell.format("8")]
+        expected = [one.metrics["unwanted_change"], one.metrics["loss_increase"]]
+        assert [numbers(text)[0] for text in row[2:4]] == pytest.approx(expected, rel=1e-2)
+        assert row[4] == cell.format("yes")
+
+
+def test_the_report_names_the_judge_and_leaves_all_texts_out(made, folder):
+    judge = made.result.spec.judge
+    assert f"digest `{judge.weights_digest}`" in made.report
+    assert "judge Low (`low`, writers 1) with bar = 48" in made.report
+    assert "Neither the prompts nor what the models wrote are in this folder" in made.report
+    (path,) = (folder / "results").rglob("*.json")
+    written = read_responses(path, made.result.responses)
+    texts = {text for one in written.points for some in one.texts["responses"] for text in some}
+    assert len(texts) > 8
+    content = [p.read_bytes() for p in made.out.rglob("*") if p.is_file()]
+    for text in (*texts, *PROMPTS):
+        assert not any(text.encode() in one for one in content)
+
+
+def test_the_warnings_of_the_run_are_in_the_report(correct, tmp_path, monkeypatch):
+    def remarks(self, metrics):
+        return (f"The dense model is at {metrics['unwanted']:g}.",)
+
+    monkeypatch.setattr("integration.writers.PreparedWriting.remarks", remarks)
+    done = correct(tmp_path / "out", "--neurons", 4, "--judge", "low", "--scorer", "gradient")
+    assert done.code == 0, done.err
+    (warning,) = read_result(tmp_path / "out/result.json").warnings
+    assert f"- {warning}\n" in (tmp_path / "out/report.md").read_text()
+    assert f"warning: {warning}" in done.err
+
+
+def test_the_plot_is_a_drawing_of_its_own(made):
+    root = ElementTree.parse(made.out / "plot.svg").getroot()
+    space = "{http://www.w3.org/2000/svg}"
+    assert root.tag == f"{space}svg"
+    (title,) = [one.text for one in root.iter(f"{space}title")]
+    assert title.startswith("Change of what is unwanted over ")
+    words = {text.text for text in root.iter(f"{space}text")}
+    assert {"Gradient", "8", "0", "Matched random (5)"} <= words
+    kinds = [path.get("class") for path in root.iter(f"{space}path")]
+    assert (kinds.count("marker"), kinds.count("line"), kinds.count("median")) == (2, 1, 2)
+    style = root.find(f"{space}style").text
+    assert {f".{kind}" for kind in kinds if kind} <= set(re.findall(r"\.[a-z]+", style))
+
+
+def test_the_result_can_be_kept_and_judged_again(folder, made, capsys, tmp_path):
+    (path,) = (folder / "results").rglob("*.json")
+    assert path.read_text() == (made.out / "result.json").read_text()
+    arguments = ("--judge", "even", "--results", tmp_path, "--cache", folder / "cache")
+    assert sparc3(capsys, "rejudge", path, *arguments).code == 0
+    assert "is not there; responses are kept where" in sentence(
+        sparc3(capsys, "rejudge", made.out / "result.json", *arguments)
+    )
+    assert not responses_path(made.out / "result.json").exists()
+
+
+def test_it_goes_on_where_it_was_interrupted(folder, correct, tmp_path, monkeypatch):
+    out, asked = tmp_path / "out", ("--neurons", 6, "--judge", "low", "--scorer", "gradient")
+    asked = (*asked, "--controls", 1, "--cache", tmp_path / "cache")
+    monkeypatch.setattr(DIARY, "stop_at", len(DIARY.written) + 5)
+    done = correct(out, *asked)
+    assert done.code == 130
+    assert "the same command goes on from there" in done.err
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
+    monkeypatch.setattr(DIARY, "stop_at", None)
+    before = len(DIARY.written)
+    assert correct(out, *asked).code == 0
+    # Both rankings and the dense model on one part; test, control and its dense model, paired.
+    assert len(DIARY.written) - before == 3 + 2 + 2 + 1 - 5
+    (out / "report.md").write_text("changed")
+    before = len(DIARY.written)
+    assert correct(out, *asked).code == 0
+    assert len(DIARY.written) == before
+    assert (out / "report.md").read_text().startswith("# llama without 6 neurons")
+
+
+def test_without_a_number_the_best_of_those_of_the_task_is_taken(correct, tmp_path):
+    out = tmp_path / "out"
+    done = correct(out, "--judge", "low", "--scorer", "gradient", "--controls", 0)
+    assert done.code == 0, done.err
+    result = read_result(out / "result.json")
+    assert result.spec.amounts == (0, 4, 12)
+    assert result.spec.unit == "neuron"
+    chosen = result.found.point.amount.requested
+    assert chosen > 0
+    assert sum(map(len, lost(out).values())) == chosen
+    _, *rows = cells((out / "report.md").read_text(), "What was tried")
+    assert len(rows) == 4
+    assert [row[1] for row in rows if "*" in row[0]] == [f"**{chosen:g}**"]
+
+
+def test_fractions_of_weights_are_told_by_layer_and_role(correct, tmp_path):
+    out = tmp_path / "out"
+    done = correct(out, "--judge", "low", "--unit", "weight", "--scorer", "gradient")
+    assert done.code == 0, done.err
+    result = read_result(out / "result.json")
+    assert result.spec.amounts == (0, 0.5)
+    _, *rows = cells((out / "report.md").read_text(), "What was removed")
+    told = sum(int(cell.replace(",", "")) for row in rows for cell in row[1:])
+    assert told == result.points[1].amount.weights_removed
+    assert len(rows) == 3
+
+
+NOTHING_PASSES = ("--task-option", "most=-100", "--judge", "low", "--scorer", "gradient")
+
+
+def test_a_number_that_was_given_is_removed_though_nothing_is_better(correct, tmp_path):
+    out = tmp_path / "out"
+    done = correct(out, "--neurons", 8, *NOTHING_PASSES, "--controls", 2)
+    assert done.code == 0, done.err
+    result = read_result(out / "result.json")
+    assert result.found.point.amount.requested == 0
+    assert sum(map(len, lost(out).values())) == 8
+    assert "warning: On the selection prompts this was not better, within the limits" in done.err
+    report = (out / "report.md").read_text()
+    assert "**On the selection prompts this was not better, within the limits," in report
+    assert "minus random" not in report
+    _, *rows = cells(report, "Before and after")
+    after = {row[0]: numbers(row[3])[0] for row in rows}
+    assert after["Unwanted"] == pytest.approx(result.points[1].metrics["unwanted"], abs=0.01)
+    assert json.loads((out / "correction.json").read_text())["is_choice"] is False
+
+
+def test_without_a_number_there_is_no_model_where_nothing_is_better(correct, tmp_path):
+    out = tmp_path / "out"
+    done = correct(out, *NOTHING_PASSES, "--controls", 0)
+    assert (done.code, done.out) == (1, "")
+    assert "Nothing that was tried was better within the limits than the model as it" in done.err
+    files = {path.name for path in out.iterdir()}
+    assert files == set(WHOLE) - {"mask.safetensors", "model"}
+    report = (out / "report.md").read_text()
+    assert "so there is no corrected model" in report
+    assert "from_pretrained" not in report
+    assert len(cells(report, "What was tried")) == 5
+
+
+def test_what_came_into_the_folder_in_the_meantime_is_not_lost(correct, tmp_path, monkeypatch):
+    def remarks(self, metrics):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out/mine.txt").touch()
+        return ()
+
+    monkeypatch.setattr("integration.writers.PreparedWriting.remarks", remarks)
+    done = correct(tmp_path / "out", "--neurons", 4, "--judge", "low", "--scorer", "gradient")
+    assert done.code == 2
+    assert "holds other things than a correction" in done.err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
+
+
+def test_a_run_that_fails_leaves_no_folder(correct, tmp_path):
+    done = correct(tmp_path / "out", "--neurons", 8, "--judge", "wild")
+    assert (done.code, done.out) == (1, "")
+    assert "failed: Sparc3Error: Judge 'wild' returned the score 2; it must be" in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scorer_that_changes_its_mind_is_refused(correct, tmp_path):
+    done = correct(tmp_path / "out", "--neurons", 40, "--judge", "low", "--scorer", "flaky")
+    assert done.code == 2
+    assert "Scorer 'flaky' gave other scores when asked again" in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--neurons", 8, "--heads", 2), "`--neurons` and `--heads` both say what is removed;"),
+        (("--weights", 8, "--unit", "head"), "`--weights` and `--unit` both say what is removed;"),
+        (("--unit", "layer"), "Unknown unit 'layer'."),
+        (("--neurons", 145), "145 units of 'neuron' cannot be removed: the scope has 144."),
+        (("--undesired", "no.txt"), "The prompts no.txt cannot be read; give a file."),
+        (
+            ("--undesired", "a", "--task-option", "prompts=b"),
+            "`--undesired` and `--task-option prompts=…` both name the prompts; give one of them.",
+        ),
+        (("--task", "writting"), "Unknown task 'writting'. Did you mean 'writing'?"),
+        (
+            ("--task", "aimless", "--undesired", "a"),
+            "Task 'aimless' does not say which of its options takes prompts; leave `--undesired`",
+        ),
+        (("--task", "aimless"), "Task 'aimless' does not say what a correction is to reach;"),
+        (("--judge", "lw"), "Unknown judge 'lw'."),
+        (("--scorer", "lrpp"), "Unknown scorer 'lrpp'. Did you mean 'lrp'?"),
+        (("--cache", "{file}"), "The folder {file} cannot be made: {file} is a file."),
+        (("--results", "{file}/r"), "The folder {file}/r cannot be made: {file} is a file."),
+        (("--out", "{file}"), "The folder {file} cannot be made: {file} is a file."),
+        (
+            ("--out", "{full}"),
+            "The folder {full} is not empty and holds other things than a correction; choose",
+        ),
+    ],
+)
+def test_wrong_input_is_refused_in_a_sentence(correct, tmp_path, arguments, expected):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/correction.json").write_text('{"format": "sparc3-correction"}')
+    (tmp_path / "full/mine.txt").touch()
+    (tmp_path / "file").touch()
+    named = {"file": tmp_path / "file", "full": tmp_path / "full"}
+    before = sorted(tmp_path.rglob("*"))
+    judged = () if "--judge" in arguments or "aimless" in arguments else ("--judge", "low")
+    given = [str(argument).format(**named) for argument in arguments]
+    line = sentence(correct(tmp_path / "out", *judged, *given))
+    assert expected.format(**named) in line
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("tasks", "judged", "expected"),
+    [
+        ((Writing, Aimless), True, "writing"),
+        ((Writing, Aimless), False, "writing"),
+        ((Writing, Counting), True, "writing"),
+        (
+            (Writing, Counting),
+            False,
+            "2 installed tasks correct a model: counting, writing; choose one with `--task`.",
+        ),
+        ((Counting, Aimless), True, "No installed task can correct what a judge says of a model;"),
+        ((Aimless,), False, "No installed task can correct a model; install one, or name it with"),
+    ],
+)
+def test_the_task_is_found_where_only_one_fits(tasks, judged, expected):
+    if " " not in expected:
+        assert find_task(host(tasks), judged=judged) == expected
+        return
+    with pytest.raises(Sparc3Error) as refused:
+        find_task(host(tasks), judged=judged)
+    assert str(refused.value).startswith(expected)
+
+
+def test_the_format_on_disk_is_that_of_the_files_transformers_reads(tmp_path):
+    values = {"a": torch.zeros(2, dtype=torch.float16), "n": torch.zeros(2, dtype=torch.int64)}
+    (tmp_path / "training_args.bin").write_bytes(b"no tensors")
+    assert _stored(tmp_path) == set()
+    torch.save({"a": torch.zeros(2, dtype=torch.bfloat16)}, tmp_path / "pytorch_model.bin")
+    assert _stored(tmp_path) == {torch.bfloat16}
+    save_file(values, tmp_path / "model-00001-of-00002.safetensors")
+    assert _stored(tmp_path) == {torch.float16}
+    save_file({"b": torch.zeros(2)}, tmp_path / "model-00002-of-00002.safetensors")
+    assert _stored(tmp_path) == {torch.float16, torch.float32}
+
+
+def test_help_describes_every_option(correct, capsys):
+    told = sparc3(capsys, "correct", "--help").out
+    rows = re.findall(r"^  --\S+(?: <[^>]*(?:\[str\])?>)?(.*)$", told, re.M)
+    assert len(rows) > 20
+    assert all(row.strip() for row in rows), told

@@ -1,0 +1,269 @@
+"""Options of corrections: what they change, what they leave, and one sentence for what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from integration.correcting import BY_SAMPLE, made, made_up, options, run, save_prompts
+from sparc3_tasks.correction.looping import RepetitionCorrection
+from sparc3_tasks.correction.toxicity import ToxicityCorrection
+
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.record.result import Result
+from sparc3_bench.run.options import build
+from sparc3_bench.run.plan import Plan
+from sparc3_bench.run.progress import Reporter
+from sparc3_bench.run.runner import Session
+
+TOXICITY, REPETITION = "toxicity-correction", "repetition-correction"
+CLASSES = {TOXICITY: ToxicityCorrection, REPETITION: RepetitionCorrection}
+BOTH = pytest.mark.parametrize("task", CLASSES)
+ONE = {"contrast": "difference"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    with made_up(tmp_path_factory.mktemp("correction")) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def kept(folder) -> Path:
+    """Return a cache that the tests below share."""
+    return folder / "cache"
+
+
+def whole(result: Result) -> Result:
+    assert (result.status, result.error) == ("ok", None)
+    return result
+
+
+def refused(task: str, changes: dict[str, Any], folder: Path) -> str:
+    with pytest.raises(Sparc3Error) as caught:
+        made(folder, task, task_options=changes)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"contrast": "diference"},
+            "`contrast` must be one of auto, difference, unit-mass, t-statistic, set-difference, "
+            "general, undesired, got 'diference'.",
+        ),
+        ({"threshold": 0}, "`threshold` must be above 0 and at most 1, got 0."),
+        ({"threshold": 1.1}, "`threshold` must be above 0 and at most 1, got 1.1."),
+        ({"threshold": "nan"}, "`threshold` must be above 0 and at most 1, got nan."),
+        ({"low_part": 0}, "`low_part` must be above 0 and at most 1, got 0."),
+        (
+            {"control_count": 10},
+            "`control_count` is 10, more than the 9 test prompts it is taken from.",
+        ),
+        (
+            {"samples": 2, "greedy": "true"},
+            "Greedy continuations of one prompt are all the same, and 2 samples are asked for; ask "
+            "for one, or set `greedy` to false.",
+        ),
+        ({"general": "all"}, "'matched', 'windows' or 'both', got 'all'."),
+        ({"normalise": "l1"}, "'none', 'tokens' or 'mass', got 'l1'."),
+        ({"test_count": 0}, "`test_count` must be at least 1, got 0."),
+        ({"last_words": -1}, "`last_words` must be at least 0, got -1."),
+        ({"generation_seed": -1}, "`generation_seed` must be at least 0, got -1."),
+        ({"held_out_length": 1}, "`held_out_length` must be at least 2, got 1."),
+        ({"general_length": 1}, "`general_length` must be at least 2, got 1."),
+        ({"new_tokens": "many"}, "got 'many'."),
+        ({"top_p": 0}, "`top_p` must be above 0 and at most 1, got 0.0."),
+        ({"temperature": "nan"}, "`temperature` must be above 0, got nan."),
+        *(
+            (
+                {name: value},
+                f"`{name}` must be a number from 0 on, got {value}; give a large one for no limit.",
+            )
+            for name in ("most_perplexity", "most_distinct")
+            for value in ("inf", "nan", "-1")
+        ),
+        ({"reference_count": 30}, "prompts.jsonl has 40 different prompts and 45 are needed"),
+        ({"neutral_count": 6}, "neutral.jsonl has 5 different prompts and 6 are needed"),
+        ({"held_out_windows": 50}, "which make 20 windows of 10; 50 are needed."),
+        ({"last_words": 11}, "LAMBADA has 10 passages; 11 cannot be taken."),
+        ({"prompts": "nowhere.jsonl"}, "The prompts 'nowhere.jsonl' are not one of"),
+        ({"prompt": "x"}, "Unknown option of task"),
+    ],
+    ids=str,
+)
+def test_wrong_option_is_refused_in_one_sentence_before_anything_is_run(
+    folder, task, changes, expected
+):
+    assert expected in refused(task, changes, folder)
+
+
+@BOTH
+def test_empty_file_of_prompts_is_refused(folder, task, tmp_path):
+    path = tmp_path / "empty.jsonl"
+    path.write_text("\n\n")
+    expected = "empty.jsonl is empty; give a JSON object with a text `prompt` a line."
+    assert refused(task, {"prompts": path}, folder) == expected
+    assert refused(task, {"neutral_prompts": path}, folder) == expected
+
+
+def test_defaults_are_those_of_the_card():
+    toxicity, repetition = ToxicityCorrection(), RepetitionCorrection()
+    assert (toxicity.prompts, toxicity.samples, toxicity.new_tokens) == (
+        *("realtoxicityprompts", 2, 20),
+    )
+    assert (toxicity.greedy, toxicity.top_p, toxicity.default_judge) == (False, 0.9, "tox-block")
+    assert (repetition.prompts, repetition.samples, repetition.new_tokens) == ("repetition", 1, 50)
+    assert (repetition.greedy, repetition.default_judge) == (True, None)
+    for task in (toxicity, repetition):
+        assert (task.threshold, task.contrast, task.low_part) == (0.5, "auto", 0.9)
+        assert (task.selection_count, task.test_count, task.control_count) == (64, 200, 64)
+        assert task.counts["neuron"][0] == 0
+        assert (task.general, task.normalise) == ("matched", "none")
+    assert toxicity.choice.limits == {"perplexity_increase": 0.1, "distinct_2_loss": 0.1}
+    assert repetition.choice.limits == {"perplexity_increase": 0.1}
+    assert (toxicity.choice.metric, repetition.choice.metric) == (
+        *("toxicity_change", "uniqueness_change"),
+    )
+
+
+@BOTH
+def test_files_are_recorded_by_name_and_what_steers_is_known(folder, task):
+    cls = CLASSES[task]
+    built = build("task", cls, options(folder))
+    named = {"prompts", "neutral_prompts", "general_text", "held_out_text"}
+    assert {name: built.options()[name] for name in named} == {
+        "prompts": "prompts.jsonl",
+        "neutral_prompts": "neutral.jsonl",
+        "general_text": "general.txt",
+        "held_out_text": "held-out.txt",
+    }
+    assert cls.steering < set(built.options())
+    spec = made(folder, task).cells[0].spec.model_dump_json()
+    assert str(folder) not in spec
+
+
+@BOTH
+def test_prompts_without_undesired_responses_are_refused_with_how_close_they_come(
+    folder, kept, task
+):
+    changes = {"threshold": 1.0, "undesired_least": 16, **ONE}
+    _, result = run(made(folder, task, task_options=changes), kept)
+    assert result.status == "failed"
+    assert result.error.startswith("Sparc3Error: Of 16 attribution prompts ")
+    assert "that reaches the `threshold` of 1, at least 16 are needed" in result.error
+
+
+def test_prompt_that_is_too_long_for_the_model_fails_in_one_sentence(folder, kept):
+    _, result = run(made(folder, REPETITION, task_options={"new_tokens": 60}), kept)
+    assert result.error.startswith("Sparc3Error: Prompt ")
+    assert "is more than the 64 this model takes" in result.error
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"contrast": "t-statistic"}, "Contrast 't-statistic' needs the standard error"),
+        ({"normalise": "mass"}, "Normalisation 'mass' needs what each sample contributes"),
+    ],
+)
+def test_what_the_scorer_did_not_keep_is_refused(folder, kept, changes, expected):
+    plan = made(folder, REPETITION, task_options=changes, scorer_options={})
+    _, result = run(plan, kept)
+    assert result.error.startswith(f"Sparc3Error: {expected}")
+    plan = made(folder, REPETITION, task_options=changes, scorer_options=BY_SAMPLE)
+    whole(run(plan, kept)[1])
+
+
+def test_auto_leaves_out_what_the_scorer_did_not_keep(folder, kept):
+    result = whole(run(made(folder, REPETITION, scorer_options={}), kept)[1])
+    names = list(dict.fromkeys(one.candidate for one in result.tried))
+    assert names == ["difference", "unit-mass", "set-difference"]
+
+
+@BOTH
+def test_without_last_words_there_is_no_share_of_them(folder, kept, task):
+    _, result = run(made(folder, task, task_options={"last_words": 0, **ONE}), kept)
+    whole(result)
+    declared = [metric.name for metric in CLASSES[task].metrics if metric.name != "last_word"]
+    assert [metric.name for metric in result.metrics] == declared
+    assert all(sorted(point.metrics) == sorted(declared) for point in result.points)
+    assert "last-word" not in {data.purpose for data in result.spec.datasets}
+
+
+def rankings(plan: Plan, cache: Path) -> dict[str, dict[str, torch.Tensor]]:
+    session = Session(plan, cache, Reporter())
+    scores, _ = session.scores(plan.cells[0], "scores")
+    return dict(session.candidates(plan.cells[0], scores))
+
+
+@BOTH
+@pytest.mark.parametrize("changes", [{"undesired_count": 4}, {"normalise": "tokens"}, {"seed": 1}])
+def test_scores_of_other_references_are_never_taken_for_ones_own(
+    folder, kept, task, changes, tmp_path
+):
+    seed = {"seed": changes["seed"]} if "seed" in changes else {}
+    steering = {} if seed else changes
+    least = {"undesired_least": 1, **ONE}
+    first = made(folder, task, task_options=least)
+    other = made(folder, task, task_options={**least, **steering}, **seed)
+    one, two, alone = rankings(first, kept), rankings(other, kept), rankings(other, tmp_path)
+    for block, values in two["difference"].items():
+        assert torch.equal(values, alone["difference"][block])
+        assert not torch.equal(values, one["difference"][block])
+
+
+def test_general_text_is_attributed_as_asked(folder, kept):
+    found = {}
+    for general in ("matched", "windows", "both"):
+        plan = made(folder, REPETITION, task_options={"general": general})
+        session = Session(plan, kept, Reporter())
+        found[general] = session.references(plan.cells[0])["general"]
+    sizes = {general: [len(sample) for sample in one.samples] for general, one in found.items()}
+    assert sizes["windows"] == [12] * 3
+    assert sizes["both"] == sizes["matched"] + sizes["windows"]
+    undesired = Session(plan, kept, Reporter()).references(plan.cells[0])["undesired"]
+    assert sizes["matched"] == [len(sample) for sample in undesired.samples]
+    assert found["matched"].starts == undesired.starts
+
+
+@pytest.mark.parametrize("scorer", ["magnitude", "random"])
+@pytest.mark.parametrize("ablation", ["zero", "mean"])
+def test_scorer_that_looks_at_no_text_has_one_ranking_its_own(folder, tmp_path, scorer, ablation):
+    plan = made(folder, REPETITION, scorer, ablation=ablation)
+    result = whole(run(plan, tmp_path)[1])
+    assert result.candidate == ""
+    assert {one.candidate for one in result.tried} == {""}
+    session = Session(plan, tmp_path, Reporter())
+    (ranking,) = session.candidates(plan.cells[0], session.scores(plan.cells[0], "x")[0]).values()
+    weights = session.view.weights()
+    scores = plan.cells[0].scorer.score(
+        session.view, session.ready(session.references(plan.cells[0])[""], plan.cells[0], print)
+    )
+    of_block = [scores[name] for name in weights if ".1.mlp." in name and "down" not in name]
+    torch.testing.assert_close(ranking["1"], sum(values.sum(1) for values in of_block))
+    # The model is met for its mean inputs alone.
+    assert (tmp_path / "meetings").exists() is (ablation == "mean")
+
+
+def test_prompts_of_one_line_each_may_hold_anything_that_json_does(folder, tmp_path, kept):
+    rows = [{"prompt": f"w{3 + n}\nw4 \u2028 w5"} for n in range(31)]
+    path = tmp_path / "lines.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    plan = made(folder, REPETITION, task_options={"prompts": path})
+    assert {len(ids) for ids in plan.cells[0].prepared.ids["test"]} == {3}
+
+
+def test_other_prompts_under_the_same_name_are_told_apart(folder, tmp_path):
+    keys = []
+    for index in (0, 1):
+        (tmp_path / str(index)).mkdir()
+        path = save_prompts(tmp_path / str(index) / "prompts.jsonl", 40, 7 + index)
+        keys.append(made(folder, REPETITION, task_options={"prompts": path}).cells[0].spec.key)
+    assert keys[0] != keys[1]
