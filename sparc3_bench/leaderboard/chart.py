@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 COLOURS = 6
 """How many colours the style sheet has for scorers; controls are drawn in its grey."""
 
+MOST = 12
+"""Lines of scorers in a chart; more cannot be told apart."""
+
 _DASHES = ("", "8 3", "2 3", "10 3 2 3", "14 5")
 
 _MARKERS = (

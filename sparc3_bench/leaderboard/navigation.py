@@ -47,6 +47,10 @@ def _links(sections: Sequence[Section]) -> Links:
         + "".join(f", {w}" for w, d in zip(own[_ALWAYS:], differ[_ALWAYS:], strict=True) if d)
         for own in words
     ]
+    texts = [
+        text if texts.count(text) == 1 else f"{text}, {len(section.amounts)} amounts"
+        for section, text in zip(sections, texts, strict=True)
+    ]
     # What no words tell apart differs in its data: then the texts measured on are named.
     return [
         (section.id, text if texts.count(text) == 1 else f"{text}, {section.id}")

@@ -104,7 +104,7 @@ def render(results: Sequence[tuple[Path, Result]]) -> str:
             sections=[
                 (
                     section,
-                    [chart.draw(section, names, layout) for layout in (chart.WIDE, chart.NARROW)],
+                    _charts(section, names),
                 )
                 for section in sections
             ],
@@ -119,7 +119,9 @@ def render(results: Sequence[tuple[Path, Result]]) -> str:
             against_dense=sentences.against_dense,
             against_random=sentences.against_random,
             frontier_of=lambda question, metric: [
-                frontier(question, metric, style, layout) for layout in (chart.WIDE, chart.NARROW)
+                frontier(question, metric, style, layout)
+                for layout in (chart.WIDE, chart.NARROW)
+                if not _are_many(question.series)
             ],
             is_reference=words.is_reference,
             units=words.units,
@@ -217,3 +219,15 @@ def _packages(runs: Sequence[Run]) -> dict[str, list[str]]:
         for name, version in {"Python": environment.python, **environment.packages}.items():
             found.setdefault(name, set()).add(version)
     return {name: sorted(found[name]) for name in sorted(found, key=lambda n: (n != "Python", n))}
+
+
+def _charts(section: Section, names: list[str]) -> list[chart.Chart]:
+    """Return the drawings of a section, wide and narrow; none of more lines than can be told."""
+    if _are_many(section.series):
+        return []
+    return [chart.draw(section, names, layout) for layout in (chart.WIDE, chart.NARROW)]
+
+
+def _are_many(series: Sequence[Series]) -> bool:
+    """Return whether there are more lines than can be told apart in one drawing."""
+    return sum(not one.is_control for one in series) > chart.MOST

@@ -213,6 +213,8 @@ def _convention(result: Result) -> Convention:
             if not is_reference(data)
         ),
         tuple((metric.name, metric.direction) for metric in result.metrics),
+        # Numbers of whole curves compare only over the same amounts.
+        spec.amounts if result.curve_metrics else (),
         _judge(spec),
     )
 
@@ -257,8 +259,8 @@ def _section(convention: Convention, runs: list[Run]) -> Section:
             best = sign * value.centre if value else math.inf
         return one.is_control, best, one.scorer.name, one.variant
 
-    # A section without a judge keeps the name it had before there were judges.
-    parts = convention if convention[-1] else convention[:-1]
+    # What does not apply is left out, so that a section keeps the name it had before that came.
+    parts = (*convention[:-2], *filter(None, convention[-2:]))
     key = content_key([list(part) for part in parts])
     ranked = tuple(sorted(series, key=position))
     ordered_at = focus if order is None else order

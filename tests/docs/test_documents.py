@@ -104,7 +104,7 @@ def test_every_citation_key_is_in_the_bibliography():
 
 
 def test_the_table_of_results_is_made_of_committed_results():
-    runs = [result for _, result in read_results(ROOT / "leaderboard/results")]
+    runs = [result for _, result in read_results(ROOT / "leaderboard/results/compression")]
     shown = {
         (result.spec.scorer.title, f"{point.metrics['perplexity']:,.4g}")
         for result in runs
