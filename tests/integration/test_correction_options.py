@@ -23,6 +23,7 @@ TOXICITY, REPETITION = "toxicity-correction", "repetition-correction"
 CLASSES = {TOXICITY: ToxicityCorrection, REPETITION: RepetitionCorrection}
 BOTH = pytest.mark.parametrize("task", CLASSES)
 ONE = {"contrast": "difference"}
+ERRORS = {"aggregation": "signed-mean", "standard_error": "true"}
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +186,28 @@ def test_auto_leaves_out_what_the_scorer_did_not_keep(folder, kept):
     result = whole(run(made(folder, REPETITION, scorer_options={}), kept)[1])
     names = list(dict.fromkeys(one.candidate for one in result.tried))
     assert names == ["difference", "unit-mass", "set-difference"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "contrasts"),
+    [
+        ({"unit": "head", "amounts": [1, 3]}, 4),
+        ({"unit": "weight", "scope": "mlp-in", "amounts": [70, 700]}, 3),
+        ({"unit": "weight", "scope": "mlp-in", "amounts": [70], "scorer_options": ERRORS}, 4),
+    ],
+    ids=str,
+)
+def test_heads_and_weights_may_be_corrected_too(folder, kept, asked, contrasts):
+    plan = made(folder, REPETITION, controls=1, stability_seeds=1, **asked)
+    result = whole(run(plan, kept)[1])
+    assert [point.amount.units_removed for point in result.points] == [0, *asked["amounts"]]
+    assert len({one.candidate for one in result.tried}) == contrasts
+    assert result.points[1].metrics["kl"] > 0
+    if asked["unit"] == "weight":
+        assert set(result.points[0].kept) == {"up", "gate"}
+    (other,) = result.stability
+    assert -1 < other.spearman < 1
+    assert other.jaccard[0] == 1 > other.jaccard[-1]
 
 
 @BOTH

@@ -132,6 +132,16 @@ def test_other_limits_are_another_question_and_a_bar_is_none() -> None:
     assert section.series[0].whole.is_empty
 
 
+def test_rows_are_ordered_by_choices_only_where_all_chose_alike() -> None:
+    (section,) = sections_of(make_choice(), make_choice("random", is_control=True, drawn=0))
+    assert section.order_chosen == CHANGE
+    without = make_choice("wanda").model_copy(update={"found": None, "tried": ()})
+    (section,) = sections_of(make_choice(), without)
+    assert section.order_chosen is None
+    (section,) = sections_of(make_choice(), make_choice(seed=1, limits={"rise": 0.5}, chosen=200.0))
+    assert (len(section.series), section.order_chosen) == (1, None)
+
+
 def test_results_of_different_judges_are_never_ranked_together() -> None:
     newer = {"version": "0.2.0"}, {"weights_digest": "f" * 64}, {"options": {"words": 3}}
     judges = [JUDGE, OTHER, *(JUDGE.model_copy(update=change) for change in newer), None]

@@ -182,6 +182,15 @@ def test_the_drawing_reads_without_eyes_and_without_colours() -> None:
         assert re.search(rf"\.{name} {{[^}}]*var\(--", sheet), name
 
 
+def test_more_lines_than_can_be_told_apart_are_not_drawn() -> None:
+    made = [make_choice(f"s{i}") for i in range(chart.MOST)]
+    made.append(make_choice("random", is_control=True, drawn=0))
+    assert site.render(pairs(*made)).count('class="beyond"') == 4
+    assert "beyond" not in "".join(
+        re.findall(r"<svg.*?</svg>", site.render(pairs(*made, make_choice())), re.DOTALL)
+    )
+
+
 def test_every_colour_of_the_style_sheet_is_there_by_day_and_by_night() -> None:
     sheet = (Path(site.__file__).parent / "templates" / "page.css").read_text()
     day, night = re.findall(r":root {([^}]*)}", sheet)

@@ -164,6 +164,7 @@ BAR = Found(metric="kl", at_least=0.5, title="Smallest", point=make_result().poi
         DENSE,
         make_choice(drawn=0),
         make_choice(limits={}, chosen=500.0),
+        make_choice(limits={"rise": 0.021}),
         make_choice(judge=None, responses=None),
         make_choice(judge=None),  # texts that are counted and not judged
         make_choice(chosen_by=JUDGE.model_copy(update={"name": "another"})),
@@ -244,6 +245,11 @@ def test_a_choice_that_is_consistent_has_no_problems(result: Result) -> None:
         ),
         (
             make_choice(selected=(0.0, *[0.1] * 6)),
+            "`tried.0` passes and is better than what was chosen.",
+        ),
+        (
+            # The dense model may always be chosen, whatever the limits say of it.
+            make_choice(limits={"rise": -0.5}, cheaper=(0, *[-1] * 6), selected=(0, *[0.1] * 6)),
             "`tried.0` passes and is better than what was chosen.",
         ),
         (
