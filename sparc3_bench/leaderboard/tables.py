@@ -35,6 +35,7 @@ Convention = tuple[
     tuple[str, str, str, str],
     tuple[tuple[str, int, int], ...],
     tuple[tuple[str, str], ...],
+    tuple[float, ...],
     tuple[str, ...],
 ]
 """What two runs must share before their numbers may be compared; sorts in reading order."""
