@@ -47,8 +47,11 @@ def _links(sections: Sequence[Section]) -> Links:
         + "".join(f", {w}" for w, d in zip(own[_ALWAYS:], differ[_ALWAYS:], strict=True) if d)
         for own in words
     ]
+    counts: dict[str, set[int]] = {}
+    for section, text in zip(sections, texts, strict=True):
+        counts.setdefault(text, set()).add(len(section.amounts))
     texts = [
-        text if texts.count(text) == 1 else f"{text}, {len(section.amounts)} amounts"
+        f"{text}, {len(section.amounts)} amounts" if len(counts[text]) > 1 else text
         for section, text in zip(sections, texts, strict=True)
     ]
     # What no words tell apart differs in its data: then the texts measured on are named.

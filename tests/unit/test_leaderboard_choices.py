@@ -198,7 +198,11 @@ def test_hostile_names_come_out_inert_whatever_the_order() -> None:
     made = []
     for seed in (0, 1):
         result = make_choice(
-            seed=seed, title=HOSTILE, candidate=HOSTILE, judge=judge, chosen_by=OTHER
+            title=HOSTILE,
+            candidate=HOSTILE,
+            judge=judge,
+            chosen_by=OTHER,
+            options={HOSTILE: seed},
         )
         assert result.found is not None
         found = result.found.model_copy(update={"title": HOSTILE})

@@ -136,6 +136,7 @@ def test_counts_over_several_orders_stand_on_a_logarithmic_axis_with_0_apart(
     assert [x for x, _ in line.path] == [x for x, _ in line.points[1:]]
     assert [x for x, _ in drawn.drawn[0].median] == [x for x, _ in line.path]
     assert (drawn.x_title, drawn.listed) == ("Neurons removed, log", False)
+    assert abs(line.label_y - line.path[-1][1]) < 10
     assert "Faithfulness over neurons removed</title>" in render(pairs(made))
 
 
@@ -145,6 +146,10 @@ def test_counts_of_one_order_stand_on_a_linear_axis(amounts: tuple[float, ...]) 
     drawn = chart.draw(section, ["lrp"], chart.WIDE)
     assert (drawn.break_at, drawn.x_title) == (None, "Neurons removed")
     assert drawn.lines[0].path[0][0] == chart.WIDE.left
+    # Round numbers have no precedence here: of two neighbours the first is written.
+    near = circuit(amounts=(0, 97, 100, 470), amount_kind="count", unit="neuron")
+    ticks = chart.draw(section_of(near), ["lrp"], chart.WIDE).x_ticks
+    assert [tick.text for tick in ticks] == ["0", "97", "470"]
 
 
 @pytest.mark.parametrize(("last", "below"), [(0.3, False), (0.9, True)])

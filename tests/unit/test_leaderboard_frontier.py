@@ -142,14 +142,14 @@ def test_random_circuits_that_were_measured_on_other_samples_are_left_out() -> N
 
 
 def test_a_series_has_one_label_and_all_of_them_fit() -> None:
-    made = [make_choice(f"s{i}", options={"a": i}) for i in range(14)]
+    made = [make_choice(f"s{i}", options={"a": i}) for i in range(20)]
     made += [make_choice("s0", options={"a": 0}, seed=seed) for seed in (1, 2)]
     made += [make_choice("s0", options={"a": 99})]
     found = drawn(*made)
-    assert len(found.traces) == 17
+    assert len(found.traces) == 23
     named = [trace for trace in found.traces if trace.name]
     assert sorted(trace.name for trace in named) == sorted(
-        ["S0 (3 seeds)", "S0", *(f"S{i}" for i in range(1, 14))]
+        ["S0 (3 seeds)", "S0", *(f"S{i}" for i in range(1, 20))]
     )
     assert {trace.detail for trace in named} == {"", "a 0", "a 99"}
     places = sorted([t.label_y for t in named] + [found.ring_label_y, found.cloud_label.position])

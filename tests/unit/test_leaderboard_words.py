@@ -26,7 +26,7 @@ from sparc3_bench.leaderboard.words import (
     titled,
     within,
 )
-from sparc3_bench.record.parts import MetricRecord
+from sparc3_bench.record.parts import EstimateRecord, MetricRecord
 from sparc3_bench.record.result import Result
 
 ACCURACY = MetricRecord(name="accuracy", direction="higher", unit="", title="Accuracy")
@@ -212,6 +212,14 @@ def test_the_sections_are_grouped_by_task_and_model_and_say_what_sets_them_apart
     ]
     versions = named(make_result(), make_result(task_version=2))
     assert [task for task, _ in versions] == ["Compression, version 2", "Compression, version 1"]
+    some = {"curve_metrics": [PERPLEXITY], "curve": {"perplexity": EstimateRecord(value=1.0)}}
+    more = make_result(values=(20.0, 30.0, 40.0), amounts=(0.0, 0.5, 0.7), **some)
+    assert named(make_result(**some), more) == [
+        (
+            "Compression",
+            [("tiny-llama", ["Weights by row, 2 amounts", "Weights by row, 3 amounts"])],
+        )
+    ]
     ((_, ((_, words),)),) = named(make_result(), make_result(evaluation_digest="f" * 64))
     assert len(set(words)) == 2
     assert all(text.startswith("Weights by row, s-") for text in words)
