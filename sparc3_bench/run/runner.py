@@ -71,7 +71,7 @@ class Session:
         self._batch_size = batch_size
         self._dense: dict[str, Evaluation] = {}
         self._means: dict[str, Mapping[str, Any]] = {}
-        self._met: dict[int, PreparedTask] = {}
+        self._met: dict[int, tuple[PreparedTask, PreparedTask]] = {}
         self.responses: dict[str, str] = {}
         if before is not None and before._serves(plan):
             self._dense, self._means = before._dense, before._means
@@ -166,14 +166,16 @@ class Session:
 
     def remarks(self, cell: Cell, metrics: Mapping[str, float]) -> tuple[str, ...]:
         """Return what the task has to say, given the metrics of the dense model."""
-        return self._met.get(id(cell.prepared), cell.prepared).remarks(metrics)
+        _, met = self._met.get(id(cell.prepared), (None, cell.prepared))
+        return met.remarks(metrics)
 
     def met(self, cell: Cell) -> PreparedTask:
         """Return a cell's task as it stands for the dense model."""
-        known = id(cell.prepared)  # kept alive by the plan
+        known = id(cell.prepared)
         if known not in self._met:
-            self._met[known] = meet(self, cell)
-        return self._met[known]
+            # With the task as it was: while that is alive, no other one gets its place.
+            self._met[known] = cell.prepared, meet(self, cell)
+        return self._met[known][1]
 
     def references(self, cell: Cell) -> Mapping[str, ReferenceSamples]:
         """Return the reference samples by purpose; a scorer may not ask for an objective."""

@@ -200,7 +200,7 @@ class PreparedTabled(PreparedTask):
             return {}
         return {
             "task": ReferenceSamples([self.steer], attributed),
-            "other": ReferenceSamples([self.steer[::-1]], attributed),
+            "other": ReferenceSamples([self.steer], find_objective("loss")),
         }
 
     def evaluate(self, model, dense, progress):

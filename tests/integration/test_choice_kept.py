@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from integration.tabled import TABLE, Table, made, run, session, whole
 from tiny import save_model
 
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.progress import Reporter, Step
+from sparc3_bench.run.runner import Session
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +144,15 @@ def test_scorer_without_a_reference_does_not_make_the_task_meet_the_model(model,
     assert (table.met, table.drawn, table.ranked) == ([0], 1, [("",), ("task", "other")])
 
 
+def test_scores_of_one_purpose_are_not_taken_for_those_of_another(model, tmp_path):
+    plan = made(model, "gradient")
+    fresh, kept = (session(plan, tmp_path).scores(plan.cells[0], "x")[0] for _ in "ab")
+    assert list(fresh) == list(kept) == ["task", "other"]
+    for name, values in fresh["task"].items():
+        assert not torch.equal(values, fresh["other"][name])
+        assert all(torch.equal(kept[purpose][name], fresh[purpose][name]) for purpose in kept)
+
+
 def test_task_meets_the_model_once_for_all_scorers_of_a_plan(model, tmp_path, table):
     plan = made(model, ["gradient", "wanda", "lrp"])
     together = session(plan, tmp_path)
@@ -146,6 +160,21 @@ def test_task_meets_the_model_once_for_all_scorers_of_a_plan(model, tmp_path, ta
     for cell in plan.cells:
         whole(together.run(cell, cell.scorer.name))
     assert (table.met, table.drawn) == ([0], 1)
+
+
+def test_no_task_is_taken_for_another_that_was_met_and_is_gone(model, tmp_path, table):
+    first = made(model, "gradient")
+    met = session(first, tmp_path)
+    met.met(first.cells[0])
+    # Sessions know the tasks they met by their places in memory.
+    known = weakref.ref(first.cells[0].prepared)
+    later = replace(made(model, "wanda"), judge=first.judge)
+    following = Session(later, tmp_path, Reporter(), before=met)
+    del first, met
+    gc.collect()
+    assert known() is not None
+    following.met(later.cells[0])
+    assert table.met == [0, 0]
 
 
 def test_scorer_without_a_reference_has_its_own_ranking_even_where_means_are_needed(

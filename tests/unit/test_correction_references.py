@@ -127,6 +127,10 @@ def test_nothing_written_at_all_is_refused():
         chosen(prepared(), [[[], []]] * 5, [[0.9, 0.9]] * 5)
 
 
+def test_texts_are_without_what_only_the_tokenizer_reads():
+    assert prepared().texts([[[20, 1, 21], []], [[2, 22, 2]]]) == [["w20 w21", ""], ["w22"]]
+
+
 def test_repetition_is_counted_and_asks_no_judge():
     task = replace(prepared(), task=RepetitionCorrection(threshold=0.5, undesired_least=1))
     responses = [[[20, 20, 20, 21]], [[22, 23]], [[24] * 10], [[]], [[25, 25]]]
@@ -134,6 +138,8 @@ def test_repetition_is_counted_and_asks_no_judge():
     def judge(texts: Any) -> Any:
         raise AssertionError
 
+    scores = task.task.undesired(responses, {}, judge)
+    assert [score for (score,) in scores] == pytest.approx([0.5, 0.0, 0.9, 0.0, 0.5])
     found = undesired_of(task, None, judge, lambda name, make: responses, silent)
     written = [list(response) for _, response in found.samples]
     assert written == [[24] * 10, [20, 20, 20, 21], [25] * 2]
