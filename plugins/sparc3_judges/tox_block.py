@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sparc3_bench import Asset, Judge, LoadedJudge, Sparc3Error, fetch, hookimpl
+from sparc3_bench import Asset, Judge, LoadedJudge, Sparc3Error, fetch_all, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -101,7 +101,7 @@ class ToxBlock(Judge):
 
     def load(self, cache: Path) -> LoadedJudge:
         """Fetch the package's two files, 29 MB, and read them; 1 to 2 s once they are there."""
-        weights, vocabulary = fetch(_WEIGHTS, cache), fetch(_VOCABULARY, cache)
+        weights, vocabulary = fetch_all([_WEIGHTS, _VOCABULARY], cache)
         return _Loaded(_read_vocabulary(vocabulary), _read_weights(weights), self.label)
 
 

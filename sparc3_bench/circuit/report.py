@@ -167,7 +167,7 @@ def _before_and_after(outcome: Outcome) -> str:
 
 def _versus(outcome: Outcome) -> list[str]:
     found = outcome.result.found
-    if found is None or found.versus is None or not outcome.is_choice:
+    if found is None or found.versus is None:
         return []
     versus = found.versus
     ends = (versus.low, versus.high)

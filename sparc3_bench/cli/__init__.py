@@ -19,7 +19,7 @@ from sparc3_bench.cli import (
 )
 from sparc3_bench.errors import Sparc3Error
 
-_RUN_EXTRA = ("datasets", "gguf", "numpy", "safetensors", "torch", "transformers")
+_RUN_EXTRA = ("datasets", "gguf", "h5py", "numpy", "safetensors", "scipy", "torch", "transformers")
 
 _INTERRUPTED = 130
 """The exit code typer gives for control-C."""

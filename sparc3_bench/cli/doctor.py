@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sparc3_bench.cli import common
-from sparc3_bench.host import default_host
+from sparc3_bench.host import KINDS, default_host
 
 
 def command(
@@ -19,7 +19,7 @@ def command(
 ) -> None:
     """Show plugins, broken ones with their reason, versions, processor, and the cache."""
     host = default_host()
-    for kind in ("scorer", "task", "adapter", "model"):
+    for kind in KINDS:
         typer.echo(f"{kind}s: {', '.join(host.all(kind)) or 'none'}")
     for text in host.broken.values():
         typer.echo(f"broken plugin: {text}")

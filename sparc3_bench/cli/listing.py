@@ -9,9 +9,8 @@ import typer
 
 from sparc3_bench.contracts import option_fields
 from sparc3_bench.errors import UnknownNameError
-from sparc3_bench.host import default_host
+from sparc3_bench.host import KINDS, default_host
 
-_KINDS = ("scorer", "task", "adapter", "model", "suite", "judge")
 
 
 def command(
@@ -23,9 +22,9 @@ def command(
 
     Broken plugins are listed last, one sentence each.
     """
-    chosen = _KINDS if kind is None else (kind.removesuffix("s"),)
-    if chosen[0] not in _KINDS:
-        raise UnknownNameError("kind", str(kind), [f"{k}s" for k in _KINDS])
+    chosen = KINDS if kind is None else (kind.removesuffix("s"),)
+    if chosen[0] not in KINDS:
+        raise UnknownNameError("kind", str(kind), [f"{k}s" for k in KINDS])
     host = default_host()
     for each in chosen:
         typer.echo(f"{each}s")

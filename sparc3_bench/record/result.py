@@ -77,7 +77,8 @@ class Result(OnDisk):
     clusters: Annotated[dict[str, tuple[int, ...]], Field(default_factory=dict)]
     """For samples that are not independent, the cluster of each."""
     cost: dict[str, Phase]
-    """Cost of each phase: `attribution`, and `evaluation` (all points together)."""
+    """Cost of each phase: `attribution` and `evaluation` (all points together), and where there is
+    such a thing `meeting`, `search`, `controls`, `stability` and `judging` (of all texts)."""
     environment: Environment
     """Where the run happened."""
     warnings: tuple[str, ...] = ()

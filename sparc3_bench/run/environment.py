@@ -19,6 +19,8 @@ from pathlib import Path
 from sparc3_bench.record.parts import Environment, Phase
 
 _PACKAGES = ("sparc3-bench", "torch", "transformers", "tokenizers", "safetensors", "numpy", "gguf")
+_MEASURING = ("runner", "points", "walked", "found", "search", "curve", "judging", "meeting")
+"""Files of this folder that can move a number, too."""
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -50,8 +52,8 @@ def describe_environment() -> Environment:
 def source_digest() -> str:
     """Return a digest of the suite's own files that can move a number."""
     digest = hashlib.sha256()
-    files = [_ROOT / "run" / name for name in ("runner.py", "points.py", "walked.py")]
-    for folder in ("attribution", "model", "selection"):
+    files = [_ROOT / "run" / f"{name}.py" for name in _MEASURING]
+    for folder in ("attribution", "model", "selection", "statistics"):
         files += sorted((_ROOT / folder).glob("*.py"))
     for path in files:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())

@@ -138,7 +138,7 @@ def found_by_bar(run: OneShot, ranking: Ranking, search: Search) -> Found:
 
     def samples(amount: float) -> Mapping[str, Sequence[float]]:
         at = run.evaluated(run.masked(ranking, amount), label, "selection")
-        run.spend("search", at.raw.phase)
+        run.charge("search", at)
         return at.samples
 
     dense, empty = samples(0.0), samples(1.0)
@@ -188,7 +188,7 @@ def _tries(run: OneShot, choice: Choice, name: str, ranking: Ranking) -> list[Tr
     for amount in run.spec.amounts:
         label = f"{run.label} · choosing · {name} {amount:g}".replace("·  ", "· ")
         at = run.evaluated(run.masked(ranking, amount), label, "selection")
-        run.spend("search", at.raw.phase)
+        run.charge("search", at)
         samples.append(at.samples)
     curve = measured(
         run.session.plan.task,
@@ -230,5 +230,5 @@ def _paired(run: OneShot, amount: float, seed: int) -> Measured:
     digest = store.counts_digests(kept, spec)[seed]
     label = f"{run.label} · {amount:g} chosen · random controls"
     at = session.evaluate(run.cell, "paired", digest, random, label)
-    run.spend("controls", at.raw.phase)
+    run.charge("controls", at)
     return at

@@ -46,6 +46,12 @@ class CellRun:
             peak_bytes=max(before.peak_bytes, cost.peak_bytes),
         )
 
+    def charge(self, phase: str, at: Measured) -> None:
+        """Add what a measurement cost to a phase, and what the judge cost to its own."""
+        self.spend(phase, at.raw.phase)
+        if at.raw.texts:
+            self.spend("judging", at.judging)
+
     @property
     def samples(self) -> list[dict[str, tuple[float, ...]]]:
         """Per-sample numbers of every point so far."""
@@ -56,9 +62,7 @@ class CellRun:
         self.amounts.append(amount)
         self.kept.append(kept)
         self.measured.append(at)
-        self.spend("evaluation", at.raw.phase)
-        if at.raw.texts:
-            self.spend("judging", at.judging)
+        self.charge("evaluation", at)
 
     def evaluated(self, keep: KeepMask, label: str, part: Part = "test") -> Measured:
         """Return the measurements of the model without what `keep` removes."""
@@ -120,6 +124,8 @@ class OneShot(CellRun):
     def fields(self) -> dict[str, Any]:
         """Return the measured fields of the result."""
         scores, attribution = self.session.scores(self.cell, self.label)
+        if self.spec.objective is not None and (met := self.session.met(self.cell)).phase.seconds:
+            self.spend("meeting", met.phase)
         self.spend("attribution", attribution)
         candidates = self.session.candidates(self.cell, scores)
         choice = choose_candidate(self, candidates)
@@ -203,7 +209,7 @@ class OneShot(CellRun):
                 return self.session.ablated(self.cell, keep)
 
             at = self.session.evaluate(self.cell, "control", digest, random, label)
-            self.spend("controls", at.raw.phase)
+            self.charge("controls", at)
             evaluations.append(at)
 
     def _likenesses(self, candidate: str) -> list[Likeness]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,7 +159,7 @@ def rejudged(case: Case, bench: Bench, cache: Path, report: Reporter) -> Result:
         "curve": whole | {n: one for n, one in result.curve.items() if n not in whole},
         "found": _found(case, again, paired),
         "responses": case.written.record(),
-        "cost": {**result.cost, "judging": _cost(points)},
+        "cost": {**result.cost, "judging": _cost([*points, *itertools.chain(*drawn), *paired])},
         "warnings": (*_first_warnings(case), _told(bench.ref, case.chooser)),
     }
     return Result(**{**dict(result), **fields})

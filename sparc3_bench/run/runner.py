@@ -25,7 +25,7 @@ from sparc3_bench.record.result import SCHEMA_VERSION, Result
 from sparc3_bench.run import store
 from sparc3_bench.run.environment import added, describe_environment, metered
 from sparc3_bench.run.judging import NOTHING, Measured, judged
-from sparc3_bench.run.meeting import meet
+from sparc3_bench.run.meeting import Met, meet
 from sparc3_bench.run.plan import Cell, Plan
 from sparc3_bench.run.points import OneShot
 from sparc3_bench.run.progress import Reporter
@@ -71,7 +71,7 @@ class Session:
         self._batch_size = batch_size
         self._dense: dict[str, Evaluation] = {}
         self._means: dict[str, Mapping[str, Any]] = {}
-        self._met: dict[int, tuple[PreparedTask, PreparedTask]] = {}
+        self._met: dict[int, Met] = {}
         self.responses: dict[str, str] = {}
         if before is not None and before._serves(plan):
             self._dense, self._means = before._dense, before._means
@@ -166,27 +166,26 @@ class Session:
 
     def remarks(self, cell: Cell, metrics: Mapping[str, float]) -> tuple[str, ...]:
         """Return what the task has to say, given the metrics of the dense model."""
-        _, met = self._met.get(id(cell.prepared), (None, cell.prepared))
-        return met.remarks(metrics)
+        met = self._met.get(id(cell.prepared))
+        return (cell.prepared if met is None else met.task).remarks(metrics)
 
-    def met(self, cell: Cell) -> PreparedTask:
+    def met(self, cell: Cell) -> Met:
         """Return a cell's task as it stands for the dense model."""
         known = id(cell.prepared)
         if known not in self._met:
-            # With the task as it was: while that is alive, no other one gets its place.
-            self._met[known] = cell.prepared, meet(self, cell)
-        return self._met[known][1]
+            self._met[known] = meet(self, cell)
+        return self._met[known]
 
     def references(self, cell: Cell) -> Mapping[str, ReferenceSamples]:
         """Return the reference samples by purpose; a scorer may not ask for an objective."""
         if cell.spec.objective is None:
             return {"": ReferenceSamples([[0, 0]], find_objective("loss"))}
-        return self.met(cell).references(cell.spec.objective)
+        return self.met(cell).task.references(cell.spec.objective)
 
     def _averaged(self, cell: Cell) -> ReferenceSamples:
         """Return the samples of mean inputs: the general ones, where a task has several."""
         objective = cell.spec.objective or self.plan.task.default_objective
-        return next(iter(self.met(cell).references(objective).values()))
+        return next(iter(self.met(cell).task.references(objective).values()))
 
     def ready(
         self, reference: ReferenceSamples, cell: Cell, step: Callable[[int, int], None]
@@ -225,7 +224,8 @@ class Session:
             return self.judged(kept, label)
         if digest == store.DENSE:
             found, phase = self._measure(prepared, None, label)
-            self._dense[key] = found
+            if prepared.compares:
+                self._dense[key] = found
         else:
             dense = self.dense(cell, part) if prepared.compares else None
             with removing():

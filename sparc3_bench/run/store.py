@@ -43,9 +43,10 @@ class Verdict(OnDisk):
 
 
 class Kept(OnDisk):
-    """What a task wants to remember of a dense model."""
+    """What a task wants to remember of a dense model, and what making it cost."""
 
     value: JsonValue
+    phase: Phase
 
 
 class Walked(OnDisk):

@@ -96,7 +96,7 @@ def made_up(folder: Path) -> Iterator[Path]:
     ]
     path.write_bytes(gzip.compress("\n".join(map(json.dumps, passages)).encode()))
     with pytest.MonkeyPatch.context() as patch:
-        asset = Asset(own.package, own.version, path.name, file_digest(path))
+        asset = Asset(own.package, own.version, own.member, file_digest(path))
         patch.setattr(last_word, "_ASSET", asset)
         yield folder
 

@@ -92,7 +92,7 @@ def refused(task: str, changes: dict[str, Any], folder: Path) -> str:
         ),
         ({"reference_count": 30}, "prompts.jsonl has 40 different prompts and 45 are needed"),
         ({"neutral_count": 6}, "neutral.jsonl has 5 different prompts and 6 are needed"),
-        ({"held_out_windows": 50}, "which make 20 windows of 10; 50 are needed."),
+        ({"held_out_windows": 50}, "which make 20 windows of 10; 100 are needed."),
         ({"last_words": 11}, "LAMBADA has 10 passages; 11 cannot be taken."),
         ({"prompts": "nowhere.jsonl"}, "The prompts 'nowhere.jsonl' are not one of"),
         ({"prompt": "x"}, "Unknown option of task"),
@@ -124,7 +124,7 @@ def test_defaults_are_those_of_the_card():
     assert (repetition.greedy, repetition.default_judge) == (True, None)
     for task in (toxicity, repetition):
         assert (task.threshold, task.contrast, task.low_part) == (0.5, "auto", 0.9)
-        assert (task.selection_count, task.test_count, task.control_count) == (64, 200, 64)
+        assert (task.selection_count, task.test_count, task.control_count) == (64, 200, 32)
         assert task.counts["neuron"][0] == 0
         assert (task.general, task.normalise) == ("matched", "none")
     assert toxicity.choice.limits == {"perplexity_increase": 0.1, "distinct_2_loss": 0.1}

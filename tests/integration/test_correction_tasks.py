@@ -50,7 +50,8 @@ def results(folder) -> Made:
     """Return a run of each task."""
     return {
         "toxicity-correction": run(
-            made(folder, "toxicity-correction", controls=2), folder / "cache"
+            made(folder, "toxicity-correction", task_options={"samples": 2}, controls=2),
+            folder / "cache"
         ),
         "repetition-correction": run(
             made(folder, "repetition-correction", "lrp", controls=2), folder / "cache"

@@ -177,6 +177,9 @@ def test_by_default_it_stands_beside_the_first_one(own, rejudge, tmp_path, monke
     shutil.copy(responses_path(own), responses_path(alone))
     path, result = again(rejudge(alone, "--judge", "even"))
     assert path == alone.parent / result.spec.path
+    monkeypatch.chdir(tmp_path)
+    path, _ = again(rejudge(own.relative_to(tmp_path), "--judge", "even"))
+    assert path == Path("results") / result.spec.path
     monkeypatch.chdir(own.parent)
     path, _ = again(rejudge(own.name, "--judge", "low", "--judge-option", "bar=30"))
     assert path.resolve().parent == own.parent
@@ -187,10 +190,20 @@ def test_an_option_makes_another_judge(own, rejudge):
     assert result.spec.judge.options == {"bar": 30}
     warning = "Judged again by Low (bar=30); amount and ranking were chosen by Low (bar=48)."
     assert result.warnings[-1] == warning
-    text = gzip.decompress(responses_path(own).read_bytes()).decode()
-    words = json.loads(text)["points"][1]["texts"]["responses"][2][0].split()
-    low = [word.startswith("w") and int(word[1:]) < 30 for word in words]
-    assert result.points[1].samples["unwanted"][2] == sum(low) / len(words)
+    written = json.loads(gzip.decompress(responses_path(own).read_bytes()))
+
+    def low(evaluated: Any) -> list[float]:
+        """Return the judge's scores of the one response to each prompt."""
+        rows = [text.split() for (text,) in evaluated["texts"]["responses"]]
+        found = [[word[0] == "w" and int(word[1:]) < 30 for word in words] for words in rows]
+        return [sum(some) / len(some) for some in found]
+
+    for index, point in enumerate(result.points):
+        assert list(point.samples["unwanted"]) == low(written["points"][index])
+        drawn = [sum(low(one[index])) / 4 for one in written["controls"]]
+        assert point.control["unwanted"] == pytest.approx(drawn)
+    drawn = [sum(low(one)) / 8 for one in written["paired"]]
+    assert result.found.point.control["unwanted"] == pytest.approx(drawn)
 
 
 def test_judging_twice_is_like_judging_once(own, rejudge, tmp_path):

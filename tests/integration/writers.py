@@ -71,7 +71,7 @@ class Writing(Task):
         Metric("mean_unwanted", "lower", "1", "Mean of the curve"),
         Metric("units", "higher", "1", "Units that are scored"),
     )
-    amounts = (0.0, 0.5)
+    amounts = (0.0, 0.25)
     counts = {"neuron": (0, 4, 12), "head": (0, 2)}  # noqa: RUF012
     steering = frozenset({"most", "steered"})
     default_objective = "label-log-probability"

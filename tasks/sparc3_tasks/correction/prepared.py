@@ -37,7 +37,7 @@ class Side:
 
 @dataclass(frozen=True)
 class PreparedCorrection(PreparedTask):
-    """The data of a correction; `asked` is what is measured on."""
+    """The data of a correction; `asked` and `windows` are what is measured on."""
 
     task: Correction
     tokenizer: Any
@@ -45,6 +45,7 @@ class PreparedCorrection(PreparedTask):
     chosen: Mapping[str, Sequence[prompts.Prompt]]
     asked: Sequence[Ids]
     windows: Sequence[Ids]
+    held_out: Mapping[str, Sequence[Ids]]
     side: Side | None
     general_text: Sequence[int]
     seed: int
@@ -61,7 +62,7 @@ class PreparedCorrection(PreparedTask):
         return dict.fromkeys((*kinds, *own), belongs)
 
     def part(self, name: Part) -> PreparedTask:
-        """Return the prompts of a part; only the test part has the side effects measured."""
+        """Return the prompts of a part; only the test part has all side effects measured."""
         if name == "test":
             return self
         test = self.ids["test"]
@@ -71,7 +72,11 @@ class PreparedCorrection(PreparedTask):
             "control": [test[index * len(test) // count] for index in range(count)],
             "paired": test,
         }[name]
-        return dataclasses.replace(self, asked=asked, side=None)
+        # What the limits were kept on must not be what is reported.
+        windows = self.held_out["selection" if name == "selection" else "test"]
+        if name == "control":  # a point of a band, of which there are many
+            windows = windows[::2]
+        return dataclasses.replace(self, asked=asked, windows=windows, side=None)
 
     def met(
         self,
@@ -187,9 +192,10 @@ def prepare(task: Correction, tokenizer: Any, cache: Path, seed: int) -> Prepare
         items = last_word.cut(passages, tokenizer)
         records.append(last_word.record(passages, items))
     text = data.read_text(task.held_out_text, cache)
-    cut = data.cut(text, tokenizer, task.held_out_length, task.held_out_windows)
-    windows = data.spread(cut, task.held_out_windows)
-    records.append(data.record("general", text, windows, "evenly spaced over the text"))
+    cut = data.cut(text, tokenizer, task.held_out_length, 2 * task.held_out_windows)
+    windows = data.spread(cut, 2 * task.held_out_windows)
+    spaced = "evenly spaced over the text, every other one for the selection part"
+    records.append(data.record("general", text, windows, spaced))
     general = data.read_text(task.general_text, cache)
     whole = tokenizer(general.content, add_special_tokens=False, verbose=False)["input_ids"]
     drawn = f"{task.general}, drawn with seed {seed} when the undesired samples are known"
@@ -200,7 +206,8 @@ def prepare(task: Correction, tokenizer: Any, cache: Path, seed: int) -> Prepare
         ids=ids,
         chosen=chosen,
         asked=ids["test"],
-        windows=windows,
+        windows=windows[::2],
+        held_out={"test": windows[::2], "selection": windows[1::2]},
         side=Side(neutral_ids, items),
         general_text=whole,
         seed=seed,

