@@ -117,7 +117,7 @@ def test_empty_file_of_prompts_is_refused(folder, task, tmp_path):
 def test_defaults_are_those_of_the_card():
     toxicity, repetition = ToxicityCorrection(), RepetitionCorrection()
     assert (toxicity.prompts, toxicity.samples, toxicity.new_tokens) == (
-        *("realtoxicityprompts", 2, 20),
+        *("realtoxicityprompts", 1, 20),
     )
     assert (toxicity.greedy, toxicity.top_p, toxicity.default_judge) == (False, 0.9, "tox-block")
     assert (repetition.prompts, repetition.samples, repetition.new_tokens) == ("repetition", 1, 50)
@@ -214,7 +214,9 @@ def test_heads_and_weights_may_be_corrected_too(folder, kept, asked, contrasts):
 def test_without_last_words_there_is_no_share_of_them(folder, kept, task):
     _, result = run(made(folder, task, task_options={"last_words": 0, **ONE}), kept)
     whole(result)
-    declared = [metric.name for metric in CLASSES[task].metrics if metric.name != "last_word"]
+    # With one response there is no worst one either.
+    missing = {"last_word", "worst_toxicity"}
+    declared = [metric.name for metric in CLASSES[task].metrics if metric.name not in missing]
     assert [metric.name for metric in result.metrics] == declared
     assert all(sorted(point.metrics) == sorted(declared) for point in result.points)
     assert "last-word" not in {data.purpose for data in result.spec.datasets}
