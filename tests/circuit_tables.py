@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sparc3_bench.leaderboard.heatmap import heatmap
+from sparc3_bench.record.files import read_results
 from sparc3_bench.record.parts import Point
-from sparc3_bench.record.result import Result, read_results
+from sparc3_bench.record.result import Result
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs/circuits.md"

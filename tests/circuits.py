@@ -11,7 +11,7 @@ from tiny import ARCHITECTURES, save_model, save_text
 
 from sparc3_bench.circuit.rebuild import Rebuilt, rebuilt
 from sparc3_bench.cli import main
-from sparc3_bench.record.result import read_result
+from sparc3_bench.record.files import read_result
 from sparc3_bench.run.progress import Reporter
 
 READER = """

@@ -12,12 +12,18 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import PluginHost
 from sparc3_bench.leaderboard.picture import picture
 from sparc3_bench.model.view import ModelView
+from sparc3_bench.record.files import write_result
 
 KIND = Kind(
     format="sparc3-correction",
     title="a correction",
     about="correction.json",
-    parts=frozenset({"mask.safetensors", "model", "plot.svg", "report.md", "result.json"}),
+    parts=frozenset(
+        {
+            *("mask.safetensors", "model", "plot.svg", "report.md"),
+            *("result.json", "result.samples.json.gz"),
+        }
+    ),
 )
 
 
@@ -97,8 +103,8 @@ def write(rebuilt: Rebuilt, outcome: Outcome, folder: Path) -> None:
             view = stored_view(rebuilt)
             save_mask(view, outcome.circuit.keep, part / "mask.safetensors")
             save_pruned(view, outcome.circuit.keep, part / "model")
+        write_result(part / "result.json", result)
         files = {
-            "result.json": result.to_json(),
             "plot.svg": picture(result, result.found.metric),
             "report.md": report(outcome, dtype),
         }

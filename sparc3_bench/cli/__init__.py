@@ -11,6 +11,7 @@ from sparc3_bench.cli import (
     correct,
     doctor,
     listing,
+    migrate,
     publish,
     rejudge,
     run,
@@ -38,6 +39,8 @@ app.command("score")(score.command)
 app.command("correct")(correct.command)
 app.command("rejudge")(rejudge.command)
 app.command("validate")(validate.command)
+app.command("migrate")(migrate.command)
+app.command("schema")(migrate.schema)
 app.command("publish")(publish.command)
 app.command("doctor")(doctor.command)
 app.add_typer(circuit.app, name="circuit")

@@ -11,7 +11,8 @@ import typer
 from sparc3_bench.circuit import compare, describe, sizes
 from sparc3_bench.cli import common
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.record.result import Result, read_result, write_atomically
+from sparc3_bench.record.files import read_result, write_atomically
+from sparc3_bench.record.result import Result
 
 if TYPE_CHECKING:
     from sparc3_bench.run.progress import Reporter

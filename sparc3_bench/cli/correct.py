@@ -194,10 +194,10 @@ def _check_choice(made: Plan) -> None:
 
 def _keep(result: Result, responses: str | None, results: Path) -> None:
     """Write the result and its responses, as `sparc3 run` does."""
-    from sparc3_bench.record.result import write_atomically
+    from sparc3_bench.record.files import write_result
     from sparc3_bench.run.responses import write_responses
 
     path = results / result.spec.path
     if responses is not None:
         write_responses(path, responses)
-    write_atomically(path, result.to_json())
+    write_result(path, result)

@@ -12,7 +12,6 @@ from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.host import KINDS, default_host
 
 
-
 def command(
     kind: Annotated[
         str | None, typer.Argument(help="Only scorers, tasks, adapters, models, suites or judges.")
@@ -22,7 +21,7 @@ def command(
 
     Broken plugins are listed last, one sentence each.
     """
-    chosen = KINDS if kind is None else (kind.removesuffix("s"),)
+    chosen = tuple(KINDS) if kind is None else (kind.removesuffix("s"),)
     if chosen[0] not in KINDS:
         raise UnknownNameError("kind", str(kind), [f"{k}s" for k in KINDS])
     host = default_host()

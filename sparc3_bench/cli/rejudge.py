@@ -40,7 +40,7 @@ def command(
     there, 1 when the judge failed on one, 2 for wrong input.
     """
     from sparc3_bench.host import default_host
-    from sparc3_bench.record.result import write_atomically
+    from sparc3_bench.record.files import write_result
     from sparc3_bench.run.options import parse_pairs
     from sparc3_bench.run.plan import bench, check_writable
     from sparc3_bench.run.progress import Reporter
@@ -72,7 +72,7 @@ def command(
             failed = True
             continue
         write_responses(path, case.written.to_json())
-        write_atomically(path, again.to_json())
+        write_result(path, again)
         typer.echo(f"{path}: {metric_told(again)}")
         for warning in again.warnings:
             report.say(f"{path}: warning: {warning}")

@@ -159,7 +159,7 @@ class _Runs:
         return [result for made in self.plans for result in self._plan(made)]
 
     def _plan(self, made: Plan) -> list[Result]:
-        from sparc3_bench.record.result import write_atomically
+        from sparc3_bench.record.files import write_result
         from sparc3_bench.run.responses import write_responses
         from sparc3_bench.run.runner import Session
 
@@ -173,10 +173,15 @@ class _Runs:
             result = _finished(path)
             if result is None:
                 session.check()
-                result = session.run(cell, label)
+                try:
+                    result = session.run(cell, label)
+                except KeyboardInterrupt:
+                    if not path.exists():
+                        write_result(path, session.interrupted(cell))
+                    raise
                 if content := session.responses.pop(result.key, None):
                     write_responses(path, content)
-                write_atomically(path, result.to_json())
+                write_result(path, result)
                 failed = f"  failed: {result.error}" if result.error else ""
                 self.report.say(f"{label} → {path}{failed}")
                 for warning in result.warnings:
@@ -213,7 +218,7 @@ def _finished(path: Path) -> Result | None:
     One that was judged again is not this run: another judge chose its ranking and amount.
     """
     from sparc3_bench.errors import RecordError
-    from sparc3_bench.record.result import read_result
+    from sparc3_bench.record.files import read_result
     from sparc3_bench.run.environment import source_digest
 
     if not path.is_file():

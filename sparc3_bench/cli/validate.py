@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sparc3_bench.errors import RecordError
-from sparc3_bench.record.result import read_result
+from sparc3_bench.record.files import read_result
 
 
 def command(

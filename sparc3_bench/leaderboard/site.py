@@ -20,7 +20,8 @@ from sparc3_bench.leaderboard.navigation import contents
 from sparc3_bench.leaderboard.overlap import overlaps
 from sparc3_bench.leaderboard.series import Run, Series, seeds
 from sparc3_bench.leaderboard.tables import Section, split
-from sparc3_bench.record.result import Result, read_results, write_atomically
+from sparc3_bench.record.files import read_results, samples_path, write_atomically
+from sparc3_bench.record.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,7 +176,12 @@ def _build(results: Path) -> tuple[str, dict[str, bytes]]:
             f"`{results}` holds no result files; a page needs at least one: make it with "
             "`sparc3 run`, or name another folder."
         )
-    copies = {path.as_posix(): (results / path).read_bytes() for path, _ in found}
+    paths = [one for path, _ in found for one in (path, samples_path(path))]
+    copies = {
+        path.as_posix(): (results / path).read_bytes()
+        for path in paths
+        if (results / path).is_file()
+    }
     return render(found), copies
 
 
@@ -197,9 +203,10 @@ def _check_place(results: Path, site: Path) -> None:
 
 
 def _copied(site: Path) -> set[str]:
-    """Return the JSON files below the site's copies, by relative path."""
+    """Return the files of results below the site's copies, by relative path."""
     folder = site / "results"
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*.json")}
+    every = (*folder.rglob("*.json"), *folder.rglob("*.samples.json.gz"))
+    return {path.relative_to(folder).as_posix() for path in every}
 
 
 def _warnings(section: Section) -> dict[str, list[Run]]:

@@ -50,6 +50,11 @@ class ModelView:
         Its tokenizer, if any.
     scope
         Which matrices of the blocks may be pruned.
+
+    Attributes
+    ----------
+    tokens
+        How many have gone through the model so far, padding included.
     """
 
     def __init__(
@@ -65,6 +70,7 @@ class ModelView:
         self.blocks = find_blocks(model, adapter)
         self._roles = find_roles(model, adapter)
         self._weights = find_weights(model, adapter, scope, self._roles)
+        self.tokens = 0
         self._layout: _Layout | None = None
         self._resampling: ablation.Resampling | None = None
         self._can_keep_last = "logits_to_keep" in inspect.signature(model.forward).parameters
@@ -109,6 +115,7 @@ class ModelView:
         return logits[:, -1] if options else logits[batch.rows, batch.last]
 
     def _logits(self, batch: Batch, **options: Any) -> Tensor:
+        self.tokens += batch.input_ids.numel()
         with self.laid_out(batch):
             logits = self.model(
                 input_ids=batch.input_ids,

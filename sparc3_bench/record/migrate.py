@@ -64,4 +64,13 @@ def _from_2(record: Record) -> Record:
     return record
 
 
-_STEPS: dict[int, Callable[[Record], Record]] = {1: _from_1, 2: _from_2}
+def _from_3(record: Record) -> Record:
+    """Add the origin; samples are moved to a file of their own when the record is written."""
+    if {"content_hash", "origin", "sample_file"} & record.keys():
+        raise KeyError("a field that schema 3 does not have")
+    if record.get("chosen_by"):
+        record["origin"] = "replayed"
+    return record
+
+
+_STEPS: dict[int, Callable[[Record], Record]] = {1: _from_1, 2: _from_2, 3: _from_3}

@@ -46,8 +46,9 @@ class Point(OnDisk):
     """The task's numbers."""
     intervals: dict[str, tuple[FiniteFloat, FiniteFloat]]
     """95 % interval of each metric over samples: bootstrap, whole clusters at a time."""
-    samples: dict[str, tuple[FiniteFloat, ...]]
-    """Per-sample measurements, in the same order at every point and in every run of the task."""
+    samples: Annotated[dict[str, tuple[FiniteFloat, ...]], Field(default_factory=dict)]
+    """Per-sample measurements, in the same order at every point and in every run of the task; they
+    are in a file of their own."""
     control: Annotated[dict[str, tuple[FiniteFloat, ...]], Field(default_factory=dict)]
     """The metrics of the random circuits with the same counts, one number a control seed."""
     kept: Annotated[dict[str, tuple[int, ...]], Field(default_factory=dict)]
@@ -119,6 +120,15 @@ class Responses(OnDisk):
     """How many texts it holds."""
 
 
+class SampleFile(OnDisk):
+    """The file beside the result that holds its per-sample measurements."""
+
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """SHA-256 of its content, unpacked."""
+    numbers: Annotated[int, Field(ge=0)]
+    """How many numbers it holds."""
+
+
 class Stability(OnDisk):
     """How a ranking compares with that of other reference samples."""
 
@@ -148,6 +158,8 @@ class Phase(OnDisk):
     """Wall time."""
     peak_bytes: Annotated[int, Field(ge=0)]
     """Largest resident memory of the process during the phase."""
+    tokens: Annotated[int, Field(ge=0)] | None = None
+    """Tokens that went through the model, padding included; null in old records."""
 
 
 class Environment(OnDisk):

@@ -1,20 +1,15 @@
-"""Result: the JSON of one run on disk; reading, checking and writing it."""
+"""Result: the record of one run."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 import re
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from sparc3_bench.errors import RecordError
-from sparc3_bench.record.checks import problems
-from sparc3_bench.record.migrate import migrated
 from sparc3_bench.record.parts import (
     Environment,
     EstimateRecord,
@@ -23,35 +18,51 @@ from sparc3_bench.record.parts import (
     Phase,
     Point,
     Responses,
+    SampleFile,
     Sketch,
     Stability,
     Tried,
 )
-from sparc3_bench.record.spec import JudgeRef, OnDisk, RunSpec
+from sparc3_bench.record.spec import JudgeRef, OnDisk, RunSpec, canonical_json
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised by any change to the fields below; every step gets a migration."""
 
-_MAX_BYTES = 20_000_000
+Status = Literal["ok", "failed", "interrupted", "withdrawn"]
+Origin = Literal["run", "replayed", "submitted", "reported"]
 
 _LIST_OF_NUMBERS = re.compile(r"(?<=\[)\n\s+[-+.\deE,\s]+(?=\])")
+
+
+def content_hash(content: Mapping[str, Any]) -> str:
+    """Return the hash of what is in a file but for the hash itself, 64 hex digits."""
+    rest = {name: value for name, value in content.items() if name != "content_hash"}
+    return hashlib.sha256(canonical_json(rest).encode()).hexdigest()
 
 
 class Result(OnDisk):
     """One run: what was asked, what came out, what it cost, where it ran."""
 
-    schema_version: Literal[3]
+    schema_version: Literal[4]
     """Version of this layout."""
     key: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
     """Content key of the spec; part of the file's name."""
-    status: Literal["ok", "failed"]
-    """Whether the run finished. A failed run keeps its spec and says why in `error`."""
+    content_hash: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$")] = None
+    """SHA-256 of the canonical JSON of everything else in the file."""
+    status: Status
+    """`ok`; `failed` or `interrupted` (spec only); `withdrawn`: not to be relied on any more."""
+    origin: Origin = "run"
+    """`run` here; `replayed` from what a run kept; `submitted` by others; `reported` in print."""
     created: str
     """When the run finished, UTC, ISO 8601."""
     is_control: bool
     """Whether the scorer is a control, drawn as a band."""
     spec: RunSpec
-    """Everything that determines the numbers."""
+    """Everything that determines the numbers, resolved."""
+    asked: Annotated[dict[str, JsonValue], Field(default_factory=dict)]
+    """What the user asked for, before defaults; names of local files without their folders."""
+    command: str | None = None
+    """The command line, local folders left out; null when there was none."""
     metrics: tuple[MetricRecord, ...]
     """How to read the numbers; the first is the task's main one."""
     points: tuple[Point, ...]
@@ -70,6 +81,8 @@ class Result(OnDisk):
     """The judge by whom ranking and amount were chosen, where that of the spec judged again."""
     responses: Responses | None = None
     """What models wrote, kept beside this file; null for a task without texts."""
+    sample_file: SampleFile | None = None
+    """The file beside this one with the per-sample measurements of every point."""
     stability: tuple[Stability, ...] = ()
     """The ranking beside those of other reference seeds."""
     sketch: Sketch | None = None
@@ -80,19 +93,19 @@ class Result(OnDisk):
     """Cost of each phase: `attribution` and `evaluation` (all points together), and where there is
     such a thing `meeting`, `search`, `controls`, `stability` and `judging` (of all texts)."""
     environment: Environment
-    """Where the run happened."""
+    """The machine of the run and the versions of what ran."""
     warnings: tuple[str, ...] = ()
     """What a reader should know before comparing."""
     error: str | None = None
-    """Why the run failed."""
+    """Why the run has another status than `ok`."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Result:
         if self.key != self.spec.key:
             raise ValueError(f"key is {self.key} but the spec hashes to {self.spec.key}")
-        if self.status == "failed":
-            if not self.error:
-                raise ValueError("a failed run must say why in `error`")
+        if self.status != "ok" and not self.error:
+            raise ValueError(f"a run that is {self.status} must say why in `error`")
+        if self.status in ("failed", "interrupted"):
             return self
         asked = tuple(point.amount.requested for point in self.points)
         if asked != self.spec.amounts:
@@ -107,69 +120,14 @@ class Result(OnDisk):
 
     def to_json(self) -> str:
         """Return the text of the file: sorted keys, two spaces, numbers of a list in one line."""
+        found = {"found": {"point": {"samples"}}} if self.found is not None else {}
+        kept_apart = {"content_hash": True, "points": {"__all__": {"samples"}}, **found}
+        content = self.model_dump(mode="json", exclude=kept_apart)  # type: ignore[arg-type]
         text = json.dumps(
-            self.model_dump(mode="json"),
+            {**content, "content_hash": content_hash(content)},
             sort_keys=True,
             indent=2,
             allow_nan=False,
             ensure_ascii=False,
         )
         return _LIST_OF_NUMBERS.sub(lambda found: re.sub(r"\n\s+", " ", found[0]), text) + "\n"
-
-
-def read_result(path: Path) -> Result:
-    """Read and check one result file.
-
-    Raises
-    ------
-    RecordError
-        Naming the file and the path of the first offending field.
-    """
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise RecordError(f"{path} is larger than {_MAX_BYTES:,} bytes; it is not a result.")
-        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except OSError as error:
-        raise RecordError(f"{path} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"{path} is not valid JSON: {error}.") from None
-    version = data.get("schema_version") if isinstance(data, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise RecordError(
-            f"{path} has schema_version {version}; this sparc3-bench reads up to "
-            f"{SCHEMA_VERSION}. Upgrade it."
-        )
-    try:
-        result = Result.model_validate(migrated(data) if isinstance(data, dict) else data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the record"
-        more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise RecordError(f"{path}: `{field}`: {first['msg']}.{more}") from None
-    if wrong := problems(result):
-        raise RecordError(f"{path}: {wrong[0]}")
-    return result
-
-
-def read_results(folder: Path) -> Iterator[tuple[Path, Result]]:
-    """Yield every result below `folder` with its path relative to it, in order of path."""
-    for path in sorted(folder.rglob("*.json")):
-        yield path.relative_to(folder), read_result(path)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` so that a reader sees the old file or the whole new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not allowed; use null with a reason")

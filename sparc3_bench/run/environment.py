@@ -8,6 +8,7 @@ import importlib.metadata
 import os
 import platform
 import resource
+import shlex
 import subprocess
 import sys
 import time
@@ -15,10 +16,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 from sparc3_bench.record.parts import Environment, Phase
 
-_PACKAGES = ("sparc3-bench", "torch", "transformers", "tokenizers", "safetensors", "numpy", "gguf")
+_PACKAGES = (
+    *("sparc3-bench", "torch", "transformers", "tokenizers", "safetensors", "numpy", "gguf"),
+    *("scipy", "datasets", "h5py", "detoxify", "lxt", "lm-eval"),
+)
 _MEASURING = ("runner", "points", "walked", "found", "search", "curve", "judging", "meeting")
 """Files of this folder that can move a number, too."""
 _ROOT = Path(__file__).resolve().parent.parent
@@ -53,7 +58,8 @@ def source_digest() -> str:
     """Return a digest of the suite's own files that can move a number."""
     digest = hashlib.sha256()
     files = [_ROOT / "run" / f"{name}.py" for name in _MEASURING]
-    for folder in ("attribution", "model", "selection", "statistics"):
+    files.append(_ROOT / "statistics" / "bootstrap.py")
+    for folder in ("attribution", "model", "selection"):
         files += sorted((_ROOT / folder).glob("*.py"))
     for path in files:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -66,22 +72,49 @@ class Meter:
     phase: Phase
 
 
+class Counting(Protocol):
+    """What counts the tokens that go through it; a view of a model."""
+
+    tokens: int
+
+
 @contextmanager
-def metered() -> Iterator[Meter]:
-    """Measure wall time and the peak of resident memory of what is done inside."""
+def metered(model: Counting | None = None) -> Iterator[Meter]:
+    """Measure wall time, the peak of resident memory, and the tokens that go through a model."""
     meter = Meter()
     _reset_peak()
+    before = model.tokens if model else 0
     start = time.perf_counter()
     yield meter
-    meter.phase = Phase(seconds=round(time.perf_counter() - start, 3), peak_bytes=_peak())
+    meter.phase = Phase(
+        seconds=round(time.perf_counter() - start, 3),
+        peak_bytes=_peak(),
+        tokens=model.tokens - before if model else None,
+    )
 
 
 def added(left: Phase, right: Phase) -> Phase:
     """Return the cost of two phases together."""
+    tokens = [phase.tokens for phase in (left, right) if phase.tokens is not None]
     return Phase(
         seconds=round(left.seconds + right.seconds, 3),
         peak_bytes=max(left.peak_bytes, right.peak_bytes),
+        tokens=sum(tokens) if tokens else None,
     )
+
+
+def command_line() -> str | None:
+    """Return the command that runs, without the folders of local files; None outside a command."""
+    if Path(sys.argv[0]).name != "sparc3":
+        return None
+    return shlex.join(["sparc3", *map(without_folders, sys.argv[1:])])
+
+
+def without_folders(text: str) -> str:
+    """Return a path, or `name=path`, without the folders it is in; other text as it is."""
+    name, equals, value = text.rpartition("=")
+    is_local = value.startswith(("/", "~", ".")) or ("/" in value and Path(value).exists())
+    return f"{name}{equals}{Path(value).name}" if is_local else text
 
 
 def _reset_peak() -> None:

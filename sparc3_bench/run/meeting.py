@@ -53,7 +53,7 @@ def meet(session: Session, cell: Cell) -> Met:
         key = store.meeting_key(cell.spec, name, plan.task.steering)
         path = session.cache / "meetings" / f"{key}.json"
         if (kept := store.read(store.Kept, path)) is None:
-            with metered() as meter:
+            with metered(session.view) as meter:
                 value = make()
             kept = store.Kept(value=value, phase=meter.phase)
             store.write(kept, path)

@@ -47,6 +47,8 @@ class Plan:
     task: Task
     model: FoundModel
     judge: Bench | None
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    """What was asked for, before defaults."""
 
 
 @dataclass
@@ -147,7 +149,7 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
     for (entry, scorer), (_, seeds) in zip(scorers, request.scorers, strict=True):
         others = request.stability_seeds if scorer.needs_reference else 0
         cells += [cell(entry, scorer, seed, others) for seed in seeds]
-    return Plan(tuple(cells), task, model, judge)
+    return Plan(tuple(cells), task, model, judge, request.asked())
 
 
 def _amounts(request: Request, task: Task) -> tuple[tuple[float, ...], AmountKind]:

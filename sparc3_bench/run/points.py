@@ -15,6 +15,7 @@ from sparc3_bench.record.parts import Amount, EstimateRecord, Found, Phase, Poin
 from sparc3_bench.record.spec import RunSpec
 from sparc3_bench.run import store
 from sparc3_bench.run.curve import Curve, Samples, measured
+from sparc3_bench.run.environment import added
 from sparc3_bench.run.found import Chosen, choose_candidate, found_by_bar, found_choice
 from sparc3_bench.run.responses import Written
 from sparc3_bench.run.sketch import Likeness, Sketcher
@@ -40,11 +41,7 @@ class CellRun:
 
     def spend(self, phase: str, cost: Phase) -> None:
         """Add to what a phase cost."""
-        before = self.cost.get(phase, Phase(seconds=0, peak_bytes=0))
-        self.cost[phase] = Phase(
-            seconds=round(before.seconds + cost.seconds, 3),
-            peak_bytes=max(before.peak_bytes, cost.peak_bytes),
-        )
+        self.cost[phase] = added(self.cost[phase], cost) if phase in self.cost else cost
 
     def charge(self, phase: str, at: Measured) -> None:
         """Add what a measurement cost to a phase, and what the judge cost to its own."""

@@ -11,8 +11,9 @@ from pathlib import Path
 from sparc3_bench.contracts import Task
 from sparc3_bench.errors import RecordError, Sparc3Error
 from sparc3_bench.host import PluginHost
+from sparc3_bench.record.files import read_result
 from sparc3_bench.record.parts import Found, Phase, Point
-from sparc3_bench.record.result import Result, read_result
+from sparc3_bench.record.result import Result
 from sparc3_bench.record.spec import JudgeRef, RunSpec
 from sparc3_bench.run import store
 from sparc3_bench.run.curve import measured
@@ -153,6 +154,8 @@ def rejudged(case: Case, bench: Bench, cache: Path, report: Reporter) -> Result:
         "key": spec.key,
         "spec": spec,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "origin": "replayed",
+        "content_hash": None,
         "chosen_by": case.chooser,
         "points": again,
         # What is not of the points was assessed on the scores.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Any, get_args
 
 from sparc3_bench.contracts import (
     Ablation,
@@ -16,6 +17,7 @@ from sparc3_bench.contracts import (
     Unit,
 )
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
+from sparc3_bench.run.environment import without_folders
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,16 @@ class Request:
     judge_options: Mapping[str, str] = field(default_factory=dict)
     dtype: str = "auto"
     device: str = "cpu"
+
+    def asked(self) -> dict[str, Any]:
+        """Return what was chosen, as JSON; names of local files without their folders."""
+        chosen = {}
+        for one in dataclasses.fields(self):
+            value = getattr(self, one.name)
+            empty = one.default is None or one.default_factory is not dataclasses.MISSING
+            if value != one.default and not (empty and not value):
+                chosen[one.name] = _plain(value)
+        return chosen
 
 
 def check_conventions(request: Request) -> None:
@@ -95,3 +107,11 @@ def check_conventions(request: Request) -> None:
             "Schedule 'blockwise' decides one block after the other and cannot rank the whole "
             "'model' together; choose group 'row' or 'layer', or schedule 'one-shot'."
         )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return without_folders(value) if isinstance(value, str) else value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -15,20 +14,24 @@ from torch import Tensor
 
 from sparc3_bench.attribution.reference import ReferenceSamples, find_objective
 from sparc3_bench.attribution.scores import ScoreMap, checked, save_scores
-from sparc3_bench.contracts import Evaluation, Metric, Part, PreparedTask
+from sparc3_bench.contracts import Evaluation, Part, PreparedTask
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.ablation import mean_inputs
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.model.view import ModelView
-from sparc3_bench.record.parts import MetricRecord, Phase
-from sparc3_bench.record.result import SCHEMA_VERSION, Result
+from sparc3_bench.record.parts import Phase
+from sparc3_bench.record.result import Result
 from sparc3_bench.run import store
-from sparc3_bench.run.environment import added, describe_environment, metered
+from sparc3_bench.run.environment import (
+    added,
+    metered,
+)
 from sparc3_bench.run.judging import NOTHING, Measured, judged
 from sparc3_bench.run.meeting import Met, meet
 from sparc3_bench.run.plan import Cell, Plan
 from sparc3_bench.run.points import OneShot
 from sparc3_bench.run.progress import Reporter
+from sparc3_bench.run.recording import recorded
 from sparc3_bench.run.responses import Written
 from sparc3_bench.run.walked import Blockwise
 from sparc3_bench.selection.units import count_units, ranked
@@ -115,7 +118,7 @@ class Session:
             written: Written = fields.pop("written")
             if written.texts:
                 fields["responses"] = written.record()
-            result = self._result(cell, status="ok", **fields)
+            result = recorded(self.plan, cell, status="ok", **fields)
             if written.texts:
                 self.responses[result.key] = written.to_json()
             return result
@@ -123,7 +126,12 @@ class Session:
             reason = f"{type(error).__name__}: {error}"
             if not isinstance(error, Sparc3Error):
                 self.report.say(traceback.format_exc().rstrip())
-            return self._result(cell, points=(), cost={}, status="failed", error=reason)
+            return recorded(self.plan, cell, points=(), cost={}, status="failed", error=reason)
+
+    def interrupted(self, cell: Cell) -> Result:
+        """Return the record of a run that the user ended."""
+        reason = "Interrupted; the same command goes on from there."
+        return recorded(self.plan, cell, points=(), cost={}, status="interrupted", error=reason)
 
     def scores(self, cell: Cell, label: str) -> tuple[dict[str, ScoreMap], Phase]:
         """Return a cell's scores by purpose of the reference and what they cost.
@@ -142,7 +150,7 @@ class Session:
                 cost = added(cost, kept[1])
                 continue
             view = self.view
-            with self.report.steps(f"{label} · attribution") as step, metered() as meter:
+            with self.report.steps(f"{label} · attribution") as step, metered(view) as meter:
                 maps[purpose] = checked(
                     cell.scorer.score(view, self.ready(reference, cell, step)),
                     view.weights(),
@@ -230,7 +238,7 @@ class Session:
             dense = self.dense(cell, part) if prepared.compares else None
             with removing():
                 found, phase = self._measure(prepared, dense, label)
-        with metered() as meter:
+        with metered(self.view) as meter:
             found = prepared.after(self.view, found)
         evaluated = store.Evaluated(
             samples={name: tuple(map(float, values)) for name, values in found.samples.items()},
@@ -289,32 +297,6 @@ class Session:
     def _measure(
         self, prepared: PreparedTask, dense: Evaluation | None, label: str
     ) -> tuple[Evaluation, Phase]:
-        with self.report.steps(label) as step, metered() as meter:
+        with self.report.steps(label) as step, metered(self.view) as meter:
             found = prepared.evaluate(self.view, dense, step)
         return found, meter.phase
-
-    def _result(self, cell: Cell, **parts: Any) -> Result:
-        now = datetime.datetime.now(datetime.UTC)
-        task = self.plan.task
-        remarks = parts.pop("remarks", ())
-        return Result(
-            schema_version=SCHEMA_VERSION,
-            key=cell.spec.key,
-            created=now.isoformat(timespec="seconds"),
-            is_control=cell.scorer.is_control,
-            spec=cell.spec,
-            metrics=tuple(map(_recorded, task.metrics_for(cell.spec.removal))),
-            curve_metrics=tuple(
-                _recorded(metric)
-                for metric in task.curve_metrics
-                if metric.name in parts.get("curve", ())
-            ),
-            clusters={name: tuple(ids) for name, ids in cell.prepared.clusters.items()},
-            environment=describe_environment(),
-            warnings=(*cell.prepared.warnings, *remarks),
-            **parts,
-        )
-
-
-def _recorded(metric: Metric) -> MetricRecord:
-    return MetricRecord(**dataclasses.asdict(metric))

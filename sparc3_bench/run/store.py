@@ -15,8 +15,8 @@ from torch import Tensor
 from sparc3_bench.attribution.scores import ScoreMap, load_scores
 from sparc3_bench.contracts import Part
 from sparc3_bench.model.masking import KeepMask
+from sparc3_bench.record.files import write_atomically
 from sparc3_bench.record.parts import Amount, Phase
-from sparc3_bench.record.result import write_atomically
 from sparc3_bench.record.spec import OnDisk, RunSpec, content_key
 from sparc3_bench.run.environment import source_digest
 

@@ -15,7 +15,7 @@ from sparc3_bench import hookspecs
 from sparc3_bench.cli import app
 from sparc3_bench.contracts import AGGREGATIONS, option_fields
 from sparc3_bench.host import default_host
-from sparc3_bench.record.result import read_results
+from sparc3_bench.record.files import read_results
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()

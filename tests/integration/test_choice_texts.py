@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from integration.tabled import PROMPTS, TABLE, Table, Tabled, made, run, session, whole
 from tiny import save_model
+from unit.results import in_memory
 
 from sparc3_bench import Metric
 from sparc3_bench.errors import RecordError
-from sparc3_bench.record.result import Result, read_result
+from sparc3_bench.record.files import read_result, samples_path, write_result
+from sparc3_bench.record.result import Result
 from sparc3_bench.run.responses import read_responses, responses_path, write_responses
 
 
@@ -103,17 +105,17 @@ def kept(model, tmp_path, table) -> tuple[Path, Result]:
     result = whole(own.run(plan.cells[0], "kept"))
     path = tmp_path / "results" / result.spec.path
     write_responses(path, own.responses[result.key])
-    path.write_text(result.to_json())
+    write_result(path, result)
     return path, result
 
 
 def test_texts_are_in_the_file_of_responses_and_nowhere_else(kept, table):
     path, result = kept
     beside = responses_path(path)
-    assert sorted(path.parent.iterdir()) == sorted([path, beside])
+    assert sorted(path.parent.iterdir()) == sorted([path, beside, samples_path(path)])
     content = gzip.decompress(beside.read_bytes())
     assert hashlib.sha256(content).hexdigest() == result.responses.digest
-    assert read_result(path) == result
+    assert in_memory(read_result(path)) == result
     words = [f"{part}|" for part in PROMPTS]
     assert not any(word in path.read_text() for word in words)
     # Those of the selection part say nothing that is reported.

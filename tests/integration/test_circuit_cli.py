@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from circuits import Outcome, call, made_again, options, run, save_inputs, sentence
 
-from sparc3_bench.record.result import read_result, write_atomically
+from sparc3_bench.record.files import read_result, write_atomically
 
 
 @pytest.fixture(scope="module")

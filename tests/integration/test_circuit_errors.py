@@ -11,7 +11,7 @@ import pytest
 from tiny import save_model, save_text
 
 from sparc3_bench.cli import main
-from sparc3_bench.record.result import read_result
+from sparc3_bench.record.files import read_result
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from tiny import ARCHITECTURES
 
 from sparc3_bench.assets import file_digest
-from sparc3_bench.record.result import read_result
+from sparc3_bench.record.files import read_result
 
 UNITS = ("weight", "neuron", "head")
 CASES = [(a, unit, "float32") for a in ARCHITECTURES for unit in UNITS]

@@ -26,7 +26,8 @@ from sparc3_bench.circuit.correct import find_task
 from sparc3_bench.circuit.export import parameter_masks
 from sparc3_bench.circuit.rebuild import rebuilt
 from sparc3_bench.model.load import _stored
-from sparc3_bench.record.result import Result, read_result
+from sparc3_bench.record.files import read_result
+from sparc3_bench.record.result import Result
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.responses import read_responses, responses_path
 
@@ -34,7 +35,10 @@ Correct = Callable[..., Outcome]
 
 PROMPTS = [f"w{n} w{n + 3} w{n + 1} w{n + 7} w{2 * n + 1} w{n + 2}" for n in range(3, 27)]
 
-WHOLE = ["correction.json", "mask.safetensors", "model", "plot.svg", "report.md", "result.json"]
+WHOLE = [
+    *("correction.json", "mask.safetensors", "model", "plot.svg", "report.md"),
+    *("result.json", "result.samples.json.gz"),
+]
 
 BITS = {torch.float32: torch.int32, torch.float16: torch.int16, torch.bfloat16: torch.int16}
 
@@ -194,8 +198,12 @@ def test_it_is_the_result_of_a_run(folder, made, tmp_path):
     options = ("--task-option", f"prompts={folder / 'prompts.txt'}")
     result = read_result(run(folder, tmp_path / "results", *options, judge="low", controls=5))
     assert len(DIARY.written) == written
-    same = made.result.model_copy(update={"created": result.created, "environment": None})
-    assert same == result.model_copy(update={"environment": None})
+    fields = ("created", "environment", "asked", "command", "content_hash")
+    one, other = (
+        {n: v for n, v in made.items() if n not in fields}
+        for made in (dict(made.result), dict(result))
+    )
+    assert one == other
     assert result.found.versus is not None
 
 

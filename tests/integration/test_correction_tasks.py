@@ -24,10 +24,12 @@ from sparc3_tasks.correction.generation import respond
 from sparc3_tasks.correction.looping import RepetitionCorrection
 from sparc3_tasks.correction.toxicity import ToxicityCorrection
 from torch import Tensor
+from unit.results import in_memory
 
 from sparc3_bench import ModelView
 from sparc3_bench.record.checks import problems
-from sparc3_bench.record.result import Result, read_result
+from sparc3_bench.record.files import read_result, write_result
+from sparc3_bench.record.result import Result
 from sparc3_bench.run.responses import Written
 from sparc3_bench.run.runner import Session
 from sparc3_bench.selection.select import as_mask, choose
@@ -51,7 +53,7 @@ def results(folder) -> Made:
     return {
         "toxicity-correction": run(
             made(folder, "toxicity-correction", task_options={"samples": 2}, controls=2),
-            folder / "cache"
+            folder / "cache",
         ),
         "repetition-correction": run(
             made(folder, "repetition-correction", "lrp", controls=2), folder / "cache"
@@ -73,8 +75,8 @@ def test_result_is_whole_and_valid(results, task, tmp_path):
     assert (result.status, result.error) == ("ok", None)
     assert problems(result) == []
     path = tmp_path / f"x--{result.key}.json"
-    path.write_text(result.to_json())
-    assert read_result(path) == result
+    write_result(path, result)
+    assert in_memory(read_result(path)) == result
     assert (result.spec.judge is None) is (TASKS[task] is None)
     assert (result.responses is None) is (TASKS[task] is None)
 

@@ -15,18 +15,22 @@ from circuits import Outcome, sentence
 from integration import writers
 from integration.writers import DIARY, host, run, sparc3
 from tiny import save_model
-from unit.results import make_result, save
+from unit.results import in_memory, make_result, save
 
 from sparc3_bench.circuit import rebuild
 from sparc3_bench.circuit.rebuild import rebuilt
 from sparc3_bench.model.load import FoundModel
-from sparc3_bench.record.result import Result, read_result, write_atomically
+from sparc3_bench.record.files import read_result, samples_path, write_atomically
+from sparc3_bench.record.result import Result
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.responses import read_responses, responses_path
 
 Rejudge = Callable[..., Outcome]
 
-OF_THE_RUN = {"created", "cost", "environment", "chosen_by", "warnings", "tried", "responses"}
+OF_THE_RUN = {
+    *("created", "cost", "environment", "chosen_by", "warnings", "tried", "responses"),
+    *("asked", "command", "origin", "content_hash", "sample_file"),
+}
 """Fields in which a result that was judged again may differ from one of that judge.
 
 What each evaluation took stands with the responses, so their digest differs, too.
@@ -212,7 +216,9 @@ def test_judging_twice_is_like_judging_once(own, rejudge, tmp_path):
     twice = again(
         rejudge(path, "--judge", "low", "--judge-option", "bar=30", "--results", tmp_path / "2")
     )[1]
-    assert twice.model_copy(update={"created": direct.created}) == direct
+    same = twice.model_copy(update={"created": direct.created})
+    assert in_memory(same) == in_memory(direct)
+    assert direct.origin == once.origin == "replayed"
     assert len(once.warnings) == len(twice.warnings)
     # Back to the judge of the run would be the run.
     for judge in ("low", "even"):
@@ -397,7 +403,11 @@ def test_a_judge_that_raises_leaves_that_result_out(folder, own, rejudge, tmp_pa
     assert f"{long}  failed: ValueError: 6 words are too many" in done.err
     path = Path(done.out.partition(": ")[0])
     assert read_result(path).spec.judge.name == "choosy"
-    assert files(tmp_path).keys() - before.keys() == {path, responses_path(path)}
+    assert files(tmp_path).keys() - before.keys() == {
+        path,
+        responses_path(path),
+        samples_path(path),
+    }
 
 
 def test_verdicts_that_are_none_leave_the_result_out(own, rejudge, tmp_path):

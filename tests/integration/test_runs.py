@@ -23,7 +23,8 @@ from sparc3_bench import Accumulator, ModelView, ReferenceSamples, ScoreMap, Sco
 from sparc3_bench.cli import main
 from sparc3_bench.host import PluginHost, default_host
 from sparc3_bench.model.masking import KeepMask
-from sparc3_bench.record.result import Result, read_result
+from sparc3_bench.record.files import read_result
+from sparc3_bench.record.result import Result
 from sparc3_bench.run.runner import Session
 from sparc3_bench.selection.select import select
 
@@ -214,7 +215,10 @@ def test_interrupted_run_goes_on_where_it_stopped(run, measured, tmp_path, monke
 
     with monkeypatch.context() as patch:
         patch.setattr(PreparedCompression, "evaluate", interrupted)
-        assert run("gradient") == (130, {})
+        code, results = run("gradient")
+    (record,) = results.values()
+    assert (code, record.status, record.points) == (130, "interrupted", ())
+    assert record.error == "Interrupted; the same command goes on from there."
     told = capsys.readouterr().err
     points = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache/evaluations").iterdir()}
     assert len(points) == 2
@@ -247,7 +251,7 @@ def test_damaged_kept_file_counts_as_absent(run, tmp_path, kept, schedule, damag
 def test_two_runs_in_fresh_caches_measure_the_same_to_the_last_bit(run, tmp_path):
     one, two = (run(*SCORERS, where=tmp_path / name)[1] for name in ("one", "two"))
     for name in SCORERS:
-        left, right = (json.loads(results[name].to_json())["points"] for results in (one, two))
+        left, right = (results[name].model_dump(mode="json")["points"] for results in (one, two))
         assert json.dumps(left) == json.dumps(right)
         assert one[name].key == two[name].key
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 import torch
 from sparc3_scorers.activation import Activation
@@ -15,6 +17,10 @@ from sparc3_bench.selection.units import unit_scores
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
 
 
+def note(seen: dict[str, torch.Tensor], block: str, module: torch.nn.Module, args) -> None:
+    seen[block] = args[0].reshape(-1, args[0].shape[-1])
+
+
 def read(view: ModelView, role: Role, samples, starts) -> dict[str, torch.Tensor]:
     """Return by block the mean absolute input of a role's module, one sample at a time."""
     sums: dict[str, torch.Tensor] = {}
@@ -24,10 +30,7 @@ def read(view: ModelView, role: Role, samples, starts) -> dict[str, torch.Tensor
         handles = []
         for weight in view.weights().values():
             if weight.role is role:
-
-                def keep(module, args, block=str(weight.block)) -> None:
-                    seen[block] = args[0].reshape(len(sample), -1)
-
+                keep = functools.partial(note, seen, str(weight.block))
                 handles.append(weight.module.register_forward_pre_hook(keep))
         with torch.no_grad():
             view.model(input_ids=torch.tensor([list(sample)]))

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from sparc3_bench.record.files import write_result
 from sparc3_bench.record.parts import (
     Amount,
     Environment,
@@ -19,7 +20,7 @@ from sparc3_bench.record.parts import (
     Stability,
     Tried,
 )
-from sparc3_bench.record.result import SCHEMA_VERSION, Result, write_atomically
+from sparc3_bench.record.result import SCHEMA_VERSION, Result
 from sparc3_bench.record.spec import (
     DatasetRecord,
     JudgeRef,
@@ -237,7 +238,7 @@ def make_control(seed: int, values: Sequence[float] = (20.0, 100.0), **changes: 
 
 def save(folder: Path, result: Result) -> Path:
     """Write `result` where it belongs below `folder`; return its relative path."""
-    write_atomically(folder / result.spec.path, result.to_json())
+    write_result(folder / result.spec.path, result)
     return Path(result.spec.path)
 
 
@@ -257,3 +258,8 @@ def _dataset(purpose: str, token_digest: str, windows: int) -> DatasetRecord:
         tokens=windows * 128,
         choice="evenly spaced",
     )
+
+
+def in_memory(result: Result) -> Result:
+    """Return a result that was read without what is said of its files."""
+    return result.model_copy(update={"content_hash": None, "sample_file": None})

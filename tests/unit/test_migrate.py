@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from unit.results import in_memory
 
 from sparc3_bench.errors import RecordError
+from sparc3_bench.record.files import read_result, write_result
 from sparc3_bench.record.migrate import migrated
-from sparc3_bench.record.result import SCHEMA_VERSION, Result, read_result
+from sparc3_bench.record.result import SCHEMA_VERSION, Result
 from sparc3_bench.record.spec import content_key
 
 FILE = Path(__file__).parent / "fixtures" / "result-1.json"
@@ -82,7 +84,7 @@ def test_what_came_since_is_what_runs_then_did():
 def test_key_is_that_of_the_new_spec_and_stands_when_written_and_read(tmp_path):
     result = read_result(FILE)
     assert result.key == result.spec.key != OLD["key"]
-    assert read(tmp_path, result.to_json()) == result
+    assert in_memory(read(tmp_path, result.model_dump_json())) == result
 
 
 @pytest.mark.parametrize("unit", ["neuron", "head"])
@@ -206,7 +208,35 @@ def test_record_of_schema_2_has_no_judge_and_keeps_its_numbers(tmp_path):
     assert new["spec"].pop("judge", "absent") is None
     assert new["spec"] == old["spec"]
     assert new["points"] == old["points"]
+    for phase in new["cost"].values():
+        assert phase.pop("tokens") is None
     assert new["cost"] == old["cost"]
     assert (result.responses, result.tried, result.candidate) == (None, (), "")
     assert result.key == result.spec.key != old["key"]
-    assert read(tmp_path, result.to_json()) == result
+    assert in_memory(read(tmp_path, result.model_dump_json())) == result
+
+
+def test_record_of_schema_3_keeps_its_samples_and_its_key(tmp_path):
+    old = json.loads((FILE.parent / "result-3.json").read_text())
+    assert (old["schema_version"], old["key"]) == (3, content_key(old["spec"]))
+    result = read(tmp_path, old)
+    assert (result.origin, result.asked, result.command) == ("run", {}, None)
+    assert result.key == old["key"]
+    kept = [point["samples"] for point in old["points"]]
+    assert [point.model_dump(mode="json")["samples"] for point in result.points] == kept
+    write_result(tmp_path / "new.json", result)
+    again = read_result(tmp_path / "new.json")
+    assert in_memory(again) == result
+    assert again.sample_file is not None
+
+
+def test_record_of_schema_3_that_was_judged_again_is_replayed(tmp_path):
+    old = json.loads((FILE.parent / "result-3.json").read_text())
+    judge = {**old["spec"]["task"], "weights_digest": "0" * 64}
+    del judge["task_version"]
+    assert migrated({**old, "chosen_by": judge})["origin"] == "replayed"
+
+
+def test_record_with_fields_that_schema_3_lacks_is_not_taken_for_one(tmp_path):
+    old = json.loads((FILE.parent / "result-3.json").read_text())
+    assert "schema_version" in refusal(tmp_path, {**old, "origin": "run"})

@@ -183,6 +183,7 @@ def _generate(
             generation_config=config,
             logits_processor=[] if sampling.greedy else [_Sampler(sampling, rows, width, ends)],
         )
+    view.tokens += output.shape[0] * (output.shape[1] - 1)  # the last is not read
     new = output[:, width:].tolist()
     return [row[: next((i for i, t in enumerate(row) if t in ends), len(row))] for row in new]
 

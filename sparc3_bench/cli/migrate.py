@@ -1,0 +1,68 @@
+"""`sparc3 migrate` and `sparc3 schema`: old result files anew, and what such files are like."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sparc3_bench.errors import RecordError
+from sparc3_bench.record.files import read_result, rendered, samples_path, write_result
+from sparc3_bench.record.result import SCHEMA_VERSION, Result
+
+
+def command(
+    paths: Annotated[list[Path], typer.Argument(help="Result files, or folders of them.")],
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit with code 1 if something would be.")
+    ] = False,
+) -> None:
+    """Write result files of earlier schemas anew in the newest; no number changes.
+
+    Per-sample measurements go to a file beside the result. Where a new field enters the key, the
+    file is renamed. All files are read before the first is written.
+    """
+    files = [
+        file
+        for path in paths
+        for file in (sorted(path.rglob("*.json")) if path.is_dir() else [path])
+    ]
+    if not files:
+        raise RecordError(f"No result file (*.json) is in {', '.join(map(str, paths))}.")
+    old = {}
+    for file in files:
+        result = read_result(file)
+        text, samples = rendered(result)
+        beside = samples_path(file)
+        is_new = file.read_text(encoding="utf-8") == text and _target(file, result) == file
+        if not is_new or (samples is not None and beside.read_bytes() != samples):
+            old[file] = result
+    targets = [_target(file, result) for file, result in old.items()]
+    for file, target in zip(old, targets, strict=True):
+        if targets.count(target) > 1 or (target != file and target.exists()):
+            raise RecordError(f"{file} would become {target}, which is another result.")
+    for file, target in zip(old, targets, strict=True):
+        if not check:
+            write_result(target, old[file])
+            if target != file:
+                file.unlink()
+        typer.echo(f"{file} → {target.name}" if target != file else str(file))
+    done = "would be written" if check else "written"
+    typer.echo(f"{len(files)} result files, {len(old)} {done} in schema {SCHEMA_VERSION}")
+    if check and old:
+        raise typer.Exit(1)
+
+
+def schema() -> None:
+    """Print the JSON Schema of result files; every field has a sentence."""
+    typer.echo(json.dumps(Result.model_json_schema(), indent=2, ensure_ascii=False))
+
+
+def _target(file: Path, result: Result) -> Path:
+    """Return the name that a file should have; one that never had the key keeps its own."""
+    stem, separator, key = file.stem.rpartition("--")
+    if not separator or len(key) != len(result.key):
+        return file
+    return file.with_name(f"{stem}--{result.key}.json")

@@ -1,0 +1,52 @@
+"""Recording: what came out of a cell, with everything that a reader must know of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from typing import TYPE_CHECKING, Any
+
+from sparc3_bench.record.parts import MetricRecord
+from sparc3_bench.record.result import SCHEMA_VERSION, Result
+from sparc3_bench.run.environment import command_line, describe_environment
+
+if TYPE_CHECKING:
+    from sparc3_bench.contracts import Metric
+    from sparc3_bench.run.plan import Cell, Plan
+
+
+def recorded(plan: Plan, cell: Cell, **parts: Any) -> Result:
+    """Return the result of a cell.
+
+    Parameters
+    ----------
+    plan, cell
+        What was run.
+    parts
+        Fields of the result that were measured, and `remarks`, which join the warnings.
+    """
+    now = datetime.datetime.now(datetime.UTC)
+    remarks = parts.pop("remarks", ())
+    return Result(
+        schema_version=SCHEMA_VERSION,
+        key=cell.spec.key,
+        created=now.isoformat(timespec="seconds"),
+        is_control=cell.scorer.is_control,
+        spec=cell.spec,
+        asked=dict(plan.asked),
+        command=command_line(),
+        metrics=tuple(map(_recorded, plan.task.metrics_for(cell.spec.removal))),
+        curve_metrics=tuple(
+            _recorded(metric)
+            for metric in plan.task.curve_metrics
+            if metric.name in parts.get("curve", ())
+        ),
+        clusters={name: tuple(ids) for name, ids in cell.prepared.clusters.items()},
+        environment=describe_environment(),
+        warnings=(*cell.prepared.warnings, *remarks),
+        **parts,
+    )
+
+
+def _recorded(metric: Metric) -> MetricRecord:
+    return MetricRecord(**dataclasses.asdict(metric))
