@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard import chart, sentences, words
 from sparc3_bench.leaderboard.controls import drawn_label
 from sparc3_bench.leaderboard.frontier import frontier
@@ -25,6 +26,8 @@ from sparc3_bench.record.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from sparc3_bench.leaderboard.ranks import Ranks
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -110,6 +113,7 @@ def render(results: Sequence[tuple[Path, Result]]) -> str:
                 for section in sections
             ],
             contents=contents(sections),
+            ranks=_ranks,
             atlas=atlas,
             overlaps=overlaps,
             drawn_label=drawn_label,
@@ -207,6 +211,12 @@ def _copied(site: Path) -> set[str]:
     folder = site / "results"
     every = (*folder.rglob("*.json"), *folder.rglob("*.samples.json.gz"))
     return {path.relative_to(folder).as_posix() for path in every}
+
+
+def _ranks(section: Section) -> Ranks | None:
+    from sparc3_bench.leaderboard.ranks import ranks  # loads numpy and scipy
+
+    return ranks(section, default_host())
 
 
 def _warnings(section: Section) -> dict[str, list[Run]]:

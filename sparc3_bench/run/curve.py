@@ -57,8 +57,8 @@ def measured(
     Sparc3Error
         When a sample or a metric is not finite.
     """
-    means = [{n: float(np.mean(v)) for n, v in here.items()} for here in samples]
-    points = _points(task, amounts, means)
+    means = observed_means(samples)
+    points = points_of(task, amounts, means)
     whole = task.summarise(amounts, points, removal)
     for amount, point in zip(amounts, points, strict=True):
         _check_finite(point, f"at amount {amount:g}")
@@ -67,8 +67,7 @@ def measured(
     if not with_intervals:
         estimates = {name: Estimate(float(value)) for name, value in whole.items()}
         return Curve(numbers, [], estimates)
-    drawn = _drawn(samples, clusters)
-    replicates = _points(task, amounts, drawn)
+    replicates = points_of(task, amounts, drawn_means(samples, clusters))
     intervals = [
         {name: interval(np.asarray(values)) for name, values in point.items()}
         for point in replicates
@@ -107,7 +106,7 @@ def compared(
     rows = [{name: here[name] for name in kinds} for here in (dense, own, *controls)]
     means = [{name: float(np.mean(values)) for name, values in row.items()} for row in rows]
     numbers = [dict(task.point_metrics(here, means[0], None)) for here in means]
-    drawn = _drawn(rows, clusters)
+    drawn = drawn_means(rows, clusters)
     replicates = [
         np.asarray(task.point_metrics(here, drawn[0], None)[metric]) for here in drawn[1:]
     ]
@@ -136,15 +135,24 @@ def _check_finite(numbers: Mapping[str, Any], where: str) -> None:
             )
 
 
-def _points(task: Task, amounts: Sequence[float], means: Sequence[Means]) -> list[dict[str, Any]]:
+def points_of(task: Task, amounts: Sequence[float], means: Sequence[Means]) -> list[dict[str, Any]]:
+    """Return the metrics of every amount; of replicates of the means, their replicates."""
     empty = means[-1] if task.needs_empty and amounts[-1] == 1 else None
     return [dict(task.point_metrics(here, means[0], empty)) for here in means]
 
 
-def _drawn(
+def observed_means(samples: Sequence[Samples]) -> list[dict[str, float]]:
+    """Return the mean of each kind of sample at every point."""
+    return [{name: float(np.mean(v)) for name, v in here.items()} for here in samples]
+
+
+def drawn_means(
     samples: Sequence[Samples], clusters: Mapping[str, Sequence[int]]
 ) -> list[dict[str, Any]]:
-    """Return the bootstrap replicates of every mean: for each point, kind to ``[replicates]``."""
+    """Return the bootstrap replicates of every mean: for each point, kind to ``[replicates]``.
+
+    Those of two runs on the same samples draw the same ones, so that they are paired.
+    """
     drawn: list[dict[str, Any]] = [{} for _ in samples]
     for name in samples[0]:
         rows = [here[name] for here in samples]

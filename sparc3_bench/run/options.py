@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from sparc3_bench.contracts import option_fields
+from sparc3_bench.contracts import Task, option_fields
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
+
+if TYPE_CHECKING:
+    from sparc3_bench.host import PluginHost
+    from sparc3_bench.record.result import Result
 
 
 def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
@@ -90,3 +94,21 @@ def for_scorer(name: str, cls: type[Any], given: Mapping[str, str]) -> dict[str,
         if dot and owner == name:
             picked[rest] = text
     return picked
+
+
+def task_of(result: Result, host: PluginHost) -> Task:
+    """Return the task that measured a result, without its data.
+
+    Raises
+    ------
+    Sparc3Error
+        When it is not installed, or not in the version that measured.
+    """
+    ref = result.spec.task
+    task: Task = build("task", host.get("task", ref.name).cls, as_typed(ref.options))
+    if task.version != ref.task_version:
+        raise Sparc3Error(
+            f"Task '{ref.name}' is of version {task.version} and would make other numbers than "
+            f"version {ref.task_version}, which measured; run it again."
+        )
+    return task

@@ -20,7 +20,7 @@ from sparc3_bench.run.curve import measured
 from sparc3_bench.run.environment import added
 from sparc3_bench.run.found import chosen_point
 from sparc3_bench.run.judging import NOTHING, Bench, Measured, judged
-from sparc3_bench.run.options import as_typed, build
+from sparc3_bench.run.options import task_of
 from sparc3_bench.run.points import control_curve, estimates, recorded
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.responses import Written, read_responses
@@ -207,19 +207,10 @@ def _in_full(judge: JudgeRef, other: JudgeRef) -> str:
 
 
 def _task(path: Path, result: Result, host: PluginHost) -> Task:
-    """Return the task of a result, which needs none of its data for this."""
-    ref = result.spec.task
     try:
-        task: Task = build("task", host.get("task", ref.name).cls, as_typed(ref.options))
+        return task_of(result, host)
     except Sparc3Error as error:
         raise Sparc3Error(f"{path} cannot be judged again: {error}") from None
-    if task.version != ref.task_version:
-        raise Sparc3Error(
-            f"{path} was made with version {ref.task_version} of task '{ref.name}', which is "
-            f"{task.version} now and would make other numbers of it; run it again with the other "
-            "judge."
-        )
-    return task
 
 
 def _results_folder(path: Path, spec: RunSpec) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,7 @@ def interval(replicates: Array, level: float = 0.95) -> tuple[float, float]:
     return float(low), float(high)
 
 
+@lru_cache(maxsize=8)
 def _draws(clusters: int, seed: int) -> Array:
     """Return how often each cluster is drawn in every replicate, ``[replicates, clusters]``."""
     generator = np.random.default_rng([zlib.crc32(b"bootstrap"), seed, clusters])

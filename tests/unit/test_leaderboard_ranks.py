@@ -1,0 +1,106 @@
+"""Ranks on the page: ties share one, controls have none, and what cannot be tested has none."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from unit.results import make_result
+
+from sparc3_bench.host import default_host
+from sparc3_bench.leaderboard.ranks import Ranks, ranks
+from sparc3_bench.leaderboard.site import render
+from sparc3_bench.leaderboard.tables import split
+from sparc3_bench.record.result import Result
+
+WINDOWS = 64
+NOISE = np.random.default_rng(5).normal(size=(4, WINDOWS))
+
+
+def measured(scorer: str, shift: float, noise: int, **changes) -> Result:
+    """Return a result whose losses are shared by all but for a shift and small noise."""
+    shared = np.random.default_rng(1).normal(3, 0.5, size=WINDOWS)
+    dense, pruned = shared, shared + 1 + shift + 0.05 * NOISE[noise]
+    values = [math.exp(losses.mean()) for losses in (dense, pruned)]
+    result = make_result(scorer, values, windows=WINDOWS, **changes)
+    points = tuple(
+        point.model_copy(update={"samples": {"loss": tuple(losses), "kl": tuple(0 * losses)}})
+        for point, losses in zip(result.points, (dense, pruned), strict=True)
+    )
+    return result.model_copy(update={"points": points})
+
+
+def ranked(*results: Result) -> tuple[dict[str, str], Ranks | None]:
+    """Return the ranks by scorer."""
+    pairs = [(Path(result.spec.path), result) for result in results]
+    (section,), _ = split(pairs)
+    found = ranks(section, default_host())
+    texts = found.texts if found else {}
+    return {section.series[at].scorer.name: text for at, text in texts.items()}, found
+
+
+def test_scorers_that_cannot_be_told_apart_share_a_rank():
+    found, about = ranked(
+        measured("wanda", 0, 0), measured("lrp", 0, 1), measured("magnitude", 0.5, 2)
+    )
+    assert found == {"wanda": "1–2", "lrp": "1–2", "magnitude": "3"}
+    assert about is not None
+    assert about.metric.name == "perplexity"
+    # Between the two that are equal and the one that is far away.
+    assert 0 < about.resolvable < 0.5 * math.exp(4)
+
+
+def test_a_difference_that_all_windows_show_is_told_apart_however_much_windows_differ():
+    assert ranked(measured("wanda", 0, 0), measured("lrp", 0.05, 1))[0] == {
+        "wanda": "1",
+        "lrp": "2",
+    }
+
+
+def test_seeds_of_a_scorer_are_one_row_and_controls_have_no_rank():
+    found, _ = ranked(
+        measured("wanda", 0, 0),
+        measured("lrp", 0.3, 1, seed=0),
+        measured("lrp", 0.3, 2, seed=1),
+        measured("random", 2, 3, is_control=True),
+    )
+    assert found == {"wanda": "1", "lrp": "2"}
+
+
+def test_nothing_is_ranked_where_nothing_can_be_tested():
+    one, other = measured("wanda", 0, 0), measured("lrp", 0.5, 1)
+    assert ranked(one) == ({}, None)
+    without = other.model_copy(
+        update={"points": tuple(p.model_copy(update={"samples": {}}) for p in other.points)}
+    )
+    assert ranked(one, without) == ({}, None)
+    for changes in ({"task": "not-installed"}, {"task_version": 99}):
+        unknown = [measured(name, 0, 0, **changes) for name in ("wanda", "lrp")]
+        assert ranked(*unknown) == ({}, None)
+    many = [measured(f"scorer-{n}", n / 10, 0) for n in range(31)]
+    assert ranked(*many) == ({}, None)
+    assert len(ranked(*many[:30])[0]) == 30
+
+
+def test_only_samples_that_the_number_follows_from_count():
+    def few(result: Result) -> Result:
+        """Let the windows of the losses be of three documents, those of the divergence of one."""
+        documents = [window % 3 for window in range(WINDOWS)]
+        return result.model_copy(
+            update={"clusters": {"loss": tuple(documents), "kl": (0,) * WINDOWS}}
+        )
+
+    assert ranked(measured("wanda", 0, 0), measured("lrp", 0.5, 1))[1].clusters == WINDOWS
+    found, about = ranked(few(measured("wanda", 0, 0)), few(measured("lrp", 0.5, 1)))
+    assert (about.clusters, len(found)) == (3, 2)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_page_shows_them_beside_the_scorers(order):
+    results = [measured("wanda", 0, 0), measured("lrp", 0, 1), measured("magnitude", 0.5, 2)]
+    page = render([(Path(result.spec.path), result) for result in results[::order]])
+    assert page.count("rank <b>1–2</b>") == 2
+    assert page.count("rank <b>3</b>") == 1
+    assert "neighbours must typically differ by" in page
