@@ -8,6 +8,7 @@ import typer
 
 from sparc3_bench.cli import (
     circuit,
+    compare,
     correct,
     doctor,
     listing,
@@ -39,6 +40,8 @@ app.command("score")(score.command)
 app.command("correct")(correct.command)
 app.command("rejudge")(rejudge.command)
 app.command("validate")(validate.command)
+app.command("show")(compare.show)
+app.command("compare")(compare.command)
 app.command("migrate")(migrate.command)
 app.command("schema")(migrate.schema)
 app.command("publish")(publish.command)

@@ -115,16 +115,26 @@ def _of_result(section: Section, result: Result, task: Task, name: str) -> Numbe
             return task.summarise(amounts, points_of(task, amounts, means), removal)[name]
 
         return _number(result.curve[name].value, points, result, of_curve)
-    if section.order_chosen is not None:
-        if result.found is None:
-            raise KeyError(name)
-        here = result.found.point
-    else:
+    if section.order_chosen is None:
         here = next(one for one in points if one.amount.requested == section.order)
-    own = [points[0], here, *([points[-1]] if task.needs_empty else [])]
-    asked = [point.amount.requested for point in own]
+        return number_at(result, here, task, name)
+    if result.found is None:
+        raise KeyError(name)
+    return number_at(result, result.found.point, task, name)
+
+
+def number_at(result: Result, here: Point, task: Task, name: str) -> Number:
+    """Return a metric at one point of a run.
+
+    Raises
+    ------
+    KeyError
+        When a sample that it follows from is not in the record.
+    """
+    points = [result.points[0], here, *([result.points[-1]] if task.needs_empty else [])]
+    amounts = [point.amount.requested for point in points]
     return _number(
-        here.metrics[name], own, result, lambda means: points_of(task, asked, means)[1][name]
+        here.metrics[name], points, result, lambda means: points_of(task, amounts, means)[1][name]
     )
 
 

@@ -187,12 +187,13 @@ def split(results: Iterable[tuple[Path, Result]]) -> tuple[tuple[Section, ...], 
             continue
         if not run.result.metrics or not run.result.points:
             raise RecordError(f"{run.path}: a finished run needs at least one metric and a point.")
-        groups.setdefault(_convention(run.result), []).append(run)
-    sections = tuple(_section(convention, groups[convention]) for convention in sorted(groups))
+        groups.setdefault(convention(run.result), []).append(run)
+    sections = tuple(_section(key, groups[key]) for key in sorted(groups))
     return sections, tuple(run for run in runs if run.result.status == "failed")
 
 
-def _convention(result: Result) -> Convention:
+def convention(result: Result) -> Convention:
+    """Return what another run must share before the numbers of the two may be compared."""
     spec, model = result.spec, result.spec.model
     return (
         # Newest version of the task first.
@@ -230,7 +231,7 @@ def _judge(spec: RunSpec) -> tuple[str, ...]:
     return judge.name, options, *package, judge.weights_digest
 
 
-def _section(convention: Convention, runs: list[Run]) -> Section:
+def _section(shared: Convention, runs: list[Run]) -> Section:
     amounts = tuple(sorted({point.amount.requested for r in runs for point in r.result.points}))
     series = merge(runs)
     sizes = Sizes(runs[0].result.spec, amounts, series)
@@ -261,7 +262,7 @@ def _section(convention: Convention, runs: list[Run]) -> Section:
         return one.is_control, best, one.scorer.name, one.variant
 
     # What does not apply is left out, so that a section keeps the name it had before that came.
-    parts = (*convention[:-2], *filter(None, convention[-2:]))
+    parts = (*shared[:-2], *filter(None, shared[-2:]))
     key = content_key([list(part) for part in parts])
     ranked = tuple(sorted(series, key=position))
     ordered_at = focus if order is None else order

@@ -1,0 +1,181 @@
+"""`sparc3 compare` and `sparc3 show`: the tables of the page in the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sparc3_bench.errors import Sparc3Error, UnknownNameError
+from sparc3_bench.record.files import read_result
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from sparc3_bench.leaderboard.ranks import Number
+    from sparc3_bench.record.parts import MetricRecord, Point
+    from sparc3_bench.record.result import Result
+
+
+def command(
+    first: Annotated[Path, typer.Argument(help="A result file.")],
+    second: Annotated[Path, typer.Argument(help="Another one, of the same task and conventions.")],
+    metric: Annotated[
+        str | None, typer.Option(help="What to compare [default: the main metric of the task].")
+    ] = None,
+) -> None:
+    """Compare two runs on the same samples, amount by amount.
+
+    The difference is the first minus the second, with a 95 % interval and a two-sided p-value, both
+    by Student's t of as many independent samples with the spread of the paired bootstrap; p-values
+    are adjusted together (Holm). Both need the files of samples beside them.
+    """
+    from sparc3_bench.host import default_host
+    from sparc3_bench.run.options import task_of
+    from sparc3_bench.statistics.holm import holm
+    from sparc3_bench.statistics.numbers import gap
+    from sparc3_bench.statistics.paired import of_replicates
+
+    one, other = _finished(first), _finished(second)
+    _check_comparable(first, one, second, other)
+    chosen = _metric(one, metric)
+    task = task_of(one, default_host())
+    rows = []
+    for point, same in _common(one, other):
+        left, right = (
+            _number(path, result, here, task, chosen.name)
+            for path, result, here in ((first, one, point), (second, other, same))
+        )
+        gaps = gap(left.replicates, right.replicates)
+        independent = min(left.clusters, right.clusters)
+        found = of_replicates(gaps, left.value - right.value, max(independent, 2))
+        rows.append((point, left.value, right.value, found, independent))
+    if not rows:
+        raise Sparc3Error(
+            f"{first} and {second} have no amount in common; run one of them at those of the other."
+        )
+    adjusted = holm([found.p_value for *_, found, _ in rows])
+    table = _table(
+        f"{chosen.title} ({chosen.direction} is better)",
+        ("amount", _named(one, other), _named(other, one), "difference", "95 % interval", "p"),
+    )
+    for (point, mine, yours, found, independent), p_value in zip(rows, adjusted, strict=True):
+        sure = independent > 1
+        table.add_row(
+            f"{point.amount.requested:g}",
+            f"{mine:.5g}",
+            f"{yours:.5g}",
+            f"{found.value:+.4g}",
+            f"{found.low:+.4g} to {found.high:+.4g}" if sure else "one document",
+            f"{p_value:.2g}" if sure else "",
+        )
+    _print(table)
+
+
+def show(
+    path: Annotated[Path, typer.Argument(help="A result file.")],
+) -> None:
+    """Show one result: what was run, every metric at every amount, cost and warnings."""
+    result = read_result(path)
+    spec = result.spec
+    told = f"{spec.unit} by {spec.group}, {spec.schedule}, ablation {spec.ablation}"
+    lines = [
+        f"{spec.scorer.title} on {spec.task.title}, {spec.model.id} {spec.model.label}".rstrip(),
+        f"{told}, {spec.removal} removed, seed {spec.seed}; {result.status}, {result.origin}",
+    ]
+    if spec.objective:
+        lines.append(f"objective {spec.objective}")
+    if result.error:
+        lines.append(result.error)
+    typer.echo("\n".join(lines))
+    if result.points:
+        amounts = [f"{point.amount.requested:g}" for point in result.points]
+        table = _table("", ("amount removed", *amounts))
+        for metric in result.metrics:
+            table.add_row(
+                f"{metric.title}", *(f"{point.metrics[metric.name]:.4g}" for point in result.points)
+            )
+        _print(table)
+    for name, estimate in result.curve.items():
+        ends = "" if estimate.low is None else f" [{estimate.low:.4g}, {estimate.high:.4g}]"
+        typer.echo(f"{name}: {estimate.value:.4g}{ends}")
+    for phase, cost in result.cost.items():
+        tokens = "" if cost.tokens is None else f", {cost.tokens:,} tokens"
+        typer.echo(f"{phase}: {cost.seconds:,.1f} s, {cost.peak_bytes / 1e9:.2f} GB{tokens}")
+    for warning in result.warnings:
+        typer.echo(f"warning: {warning}")
+
+
+def _finished(path: Path) -> Result:
+    result = read_result(path)
+    if result.status != "ok":
+        raise Sparc3Error(f"{path} is of a run that is {result.status}; run it again.")
+    return result
+
+
+def _check_comparable(first: Path, one: Result, second: Path, other: Result) -> None:
+    from sparc3_bench.leaderboard.tables import convention
+
+    names = (
+        *("task or model", "conventions", "weights or number format", "evaluation data"),
+        *("metrics", "amounts of the whole curve", "judge"),
+    )
+    for name, mine, theirs in zip(names, convention(one), convention(other), strict=True):
+        # Of two curves the amounts that both have may be compared.
+        if mine != theirs and name != "amounts of the whole curve":
+            raise Sparc3Error(
+                f"{first} and {second} cannot be compared: they differ in {name}, {mine} and "
+                f"{theirs}."
+            )
+
+
+def _metric(result: Result, name: str | None) -> MetricRecord:
+    if name is None:
+        return result.metrics[0]
+    for metric in result.metrics:
+        if metric.name == name:
+            return metric
+    raise UnknownNameError("metric", name, [metric.name for metric in result.metrics])
+
+
+def _common(one: Result, other: Result) -> list[tuple[Point, Point]]:
+    theirs = {point.amount.requested: point for point in other.points}
+    return [
+        (point, theirs[point.amount.requested])
+        for point in one.points
+        if point.amount.requested > 0 and point.amount.requested in theirs
+    ]
+
+
+def _number(path: Path, result: Result, point: Point, task: object, name: str) -> Number:
+    from sparc3_bench.leaderboard.ranks import number_at
+
+    try:
+        return number_at(result, point, task, name)  # type: ignore[arg-type]
+    except KeyError:
+        raise Sparc3Error(
+            f"{path} has no samples of '{name}' beside it; they are in the file ending in "
+            ".samples.json.gz that `sparc3 run` writes with the result."
+        ) from None
+
+
+def _named(result: Result, other: Result) -> str:
+    spec = result.spec
+    same = spec.scorer.name == other.spec.scorer.name
+    return f"{spec.scorer.title} {result.key[:6]}" if same else spec.scorer.title
+
+
+def _table(title: str, columns: tuple[str, ...]) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index else "left")
+    return table
+
+
+def _print(table: Table) -> None:
+    from rich.console import Console
+
+    Console().print(table)

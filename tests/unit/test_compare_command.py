@@ -1,0 +1,80 @@
+"""`sparc3 compare` and `sparc3 show`: the numbers of the page, and a sentence for misuse."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+from unit.results import make_result, save
+from unit.test_leaderboard_ranks import measured
+
+from sparc3_bench.cli import app
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.record.files import samples_path
+
+
+def sparc3(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def refusal(*arguments: object) -> str:
+    done = sparc3(*arguments)
+    assert isinstance(done.exception, Sparc3Error), done.output
+    assert "\n" not in str(done.exception)
+    return str(done.exception)
+
+
+@pytest.fixture
+def pair(tmp_path) -> tuple[Path, Path]:
+    """Return a run and one whose losses at amount 0.5 are higher by 0.5 with small noise."""
+    results = (measured("wanda", 0, 0), measured("lrp", 0.5, 1))
+    return tuple(tmp_path / save(tmp_path, result) for result in results)
+
+
+def test_difference_of_two_runs_is_told_with_interval_and_p_value(pair):
+    done = sparc3("compare", *pair)
+    assert done.exit_code == 0, done.exception
+    (row,) = re.findall(r"^0\.5 +(.*)$", done.output, re.M)
+    left, right, difference, low, _, high, p_value = row.split()
+    assert float(difference) == pytest.approx(float(left) - float(right), rel=1e-3)
+    assert float(low) < float(difference) < float(high) < 0
+    assert float(p_value) < 1e-6
+    assert "Perplexity (lower is better)" in done.output
+    assert "kl" not in done.output
+
+
+def test_a_run_beside_itself_does_not_differ(pair):
+    (row,) = re.findall(r"^0\.5 +(.*)$", sparc3("compare", pair[0], pair[0]).output, re.M)
+    assert row.split()[2:] == ["+0", "+0", "to", "+0", "1"]
+
+
+def test_another_metric_may_be_compared(pair):
+    assert "KL" in sparc3("compare", *pair, "--metric", "kl").output
+    told = refusal("compare", *pair, "--metric", "toxicity")
+    assert told == "Unknown metric 'toxicity'. Available: kl, perplexity."
+
+
+def test_what_cannot_be_compared_is_refused_with_the_reason(pair, tmp_path):
+    one, other = pair
+    layer = tmp_path / save(tmp_path, measured("lrp", 0, 1, group="layer"))
+    assert "they differ in conventions" in refusal("compare", one, layer)
+    failed = tmp_path / save(tmp_path, make_result(status="failed", error="no memory"))
+    assert "is of a run that is failed" in refusal("compare", one, failed)
+    elsewhere = tmp_path / save(tmp_path, measured("lrp", 0, 1, amounts=(0.0, 0.3)))
+    assert "have no amount in common" in refusal("compare", one, elsewhere)
+    samples_path(other).unlink()
+    assert "has no samples of 'perplexity' beside it" in refusal("compare", one, other)
+
+
+def test_show_has_every_metric_and_cost(pair):
+    done = sparc3("show", pair[0])
+    assert done.exit_code == 0, done.exception
+    for told in ("Wanda on Compression", "weight by row", "Perplexity", "attribution: 12.5 s"):
+        assert told in done.output
+
+
+def test_show_says_why_a_run_failed(tmp_path):
+    path = tmp_path / save(tmp_path, make_result(status="failed", error="RuntimeError: no memory"))
+    assert "RuntimeError: no memory" in sparc3("show", path).output
