@@ -17,6 +17,7 @@ from sparc3_bench.cli import (
     rejudge,
     run,
     score,
+    submit,
     validate,
 )
 from sparc3_bench.errors import Sparc3Error
@@ -42,6 +43,8 @@ app.command("rejudge")(rejudge.command)
 app.command("validate")(validate.command)
 app.command("show")(compare.show)
 app.command("compare")(compare.command)
+app.command("submit")(submit.command)
+app.command("withdraw")(submit.withdraw)
 app.command("migrate")(migrate.command)
 app.command("schema")(migrate.schema)
 app.command("publish")(publish.command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sparc3_bench.leaderboard.series import seeds
@@ -73,13 +74,16 @@ def overlap(left: Sketch, right: Sketch, kept_at: int, *, removed: bool = False)
         len(right.levels),
     ):
         raise ValueError("Only sketches of the same units can be compared.")
-    both = either = 0
-    for one, other in zip(left.levels, right.levels, strict=True):
-        mine = (int(one, 36) > kept_at) != removed
-        its = (int(other, 36) > kept_at) != removed
-        both += mine and its
-        either += mine or its
-    return both / either if either else 1.0
+    mine, its = (_bits(one.levels, kept_at, removed) for one in (left, right))
+    either = (mine | its).bit_count()
+    return (mine & its).bit_count() / either if either else 1.0
+
+
+@lru_cache(maxsize=256)
+def _bits(levels: str, kept_at: int, removed: bool) -> int:
+    """Return a number with a bit for every unit, set where it is in the circuit."""
+    inside = {digit: str(int((int(digit, 36) > kept_at) != removed)) for digit in set(levels)}
+    return int(levels.translate(str.maketrans(inside)) or "0", 2)
 
 
 def overlaps(section: Section) -> tuple[Overlap, ...]:

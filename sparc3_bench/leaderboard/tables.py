@@ -173,7 +173,7 @@ class Section:
 
 
 def split(results: Iterable[tuple[Path, Result]]) -> tuple[tuple[Section, ...], tuple[Run, ...]]:
-    """Return the sections of the finished runs, and the failed runs.
+    """Return the sections of the finished runs, and those that are failed or withdrawn.
 
     Raises
     ------
@@ -183,13 +183,13 @@ def split(results: Iterable[tuple[Path, Result]]) -> tuple[tuple[Section, ...], 
     runs = [Run(*pair) for pair in sorted(results, key=lambda pair: pair[0].as_posix())]
     groups: dict[Convention, list[Run]] = {}
     for run in runs:
-        if run.result.status == "failed":
+        if run.result.status != "ok":
             continue
         if not run.result.metrics or not run.result.points:
             raise RecordError(f"{run.path}: a finished run needs at least one metric and a point.")
         groups.setdefault(convention(run.result), []).append(run)
     sections = tuple(_section(key, groups[key]) for key in sorted(groups))
-    return sections, tuple(run for run in runs if run.result.status == "failed")
+    return sections, tuple(run for run in runs if run.result.status != "ok")
 
 
 def convention(result: Result) -> Convention:

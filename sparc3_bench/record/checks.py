@@ -18,8 +18,8 @@ _SLACK = 1e-6
 
 
 def problems(result: Result) -> list[str]:
-    """Return what is wrong with a result, one sentence each; nothing for a failed run."""
-    if result.status == "failed":
+    """Return what is wrong with a result, one sentence each; nothing of a run without numbers."""
+    if result.status in ("failed", "interrupted"):
         return []
     found = [*_areas(result), *_controls(result), *_sketch(result), *_stability(result)]
     found += [*_found(result), *_judge(result)]
@@ -100,7 +100,7 @@ def _sketch(result: Result) -> Iterator[str]:
             f"`sketch.levels` has {len(sketch.levels)} digits; every {sketch.stride}. of "
             f"{sketch.units} units makes {expected}."
         )
-    most = max((int(level, 36) for level in sketch.levels), default=0)
+    most = max((int(level, 36) for level in set(sketch.levels)), default=0)
     if most > len(result.points):
         yield f"`sketch.levels` counts {most} amounts; there are {len(result.points)}."
 

@@ -247,7 +247,7 @@ def test_runs_of_different_states_of_the_suite_are_pointed_out() -> None:
 
 def test_a_page_of_failures_only_can_be_made() -> None:
     page = Page(render(pairs(make_result(status="failed", error="No memory."))))
-    assert "No memory." in page.row("Wanda")[5][1]
+    assert "No memory." in page.row("Wanda")[6][1]
 
 
 def test_publishing_needs_no_torch() -> None:

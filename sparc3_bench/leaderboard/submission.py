@@ -1,0 +1,164 @@
+"""Submission: what must be true of a result of others, and what a reviewer would ask."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.record.files import read_result, samples_path, write_result
+
+if TYPE_CHECKING:
+    from sparc3_bench.host import PluginHost
+    from sparc3_bench.record.parts import Point
+    from sparc3_bench.record.result import Result
+
+_MOST_BYTES = 2_000_000
+"""Of a record; the largest that this suite has written has 0.2 MB."""
+
+_SLACK = 1e-6
+"""Relative difference within which a number counts as that of its samples."""
+
+_FEW = 32
+"""Samples below which a reviewer asks for more."""
+
+
+@dataclass(frozen=True)
+class Review:
+    """What a check of one result said.
+
+    Attributes
+    ----------
+    errors
+        Why it cannot be taken; a sentence each.
+    questions
+        What a reviewer would ask; a sentence each.
+    target
+        Where it belongs.
+    """
+
+    path: Path
+    target: Path
+    result: Result
+    errors: tuple[str, ...]
+    questions: tuple[str, ...]
+
+
+def review(path: Path, results: Path, host: PluginHost) -> Review:
+    """Check a result that is submitted.
+
+    Parameters
+    ----------
+    path
+        The file; its samples must be beside it.
+    results
+        The results that it is to join. It may be among them already.
+    host
+        The plugins; the task of the result must be one of them.
+
+    Raises
+    ------
+    RecordError
+        When it is no result, or its content was changed after it was written.
+    """
+    result = read_result(path)
+    target = results / result.spec.path
+    errors = [*_origins(path, target, result), *_numbers(path, result, host)]
+    return Review(path, target, result, tuple(errors), tuple(_questions(result)))
+
+
+def accept(one: Review) -> None:
+    """Copy a result that has no errors to where it belongs, marked as submitted."""
+    write_result(one.target, one.result.model_copy(update={"origin": "submitted"}))
+
+
+def _origins(path: Path, target: Path, result: Result) -> Iterator[str]:
+    if path.stat().st_size > _MOST_BYTES:
+        yield f"The record is larger than {_MOST_BYTES:,} bytes; leave out what no field asks for."
+    if result.status != "ok":
+        yield f"The run is {result.status}; only finished runs are taken."
+    if result.origin == "reported":
+        yield "Numbers from print are not taken here; cite them in docs/ instead."
+    if result.content_hash is None:
+        yield "The record has no hash of its content; write it anew with `sparc3 migrate`."
+    if target.exists() and target.resolve() != path.resolve():
+        yield f"The leaderboard has this very run already, {target}."
+    environment = result.environment
+    for name in ("sparc3-bench", "torch"):
+        if name not in environment.packages:
+            yield f"The version of {name} is not recorded; make the run with `sparc3 run`."
+    if not (environment.source_digest and result.spec.scorer.source_digest):
+        yield "The digest of the code that ran is missing; make the run with `sparc3 run`."
+
+
+def _numbers(path: Path, result: Result, host: PluginHost) -> Iterator[str]:
+    """Yield what does not follow from the per-sample measurements."""
+    from sparc3_bench.run.curve import measured
+    from sparc3_bench.run.options import task_of
+
+    if result.status != "ok":
+        return
+    if result.sample_file is None or not samples_path(path).is_file():
+        yield (
+            "The file of samples is not beside the record; `sparc3 run` writes it, under the same "
+            "name with .samples.json.gz."
+        )
+        return
+    spec = result.spec
+    try:
+        task = task_of(result, host)
+        samples = [point.samples for point in result.points]
+        curve = measured(task, spec.amounts, samples, result.clusters, spec.removal)
+    except Sparc3Error as error:
+        yield str(error)
+        return
+    except (KeyError, ValueError, IndexError, TypeError, ArithmeticError) as error:
+        yield f"The samples are not those of task '{spec.task.name}' ({error!r})."
+        return
+    for point, numbers, ends in zip(result.points, curve.points, curve.intervals, strict=True):
+        where = f"at amount {point.amount.requested:g}"
+        yield from _same(where, point.metrics, numbers)
+        told = {f"{n} (interval)": end for n, pair in point.intervals.items() for end in pair[:1]}
+        yield from _same(where, told, {f"{n} (interval)": low for n, (low, _) in ends.items()})
+    whole = {name: one.value for name, one in curve.whole.items()}
+    claimed = {name: one.value for name, one in result.curve.items() if name in whole}
+    yield from _same("of the whole curve", claimed, whole)
+
+
+def _same(where: str, claimed: Mapping[str, float], found: Mapping[str, float]) -> Iterator[str]:
+    for name, value in claimed.items():
+        if name not in found:
+            yield f"`{name}` {where} does not follow from the samples."
+        elif not math.isclose(value, found[name], rel_tol=_SLACK, abs_tol=1e-9):
+            yield f"`{name}` {where} is {value:g}, and {found[name]:g} by the samples."
+
+
+def _questions(result: Result) -> Iterator[str]:
+    spec, environment = result.spec, result.environment
+    plugins = [("scorer", spec.scorer), ("task", spec.task)]
+    if spec.judge is not None:
+        plugins.append(("judge", spec.judge))
+    for kind, plugin in plugins:
+        if plugin.distribution != "sparc3-bench":
+            yield (
+                f"The {kind} '{plugin.name}' is of {plugin.distribution} {plugin.version}: where "
+                "is it published?"
+            )
+    if environment.dirty:
+        yield "The suite's code had uncommitted changes: which?"
+    if spec.controls == 0 and not result.is_control:
+        yield "There are no random controls: is it better than chance?"
+    if spec.stability_seeds == 0 and spec.objective is not None:
+        yield "There is one draw of reference samples: do others give the same?"
+    if (count := _fewest(result.points)) < _FEW:
+        yield f"There are only {count} samples of some kind: are differences more than noise?"
+    for warning in result.warnings:
+        yield f"The run says itself: {warning}"
+
+
+def _fewest(points: Sequence[Point]) -> int:
+    counts = [len(values) for point in points for values in point.samples.values()]
+    return min(counts, default=0)
