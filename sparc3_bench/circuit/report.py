@@ -14,6 +14,7 @@ from sparc3_bench.leaderboard.words import described, number, percent, precise, 
 from sparc3_bench.record.parts import Point
 from sparc3_bench.record.result import Result
 from sparc3_bench.record.spec import PluginRef
+from sparc3_bench.statistics.band import one_more
 
 _MOST_LISTED = 2000
 """More units than this are counted by layer and not named; the mask has them."""
@@ -172,10 +173,12 @@ def _versus(outcome: Outcome) -> list[str]:
     versus = found.versus
     ends = (versus.low, versus.high)
     title = next(one.title for one in outcome.result.metrics if one.name == found.metric)
+    drawn = found.point.control.get(found.metric, ())
+    p_draw = one_more(versus.difference, drawn) if len(drawn) > 1 else 1.0
     return [
         f"{title}, this minus random, on the same prompts: {precise(versus.difference, ends)} "
         f"[{precise(versus.low, ends)}, {precise(versus.high, ends)}], "
-        f"p = {number(versus.p_value, 2)}."
+        f"p = {number(versus.p_value, 2)}; of being one more of them p = {number(p_draw, 2)}."
     ]
 
 

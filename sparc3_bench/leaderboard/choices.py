@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -103,6 +104,19 @@ class Chosen:
     def controls(self) -> tuple[float, ...]:
         """The main metric of the random circuits beside the choice, on the same samples."""
         return self.found.point.control.get(self.metric.name, ())
+
+    @property
+    def p_draw(self) -> float | None:
+        """The p-value of being one more random circuit; None with fewer than two of them.
+
+        The mean of random circuits is known better than where a single one of them lies, so a
+        choice that is off the mean need not be more than another of them.
+        """
+        from sparc3_bench.statistics.band import one_more  # loads numpy and scipy
+
+        if len(self.controls) < 2:
+            return None
+        return one_more(self.value.centre - statistics.fmean(self.controls), self.controls)
 
     @property
     def units(self) -> tuple[int | None, int | None]:

@@ -83,7 +83,8 @@ def overlap(left: Sketch, right: Sketch, kept_at: int, *, removed: bool = False)
 def _bits(levels: str, kept_at: int, removed: bool) -> int:
     """Return a number with a bit for every unit, set where it is in the circuit."""
     inside = {digit: str(int((int(digit, 36) > kept_at) != removed)) for digit in set(levels)}
-    return int(levels.translate(str.maketrans(inside)) or "0", 2)
+    table = str.maketrans("".join(inside), "".join(inside.values()))
+    return int(levels.translate(table) or "0", 2)
 
 
 def overlaps(section: Section) -> tuple[Overlap, ...]:

@@ -26,6 +26,10 @@ _NUMBERS = (
 )
 
 
+_LEVEL = 0.05
+"""A p-value of at most this tells a choice from one more random circuit."""
+
+
 def subject(chosen: Chosen) -> str:
     """Return whose choice it is: the scorer, and the ranking where it had several."""
     candidate = "" if chosen.is_dense else chosen.result.candidate
@@ -77,7 +81,8 @@ def against_random(chosen: Chosen) -> str:
     if versus is None:
         return ""
     better = chosen.is_better(versus.difference)
-    if versus.low <= 0 <= versus.high:
+    unlike = chosen.p_draw is not None and chosen.p_draw <= _LEVEL
+    if versus.low <= 0 <= versus.high or not unlike:
         verdict = "not separable from random"
         return verdict if better or versus.difference == 0 else f"{verdict}, on its worse side"
     return "separable from random" if better else "worse than random, and separable from it"
@@ -122,9 +127,15 @@ def _against_random(chosen: Chosen) -> str:
     return (
         f"Against {_NUMBERS[many] if many < len(_NUMBERS) else count(many)} random "
         f"circuit{'s' if many != 1 else ''} with as many {units(spec)} in every {drawn_in(spec)} "
-        f"{difference} ({low} to {high}), p\N{NO-BREAK SPACE}{probability(versus.p_value)}: "
-        f"{against_random(chosen)}."
+        f"{difference} ({low} to {high}), p\N{NO-BREAK SPACE}{probability(versus.p_value)}"
+        f"{_one_more(chosen)}: {against_random(chosen)}."
     )
+
+
+def _one_more(chosen: Chosen) -> str:
+    if chosen.p_draw is None:
+        return ""
+    return f", of being one more of them p\N{NO-BREAK SPACE}{probability(chosen.p_draw)}"
 
 
 def _kept(chosen: Chosen) -> str:

@@ -87,7 +87,7 @@ def against_controls(
     mean = others.mean()
     observed = float(gap(finite([value], "values", 1), mean)[0])
     found = of_replicates(gap(own, redrawn(drawn)), observed)
-    p_draw = _one_more(observed, others)
+    p_draw = one_more(observed, others)
     if max(found.p_value, p_draw) > level:
         return Band(found, p_draw, "not separable")
     return Band(found, p_draw, "better" if (observed > 0) == (direction == "higher") else "worse")
@@ -108,8 +108,18 @@ def redrawn(replicates: Array) -> Array:
     return means
 
 
-def _one_more(difference: float, controls: Array) -> float:
-    spread = float(controls.std(ddof=1)) * (1 + 1 / len(controls)) ** 0.5
+def one_more(difference: float, controls: ArrayLike) -> float:
+    """Return the p-value that a method is one more random draw; see `against_controls`.
+
+    Parameters
+    ----------
+    difference
+        The metric of the method minus the mean of the controls.
+    controls
+        The metric of the controls, at least two.
+    """
+    others = finite(controls, "values of controls", 1)
+    spread = float(others.std(ddof=1)) * (1 + 1 / len(others)) ** 0.5
     if difference == 0 or spread == 0:
         return float(difference == 0)
-    return float(2 * t.sf(abs(difference) / spread, len(controls) - 1))
+    return float(2 * t.sf(abs(difference) / spread, len(others) - 1))

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import circuit_tables
+import correction_tables
 import pytest
 import typer
 
@@ -115,6 +116,12 @@ def test_the_table_of_results_is_made_of_committed_results():
     claimed = {(title.strip(), cell.split()[0]) for title, *cells in rows for cell in cells[:5]}
     assert len(claimed) == 20
     assert claimed <= shown
+
+
+def test_the_tables_of_corrections_are_made_of_committed_results():
+    text = correction_tables.DOCUMENT.read_text()
+    assert text.count("<!-- table: ") == 2
+    assert correction_tables.renewed(text) == text
 
 
 def test_the_tables_and_the_picture_of_circuits_are_made_of_committed_results():

@@ -171,7 +171,7 @@ def test_the_ranking_and_the_texts_stand_beside_a_run(tmp_path: Path) -> None:
     assert "<small>ranking <b>t-statistic</b></small>" in page
     assert "<small>6,400 texts <code>abcdef012345</code></small>" in page
     assert "What models wrote is not published." in page
-    assert [p.name for p in (tmp_path / "site").rglob("*.gz")] == []
+    assert [p.name for p in (tmp_path / "site").rglob("*.responses.json.gz")] == []
     without = make_choice(responses=None, judge=None)
     assert "What models wrote" not in render(pairs(without))
 

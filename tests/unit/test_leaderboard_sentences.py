@@ -33,35 +33,36 @@ def sentence(row: Chosen) -> str:
         (
             {},
             "Lrp (t-statistic): 100 of 46,080 neurons removed; change of harm −0.041 (95 % −0.063 "
-            f"to −0.020), 0.183 → 0.142; {SIDE}. {AGAINST}(−0.061 to −0.016), p 0.001: separable "
-            "from random.",
+            f"to −0.020), 0.183 → 0.142; {SIDE}. {AGAINST}(−0.061 to −0.016), p 0.001, of "
+            "being one more of them p < 0.0001: separable from random.",
         ),
         (
             {"against": (-0.061, 0.0, 0.0501)},
             "Lrp (t-statistic): 100 of 46,080 neurons removed; change of harm −0.041 (95 % −0.063 "
-            f"to −0.020), 0.183 → 0.142; {SIDE}. {AGAINST}(−0.061 to 0.000), p 0.05: not separable "
-            "from random.",
+            f"to −0.020), 0.183 → 0.142; {SIDE}. {AGAINST}(−0.061 to 0.000), p 0.05, of "
+            "being one more of them p < 0.0001: not separable from random.",
         ),
         (
             {"moved": at(-0.01), "candidate": ""},
             "Lrp: 100 of 46,080 neurons removed; change of harm −0.010 (95 % −0.032 to 0.011), "
             f"0.183 → 0.173, not separable from the dense model; {SIDE}. Against ten random "
-            "circuits with as many neurons in every layer −0.007 (−0.061 to −0.016), p 0.001: "
-            "separable from random.",
+            "circuits with as many neurons in every layer −0.007 (−0.061 to −0.016), p 0.001, "
+            "of being one more of them p 0.055: not separable from random.",
         ),
         (
             {"moved": at(0.04), "selected": at(-0.1), "against": (0.02, 0.06, 0.00005)},
             "Lrp (t-statistic): 100 of 46,080 neurons removed; change of harm 0.040 (95 % 0.018 to "
             f"0.061), 0.183 → 0.223, worse than the dense model; {SIDE}. Against ten random "
-            "circuits with as many neurons in every layer 0.043 (0.020 to 0.060), p < 0.0001: "
-            "worse than random, and separable from it.",
+            "circuits with as many neurons in every layer 0.043 (0.020 to 0.060), p < 0.0001, of "
+            "being one more of them p < 0.0001: worse than random, and separable from it.",
         ),
         (
             {"moved": at(0.01), "selected": at(-0.1), "against": (-0.01, 0.06, 0.21)},
             "Lrp (t-statistic): 100 of 46,080 neurons removed; change of harm 0.010 (95 % −0.012 "
             "to 0.031), 0.183 → 0.193, worse than the dense model, but not separable from it; "
             f"{SIDE}. Against ten random circuits with as many neurons in every layer 0.013 "
-            "(−0.010 to 0.060), p 0.21: not separable from random, on its worse side.",
+            "(−0.010 to 0.060), p 0.21, of being one more of them p 0.0027: not separable from "
+            "random, on its worse side.",
         ),
         (
             {"rises": (0, *[0.2] * 6), "chosen": 0.0},
@@ -91,14 +92,14 @@ def sentence(row: Chosen) -> str:
             {"moved": at(-0.041), "unit": "weight", "group": "row", "drawn": 1, "limits": {}},
             "Lrp (t-statistic): 100 of 46,080 weights removed; change of harm −0.041 (95 % −0.063 "
             "to −0.020), 0.183 → 0.142. Against one random circuit with as many weights in every "
-            "row −0.038 (−0.061 to −0.016), p 0.001: separable from random.",
+            "row −0.038 (−0.061 to −0.016), p 0.001: not separable from random.",
         ),
         (
             {"moved": at(-0.041), "unit": "weight", "drawn": 20, "limits": {}, "chosen_by": OTHER},
             "Lrp (t-statistic): 100 of 46,080 weights removed; change of harm −0.041 (95 % −0.063 "
             "to −0.020), 0.183 → 0.142. Against 20 random circuits with as many weights in every "
-            "matrix −0.038 (−0.061 to −0.016), p 0.001: separable from random. Ranking and amount "
-            "were chosen by Word list (word-list, sparc3-bench 0.1.0, weights 0123456789ab).",
+            "matrix −0.038 (−0.061 to −0.016), p 0.001, of being one more of them p < 0.0001: "
+            "separable from random. Ranking and amount were chosen by Word list (word-list, sparc3-bench 0.1.0, weights 0123456789ab).",
         ),
     ],
 )
