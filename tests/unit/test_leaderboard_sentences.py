@@ -99,7 +99,8 @@ def sentence(row: Chosen) -> str:
             "Lrp (t-statistic): 100 of 46,080 weights removed; change of harm −0.041 (95 % −0.063 "
             "to −0.020), 0.183 → 0.142. Against 20 random circuits with as many weights in every "
             "matrix −0.038 (−0.061 to −0.016), p 0.001, of being one more of them p < 0.0001: "
-            "separable from random. Ranking and amount were chosen by Word list (word-list, sparc3-bench 0.1.0, weights 0123456789ab).",
+            "separable from random. Ranking and amount were chosen by "
+            "Word list (word-list, sparc3-bench 0.1.0, weights 0123456789ab).",
         ),
     ],
 )
