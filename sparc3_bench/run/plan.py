@@ -84,13 +84,13 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
     scorers = [_scorer(name, request, host) for name, _ in request.scorers]
     _check_scorer_options(request, scorers)
     check_conventions(request)
+    amounts, amount_kind = _amounts(request, task)
+    group = _group(request, amount_kind)
     if request.schedule == "blockwise" and task.choice is not None:
         raise Sparc3Error(
             f"Task '{task.name}' chooses between amounts that were scored once; leave schedule "
             "'blockwise' out."
         )
-    amounts, amount_kind = _amounts(request, task)
-    group = _group(request, amount_kind)
     resolve_dtype(request.dtype)
     shared = shared or Shared()
     judge = _judge(request, task, host, cache, shared)

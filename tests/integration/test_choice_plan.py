@@ -84,6 +84,11 @@ def test_defaults_follow_from_the_unit(model, asked, amounts, kind, group):
         ({"amounts": [0.2, 1.5], "amount_kind": "fraction"}, FRACTION.format("1.5")),
         ({"schedule": "blockwise"}, BLOCKWISE),
         ({"schedule": "blockwise", "amounts": [2], "amount_kind": "count"}, BLOCKWISE),
+        (
+            {"schedule": "blockwise", "amounts": [0.2], "amount_kind": "fraction"},
+            "Task 'tabled' chooses between amounts that were scored once; leave schedule "
+            "'blockwise' out.",
+        ),
         ({"amount_kind": "counts"}, "Unknown amount kind 'counts'. Did you mean 'count'?"),
         ({"scope": "mlp-input"}, "Unknown scope 'mlp-input'. Did you mean 'mlp-in"),
         ({"judge": "tabel"}, "Unknown judge 'tabel'. Did you mean 'table'?"),

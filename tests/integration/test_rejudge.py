@@ -330,7 +330,8 @@ def unjudged(path: Path) -> Path:
         (with_a_bar, "{path} has an amount that was looked for between its points, of which no"),
         (
             lambda path: respec(path, "task", task_version=7),
-            "{path} was made with version 7 of task 'writing', which is 1 now",
+            "{path} cannot be judged again: Task 'writing' is of version 1 and would make other "
+            "numbers than version 7, which measured",
         ),
         (
             lambda path: respec(path, "task", name="writting"),

@@ -50,7 +50,8 @@ def few_items(monkeypatch, tmp_path) -> Path:
         last_word,
         "_ASSET",
         last_word.Asset(
-            last_word._ASSET.package, last_word._ASSET.version, path.name, file_digest(path)
+            *(last_word._ASSET.package, last_word._ASSET.version, last_word._ASSET.member),
+            file_digest(path),
         ),
     )
     return tmp_path

@@ -33,6 +33,7 @@ def prepared(seed: int = 0, text: Sequence[int] = TEXT, **options: Any) -> Prepa
         chosen={},
         asked=(),
         windows=(),
+        held_out={},
         side=None,
         general_text=text,
         seed=seed,

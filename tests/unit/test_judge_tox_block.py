@@ -105,7 +105,11 @@ def folder(tmp_path, monkeypatch) -> Path:
     with h5py.File(tmp_path / WEIGHTS, "w") as file:
         for name, array in weights().items():
             file[f"model_weights/{name}"] = array
-    monkeypatch.setattr(tox_block, "fetch", lambda asset, cache: cache / Path(asset.member).name)
+    monkeypatch.setattr(
+        tox_block,
+        "fetch_all",
+        lambda assets, cache: [cache / Path(asset.member).name for asset in assets],
+    )
     return tmp_path
 
 
