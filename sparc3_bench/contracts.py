@@ -66,8 +66,7 @@ class Scorer(_Configurable, ABC):
     """A way to score the weights of a language model by importance.
 
     Options are the fields of a frozen dataclass; check their values in ``__post_init__`` and raise
-    :class:`~sparc3_bench.errors.Sparc3Error`. ("Scorer" here scores weights; in lm-eval and
-    inspect_ai a scorer grades answers.)
+    :class:`~sparc3_bench.errors.Sparc3Error`.
     """
 
     name: ClassVar[str]
@@ -75,7 +74,11 @@ class Scorer(_Configurable, ABC):
     title: ClassVar[str]
     """Shown on the leaderboard."""
     citation: ClassVar[str] = ""
-    """Where the method comes from."""
+    """Where the method comes from: keys of ``references.bib`` between semicolons, or plain text."""
+    formula: ClassVar[str] = ""
+    """The score of a weight under the default options: one line, Unicode maths."""
+    notice: ClassVar[str] = ""
+    """What a user must know before using the method, e.g. of its licence or patents."""
     default_group: ClassVar[Group] = "row"
     """The comparison group used unless the user chooses another."""
     needs_reference: ClassVar[bool] = True
@@ -269,15 +272,10 @@ class PreparedTask(ABC):
 
 
 class LoadedJudge(ABC):
-    """A judge ready to read.
-
-    Attributes
-    ----------
-    digest
-        SHA-256 of what its scores depend on: weights, vocabulary, word list.
-    """
+    """A judge ready to read."""
 
     digest: str
+    """SHA-256 of what its scores depend on: weights, vocabulary, word list."""
 
     @abstractmethod
     def score(

@@ -34,6 +34,11 @@ class Activation(Scorer):
     name = "activation"
     title = "Activation"
     citation = "molchanov2017"
+    formula = (
+        "meanₜ |aₜ| / n with a the neuron that the weight writes or reads, or the head's feature "
+        "that it reads, n the number of weights that do so; for queries, keys and values a the "
+        "input feature, n = 1"
+    )
 
     def score(self, model: ModelView, reference: ReferenceSamples) -> Mapping[str, Tensor]:
         """Return the share of activation of every weight, in [0, ∞).

@@ -31,6 +31,10 @@ class Gradient(Scorer):
     name = "gradient"
     title = "Gradient"
     citation = "molchanov2017"
+    formula = (
+        "√(meanₛ Σₜ (w · aₜ · ∂L/∂zₜ)²) "
+        "with samples s, tokens t, inputs a, outputs z and the objective L"
+    )
 
     aggregation: Aggregation = "token-rms"
     times_weight: bool = True

@@ -1,7 +1,7 @@
 """LRP: weight relevance by layer-wise relevance propagation (AttnLRP, CP-LRP).
 
 The authors of LRP state that it is patented technology which can be used free of charge for
-personal and scientific purposes only. This file's own licence (Apache-2.0) grants no right to it.
+personal and scientific purposes only. The licence of this code (Apache-2.0) grants no right to it.
 """
 
 from __future__ import annotations
@@ -44,6 +44,15 @@ class Lrp(Scorer):
     name = "lrp"
     title = "LRP"
     citation = "hatefi2025; achtibat2024"
+    formula = (
+        "√(meanₛ Σₜ (w · aₜ · Rₜ / zₜ)²) "
+        "with samples s, tokens t, inputs a, outputs z and their relevance R"
+    )
+    notice = (
+        "The authors of LRP state that it is patented technology which can be used free of charge "
+        "for personal and scientific purposes only. The licence of this code (Apache-2.0) grants "
+        "no right to it."
+    )
 
     variant: Variant = "attnlrp"
     aggregation: Aggregation = "token-rms"

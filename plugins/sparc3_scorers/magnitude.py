@@ -19,6 +19,7 @@ class Magnitude(Scorer):
     name = "magnitude"
     title = "Magnitude"
     citation = "han2015"
+    formula = "|W|"
     needs_reference = False
 
     def score(self, model: ModelView, reference: ReferenceSamples) -> Mapping[str, Tensor]:

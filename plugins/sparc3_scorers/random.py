@@ -19,6 +19,7 @@ class Random(Scorer):
 
     name = "random"
     title = "Random"
+    formula = "u with u drawn uniformly from [0, 1)"
     needs_reference = False
     is_control = True
 

@@ -26,6 +26,7 @@ class Wanda(Scorer):
     name = "wanda"
     title = "Wanda"
     citation = "sun2024wanda"
+    formula = "|W| · ‖X‖₂ with X the input feature over all tokens"
 
     def score(self, model: ModelView, reference: ReferenceSamples) -> Mapping[str, Tensor]:
         """Return |W| · ‖X‖₂ of every weight, in [0, ∞)."""

@@ -13,7 +13,7 @@ from sparc3_bench.record.files import read_result
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from sparc3_bench.leaderboard.ranks import Number
+    from sparc3_bench.leaderboard.draws import Number
     from sparc3_bench.record.parts import MetricRecord, Point
     from sparc3_bench.record.result import Result
 
@@ -149,7 +149,7 @@ def _common(one: Result, other: Result) -> list[tuple[Point, Point]]:
 
 
 def _number(path: Path, result: Result, point: Point, task: object, name: str) -> Number:
-    from sparc3_bench.leaderboard.ranks import number_at
+    from sparc3_bench.leaderboard.draws import number_at
 
     try:
         return number_at(result, point, task, name)  # type: ignore[arg-type]

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparc3_bench.leaderboard.chart import WIDE, draw
-from sparc3_bench.leaderboard.site import templates
 from sparc3_bench.leaderboard.tables import split
+from sparc3_bench.leaderboard.templating import templates
 
 if TYPE_CHECKING:
     from sparc3_bench.record.result import Result

@@ -33,8 +33,13 @@ class Run:
 
     @property
     def href(self) -> str:
-        """The address of the copied file, relative to the page."""
+        """The address of the copied file, from the root of the site."""
         return "results/" + quote(self.path.as_posix(), errors="surrogateescape")
+
+    @property
+    def page(self) -> str:
+        """The address of the page of the result, from the root of the site."""
+        return self.href.removesuffix(".json") + ".html"
 
 
 @dataclass(frozen=True)

@@ -1,50 +1,45 @@
-"""The site: result files in, one self-contained page and a copy of every file out.
+"""The site: result files in; pages, data and a copy of every file out.
 
-The page is a pure function of the results: no date of building, no path of this machine, so that
-a stale page can be told from a fresh one by comparing bytes.
+The site is a pure function of the results: no date of building, no path of this machine, so that
+a stale one can be told from a fresh one by comparing bytes.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import jinja2
-
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard import chart, sentences, words
-from sparc3_bench.leaderboard.controls import drawn_label
-from sparc3_bench.leaderboard.frontier import frontier
-from sparc3_bench.leaderboard.maps import atlas
-from sparc3_bench.leaderboard.navigation import contents
-from sparc3_bench.leaderboard.overlap import overlaps
-from sparc3_bench.leaderboard.series import Run, Series, seeds
-from sparc3_bench.leaderboard.tables import Section, split
+from sparc3_bench.leaderboard.pages import pages
+from sparc3_bench.leaderboard.templating import SIGNATURE
 from sparc3_bench.record.files import read_results, samples_path, write_atomically
-from sparc3_bench.record.result import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
-    from sparc3_bench.leaderboard.ranks import Ranks
+    from sparc3_bench.record.result import Result
 
-_TEMPLATES = Path(__file__).parent / "templates"
+    Found = list[tuple[Path, Result]]
 
-_SIGNATURE = '<meta name="generator" content="sparc3-bench">'
-"""Tells a folder that `publish` made from one that holds somebody's results."""
+_LIST = "site.json"
+"""The list of the files that `publish` put into a folder, which it may remove."""
+
+_TOP = ("index.html", _LIST, "boards", "data", "results", "scorers", "sections", "static")
+"""What no folder may hold that `publish` did not make."""
 
 
 def publish(results: Path, site: Path) -> Path:
-    """Write the page and a copy of every result file; return the path of the page.
+    """Write the pages and a copy of every result file; return the path of the first page.
 
     Parameters
     ----------
     results
         The folder of result files.
     site
-        The folder to write ``index.html`` and ``results/`` to. Result files that an earlier call
-        copied there and that are gone from `results` are removed.
+        The folder to write ``index.html``, its other pages, their data and ``results/`` to. What an
+        earlier call put there and is not needed any more is removed.
 
     Raises
     ------
@@ -53,140 +48,52 @@ def publish(results: Path, site: Path) -> Path:
     Sparc3Error
         When there are no results, or the site may not be written there.
     """
-    page, copies = _build(results)
+    found = _read(results)
     _check_place(results, site)
-    index = site / "index.html"
-    # The page first: it marks the copies beside it as ours if the rest is interrupted.
-    write_atomically(index, page)
-    for relative, content in copies.items():
-        target = site / "results" / relative
+    before = _listed(site)
+    written = set()
+    for name, content in _files(results, found):
+        target = site / name
         if not target.is_file() or target.read_bytes() != content:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
-    for relative in _copied(site) - set(copies):
-        stale = site / "results" / relative
-        stale.unlink()
-        for folder in stale.parents:
-            if folder == site or any(folder.iterdir()):
-                break
-            folder.rmdir()
-    return index
+        written.add(name)
+    for name in before - written:
+        _remove(site, site / name)
+    _write_list(site, written)
+    return site / "index.html"
 
 
 def is_fresh(results: Path, site: Path) -> bool:
     """Return whether `site` is, byte for byte, what `publish` would make of `results` now."""
-    page, copies = _build(results)
-    index = site / "index.html"
-    return (
-        index.is_file()
-        and index.read_bytes() == page.encode()
-        and _copied(site) == set(copies)
-        and all((site / "results" / path).read_bytes() == copies[path] for path in copies)
-    )
+    left = _listed(site)
+    for name, content in _files(results, _read(results)):
+        target = site / name
+        if name not in left or not target.is_file() or target.read_bytes() != content:
+            return False
+        left.remove(name)
+    return not left
 
 
-def render(results: Sequence[tuple[Path, Result]]) -> str:
-    """Return the page; the same results give the same text, in whatever order they come.
-
-    Parameters
-    ----------
-    results
-        Each result with its path relative to the results folder, as from `read_results`.
-    """
-    sections, failed = split(results)
-    every = [Run(path, result) for path, result in sorted(results, key=lambda r: r[0].as_posix())]
-    shown = [series for section in sections for series in section.series]
-    names = sorted({series.scorer.name for series in shown if not series.is_control})
-
-    def style(one: Series) -> chart.Style:
-        return chart.style(one, names)
-
-    page = (
-        templates()
-        .get_template("page.html")
-        .render(
-            sections=[
-                (
-                    section,
-                    _charts(section, names),
-                )
-                for section in sections
-            ],
-            contents=contents(sections),
-            ranks=_ranks,
-            atlas=atlas,
-            overlaps=overlaps,
-            drawn_label=drawn_label,
-            drawn_in=words.drawn_in,
-            subject=sentences.subject,
-            told=sentences.told,
-            removed=sentences.removed,
-            against_dense=sentences.against_dense,
-            against_random=sentences.against_random,
-            frontier_of=lambda question, metric: [
-                frontier(question, metric, style, layout)
-                for layout in (chart.WIDE, chart.NARROW)
-                if not _are_many(question.series)
-            ],
-            is_reference=words.is_reference,
-            units=words.units,
-            failed=failed,
-            warnings={section.id: _warnings(section) for section in sections},
-            style=style,
-            signature=_SIGNATURE,
-            runs=len(every),
-            packages=_packages(every),
-            platforms=sorted({run.result.environment.platform for run in every}),
-            processors=sorted({run.result.environment.processor for run in every}),
-        )
-    )
-    # JSON may hold half of a surrogate pair, which no encoding can write.
-    return page.encode("utf-8", "replace").decode("utf-8")
-
-
-def templates() -> jinja2.Environment:
-    """Return the templates, with the filters that they use."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(
-        number=words.number,
-        counted=words.count,
-        precise=words.precise,
-        percent=words.percent,
-        titled=words.titled,
-        convention=words.convention,
-        described=words.described,
-        judged=words.judged,
-        measured=words.measured,
-        plain=words.plain,
-        probability=words.probability,
-        within=words.within,
-        seeds=seeds,
-    )
-    return environment
-
-
-def _build(results: Path) -> tuple[str, dict[str, bytes]]:
-    """Return the page and the copies by relative path, having written nothing."""
+def _read(results: Path) -> Found:
     found = list(read_results(results))
     if not found:
         raise Sparc3Error(
             f"`{results}` holds no result files; a page needs at least one: make it with "
             "`sparc3 run`, or name another folder."
         )
-    paths = [one for path, _ in found for one in (path, samples_path(path))]
-    copies = {
-        path.as_posix(): (results / path).read_bytes()
-        for path in paths
-        if (results / path).is_file()
-    }
-    return render(found), copies
+    return found
+
+
+def _files(results: Path, found: Found) -> Iterator[tuple[str, bytes]]:
+    """Yield every file of the site by its path in it."""
+    for name, text in pages(found, default_host()):
+        # JSON may hold half of a surrogate pair, which no encoding can write.
+        yield name, text.encode("utf-8", "replace")
+    for path, _ in found:
+        for one in (path, samples_path(path)):
+            if (results / one).is_file():
+                yield f"results/{one.as_posix()}", (results / one).read_bytes()
 
 
 def _check_place(results: Path, site: Path) -> None:
@@ -198,53 +105,33 @@ def _check_place(results: Path, site: Path) -> None:
             "another folder for the site."
         )
     index = site / "index.html"
-    ours = index.is_file() and _SIGNATURE in index.read_text(encoding="utf-8", errors="replace")
-    if _copied(site) and not ours:
+    ours = index.is_file() and SIGNATURE in index.read_text(encoding="utf-8", errors="replace")
+    taken = [name for name in _TOP if (site / name).exists()]
+    if taken and not ours:
         raise Sparc3Error(
-            f"`{site / 'results'}` holds JSON files that `sparc3 publish` did not put there; it "
-            "would remove them, so choose another folder for the site."
+            f"`{site / taken[0]}` is there, and `sparc3 publish` did not put it there; "
+            "choose another folder for the site."
         )
 
 
-def _copied(site: Path) -> set[str]:
-    """Return the files of results below the site's copies, by relative path."""
-    folder = site / "results"
-    every = (*folder.rglob("*.json"), *folder.rglob("*.samples.json.gz"))
-    return {path.relative_to(folder).as_posix() for path in every}
+def _listed(site: Path) -> set[str]:
+    """Return the files that an earlier call put there; none where there was none."""
+    try:
+        names = json.loads((site / _LIST).read_text(encoding="utf-8"))["files"]
+        return {
+            str(name) for name in names if (site / name).resolve().is_relative_to(site.resolve())
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
-def _ranks(section: Section) -> Ranks | None:
-    from sparc3_bench.leaderboard.ranks import ranks  # loads numpy and scipy
-
-    return ranks(section, default_host())
+def _write_list(site: Path, names: set[str]) -> None:
+    write_atomically(site / _LIST, json.dumps({"files": sorted(names)}, indent=0) + "\n")
 
 
-def _warnings(section: Section) -> dict[str, list[Run]]:
-    """Return every warning with the runs that gave it."""
-    found: dict[str, list[Run]] = {}
-    for run in section.runs:
-        for warning in dict.fromkeys(run.result.warnings):
-            found.setdefault(warning, []).append(run)
-    return found
-
-
-def _packages(runs: Sequence[Run]) -> dict[str, list[str]]:
-    """Return the versions of every package that some run used."""
-    found: dict[str, set[str]] = {}
-    for run in runs:
-        environment = run.result.environment
-        for name, version in {"Python": environment.python, **environment.packages}.items():
-            found.setdefault(name, set()).add(version)
-    return {name: sorted(found[name]) for name in sorted(found, key=lambda n: (n != "Python", n))}
-
-
-def _charts(section: Section, names: list[str]) -> list[chart.Chart]:
-    """Return the drawings of a section, wide and narrow; none of more lines than can be told."""
-    if _are_many(section.series):
-        return []
-    return [chart.draw(section, names, layout) for layout in (chart.WIDE, chart.NARROW)]
-
-
-def _are_many(series: Sequence[Series]) -> bool:
-    """Return whether there are more lines than can be told apart in one drawing."""
-    return sum(not one.is_control for one in series) > chart.MOST
+def _remove(site: Path, stale: Path) -> None:
+    stale.unlink(missing_ok=True)
+    for folder in stale.parents:
+        if folder == site or not folder.is_dir() or any(folder.iterdir()):
+            break
+        folder.rmdir()

@@ -93,7 +93,7 @@ def test_every_aggregation_is_explained():
 
 
 def test_every_citation_key_is_in_the_bibliography():
-    keys = set(re.findall(r"@\w+\{(\w+),", (ROOT / "references.bib").read_text()))
+    keys = set(re.findall(r"@\w+\{(\w+),", (ROOT / "sparc3_bench/references.bib").read_text()))
     cited = set()
     code = [*ROOT.glob("sparc3_bench/**/*.py"), *ROOT.glob("plugins/**/*.py")]
     for path in [*code, *ROOT.glob("tasks/**/*.py"), *ROOT.glob("**/*.md")]:

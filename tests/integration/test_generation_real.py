@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from sparc3_tasks.correction.generation import Sampling, respond, was_ended
+from sparc3_tasks.correction.generation import respond, was_ended
+from sparc3_tasks.correction.sampling import Sampling
 
 from sparc3_bench import ModelView
 from sparc3_bench.host import default_host

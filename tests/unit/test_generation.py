@@ -10,13 +10,8 @@ import numpy as np
 import pytest
 import torch
 from sparc3_tasks.correction import generation
-from sparc3_tasks.correction.generation import (
-    Sampling,
-    nucleus_tokens,
-    respond,
-    uniforms,
-    was_ended,
-)
+from sparc3_tasks.correction.generation import nucleus_tokens, respond, uniforms, was_ended
+from sparc3_tasks.correction.sampling import Sampling
 from test_generation_nucleus import naive_token
 from tiny import ARCHITECTURES, VOCABULARY, make_reference, make_tokenizer, make_view
 from transformers import GenerationConfig

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from unit.results import KL, make_control, make_result
+from unit.site_pages import render
 from unit.test_leaderboard_site import Page, pairs
 
 from sparc3_bench.leaderboard import chart
-from sparc3_bench.leaderboard.site import render
 from sparc3_bench.leaderboard.tables import Section, split
 from sparc3_bench.record.parts import MetricRecord
 from sparc3_bench.record.result import Result

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from unit.choices import CHANGE, HARM, LOST, RISE, make_choice
+from unit.site_pages import render
 from unit.test_leaderboard_choices import at, sections_of
 from unit.test_leaderboard_site import Page, pairs
 
-from sparc3_bench.leaderboard import chart, site
+from sparc3_bench.leaderboard import chart
 from sparc3_bench.leaderboard.axes import SymLogScale
 from sparc3_bench.leaderboard.frontier import Frontier, frontier
 from sparc3_bench.record.parts import MetricRecord
@@ -158,9 +159,7 @@ def test_a_series_has_one_label_and_all_of_them_fit() -> None:
 
 
 def test_the_drawing_reads_without_eyes_and_without_colours() -> None:
-    text = site.render(
-        pairs(make_choice(), make_choice("wanda", chosen=0.0, rises=(0, *[5.0] * 6)))
-    )
+    text = render(pairs(make_choice(), make_choice("wanda", chosen=0.0, rises=(0, *[5.0] * 6))))
     drawings = re.findall(r"<svg class=\"chart (\w+)\".*?</svg>", text, re.DOTALL)
     assert drawings == ["wide", "narrow"] * 3
     svg = re.findall(r"<svg class=\"chart wide\".*?</svg>", text, re.DOTALL)[1]
@@ -177,7 +176,7 @@ def test_the_drawing_reads_without_eyes_and_without_colours() -> None:
     assert not re.search(r"(fill|stroke)=\"|#[0-9a-f]{3}\b|style=\"", svg)
     classes = {one for value in re.findall(r'class="([^"]*)"', svg) for one in value.split()}
     assert {"beyond", "limit", "cloud", "chosen", "marker", "whisker", "line"} <= classes
-    sheet = (Path(site.__file__).parent / "templates" / "page.css").read_text()
+    sheet = (Path(chart.__file__).parent / "templates" / "page.css").read_text()
     for name in ("beyond", "limit", "cloud", "chosen"):
         assert re.search(rf"\.{name} {{[^}}]*var\(--", sheet), name
 
@@ -185,14 +184,14 @@ def test_the_drawing_reads_without_eyes_and_without_colours() -> None:
 def test_more_lines_than_can_be_told_apart_are_not_drawn() -> None:
     made = [make_choice(f"s{i}") for i in range(chart.MOST)]
     made.append(make_choice("random", is_control=True, drawn=0))
-    assert site.render(pairs(*made)).count('class="beyond"') == 4
+    assert render(pairs(*made)).count('class="beyond"') == 4
     assert "beyond" not in "".join(
-        re.findall(r"<svg.*?</svg>", site.render(pairs(*made, make_choice())), re.DOTALL)
+        re.findall(r"<svg.*?</svg>", render(pairs(*made, make_choice())), re.DOTALL)
     )
 
 
 def test_every_colour_of_the_style_sheet_is_there_by_day_and_by_night() -> None:
-    sheet = (Path(site.__file__).parent / "templates" / "page.css").read_text()
+    sheet = (Path(chart.__file__).parent / "templates" / "page.css").read_text()
     day, night = re.findall(r":root {([^}]*)}", sheet)
     names = [set(re.findall(r"(--\w+):", part)) for part in (day, night)]
     assert names[0] == names[1]

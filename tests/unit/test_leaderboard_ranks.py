@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from unit.results import make_result
+from unit.site_pages import render
 
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.ranks import Ranks, ranks
-from sparc3_bench.leaderboard.site import render
+from sparc3_bench.leaderboard.ranks import Ranks, draws_of, ranks
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.result import Result
 
@@ -36,7 +36,7 @@ def ranked(*results: Result) -> tuple[dict[str, str], Ranks | None]:
     """Return the ranks by scorer."""
     pairs = [(Path(result.spec.path), result) for result in results]
     (section,), _ = split(pairs)
-    found = ranks(section, default_host())
+    found = ranks(section, draws_of(section, default_host()))
     texts = found.texts if found else {}
     return {section.series[at].scorer.name: text for at, text in texts.items()}, found
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from unit.choices import CHANGE, HARM, LOST, RISE, make_choice
+from unit.site_pages import render
 from unit.test_leaderboard_choices import OTHER, at, chosen_rows, rows_of
 from unit.test_leaderboard_site import Page, pairs
 
 from sparc3_bench.leaderboard.choices import Chosen
 from sparc3_bench.leaderboard.sentences import subject, told
-from sparc3_bench.leaderboard.site import render
 from sparc3_bench.record.checks import problems
 from sparc3_bench.record.parts import MetricRecord
 

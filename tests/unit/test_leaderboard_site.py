@@ -1,8 +1,11 @@
-"""The page: complete, inert and reproducible."""
+"""The pages: complete, inert and reproducible."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import posixpath
 import random
 import re
 import subprocess
@@ -13,13 +16,14 @@ from urllib.parse import unquote
 
 import pytest
 from unit.results import make_control, make_result, save
+from unit.site_pages import every_page, render
 
-from sparc3_bench.leaderboard.site import publish, render
+from sparc3_bench.leaderboard.site import publish
 from sparc3_bench.record.result import Result
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>{{ 7*7 }}"
 
-VOID = {"meta", "img", "br", "link"}
+VOID = {"meta", "img", "br", "link", "input"}
 
 
 class Page(HTMLParser):
@@ -93,44 +97,59 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_the_page_does_not_depend_on_the_order_of_the_results() -> None:
+def test_the_site_does_not_depend_on_the_order_of_the_results() -> None:
     found = pairs(*several())
-    page = render(found)
+    site = every_page(found)
     for seed in range(3):
         random.Random(seed).shuffle(found)
-        assert render(found) == page
+        assert every_page(found) == site
 
 
-def test_the_page_does_not_depend_on_where_the_folders_are(results: Path, tmp_path: Path) -> None:
-    one = publish(results, tmp_path / "one").read_bytes()
-    two = publish(results, tmp_path / "deep" / "er" / "two").read_bytes()
+def test_the_site_does_not_depend_on_where_the_folders_are(results: Path, tmp_path: Path) -> None:
+    publish(results, tmp_path / "one")
+    publish(results, tmp_path / "deep" / "er" / "two")
+    one, two = files(tmp_path / "one"), files(tmp_path / "deep" / "er" / "two")
     assert one == two
-    assert str(tmp_path).encode() not in one
+    assert not [name for name, content in one.items() if str(tmp_path).encode() in content]
 
 
-def test_the_page_is_well_formed_and_needs_nothing_else() -> None:
-    page = Page(render(pairs(*several())))
-    assert page.all("src") == []
-    assert not [tag for tag, _ in page.elements if tag in {"link", "iframe", "object", "img"}]
-    assert all(href.startswith(("#", "results/")) for href in page.all("href"))
-    ids = page.all("id")
-    assert len(ids) == len(set(ids))
-    named = [one for value in page.all("aria-labelledby") for one in value.split()]
-    anchors = [href[1:] for href in page.all("href") if href.startswith("#")]
-    assert set(named) | set(anchors) <= set(ids)
-
-
-def test_every_link_to_a_result_leads_to_a_copy_of_it(results: Path, tmp_path: Path) -> None:
+def test_every_page_is_well_formed_and_every_link_leads_to_a_file(
+    results: Path, tmp_path: Path
+) -> None:
     awkward = results / "a b" / "100% #1?.json"
     awkward.parent.mkdir()
     awkward.write_text(make_result("wanda", seed=9).to_json())
-    site = tmp_path / "site"
-    page = Page(publish(results, site).read_text())
-    linked = {unquote(href) for href in page.all("href") if href.startswith("results/")}
-    copies = {f"results/{path}": content for path, content in files(results).items()}
-    assert linked == {path for path in copies if path.endswith(".json")}
-    assert {path for path in copies if path.endswith(".samples.json.gz")}
-    assert files(site) == {"index.html": (site / "index.html").read_bytes(), **copies}
+    publish(results, tmp_path / "site")
+    written = files(tmp_path / "site")
+    names = [name for name in written if name.endswith(".html")]
+    assert {"index.html", "compare.html", "failed.html", "literature.html"} <= set(names)
+    pages = {name: Page(written[name].decode()) for name in names}
+    for name, page in pages.items():
+        ids = page.all("id")
+        assert len(ids) == len(set(ids)), name
+        named = [one for value in page.all("aria-labelledby") for one in value.split()]
+        assert set(named) <= set(ids), name
+        for link in [*page.all("href"), *page.all("src")]:
+            if link.startswith(("https://", "data:")):
+                continue
+            path, _, anchor = link.partition("#")
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(name), unquote(path)))
+            assert target in written if path else True, (name, link)
+            if anchor and "=" not in anchor:
+                assert anchor in pages[target if path else name].all("id"), (name, link)
+
+
+def test_every_result_has_its_copy_its_samples_and_a_page(results: Path, tmp_path: Path) -> None:
+    publish(results, tmp_path / "site")
+    written = files(tmp_path / "site")
+    for name, content in files(results).items():
+        assert written[f"results/{name}"] == content
+        if name.endswith(".samples.json.gz"):
+            continue
+        page = Page(written[f"results/{name.removesuffix('.json')}.html"].decode())
+        downloads = [found["href"] for tag, found in page.elements if "download" in found]
+        assert Path(name).name in [unquote(one) for one in downloads]
+        assert json.loads(content)["key"] in written[f"results/{name[:-5]}.html"].decode()
 
 
 def test_hostile_text_comes_out_inert() -> None:
@@ -147,20 +166,55 @@ def test_hostile_text_comes_out_inert() -> None:
     )
     other = make_result("lrp", title=HOSTILE, model="m", label=HOSTILE, dtype=HOSTILE)
     failed = make_result("wanda", status="failed", error=HOSTILE, warnings=(HOSTILE,))
-    text = render([*pairs(hostile, other), (Path(f"{HOSTILE}.json"), failed)])
-    page = Page(text)
-    assert sum(tag == "script" for tag, _ in page.elements) == 1
-    assert not [tag for tag, _ in page.elements if tag == "img"]
-    assert page.all("onerror") == []
-    assert "{{ 7*7 }}" in text
-    assert "<script>alert" not in text
+    site = every_page([*pairs(hostile, other), (Path(f"{HOSTILE}.json"), failed)])
+    assert "{{ 7*7 }}" in site["failed.html"]
+    for name, text in site.items():
+        assert "<script>alert" not in text or name.endswith((".json", ".csv")), name
+        if name.endswith(".html"):
+            page = Page(text)
+            assert not [tag for tag, _ in page.elements if tag == "img"]
+            assert page.all("onerror") == []
+            scripts = [found for tag, found in page.elements if tag == "script"]
+            assert all(found.get("src") for found in scripts)
+        if name.startswith("data/") and name.endswith(".js"):
+            assert "<" not in text
+            handed = text.removeprefix("sparc3.receive(").removesuffix(");\n")
+            assert json.loads(handed)["sections"][0]["label"] == HOSTILE
+
+
+def test_numbers_of_a_board_can_be_downloaded() -> None:
+    site = every_page(pairs(*several()))
+    (name,) = [one for one in site if one.endswith(".csv")]
+    lines = list(csv.DictReader(io.StringIO(site[name])))
+    (row,) = [
+        one
+        for one in lines
+        if (one["scorer"], one["amount"], one["metric"]) == ("wanda", "0.5", "perplexity")
+    ]
+    assert float(row["value"]) == 44.25
+    assert (row["unit"], row["group"], row["direction"]) == ("weight", "row", "lower")
+    data = json.loads(site[name.replace(".csv", ".json")])
+    assert site[name.replace(".csv", ".js")].startswith("sparc3.receive({")
+    section = next(one for one in data["sections"] if one["group"] == "row")
+    (own,) = [one for one in section["rows"] if one["scorer"] == "wanda"]
+    assert own["points"][section["amounts"].index(0.5)][0][0] == 44.25
+
+
+def test_a_text_of_a_download_is_no_formula() -> None:
+    made = make_result("lrp", title="=HYPERLINK(1)", label="@SUM(1)")
+    site = every_page(pairs(made))
+    (name,) = [one for one in site if one.endswith(".csv")]
+    for line in csv.DictReader(io.StringIO(site[name])):
+        assert line["title"] == "'=HYPERLINK(1)"
+        assert line["label"] == "'@SUM(1)"
 
 
 def test_half_a_surrogate_pair_can_be_written(tmp_path: Path) -> None:
     record = make_result(options={"text": "a\ud800b"}).model_dump()
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "one.json").write_text(json.dumps(record))
-    page = publish(tmp_path / "results", tmp_path / "site")
+    publish(tmp_path / "results", tmp_path / "site")
+    (page,) = (tmp_path / "site" / "sections").iterdir()
     assert "a?b" in page.read_text(encoding="utf-8")
 
 
@@ -227,7 +281,7 @@ def test_the_chart_names_the_control_and_the_dense_model() -> None:
 
 
 def test_failures_warnings_and_surroundings_are_listed() -> None:
-    text = render(pairs(*several()))
+    text = "".join(every_page(pairs(*several())).values())
     assert "Ran out of memory in block 3." in text
     assert "Two windows hold the same text." in text
     assert "torch 2.6.0" in text
@@ -246,7 +300,9 @@ def test_runs_of_different_states_of_the_suite_are_pointed_out() -> None:
 
 
 def test_a_page_of_failures_only_can_be_made() -> None:
-    page = Page(render(pairs(make_result(status="failed", error="No memory."))))
+    site = every_page(pairs(make_result(status="failed", error="No memory.")))
+    page = Page(site["failed.html"])
+    assert "failed.html" in Page(site["index.html"]).all("href")
     assert "No memory." in page.row("Wanda")[6][1]
 
 

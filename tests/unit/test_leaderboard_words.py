@@ -9,7 +9,8 @@ import pytest
 from unit.choices import JUDGE
 from unit.results import KL, PERPLEXITY, make_result
 
-from sparc3_bench.leaderboard.navigation import contents
+from sparc3_bench.host import default_host
+from sparc3_bench.leaderboard.boards import boards
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.leaderboard.words import (
     convention,
@@ -162,10 +163,11 @@ def test_samples_are_windows_or_what_the_task_calls_them() -> None:
 def test_the_sections_are_grouped_by_task_and_model_and_say_what_sets_them_apart() -> None:
     def named(*results: Result) -> list[tuple[str, list[tuple[str, list[str]]]]]:
         sections, _ = split((Path(result.spec.path), result) for result in results)
-        return [
-            (task, [(model, [words for _, words in links]) for model, links in models])
-            for task, models in contents(sections)
-        ]
+        found: dict[str, list[tuple[str, list[str]]]] = {}
+        for board in boards(sections, default_host()):
+            words = [entry.words for entry in board.entries]
+            found.setdefault(board.title, []).append((board.model, words))
+        return list(found.items())
 
     assert named(
         make_result(),
@@ -211,7 +213,7 @@ def test_the_sections_are_grouped_by_task_and_model_and_say_what_sets_them_apart
         ),
     ]
     versions = named(make_result(), make_result(task_version=2))
-    assert [task for task, _ in versions] == ["Compression, version 2", "Compression, version 1"]
+    assert [task for task, _ in versions] == ["Compression", "Compression, version 1"]
     some = {"curve_metrics": [PERPLEXITY], "curve": {"perplexity": EstimateRecord(value=1.0)}}
     more = make_result(values=(20.0, 30.0, 40.0), amounts=(0.0, 0.5, 0.7), **some)
     assert named(make_result(**some), more) == [

@@ -10,15 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from sparc3_bench import Choice, Means, Metric, PreparedTask, Sparc3Error, Task, Texts, Verdicts
+from sparc3_tasks.correction.sampling import Sampling
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from sparc3_bench import Judging, Ranking, Removal
-    from sparc3_tasks.correction.generation import Sampling
 
 General = Literal["matched", "windows", "both"]
 """What general text is attributed: pieces as long as the undesired samples, whole windows, both."""
+
+Contrast = Literal[
+    "difference", "unit-mass", "t-statistic", "set-difference", "general", "undesired"
+]
+"""What both sides are made one ranking by; the functions are in `contrasts`."""
 
 Normalise = Literal["none", "tokens", "mass"]
 """How samples count: as they are; by the mean over their tokens; each neuron's or head's share."""
@@ -78,8 +83,6 @@ class Correction(Task):
     last_words: int = 64
 
     def __post_init__(self) -> None:
-        from sparc3_tasks.correction.contrasts import CONTRASTS
-
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             least = _LEAST.get(field.name, 1)
@@ -88,7 +91,7 @@ class Correction(Task):
         for name, choices in (
             ("general", get_args(General)),
             ("normalise", get_args(Normalise)),
-            ("contrast", ("auto", *CONTRASTS)),
+            ("contrast", ("auto", *get_args(Contrast))),
         ):
             if getattr(self, name) not in choices:
                 raise Sparc3Error(
@@ -115,8 +118,6 @@ class Correction(Task):
     @property
     def sampling(self) -> Sampling:
         """How responses are drawn."""
-        from sparc3_tasks.correction.generation import Sampling
-
         return Sampling(
             self.new_tokens,
             self.samples,

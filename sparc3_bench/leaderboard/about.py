@@ -1,0 +1,176 @@
+"""About: what a scorer is, from its class, or from the record alone where it is not installed."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sparc3_bench.contracts import option_fields
+from sparc3_bench.errors import UnknownNameError
+from sparc3_bench.leaderboard.bibliography import Reference, cited, spelled
+from sparc3_bench.leaderboard.docstrings import Docstring, first_sentence, read
+
+if TYPE_CHECKING:
+    from sparc3_bench.contracts import Group
+    from sparc3_bench.host import PluginHost, Registered
+    from sparc3_bench.record.spec import PluginRef
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of a scorer.
+
+    Attributes
+    ----------
+    default
+        As one would type it; empty when it is not known.
+    description
+        What its class says; may be empty.
+    """
+
+    name: str
+    default: str
+    description: str
+
+
+@dataclass(frozen=True)
+class About:
+    """What a page tells of a scorer, all of it plain text.
+
+    Attributes
+    ----------
+    summary
+        One sentence.
+    details
+        Paragraphs that follow it.
+    formula
+        The score of a weight, one line.
+    references
+        Works of the bibliography, and what the scorer cites otherwise.
+    notice
+        What a user must know before using it.
+    default_group, is_control, needs_reference
+        As the class says; None when it is not installed.
+    is_installed
+        Whether the class was there to ask. Without it only `title`, `name`, `distribution`,
+        `version` and the names of the options are known.
+    """
+
+    title: str
+    name: str
+    summary: str
+    details: tuple[str, ...]
+    formula: str
+    options: tuple[Option, ...]
+    references: tuple[Reference | str, ...]
+    notice: str
+    default_group: Group | None
+    is_control: bool | None
+    needs_reference: bool | None
+    distribution: str
+    version: str
+    is_installed: bool
+
+
+def about(scorer_ref: PluginRef, host: PluginHost) -> About:
+    """Return what is known of a scorer.
+
+    Parameters
+    ----------
+    scorer_ref
+        The scorer as a result records it.
+    host
+        The plugins that are installed here. A scorer of the same name from another distribution is
+        another scorer.
+    """
+    try:
+        entry = host.get("scorer", scorer_ref.name)
+    except UnknownNameError:
+        return _recorded(scorer_ref)
+    if entry.origin.distribution != scorer_ref.distribution:
+        return _recorded(scorer_ref)
+    return _installed(entry)
+
+
+def _recorded(ref: PluginRef) -> About:
+    return About(
+        title=ref.title,
+        name=ref.name,
+        summary="",
+        details=(),
+        formula="",
+        options=tuple(Option(name, "", "") for name in sorted(ref.options)),
+        references=(),
+        notice="",
+        default_group=None,
+        is_control=None,
+        needs_reference=None,
+        distribution=ref.distribution,
+        version=ref.version,
+        is_installed=False,
+    )
+
+
+def _installed(entry: Registered) -> About:
+    cls = entry.cls
+    own = read(_docstring(cls))
+    module = read(getattr(sys.modules.get(cls.__module__), "__doc__", None))
+    notice = str(cls.notice)
+    first, *rest = own.paragraphs or module.paragraphs or ("",)
+    summary, remainder = first_sentence(first)
+    around = [_untitled(text, cls) for text in module.paragraphs if own.paragraphs]
+    told = [*around, remainder, *rest, *own.notes]
+    paragraphs = [text for text in dict.fromkeys(told) if text not in ("", first, notice)]
+    spelt = [spelled(text) for text in (summary, *paragraphs)]
+    named = [work for _, works in spelt for work in works]
+    return About(
+        title=str(cls.title),
+        name=str(cls.name),
+        summary=spelt[0][0],
+        details=tuple(text for text, _ in spelt[1:]),
+        formula=str(cls.formula),
+        options=tuple(_options(cls, own)),
+        references=tuple(dict.fromkeys([*cited(str(cls.citation)), *named])),
+        notice=notice,
+        default_group=cls.default_group,
+        is_control=cls.is_control,
+        needs_reference=cls.needs_reference,
+        distribution=entry.origin.distribution,
+        version=entry.origin.version,
+        is_installed=True,
+    )
+
+
+def _docstring(cls: type[Any]) -> str | None:
+    """Return what the author wrote: neither the base class's, nor what a dataclass makes up."""
+    own = vars(cls).get("__doc__")
+    made_up = dataclasses.is_dataclass(cls) and str(own).startswith(f"{cls.__name__}(")
+    return None if made_up else own
+
+
+def _untitled(text: str, cls: type[Any]) -> str:
+    """Return the first line of a module without the name of the scorer, which the page has."""
+    name, colon, rest = text.partition(": ")
+    named = colon and name.casefold() in (str(cls.title).casefold(), str(cls.name))
+    return rest[:1].upper() + rest[1:] if named else text
+
+
+def _options(cls: type[Any], own: Docstring) -> Iterable[Option]:
+    for field in option_fields(cls):
+        described, _ = spelled(own.parameters.get(field.name, ""))
+        yield Option(field.name, _default(field), described)
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    """Return the default as it would be typed on the command line."""
+    value = field.default
+    if value is dataclasses.MISSING and field.default_factory is not dataclasses.MISSING:
+        value = field.default_factory()
+    if value is dataclasses.MISSING:
+        return "required"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return '""' if value == "" else str(value)

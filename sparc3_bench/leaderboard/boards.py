@@ -1,0 +1,243 @@
+"""Boards: the sections of one task on one model, each tested once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from sparc3_bench.leaderboard.sentences import against_random
+from sparc3_bench.leaderboard.words import brief
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sparc3_bench.host import PluginHost
+    from sparc3_bench.leaderboard.draws import Draws
+    from sparc3_bench.leaderboard.headtohead import Meeting
+    from sparc3_bench.leaderboard.ranks import Ranks
+    from sparc3_bench.leaderboard.series import Series
+    from sparc3_bench.leaderboard.tables import Section
+    from sparc3_bench.leaderboard.values import Value
+    from sparc3_bench.record.parts import MetricRecord
+    from sparc3_bench.record.spec import RunSpec
+    from sparc3_bench.statistics.overall import Table
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A section of a board, with its tests.
+
+    Attributes
+    ----------
+    words
+        Its conventions in a few words, enough to tell it from the others of its board.
+    host
+        Where the task is found that says how metrics follow from samples.
+    """
+
+    section: Section
+    words: str
+    host: PluginHost
+
+    @property
+    def href(self) -> str:
+        """The address of its page, from the root of the site."""
+        return f"sections/{self.section.id}.html"
+
+    @property
+    def spec(self) -> RunSpec:
+        """The spec of one run, for what all runs share."""
+        return self.section.spec
+
+    @property
+    def metric(self) -> MetricRecord:
+        """What the rows are ordered by."""
+        return self.section.order_chosen or self.section.order_curve or self.section.metrics[0]
+
+    @property
+    def where(self) -> str:
+        """At what that is measured."""
+        if self.section.order_chosen is not None:
+            return "of what was chosen"
+        if self.section.order_curve is not None:
+            return "of the whole curve"
+        return f"at {self.section.sizes.words(self.section.order)}"
+
+    @property
+    def has_variants(self) -> bool:
+        """Whether some scorer has several rows."""
+        own = [one for one in self.section.series if not one.is_control]
+        return len({one.scorer.name for one in own}) < len(own)
+
+    @cached_property
+    def ranks(self) -> Ranks | None:
+        """The ranks of the rows; None where nothing can be tested."""
+        from sparc3_bench.leaderboard.ranks import ranks  # loads numpy and scipy
+
+        return ranks(self.section, self._draws())
+
+    @property
+    def meetings(self) -> dict[tuple[int, int], list[Meeting]]:
+        """The differences of every two rows; made anew at each call, as they are many."""
+        from sparc3_bench.leaderboard.headtohead import meetings  # loads numpy and scipy
+
+        return meetings(self.section, self._draws())
+
+    def rank(self, place: int) -> str:
+        """Return the rank of a row, or an empty text."""
+        return self.ranks.texts.get(place, "") if self.ranks else ""
+
+    def value(self, one: Series) -> Value | None:
+        """Return the number of a row by which the rows are ordered."""
+        section = self.section
+        if section.order_chosen is not None:
+            found = [row.value for q in section.questions for row in q.rows if row.series is one]
+            return found[0] if found else None
+        if section.order_curve is not None:
+            return one.whole.curve.get(section.order_curve.name)
+        return one.value(section.order, section.metrics[0].name)
+
+    def verdict(self, one: Series) -> str:
+        """Return what a reader must know beside that number: that it may be chance."""
+        section = self.section
+        if section.order_chosen is not None:
+            rows = [row for q in section.questions for row in q.rows if row.series is one]
+            if one.is_control or not rows:
+                return ""
+            if rows[0].is_dense:
+                return "nothing removed"
+            text = against_random(rows[0])
+            return "" if text == "separable from random" else text
+        if section.order_curve is not None:
+            beaten = section.whole_beaten_by(one, section.order_curve)
+        else:
+            beaten = section.beaten_by(one, section.order)
+        return f"not better than {beaten}" if beaten else ""
+
+    def table(self) -> Table | None:
+        """Return the scorers with the replicates of that number; None where it is not ranked.
+
+        See `scorers` for which variant of a scorer that is.
+        """
+        draws = self._draws()
+        if self.ranks is None or draws is None:
+            return None
+        import numpy as np
+
+        from sparc3_bench.statistics.overall import Table
+
+        rows = self.scorers()
+        columns = [draws.ordering(one).replicates for one in rows.values()]
+        return Table(list(rows), np.stack(columns, axis=1), self.metric.direction)
+
+    def scorers(self) -> dict[str, Series]:
+        """Return the row that stands for each scorer that is no control, by its name.
+
+        Of several variants it is the one that was run first, not the best one: the best of many
+        would be favoured by chance.
+        """
+        found: dict[str, Series] = {}
+        for one in sorted(self.section.series, key=_first_run):
+            if not one.is_control:
+                found.setdefault(one.scorer.name, one)
+        return found
+
+    def _draws(self) -> Draws | None:
+        from sparc3_bench.leaderboard.ranks import draws_of
+
+        return draws_of(self.section, self.host)
+
+
+@dataclass(frozen=True)
+class Board:
+    """A task on a model.
+
+    Attributes
+    ----------
+    id
+        The name of its files.
+    title
+        The task, with its version where there are several.
+    """
+
+    id: str
+    title: str
+    model: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def href(self) -> str:
+        """The address of its page, from the root of the site."""
+        return f"boards/{self.id}.html"
+
+    @property
+    def spec(self) -> RunSpec:
+        """The spec of one run, for what all runs share."""
+        return self.entries[0].spec
+
+    @property
+    def leading(self) -> tuple[Entry, ...]:
+        """For each unit the section that stands for it: the first of those of most scorers."""
+        found: dict[str, Entry] = {}
+        for entry in self.entries:
+            if entry.spec.removal == "lowest" and entry.ranks is not None:
+                before = found.get(entry.spec.unit)
+                if before is None or len(entry.scorers()) > len(before.scorers()):
+                    found[entry.spec.unit] = entry
+        return tuple(found.values())
+
+
+def boards(sections: Sequence[Section], host: PluginHost) -> tuple[Board, ...]:
+    """Return the boards in the order of their sections."""
+    grouped: dict[tuple[str, int, str], list[Section]] = {}
+    for section in sections:
+        task, model = section.spec.task, section.spec.model
+        grouped.setdefault((task.name, task.task_version, model.slug), []).append(section)
+    newest: dict[str, int] = {}
+    for name, version, _ in grouped:
+        newest[name] = max(version, newest.get(name, version))
+    found = []
+    for (name, version, slug), members in grouped.items():
+        old = version != newest[name]
+        title = members[0].spec.task.title + (f", version {version}" if old else "")
+        entries = zip(members, _words(members), strict=True)
+        found.append(
+            Board(
+                id=f"{name}--{slug}" + (f"--v{version}" if old else ""),
+                title=title,
+                model=members[0].spec.model.id,
+                entries=tuple(Entry(section, words, host) for section, words in entries),
+            )
+        )
+    return tuple(found)
+
+
+def _first_run(one: Series) -> tuple[str, int]:
+    return min(run.result.created for run in one.runs), one.variant
+
+
+_ALWAYS = 2
+"""So many of the words of a convention are said even where all sections share them."""
+
+
+def _words(sections: Sequence[Section]) -> list[str]:
+    words = [brief(section.spec) for section in sections]
+    differ = [len(set(column)) > 1 for column in zip(*words, strict=True)]
+    texts = [
+        " ".join(own[:_ALWAYS])
+        + "".join(f", {w}" for w, d in zip(own[_ALWAYS:], differ[_ALWAYS:], strict=True) if d)
+        for own in words
+    ]
+    counts: dict[str, set[int]] = {}
+    for section, text in zip(sections, texts, strict=True):
+        counts.setdefault(text, set()).add(len(section.amounts))
+    texts = [
+        f"{text}, {len(section.amounts)} amounts" if len(counts[text]) > 1 else text
+        for section, text in zip(sections, texts, strict=True)
+    ]
+    # What no words tell apart differs in its data: then the texts measured on are named.
+    return [
+        text if texts.count(text) == 1 else f"{text}, {section.id}"
+        for section, text in zip(sections, texts, strict=True)
+    ]

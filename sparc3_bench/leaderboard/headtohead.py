@@ -1,0 +1,82 @@
+"""Head to head: every two rows of a section on the same samples, amount by amount."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.statistics.holm import holm
+from sparc3_bench.statistics.numbers import gap
+from sparc3_bench.statistics.paired import Difference, of_replicates
+
+if TYPE_CHECKING:
+    from sparc3_bench.leaderboard.draws import Draws, Number
+    from sparc3_bench.leaderboard.tables import Section
+
+_MOST = 40
+"""Rows of a section that are compared pair by pair; more are the variants of a few."""
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """Two rows at one amount.
+
+    Attributes
+    ----------
+    difference
+        The first row minus the second; its interval and p-value are those of this amount alone.
+    p_adjusted
+        The p-value adjusted by Holm over the amounts of these two rows.
+    """
+
+    amount: float
+    difference: Difference
+    p_adjusted: float
+
+
+def meetings(section: Section, draws: Draws | None) -> dict[tuple[int, int], list[Meeting]]:
+    """Return by the positions of two rows how they differ in the first metric.
+
+    What cannot be tested is left out: rows without samples, or of one independent sample.
+    """
+    if draws is None or not 2 <= len(section.series) <= _MOST:
+        return {}
+    numbers: dict[int, dict[float, Number]] = {}
+    for place, one in enumerate(section.series):
+        numbers[place] = {}
+        for amount in section.amounts:
+            try:
+                number = draws.at(one, amount, section.metrics[0].name)
+            except (Sparc3Error, KeyError):
+                continue
+            if amount > 0:
+                numbers[place][amount] = number
+    found = {}
+    for first, second in itertools.combinations(numbers, 2):
+        ours, theirs = numbers[first], numbers[second]
+        if rows := compared([(a, ours[a], theirs[a]) for a in ours if a in theirs]):
+            found[first, second] = rows
+    return found
+
+
+def compared(pairs: list[tuple[float, Number, Number]]) -> list[Meeting]:
+    """Return how two numbers differ at every amount, tested together.
+
+    Parameters
+    ----------
+    pairs
+        The amount, and the numbers of both there. Where there is only one independent sample they
+        are left out, as it says nothing of how samples differ.
+    """
+    rows = []
+    for amount, one, other in pairs:
+        clusters = min(one.clusters, other.clusters)
+        if clusters > 1:
+            gaps = gap(one.replicates, other.replicates)
+            rows.append((amount, of_replicates(gaps, one.value - other.value, clusters)))
+    if not rows:
+        return []
+    adjusted = holm([difference.p_value for _, difference in rows])
+    return [Meeting(*row, float(p)) for row, p in zip(rows, adjusted, strict=True)]

@@ -1,0 +1,275 @@
+"""Literature: published numbers that the suite did not run, each with its source."""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from sparc3_bench.errors import Sparc3Error, UnknownNameError
+from sparc3_bench.leaderboard.bibliography import Reference, bibliography
+from sparc3_bench.leaderboard.words import power
+
+FILE = Path(__file__).parent / "literature.toml"
+
+NumberMetric = Literal["perplexity", "accuracy"]
+
+_TITLES: dict[NumberMetric, str] = {
+    "perplexity": "Perplexity, lower is better",
+    "accuracy": "Zero-shot accuracy in %, higher is better",
+}
+
+_NUMBER = r"\d+(?:\.\d+)?"
+_CELL = re.compile(
+    rf"(?P<value>{_NUMBER}(?:e\d{{1,3}})?)(?: ± (?P<error>{_NUMBER}))?(?P<dagger> †)?"
+)
+_SPACE = "\N{NO-BREAK SPACE}"
+
+Text = Annotated[str, Field(min_length=1)]
+Removed = Annotated[str, Field(pattern=rf"^(?:{_NUMBER} %|\d+:\d+)$")]
+Link = Annotated[str, Field(pattern=r"^https://[^\s<>\"']+$")]
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A number as somebody published it.
+
+    Attributes
+    ----------
+    method
+        `Dense` for the model as it was.
+    data
+        The text or the tasks that were measured on; empty when the source does not say.
+    removed
+        The sparsity, such as `50 %`, or the pattern, such as `2:4`.
+    error
+        As published; None without any.
+    text
+        Value and error with the digits of the source.
+    context
+        Length of the windows in tokens; None when the source does not say.
+    reference
+        The data that steered the scores; empty when the source does not say.
+    where
+        Where in the source it stands.
+    note
+        What is in doubt about this very number.
+    """
+
+    method: str
+    model: str
+    metric: NumberMetric
+    data: str
+    removed: str
+    value: float
+    error: float | None
+    text: str
+    context: int | None
+    reference: str
+    source: Reference
+    where: str
+    note: str
+    origin: Literal["reported"] = "reported"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table: a method, what it removed, and a number or nothing for every column."""
+
+    method: str
+    removed: str
+    cells: tuple[Reported | None, ...]
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether nothing was removed."""
+        return self.removed == f"0{_SPACE}%"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers of one source.
+
+    Attributes
+    ----------
+    metric
+        In words, with the better direction.
+    model, data
+        What is the same in all columns; empty where the columns tell, or the source does not.
+    error
+        What stands behind ±; empty without any.
+    columns
+        Models or tasks.
+    link
+        The page that has the numbers; that of the source unless it has one of its own.
+    note, dagger
+        What a reader must know: of all numbers, and of those marked †.
+    """
+
+    id: str
+    title: str
+    metric: str
+    model: str
+    data: str
+    context: int | None
+    reference: str
+    error: str
+    columns: tuple[str, ...]
+    lines: tuple[Line, ...]
+    source: Reference
+    where: str
+    link: str
+    note: str
+    dagger: str
+
+    @property
+    def numbers(self) -> tuple[Reported, ...]:
+        """Every number, row by row."""
+        return tuple(cell for line in self.lines for cell in line.cells if cell is not None)
+
+
+class _Written(BaseModel):
+    """A table as it is written down; see the head of the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: Text
+    source: Text
+    where: Text
+    link: Link | None = None
+    metric: NumberMetric
+    data: str = ""
+    context: Annotated[int, Field(gt=0)] | None = None
+    reference: str = ""
+    error: str = ""
+    across: Literal["models", "tasks"]
+    model: str = ""
+    columns: Annotated[tuple[Text, ...], Field(min_length=1)]
+    rows: Annotated[tuple[tuple[str, ...], ...], Field(min_length=1)]
+    note: str = ""
+    dagger: str = ""
+
+
+def literature(path: Path = FILE) -> tuple[Table, ...]:
+    """Return the tables of published numbers, in the order of the file.
+
+    Raises
+    ------
+    Sparc3Error
+        Naming the table and what is wrong with it: a field, a number that is not finite, a row
+        that does not fit the columns.
+    UnknownNameError
+        When a source is not in the bibliography.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Sparc3Error(f"`{path}` is not valid TOML: {error}; correct it.") from None
+    tables = content.get("table")
+    if set(content) != {"table"} or not isinstance(tables, list):
+        raise Sparc3Error(f"`{path}` must have tables [[table]] and nothing else; correct it.")
+    return tuple(_table(number, table) for number, table in enumerate(tables, 1))
+
+
+def _table(number: int, content: object) -> Table:
+    try:
+        written = _Written.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise _wrong(number, f"`{field}`: {first['msg']}") from None
+    if written.source not in bibliography():
+        raise UnknownNameError(
+            "source", written.source, bibliography(), f" (table {number} of the literature)"
+        )
+    if (written.across == "tasks") != bool(written.model):
+        raise _wrong(number, "`model` goes with columns across tasks, and with these only")
+    if (written.across == "tasks") and written.data:
+        raise _wrong(number, "`data` does not go with columns across tasks, which tell it")
+    source = bibliography()[written.source]
+    lines = tuple(_line(number, written, source, row) for row in written.rows)
+    if bool(written.dagger) != ("†" in str(written.rows)):
+        raise _wrong(number, "cells marked † and their `dagger` go together")
+    return Table(
+        id=f"reported-{number}",
+        title=written.title,
+        metric=_TITLES[written.metric],
+        model=written.model,
+        data=written.data,
+        context=written.context,
+        reference=written.reference,
+        error=written.error,
+        columns=written.columns,
+        lines=lines,
+        source=source,
+        where=written.where,
+        link=written.link or source.url,
+        note=written.note,
+        dagger=written.dagger,
+    )
+
+
+def _line(number: int, table: _Written, source: Reference, row: tuple[str, ...]) -> Line:
+    if len(row) != 2 + len(table.columns):
+        raise _wrong(number, f"row {row[:2]} must have {len(table.columns)} cells")
+    method, removed, *cells = row
+    try:
+        TypeAdapter(Removed).validate_python(removed)
+    except ValidationError:
+        raise _wrong(
+            number, f"'{removed}' must be a sparsity, '50 %', or a pattern, '2:4'"
+        ) from None
+    found = tuple(
+        _reported(number, table, source, method, removed, column, cell) if cell else None
+        for column, cell in zip(table.columns, cells, strict=True)
+    )
+    return Line(method, removed.replace(" ", _SPACE), found)
+
+
+def _reported(
+    number: int,
+    table: _Written,
+    source: Reference,
+    method: str,
+    removed: str,
+    column: str,
+    cell: str,
+) -> Reported:
+    match = _CELL.fullmatch(cell)
+    if match is None or not math.isfinite(float(match["value"])):
+        raise _wrong(number, f"'{cell}' must be a finite number, 'value' or 'value ± error'")
+    error = match["error"]
+    if error is not None and not table.error:
+        raise _wrong(number, "`error` must say what stands behind ±")
+    across_models = table.across == "models"
+    return Reported(
+        method=method,
+        model=column if across_models else table.model,
+        metric=table.metric,
+        data=table.data if across_models else column,
+        removed=removed.replace(" ", _SPACE),
+        value=float(match["value"]),
+        error=None if error is None else float(error),
+        text=_shown(match["value"]) + (f" ± {error}" if error else "") + (match["dagger"] or ""),
+        context=table.context,
+        reference=table.reference,
+        source=source,
+        where=table.where,
+        note=table.dagger if match["dagger"] else "",
+    )
+
+
+def _shown(value: str) -> str:
+    """Return a number with the digits of the source: ``2e10`` as 2 × 10¹⁰."""
+    mantissa, _, exponent = value.partition("e")
+    return f"{mantissa} × {power(int(exponent))}" if exponent else f"{Decimal(value):,}"
+
+
+def _wrong(number: int, what: str) -> Sparc3Error:
+    return Sparc3Error(f"Table {number} of the literature: {what}; correct it.")

@@ -1,0 +1,117 @@
+"""Overview: how every scorer does in every table, and over all tasks together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sparc3_bench.leaderboard.words import number, precise
+
+if TYPE_CHECKING:
+    from sparc3_bench.leaderboard.boards import Board, Entry
+    from sparc3_bench.leaderboard.series import Series
+    from sparc3_bench.statistics.overall import Standing
+
+_SHADES = 5
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A scorer in a table.
+
+    Attributes
+    ----------
+    value
+        The number that orders the rows there.
+    rank
+        Empty where nothing can be tested.
+    shade
+        From 0, ahead of all others, to 4, behind all; None without a rank.
+    verdict
+        What a reader must know beside it.
+    """
+
+    value: str
+    rank: str
+    shade: int | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A table of the site as a line of the overview; `leads` if it counts for the overall rank."""
+
+    board: Board
+    entry: Entry
+    leads: bool
+    cells: Mapping[str, Cell]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The first table of the site.
+
+    Attributes
+    ----------
+    scorers
+        Title by name, best overall first.
+    controls
+        Title by name of those that know nothing.
+    standings
+        By name, over the tables that lead.
+    """
+
+    scorers: Mapping[str, str]
+    controls: Mapping[str, str]
+    lines: tuple[Line, ...]
+    standings: Mapping[str, Standing]
+
+    @property
+    def counted(self) -> int:
+        """How many tables count for the overall rank."""
+        return sum(line.leads for line in self.lines)
+
+
+def overview(boards: Sequence[Board]) -> Overview:
+    """Return the overview of all boards."""
+    tables = [entry.table() for board in boards for entry in board.leading]
+    standings = _standings([table for table in tables if table is not None])
+    titles: dict[str, str] = {}
+    controls: dict[str, str] = {}
+    lines = []
+    for board in boards:
+        leading = board.leading
+        for entry in board.entries:
+            rows = entry.scorers()
+            titles.update({name: one.scorer.title for name, one in rows.items()})
+            drawn = {one.scorer.name: one for one in entry.section.series if one.is_control}
+            controls.update({name: one.scorer.title for name, one in drawn.items()})
+            # A table of nothing but variants is about conventions, not about scorers.
+            if len(rows) > 1 and (entry.ranks or not entry.has_variants):
+                cells = {name: _cell(entry, one) for name, one in (rows | drawn).items()}
+                lines.append(Line(board, entry, any(entry is one for one in leading), cells))
+    order = [*standings, *sorted(set(titles) - set(standings))]
+    return Overview({name: titles[name] for name in order}, controls, tuple(lines), standings)
+
+
+def _standings(tables: Sequence[object]) -> Mapping[str, Standing]:
+    from sparc3_bench.statistics.overall import overall  # loads numpy and scipy
+
+    return overall(tables) if tables else {}  # type: ignore[arg-type]
+
+
+def _cell(entry: Entry, one: Series) -> Cell:
+    value = entry.value(one)
+    text = "–"
+    if value is not None:
+        text = precise(value.centre, value.interval) if value.interval else number(value.centre)
+    place = next(i for i, other in enumerate(entry.section.series) if other is one)
+    rank = entry.rank(place)
+    shade = None
+    if rank and entry.ranks is not None:
+        best, _, worst = rank.partition("–")
+        middle = (int(best) + int(worst or best)) / 2
+        share = (middle - 1) / max(1, len(entry.ranks.texts) - 1)
+        shade = min(_SHADES - 1, int(share * _SHADES))
+    return Cell(text, rank, shade, entry.verdict(one))

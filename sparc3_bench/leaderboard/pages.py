@@ -1,0 +1,238 @@
+"""Pages: every file of the site but the copies of results, one after the other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparc3_bench.leaderboard import chart, shards, words
+from sparc3_bench.leaderboard.about import About, about
+from sparc3_bench.leaderboard.boards import Board, Entry, boards
+from sparc3_bench.leaderboard.frontier import frontier
+from sparc3_bench.leaderboard.literature import literature
+from sparc3_bench.leaderboard.overview import overview
+from sparc3_bench.leaderboard.provenance import provenance
+from sparc3_bench.leaderboard.repeat import command
+from sparc3_bench.leaderboard.series import Run, Series
+from sparc3_bench.leaderboard.tables import split
+from sparc3_bench.leaderboard.templating import HERE, templates
+from sparc3_bench.record.files import samples_path
+
+if TYPE_CHECKING:
+    from sparc3_bench.host import PluginHost
+    from sparc3_bench.leaderboard.tables import Section
+    from sparc3_bench.record.result import Result
+
+_STATIC = ("d3.LICENSE", "d3.min.js", "plot.LICENSE", "plot.min.js")
+_SCRIPTS = ("board.js", "compare.js", "site.js", "sort.js")
+
+_CHOICES = ("unit", "group", "aggregation", "scorer")
+
+Pages = Iterator[tuple[str, str]]
+
+
+def pages(results: Sequence[tuple[Path, Result]], host: PluginHost) -> Pages:
+    """Yield every file of the site but the copies of results, by its path in the site.
+
+    Parameters
+    ----------
+    results
+        Each result with its path relative to the results folder, as from `read_results`.
+    host
+        Where tasks and scorers are looked up.
+    """
+    site = _Site(results, host)
+    yield from site.fixed()
+    for board in site.boards:
+        yield from site.of_board(board)
+    yield from site.of_scorers()
+    yield from site.of_results()
+
+
+class _Site:
+    """What all pages share."""
+
+    def __init__(self, results: Sequence[tuple[Path, Result]], host: PluginHost) -> None:
+        self._host, self._templates = host, templates()
+        sections, self._failed = split(results)
+        self._runs = [Run(*pair) for pair in sorted(results, key=lambda r: r[0].as_posix())]
+        self.boards = boards(sections, host)
+        shown = [one for section in sections for one in section.series if not one.is_control]
+        names = sorted({one.scorer.name for one in shown})
+        self._names = names
+        self._style: Callable[[Series], chart.Style] = lambda one: chart.style(one, names)
+        self._overview = overview(self.boards)
+
+    def fixed(self) -> Pages:
+        """Yield the pages that every site has, and what they are drawn with."""
+        # The overview first: it marks what follows as ours, should the rest be interrupted.
+        yield (
+            "index.html",
+            self._page(
+                "index",
+                view=self._overview,
+                boards=self.boards,
+                failed=self._failed,
+                runs=len(self._runs),
+                packages=_packages(self._runs),
+                platforms=sorted({run.result.environment.platform for run in self._runs}),
+                processors=sorted({run.result.environment.processor for run in self._runs}),
+            ),
+        )
+        yield "compare.html", self._page("compare", boards=self.boards)
+        yield "literature.html", self._page("literature", tables=literature())
+        for name in ("reading", "submit"):
+            yield f"{name}.html", self._page(name)
+        if self._failed:
+            yield "failed.html", self._page("failed", failed=self._failed)
+        yield "static/site.css", (HERE / "templates" / "page.css").read_text(encoding="utf-8")
+        for name in _STATIC:
+            yield f"static/{name}", (HERE / "static" / name).read_text(encoding="utf-8")
+        for name in _SCRIPTS:
+            yield f"static/{name}", (HERE / "templates" / name).read_text(encoding="utf-8")
+
+    def of_board(self, board: Board) -> Pages:
+        """Yield the page of a board, its data, and the pages of its sections."""
+        yield board.href, self._page("board", 1, board=board, choices=_choices(board))
+        data = shards.shard(board)
+        yield f"data/{board.id}.js", shards.script(data)
+        yield f"data/{board.id}.json", json.dumps(data, indent=1, allow_nan=False) + "\n"
+        yield f"data/{board.id}.csv", shards.table(board)
+        for entry in board.entries:
+            section = entry.section
+            yield (
+                entry.href,
+                self._page(
+                    "section",
+                    1,
+                    board=board,
+                    entry=entry,
+                    charts=self._charts(section),
+                    style=self._style,
+                    warnings=_warnings(section),
+                    frontier_of=lambda question, metric: [
+                        frontier(question, metric, self._style, layout)
+                        for layout in (chart.WIDE, chart.NARROW)
+                        if not _are_many(question.series)
+                    ],
+                ),
+            )
+
+    def of_scorers(self) -> Pages:
+        """Yield a page for every scorer."""
+        rows: dict[str, list[dict[str, str]]] = {}
+        for line in self._overview.lines:
+            for name, cell in line.cells.items():
+                row = {
+                    "board_title": f"{line.board.title}, {line.board.model}",
+                    "board_href": f"../{line.entry.href}",
+                    "convention": line.entry.words,
+                    "rank": cell.rank,
+                    "value_text": f"{cell.value} {words.titled(line.entry.metric)}",
+                    "verdict": cell.verdict,
+                }
+                rows.setdefault(name, []).append(row)
+        refs = {
+            (ref.name, ref.distribution): ref for ref in (r.result.spec.scorer for r in self._runs)
+        }
+        told: dict[str, About] = {}
+        for _, ref in sorted(refs.items()):
+            # Where two packages have a scorer of one name, the page is that of the one known here.
+            one = about(ref, self._host)
+            if one.name not in told or one.is_installed:
+                told[one.name] = one
+        for name, one in told.items():
+            yield (
+                f"scorers/{name}.html",
+                self._page("scorer", 1, about=one, rows=rows.get(name, [])),
+            )
+
+    def of_results(self) -> Pages:
+        """Yield a page for every result."""
+        places: dict[int, tuple[Board, Entry]] = {}
+        for one in self.boards:
+            for member in one.entries:
+                for run in member.section.runs:
+                    places[id(run.result)] = one, member
+        for run in self._runs:
+            path = Path("results") / run.path
+            board, entry = places.get(id(run.result)) or (None, None)
+            result = run.result
+            yield (
+                path.with_suffix(".html").as_posix(),
+                self._page(
+                    "result",
+                    len(path.parts) - 1,
+                    result=result,
+                    board=board,
+                    entry=entry,
+                    repeat=command(result),
+                    provenance=provenance(result),
+                    file=_name(run.href),
+                    samples=_name(_samples(run)) if result.sample_file else "",
+                ),
+            )
+
+    def _page(self, name: str, depth: int = 0, **context: Any) -> str:
+        template = self._templates.get_template(f"{name}.html")
+        return template.render(root="../" * depth, page=name, **context)
+
+    def _charts(self, section: Section) -> list[chart.Chart]:
+        """Return the drawings of a section, wide and narrow; none where lines are too many."""
+        if _are_many(section.series):
+            return []
+        return [chart.draw(section, self._names, layout) for layout in (chart.WIDE, chart.NARROW)]
+
+
+def _choices(board: Board) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Return the filters of a board: the name of each, its label, its values with their words."""
+    found: dict[str, dict[str, str]] = {name: {} for name in _CHOICES}
+    for entry in board.entries:
+        for name in ("unit", "group"):
+            value = str(getattr(entry.spec, name))
+            found[name].setdefault(value, value)
+        for one in entry.section.series:
+            found["scorer"].setdefault(one.scorer.name, one.scorer.title)
+            if aggregation := str(one.scorer.options.get("aggregation", "")):
+                found["aggregation"].setdefault(aggregation, aggregation)
+    sections = [(entry.section.id, entry.words) for entry in board.entries]
+    return [
+        ("section", "Convention drawn", sections),
+        ("metric", "Metric", []),
+        ("amount", "Amount", []),
+        *((name, name.capitalize(), list(found[name].items())) for name in _CHOICES),
+    ]
+
+
+def _samples(run: Run) -> str:
+    return run.href.removesuffix(run.path.name) + samples_path(run.path).name
+
+
+def _name(href: str) -> str:
+    return href.rpartition("/")[2]
+
+
+def _warnings(section: Section) -> dict[str, list[Run]]:
+    """Return every warning with the runs that gave it."""
+    found: dict[str, list[Run]] = {}
+    for run in section.runs:
+        for warning in dict.fromkeys(run.result.warnings):
+            found.setdefault(warning, []).append(run)
+    return found
+
+
+def _packages(runs: Sequence[Run]) -> dict[str, list[str]]:
+    """Return the versions of every package that some run used."""
+    found: dict[str, set[str]] = {}
+    for run in runs:
+        environment = run.result.environment
+        for name, version in {"Python": environment.python, **environment.packages}.items():
+            found.setdefault(name, set()).add(version)
+    return {name: sorted(found[name]) for name in sorted(found, key=lambda n: (n != "Python", n))}
+
+
+def _are_many(series: Sequence[Series]) -> bool:
+    """Return whether there are more lines than can be told apart in one drawing."""
+    return sum(not one.is_control for one in series) > chart.MOST

@@ -1,0 +1,215 @@
+"""Shards: the numbers of one board as data, for its page's script and for download."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sparc3_bench.leaderboard.boards import Board, Entry
+    from sparc3_bench.leaderboard.series import Series
+    from sparc3_bench.leaderboard.values import Value
+
+_DIGITS = 6
+"""Of the numbers in a shard; the files of the results have them all."""
+
+_CONVENTIONS = ("unit", "group", "schedule", "scope", "amount_kind", "ablation", "removal")
+
+_COLUMNS = (
+    *("task", "task_version", "model", "dtype", "label", *_CONVENTIONS, "judge", "section"),
+    *("scorer", "title", "control", "objective", "settings", "rank", "seeds"),
+    *("amount", "in_scope", "in_model", "metric", "direction", "metric_unit"),
+    *("value", "low", "high", "seeds_low", "seeds_high"),
+    *("controls", "control_low", "control_median", "control_high"),
+    *("attribution_seconds", "evaluation_seconds", "peak_bytes", "results"),
+)
+
+
+def shard(board: Board) -> dict[str, Any]:
+    """Return the numbers of a board.
+
+    Numbers have six significant digits; a value is ``[centre, low, high]``, its ends null where no
+    interval is known.
+    """
+    spec = board.spec
+    return {
+        "id": board.id,
+        "task": spec.task.name,
+        "title": board.title,
+        "version": spec.task.task_version,
+        "model": board.model,
+        "sections": [_section(entry) for entry in board.entries],
+    }
+
+
+def script(data: dict[str, Any]) -> str:
+    """Return a script that hands the numbers to the page; a page of a file may load no JSON."""
+    text = json.dumps(data, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return f"sparc3.receive({text.replace('<', chr(92) + 'u003c')});\n"
+
+
+def table(board: Board) -> str:
+    """Return the numbers as CSV, a line for every row, amount and metric."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({n: _inert(v) for n, v in line.items()} for line in _lines(board))
+    return out.getvalue()
+
+
+def _section(entry: Entry) -> dict[str, Any]:
+    section, spec = entry.section, entry.spec
+    sizes = section.sizes
+    return {
+        "id": section.id,
+        "href": entry.href,
+        "words": entry.words,
+        "dtype": spec.model.dtype,
+        "label": spec.model.label,
+        **{name: getattr(spec, name) for name in _CONVENTIONS},
+        "judge": spec.judge.name if spec.judge else "",
+        "amounts": list(section.amounts),
+        "texts": [sizes.words(amount) for amount in section.amounts],
+        "places": [sizes.place(amount) for amount in section.amounts],
+        "axis": sizes.axis.removesuffix(", log"),
+        "log": sizes.is_broken,
+        "share": spec.amount_kind == "fraction" or sizes.is_log,
+        "focus": section.order,
+        "ordered": {"metric": entry.metric.title, "where": entry.where},
+        "chosen": section.order_chosen is not None,
+        "resolvable": entry.ranks.resolvable if entry.ranks else None,
+        "metrics": [
+            {"name": m.name, "title": m.title, "direction": m.direction, "unit": m.unit}
+            for m in section.metrics
+        ],
+        "rows": [_row(entry, place, one) for place, one in enumerate(section.series)],
+        "pairs": [
+            [
+                *pair,
+                [
+                    [
+                        section.amounts.index(one.amount),
+                        *_rounded(
+                            one.difference.value,
+                            one.difference.low,
+                            one.difference.high,
+                            one.difference.p_value,
+                            one.p_adjusted,
+                        ),
+                    ]
+                    for one in found
+                ],
+            ]
+            for pair, found in entry.meetings.items()
+        ],
+    }
+
+
+def _row(entry: Entry, place: int, one: Series) -> dict[str, Any]:
+    section = entry.section
+    return {
+        "scorer": one.scorer.name,
+        "title": one.label,
+        "difference": one.difference,
+        "control": one.is_control,
+        "aggregation": str(one.scorer.options.get("aggregation", "")),
+        "objective": one.runs[0].result.spec.objective or "",
+        "rank": entry.rank(place),
+        "verdict": entry.verdict(one),
+        "points": [
+            [_value(one.value(amount, metric.name)) for metric in section.metrics]
+            for amount in section.amounts
+        ],
+        "drawn": [_ends(one.beside(amount, section.metrics[0].name)) for amount in section.amounts],
+        "cost": [
+            _rounded(value.centre)[0] if value else None
+            for value in (one.attribution, one.evaluation, one.peak_bytes)
+        ],
+        "results": [[run.result.key, run.page] for run in one.runs],
+    }
+
+
+def _lines(board: Board) -> Iterator[dict[str, Any]]:
+    for entry in board.entries:
+        section, spec = entry.section, entry.spec
+        shared = {
+            "task": spec.task.name,
+            "task_version": spec.task.task_version,
+            "model": board.model,
+            "dtype": spec.model.dtype,
+            "label": spec.model.label,
+            **{name: getattr(spec, name) for name in _CONVENTIONS},
+            "judge": spec.judge.name if spec.judge else "",
+            "section": section.id,
+        }
+        for place, one in enumerate(section.series):
+            row = {
+                **shared,
+                "scorer": one.scorer.name,
+                "title": one.scorer.title,
+                "control": one.is_control,
+                "objective": one.runs[0].result.spec.objective or "",
+                "settings": "; ".join(f"{name}={value}" for name, value in one.settings),
+                "rank": entry.rank(place),
+                "seeds": len({run.result.spec.seed for run in one.runs}),
+                "attribution_seconds": one.attribution and one.attribution.centre,
+                "evaluation_seconds": one.evaluation and one.evaluation.centre,
+                "peak_bytes": one.peak_bytes and one.peak_bytes.centre,
+                "results": " ".join(run.result.key for run in one.runs),
+            }
+            for amount in section.amounts:
+                scope, model = one.achieved.get(amount, (None, None))
+                for metric in section.metrics:
+                    value = one.value(amount, metric.name)
+                    if value is None:
+                        continue
+                    drawn = _ends(one.beside(amount, metric.name))
+                    yield {
+                        **row,
+                        "amount": amount,
+                        "in_scope": scope and scope.centre,
+                        "in_model": model and model.centre,
+                        "metric": metric.name,
+                        "direction": metric.direction,
+                        "metric_unit": metric.unit,
+                        "value": value.centre,
+                        "low": value.interval and value.interval[0],
+                        "high": value.interval and value.interval[1],
+                        "seeds_low": value.low,
+                        "seeds_high": value.high,
+                        "controls": len(one.beside(amount, metric.name)),
+                        "control_low": drawn and drawn[0],
+                        "control_median": drawn and drawn[1],
+                        "control_high": drawn and drawn[2],
+                    }
+
+
+def _value(value: Value | None) -> list[float | None] | None:
+    if value is None:
+        return None
+    low, high = value.interval or (None, None)
+    if value.interval is None and value.low != value.high:
+        low, high = value.low, value.high
+    return _rounded(value.centre, low, high)
+
+
+def _ends(drawn: tuple[float, ...]) -> list[float | None] | None:
+    """Return the smallest, the middle one and the largest."""
+    import statistics
+
+    return _rounded(min(drawn), statistics.median(drawn), max(drawn)) if drawn else None
+
+
+def _rounded(*numbers: float | None) -> list[float | None]:
+    return [None if one is None else float(f"{one:.{_DIGITS}g}") for one in numbers]
+
+
+def _inert(value: Any) -> Any:
+    """Return a text that no spreadsheet takes for a formula."""
+    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
+        return f"'{value}"
+    return value

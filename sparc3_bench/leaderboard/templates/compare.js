@@ -1,0 +1,123 @@
+// The page of two rows: how they differ on the same samples, amount by amount.
+"use strict";
+(() => {
+  const form = document.getElementById("filters");
+  const field = (name) => form.elements[name];
+  const level = 0.05;
+  let board;
+
+  const section = () => board.sections.find((one) => one.id === field("section").value);
+
+  // Pairs are kept once, the earlier row first; the other way round only signs change.
+  function meetings(at, first, second) {
+    const turned = first > second;
+    const pair = at.pairs.find(([a, b]) => a === Math.min(first, second) && b === Math.max(first, second));
+    return (pair?.[2] ?? []).map(([i, value, low, high, p, adjusted]) => (turned
+      ? { i, value: 0 - value, low: 0 - high, high: 0 - low, p, adjusted }
+      : { i, value, low, high, p, adjusted }));
+  }
+
+  function sentence(at, one, other, found) {
+    const [a, b] = [sparc3.label(one), sparc3.label(other)];
+    if (one === other) return "Choose two different rows.";
+    if (!found.length) return `${a} and ${b} cannot be tested: samples are missing, or are of one document.`;
+    const metric = at.metrics[0];
+    const sure = found.filter((m) => m.adjusted <= level && m.value !== 0);
+    if (!sure.length) {
+      return `${a} and ${b} are not told apart at any of ${found.length} amounts in ${metric.title}.`;
+    }
+    const ahead = sure.filter((m) => (metric.direction === "higher") === (m.value > 0)).length;
+    const parts = [[a, b, ahead], [b, a, sure.length - ahead]]
+      .filter(([, , count]) => count)
+      .map(([x, y, count]) => `${x} is better than ${y} at ${count} of ${found.length} amounts`);
+    return `${parts.join("; ")} in ${metric.title}, by p of at most ${level} after Holm.`;
+  }
+
+  function update() {
+    const at = section();
+    const [first, second] = [Number(field("first").value), Number(field("second").value)];
+    const [one, other] = [at.rows[first], at.rows[second]];
+    const found = first === second ? [] : meetings(at, first, second);
+    document.getElementById("verdict").textContent = sentence(at, one, other, found);
+    const body = document.getElementById("head-to-head").tBodies[0];
+    const cell = (text, tag = "td") => {
+      const made = document.createElement(tag);
+      made.textContent = text;
+      if (tag === "th") made.scope = "row";
+      else made.className = "number";
+      return made;
+    };
+    body.replaceChildren(...found.map((m) => {
+      const row = document.createElement("tr");
+      row.dataset.amount = at.amounts[m.i];
+      row.append(
+        cell(at.texts[m.i], "th"),
+        cell(sparc3.number(one.points[m.i][0]?.[0])),
+        cell(sparc3.number(other.points[m.i][0]?.[0])),
+        cell((m.value > 0 ? "+" : "") + sparc3.number(m.value)),
+        cell(`${sparc3.number(m.low)} to ${sparc3.number(m.high)}`),
+        cell(sparc3.probability(m.adjusted)),
+      );
+      return row;
+    }));
+    const log = at.log;
+    const points = found.map((m) => ({ ...m, x: at.places[m.i] })).filter((m) => !log || m.x > 0);
+    const figure = document.getElementById("difference");
+    const colour = sparc3.colour(board, one.scorer, one.control);
+    sparc3.draw(
+      figure,
+      `${at.metrics[0].title}: ${sparc3.label(one)} minus ${sparc3.label(other)}, ${at.words}. ${at.metrics[0].direction === "lower" ? "Below" : "Above"} 0 the first is better.`,
+      points.length === 0 ? null : Plot.plot({
+        ...sparc3.frame(figure),
+        x: { type: log ? "log" : "linear", label: at.axis, tickFormat: sparc3.tick(at) },
+        y: { nice: true, label: `Difference in ${sparc3.titled(at.metrics[0])}`, grid: true },
+        marks: [
+          Plot.ruleY([0], { stroke: "var(--muted)" }),
+          Plot.ruleX(points, { x: "x", y1: "low", y2: "high", stroke: colour, strokeWidth: 1.5 }),
+          Plot.dot(points, {
+            x: "x", y: "value", stroke: colour, strokeWidth: 1.5, r: 4.5,
+            fill: (m) => (m.adjusted <= level ? colour : "var(--paper)"),
+          }),
+        ],
+      }),
+    );
+    sparc3.keep({
+      board: board.id, section: at.id, first: field("first").value, second: field("second").value,
+    });
+  }
+
+  function rows(wanted) {
+    const at = section();
+    const pairs = at.rows.map((row, i) => [i, sparc3.label(row)]);
+    sparc3.options(field("first"), pairs, wanted.get("first") ?? 0);
+    sparc3.options(field("second"), pairs, wanted.get("second") ?? Math.min(1, pairs.length - 1));
+    update();
+  }
+
+  function start(wanted) {
+    sparc3.load(field("board").value, (found) => {
+      board = found;
+      const several = board.sections.filter((one) => one.rows.length > 1);
+      const offered = several.length ? several : board.sections;
+      sparc3.options(field("section"), offered.map((one) => [one.id, one.words]), wanted.get("section"));
+      rows(wanted);
+    });
+  }
+
+  function open() {
+    const wanted = sparc3.address();
+    const ids = [...field("board").options].map((one) => one.value);
+    if (ids.includes(wanted.get("board"))) field("board").value = wanted.get("board");
+    start(wanted);
+  }
+
+  form.addEventListener("change", (event) => {
+    const nothing = new URLSearchParams();
+    if (event.target.name === "board") start(nothing);
+    else if (event.target.name === "section") rows(nothing);
+    else update();
+  });
+  form.addEventListener("submit", (event) => event.preventDefault());
+  addEventListener("hashchange", open);
+  if (field("board").options.length) open();
+})();

@@ -1,0 +1,123 @@
+// What the pages with charts share: numbers as texts, filters in the address, how lines look.
+"use strict";
+document.documentElement.classList.add("js");
+
+const sparc3 = {
+  boards: new Map(),
+  waiting: new Map(),
+
+  // Called by a file of data; a page that was opened as a file may load scripts, but no JSON.
+  receive(board) {
+    sparc3.boards.set(board.id, board);
+    for (const use of sparc3.waiting.get(board.id) ?? []) use(board);
+    sparc3.waiting.delete(board.id);
+  },
+
+  load(id, use) {
+    if (sparc3.boards.has(id)) return use(sparc3.boards.get(id));
+    if (sparc3.waiting.has(id)) return sparc3.waiting.get(id).push(use);
+    sparc3.waiting.set(id, [use]);
+    const script = document.createElement("script");
+    script.src = `data/${encodeURIComponent(id)}.js`;
+    document.head.append(script);
+  },
+
+  // As the tables have them: so many significant digits, thousands apart, a true minus sign.
+  number(value, digits = 4) {
+    if (value === null || value === undefined) return "–";
+    if (value === 0) return "0";
+    const size = Math.floor(Math.log10(Math.abs(value)));
+    const text = size < -4 || size >= 7
+      ? value.toExponential(2).replace(/e\+?(-?\d+)/, " × 10^$1")
+      : Number(value.toPrecision(digits)).toLocaleString("en", {
+        minimumFractionDigits: 0,
+        maximumFractionDigits: Math.max(0, digits - 1 - size),
+      });
+    return text.replace("-", "−");
+  },
+
+  probability(value) {
+    return value < 1e-4 ? "< 0.0001" : String(Number(value.toPrecision(2)));
+  },
+
+  // The filters stand behind the # of the address, so that it can be kept and passed on.
+  address() {
+    return new URLSearchParams(location.hash.slice(1));
+  },
+
+  keep(values) {
+    const kept = new URLSearchParams(Object.entries(values).filter(([, value]) => value !== ""));
+    history.replaceState(null, "", `#${kept}`);
+  },
+
+  options(select, pairs, chosen) {
+    select.replaceChildren(...pairs.map(([value, text]) => new Option(text, value)));
+    if (pairs.some(([value]) => String(value) === String(chosen))) select.value = chosen;
+  },
+
+  colours: ["--c0", "--c1", "--c2", "--c3", "--c4", "--c5"],
+
+  // A scorer has the same colour on every page of a board.
+  colour(board, scorer, control) {
+    if (control) return "var(--grey)";
+    const rows = board.sections.flatMap((section) => section.rows);
+    const names = [...new Set(rows.filter((row) => !row.control).map((row) => row.scorer))].sort();
+    return `var(${sparc3.colours[names.indexOf(scorer) % sparc3.colours.length]})`;
+  },
+
+  label(row) {
+    return row.difference ? `${row.title}, ${row.difference}` : row.title;
+  },
+
+  // What the colours mean stands beneath a drawing: beside the lines it would cover others.
+  keys(board, rows) {
+    const list = document.createElement("ul");
+    list.className = "keys";
+    for (const row of rows) {
+      const item = document.createElement("li");
+      const mark = document.createElement("span");
+      mark.className = "key";
+      mark.style.background = sparc3.colour(board, row.scorer, row.control);
+      item.append(mark, sparc3.label(row));
+      list.append(item);
+    }
+    return list;
+  },
+
+  // A size or an amount on an axis.
+  tick(at) {
+    return at.share ? (x) => `${Number((100 * x).toPrecision(3))} %` : (x) => x.toLocaleString("en");
+  },
+
+  draw(figure, caption, plot, keys) {
+    figure.querySelector("figcaption").textContent = caption;
+    figure.querySelectorAll("svg, .empty, .keys").forEach((old) => old.remove());
+    if (plot && keys) figure.append(keys);
+    if (plot) {
+      plot.setAttribute("role", "img");
+      plot.setAttribute("aria-label", caption);
+      figure.querySelector("figcaption").after(plot);
+    } else {
+      const none = document.createElement("p");
+      none.className = "empty muted";
+      none.textContent = "Nothing to draw for this choice.";
+      figure.append(none);
+    }
+  },
+
+  frame(figure) {
+    const width = Math.max(300, Math.min(760, figure.clientWidth || 640));
+    return {
+      width,
+      height: Math.round(Math.max(260, width * 0.6)),
+      marginLeft: 56,
+      marginRight: 16,
+      marginBottom: 40,
+      style: { background: "transparent", color: "var(--ink)", fontSize: "13px", overflow: "visible" },
+    };
+  },
+
+  titled(metric) {
+    return metric.unit && metric.unit !== "1" ? `${metric.title}, ${metric.unit}` : metric.title;
+  },
+};
