@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sparc3_bench.host import PluginHost
-    from sparc3_bench.leaderboard.draws import Draws
     from sparc3_bench.leaderboard.headtohead import Meeting
     from sparc3_bench.leaderboard.ranks import Ranks
     from sparc3_bench.leaderboard.series import Series
@@ -70,19 +69,24 @@ class Entry:
         own = [one for one in self.section.series if not one.is_control]
         return len({one.scorer.name for one in own}) < len(own)
 
-    @cached_property
+    @property
     def ranks(self) -> Ranks | None:
         """The ranks of the rows; None where nothing can be tested."""
-        from sparc3_bench.leaderboard.ranks import ranks  # loads numpy and scipy
-
-        return ranks(self.section, self._draws())
+        return self._tested[0]
 
     @property
     def meetings(self) -> dict[tuple[int, int], list[Meeting]]:
-        """The differences of every two rows; made anew at each call, as they are many."""
-        from sparc3_bench.leaderboard.headtohead import meetings  # loads numpy and scipy
+        """The differences of every two rows, by their positions."""
+        return self._tested[1]
 
-        return meetings(self.section, self._draws())
+    @cached_property
+    def _tested(self) -> tuple[Ranks | None, dict[tuple[int, int], list[Meeting]]]:
+        """Both at once, as the replicates behind them are many and not kept."""
+        from sparc3_bench.leaderboard.headtohead import meetings  # loads numpy and scipy
+        from sparc3_bench.leaderboard.ranks import draws_of, ranks
+
+        draws = draws_of(self.section, self.host)
+        return ranks(self.section, draws), meetings(self.section, draws)
 
     def rank(self, place: int) -> str:
         """Return the rank of a row, or an empty text."""
@@ -120,15 +124,14 @@ class Entry:
 
         See `scorers` for which variant of a scorer that is.
         """
-        draws = self._draws()
-        if self.ranks is None or draws is None:
+        if self.ranks is None:
             return None
         import numpy as np
 
         from sparc3_bench.statistics.overall import Table
 
         rows = self.scorers()
-        columns = [draws.ordering(one).replicates for one in rows.values()]
+        columns = [self.ranks.replicates[self.place(one)] for one in rows.values()]
         return Table(list(rows), np.stack(columns, axis=1), self.metric.direction)
 
     def scorers(self) -> dict[str, Series]:
@@ -143,10 +146,9 @@ class Entry:
                 found.setdefault(one.scorer.name, one)
         return found
 
-    def _draws(self) -> Draws | None:
-        from sparc3_bench.leaderboard.ranks import draws_of
-
-        return draws_of(self.section, self.host)
+    def place(self, one: Series) -> int:
+        """Return the position of a row."""
+        return next(i for i, other in enumerate(self.section.series) if other is one)
 
 
 @dataclass(frozen=True)

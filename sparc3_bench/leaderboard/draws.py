@@ -93,18 +93,19 @@ class _Drawn:
     def __init__(self, result: Result, task: Task) -> None:
         self._result, self._task = result, task
         self._points: list[dict[str, Any]] | None = None
+        self._clusters: dict[str, int] = {}
 
     def at(self, amount: float, metric: str) -> Number:
         points = self._result.points
         place = {point.amount.requested: i for i, point in enumerate(points)}[amount]
         if self._points is None:
             self._points = points_of(self._task, self._amounts, self._means(points))
-        around, of_point = _at_point(self._result, points[place], self._task, metric)
-        return Number(
-            points[place].metrics[metric],
-            np.asarray(self._points[place][metric]),
-            _clusters(self._result, around, of_point),
-        )
+        if metric not in self._clusters:
+            # What a metric follows from is the same at every amount.
+            around, of_point = _at_point(self._result, points[-1], self._task, metric)
+            self._clusters[metric] = _clusters(self._result, around, of_point)
+        replicates = np.asarray(self._points[place][metric])
+        return Number(points[place].metrics[metric], replicates, self._clusters[metric])
 
     def chosen(self, metric: str) -> Number:
         if self._result.found is None:

@@ -106,8 +106,7 @@ def _cell(entry: Entry, one: Series) -> Cell:
     text = "–"
     if value is not None:
         text = precise(value.centre, value.interval) if value.interval else number(value.centre)
-    place = next(i for i, other in enumerate(entry.section.series) if other is one)
-    rank = entry.rank(place)
+    rank = entry.rank(entry.place(one))
     shade = None
     if rank and entry.ranks is not None:
         best, _, worst = rank.partition("–")

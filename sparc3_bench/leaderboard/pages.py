@@ -98,7 +98,7 @@ class _Site:
         yield board.href, self._page("board", 1, board=board, choices=_choices(board))
         data = shards.shard(board)
         yield f"data/{board.id}.js", shards.script(data)
-        yield f"data/{board.id}.json", json.dumps(data, indent=1, allow_nan=False) + "\n"
+        yield f"data/{board.id}.json", json.dumps(data, allow_nan=False) + "\n"
         yield f"data/{board.id}.csv", shards.table(board)
         for entry in board.entries:
             section = entry.section

@@ -11,6 +11,7 @@ import numpy as np
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.draws import Draws
 from sparc3_bench.run.options import task_of
+from sparc3_bench.statistics.numbers import Array
 from sparc3_bench.statistics.ranking import rank_text, ranked
 
 if TYPE_CHECKING:
@@ -36,12 +37,15 @@ class Ranks:
         What they are ranked by.
     clusters
         How many independent samples that follows from.
+    replicates
+        By position of the row, those of the number, ``[replicates]``.
     """
 
     texts: Mapping[int, str]
     resolvable: float
     metric: MetricRecord
     clusters: int
+    replicates: Mapping[int, Array]
 
 
 def draws_of(section: Section, host: PluginHost) -> Draws | None:
@@ -77,4 +81,5 @@ def ranks(section: Section, draws: Draws | None) -> Ranks | None:
     assert found.resolvable is not None
     pairs = zip(found.best_rank, found.worst_rank, strict=True)
     texts = {place: rank_text(*pair) for (place, _), pair in zip(rows, pairs, strict=True)}
-    return Ranks(texts, found.resolvable, metric, clusters)
+    replicates = {p: number.replicates for (p, _), number in zip(rows, numbers, strict=True)}
+    return Ranks(texts, found.resolvable, metric, clusters, replicates)

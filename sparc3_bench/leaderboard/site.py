@@ -7,7 +7,7 @@ a stale one can be told from a fresh one by comparing bytes.
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import Sparc3Error
@@ -118,11 +118,11 @@ def _listed(site: Path) -> set[str]:
     """Return the files that an earlier call put there; none where there was none."""
     try:
         names = json.loads((site / _LIST).read_text(encoding="utf-8"))["files"]
-        return {
-            str(name) for name in names if (site / name).resolve().is_relative_to(site.resolve())
-        }
+        paths = [PurePath(name) for name in names]
     except (OSError, ValueError, KeyError, TypeError):
         return set()
+    # What leads out of the folder is none of ours.
+    return {one.as_posix() for one in paths if ".." not in one.parts and not one.is_absolute()}
 
 
 def _write_list(site: Path, names: set[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import t
+from scipy.special import stdtr
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.numbers import Array, finite, gap
@@ -122,4 +122,4 @@ def one_more(difference: float, controls: ArrayLike) -> float:
     spread = float(others.std(ddof=1)) * (1 + 1 / len(others)) ** 0.5
     if difference == 0 or spread == 0:
         return float(difference == 0)
-    return float(2 * t.sf(abs(difference) / spread, len(others) - 1))
+    return float(2 * stdtr(len(others) - 1, -abs(difference) / spread))

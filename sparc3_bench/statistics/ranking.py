@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.holm import holm
@@ -127,7 +127,7 @@ def ranked(
         order = np.argsort(numbers, kind="stable")
         typical = np.median(spreads[order[:-1], order[1:]])
         # From the spread, not from percentiles: so far out there are hardly any replicates.
-        resolvable = float(typical * norm.isf(level / len(pairs) / 2))
+        resolvable = float(typical * -ndtri(level / len(pairs) / 2))
     better = (differences if direction == "higher" else -differences) > 0
     beats = better & (adjusted <= level)
     return Ranking(
