@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from tiny import save_model, save_text
 from unit.results import make_result
+from unit.test_leaderboard_site import files
+
+from sparc3_bench.leaderboard.site import publish
 
 pytestmark = pytest.mark.e2e
 
@@ -90,12 +93,28 @@ def test_a_publisher_needs_no_torch(place, tmp_path):
     path.write_text(result.to_json())
     place.run("sparc3", "validate", str(tmp_path / "results"))
     place.run("sparc3", "publish", str(tmp_path / "results"), str(tmp_path / "site"))
-    assert "<table" in (tmp_path / "site/index.html").read_text()
+    (board,) = (tmp_path / "site/boards").iterdir()
+    assert "<table" in board.read_text()
     assert "magnitude" in place.run("sparc3", "list").stdout
     refused = place.run("sparc3", "run", "--scorer", "wanda", code=2)
     assert refused.stderr.strip().splitlines() == [
         "This needs the package 'torch', which is not installed; pip install 'sparc3-bench[run]'."
     ]
+
+
+def test_a_publisher_without_torch_makes_the_same_site(place, tmp_path):
+    publish(ROOT / "leaderboard/results", tmp_path / "here")
+    command = ("sparc3", "publish", str(ROOT / "leaderboard/results"))
+    place.run(*command, str(tmp_path / "there"))
+    place.run(*command, str(tmp_path / "here"), "--check")
+    # The path of the other environment may not show either.
+    assert files(tmp_path / "there") == files(tmp_path / "here")
+    index = (tmp_path / "there/index.html").read_text()
+    for title in ("Compression", "IOI circuit", "Toxicity correction"):
+        assert f">{title}</a>" in index
+    # Toxicity is judged by texts; its ranks, too, need no model.
+    line = index.partition("Change of toxicity of what was chosen")[2].partition("</tr>")[0]
+    assert "<b>1" in line
 
 
 def test_a_strangers_plugin_is_listed_runs_and_appears_on_the_page(workshop, tmp_path):
