@@ -32,44 +32,37 @@ def command(
     are adjusted together (Holm). Both need the files of samples beside them.
     """
     from sparc3_bench.host import default_host
+    from sparc3_bench.leaderboard.headtohead import compared
     from sparc3_bench.run.options import task_of
-    from sparc3_bench.statistics.holm import holm
-    from sparc3_bench.statistics.numbers import gap
-    from sparc3_bench.statistics.paired import of_replicates
 
     one, other = _finished(first), _finished(second)
     _check_comparable(first, one, second, other)
     chosen = _metric(one, metric)
     task = task_of(one, default_host())
-    rows = []
-    for point, same in _common(one, other):
-        left, right = (
-            _number(path, result, here, task, chosen.name)
-            for path, result, here in ((first, one, point), (second, other, same))
+    pairs = [
+        (
+            point.amount.requested,
+            _number(first, one, point, task, chosen.name),
+            _number(second, other, same, task, chosen.name),
         )
-        gaps = gap(left.replicates, right.replicates)
-        independent = min(left.clusters, right.clusters)
-        found = of_replicates(gaps, left.value - right.value, max(independent, 2))
-        rows.append((point, left.value, right.value, found, independent))
-    if not rows:
+        for point, same in _common(one, other)
+    ]
+    if not pairs:
         raise Sparc3Error(
             f"{first} and {second} have no amount in common; run one of them at those of the other."
         )
-    adjusted = holm([found.p_value for *_, found, _ in rows])
+    found = {meeting.amount: meeting for meeting in compared(pairs)}
     table = _table(
         f"{chosen.title} ({chosen.direction} is better)",
         ("amount", _named(one, other), _named(other, one), "difference", "95 % interval", "p"),
     )
-    for (point, mine, yours, found, independent), p_value in zip(rows, adjusted, strict=True):
-        sure = independent > 1
-        table.add_row(
-            f"{point.amount.requested:g}",
-            f"{mine:.5g}",
-            f"{yours:.5g}",
-            f"{found.value:+.4g}",
-            f"{found.low:+.4g} to {found.high:+.4g}" if sure else "one document",
-            f"{p_value:.2g}" if sure else "",
-        )
+    for amount, mine, yours in pairs:
+        tested = ("one document", "")
+        if meeting := found.get(amount):
+            ends = meeting.difference
+            tested = f"{ends.low:+.4g} to {ends.high:+.4g}", f"{meeting.p_adjusted:.2g}"
+        numbers = f"{mine.value:.5g}", f"{yours.value:.5g}", f"{mine.value - yours.value:+.4g}"
+        table.add_row(f"{amount:g}", *numbers, *tested)
     _print(table)
 
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from sparc3_bench.record.spec import RunSpec
     from sparc3_bench.statistics.overall import Table
 
+    _Tested = tuple[
+        Ranks | None, dict[tuple[int, int], list[Meeting]], dict[tuple[float, str], float]
+    ]
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -79,14 +83,21 @@ class Entry:
         """The differences of every two rows, by their positions."""
         return self._tested[1]
 
+    @property
+    def resolvable(self) -> dict[tuple[float, str], float]:
+        """By amount and metric, what neighbours must typically differ by to be told apart."""
+        return self._tested[2]
+
     @cached_property
-    def _tested(self) -> tuple[Ranks | None, dict[tuple[int, int], list[Meeting]]]:
-        """Both at once, as the replicates behind them are many and not kept."""
-        from sparc3_bench.leaderboard.headtohead import meetings  # loads numpy and scipy
+    def _tested(self) -> _Tested:
+        """All at once, as the replicates behind them are many and not kept."""
+        # Loads numpy and scipy.
+        from sparc3_bench.leaderboard.headtohead import meetings, resolvables
         from sparc3_bench.leaderboard.ranks import draws_of, ranks
 
         draws = draws_of(self.section, self.host)
-        return ranks(self.section, draws), meetings(self.section, draws)
+        section = self.section
+        return ranks(section, draws), meetings(section, draws), resolvables(section, draws)
 
     def rank(self, place: int) -> str:
         """Return the rank of a row, or an empty text."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparc3_bench.run.curve import drawn_means, observed_means, points_of
+from sparc3_bench.run.curve import Samples, drawn_means, observed_means, points_of
 
 if TYPE_CHECKING:
     from sparc3_bench.contracts import Means, Task
@@ -88,24 +89,19 @@ class Draws:
 
 
 class _Drawn:
-    """The replicates of one run."""
+    """The replicates of one run, and what its metrics follow from."""
 
     def __init__(self, result: Result, task: Task) -> None:
         self._result, self._task = result, task
-        self._points: list[dict[str, Any]] | None = None
-        self._clusters: dict[str, int] = {}
+        self._amounts = [point.amount.requested for point in result.points]
 
     def at(self, amount: float, metric: str) -> Number:
-        points = self._result.points
-        place = {point.amount.requested: i for i, point in enumerate(points)}[amount]
-        if self._points is None:
-            self._points = points_of(self._task, self._amounts, self._means(points))
-        if metric not in self._clusters:
-            # What a metric follows from is the same at every amount.
-            around, of_point = _at_point(self._result, points[-1], self._task, metric)
-            self._clusters[metric] = _clusters(self._result, around, of_point)
+        if amount not in self._amounts:
+            raise KeyError(amount)
+        place = self._amounts.index(amount)
+        value = self._result.points[place].metrics[metric]
         replicates = np.asarray(self._points[place][metric])
-        return Number(points[place].metrics[metric], replicates, self._clusters[metric])
+        return Number(value, replicates, self._clusters[0].get(metric, 1))
 
     def chosen(self, metric: str) -> Number:
         if self._result.found is None:
@@ -113,25 +109,37 @@ class _Drawn:
         return number_at(self._result, self._result.found.point, self._task, metric)
 
     def curve(self, metric: str) -> Number:
-        task, result = self._task, self._result
+        value = self._result.curve[metric].value
+        replicates = np.asarray(self._whole(self._points)[metric])
+        return Number(value, replicates, self._clusters[1].get(metric, 1))
 
-        def of_curve(means: Sequence[Means]) -> Any:
-            points = points_of(task, self._amounts, means)
-            return task.summarise(self._amounts, points, result.spec.removal)[metric]
+    @cached_property
+    def _points(self) -> list[dict[str, Any]]:
+        """The replicates of every metric at every amount."""
+        samples = _samples(self._result.points)
+        return points_of(self._task, self._amounts, drawn_means(samples, self._result.clusters))
 
-        replicates = np.asarray(of_curve(self._means(result.points)))
-        clusters = _clusters(result, result.points, of_curve)
-        return Number(result.curve[metric].value, replicates, clusters)
+    @cached_property
+    def _clusters(self) -> tuple[dict[str, int], dict[str, int]]:
+        """How many independent samples each metric follows from: of points, and of the curve."""
+        observed = observed_means(_samples(self._result.points))
+        of_points: dict[str, int] = {}
+        of_curve: dict[str, int] = {}
+        points = points_of(self._task, self._amounts, observed)
+        curve = self._whole(points)
+        for kind, count in _independent(self._result).items():
+            moved = points_of(self._task, self._amounts, _moved(observed, kind))
+            # It is the same at every amount, though it need not show at the ends of a curve.
+            here = {
+                n for old, new in zip(points, moved, strict=True) for n in old if old[n] != new[n]
+            }
+            _note(of_points, here, count)
+            now = self._whole(moved)
+            _note(of_curve, {name for name in curve if curve[name] != now[name]}, count)
+        return of_points, of_curve
 
-    @property
-    def _amounts(self) -> list[float]:
-        return [point.amount.requested for point in self._result.points]
-
-    def _means(self, points: Sequence[Point]) -> list[dict[str, Any]]:
-        samples = [point.samples for point in points]
-        if not all(samples):
-            raise KeyError("samples")
-        return drawn_means(samples, self._result.clusters)
+    def _whole(self, points: list[dict[str, Any]]) -> Mapping[str, Any]:
+        return self._task.summarise(self._amounts, points, self._result.spec.removal)
 
 
 def number_at(result: Result, here: Point, task: Task, name: str) -> Number:
@@ -142,34 +150,43 @@ def number_at(result: Result, here: Point, task: Task, name: str) -> Number:
     KeyError
         When a sample that it follows from is not in the record.
     """
-    points, of_point = _at_point(result, here, task, name)
+    points = [result.points[0], here, *([result.points[-1]] if task.needs_empty else [])]
+    amounts = [point.amount.requested for point in points]
+
+    def metric(means: Sequence[Means]) -> Any:
+        return points_of(task, amounts, means)[1][name]
+
+    samples = _samples(points)
+    observed = observed_means(samples)
+    counts = [
+        count
+        for kind, count in _independent(result).items()
+        if metric(_moved(observed, kind)) != metric(observed)
+    ]
+    replicates = np.asarray(metric(drawn_means(samples, result.clusters)))
+    return Number(here.metrics[name], replicates, min(counts, default=1))
+
+
+def _samples(points: Sequence[Point]) -> list[Samples]:
     samples = [point.samples for point in points]
     if not all(samples):
         raise KeyError("samples")
-    replicates = np.asarray(of_point(drawn_means(samples, result.clusters)))
-    return Number(here.metrics[name], replicates, _clusters(result, points, of_point))
+    return list(samples)
 
 
-def _at_point(
-    result: Result, here: Point, task: Task, name: str
-) -> tuple[list[Point], Callable[[Sequence[Means]], Any]]:
-    """Return the points that a metric of one of them follows from, and how it does."""
-    points = [result.points[0], here, *([result.points[-1]] if task.needs_empty else [])]
-    amounts = [point.amount.requested for point in points]
-    return points, lambda means: points_of(task, amounts, means)[1][name]
+def _independent(result: Result) -> dict[str, int]:
+    """Return how many independent samples there are of each kind."""
+    kinds = result.points[0].samples
+    return {k: len(set(result.clusters.get(k, range(len(kinds[k]))))) for k in kinds}
 
 
-def _clusters(
-    result: Result, points: Sequence[Point], metric: Callable[[Sequence[Means]], Any]
-) -> int:
-    """Return how many independent samples a metric follows from: of its kinds, the fewest."""
-    observed = observed_means([point.samples for point in points])
-    value = metric(observed)
-    counts = []
-    for kind, values in points[0].samples.items():
-        # Does the metric move when only the means of this kind are others, each by another step?
-        steps = [1 + 1e-6 * (i + 1) for i in range(len(observed))]
-        moved = [{**m, kind: m[kind] * s + s * 1e-9} for m, s in zip(observed, steps, strict=True)]
-        if metric(moved) != value:
-            counts.append(len(set(result.clusters.get(kind, range(len(values))))))
-    return min(counts, default=1)
+def _moved(means: Sequence[Mapping[str, float]], kind: str) -> list[dict[str, float]]:
+    """Return other means of one kind of samples, each moved by another step."""
+    steps = [1 + 1e-6 * (place + 1) for place in range(len(means))]
+    return [{**m, kind: m[kind] * s + s * 1e-9} for m, s in zip(means, steps, strict=True)]
+
+
+def _note(found: dict[str, int], names: set[str], count: int) -> None:
+    """Keep for every metric the fewest of the samples that it follows from."""
+    for name in names:
+        found[name] = min(count, found.get(name, count))

@@ -6,10 +6,13 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.holm import holm
 from sparc3_bench.statistics.numbers import gap
 from sparc3_bench.statistics.paired import Difference, of_replicates
+from sparc3_bench.statistics.ranking import resolvable
 
 if TYPE_CHECKING:
     from sparc3_bench.leaderboard.draws import Draws, Number
@@ -58,6 +61,30 @@ def meetings(section: Section, draws: Draws | None) -> dict[tuple[int, int], lis
         ours, theirs = numbers[first], numbers[second]
         if rows := compared([(a, ours[a], theirs[a]) for a in ours if a in theirs]):
             found[first, second] = rows
+    return found
+
+
+def resolvables(section: Section, draws: Draws | None) -> dict[tuple[float, str], float]:
+    """Return by amount and metric what neighbours must typically differ by to be told apart.
+
+    Of the numbers that the table of a section shows; controls are no neighbours.
+    """
+    rows = [one for one in section.series if not one.is_control]
+    if draws is None or not 2 <= len(rows) <= _MOST:
+        return {}
+    columns = [(amount, section.metrics[0].name) for amount in section.amounts if amount > 0]
+    columns += [(section.focus, metric.name) for metric in section.metrics[1:]]
+    found = {}
+    for amount, metric in columns:
+        try:
+            numbers = [draws.at(one, amount, metric) for one in rows]
+            values = [number.value for number in numbers]
+            replicates = np.stack([number.replicates for number in numbers], axis=1)
+            least = resolvable(values, replicates)
+        except (Sparc3Error, KeyError):
+            continue
+        if least and min(number.clusters for number in numbers) > 1:
+            found[amount, metric] = least
     return found
 
 

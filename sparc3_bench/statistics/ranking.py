@@ -107,7 +107,7 @@ def ranked(
             f"at level {level:g}, got {len(drawn)}; join replicates of several seeds."
         )
     pairs = list(itertools.combinations(range(count), 2))
-    differences, low, high, spreads = (np.zeros((count, count)) for _ in range(4))
+    differences, low, high = (np.zeros((count, count)) for _ in range(3))
     p_values = []
     for i, j in pairs:
         gaps = gap(drawn[:, i], drawn[:, j])
@@ -115,19 +115,11 @@ def ranked(
         differences[i, j], differences[j, i] = found.value, -found.value
         low[i, j], low[j, i] = found.low, -found.high
         high[i, j], high[j, i] = found.high, -found.low
-        spreads[i, j] = spreads[j, i] = gaps.std()
         p_values.append(found.p_value)
     adjusted = np.ones((count, count))
-    resolvable = None
     if pairs:
         rows, columns = np.transpose(pairs)
         adjusted[rows, columns] = adjusted[columns, rows] = holm(p_values)
-        # Of neighbours, not of all pairs: half of those may be with random scores, whose noise
-        # says nothing of the methods that a reader weighs against one another.
-        order = np.argsort(numbers, kind="stable")
-        typical = np.median(spreads[order[:-1], order[1:]])
-        # From the spread, not from percentiles: so far out there are hardly any replicates.
-        resolvable = float(typical * -ndtri(level / len(pairs) / 2))
     better = (differences if direction == "higher" else -differences) > 0
     beats = better & (adjusted <= level)
     return Ranking(
@@ -137,8 +129,28 @@ def ranked(
         low=low,
         high=high,
         p_values=adjusted,
-        resolvable=resolvable,
+        resolvable=resolvable(numbers, drawn, level),
     )
+
+
+def resolvable(values: ArrayLike, replicates: ArrayLike, level: float = 0.05) -> float | None:
+    """Return what neighbours must typically differ by to be told apart; see `Ranking`.
+
+    Parameters
+    ----------
+    values, replicates, level
+        As for `ranked`.
+    """
+    numbers, drawn = finite(values, "values", 1), finite(replicates, "replicates", 2)
+    count = len(numbers)
+    if count < 2:
+        return None
+    # Of neighbours, not of all pairs: half of those may be with random scores, whose noise says
+    # nothing of the methods that a reader weighs against one another.
+    order = np.argsort(numbers, kind="stable")
+    spreads = [gap(drawn[:, i], drawn[:, j]).std() for i, j in itertools.pairwise(order)]
+    # From the spread, not from percentiles: so far out there are hardly any replicates.
+    return float(np.median(spreads) * -ndtri(level / (count * (count - 1) / 2) / 2))
 
 
 def enough_replicates(methods: int, level: float = 0.05) -> int:
