@@ -60,7 +60,11 @@
     return Plot.plot({
       ...sparc3.frame(document.getElementById("curves")),
       x: { type: logx ? "log" : "linear", label: at.axis, tickFormat: sparc3.tick(at) },
-      y: { type: logy ? "log" : "linear", label: sparc3.titled(at.metrics[m]), grid: true },
+      y: {
+        type: logy ? "log" : "linear", label: sparc3.titled(at.metrics[m]), grid: true, ticks: 6,
+        domain: sparc3.span(points, logy),
+      },
+      clip: true,
       marks: [
         Plot.areaY(grey, { x: "x", y1: "low", y2: "high", fill: "var(--grey)", fillOpacity: 0.2 }),
         Plot.ruleX(points.filter((p) => p.low !== null && p.high !== null), {
@@ -87,6 +91,10 @@
       : ", the grey band is of random controls";
   }
 
+  function cut(lines) {
+    return lines.some((row) => row.control) ? " What controls have beyond the axis is left out." : "";
+  }
+
   // Of all that cost no more, the front is better than every other.
   function pareto(at, lines) {
     const m = metric();
@@ -106,19 +114,23 @@
       if (!best || (up ? one.y > best.y : one.y < best.y)) front.push(one);
     }
     const fill = (one) => sparc3.colour(board, one.row.scorer, one.row.control);
+    const [low, high] = sparc3.span(points, logy);
+    const inside = points.filter((one) => one.y >= low && one.y <= high);
     return Plot.plot({
       ...sparc3.frame(document.getElementById("pareto")),
       x: { type: "log", label: "Attribution and evaluation, seconds", nice: true },
       y: {
-        type: logy ? "log" : "linear", label: sparc3.titled(at.metrics[m]), grid: true, nice: true,
+        type: logy ? "log" : "linear", label: sparc3.titled(at.metrics[m]), grid: true, ticks: 6,
+        domain: [low, high],
       },
       marks: [
         Plot.line(front, { x: "x", y: "y", curve: "step-after", stroke: "var(--muted)", strokeDasharray: "4 3" }),
-        Plot.dot(points, { x: "x", y: "y", fill, r: 5 }),
-        Plot.text(points, {
-          x: "x", y: "y", text: "scorer", fill, dy: -12, fontWeight: 600, stroke: "var(--paper)",
-          strokeWidth: 4,
-        }),
+        Plot.dot(inside, { x: "x", y: "y", fill, r: 5 }),
+        // Above and below in turn: those of like cost would cover one another.
+        ...[0, 1].map((side) => Plot.text(inside.filter((_, place) => place % 2 === side), {
+          x: "x", y: "y", text: "scorer", fill, dy: side ? 14 : -13, fontWeight: 600,
+          stroke: "var(--paper)", strokeWidth: 4,
+        })),
       ],
     });
   }
@@ -130,14 +142,14 @@
     const many = lines.length > most ? ` ${lines.length} rows are too many to tell apart; choose a scorer.` : "";
     sparc3.draw(
       document.getElementById("curves"),
-      `${m.title} (${m.direction} is better): ${at.words}. Thin lines are 95 % intervals${band(lines)}.${many}`,
+      `${m.title} (${m.direction} is better): ${at.words}. Thin lines are 95 % intervals${band(lines)}.${cut(lines)}${many}`,
       curves(at, lines),
       sparc3.keys(board, lines),
     );
     const i = at.amounts.findIndex((amount) => String(amount) === field("amount").value);
     sparc3.draw(
       document.getElementById("pareto"),
-      `${m.title} at ${at.texts[i]} against cost. The dashed line is the front: nothing cheaper is better.`,
+      `${m.title} at ${at.texts[i]} against cost. The dashed line is the front: nothing cheaper is better.${cut(lines)}`,
       pareto(at, lines),
     );
     const picked = lines.filter((row) => !row.control).slice(0, 2).map((row) => at.rows.indexOf(row));

@@ -117,6 +117,18 @@ const sparc3 = {
     };
   },
 
+  // The span of an axis: that of the scorers, as controls may lie many powers of ten away.
+  span(points, log) {
+    const own = points.filter((one) => !one.row.control);
+    const ends = (own.length ? own : points)
+      .flatMap((one) => [one.y, one.low ?? one.y, one.high ?? one.y])
+      .filter((value) => !log || value > 0);
+    const [low, high] = [Math.min(...ends), Math.max(...ends)];
+    if (log) return [low / (high / low) ** 0.12, high * (high / low) ** 0.12];
+    const room = (high - low || Math.abs(high) || 1) * 0.12;
+    return [low - room, high + room];
+  },
+
   titled(metric) {
     return metric.unit && metric.unit !== "1" ? `${metric.title}, ${metric.unit}` : metric.title;
   },
