@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from sparc3_bench.record.spec import DatasetRecord as DatasetRecord
     from sparc3_bench.selection.units import Ranking as Ranking
     from sparc3_bench.selection.units import unit_scores as unit_scores
+    from sparc3_bench.statistics.area import mean_height as mean_height
     from sparc3_bench.values import Choice as Choice
     from sparc3_bench.values import Estimate as Estimate
     from sparc3_bench.values import Evaluation as Evaluation
@@ -89,6 +90,7 @@ _HOMES = {
     "file_digest": "sparc3_bench.assets",
     "find_objective": "sparc3_bench.attribution.reference",
     "hookimpl": "sparc3_bench.hookspecs",
+    "mean_height": "sparc3_bench.statistics.area",
     "unit_scores": "sparc3_bench.selection.units",
 }
 

@@ -126,9 +126,9 @@
       marks: [
         Plot.line(front, { x: "x", y: "y", curve: "step-after", stroke: "var(--muted)", strokeDasharray: "4 3" }),
         Plot.dot(inside, { x: "x", y: "y", fill, r: 5 }),
-        // Above and below in turn: those of like cost would cover one another.
-        ...[0, 1].map((side) => Plot.text(inside.filter((_, place) => place % 2 === side), {
-          x: "x", y: "y", text: "scorer", fill, dy: side ? 14 : -13, fontWeight: 600,
+        // At other heights in turn: those of like cost would cover one another.
+        ...[-13, 14, -27, 28].map((dy, turn) => Plot.text(inside.filter((_, i) => i % 4 === turn), {
+          x: "x", y: "y", text: "scorer", fill, dy, fontWeight: 600,
           stroke: "var(--paper)", strokeWidth: 4,
         })),
       ],
@@ -159,6 +159,41 @@
     }));
   }
 
+  // What a cell says, and what it is sorted by, before another number was asked for.
+  const usual = new Map(rows.flatMap((row) => [...row.cells].map((cell) => [
+    cell, { nodes: [...cell.childNodes], value: cell.dataset.value },
+  ])));
+
+  function say(cell, value, text, detail = "") {
+    cell.dataset.value = value;
+    const small = document.createElement("small");
+    small.textContent = detail;
+    cell.replaceChildren(text, ...(detail ? [" ", small] : []));
+  }
+
+  // Of the convention drawn the table has the number that was asked for; it is not ranked by that.
+  function numbers() {
+    const at = section();
+    const m = metric();
+    const i = at.amounts.findIndex((amount) => String(amount) === field("amount").value);
+    const asked = m > 0 || at.amounts[i] !== at.focus;
+    for (const row of rows) {
+      const cells = [2, 3, 4, 5].map((place) => row.cells[place]);
+      for (const cell of cells) {
+        cell.replaceChildren(...usual.get(cell).nodes);
+        cell.dataset.value = usual.get(cell).value;
+      }
+      if (!asked || board.sections[row.dataset.section] !== at) continue;
+      const [value, low, high] = source(row).points[i]?.[m] ?? [null, null, null];
+      const [rank, what, number, verdict] = cells;
+      say(rank, "", "–");
+      say(what, at.metrics[m].title, sparc3.titled(at.metrics[m]), `at ${at.texts[i]}; ${at.metrics[m].direction} is better`);
+      const ends = low === null || high === null ? "" : `${sparc3.number(low)} to ${sparc3.number(high)}`;
+      say(number, value ?? "", sparc3.number(value), ends);
+      say(verdict, "", "–");
+    }
+  }
+
   function fill(wanted) {
     const at = section();
     sparc3.options(field("metric"), at.metrics.map((m) => [m.name, m.title]), wanted.get("metric"));
@@ -181,6 +216,7 @@
     const values = Object.fromEntries(kept.map((name) => [name, field(name).value]));
     for (const name of ["logx", "logy"]) values[name] = field(name).checked ? "1" : "0";
     sparc3.keep(values);
+    numbers();
     draw();
   }
 

@@ -90,7 +90,11 @@
     const at = section();
     const pairs = at.rows.map((row, i) => [i, sparc3.label(row)]);
     sparc3.options(field("first"), pairs, wanted.get("first") ?? 0);
-    sparc3.options(field("second"), pairs, wanted.get("second") ?? Math.min(1, pairs.length - 1));
+    sparc3.options(field("second"), pairs, wanted.get("second"));
+    const same = field("first").value === field("second").value;
+    if (same && wanted.get("first") !== wanted.get("second") && pairs.length > 1) {
+      field("second").value = field("first").value === "0" ? 1 : 0;
+    }
     update();
   }
 

@@ -96,6 +96,8 @@ const sparc3 = {
     if (plot) {
       plot.setAttribute("role", "img");
       plot.setAttribute("aria-label", caption);
+      // The drawing is one picture with one name; its groups have no role that could have another.
+      plot.querySelectorAll("g[aria-label]").forEach((group) => group.removeAttribute("aria-label"));
       figure.querySelector("figcaption").after(plot);
     } else {
       const none = document.createElement("p");

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -53,6 +52,8 @@ def curve_numbers(
     """
     import numpy as np
 
+    from sparc3_bench import mean_height  # loads numpy, too
+
     by_size = {
         float(1 - Fraction(repr(amount)) if removal == "lowest" else amount): value
         for amount, value in zip(map(float, amounts), values, strict=True)
@@ -60,23 +61,14 @@ def curve_numbers(
     sizes = sorted(size for size in by_size if size > 0)
     if len(sizes) < 2:
         return {}
-    linear = _area(sizes, [by_size[size] for size in sizes]) / (sizes[-1] - sizes[0])
-    logs = [float(np.log(size)) for size in sizes]
-    logarithmic = _area(logs, [by_size[size] for size in sizes]) / (logs[-1] - logs[0])
+    heights = [by_size[size] for size in sizes]
+    linear, logarithmic = mean_height(sizes, heights), mean_height(sizes, heights, "log")
     if removal == "highest":
         return {"rest_linear": linear, "rest_log": logarithmic}
     found = {"auc_linear": linear, "auc_log": logarithmic}
     if all(size in by_size for size in MIB_SIZES):
         faithful = [by_size[size] for size in MIB_SIZES]
-        found["cpr"] = _area(MIB_SIZES, faithful)
-        found["cmd"] = _area(MIB_SIZES, [np.abs(1 - value) for value in faithful])
+        width = MIB_SIZES[-1] - MIB_SIZES[0]
+        found["cpr"] = mean_height(MIB_SIZES, faithful) * width
+        found["cmd"] = mean_height(MIB_SIZES, np.abs(1 - np.asarray(faithful))) * width
     return found
-
-
-def _area(x: Sequence[float], y: Sequence[Any]) -> Any:
-    """Return the area by the trapezoidal rule; `y` may hold arrays."""
-    pieces = [
-        (right - left) * (y[index] + y[index + 1]) / 2
-        for index, (left, right) in enumerate(itertools.pairwise(x))
-    ]
-    return sum(pieces)

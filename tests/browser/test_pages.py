@@ -1,0 +1,73 @@
+"""Every page: it loads without complaint, its links lead somewhere, it fits on any screen."""
+
+from __future__ import annotations
+
+import pytest
+from browser.crawl import crawl, resolved
+from browser.watch import WIDTHS, is_too_wide, picture, too_wide
+
+KINDS = (
+    *("index", "board", "circuit-board", "section", "result", "scorer"),
+    *("compare", "literature", "reading", "submit"),
+)
+
+
+def test_every_link_leads_to_a_file_and_to_a_place_in_it(site, results):
+    found = crawl(site)
+    assert found.broken == []
+    assert len(found.pages) > len(list(results.rglob("*.json")))
+
+
+def test_every_page_and_every_number_can_be_reached_from_the_overview(site):
+    found = crawl(site)
+    assert found.pages == {path.relative_to(site).as_posix() for path in site.rglob("*.html")}
+    for pattern in ("data/*.csv", "data/*.json", "results/**/*.json", "results/**/*.json.gz"):
+        files = {path.relative_to(site).as_posix() for path in site.glob(pattern)}
+        assert files
+        assert files <= found.files
+
+
+def test_no_page_complains_or_asks_for_what_is_not_beside_it(site, watched):
+    visit, watch = watched
+    every = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
+    # Pages of results are made alike; one of every scorer on every task stands for the others.
+    alike = {name.rpartition("--")[0]: name for name in every if name.startswith("results/")}
+    chosen = [name for name in every if not name.startswith("results/")] + sorted(alike.values())
+    page = visit(chosen[0])
+    for name in chosen[1:]:
+        page.goto(watch.base + name)
+        assert watch.complaints == [], name
+        assert watch.strayed == [], name
+    assert {url for url in watch.requests if url.endswith(".html")} == {
+        watch.base + name for name in chosen
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_also_works_from_a_server_below_its_root(kind, kinds, web):
+    page = web(kinds[kind])
+    assert page.locator("h1").inner_text()
+    # Following the first link of the navigation stays on this server.
+    page.locator("nav a").first.click()
+    assert page.url.endswith("/index.html")
+
+
+@pytest.mark.parametrize("kind", ["board", "circuit-board", "compare"])
+def test_links_that_a_script_writes_lead_somewhere(kind, kinds, site, visit):
+    page = visit(kinds[kind])
+    links = page.eval_on_selector_all("a[href]", "all => all.map(one => one.href)")
+    inside = [link for link in links if not link.startswith("https:")]
+    base = f"{site.as_uri()}/"
+    assert inside
+    assert [link for link in inside if not link.startswith(base)] == []
+    wrong = [resolved(site, "index.html", link.removeprefix(base))[2] for link in inside]
+    assert set(wrong) == {""}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_page_is_wider_than_the_window(kind, width, kinds, visit, pictures):
+    page = visit(kinds[kind], viewport={"width": width, "height": 900})
+    picture(page, pictures / f"{kind}-{width}.png")
+    assert too_wide(page) == []
+    assert not is_too_wide(page)
