@@ -79,7 +79,9 @@ def cells(page: Page, table: str) -> list[list[str]]:
 def drawn(page: Page, figure: str) -> str:
     """Return the drawing of a figure, as markup; empty without one."""
     found = page.locator(f"figure#{figure} svg")
-    return "".join(found.nth(at).inner_html() for at in range(found.count()))
+    markup = "".join(found.nth(at).inner_html() for at in range(found.count()))
+    # Every drawing of a page has a number of its own.
+    return re.sub(r"plot-clip-\d+", "plot-clip", markup)
 
 
 def numbers(text: str) -> list[float]:

@@ -91,8 +91,9 @@
     const pairs = at.rows.map((row, i) => [i, sparc3.label(row)]);
     sparc3.options(field("first"), pairs, wanted.get("first") ?? 0);
     sparc3.options(field("second"), pairs, wanted.get("second"));
-    const same = field("first").value === field("second").value;
-    if (same && wanted.get("first") !== wanted.get("second") && pairs.length > 1) {
+    // A row against itself is shown to those only who ask for it.
+    const asked = wanted.has("first") && wanted.get("first") === wanted.get("second");
+    if (!asked && field("first").value === field("second").value && pairs.length > 1) {
       field("second").value = field("first").value === "0" ? 1 : 0;
     }
     update();
