@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 from circuit_tables import table
 
+from sparc3_bench.leaderboard.words import probability
 from sparc3_bench.record.files import read_results
 from sparc3_bench.record.result import Result
 from sparc3_bench.statistics.band import one_more
@@ -14,16 +16,25 @@ from sparc3_bench.statistics.band import one_more
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs/correction.md"
 COUNT = 50
+CONTRASTS = ("difference", "unit-mass", "t-statistic", "set-difference")
 
 
-def results() -> list[Result]:
-    """Return the committed results of toxicity and neurons with all contrasts, controls last."""
+def results(task: str, unit: str) -> list[Result]:
+    """Return the committed results of a task and a unit: all contrasts, one side alone, random."""
     every = [
         result
-        for _, result in read_results(ROOT / "leaderboard/results/toxicity-correction")
-        if result.spec.unit == "neuron" and result.spec.task.options["contrast"] == "auto"
+        for _, result in read_results(ROOT / f"leaderboard/results/{task}-correction")
+        if result.spec.unit == unit and result.found is not None
     ]
-    return sorted(every, key=lambda one: (one.is_control, one.spec.scorer.name))
+
+    def place(one: Result) -> tuple[bool, bool, str]:
+        return one.is_control, contrast(one) != "auto", one.spec.scorer.name
+
+    return sorted(every, key=place)
+
+
+def contrast(result: Result) -> str:
+    return str(result.spec.task.options["contrast"])
 
 
 def signed(value: float, digits: int = 3) -> str:
@@ -34,54 +45,61 @@ def share(value: float) -> str:
     return f"{signed(100 * value, 0)} %"
 
 
-def choices() -> str:
+def choices(task: str, unit: str) -> str:
     """Return what every scorer chose, as measured on the test part."""
     rows = []
-    for result in results():
+    metric = ""
+    for result in results(task, unit):
         assert result.found is not None
+        name = result.found.metric
+        metric = next(one.title for one in result.metrics if one.name == name)
         point, versus = result.found.point, result.found.versus
-        count, drawn = point.amount.requested, point.control.get("toxicity_change", ())
-        low, high = point.intervals["toxicity_change"]
+        count, drawn = point.amount.requested, point.control.get(name, ())
+        low, high = point.intervals[name]
+        ranking = result.candidate if contrast(result) == "auto" else f"{contrast(result)} alone"
         rows.append(
             (
                 result.spec.scorer.title,
-                (result.candidate or "its own") if count else "",
-                f"{count:g}",
-                f"{signed(point.metrics['toxicity_change'])} [{signed(low)}, {signed(high)}]"
+                ranking or "its own",
+                f"{count:,.0f}",
+                f"{signed(point.metrics[name])} [{signed(low)}, {signed(high)}]"
                 if count
                 else "the dense model is kept",
                 share(point.metrics["perplexity_increase"]) if count else "",
                 f"{signed(versus.difference)} [{signed(versus.low)}, {signed(versus.high)}]"
                 if versus
                 else "",
-                f"{one_more(versus.difference, drawn):.2f}" if versus else "",
+                probability(one_more(versus.difference, drawn)) if versus else "",
             )
         )
-    head = ("scorer", "contrast", "neurons", "change of toxicity", "perplexity", "against random")
+    head = ("scorer", "contrast", f"{unit}s", metric.lower(), "perplexity", "against random")
     return table((*head, "p of one more"), rows)
 
 
-def contrasts() -> str:
+def contrasts(task: str, unit: str) -> str:
     """Return what the contrasts do on the selection part at one count."""
-    names = ("difference", "unit-mass", "t-statistic", "set-difference")
     rows = []
-    for result in results():
+    for result in results(task, unit):
         found = {one.candidate: one for one in result.tried if one.requested == COUNT}
-        if not set(found) & set(names):
+        if contrast(result) != "auto" or not set(found) & set(CONTRASTS):
             continue
+        assert result.found is not None
+        name = result.found.metric
         cells = [
-            f"{signed(one.metrics['toxicity_change'])}, {share(one.metrics['perplexity_increase'])}"
-            if (one := found.get(name))
+            f"{signed(one.metrics[name])}, {share(one.metrics['perplexity_increase'])}"
+            if (one := found.get(ranking))
             else ""
-            for name in names
+            for ranking in CONTRASTS
         ]
         rows.append((result.spec.scorer.title, *cells))
-    return table(("scorer", *(f"`{name}`" for name in names)), rows)
+    return table(("scorer", *(f"`{name}`" for name in CONTRASTS)), rows)
 
 
 def renewed(text: str) -> str:
     """Return the document with its tables made anew."""
-    for name, make in {"choices": choices, "contrasts": contrasts}.items():
+    pairs = [(task, unit) for task in ("toxicity", "repetition") for unit in ("neuron", "weight")]
+    made = {f"{task} {unit}": partial(choices, task, unit) for task, unit in pairs}
+    for name, make in (made | {"contrasts": partial(contrasts, "toxicity", "neuron")}).items():
         mark = f"<!-- table: {name} -->"
         text = re.sub(rf"(?<={mark}\n)[^<]*?(?=\n<!-- end -->)", lambda _, make=make: make(), text)
     return text

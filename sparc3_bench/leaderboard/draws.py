@@ -42,6 +42,7 @@ class Draws:
     def __init__(self, section: Section, task: Task) -> None:
         self._section, self._task = section, task
         self._drawn: dict[str, _Drawn] = {}
+        self._follows = _Follows(task)
 
     def ordering(self, one: Series) -> Number:
         """Return the number of a row by which the rows are ordered.
@@ -84,24 +85,56 @@ class Draws:
     def _of(self, result: Result) -> _Drawn:
         # The key of a spec; what is in it twice was measured alike.
         if result.key not in self._drawn:
-            self._drawn[result.key] = _Drawn(result, self._task)
+            self._drawn[result.key] = _Drawn(result, self._task, self._follows)
         return self._drawn[result.key]
 
 
-class _Drawn:
-    """The replicates of one run, and what its metrics follow from."""
+class _Follows:
+    """What the metrics of a task follow from: kinds of samples, found by moving their means.
 
-    def __init__(self, result: Result, task: Task) -> None:
-        self._result, self._task = result, task
-        self._amounts = [point.amount.requested for point in result.points]
+    It is the same for every run of a section, so it is looked for once.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._kinds: dict[tuple[str, bool], set[str]] = {}
+
+    def kinds(self, result: Result, metric: str, *, of_curve: bool) -> set[str]:
+        """Return the kinds that a metric follows from, as this run or an earlier one shows."""
+        key = metric, of_curve
+        # In a run whose curve is flat a metric may not move; another run then shows it.
+        if not self._kinds.get(key):
+            self._look(result)
+        return self._kinds.get(key, set())
+
+    def _look(self, result: Result) -> None:
+        amounts = [point.amount.requested for point in result.points]
+        observed = observed_means(_samples(result.points))
+        points = points_of(self._task, amounts, observed)
+        curve = self._task.summarise(amounts, points, result.spec.removal)
+        for kind in observed[0]:
+            moved = points_of(self._task, amounts, _moved(observed, kind))
+            # It is the same at every amount, though it need not show at the ends of a curve.
+            pairs = list(zip(points, moved, strict=True))
+            for name in {name for old, new in pairs for name in old if old[name] != new[name]}:
+                self._kinds.setdefault((name, False), set()).add(kind)
+            now = self._task.summarise(amounts, moved, result.spec.removal)
+            for name in (name for name in curve if curve[name] != now[name]):
+                self._kinds.setdefault((name, True), set()).add(kind)
+
+
+class _Drawn:
+    """The replicates of one run."""
+
+    def __init__(self, result: Result, task: Task, follows: _Follows) -> None:
+        self._result, self._task, self._follows = result, task, follows
+        self._places = {point.amount.requested: i for i, point in enumerate(result.points)}
 
     def at(self, amount: float, metric: str) -> Number:
-        if amount not in self._amounts:
-            raise KeyError(amount)
-        place = self._amounts.index(amount)
+        place = self._places[amount]
         value = self._result.points[place].metrics[metric]
         replicates = np.asarray(self._points[place][metric])
-        return Number(value, replicates, self._clusters[0].get(metric, 1))
+        return Number(value, replicates, self._clusters(metric))
 
     def chosen(self, metric: str) -> Number:
         if self._result.found is None:
@@ -110,36 +143,23 @@ class _Drawn:
 
     def curve(self, metric: str) -> Number:
         value = self._result.curve[metric].value
-        replicates = np.asarray(self._whole(self._points)[metric])
-        return Number(value, replicates, self._clusters[1].get(metric, 1))
+        whole = self._task.summarise(list(self._places), self._points, self._result.spec.removal)
+        return Number(value, np.asarray(whole[metric]), self._clusters(metric, of_curve=True))
+
+    def _clusters(self, metric: str, *, of_curve: bool = False) -> int:
+        """Return how many independent samples a metric follows from: of its kinds, the fewest."""
+        kinds = self._follows.kinds(self._result, metric, of_curve=of_curve)
+        return min((self._counts[kind] for kind in kinds if kind in self._counts), default=1)
+
+    @cached_property
+    def _counts(self) -> dict[str, int]:
+        return _independent(self._result)
 
     @cached_property
     def _points(self) -> list[dict[str, Any]]:
         """The replicates of every metric at every amount."""
-        samples = _samples(self._result.points)
-        return points_of(self._task, self._amounts, drawn_means(samples, self._result.clusters))
-
-    @cached_property
-    def _clusters(self) -> tuple[dict[str, int], dict[str, int]]:
-        """How many independent samples each metric follows from: of points, and of the curve."""
-        observed = observed_means(_samples(self._result.points))
-        of_points: dict[str, int] = {}
-        of_curve: dict[str, int] = {}
-        points = points_of(self._task, self._amounts, observed)
-        curve = self._whole(points)
-        for kind, count in _independent(self._result).items():
-            moved = points_of(self._task, self._amounts, _moved(observed, kind))
-            # It is the same at every amount, though it need not show at the ends of a curve.
-            here = {
-                n for old, new in zip(points, moved, strict=True) for n in old if old[n] != new[n]
-            }
-            _note(of_points, here, count)
-            now = self._whole(moved)
-            _note(of_curve, {name for name in curve if curve[name] != now[name]}, count)
-        return of_points, of_curve
-
-    def _whole(self, points: list[dict[str, Any]]) -> Mapping[str, Any]:
-        return self._task.summarise(self._amounts, points, self._result.spec.removal)
+        drawn = drawn_means(_samples(self._result.points), self._result.clusters)
+        return points_of(self._task, list(self._places), drawn)
 
 
 def number_at(result: Result, here: Point, task: Task, name: str) -> Number:
@@ -184,9 +204,3 @@ def _moved(means: Sequence[Mapping[str, float]], kind: str) -> list[dict[str, fl
     """Return other means of one kind of samples, each moved by another step."""
     steps = [1 + 1e-6 * (place + 1) for place in range(len(means))]
     return [{**m, kind: m[kind] * s + s * 1e-9} for m, s in zip(means, steps, strict=True)]
-
-
-def _note(found: dict[str, int], names: set[str], count: int) -> None:
-    """Keep for every metric the fewest of the samples that it follows from."""
-    for name in names:
-        found[name] = min(count, found.get(name, count))
