@@ -1,0 +1,157 @@
+"""Tiny random models of every adapted architecture, a tokenizer and a text for them."""
+
+from __future__ import annotations
+
+import copy
+import random
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    GPT2Config,
+    LlamaConfig,
+    OPTConfig,
+    PreTrainedTokenizerFast,
+)
+
+from sparc3_bench.attribution.reference import ReferenceSamples, find_objective
+from sparc3_bench.contracts import ModelAdapter
+from sparc3_bench.host import default_host
+from sparc3_bench.model.view import ModelView
+
+VOCABULARY = 96
+"""Number of tokens; the first three are special."""
+
+CONFIGS: dict[str, Any] = {
+    "llama": LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=64,
+        tie_word_embeddings=True,
+    ),
+    "opt": OPTConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        word_embed_proj_dim=32,
+        ffn_dim=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=64,
+        dropout=0.1,
+    ),
+    "gpt2": GPT2Config(
+        vocab_size=VOCABULARY,
+        n_embd=32,
+        n_inner=64,
+        n_layer=2,
+        n_head=4,
+        n_positions=64,
+        bos_token_id=1,
+        eos_token_id=2,
+    ),
+}
+"""Configurations by `model_type`, which is also the name of the adapter that serves it."""
+
+ARCHITECTURES = tuple(CONFIGS)
+
+
+def make_config(model_type: str) -> Any:
+    """Make a tiny configuration of any architecture that transformers knows.
+
+    Those not in `CONFIGS` get the names that most of them share; where an architecture has others,
+    give a configuration of your own to the checks.
+    """
+    if model_type in CONFIGS:
+        return copy.deepcopy(CONFIGS[model_type])
+    return AutoConfig.for_model(
+        model_type,
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        max_position_embeddings=64,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=0,
+    )
+
+
+def make_model(
+    architecture: str, dtype: torch.dtype = torch.float32, config: Any = None
+) -> torch.nn.Module:
+    """Make a random model; weights are larger than at initialisation, so that layers matter.
+
+    It sets the seed of torch, so that what a test draws next is the same every time.
+    """
+    torch.manual_seed(0)
+    chosen = make_config(architecture) if config is None else copy.deepcopy(config)
+    model: torch.nn.Module = AutoModelForCausalLM.from_config(chosen)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() == 2:
+                parameter.mul_(8)
+            else:
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+    model.to(dtype)
+    return model.eval()
+
+
+def make_view(architecture: str, dtype: torch.dtype = torch.float32, **options: Any) -> ModelView:
+    """Make a view of a random model through the installed adapter; `options` are the view's."""
+    adapter: ModelAdapter = default_host().get("adapter", architecture).cls()
+    return ModelView(make_model(architecture, dtype), adapter, **options)
+
+
+def make_reference(
+    count: int = 5, lengths: tuple[int, ...] = (12,), batch_size: int = 1, seed: int = 0
+) -> ReferenceSamples:
+    """Make random token sequences, of the given lengths in turn."""
+    generator = random.Random(seed)
+    samples = [
+        [generator.randrange(3, VOCABULARY) for _ in range(lengths[index % len(lengths)])]
+        for index in range(count)
+    ]
+    objective = find_objective("label-log-probability")
+    return ReferenceSamples(samples, objective, seed=seed, batch_size=batch_size)
+
+
+def make_tokenizer() -> PreTrainedTokenizerFast:
+    """Make a tokenizer with one token a word: w3, w4, … after three special ones."""
+    special = ["<unk>", "<s>", "</s>"]
+    words = {word: index for index, word in enumerate(special)}
+    words |= {f"w{index}": index for index in range(len(special), VOCABULARY)}
+    inner = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
+    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner,
+        unk_token="<unk>",
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="</s>",
+    )
+
+
+def save_model(architecture: str, folder: Path) -> Path:
+    """Save a tiny model with its tokenizer as a folder that `--model` takes."""
+    model: Any = make_model(architecture)
+    model.save_pretrained(folder)
+    make_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def save_text(path: Path, words: int, seed: int) -> Path:
+    """Save a text of random words."""
+    generator = random.Random(seed)
+    path.write_text(" ".join(f"w{generator.randrange(3, VOCABULARY)}" for _ in range(words)))
+    return path
