@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import ARCHITECTURES, CONFIGS, make_model, make_reference, make_view, save_model
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, GPTNeoXConfig, OPTConfig
 
@@ -20,6 +19,14 @@ from sparc3_bench.model.blockwise import walk
 from sparc3_bench.model.load import find_model
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.selection.select import select
+from sparc3_bench.testing.tiny import (
+    ARCHITECTURES,
+    CONFIGS,
+    make_model,
+    make_reference,
+    make_view,
+    save_model,
+)
 
 LENGTHS = (12, 5, 9)
 QKV = {Role.QUERY, Role.KEY, Role.VALUE}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny import ARCHITECTURES, make_reference, make_view
 from torch import Tensor
 
 from sparc3_bench import ModelView, ReferenceSamples, ScoreMap, Scorer, Sparc3Error
 from sparc3_bench.attribution.scores import checked
 from sparc3_bench.host import default_host
 from sparc3_bench.run.options import build
+from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
 
 SCORERS = tuple(default_host().all("scorer"))
 LENGTHS = (12, 5, 9)

@@ -1,3 +1,0 @@
-"""Tiny models for tests: those of the conformance kit."""
-
-from sparc3_bench.testing.tiny import *  # noqa: F403
