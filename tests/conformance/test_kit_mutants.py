@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from conformance import mutants
 
 from sparc3_bench import Sparc3Error
@@ -121,3 +122,10 @@ def test_what_cannot_be_checked_is_refused():
         check_scorer(mutants.Llama)
     with pytest.raises(Sparc3Error, match="`dict` is neither a scorer nor an adapter"):
         check_scorer(dict)
+
+
+def test_a_report_leaves_the_random_state_of_the_caller():
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    assert check_adapter("llama").ok
+    assert torch.equal(torch.get_rng_state(), before)
