@@ -52,6 +52,14 @@ class ModelAdapter(ABC):
         """Return the number of query heads of a block."""
         return int(config.num_attention_heads)
 
+    def tiny_config(self, model_type: str) -> Any:
+        """Return a small configuration to check the adapter with; None when the usual sizes do.
+
+        The usual ones are `hidden_size`, `num_hidden_layers` and so on; see
+        `sparc3_bench.testing`.
+        """
+        return None
+
 
 class ModelSource(ABC):
     """A model with a name of its own that does not come from a hub."""

@@ -90,7 +90,9 @@ class Scorer(_Configurable, ABC):
     def score(
         self, model: ModelView, reference: ReferenceSamples
     ) -> ScoreMap | Mapping[str, Tensor]:
-        """Score every weight in the scope of `model`.
+        """Score every weight in the scope of `model`; leave model and process as they were.
+
+        That holds when interrupted, too. `sparc3 check` tries what is promised here.
 
         Parameters
         ----------
@@ -102,8 +104,8 @@ class Scorer(_Configurable, ABC):
         Returns
         -------
         mapping
-            One tensor a name of ``model.weights()``, ``[out_features, in_features]``, finite;
-            higher means more important. Signs are kept: the pruner removes the lowest.
+            One tensor a name of ``model.weights()``, ``[out_features, in_features]``, finite,
+            no view of a weight; higher means more important. Signs are kept: the lowest go.
         """
 
 

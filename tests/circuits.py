@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from tiny import ARCHITECTURES, save_model, save_text
 
 from sparc3_bench.circuit.rebuild import Rebuilt, rebuilt
 from sparc3_bench.cli import main
 from sparc3_bench.record.files import read_result
 from sparc3_bench.run.progress import Reporter
+from sparc3_bench.testing.tiny import ARCHITECTURES, save_model, save_text
 
 READER = """
 import json, pathlib, re, sys

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from sparc3_bench.cli import (
+    check,
     circuit,
     compare,
     correct,
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.command("list")(listing.command)
 app.command("run")(run.command)
 app.command("score")(score.command)
+app.command("check")(check.command)
 app.command("correct")(correct.command)
 app.command("rejudge")(rejudge.command)
 app.command("validate")(validate.command)

@@ -1,4 +1,4 @@
-"""Every adapter tells the truth about its architecture: blocks, matrices, roles, and no others."""
+"""What holds for views through the built-in adapters, beyond the checks of the kit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import ARCHITECTURES, CONFIGS, make_model, make_reference, make_view, save_model
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, GPTNeoXConfig, OPTConfig
 
@@ -20,6 +19,14 @@ from sparc3_bench.model.blockwise import walk
 from sparc3_bench.model.load import find_model
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.selection.select import select
+from sparc3_bench.testing.tiny import (
+    ARCHITECTURES,
+    CONFIGS,
+    make_model,
+    make_reference,
+    make_view,
+    save_model,
+)
 
 LENGTHS = (12, 5, 9)
 QKV = {Role.QUERY, Role.KEY, Role.VALUE}
@@ -61,10 +68,6 @@ def state_bytes(view: ModelView) -> dict[str, bytes]:
     return {name: values.numpy().tobytes() for name, values in view.model.state_dict().items()}
 
 
-def test_every_adapter_is_tested():
-    assert set(default_host().all("adapter")) == set(ARCHITECTURES)
-
-
 def test_a_mask_that_keeps_everything_changes_nothing(view):
     plain, before = logits(view), state_bytes(view)
     with view.masked(keep_everything(view)):
@@ -86,16 +89,6 @@ def test_a_mask_is_taken_off_even_after_an_error(view):
     with pytest.raises(ZeroDivisionError), view.masked(keep):
         fail()
     assert state_bytes(view) == before
-
-
-def test_matrices_are_out_by_in(view):
-    for name, weight in view.weights().items():
-        probe = torch.randn(4, weight.matrix.shape[1])
-        bias = weight.bias if weight.bias is not None else torch.zeros(weight.matrix.shape[0])
-        with torch.no_grad():
-            torch.testing.assert_close(
-                weight.module(probe), probe @ weight.matrix.T + bias, rtol=1e-4, atol=1e-5, msg=name
-            )
 
 
 def test_a_removed_row_silences_one_output(view):
@@ -129,15 +122,6 @@ def test_weights_come_in_the_order_of_the_blocks(view):
     assert order == sorted(order)
 
 
-def test_embeddings_and_head_are_outside(view):
-    prunable = {id(weight.parameter) for weight in view.weights().values()}
-    outside = [view.model.get_input_embeddings(), view.model.get_output_embeddings()]
-    outside += [m for m in view.model.modules() if isinstance(m, nn.Embedding)]
-    assert not prunable & {id(module.weight) for module in outside}
-    inside = {id(p) for block in view.blocks for p in block.parameters()}
-    assert prunable <= inside
-
-
 def test_observe_sees_every_input_without_padding(view):
     seen: dict[str, list[Tensor]] = {name: [] for name in view.weights()}
     plain: dict[str, list[Tensor]] = {name: [] for name in view.weights()}
@@ -163,7 +147,7 @@ def test_observe_sees_every_input_without_padding(view):
 
 def test_roles_cover_the_blocks(view):
     roles = view.roles()
-    for index, block in enumerate(view.blocks):
+    for index in range(len(view.blocks)):
         prefix = f"{view.adapter.blocks}.{index}."
         inside = {name: found for name, found in roles.items() if name.startswith(prefix)}
         kinds = [role for _, role in inside.values()]
@@ -171,25 +155,10 @@ def test_roles_cover_the_blocks(view):
             assert kinds.count(role) == 1
         assert sum(role in NORMS for role in kinds) == 2
         assert set(kinds) & {*QKV, Role.QUERY_KEY_VALUE} in (QKV, {Role.QUERY_KEY_VALUE})
-        # A leaf without a role does nothing that is scored or needs a rule of propagation.
-        named = {id(module) for module, _ in inside.values()}
-        leaves = [m for m in block.modules() if not list(m.children()) and id(m) not in named]
-        assert all(isinstance(leaf, nn.Dropout) for leaf in leaves)
 
 
-def test_roles_cover_the_norms_outside_the_blocks(view):
-    named = {id(module) for module, role in view.roles().values() if role in NORMS}
-    norms = [m for m in view.model.modules() if "norm" in type(m).__name__.lower()]
-    assert norms
-    assert {id(module) for module in norms} == named
-
-
-def test_heads_divide_what_the_attention_output_reads(view):
-    heads = view.adapter.heads(view.config)
-    assert heads == 4
-    for weight in view.weights().values():
-        if weight.role is Role.ATTENTION_OUTPUT:
-            assert weight.matrix.shape[1] % heads == 0
+def test_heads_are_those_of_the_configuration(view):
+    assert view.adapter.heads(view.config) == 4
 
 
 def test_a_shared_matrix_is_listed_and_counted_once(view):

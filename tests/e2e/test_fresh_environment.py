@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tiny import save_model, save_text
 from unit.results import make_result
 from unit.test_leaderboard_site import files
 
 from sparc3_bench.leaderboard.site import publish
+from sparc3_bench.testing.tiny import save_model, save_text
 
 pytestmark = pytest.mark.e2e
 

@@ -12,7 +12,6 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
-from tiny import VOCABULARY
 
 from sparc3_bench import (
     Batch,
@@ -32,6 +31,7 @@ from sparc3_bench.record.result import Result
 from sparc3_bench.run.plan import Plan, Request, plan
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.runner import Session
+from sparc3_bench.testing.tiny import VOCABULARY
 
 PARTS = {"test": 1, "selection": 2, "control": 3}
 

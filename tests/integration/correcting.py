@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 from sparc3_tasks.correction import last_word
-from tiny import VOCABULARY, save_model, save_text
 
 from sparc3_bench import Judge, LoadedJudge, hookimpl
 from sparc3_bench.assets import Asset, file_digest
@@ -24,6 +23,7 @@ from sparc3_bench.record.result import Result
 from sparc3_bench.run.plan import Plan, Request, plan
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.runner import Session
+from sparc3_bench.testing.tiny import VOCABULARY, save_model, save_text
 
 COUNTS = {"reference": 16, "selection": 6, "test": 9}
 CONTROL = 4

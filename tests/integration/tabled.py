@@ -11,8 +11,6 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
-from tiny import VOCABULARY
-
 from sparc3_bench import (
     Choice,
     DatasetRecord,
@@ -32,6 +30,7 @@ from sparc3_bench.record.result import Result
 from sparc3_bench.run.plan import Plan, Request, plan
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.runner import Session
+from sparc3_bench.testing.tiny import VOCABULARY
 
 PROMPTS = {"test": 6, "selection": 4, "control": 3, "paired": 6}
 CLUSTERS = (0, 0, 1, 2, 2, 2)

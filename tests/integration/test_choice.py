@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from integration.tabled import CLUSTERS, PROMPTS, TABLE, Case, Table, removed, run, whole
-from tiny import make_view, save_model
 from torch import Tensor
 
 from sparc3_bench import ScoreMap, unit_scores
@@ -18,6 +17,7 @@ from sparc3_bench.host import default_host
 from sparc3_bench.selection.control import matched
 from sparc3_bench.selection.select import as_mask, choose
 from sparc3_bench.statistics.bootstrap import resampled_means
+from sparc3_bench.testing.tiny import make_view, save_model
 
 COUNTS = (0, 1, 2, 4)
 

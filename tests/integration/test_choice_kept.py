@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import torch
 from integration.tabled import TABLE, Table, Tabled, made, run, session, whole
-from tiny import save_model
 
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.progress import Reporter, Step
 from sparc3_bench.run.runner import Session
+from sparc3_bench.testing.tiny import save_model
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from integration.tabled import PROMPTS, TABLE, Table, Tabled, made, run, session, whole
-from tiny import save_model
 from unit.results import in_memory
 
 from sparc3_bench import Metric
@@ -18,6 +17,7 @@ from sparc3_bench.errors import RecordError
 from sparc3_bench.record.files import read_result, samples_path, write_result
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.responses import read_responses, responses_path, write_responses
+from sparc3_bench.testing.tiny import save_model
 
 
 @pytest.fixture(scope="module")

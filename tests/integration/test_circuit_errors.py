@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny import save_model, save_text
 
 from sparc3_bench.cli import main
 from sparc3_bench.record.files import read_result
+from sparc3_bench.testing.tiny import save_model, save_text
 
 
 @pytest.fixture

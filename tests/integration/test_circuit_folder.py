@@ -12,10 +12,10 @@ import pytest
 import torch
 from circuits import READER, Outcome, call, made_again, options, run, save_inputs, sentence, windows
 from safetensors.torch import load_file
-from tiny import ARCHITECTURES
 
 from sparc3_bench.assets import file_digest
 from sparc3_bench.record.files import read_result
+from sparc3_bench.testing.tiny import ARCHITECTURES
 
 UNITS = ("weight", "neuron", "head")
 CASES = [(a, unit, "float32") for a in ARCHITECTURES for unit in UNITS]

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from integration.answers import Answers, PreparedAnswers, made, numbers, run, whole
-from tiny import make_view, save_model
 
 from sparc3_bench import Evaluation, Search
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.run.search import largest_amount
+from sparc3_bench.testing.tiny import make_view, save_model
 
 
 @pytest.fixture(scope="module")

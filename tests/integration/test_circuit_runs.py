@@ -20,7 +20,6 @@ from integration.answers import (
     run,
     whole,
 )
-from tiny import make_view, save_model
 
 from sparc3_bench import ModelView, ReferenceSamples, ScoreMap, Scorer
 from sparc3_bench.attribution.scores import checked
@@ -30,6 +29,7 @@ from sparc3_bench.run.runner import Session
 from sparc3_bench.run.sketch import jaccard, spearman
 from sparc3_bench.selection.control import matched
 from sparc3_bench.selection.select import as_mask, choose, rankable
+from sparc3_bench.testing.tiny import make_view, save_model
 
 AMOUNTS = (0.0, 0.3, 0.7, 1.0)
 CONVENTIONS = [("weight", "row"), ("weight", "model"), ("neuron", "layer"), ("head", "layer")]

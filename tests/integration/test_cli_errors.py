@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from tiny import save_model, save_text
 from transformers import BertConfig, BertModel
 from unit.results import make_result, save
 
 from sparc3_bench.cli import main
+from sparc3_bench.testing.tiny import save_model, save_text
 
 
 class Outcome(NamedTuple):

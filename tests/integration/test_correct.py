@@ -16,7 +16,6 @@ import torch
 from circuits import Outcome, call, sentence
 from integration.writers import DIARY, Aimless, Counting, Writing, host, installed, run, sparc3
 from safetensors.torch import load_file, save_file
-from tiny import make_model, make_tokenizer, save_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sparc3_bench import Sparc3Error
@@ -30,6 +29,7 @@ from sparc3_bench.record.files import read_result
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.responses import read_responses, responses_path
+from sparc3_bench.testing.tiny import make_model, make_tokenizer, save_model
 
 Correct = Callable[..., Outcome]
 

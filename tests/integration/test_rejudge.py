@@ -14,7 +14,6 @@ import torch
 from circuits import Outcome, sentence
 from integration import writers
 from integration.writers import DIARY, host, run, sparc3
-from tiny import save_model
 from unit.results import in_memory, make_result, save
 
 from sparc3_bench.circuit import rebuild
@@ -24,6 +23,7 @@ from sparc3_bench.record.files import read_result, samples_path, write_atomicall
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.responses import read_responses, responses_path
+from sparc3_bench.testing.tiny import save_model
 
 Rejudge = Callable[..., Outcome]
 

@@ -6,13 +6,13 @@ import shlex
 from pathlib import Path
 
 import pytest
-from tiny import save_model, save_text
 from typer.testing import CliRunner
 
 from sparc3_bench.cli import app
 from sparc3_bench.leaderboard.repeat import command
 from sparc3_bench.record.files import read_results
 from sparc3_bench.record.result import Result
+from sparc3_bench.testing.tiny import save_model, save_text
 
 
 @pytest.fixture(scope="module")

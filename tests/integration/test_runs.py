@@ -17,7 +17,6 @@ import pytest
 import torch
 from sparc3_scorers.wanda import Wanda
 from sparc3_tasks.compression import PreparedCompression
-from tiny import make_model, make_reference, make_view, save_model, save_text
 
 from sparc3_bench import Accumulator, ModelView, ReferenceSamples, ScoreMap, Scorer, hookimpl
 from sparc3_bench.cli import main
@@ -27,6 +26,7 @@ from sparc3_bench.record.files import read_result
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.runner import Session
 from sparc3_bench.selection.select import select
+from sparc3_bench.testing.tiny import make_model, make_reference, make_view, save_model, save_text
 
 SCORERS = ("wanda", "lrp", "gradient", "magnitude", "random")
 SHAPES = {  # of a decoder block of the tiny llama

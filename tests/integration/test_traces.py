@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import make_reference, make_view
 
 from sparc3_bench import Accumulator, ModelView
 from sparc3_bench.host import default_host
+from sparc3_bench.testing.tiny import make_reference, make_view
 
 SCORERS = ("wanda", "lrp", "gradient", "magnitude", "random")
 

@@ -16,7 +16,6 @@ import pytest
 import torch
 from circuits import Outcome, call
 from integration.answers import Answers
-from tiny import VOCABULARY
 
 from sparc3_bench import (
     Batch,
@@ -37,6 +36,7 @@ from sparc3_bench import (
 )
 from sparc3_bench.circuit import rebuild
 from sparc3_bench.host import PluginHost
+from sparc3_bench.testing.tiny import VOCABULARY
 
 PARTS = {"test": (0, 8), "selection": (8, 14), "control": (0, 4), "paired": (0, 8)}
 """Where the prompts of each part are; the rest steers."""

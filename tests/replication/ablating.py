@@ -6,7 +6,6 @@ import copy
 from contextlib import AbstractContextManager
 
 import torch
-from tiny import CONFIGS, VOCABULARY, make_reference
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
@@ -14,6 +13,7 @@ from sparc3_bench import Batch, ModelView
 from sparc3_bench.host import default_host
 from sparc3_bench.model.ablation import mean_inputs
 from sparc3_bench.model.masking import KeepMask
+from sparc3_bench.testing.tiny import CONFIGS, VOCABULARY, make_reference
 
 # Architecture, what its configuration changes, its blocks, and what reads heads and neurons.
 VARIANTS = {

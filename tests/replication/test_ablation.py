@@ -19,7 +19,6 @@ from replication.ablating import (
     view_of,
     with_a_shared_matrix,
 )
-from tiny import CONFIGS
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
@@ -27,6 +26,7 @@ from sparc3_bench import Batch, ModelView
 from sparc3_bench.model.ablation import mean_inputs
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.selection.units import unit_mask
+from sparc3_bench.testing.tiny import CONFIGS
 
 PADDED = ((9, 6, 4), (7, 7, 7))
 TIGHT = {"rtol": 1e-9, "atol": 1e-9}

@@ -7,12 +7,12 @@ import functools
 import pytest
 import torch
 from sparc3_scorers.activation import Activation
-from tiny import ARCHITECTURES, make_reference, make_view
 
 from sparc3_bench import ReferenceSamples, Role, Sparc3Error
 from sparc3_bench.attribution.scores import checked
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.selection.units import unit_scores
+from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
 
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
 

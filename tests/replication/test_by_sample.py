@@ -10,7 +10,6 @@ import pytest
 import torch
 from sparc3_scorers.gradient import Gradient
 from sparc3_scorers.lrp import Lrp
-from tiny import ARCHITECTURES, make_reference, make_view
 from torch import Tensor
 
 from sparc3_bench import Accumulator, ModelView, ReferenceSamples, ScoreMap, Scorer, unit_scores
@@ -18,6 +17,7 @@ from sparc3_bench.attribution.scores import checked, load_scores, save_scores
 from sparc3_bench.contracts import AGGREGATIONS, Role
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.selection.units import Ranking, ranked
+from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
 
 LENGTHS = (12, 5, 9)
 COUNT = 5

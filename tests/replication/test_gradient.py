@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import pytest
 import torch
 from sparc3_scorers.gradient import Gradient
-from tiny import ARCHITECTURES, make_model, make_reference, make_view
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from sparc3_bench import Batch, ReferenceSamples
 from sparc3_bench.contracts import Role
+from sparc3_bench.testing.tiny import ARCHITECTURES, make_model, make_reference, make_view
 
 LENGTHS = (12, 5, 9)
 COUNT = 5

@@ -12,12 +12,12 @@ import torch
 from sparc3_scorers.gradient import Gradient
 from sparc3_scorers.lrp import Lrp
 from sparc3_scorers.lrp_rules import propagating
-from tiny import ARCHITECTURES, make_reference, make_view
 from torch import Tensor, nn
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from sparc3_bench import Accumulator, Batch, ModelView, ReferenceSamples, ScoreMap
 from sparc3_bench.contracts import Role
+from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
 
 VARIANTS = ("attnlrp", "cp-lrp")
 LENGTHS = (12, 5, 9)

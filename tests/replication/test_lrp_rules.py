@@ -12,7 +12,6 @@ import pytest
 import torch
 from sparc3_scorers.lrp import Lrp
 from sparc3_scorers.lrp_rules import propagating
-from tiny import ARCHITECTURES, CONFIGS, make_reference, make_view
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 from transformers.pytorch_utils import Conv1D
@@ -20,6 +19,7 @@ from transformers.pytorch_utils import Conv1D
 from sparc3_bench import ModelView
 from sparc3_bench.contracts import Role
 from sparc3_bench.host import default_host
+from sparc3_bench.testing.tiny import ARCHITECTURES, CONFIGS, make_reference, make_view
 
 EXACT = {"rtol": 1e-8, "atol": 1e-12}
 VARIANTS = ("attnlrp", "cp-lrp")

@@ -8,9 +8,10 @@ import pytest
 import torch
 from sparc3_scorers.magnitude import Magnitude
 from sparc3_scorers.random import Random
-from tiny import ARCHITECTURES, make_reference, make_view
 from torch import Tensor
 from transformers.pytorch_utils import Conv1D
+
+from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
 
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
 

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 import pytest
 import torch
 from sparc3_scorers.wanda import Wanda
-from tiny import ARCHITECTURES, make_reference, make_view
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
@@ -17,6 +16,7 @@ from sparc3_bench import ModelView, ReferenceSamples, ScoreMap
 from sparc3_bench.attribution.scores import checked
 from sparc3_bench.model.blockwise import walk
 from sparc3_bench.selection.select import select
+from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
 
 LENGTHS = (12, 5, 9)
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)

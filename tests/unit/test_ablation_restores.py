@@ -16,11 +16,11 @@ from replication.ablating import (
     view_of,
     with_a_shared_matrix,
 )
-from tiny import VOCABULARY, make_view
 
 from sparc3_bench import Batch, ModelView
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.masking import KeepMask
+from sparc3_bench.testing.tiny import VOCABULARY, make_view
 
 
 def state(view: ModelView) -> list[object]:

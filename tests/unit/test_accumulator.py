@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tiny import make_reference, make_view
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
@@ -14,6 +13,7 @@ from sparc3_bench.attribution.accumulator import AGGREGATIONS
 from sparc3_bench.contracts import Role
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.model.weights import PrunableWeight
+from sparc3_bench.testing.tiny import make_reference, make_view
 
 OUT, IN = 6, 5
 LENGTHS = (3, 1, 7, 4)  # samples of unlike length: a mean over tokens would differ

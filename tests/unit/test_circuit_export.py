@@ -6,7 +6,6 @@ import json
 
 import pytest
 import torch
-from tiny import ARCHITECTURES, make_model, make_view
 from transformers import AutoModelForCausalLM
 from unit.results import make_result
 
@@ -16,6 +15,7 @@ from sparc3_bench.circuit.folder import replacing
 from sparc3_bench.host import default_host
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.selection.units import unit_mask
+from sparc3_bench.testing.tiny import ARCHITECTURES, make_model, make_view
 
 IDS = torch.arange(3, 15)[None]
 

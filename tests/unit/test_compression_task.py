@@ -8,12 +8,12 @@ import math
 import pytest
 import torch
 from sparc3_tasks.compression import Compression, data
-from tiny import make_tokenizer, make_view, save_text
 from torch.nn import functional
 
 from sparc3_bench import Batch, Sparc3Error
 from sparc3_bench.attribution.scores import ScoreMap
 from sparc3_bench.selection.select import select
+from sparc3_bench.testing.tiny import make_tokenizer, make_view, save_text
 
 
 def make_task(tmp_path, **options) -> Compression:

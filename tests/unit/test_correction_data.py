@@ -17,13 +17,13 @@ from sparc3_tasks.correction import last_word
 from sparc3_tasks.correction.last_word import Cut, Item
 from sparc3_tasks.correction.neutral import matched, prefixes
 from sparc3_tasks.correction.prompts import Prompt, read_prompts, split
-from tiny import make_tokenizer
 
 from sparc3_bench import Sparc3Error, assets
 from sparc3_bench.assets import file_digest
 from sparc3_bench.errors import AssetError
 from sparc3_bench.host import default_host
 from sparc3_bench.model.load import find_model
+from sparc3_bench.testing.tiny import make_tokenizer
 
 COUNTS = {"reference": 96, "selection": 48, "test": 200}
 

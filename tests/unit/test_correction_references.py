@@ -13,10 +13,10 @@ from sparc3_tasks.correction.looping import RepetitionCorrection
 from sparc3_tasks.correction.prepared import PreparedCorrection
 from sparc3_tasks.correction.references import Undesired, general_samples, undesired_of
 from sparc3_tasks.correction.toxicity import ToxicityCorrection
-from tiny import make_tokenizer
 
 from sparc3_bench import Batch, Sparc3Error
 from sparc3_bench.errors import UnknownNameError
+from sparc3_bench.testing.tiny import make_tokenizer
 
 TEXT = list(range(1000, 1400))
 

@@ -13,11 +13,17 @@ from sparc3_tasks.correction import generation
 from sparc3_tasks.correction.generation import nucleus_tokens, respond, uniforms, was_ended
 from sparc3_tasks.correction.sampling import Sampling
 from test_generation_nucleus import naive_token
-from tiny import ARCHITECTURES, VOCABULARY, make_reference, make_tokenizer, make_view
 from transformers import GenerationConfig
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.masking import KeepMask
+from sparc3_bench.testing.tiny import (
+    ARCHITECTURES,
+    VOCABULARY,
+    make_reference,
+    make_tokenizer,
+    make_view,
+)
 
 END = 2
 NEW = 10

@@ -11,10 +11,10 @@ from sparc3_tasks.ioi_circuit import IoiCircuit, PreparedIoi
 from sparc3_tasks.ioi_circuit.curves import MIB_SIZES, curve_numbers, faithfulness
 from sparc3_tasks.ioi_circuit.measure import OBJECTIVES, measure_prompts, measure_windows
 from sparc3_tasks.ioi_circuit.tokens import Tokenized
-from tiny import make_view
 
 from sparc3_bench import Batch
 from sparc3_bench.errors import UnknownNameError
+from sparc3_bench.testing.tiny import make_view
 
 PROMPTS = [
     Tokenized((5, 10, 11, 6, 11, 7), (5, 12, 13, 6, 14, 7), 10, 11, 0),

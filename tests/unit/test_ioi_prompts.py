@@ -17,11 +17,11 @@ from sparc3_tasks.ioi_circuit.prompts import (
     part_of,
 )
 from sparc3_tasks.ioi_circuit.tokens import batches, name_token, read_prompts, tokenize
-from tiny import make_tokenizer
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from sparc3_bench import Sparc3Error
+from sparc3_bench.testing.tiny import make_tokenizer
 
 ROW = {
     "prompt": "w3 w10 w11 w4 w11 w5",

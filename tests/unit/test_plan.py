@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import save_model, save_text
 
 from sparc3_bench.errors import ModelError, Sparc3Error, UnknownNameError
 from sparc3_bench.host import default_host
 from sparc3_bench.run.plan import Plan, Request, check_writable, checked_amounts, plan
+from sparc3_bench.testing.tiny import save_model, save_text
 
 
 @pytest.fixture(scope="module")

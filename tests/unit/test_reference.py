@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import VOCABULARY as WORDS
-from tiny import make_view
 from torch import Tensor
 
 from sparc3_bench import Batch, ReferenceSamples, find_objective
 from sparc3_bench.attribution.reference import OBJECTIVES
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
+from sparc3_bench.testing.tiny import VOCABULARY as WORDS
+from sparc3_bench.testing.tiny import make_view
 
 VOCABULARY = 11
 SAMPLES = [[3, 1, 4, 1, 5], [9, 2], [6, 5, 3, 0]]  # token 0 is a token, not padding

@@ -6,12 +6,12 @@ from fractions import Fraction
 
 import pytest
 import torch
-from tiny import make_view
 from torch import Tensor
 
 from sparc3_bench import ModelView, ScoreMap
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.selection.select import as_mask, choose, count_to_remove, rankable, select
+from sparc3_bench.testing.tiny import make_view
 
 AMOUNTS = (0, 0.001, 0.01, 0.1, 0.29, 0.3, 0.5, 0.57, 0.7, 0.9, 0.999, 1)
 CONVENTIONS = [("weight", group) for group in ("row", "layer", "model")]

@@ -7,7 +7,6 @@ from fractions import Fraction
 
 import pytest
 import torch
-from tiny import make_model, make_view
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, LlamaConfig
 
@@ -18,6 +17,7 @@ from sparc3_bench.host import default_host
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.model.weights import PrunableWeight
 from sparc3_bench.selection.select import count_to_remove, select
+from sparc3_bench.testing.tiny import make_model, make_view
 
 AMOUNTS = (0.0, 0.01, 0.29, 0.5, 0.7, 0.999, math.nextafter(1, 0), 1.0)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import random
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     GPT2Config,
     LlamaConfig,
@@ -16,12 +18,15 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from sparc3_bench import ModelView, ReferenceSamples, find_objective
+from sparc3_bench.attribution.reference import ReferenceSamples, find_objective
+from sparc3_bench.contracts import ModelAdapter
 from sparc3_bench.host import default_host
+from sparc3_bench.model.view import ModelView
 
 VOCABULARY = 96
+"""Number of tokens; the first three are special."""
 
-CONFIGS = {
+CONFIGS: dict[str, Any] = {
     "llama": LlamaConfig(
         vocab_size=VOCABULARY,
         hidden_size=32,
@@ -53,24 +58,58 @@ CONFIGS = {
         eos_token_id=2,
     ),
 }
+"""Configurations by `model_type`, which is also the name of the adapter that serves it."""
+
 ARCHITECTURES = tuple(CONFIGS)
 
 
-def make_model(architecture: str, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
-    """Make a random model; weights are larger than at initialisation, so that layers matter."""
+def make_config(model_type: str) -> Any:
+    """Make a tiny configuration of any architecture that transformers knows.
+
+    Those not in `CONFIGS` get the names that most of them share; where an architecture has others,
+    give a configuration of your own to the checks.
+    """
+    if model_type in CONFIGS:
+        return copy.deepcopy(CONFIGS[model_type])
+    return AutoConfig.for_model(
+        model_type,
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        max_position_embeddings=64,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=0,
+    )
+
+
+def make_model(
+    architecture: str, dtype: torch.dtype = torch.float32, config: Any = None
+) -> torch.nn.Module:
+    """Make a random model; weights are larger than at initialisation, so that layers matter.
+
+    It sets the seed of torch, so that what a test draws next is the same every time.
+    """
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(copy.deepcopy(CONFIGS[architecture]))
+    chosen = make_config(architecture) if config is None else copy.deepcopy(config)
+    model: torch.nn.Module = AutoModelForCausalLM.from_config(chosen)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() == 2:
                 parameter.mul_(8)
             else:
                 parameter.add_(torch.randn_like(parameter) * 0.1)
-    return model.to(dtype).eval()
+    model.to(dtype)
+    return model.eval()
 
 
-def make_view(architecture: str, dtype: torch.dtype = torch.float32, **options) -> ModelView:
-    adapter = default_host().get("adapter", architecture).cls()
+def make_view(architecture: str, dtype: torch.dtype = torch.float32, **options: Any) -> ModelView:
+    """Make a view of a random model through the installed adapter; `options` are the view's."""
+    adapter: ModelAdapter = default_host().get("adapter", architecture).cls()
     return ModelView(make_model(architecture, dtype), adapter, **options)
 
 
@@ -105,7 +144,8 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
 
 def save_model(architecture: str, folder: Path) -> Path:
     """Save a tiny model with its tokenizer as a folder that `--model` takes."""
-    make_model(architecture).save_pretrained(folder)
+    model: Any = make_model(architecture)
+    model.save_pretrained(folder)
     make_tokenizer().save_pretrained(folder)
     return folder
 

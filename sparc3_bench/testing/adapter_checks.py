@@ -1,0 +1,268 @@
+"""What the contract demands of an adapter, a function a demand: it tells the truth about models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from sparc3_bench.contracts import Role
+from sparc3_bench.model.view import ModelView
+from sparc3_bench.model.weights import LINEAR, PrunableWeight
+from sparc3_bench.testing.adapter_runs import Plugin, Seen, made, tiny_model, views
+from sparc3_bench.testing.report import CheckFailure, describe
+
+_NORMS = (Role.RMS_NORM, Role.LAYER_NORM)
+_IDLE = (nn.Dropout, nn.Identity)
+"""Leaves of a block that need no role: they do nothing when a model is measured."""
+
+
+def check_describes_itself(plugin: Plugin) -> None:
+    """Demand a kebab-case name and at least one model type.
+
+    Results record the name; the model type is what an adapter is found by.
+    """
+    cls = plugin if isinstance(plugin, type) else type(plugin)
+    types = cls.model_types
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", cls.name):
+        wrong = f"the name '{cls.name}' is not kebab-case"
+    elif not isinstance(types, tuple) or not types or not all(types):
+        wrong = f"`model_types` is {types!r}, which is no tuple of names"
+    else:
+        return
+    raise CheckFailure(
+        f"Of `{cls.__name__}` {wrong}",
+        "results record the name, and models find their adapter by `config.model_type`",
+        "correct the class attribute",
+    )
+
+
+def check_finds_its_modules(plugin: Plugin) -> None:
+    """Demand that the list of blocks and every module with a role are there.
+
+    A path that is not there makes every run on such a model fail.
+    """
+    adapter = made(plugin)
+    for model_type in adapter.model_types:
+        model = tiny_model(adapter, model_type)
+        try:
+            view = ModelView(model, adapter)
+            if not view.weights():
+                raise ValueError("no module has the role of a matrix")
+        except Exception as error:  # a stranger's code may raise anything
+            raise CheckFailure(
+                f"A tiny model of type '{model_type}' cannot be viewed ({describe(error)})",
+                "every run on such a model would fail",
+                "compare `blocks` and `roles` with `print(model)`",
+            ) from error
+
+
+def check_matrices_are_out_by_in(plugin: Plugin) -> None:
+    """Demand that every module computes ``x Wᵀ + b`` with the matrix W that is shown.
+
+    Rows are outputs: with W turned round, rankings go by columns and masks remove other weights.
+    """
+    for seen in views(plugin):
+        for name, weight in seen.view.weights().items():
+            if name in seen.inputs and not _computes(weight, seen.inputs[name]):
+                raise CheckFailure(
+                    f"`{name}` does not compute x Wᵀ + b with its matrix of shape "
+                    f"{list(weight.matrix.shape)}, {seen}",
+                    "rows are taken for outputs, so that rankings and masks would be of other "
+                    "weights",
+                    "set `transposed = True` if `module.weight` is [in_features, out_features] as "
+                    "in `Conv1D`, and False if it is as in `Linear`",
+                )
+
+
+def check_every_matrix_is_run(plugin: Plugin) -> None:
+    """Demand that the forward pass runs every module that is named as a matrix.
+
+    A module that is not run, or only some of whose weights are used, gives scorers no inputs.
+    """
+    for seen in views(plugin):
+        for name, weight in seen.view.weights().items():
+            if name not in seen.inputs:
+                raise CheckFailure(
+                    f"The forward pass never runs `{name}`, named {weight.role}, {seen}",
+                    "scorers see the inputs of a matrix when its module runs",
+                    "name the module that the forward calls; if it reads `weight` without a call, "
+                    "the suite cannot serve this architecture",
+                )
+
+
+def check_matrices_of_blocks_are_covered(plugin: Plugin) -> None:
+    """Demand that each matrix in a block is listed, and none outside.
+
+    Sparsity is a fraction of these matrices: one that is left out makes amounts smaller than told.
+    """
+    for seen in views(plugin):
+        view = seen.view
+        parameters = dict(view.model.named_parameters())
+        inside = {id(p) for block in view.blocks for p in block.parameters() if p.dim() == 2}
+        listed = {id(weight.parameter) for weight in view.weights().values()}
+        for name, parameter in parameters.items():
+            if (id(parameter) in inside) == (id(parameter) in listed):
+                continue
+            wrong = (
+                "has no role of a matrix" if id(parameter) in inside else "is outside the blocks"
+            )
+            raise CheckFailure(
+                f"The matrix `{name}` {wrong}, {seen}",
+                "sparsity is a fraction of the matrices of the blocks, all of them and no others",
+                f"correct `roles`: the roles of matrices are {', '.join(LINEAR)}",
+            )
+
+
+def check_norms_and_activations_are_named(plugin: Plugin) -> None:
+    """Demand a role for every other leaf of a block but dropout.
+
+    Rules of propagation are chosen by role: a norm or activation without one is passed through by
+    its plain gradient, and relevance is lost without a word.
+    """
+    for seen in views(plugin):
+        named = {id(module) for module, _ in seen.view.roles().values()}
+        prefix = f"{seen.view.adapter.blocks}."
+        for name, module in seen.view.model.named_modules():
+            leaf = name.startswith(prefix) and not list(module.children())
+            matrix = any(p.dim() == 2 for p in module.parameters())
+            if leaf and not matrix and id(module) not in named and not isinstance(module, _IDLE):
+                raise CheckFailure(
+                    f"`{name}`, a {type(module).__name__}, has no role, {seen}",
+                    "rules of propagation are chosen by role, and without one relevance is lost",
+                    f"name it in `roles`, e.g. as {Role.ACTIVATION} or {Role.RMS_NORM}",
+                )
+
+
+def check_outer_norms_are_named(plugin: Plugin) -> None:
+    """Demand that `outer_norms` names every normalisation outside the blocks.
+
+    All relevance goes through the norm behind the last block.
+    """
+    for seen in views(plugin):
+        view = seen.view
+        named = {id(module) for module, role in view.roles().values() if role in _NORMS}
+        inside = {id(module) for block in view.blocks for module in block.modules()}
+        for name, module in view.model.named_modules():
+            is_norm = "norm" in type(module).__name__.lower()
+            if is_norm and id(module) not in inside and id(module) not in named:
+                raise CheckFailure(
+                    f"`{name}`, a {type(module).__name__} outside the blocks, has no role, {seen}",
+                    "all that LRP propagates passes the norms outside the blocks",
+                    "name it in `outer_norms`",
+                )
+
+
+def check_norms_are_of_their_kind(plugin: Plugin) -> None:
+    """Demand that a `layer-norm` takes off the mean and that an `rms-norm` does not.
+
+    The two have different rules.
+    """
+    for seen in views(plugin):
+        for name, (module, role) in seen.view.roles().items():
+            if role not in _NORMS or name not in seen.inputs:
+                continue
+            inputs = seen.inputs[name]
+            with torch.no_grad():
+                shifted = torch.allclose(module(inputs), module(inputs + 1), atol=1e-2)
+            found = Role.LAYER_NORM if shifted else Role.RMS_NORM
+            if found is not role:
+                does = "takes" if shifted else "does not take"
+                raise CheckFailure(
+                    f"`{name}` is named {role} but {does} off the mean of its inputs, {seen}",
+                    "LayerNorm and RMSNorm have different rules of propagation",
+                    f"name it {found}",
+                )
+
+
+def check_roles_of_matrices_fit(plugin: Plugin) -> None:
+    """Demand widths, and a way of the data, that go with the roles of a block's matrices.
+
+    Neurons are what `up` writes, `gate` lets through and `down` reads; heads are what
+    `attention-output` reads. With roles exchanged other weights are removed than is told.
+    """
+    for seen in views(plugin):
+        for index in range(len(seen.view.blocks)):
+            by_role = {
+                role: name
+                for name, (_, role) in seen.view.roles().items()
+                if name.startswith(f"{seen.view.adapter.blocks}.{index}.") and name in seen.inputs
+            }
+            wrong = _misfit(seen, by_role)
+            if wrong is not None:
+                raise CheckFailure(
+                    f"In block {index} {wrong}, {seen}",
+                    "neurons are the rows of up and gate and the columns of down, and heads the "
+                    "columns of attention-output",
+                    "exchange the roles",
+                )
+
+
+def check_heads_divide_the_attention_output(plugin: Plugin) -> None:
+    """Demand a number of query heads that divides what the attention output reads.
+
+    A head is a run of columns of that matrix, all of one width.
+    """
+    for seen in views(plugin):
+        heads = seen.view.adapter.heads(seen.view.config)
+        for name, (_, role) in seen.view.roles().items():
+            if role is not Role.ATTENTION_OUTPUT or name not in seen.inputs:
+                continue
+            width = seen.inputs[name].shape[-1]
+            if not isinstance(heads, int) or heads < 1 or width % heads:
+                raise CheckFailure(
+                    f"`heads` returns {heads!r}, but `{name}` reads {width} features, {seen}",
+                    "a head is an equal run of these features",
+                    "return the number of query heads of a block, as the configuration has it",
+                )
+
+
+def _computes(weight: PrunableWeight, inputs: Tensor) -> bool:
+    matrix = weight.matrix
+    if inputs.shape[-1] != matrix.shape[1]:
+        return False
+    expected = inputs @ matrix.T + (0 if weight.bias is None else weight.bias)
+    with torch.no_grad():
+        found = weight.module(inputs)
+    return found.shape == expected.shape and torch.allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def _misfit(seen: Seen, names: dict[Role, str]) -> str | None:
+    """Return what does not fit in one block, or None."""
+    widths = {
+        role: (seen.inputs[name].shape[-1], seen.outputs[name].shape[-1])
+        for role, name in names.items()
+    }
+    for one, other in ((Role.UP, Role.DOWN), (Role.GATE, Role.DOWN)):
+        if one in widths and other in widths and widths[one][1] != widths[other][0]:
+            return f"{other} reads {widths[other][0]} features, but {one} writes {widths[one][1]}"
+    reads = {Role.QUERY, Role.KEY, Role.VALUE, Role.QUERY_KEY_VALUE, Role.UP, Role.GATE}
+    stream = {widths[role][0] for role in reads & widths.keys()} | {
+        widths[role][1] for role in (Role.ATTENTION_OUTPUT, Role.DOWN) if role in widths
+    }
+    if len(stream) > 1:
+        return f"what reads and writes the residual stream has the widths {sorted(stream)}"
+    activated = names.get(Role.ACTIVATION)
+    source = names.get(Role.GATE, names.get(Role.UP))
+    if activated is not None and source is not None:
+        read, written = seen.inputs[activated].flatten(), seen.outputs[source].flatten()
+        if read.shape != written.shape or not torch.equal(read, written):
+            role = Role.GATE if Role.GATE in names else Role.UP
+            return f"the activation does not read what {role} writes"
+    return None
+
+
+ADAPTER_CHECKS: tuple[Callable[[Plugin], None], ...] = (
+    check_describes_itself,
+    check_finds_its_modules,
+    check_matrices_are_out_by_in,
+    check_every_matrix_is_run,
+    check_matrices_of_blocks_are_covered,
+    check_norms_and_activations_are_named,
+    check_outer_norms_are_named,
+    check_norms_are_of_their_kind,
+    check_roles_of_matrices_fit,
+    check_heads_divide_the_attention_output,
+)

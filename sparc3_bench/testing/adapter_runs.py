@@ -1,0 +1,76 @@
+"""Run tiny models through an adapter for the checks, and keep what went through each module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from sparc3_bench.contracts import ModelAdapter
+from sparc3_bench.model.view import ModelView
+from sparc3_bench.testing.report import CheckSkipped
+from sparc3_bench.testing.tiny import make_config, make_model, make_reference
+
+Plugin = ModelAdapter | type[ModelAdapter]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A tiny model through the adapter, and what went through its modules in a forward pass."""
+
+    view: ModelView
+    inputs: dict[str, Tensor]
+    outputs: dict[str, Tensor]
+
+    def __str__(self) -> str:
+        return f"in a tiny model of type '{self.view.config.model_type}'"
+
+
+def made(plugin: Plugin) -> ModelAdapter:
+    """Return the adapter, made if a class is given."""
+    return plugin() if isinstance(plugin, type) else plugin
+
+
+def views(plugin: Plugin) -> Iterator[Seen]:
+    """Run a tiny model of every type that the adapter serves.
+
+    Raises
+    ------
+    CheckSkipped
+        When the adapter finds its modules in none.
+    """
+    adapter, worked = made(plugin), False
+    for model_type in adapter.model_types:
+        try:
+            view = ModelView(tiny_model(adapter, model_type), adapter)
+        except Exception:  # told by check_finds_its_modules
+            continue
+        worked = True
+        yield _seen(view)
+    if not worked:
+        raise CheckSkipped("no model can be viewed; see check_finds_its_modules")
+
+
+def tiny_model(adapter: ModelAdapter, model_type: str) -> nn.Module:
+    """Make a tiny random model of a type that the adapter serves."""
+    given = adapter.tiny_config(model_type)
+    return make_model(model_type, config=make_config(model_type) if given is None else given)
+
+
+def _seen(view: ModelView) -> Seen:
+    inputs: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
+    handles = []
+    for name, (module, _) in view.roles().items():
+
+        def after(module: nn.Module, args: Any, output: Any, name: str = name) -> None:
+            if args and isinstance(args[0], Tensor) and isinstance(output, Tensor):
+                inputs[name], outputs[name] = args[0].detach(), output.detach()
+
+        handles.append(module.register_forward_hook(after))
+    view.run(make_reference(1))
+    for handle in handles:
+        handle.remove()
+    return Seen(view, inputs, outputs)

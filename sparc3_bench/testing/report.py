@@ -1,0 +1,137 @@
+"""Run checks on a plugin and report what came of each: ok, failed with a sentence, or skipped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+
+Status = Literal["ok", "failed", "skipped"]
+
+Check = Callable[[Any], None]
+"""Called with a plugin's class or object; returns when all is well, or raises one of the below."""
+
+
+class CheckFailure(AssertionError):
+    """A promise that the plugin breaks.
+
+    Parameters
+    ----------
+    wrong
+        What is wrong, with names and numbers.
+    why
+        Why it matters.
+    remedy
+        What to do.
+    """
+
+    def __init__(self, wrong: str, why: str, remedy: str) -> None:
+        super().__init__(f"{wrong}; {why}; {remedy}.")
+        self.wrong, self.why, self.remedy = wrong, why, remedy
+
+
+class CheckSkipped(Exception):
+    """There is nothing to check, or another check tells already why it cannot be."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one check; the message is empty when all is well."""
+
+    check: str
+    status: Status
+    message: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of all checks of one plugin.
+
+    Attributes
+    ----------
+    kind
+        `scorer` or `adapter`.
+    name
+        The plugin's name.
+    distribution, version
+        Where it comes from; None for a class that is not installed.
+    options
+        The options it was checked with.
+    outcomes
+        One for every check, in order.
+    """
+
+    kind: str
+    name: str
+    distribution: str | None
+    version: str | None
+    options: dict[str, Any]
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no check failed."""
+        return not self.failed
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The names of the checks that failed."""
+        return tuple(outcome.check for outcome in self.outcomes if outcome.status == "failed")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as JSON types."""
+        about = asdict(self)
+        checks = list(about.pop("outcomes"))
+        return {**about, "checks": checks, "ok": self.ok}
+
+    def __str__(self) -> str:
+        return "\n".join(line(outcome) for outcome in self.outcomes)
+
+
+def line(outcome: Outcome) -> str:
+    """Return an outcome as one line."""
+    mark = "FAILED" if outcome.status == "failed" else outcome.status
+    return f"{mark:<8} {outcome.check}" + (f": {outcome.message}" if outcome.message else "")
+
+
+def run_check(check: Check, plugin: Any) -> Outcome:
+    """Run one check; an error that the check does not foresee is a failure too.
+
+    The random state of torch is the caller's again afterwards.
+    """
+    started = time.perf_counter()
+    with torch.random.fork_rng(devices=()):
+        status, message = _tried(check, plugin)
+    return Outcome(check.__name__, status, message, round(time.perf_counter() - started, 3))
+
+
+def run_checks(
+    checks: Iterable[Check], plugin: Any, told: Callable[[Outcome], None] = lambda outcome: None
+) -> tuple[Outcome, ...]:
+    """Run checks in order, calling `told` with each outcome as it comes."""
+    outcomes = []
+    for check in checks:
+        outcomes.append(run_check(check, plugin))
+        told(outcomes[-1])
+    return tuple(outcomes)
+
+
+def _tried(check: Check, plugin: Any) -> tuple[Status, str]:
+    try:
+        check(plugin)
+    except CheckFailure as failure:
+        return "failed", str(failure)
+    except CheckSkipped as skipped:
+        return "skipped", str(skipped)
+    except Exception as error:
+        return "failed", f"The check itself met {describe(error)}."
+    return "ok", ""
+
+
+def describe(error: BaseException) -> str:
+    """Return the kind of error and its message on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(".: ")

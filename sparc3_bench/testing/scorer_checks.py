@@ -1,0 +1,282 @@
+"""What the contract demands of a scorer's scores and options, a function a demand."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable
+
+from torch import Tensor
+
+from sparc3_bench.testing.report import CheckFailure, describe
+from sparc3_bench.testing.scorer_runs import (
+    Plugin,
+    made,
+    plain_runs,
+    score,
+    variant,
+)
+from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
+
+
+def check_describes_itself(plugin: Plugin) -> None:
+    """Demand a kebab-case name, a title, a docstring, a known group and a formula of one line.
+
+    Users type the name; the rest is the scorer's page on the leaderboard.
+    """
+    cls = plugin if isinstance(plugin, type) else type(plugin)
+    rules = {
+        f"the name '{cls.name}' is not kebab-case": re.fullmatch(
+            r"[a-z0-9]+(-[a-z0-9]+)*", cls.name
+        ),
+        "the title is empty": cls.title.strip(),
+        # A docstring that is inherited describes another class.
+        "the class has no docstring": (cls.__doc__ or "").strip(),
+        f"the default group '{cls.default_group}' is none of row, layer, model": cls.default_group
+        in ("row", "layer", "model"),
+        "the formula has more than one line": "\n" not in cls.formula,
+    }
+    for wrong, kept in rules.items():
+        if not kept:
+            raise CheckFailure(
+                f"Of `{cls.__name__}` {wrong}",
+                "users type the name, and the rest is shown on the leaderboard",
+                "correct the class attribute",
+            )
+
+
+def check_options_are_json(plugin: Plugin) -> None:
+    """Demand that options survive JSON and make the same scorer again.
+
+    They are written into every result, are part of its key, and a run is repeated from them.
+    """
+    scorer = made(plugin)
+    options = scorer.options()
+    why = "options are recorded in result files, and runs are repeated from there"
+    remedy = "let fields be str, int, float or bool"
+    try:
+        again = json.loads(json.dumps(options))
+    except (TypeError, ValueError) as error:
+        raise CheckFailure(
+            f"The options {options} are not JSON ({describe(error)})", why, remedy
+        ) from None
+    if again != options:
+        changed = next(name for name in options if again[name] != options[name])
+        raise CheckFailure(
+            f"Option `{changed}` is {options[changed]!r}, which JSON makes {again[changed]!r}",
+            why,
+            remedy,
+        )
+    if type(scorer)(**again).options() != options:
+        raise CheckFailure(
+            f"`{type(scorer).__name__}(**options)` has other options than {options}",
+            why,
+            "set no option in `__post_init__`; derive other values in `score`",
+        )
+
+
+def check_options_are_frozen(plugin: Plugin) -> None:
+    """Demand that options cannot be set on a scorer: fields of a frozen dataclass.
+
+    What was recorded before the run must be what the run was made with.
+    """
+    scorer = made(plugin)
+    for name, value in scorer.options().items():
+        try:
+            setattr(scorer, name, value)
+        except dataclasses.FrozenInstanceError:
+            continue
+        raise CheckFailure(
+            f"Option `{name}` of `{type(scorer).__name__}` can be set after making",
+            "the options recorded would not be those that were run with",
+            "decorate the class with `@dataclass(frozen=True)`",
+        )
+
+
+def check_runs_on_every_architecture(plugin: Plugin) -> None:
+    """Demand tensors by name for Llama-, OPT- and GPT-2-like models.
+
+    A scorer that raises on a model is a failed run on every leaderboard of that model.
+    """
+    scorer = made(plugin)
+    for architecture in ARCHITECTURES:
+        try:
+            score(scorer, make_view(architecture), make_reference(4))
+        except Exception as error:  # a stranger's code may raise anything
+            raise CheckFailure(
+                f"On the tiny {architecture} model `score` fails with {describe(error)}",
+                "every run on such a model would be a failed one",
+                "reach the model through `weights`, `observe`, `attribute` and `roles`, which are "
+                "alike for all architectures, and return a mapping of names to tensors",
+            ) from error
+
+
+def check_scores_every_weight(plugin: Plugin) -> None:
+    """Demand exactly the names of ``model.weights()``.
+
+    A weight without a score can be neither kept nor removed, and a run with one stops.
+    """
+    for run in plain_runs(plugin):
+        weights = run.view.weights()
+        missing = [name for name in weights if name not in run.scores]
+        extra = [name for name in run.scores if name not in weights]
+        if missing or extra:
+            wrong = (
+                f"{len(missing)} of {len(weights)} weights have no score, the first '{missing[0]}'"
+                if missing
+                else f"{len(extra)} scores are for no weight, the first for '{extra[0]}'"
+            )
+            raise CheckFailure(
+                f"{wrong[0].upper()}{wrong[1:]}, {run}",
+                "weights without a score can be neither kept nor removed, and runs stop",
+                "return one tensor for every name of `model.weights()`, and no other",
+            )
+
+
+def check_scope_narrows_scores(plugin: Plugin) -> None:
+    """Demand that a view of the attention or the MLPs alone gets the scores of these alone.
+
+    Runs with `--scope`, and schedule `blockwise`, hand such views to the scorer.
+    """
+    why = "runs with `--scope` or schedule `blockwise` score such views"
+    for run in plain_runs(plugin):
+        extra_anyway = run.scores.keys() - run.view.weights().keys()
+        for scope in ("attention", "mlp"):
+            view = make_view(run.architecture, scope=scope)
+            scores = variant(run, make_reference(4), f"with scope '{scope}'", why, view)
+            extra = scores.keys() - view.weights().keys() - extra_anyway
+            missing = (view.weights().keys() & run.scores.keys()) - scores.keys()
+            if extra or missing:
+                wrong = f"'{min(extra)}' has a score" if extra else f"'{min(missing)}' has none"
+                raise CheckFailure(
+                    f"With scope '{scope}' {wrong}, {run}",
+                    why,
+                    "take the weights from `model.weights()` of the view that is given",
+                )
+
+
+def check_shape_is_out_by_in(plugin: Plugin) -> None:
+    """Demand the shape of ``weight.matrix``, ``[out_features, in_features]``.
+
+    GPT-2 stores its matrices the other way round; scores of ``module.weight`` would rank columns
+    in place of rows.
+    """
+    for run in plain_runs(plugin):
+        for name, weight in run.view.weights().items():
+            if name not in run.scores:
+                continue
+            shape, matrix = list(run.scores[name].shape), list(weight.matrix.shape)
+            if shape != matrix:
+                turned = ", which is the matrix turned round" if shape == matrix[::-1] else ""
+                raise CheckFailure(
+                    f"Scores of '{name}' have the shape {shape}{turned}, where the matrix has "
+                    f"{matrix}, {run}",
+                    "rows are outputs and columns are inputs, and rankings go by rows",
+                    "compute from `weight.matrix`, [out_features, in_features], and never from "
+                    "`module.weight`",
+                )
+
+
+def check_scores_are_finite(plugin: Plugin) -> None:
+    """Demand numbers: no NaN, no infinity.
+
+    NaN has no place in a ranking, and a sum over a neuron with one infinity tells nothing.
+    """
+
+    def is_wrong(name: str, values: Tensor) -> str | None:
+        nan, infinite = int(values.isnan().sum()), int(values.isinf().sum())
+        if not nan + infinite:
+            return None
+        return f"'{name}' are NaN in {nan} and infinite in {infinite} of {values.numel()} places"
+
+    _check_values(
+        plugin,
+        is_wrong,
+        "what is no number has no rank",
+        "accumulate in float32 and guard divisions and logarithms",
+    )
+
+
+def check_scores_are_floats(plugin: Plugin) -> None:
+    """Demand a float format.
+
+    Integers and booleans round scores to ties, which are then broken by position alone.
+    """
+    _check_values(
+        plugin,
+        lambda name, values: (
+            None
+            if values.is_floating_point()
+            else f"'{name}' are {str(values.dtype).removeprefix('torch.')}"
+        ),
+        "scores in whole numbers are full of ties, and ties are broken by position",
+        "return float32",
+    )
+
+
+def check_scores_are_no_views(plugin: Plugin) -> None:
+    """Demand scores with a memory of their own.
+
+    Pruning sets weights to zero in place: scores that are a view of the weights change with them,
+    so that later points of the curve are ranked by what earlier ones left.
+    """
+    for run in plain_runs(plugin):
+        parameters = {
+            value.untyped_storage().data_ptr(): name
+            for name, value in run.view.model.named_parameters()
+        }
+        for name, values in run.scores.items():
+            owner = parameters.get(values.untyped_storage().data_ptr())
+            if owner is not None and values.numel():
+                raise CheckFailure(
+                    f"Scores of '{name}' are a view of the parameter '{owner}', {run}",
+                    "pruning sets weights to zero in place, and the scores would go with them",
+                    "return a copy, such as `weight.matrix.clone()`",
+                )
+
+
+def check_says_whether_it_runs_the_model(plugin: Plugin) -> None:
+    """Demand that `needs_reference` is true to what `score` does.
+
+    A scorer that needs no reference is scored once, whatever the reference; one that uses it all
+    the same would be recorded without it.
+    """
+    for run in plain_runs(plugin):
+        view = make_view(run.architecture)
+        ran: list[bool] = []
+        view.model.register_forward_pre_hook(lambda *_, ran=ran: ran.append(True))
+        score(run.scorer, view, make_reference(2))
+        if bool(ran) != run.scorer.needs_reference:
+            does = "runs" if ran else "never runs"
+            raise CheckFailure(
+                f"`needs_reference` is {run.scorer.needs_reference}, but `score` {does} the model, "
+                f"{run}",
+                "scores of what needs no reference are made once and shared by all references",
+                f"set `needs_reference = {bool(ran)}`",
+            )
+
+
+def _check_values(
+    plugin: Plugin, is_wrong: Callable[[str, Tensor], str | None], why: str, remedy: str
+) -> None:
+    for run in plain_runs(plugin):
+        for name, values in run.scores.items():
+            wrong = is_wrong(name, values)
+            if wrong is not None:
+                raise CheckFailure(f"Scores of {wrong}, {run}", why, remedy)
+
+
+SCORE_CHECKS: tuple[Callable[[Plugin], None], ...] = (
+    check_describes_itself,
+    check_options_are_json,
+    check_options_are_frozen,
+    check_runs_on_every_architecture,
+    check_scores_every_weight,
+    check_scope_narrows_scores,
+    check_shape_is_out_by_in,
+    check_scores_are_finite,
+    check_scores_are_floats,
+    check_scores_are_no_views,
+    check_says_whether_it_runs_the_model,
+)

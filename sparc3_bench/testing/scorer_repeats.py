@@ -1,0 +1,174 @@
+"""What the contract demands of scores that are made again: format, seed, batches, order, parts."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.testing.report import CheckFailure, CheckSkipped
+from sparc3_bench.testing.scorer_runs import (
+    MIXED,
+    Plugin,
+    Run,
+    Scores,
+    gap,
+    made,
+    plain_runs,
+    skip_unless_repeatable,
+    variant,
+)
+from sparc3_bench.testing.tiny import make_reference, make_view
+
+
+def check_is_deterministic(plugin: Plugin) -> None:
+    """Demand the same bytes from two runs with one seed, whatever else was drawn meanwhile.
+
+    Finished runs are not repeated, and others must be able to repeat them: the seed of the run is
+    ``reference.seed``.
+    """
+    for run in plain_runs(plugin):
+        view = make_view(run.architecture)
+        with torch.random.fork_rng(devices=()):
+            state = random.getstate()
+            torch.manual_seed(1)
+            random.seed(1)
+            try:
+                again = variant(run, make_reference(4), "when run again", "runs are repeated", view)
+            finally:
+                random.setstate(state)
+        apart = gap(run.scores, again, tolerance=0)
+        if apart is not None:
+            raise CheckFailure(
+                f"Two runs with one seed are not equal: {apart}, {run}",
+                "results are kept under their seed, and others must be able to repeat them",
+                "draw from a `torch.Generator` of your own seeded with `reference.seed`, and keep "
+                "nothing on the scorer between runs",
+            )
+
+
+def check_batching_does_not_matter(plugin: Plugin) -> None:
+    """Demand equal scores, within rounding, for any batch size; so padding counts for nothing.
+
+    The batch size is chosen by what fits into memory and is not part of a result's key.
+    """
+    for run in plain_runs(plugin):
+        for lengths, padding in (((12,), "even without padding"), (MIXED, "with padding")):
+            one = _variant_of_batch(run, lengths, 1)
+            for size in (2, 5):
+                apart = gap(one, _variant_of_batch(run, lengths, size))
+                if apart is not None:
+                    skip_unless_repeatable(run, make_reference(5, lengths, size))
+                    raise CheckFailure(
+                        f"One by one and in batches of {size}, {padding}, {apart}, {run}",
+                        "the batch size follows from memory and is not recorded as a choice",
+                        "add up over samples in place of averaging over batches, and let padding "
+                        "out: `observe` and `attribute` hand you real tokens only",
+                    )
+
+
+def check_order_of_samples_does_not_matter(plugin: Plugin) -> None:
+    """Demand equal scores, within rounding, for the samples in any order.
+
+    Reference samples are a set; a score that hangs on which came last is a score of that one.
+    """
+    why = "reference samples are a set, and a score must not hang on which comes last"
+    for run in plain_runs(plugin):
+        reference = make_reference(5, MIXED)
+        turned = dataclasses.replace(reference, samples=reference.samples[::-1])
+        one = variant(run, reference, "with samples of several lengths", why)
+        apart = gap(one, variant(run, turned, "with the samples in reverse", why))
+        if apart is not None:
+            skip_unless_repeatable(run, reference)
+            raise CheckFailure(
+                f"With the samples in reverse {apart}, {run}",
+                why,
+                "give every sample the same share: sums or means, no running average that fades",
+            )
+
+
+_FOLDS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "signed-mean": lambda one, other: (one + other) / 2,
+    "mean-of-abs": lambda one, other: (one + other) / 2,
+    "token-abs": lambda one, other: (one + other) / 2,
+    "token-rms": lambda one, other: ((one**2 + other**2) / 2).sqrt(),
+}
+"""How the scores of two halves of the samples make up those of the whole."""
+
+
+def check_halves_make_up_the_whole(plugin: Plugin) -> None:
+    """Demand of an option `aggregation` that it is the mean over samples it says it is.
+
+    Scores of a large reference may be put together from parts, and the choice between aggregations
+    moves perplexity by a factor of ten: the name must be true.
+    """
+    scorer = made(plugin)
+    if "aggregation" not in scorer.options():
+        raise CheckSkipped("the scorer has no option `aggregation`")
+    for run in plain_runs(scorer):
+        for aggregation, fold in _FOLDS.items():
+            try:
+                chosen = dataclasses.replace(scorer, aggregation=aggregation)  # type: ignore[type-var]
+            except Sparc3Error:
+                continue  # it does not offer this one, or not with these options
+            _check_fold(dataclasses.replace(run, scorer=chosen), aggregation, fold)
+
+
+def check_works_in_bfloat16(plugin: Plugin) -> None:
+    """Demand finite scores of a model in bfloat16.
+
+    That is the format of real runs; NumPy does not know it, and sums in it lose small terms.
+    """
+    why = "real runs are in bfloat16"
+    for run in plain_runs(plugin):
+        view = make_view(run.architecture, torch.bfloat16)
+        scores = variant(run, make_reference(4), "in bfloat16", why, view)
+        for name, values in scores.items():
+            finite = name in run.scores and bool(run.scores[name].isfinite().all())
+            if finite and not values.isfinite().all():
+                raise CheckFailure(
+                    f"In bfloat16 scores of '{name}' are not finite, which they are in float32, "
+                    f"{run}",
+                    why,
+                    "compute from `weight.matrix.float()`",
+                )
+
+
+def _variant_of_batch(run: Run, lengths: tuple[int, ...], size: int) -> Scores:
+    how = f"in batches of {size} with samples of length {', '.join(map(str, lengths))}"
+    why = "the batch size follows from memory and is not recorded as a choice"
+    return variant(run, make_reference(5, lengths, size), how, why)
+
+
+def _check_fold(run: Run, aggregation: str, fold: Callable[[Tensor, Tensor], Tensor]) -> None:
+    why = "an aggregation is recorded by name, and choosing another one moves every ranking"
+    how = f"with aggregation '{aggregation}'"
+    whole = make_reference(4, MIXED)
+    samples = (whole.samples, whole.samples[:2], whole.samples[2:])
+    all_of_it, first, second = (
+        variant(run, dataclasses.replace(whole, samples=part), how, why) for part in samples
+    )
+    both = {n: fold(first[n], second[n]) for n in first if n in second}
+    apart = gap(all_of_it, both)
+    if apart is not None:
+        skip_unless_repeatable(run, whole)
+        raise CheckFailure(
+            f"With aggregation '{aggregation}', of the whole reference and of its two halves "
+            f"together, {apart}, {run}",
+            why,
+            "divide by the number of samples, or fold with `sparc3_bench.Accumulator`",
+        )
+
+
+REPEATING_CHECKS: tuple[Callable[[Plugin], None], ...] = (
+    check_works_in_bfloat16,
+    check_is_deterministic,
+    check_batching_does_not_matter,
+    check_order_of_samples_does_not_matter,
+    check_halves_make_up_the_whole,
+)
+"""The checks above."""

@@ -1,0 +1,149 @@
+"""What the contract demands a scorer to leave as it was: the model, its classes, the process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sparc3_bench.testing.report import CheckFailure
+from sparc3_bench.testing.scorer_runs import Plugin, changes, interrupted
+
+
+def check_leaves_weights_unchanged(plugin: Plugin) -> None:
+    """Demand every parameter and buffer bit for bit, and the same parameter objects.
+
+    The dense model is measured after scoring; it must be the one that was scored.
+    """
+    _check_section(
+        plugin,
+        "weights",
+        "other bits in",
+        "the model that is pruned and measured would not be the one that was loaded",
+        "work on copies, or restore the exact values in a `finally`",
+    )
+
+
+def check_leaves_no_gradient(plugin: Plugin) -> None:
+    """Demand that no parameter has a ``.grad`` afterwards.
+
+    Gradients take as much memory as the model, and the next backward pass would add to them.
+    """
+    _check_section(
+        plugin,
+        "gradients",
+        "a gradient on",
+        "gradients take as much memory as the model, and the next backward pass adds to them",
+        "use `model.attribute`, which forms none, or set `.grad` to None in a `finally`",
+    )
+
+
+def check_leaves_no_hook(plugin: Plugin) -> None:
+    """Demand that no hook is left on a module.
+
+    It would run on in every evaluation, and change or slow down what is measured.
+    """
+    _check_section(
+        plugin,
+        "hooks",
+        "a hook on",
+        "it would run on in every evaluation",
+        "use `model.observe`, or remove the handle in a `finally`",
+    )
+
+
+def check_leaves_flags_unchanged(plugin: Plugin) -> None:
+    """Demand the ``training`` flag of every module and ``requires_grad`` of every parameter.
+
+    With dropout on, evaluations are noise; with gradients on, they take several times the memory.
+    """
+    _check_section(
+        plugin,
+        "flags",
+        "another value in",
+        "with `training` on dropout makes measurements noise, and `requires_grad` costs memory",
+        "set the flags back in a `finally`, each to its own old value",
+    )
+
+
+def check_leaves_no_patch_on_modules(plugin: Plugin) -> None:
+    """Demand that modules have the attributes they had: no ``forward`` of the scorer's own.
+
+    The model's own forward is what is measured.
+    """
+    _check_section(
+        plugin,
+        "attributes",
+        "another value in",
+        "the model's own forward must be what is measured",
+        "use hooks, or delete what you set on a module in a `finally`",
+    )
+
+
+def check_leaves_no_patch_on_classes(plugin: Plugin) -> None:
+    """Demand that the classes of modules, and the functions their files call, are as they were.
+
+    A patched class changes every model of the process, also those of the scorers that come next.
+    """
+    _check_section(
+        plugin,
+        "classes",
+        "another value in",
+        "a patched class changes every model of the process and so the scorers that come next",
+        "use hooks on the modules of this model, or undo the patch in a `finally`",
+    )
+
+
+def check_leaves_process_unchanged(plugin: Plugin) -> None:
+    """Demand the random states, attention functions, default dtype and modes of torch.
+
+    What comes next would draw other numbers or compute in another way than without this scorer.
+    """
+    _check_section(
+        plugin,
+        "process",
+        "another value in",
+        "what runs next would compute otherwise than without this scorer",
+        "draw from a `torch.Generator` of your own, and set modes by context managers",
+    )
+
+
+def check_cleans_up_when_interrupted(plugin: Plugin) -> None:
+    """Demand all of the above also when control-C comes in the middle of the reference.
+
+    The exception is raised from ``reference.progress``, and must come through.
+    """
+    for where, left, through in interrupted(plugin):
+        if not through:
+            raise CheckFailure(
+                f"The scorer goes on after an interruption in the middle of the reference, {where}",
+                "users could not stop a run, and scores of half a reference would be kept",
+                "catch no more than you can handle, and never `BaseException`",
+            )
+        # What stays behind after a run that finishes, too, is told by the checks above.
+        for section, names in left.items():
+            if names:
+                raise CheckFailure(
+                    f"When interrupted, the scorer leaves {len(names)} {section} changed, the "
+                    f"first `{names[0]}`, {where}",
+                    "the model and the process go on being used after an interrupted cell",
+                    "undo every change in a `finally` or a context manager",
+                )
+
+
+def _check_section(plugin: Plugin, section: str, what: str, why: str, remedy: str) -> None:
+    for where, changed in changes(plugin):
+        names = changed[section]
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise CheckFailure(f"The scorer leaves {what} `{names[0]}`{more}, {where}", why, remedy)
+
+
+RESTORING_CHECKS: tuple[Callable[[Plugin], None], ...] = (
+    check_leaves_weights_unchanged,
+    check_leaves_no_gradient,
+    check_leaves_no_hook,
+    check_leaves_flags_unchanged,
+    check_leaves_no_patch_on_modules,
+    check_leaves_no_patch_on_classes,
+    check_leaves_process_unchanged,
+    check_cleans_up_when_interrupted,
+)

@@ -1,0 +1,240 @@
+"""Run a scorer on tiny models for the checks, and compare what it returns."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from sparc3_bench.attribution.reference import ReferenceSamples
+from sparc3_bench.contracts import Scorer
+from sparc3_bench.model.view import ModelView
+from sparc3_bench.run.options import build
+from sparc3_bench.testing.report import CheckFailure, CheckSkipped, describe
+from sparc3_bench.testing.state import contained, differences, taken
+from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
+
+MIXED = (12, 5, 9)
+"""Lengths of samples, in turn; in one batch they need padding."""
+
+TOLERANCE = 1e-4
+"""How far scores may be apart by rounding, as a fraction of the largest one of their matrix."""
+
+Plugin = Scorer | type[Scorer]
+Scores = Mapping[str, Tensor]
+Changes = Mapping[str, Sequence[str]]
+"""By section of the state the names whose values changed."""
+
+Found = TypeVar("Found")
+
+
+class Interrupted(KeyboardInterrupt):
+    """Raised in the middle of a run, as control-C is."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A scorer's plain run on one tiny model: samples of equal length, one at a time, float32."""
+
+    scorer: Scorer
+    architecture: str
+    view: ModelView
+    scores: Scores
+
+    def __str__(self) -> str:
+        return _where(self.architecture)
+
+
+def made(plugin: Plugin) -> Scorer:
+    """Return the scorer, made with its default options if a class is given."""
+    if isinstance(plugin, type):
+        scorer: Scorer = build("scorer", plugin, {})
+        return scorer
+    return plugin
+
+
+def plain_runs(plugin: Plugin) -> Iterator[Run]:
+    """Score every tiny model plainly, but those that the scorer fails on, which one check tells.
+
+    Raises
+    ------
+    CheckSkipped
+        When it fails on all.
+    """
+    scorer = made(plugin)
+
+    def plainly(architecture: str) -> Run:
+        view = make_view(architecture)
+        return Run(scorer, architecture, view, score(scorer, view, make_reference(4)))
+
+    return _where_it_works(plainly)
+
+
+def changes(plugin: Plugin) -> Iterator[tuple[str, Changes]]:
+    """Yield where, and by section what, a run that finishes leaves changed on each tiny model.
+
+    Raises
+    ------
+    CheckSkipped
+        As for `plain_runs`.
+    """
+    scorer = made(plugin)
+    return _where_it_works(lambda name: (_where(name), _left_behind(scorer, name, None)[0]))
+
+
+def _where_it_works(run: Callable[[str], Found]) -> Iterator[Found]:
+    worked = False
+    for architecture in ARCHITECTURES:
+        try:
+            found = run(architecture)
+        except Exception:  # a stranger's code may raise anything
+            continue
+        worked = True
+        yield found
+    if not worked:
+        raise CheckSkipped("the scorer runs on no model; see check_runs_on_every_architecture")
+
+
+def _where(architecture: str) -> str:
+    return f"on the tiny {architecture} model"
+
+
+def score(scorer: Scorer, view: ModelView, reference: ReferenceSamples) -> Scores:
+    """Return what the scorer returns, by weight; what it changes outside the model is put back."""
+    with contained(view):
+        found = scorer.score(view, reference)
+        if not isinstance(found, Mapping):
+            raise TypeError(f"`score` returned {type(found).__name__}, which is no mapping")
+        for name, values in found.items():
+            if not isinstance(values, Tensor):
+                raise TypeError(
+                    f"`score` returned {type(values).__name__} for '{name}', which is no tensor"
+                )
+        return dict(found)
+
+
+def variant(
+    run: Run, reference: ReferenceSamples, how: str, why: str, view: ModelView | None = None
+) -> Scores:
+    """Score the run's model, or a view of another, in another way; a crash fails the check."""
+    try:
+        return score(run.scorer, make_view(run.architecture) if view is None else view, reference)
+    except Exception as error:  # a stranger's code may raise anything
+        raise CheckFailure(
+            f"{how[0].upper()}{how[1:]} the scorer raises {describe(error)} {run}",
+            why,
+            "make `score` work for that as well",
+        ) from error
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Where two sets of scores are furthest apart."""
+
+    name: str
+    difference: float
+    largest: float
+
+    def __str__(self) -> str:
+        return (
+            f"scores of '{self.name}' differ by {self.difference:.3g} (largest {self.largest:.3g})"
+        )
+
+
+def gap(one: Scores, other: Scores, tolerance: float = TOLERANCE) -> Gap | None:
+    """Return where scores are further apart than the tolerance, if anywhere.
+
+    Names, shapes and numbers that are not finite are left to the checks about these.
+    """
+    found: list[Gap] = []
+    for name in one.keys() & other.keys():
+        first, second = one[name].detach(), other[name].detach()
+        if first.shape != second.shape or not first.numel():
+            continue
+        both = torch.isfinite(first) & torch.isfinite(second)
+        first, second = (v.double().where(both, torch.zeros(())) for v in (first, second))
+        difference = float((first - second).abs().max())
+        largest = float(torch.maximum(first.abs(), second.abs()).max())
+        if difference > tolerance * largest:
+            found.append(Gap(name, difference, largest))
+    return max(found, key=lambda each: each.difference / each.largest, default=None)
+
+
+def skip_unless_repeatable(run: Run, reference: ReferenceSamples) -> None:
+    """Skip the check when scores differ from run to run anyway.
+
+    Raises
+    ------
+    CheckSkipped
+        When they do.
+    """
+    first, second = (score(run.scorer, make_view(run.architecture), reference) for _ in range(2))
+    if gap(first, second) is not None:
+        raise CheckSkipped("scores differ from run to run; see check_is_deterministic")
+
+
+def interrupted(plugin: Plugin) -> Iterator[tuple[str, Changes, bool]]:
+    """Interrupt a run in the middle of the reference, on each tiny model.
+
+    Yields
+    ------
+    tuple
+        Where; by section what is left changed that a run which finishes does not; and whether the
+        interruption came through. Nothing for a scorer that never runs the reference.
+    """
+    for run in plain_runs(plugin):
+        left, reached, through = _left_behind(run.scorer, run.architecture, stop_after=2)
+        if reached:
+            finished = _left_behind(run.scorer, run.architecture, None)[0]
+            only = {
+                section: [name for name in names if name not in finished[section]]
+                for section, names in left.items()
+            }
+            yield str(run), only, through
+
+
+def _left_behind(
+    scorer: Scorer, architecture: str, stop_after: int | None
+) -> tuple[Changes, bool, bool]:
+    view = _prepared(architecture)
+    reached = False
+
+    def progress(done: int, total: int) -> None:
+        nonlocal reached
+        if done == stop_after:
+            reached = True
+            raise Interrupted
+
+    reference = dataclasses.replace(make_reference(4), progress=progress)
+    through = False
+    with contained(view):
+        before = taken(view)
+        try:
+            scorer.score(view, reference)
+        except Interrupted:
+            through = True
+        except Exception:  # a stranger's code may turn it into an error of its own
+            if not reached:
+                raise
+            through = True
+        # Before all is put back, which includes the random state.
+        after = taken(view)
+    return differences(before, after), reached, through
+
+
+def _prepared(architecture: str) -> ModelView:
+    view = make_view(architecture)
+    prunable = {id(weight.parameter) for weight in view.weights().values()}
+    others = [value for value in view.model.parameters() if id(value) not in prunable]
+    for parameter in others[::2]:
+        parameter.requires_grad_(False)
+    # The one module whose mode is varied draws no dropout.
+    head: Any = view.model.get_output_embeddings()  # type: ignore[operator]
+    head.train()
+    with torch.no_grad():  # what the model sets up on its first run is its own affair
+        view.forward(next(make_reference(1).batches()))
+    return view

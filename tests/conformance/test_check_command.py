@@ -1,0 +1,147 @@
+"""`sparc3 check`: a line a check, a report as JSON, and the exit code."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from conformance import mutants
+from typer.testing import CliRunner, Result
+
+from sparc3_bench import Sparc3Error, hookimpl
+from sparc3_bench.cli import app, check, main
+from sparc3_bench.errors import UnknownNameError
+from sparc3_bench.host import PluginHost, default_host
+from sparc3_bench.testing import CHECKS, kit
+
+
+class Twin(mutants.Sound):
+    """A scorer with the name of an adapter."""
+
+    name = "more-llama"
+
+
+class MoreLlama(mutants.Llama):
+    """An adapter with the name of a scorer."""
+
+    name = "more-llama"
+
+
+class Guest:
+    @hookimpl
+    def sparc3_register_scorers(self):
+        return [mutants.OneNan, Twin]
+
+    @hookimpl
+    def sparc3_register_adapters(self):
+        return [MoreLlama]
+
+
+class Point:
+    """An entry point of a distribution that is not installed."""
+
+    value = "guest.module"
+    dist = SimpleNamespace(name="sparc3-guest", version="2.1")
+
+    def __init__(self, name: str = "guest") -> None:
+        self.name = name
+
+    def load(self):
+        return Guest()
+
+
+@pytest.fixture
+def guest(monkeypatch) -> None:
+    host = PluginHost([Point()])
+    assert not host.broken
+    for module in (check, kit):
+        monkeypatch.setattr(module, "default_host", lambda: host)
+
+
+def sparc3(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["check", *(str(argument) for argument in arguments)])
+
+
+@pytest.mark.parametrize(("kind", "name"), [("scorer", "magnitude"), ("adapter", "gpt2")])
+def test_one_line_for_every_check(kind, name):
+    done = sparc3(name)
+    assert done.exit_code == 0, done.output
+    lines = [line.split() for line in done.output.splitlines()]
+    assert [line[1].rstrip(":") for line in lines] == [one.__name__ for one in CHECKS[kind]]
+    assert {line[0] for line in lines} <= {"ok", "skipped"}
+
+
+def test_a_failed_check_gives_its_sentence_and_exit_code_1(guest, tmp_path):
+    report = tmp_path / "report.json"
+    done = sparc3("sound", "--report", report)
+    assert done.exit_code == 1
+    (line,) = [line for line in done.output.splitlines() if line.startswith("FAILED")]
+    assert line.startswith("FAILED   check_scores_are_finite: Scores of 'model.layers.0.")
+    read = json.loads(report.read_text())
+    assert (read["name"], read["distribution"], read["version"]) == ("sound", "sparc3-guest", "2.1")
+    assert (read["kind"], read["ok"], read["options"]) == ("scorer", False, {})
+    assert [one["check"] for one in read["checks"]] == [one.__name__ for one in CHECKS["scorer"]]
+    (failed,) = [one for one in read["checks"] if one["status"] == "failed"]
+    assert line.endswith(failed["message"])
+    assert all(one["seconds"] >= 0 for one in read["checks"])
+    assert not any(one["message"] for one in read["checks"] if one["status"] == "ok")
+
+
+def test_options_are_typed_as_for_a_run(tmp_path):
+    report = tmp_path / "report.json"
+    done = sparc3("gradient", "--option", "aggregation=signed-mean", "--report", report)
+    assert done.exit_code == 0, done.output
+    assert json.loads(report.read_text())["options"]["aggregation"] == "signed-mean"
+
+
+def test_a_name_that_both_kinds_have_asks_which(guest):
+    done = sparc3("more-llama")
+    assert str(done.exception) == (
+        "'more-llama' is the name of a scorer and of an adapter; say which with `--kind`."
+    )
+    done = sparc3("more-llama", "--kind", "adapter")
+    assert done.exit_code == 0, done.output
+    assert "check_outer_norms_are_named" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["wnada"], "Unknown scorer or adapter 'wnada'. Did you mean 'wanda'? Available: "),
+        (["wanda", "--kind", "judge"], "Unknown kind 'judge'. Available: adapter, scorer."),
+        (["llama", "--option", "a=1"], "Adapter 'llama' has no options; leave `--option` out."),
+        (["lrp", "--option", "a=1"], "Unknown option of scorer 'lrp' 'a'."),
+        (
+            ["lrp", "--report", "."],
+            "`--report` must name a file in a folder that is there",
+        ),
+        (["lrp", "--report", "no/such/file.json"], "`--report` must name a file in a folder that"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_wrong_input_ends_in_one_sentence(arguments, sentence, monkeypatch, capsys):
+    done = sparc3(*arguments)
+    assert isinstance(done.exception, Sparc3Error)
+    assert str(done.exception).startswith(sentence)
+    monkeypatch.setattr("sys.argv", ["sparc3", "check", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    printed = capsys.readouterr()
+    assert printed.err == f"{done.exception}\n"
+    assert printed.out == ""
+
+
+def test_unknown_name_quotes_broken_plugins(monkeypatch):
+    host = PluginHost([Point(), Point(name="second")])
+    assert host.broken
+    monkeypatch.setattr(check, "default_host", lambda: host)
+    done = sparc3("no-such")
+    assert isinstance(done.exception, UnknownNameError)
+    assert "Broken plugin: second (sparc3-guest 2.1)" in str(done.exception)
+
+
+def test_the_environment_has_no_name_of_two_kinds():
+    host = default_host()
+    assert not host.all("scorer").keys() & host.all("adapter").keys()

@@ -1,0 +1,81 @@
+"""Every built-in scorer and adapter keeps every promise that the kit checks."""
+
+from __future__ import annotations
+
+import pytest
+from conformance.mutants import Llama, Sound
+from transformers import OPTConfig
+
+from sparc3_bench import Sparc3Error
+from sparc3_bench.host import default_host
+from sparc3_bench.testing import check_adapter, check_scorer, parametrize_with_checks
+from sparc3_bench.testing.tiny import ARCHITECTURES, make_config
+
+SCORERS = {name: entry.cls for name, entry in default_host().all("scorer").items()}
+ADAPTERS = {name: entry.cls for name, entry in default_host().all("adapter").items()}
+VARIANTS = [
+    SCORERS["lrp"](variant="cp-lrp"),
+    SCORERS["lrp"](aggregation="signed-mean", by_sample=True),
+    SCORERS["gradient"](aggregation="abs-of-mean", times_weight=False),
+    SCORERS["gradient"](aggregation="mean-of-abs", standard_error=True),
+]
+
+
+class Relatives(Llama):
+    """Architectures with the modules of Llama, made in the usual sizes."""
+
+    name = "relatives"
+    model_types = ("mistral", "qwen2")
+
+
+class PostNormOpt(ADAPTERS["opt"]):
+    """The 350M variant: norms behind each half of a block, embeddings of another width."""
+
+    def tiny_config(self, model_type):
+        usual = make_config(model_type).to_dict()
+        return OPTConfig.from_dict(
+            {**usual, "do_layer_norm_before": False, "word_embed_proj_dim": 16}
+        )
+
+
+PLUGINS = [*SCORERS.values(), *ADAPTERS.values(), *VARIANTS, Relatives, PostNormOpt]
+
+
+@parametrize_with_checks(PLUGINS)
+def test_built_ins_conform(plugin, check):
+    check(plugin)
+
+
+def test_the_built_ins_are_all_there():
+    assert set(SCORERS) >= {"gradient", "lrp", "magnitude", "random", "wanda"}
+    assert set(ADAPTERS) == set(ARCHITECTURES)
+
+
+def test_a_report_names_the_origin_and_the_options():
+    report = check_scorer("gradient", options={"aggregation": "token-abs"})
+    assert report.ok, str(report)
+    assert (report.kind, report.name) == ("scorer", "gradient")
+    assert report.distribution == "sparc3-bench"
+    assert report.version == default_host().get("scorer", "gradient").origin.version
+    assert report.options["aggregation"] == "token-abs"
+
+
+def test_a_report_of_a_class_that_is_not_installed_has_no_origin():
+    seen = []
+    report = check_adapter(Relatives, told=seen.append)
+    assert report.ok
+    assert report.distribution is report.version is None
+    assert tuple(seen) == report.outcomes
+
+
+def test_options_that_the_scorer_refuses_are_refused_with_its_sentence():
+    with pytest.raises(Sparc3Error, match="must be one of attnlrp, cp-lrp"):
+        check_scorer("lrp", options={"variant": "none"})
+
+
+def test_a_check_that_has_nothing_to_check_is_skipped_in_pytest():
+    cases = parametrize_with_checks([Sound]).args[1]
+    by_name = {case.values[1].__name__: case.values for case in cases}
+    plugin, check = by_name["check_halves_make_up_the_whole"]
+    with pytest.raises(pytest.skip.Exception, match="no option `aggregation`"):
+        check(plugin)
