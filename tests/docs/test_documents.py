@@ -120,7 +120,7 @@ def test_the_table_of_results_is_made_of_committed_results():
 
 def test_the_tables_of_corrections_are_made_of_committed_results():
     text = correction_tables.DOCUMENT.read_text()
-    assert text.count("<!-- table: ") == 2
+    assert text.count("<!-- table: ") == 5
     assert correction_tables.renewed(text) == text
 
 
