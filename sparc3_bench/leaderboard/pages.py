@@ -55,7 +55,7 @@ class _Site:
     """What all pages share."""
 
     def __init__(self, results: Sequence[tuple[Path, Result]], host: PluginHost) -> None:
-        self._host, self._templates = host, templates()
+        self._templates = templates()
         sections, self._failed = split(results)
         self._runs = [Run(*pair) for pair in sorted(results, key=lambda r: r[0].as_posix())]
         self.boards = boards(sections, host)
@@ -64,6 +64,9 @@ class _Site:
         self._names = names
         self._style: Callable[[Series], chart.Style] = lambda one: chart.style(one, names)
         self._overview = overview(self.boards)
+        self._scorers = _scorers(self._runs, host)
+        notices = [(one.title, one.notice) for one in self._scorers.values() if one.notice]
+        self._templates.globals["notices"] = notices
 
     def fixed(self) -> Pages:
         """Yield the pages that every site has, and what they are drawn with."""
@@ -134,16 +137,7 @@ class _Site:
                     "verdict": cell.verdict,
                 }
                 rows.setdefault(name, []).append(row)
-        refs = {
-            (ref.name, ref.distribution): ref for ref in (r.result.spec.scorer for r in self._runs)
-        }
-        told: dict[str, About] = {}
-        for _, ref in sorted(refs.items()):
-            # Where two packages have a scorer of one name, the page is that of the one known here.
-            one = about(ref, self._host)
-            if one.name not in told or one.is_installed:
-                told[one.name] = one
-        for name, one in told.items():
+        for name, one in self._scorers.items():
             yield (
                 f"scorers/{name}.html",
                 self._page("scorer", 1, about=one, rows=rows.get(name, [])),
@@ -184,6 +178,18 @@ class _Site:
         if _are_many(section.series):
             return []
         return [chart.draw(section, self._names, layout) for layout in (chart.WIDE, chart.NARROW)]
+
+
+def _scorers(runs: Sequence[Run], host: PluginHost) -> dict[str, About]:
+    """Return what every scorer of the runs is, by name."""
+    refs = {(ref.name, ref.distribution): ref for ref in (r.result.spec.scorer for r in runs)}
+    told: dict[str, About] = {}
+    for _, ref in sorted(refs.items()):
+        # Where two packages have a scorer of one name, the page is that of the one known here.
+        one = about(ref, host)
+        if one.name not in told or one.is_installed:
+            told[one.name] = one
+    return told
 
 
 def _choices(board: Board) -> list[tuple[str, str, list[tuple[str, str]]]]:

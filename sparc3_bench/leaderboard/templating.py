@@ -48,6 +48,7 @@ def templates() -> jinja2.Environment:
     environment.globals.update(
         signature=SIGNATURE,
         page="",
+        notices=(),
         drawn_label=drawn_label,
         drawn_in=words.drawn_in,
         subject=sentences.subject,

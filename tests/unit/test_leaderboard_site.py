@@ -286,10 +286,14 @@ def test_failures_warnings_and_surroundings_are_listed() -> None:
     assert "Two windows hold the same text." in text
     assert "torch 2.6.0" in text
     assert "A processor" in text
-    assert (
-        "The authors of LRP state that it is patented technology, free of charge for personal and "
-        "scientific use only." in text
-    )
+
+
+def test_what_a_user_must_know_of_a_scorer_stands_on_every_page_of_a_site_that_has_it() -> None:
+    said = "The authors of LRP state that it is patented technology"
+    pages = {name: text for name, text in every_page(pairs(*several())).items() if "html" in name}
+    assert [name for name, text in pages.items() if said not in text] == []
+    without = every_page(pairs(make_result("wanda"), make_result("magnitude")))
+    assert [name for name, text in without.items() if said in text] == []
 
 
 def test_runs_of_different_states_of_the_suite_are_pointed_out() -> None:
