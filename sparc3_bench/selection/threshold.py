@@ -27,10 +27,10 @@ def kth_smallest(tensors: Sequence[Tensor], k: int) -> float:
         # The ends are left out of the inside, so that ties at them cannot fill it.
         up_to_low, inside = _between(pool, low, high)
         if k <= up_to_low:
-            below = [part[part < low] for part in pool]
-            if k > _size(below):
+            # Counted before collected: where many numbers tie at the end, it is the answer.
+            if k > sum(int((part < low).sum()) for part in pool):
                 return low
-            pool = below
+            pool = [part[part < low] for part in pool]
         elif k <= up_to_low + _size(inside):
             k, pool = k - up_to_low, inside
         else:

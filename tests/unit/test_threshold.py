@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -186,7 +187,10 @@ print(json.dumps(found))
 @pytest.fixture(scope="module")
 def hundred_million() -> dict[str, dict[str, int]]:
     """Rank 50 matrices of two million weights in a process of its own; return what it took."""
-    done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True)
+    # A fixed threshold makes glibc give freed tensors back, so that its habits are not measured.
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "1"}
+    command = [sys.executable, "-c", MEMORY]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -196,4 +200,4 @@ def test_ranking_a_hundred_million_weights_takes_no_memory_of_a_sort(hundred_mil
     """Scores are 400 MB; a joined copy with the indices of a sort would be 1.2 GB and more."""
     taken = hundred_million[kind]
     assert taken["removed"] == taken["asked"]
-    assert taken["peak"] < 500_000_000
+    assert taken["peak"] < 250_000_000
