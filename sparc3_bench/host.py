@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.metadata
 import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from types import ModuleType
 from typing import Any, Protocol
 
 import pluggy
@@ -18,6 +15,7 @@ import pluggy
 from sparc3_bench import hookspecs
 from sparc3_bench.contracts import Judge, ModelAdapter, ModelSource, Scorer, Suite, Task
 from sparc3_bench.errors import PluginError, UnknownNameError
+from sparc3_bench.source import source_digest
 
 KINDS: dict[str, tuple[str, type]] = {
     "scorer": ("sparc3_register_scorers", Scorer),
@@ -56,7 +54,7 @@ class Origin:
     distribution: str
     version: str
     source_digest: str
-    """SHA-256 over the Python files beside the class's own, first 16 hex digits."""
+    """SHA-256 over the files of its package that the class rests on, first 16 hex digits."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +171,7 @@ class PluginHost:
                 f"{taken.origin.version}; rename one of them or uninstall it."
             )
         distribution, version = _distribution(point)
-        digest = _source_digest(importlib.import_module(cls.__module__))
+        digest = source_digest(importlib.import_module(cls.__module__))
         return Registered(cls, Origin(point.name, distribution, version, digest))
 
 
@@ -194,16 +192,6 @@ def _distribution(point: EntryPoint) -> tuple[str, str]:
 def _rank(point: EntryPoint) -> bool:
     """Built-ins first, so that in a clash of names the newcomer is the one refused."""
     return _distribution(point)[0] != "sparc3-bench"
-
-
-def _source_digest(module: ModuleType) -> str:
-    path = Path(module.__file__ or "")
-    files = sorted(path.parent.glob("*.py")) if module.__package__ else [path]
-    digest = hashlib.sha256()
-    for file in files:
-        if file.is_file():
-            digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 @lru_cache(maxsize=1)
