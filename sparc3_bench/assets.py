@@ -20,6 +20,8 @@ from sparc3_bench.errors import AssetError
 
 CACHE_VARIABLE = "SPARC3_CACHE"
 """Environment variable that moves the cache folder."""
+LIMIT_VARIABLE = "SPARC3_SCORES_LIMIT"
+"""Environment variable with how many gigabytes of scores the cache keeps; 20 if it is not set."""
 
 
 def default_cache() -> Path:
@@ -28,6 +30,27 @@ def default_cache() -> Path:
         return Path(named).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "sparc3-bench"
+
+
+def scores_limit() -> float:
+    """Return how many bytes of scores are kept.
+
+    Raises
+    ------
+    AssetError
+        When the environment variable holds no number of gigabytes.
+    """
+    told = os.environ.get(LIMIT_VARIABLE) or "20"
+    try:
+        limit = float(told)
+    except ValueError:
+        limit = -1.0
+    if not limit >= 0:
+        raise AssetError(
+            f"`{LIMIT_VARIABLE}` is the number of gigabytes of scores that are kept, e.g. 20; got "
+            f"'{told}'."
+        )
+    return limit * 1e9
 
 
 @dataclass(frozen=True)

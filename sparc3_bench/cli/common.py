@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sparc3_bench.assets import CACHE_VARIABLE, default_cache
+from sparc3_bench.assets import CACHE_VARIABLE, LIMIT_VARIABLE, default_cache, scores_limit
 from sparc3_bench.errors import Sparc3Error
 
 ScorerNames = Annotated[
@@ -59,14 +59,22 @@ Cache = Annotated[
     typer.Option(
         "--cache",
         help=f"Folder for models, texts, scores and finished points [default: ${CACHE_VARIABLE}, "
-        "or sparc3-bench in the user's cache].",
+        f"or sparc3-bench in the user's cache]. Of scores it keeps ${LIMIT_VARIABLE} GB "
+        "[default: 20], those used last.",
         show_default=False,
     ),
 ]
 
 
 def cache_folder(chosen: Path | None) -> Path:
-    """Return the cache folder to use."""
+    """Return the cache folder to use.
+
+    Raises
+    ------
+    AssetError
+        When the limit of what it keeps is no number.
+    """
+    scores_limit()  # a bad one is refused before anything is computed
     return chosen if chosen is not None else default_cache()
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from sparc3_bench.attribution.reference import ReferenceSamples, find_objective
-from sparc3_bench.attribution.scores import ScoreMap, checked, save_scores
+from sparc3_bench.attribution.scores import ScoreMap, checked
 from sparc3_bench.contracts import Evaluation, Part, PreparedTask
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.ablation import mean_inputs
@@ -160,7 +160,7 @@ class Session:
             if cell.scorer.needs_reference:  # the others are made faster than read
                 about = {"spec": cell.spec.model_dump(mode="json"), "purpose": purpose}
                 about["cost"] = meter.phase.model_dump()
-                save_scores(maps[purpose], path, about)
+                store.write_scores(maps[purpose], path, about)
         return maps, cost
 
     def candidates(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +14,8 @@ from pydantic import Field, JsonValue
 from safetensors import SafetensorError
 from torch import Tensor
 
-from sparc3_bench.attribution.scores import ScoreMap, load_scores
+from sparc3_bench.assets import scores_limit
+from sparc3_bench.attribution.scores import ScoreMap, load_scores, save_scores
 from sparc3_bench.contracts import Part
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.record.files import write_atomically
@@ -154,9 +157,31 @@ def read_scores(path: Path) -> tuple[ScoreMap, Phase] | None:
     """Return kept scores and their cost; a damaged file counts as absent."""
     try:
         scores, about = load_scores(path)
+        os.utime(path)
         return scores, Phase.model_validate(about["cost"])
     except (OSError, KeyError, ValueError, SafetensorError):
         return None
+
+
+def write_scores(scores: ScoreMap, path: Path, about: Mapping[str, Any]) -> None:
+    """Keep scores at `path`, and of all others in its folder no more than the limit allows.
+
+    A map has the size of the model, so they are the one thing here that fills a disk. Those not
+    used for longest go first; the newest stays.
+    """
+    save_scores(scores, path, about)
+    sizes = []
+    for file in path.parent.glob("*.safetensors"):
+        with contextlib.suppress(FileNotFoundError):  # removed by another run
+            seen = file.stat()
+            sizes.append((seen.st_mtime_ns, seen.st_size, file))
+    total = sum(size for _, size, _ in sizes)
+    limit = scores_limit()
+    for _, size, file in sorted(sizes)[:-1]:
+        if total <= limit:
+            return
+        file.unlink(missing_ok=True)
+        total -= size
 
 
 def _parts(spec: RunSpec, *names: str) -> dict[str, Any]:
