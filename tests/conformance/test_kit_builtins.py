@@ -18,6 +18,9 @@ VARIANTS = [
     SCORERS["lrp"](aggregation="signed-mean", by_sample=True),
     SCORERS["gradient"](aggregation="abs-of-mean", times_weight=False),
     SCORERS["gradient"](aggregation="mean-of-abs", standard_error=True),
+    SCORERS["gblm"](norm="l2"),
+    SCORERS["integrated-gradients"](aggregation="signed-mean", steps=2),
+    SCORERS["integrated-gradients"](aggregation="abs-of-mean", steps=2, quadrature="riemann"),
 ]
 
 
@@ -48,6 +51,7 @@ def test_built_ins_conform(plugin, check):
 
 def test_the_built_ins_are_all_there():
     assert set(SCORERS) >= {"gradient", "lrp", "magnitude", "random", "wanda"}
+    assert set(SCORERS) >= {"activation", "fisher", "gblm", "integrated-gradients", "sparsegpt"}
     assert set(ADAPTERS) == set(ARCHITECTURES)
 
 

@@ -135,6 +135,10 @@ def test_a_built_in_scorer_says_what_it_is(name: str) -> None:
         ("gradient", ["∂L/∂zₜ", "aₜ", "meanₛ Σₜ"]),
         ("lrp", ["Rₜ / zₜ", "aₜ", "meanₛ Σₜ"]),
         ("activation", ["meanₜ |aₜ| / n"]),
+        ("fisher", ["½ w²", "meanₛ (∂Lₛ/∂w)²"]),
+        ("gblm", ["|W| · (100 · Σₛ |∂Lₛ/∂W| + ‖X‖₂)"]),
+        ("integrated-gradients", ["meanₛ |w · ∫₀¹ ∂Lₛ/∂w(αw) dα|"]),
+        ("sparsegpt", ["w² / [(XᵀX + λ)⁻¹]ⱼⱼ"]),
         ("random", ["[0, 1)"]),
     ],
 )
