@@ -135,7 +135,8 @@ class Entry:
 
         See `scorers` for which variant of a scorer that is.
         """
-        if self.ranks is None:
+        direction = self.metric.direction
+        if self.ranks is None or direction == "neither":
             return None
         import numpy as np
 
@@ -143,7 +144,7 @@ class Entry:
 
         rows = self.scorers()
         columns = [self.ranks.replicates[self.place(one)] for one in rows.values()]
-        return Table(list(rows), np.stack(columns, axis=1), self.metric.direction)
+        return Table(list(rows), np.stack(columns, axis=1), direction)
 
     def scorers(self) -> dict[str, Series]:
         """Return the row that stands for each scorer that is no control, by its name.
