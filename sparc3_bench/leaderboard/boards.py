@@ -64,7 +64,7 @@ class Entry:
         if self.section.order_chosen is not None:
             return "of what was chosen"
         if self.section.order_curve is not None:
-            return "of the whole curve"
+            return "of the whole curve" if self.section.prunes else "of the scores"
         return f"at {self.section.sizes.words(self.section.order)}"
 
     @property
@@ -189,6 +189,11 @@ class Board:
     def spec(self) -> RunSpec:
         """The spec of one run, for what all runs share."""
         return self.entries[0].spec
+
+    @property
+    def drawn(self) -> tuple[Entry, ...]:
+        """The sections that have a curve to be drawn."""
+        return tuple(entry for entry in self.entries if entry.section.prunes)
 
     @property
     def leading(self) -> tuple[Entry, ...]:
