@@ -115,8 +115,8 @@ def _mean(numbers: Sequence[float]) -> float:
 
 def _value(estimates: Sequence[EstimateRecord], control: bool) -> Value:
     value = merged([e.value for e in estimates], control, [_interval(e) for e in estimates])
-    notes = dict.fromkeys(estimate.note for estimate in estimates if estimate.note)
-    return replace(value, note="; ".join(notes))
+    notes = {estimate.note for estimate in estimates}
+    return replace(value, note=notes.pop() if len(notes) == 1 else "")
 
 
 def _interval(estimate: EstimateRecord) -> tuple[float, float] | None:
