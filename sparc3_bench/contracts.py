@@ -6,7 +6,6 @@ without it. Terms follow the glossary in ``docs/concepts.md``.
 
 from __future__ import annotations
 
-import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sparc3_bench.architecture import ModelAdapter as ModelAdapter
 from sparc3_bench.architecture import ModelSource as ModelSource
 from sparc3_bench.architecture import Role as Role
+from sparc3_bench.configurable import Configurable
+from sparc3_bench.configurable import option_fields as option_fields
 from sparc3_bench.conventions import AGGREGATIONS as AGGREGATIONS
 from sparc3_bench.conventions import Ablation as Ablation
 from sparc3_bench.conventions import Aggregation as Aggregation
@@ -47,22 +48,7 @@ if TYPE_CHECKING:
     from sparc3_bench.selection.units import Ranking
 
 
-def option_fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
-    """Return the fields of a plugin class that are options: those its constructor takes."""
-    if not dataclasses.is_dataclass(cls):
-        return ()
-    return tuple(field for field in dataclasses.fields(cls) if field.init)
-
-
-class _Configurable:
-    """Options of a plugin are its dataclass fields: declared, typed, recorded and hashed."""
-
-    def options(self) -> dict[str, Any]:
-        """Return every option with its value, as JSON types."""
-        return {field.name: getattr(self, field.name) for field in option_fields(type(self))}
-
-
-class Scorer(_Configurable, ABC):
+class Scorer(Configurable, ABC):
     """A way to score the weights of a language model by importance.
 
     Options are the fields of a frozen dataclass; check their values in ``__post_init__`` and raise
@@ -109,7 +95,7 @@ class Scorer(_Configurable, ABC):
         """
 
 
-class Task(_Configurable, ABC):
+class Task(Configurable, ABC):
     """What is asked of a pruned model: reference samples, and how to measure what is left."""
 
     name: ClassVar[str]
@@ -201,6 +187,8 @@ class PreparedTask(ABC):
     """Whether the batches that `evaluate` runs carry corrupted counterparts, for `resample`."""
     compares: bool = True
     """Whether `evaluate` reads what it returned for the dense model."""
+    scores_all: bool = False
+    """Whether every reference is scored even by scorers that need none; `assess` compares them."""
 
     @property
     def clusters(self) -> Mapping[str, Sequence[int]]:
@@ -264,8 +252,20 @@ class PreparedTask(ABC):
         """Add to an evaluation what takes the dense model, which is back."""
         return found
 
-    def assess(self, model: ModelView, scores: ScoreMap, unit: Unit) -> Mapping[str, Estimate]:
-        """Return what the scores themselves are worth, for tasks that know the true answer."""
+    def assess(
+        self, model: ModelView, scores: Mapping[str, ScoreMap], unit: Unit, group: Group
+    ) -> Mapping[str, Estimate]:
+        """Return what the scores themselves are worth, by the names of `Task.curve_metrics`.
+
+        Parameters
+        ----------
+        model
+            The dense model.
+        scores
+            Those of every reference, by purpose; see `Task.candidates`.
+        unit, group
+            What is ranked, and the set ranked together.
+        """
         return {}
 
     def remarks(self, metrics: Mapping[str, float]) -> tuple[str, ...]:
@@ -290,7 +290,7 @@ class LoadedJudge(ABC):
         """
 
 
-class Judge(_Configurable, ABC):
+class Judge(Configurable, ABC):
     """A way to say of texts how unwanted they are, e.g. how toxic.
 
     Options are the fields of a frozen dataclass, as for a scorer.

@@ -25,23 +25,28 @@ Means = Mapping[str, Any]
 """Mean of each kind of per-sample measurement: a number, or an array over bootstrap replicates."""
 
 
+Direction = Literal["higher", "lower", "neither"]
+"""Which way a number is better; `neither` for one that only describes, and is never ranked."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """How to read one number that a task reports."""
 
     name: str
-    direction: Literal["higher", "lower"]
+    direction: Direction
     unit: str
     title: str
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its 95 % interval, where it has one."""
+    """A number with its 95 % interval, where it has one, and a few words that belong beside it."""
 
     value: float
     low: float | None = None
     high: float | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -30,12 +30,15 @@ class Cell:
         From 0, ahead of all others, to 4, behind all; None without a rank.
     verdict
         What a reader must know beside it.
+    note
+        What belongs beside the number.
     """
 
     value: str
     rank: str
     shade: int | None
     verdict: str
+    note: str
 
 
 @dataclass(frozen=True)
@@ -113,4 +116,4 @@ def _cell(entry: Entry, one: Series) -> Cell:
         middle = (int(best) + int(worst or best)) / 2
         share = (middle - 1) / max(1, len(entry.ranks.texts) - 1)
         shade = min(_SHADES - 1, int(share * _SHADES))
-    return Cell(text, rank, shade, entry.verdict(one))
+    return Cell(text, rank, shade, entry.verdict(one), value.note if value else "")
