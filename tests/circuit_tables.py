@@ -158,7 +158,7 @@ def renewed(text: str) -> str:
     for name, make in (("sizes", sizes), ("conventions", conventions)):
         mark = f"<!-- table: {name} -->"
         text, count = re.subn(
-            rf"(?<={mark}\n)[^<]*?(?=\n<!-- end -->)", lambda _, make=make: make(), text
+            rf"(?s)(?<={mark}\n).*?(?=\n<!-- end -->)", lambda _, make=make: make(), text
         )
         assert count <= 1, name
     return text

@@ -101,7 +101,8 @@ def renewed(text: str) -> str:
     made = {f"{task} {unit}": partial(choices, task, unit) for task, unit in pairs}
     for name, make in (made | {"contrasts": partial(contrasts, "toxicity", "neuron")}).items():
         mark = f"<!-- table: {name} -->"
-        text = re.sub(rf"(?<={mark}\n)[^<]*?(?=\n<!-- end -->)", lambda _, make=make: make(), text)
+        old = rf"(?s)(?<={mark}\n).*?(?=\n<!-- end -->)"
+        text = re.sub(old, lambda _, make=make: make(), text)
     return text
 
 
