@@ -121,6 +121,14 @@ def test_matrices_used_by_several_modules_share_nothing():
         torch.testing.assert_close(scores[name], expected, rtol=2e-4, atol=0)
 
 
+def test_inputs_that_are_all_zero_say_nothing_about_who_reads_the_same():
+    inputs, later = sparsegpt._Inputs(set()), torch.randn(3, 4)
+    for first, second in ((torch.zeros(3, 4), torch.zeros(3, 4)), (later, 2 * later)):
+        inputs.add("one", first)
+        inputs.add("other", second)
+    assert torch.equal(inputs.grams["other"], 4 * inputs.grams["one"])
+
+
 def test_fewer_tokens_than_features_are_enough():
     scores = SparseGpt().score(make_view("llama"), make_reference(1, (2,)))
     assert all(values.isfinite().all() and (values > 0).any() for values in scores.values())
