@@ -90,8 +90,8 @@ def overview(boards: Sequence[Board]) -> Overview:
             titles.update({name: one.scorer.title for name, one in rows.items()})
             drawn = {one.scorer.name: one for one in entry.section.series if one.is_control}
             controls.update({name: one.scorer.title for name, one in drawn.items()})
-            # A table of nothing but variants is about conventions, not about scorers.
-            if len(rows) > 1 and (entry.ranks or not entry.has_variants):
+            # A curve of nothing but variants is about conventions, not about scorers.
+            if len(rows) > 1 and (entry.ranks or not (entry.has_variants and entry.section.prunes)):
                 cells = {name: _cell(entry, one) for name, one in (rows | drawn).items()}
                 lines.append(Line(board, entry, any(entry is one for one in leading), cells))
     order = [*standings, *sorted(set(titles) - set(standings))]

@@ -160,3 +160,10 @@ def test_what_is_plotted_or_chosen_by_has_a_better_end() -> None:
     found = Found(metric="size", at_least=1.0, title="Bar", point=second.points[1])
     told = problems(second.model_copy(update={"found": found}))
     assert told[0].startswith("`found` is 'size', of which neither end is better")
+
+
+def test_variants_of_a_scorer_keep_a_table_of_scores_in_the_overview() -> None:
+    variants = [sane("lrp", options={"aggregation": name}) for name in ("abs", "signed")]
+    page = Page(every_page(pairs(*variants, sane("wanda")))["index.html"])
+    (row,) = [row for row in page.rows if "Like" in "".join(text for _, text in row)]
+    assert [text_of(cell) for cell in row[2:]] == ["–0.250"] * 2
