@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from sparc3_tasks.correction import objectives
 from torch import Tensor
 
-from sparc3_bench import Batch, ReferenceSamples, find_objective
+from sparc3_bench import Alteration, Batch, ReferenceSamples, find_objective
 from sparc3_bench.errors import UnknownNameError
 
 TOKENS, VOCABULARY = 8, 11
@@ -180,12 +182,13 @@ def test_digest_tells_what_is_attributed_apart():
         {"starts": [2, 1]},
         {"targets": [[1], [1]]},
         {"variant": "mean over tokens"},
+        {"seed": 3},
+        {"alteration": Alteration("later blocks untrained", lambda model: nullcontext())},
     ]
     digests = [ReferenceSamples(samples, objective, **options).digest for options in given]
     digests.append(ReferenceSamples([[3, 4], [5, 6, 7]], objective).digest)
     assert len(set(digests)) == len(digests)
-    steered = ReferenceSamples(samples, objective, seed=3, batch_size=2)
-    assert steered.digest == digests[0]
+    assert ReferenceSamples(samples, objective, batch_size=2).digest == digests[0]
 
 
 def test_unknown_objective_is_refused_with_all_names():
