@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 
 def option_fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
@@ -16,6 +17,14 @@ def option_fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
 class Configurable:
     """Options of a plugin are its dataclass fields: declared, typed, recorded and hashed."""
 
+    file_options: ClassVar[tuple[str, ...]] = ()
+    """Options that may be the path of a local file; it is recorded without its folders."""
+
     def options(self) -> dict[str, Any]:
         """Return every option with its value, as JSON types."""
-        return {field.name: getattr(self, field.name) for field in option_fields(type(self))}
+        options = {field.name: getattr(self, field.name) for field in option_fields(type(self))}
+        for name in self.file_options:
+            # The digest of what is in the file is recorded with the data.
+            if (path := Path(options[name])).is_file():
+                options[name] = path.name
+        return options

@@ -113,7 +113,7 @@ const sparc3 = {
       width,
       height: Math.round(Math.max(260, width * 0.6)),
       marginLeft: 56,
-      marginRight: 16,
+      marginRight: 28, // half of the longest number under the axis
       marginBottom: 40,
       style: { background: "transparent", color: "var(--ink)", fontSize: "13px", overflow: "visible" },
     };

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench import Means, Metric, Sparc3Error, Task, hookimpl
+from sparc3_bench import Means, Metric, Task, hookimpl
 from sparc3_tasks.attribution_sanity.checks import CHECKS
+from sparc3_tasks.windows import WindowTask
 
 if TYPE_CHECKING:
     from sparc3_tasks.attribution_sanity.prepared import PreparedSanity
 
 
 @dataclass(frozen=True)
-class AttributionSanity(Task):
+class AttributionSanity(WindowTask):
     """How alike a scorer's scores are when the model, labels, samples or objective are others.
 
     Nothing is pruned. Randomising the model and the labels are the sanity checks of
@@ -53,22 +54,6 @@ class AttributionSanity(Task):
     reference_length: int = 256
     evaluation_length: int = 512
     other_objective: str = "label-logit"
-
-    def __post_init__(self) -> None:
-        for name in ("reference_windows", "evaluation_windows"):
-            if getattr(self, name) < 1:
-                raise Sparc3Error(f"`{name}` must be at least 1, got {getattr(self, name)}.")
-        for name in ("reference_length", "evaluation_length"):
-            if getattr(self, name) < 2:
-                raise Sparc3Error(f"`{name}` must be at least 2 tokens, got {getattr(self, name)}.")
-
-    def options(self) -> dict[str, Any]:
-        """Return the options; of a local file its name, as its digest is in the record."""
-        options = super().options()
-        for name in ("reference_text", "evaluation_text"):
-            if (path := Path(options[name])).is_file():
-                options[name] = path.name
-        return options
 
     def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
         """Return the mean losses over windows."""

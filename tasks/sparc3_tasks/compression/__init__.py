@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench import Evaluation, Means, Metric, PreparedTask, Sparc3Error, Task, hookimpl
+from sparc3_tasks.windows import WindowTask
 
 if TYPE_CHECKING:
     from sparc3_bench import DatasetRecord, ModelView, ReferenceSamples
@@ -17,7 +18,7 @@ _MOST_OVERLAP = 0.01
 
 
 @dataclass(frozen=True)
-class Compression(Task):
+class Compression(WindowTask):
     """Perplexity and KL divergence on held-out text, after pruning under general text.
 
     Parameters
@@ -49,22 +50,6 @@ class Compression(Task):
     reference_length: int = 512
     evaluation_length: int = 512
     allow_overlap: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("reference_windows", "evaluation_windows"):
-            if getattr(self, name) < 1:
-                raise Sparc3Error(f"`{name}` must be at least 1, got {getattr(self, name)}.")
-        for name in ("reference_length", "evaluation_length"):
-            if getattr(self, name) < 2:
-                raise Sparc3Error(f"`{name}` must be at least 2 tokens, got {getattr(self, name)}.")
-
-    def options(self) -> dict[str, Any]:
-        """Return the options; of a local file its name, as its digest is in the record."""
-        options = super().options()
-        for name in ("reference_text", "evaluation_text"):
-            if (path := Path(options[name])).is_file():
-                options[name] = path.name
-        return options
 
     def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
         """Return perplexity, exp of the mean loss over windows, and the mean divergence."""

@@ -28,9 +28,6 @@ Contrast = Literal[
 Normalise = Literal["none", "tokens", "mass"]
 """How samples count: as they are; by the mean over their tokens; each neuron's or head's share."""
 
-FILES = ("prompts", "neutral_prompts", "general_text", "held_out_text")
-"""Options that may be the path of a file."""
-
 _LEAST = {"generation_seed": 0, "last_words": 0, "general_length": 2, "held_out_length": 2}
 """The least of whole numbers, where it is not 1; a window needs a token behind the first."""
 
@@ -41,6 +38,7 @@ class Correction(Task):
 
     version: ClassVar[int] = 1
     prompts_option: ClassVar[str | None] = "prompts"
+    file_options = ("prompts", "neutral_prompts", "general_text", "held_out_text")
     amounts: ClassVar[tuple[float, ...]] = (0.0, 0.001, 0.002, 0.005, 0.01)
     default_objective: ClassVar[str] = "label-log-probability"
     steering: ClassVar[frozenset[str]] = frozenset(
@@ -126,14 +124,6 @@ class Correction(Task):
             self.greedy,
             self.generation_seed,
         )
-
-    def options(self) -> dict[str, Any]:
-        """Return the options; of a local file its name, as its digest is in the record."""
-        options = super().options()
-        for name in FILES:
-            if (path := Path(options[name])).is_file():
-                options[name] = path.name
-        return options
 
     @abstractmethod
     def undesired(

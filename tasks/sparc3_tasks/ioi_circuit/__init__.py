@@ -55,6 +55,7 @@ class IoiCircuit(Task):
 
     name = "ioi-circuit"
     title = "IOI circuit"
+    file_options = ("reference_prompts", "selection_prompts", "test_prompts", "general_text")
     version = 1
     metrics = (
         Metric("faithfulness", "higher", "1", "Faithfulness"),
@@ -111,14 +112,6 @@ class IoiCircuit(Task):
                 f"`control_count` is {self.control_count}, more than the {self.test_count} test "
                 "prompts it is taken from."
             )
-
-    def options(self) -> dict[str, Any]:
-        """Return the options; of a local file its name, as its digest is in the record."""
-        options = super().options()
-        for name in ("reference_prompts", "selection_prompts", "test_prompts", "general_text"):
-            if (path := Path(options[name])).is_file():
-                options[name] = path.name
-        return options
 
     def metrics_for(self, removal: Removal) -> tuple[Metric, ...]:
         """Return the metrics; where the circuit is removed, the behaviour should fall."""
