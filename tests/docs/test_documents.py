@@ -10,6 +10,7 @@ from pathlib import Path
 import circuit_tables
 import correction_tables
 import pytest
+import sanity_tables
 import typer
 
 from sparc3_bench import hookspecs
@@ -129,6 +130,12 @@ def test_the_tables_and_the_picture_of_circuits_are_made_of_committed_results():
     assert text.count("<!-- table: ") == 2
     assert circuit_tables.renewed(text) == text
     assert circuit_tables.PICTURE.read_text() == circuit_tables.picture()
+
+
+def test_the_tables_of_sanity_are_made_of_committed_results():
+    text = sanity_tables.DOCUMENT.read_text()
+    assert text.count("<!-- table: ") == len(sanity_tables.TABLES)
+    assert sanity_tables.renewed(text) == text
 
 
 def test_files_are_short_and_say_their_one_job():
