@@ -225,7 +225,11 @@ def check_reference_and_evaluation_are_disjoint(plugin: Plugin) -> None:
     found = trial(plugin)
     steering = [tuple(s) for one in references(found).values() for s in one.samples]
     _check_apart(
-        asked(found.ground, found.prepared)[0], steering, "measured on", "steer the scores", found
+        asked(found.ground, found.prepared)[0],
+        steering,
+        "measured on",
+        "also steer the scores",
+        found,
     )
 
 
@@ -239,7 +243,7 @@ def check_selection_and_test_are_disjoint(plugin: Plugin) -> None:
         raise CheckSkipped("the task chooses nothing")
     chosen_on = asked(found.ground, part(found.prepared, "selection"))[0]
     test = asked(found.ground, found.prepared)[0]
-    _check_apart(test, chosen_on, "reported on", "chosen on", found)
+    _check_apart(test, chosen_on, "reported on", "are also chosen on", found)
 
 
 def check_unknown_objective_is_refused(plugin: Plugin) -> None:
@@ -282,7 +286,7 @@ def _check_apart(
     if len(shared) > _MOST_SHARED * len(runs):
         raise CheckFailure(
             f"{len(shared)} of the {len(runs)} runs of {_GRAM} tokens, or whole shorter prompts, "
-            f"that are {role} also {other_role}, {found.where}",
+            f"that are {role} {other_role}, {found.where}",
             "what was found on some samples is better on these than elsewhere, so the number "
             "would flatter",
             "split the texts before drawing from them",

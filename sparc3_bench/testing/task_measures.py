@@ -197,7 +197,10 @@ def check_directions_are_right(plugin: Plugin) -> None:
     task, limits = found.task, None if found.task.choice is None else found.task.choice.limits
     rows = [at.samples for at in (found.dense, found.empty)]
     dense, empty = points_of(task, (0.0, 1.0), [at.means for at in (found.dense, found.empty)])
-    drawn = points_of(task, (0.0, 1.0), drawn_means(rows, found.prepared.clusters))
+    try:
+        drawn = points_of(task, (0.0, 1.0), drawn_means(rows, found.prepared.clusters))
+    except Exception as error:  # told by the checks of samples, clusters and arrays
+        raise CheckSkipped(f"there are no intervals: {describe(error)}") from None
     for metric in task.metrics_for("lowest"):
         if limits is not None and metric.name not in limits:
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sparc3_bench.model.view import ModelView
 from sparc3_bench.testing.report import CheckFailure, CheckSkipped
 from sparc3_bench.testing.scorer_runs import Interrupted
 from sparc3_bench.testing.state import contained, differences, taken
@@ -16,8 +17,7 @@ def check_leaves_model_and_process_unchanged(plugin: Plugin) -> None:
     One model is measured at many amounts; each must be that of the mask alone.
     """
     found = trial(plugin)
-    view = found.ground.view()
-    measure(found.task, found.prepared, view)  # what a model sets up on its first run is its own
+    view = _prepared(found)
     with contained(view):
         before = taken(view)
         meet(prepared_once(plugin), view)
@@ -39,8 +39,7 @@ def check_cleans_up_when_interrupted(plugin: Plugin) -> None:
     The exception is raised from `progress`, and must come through.
     """
     found = trial(plugin)
-    view = found.ground.view()
-    measure(found.task, found.prepared, view)
+    view = _prepared(found)
     heard = False
 
     def progress(done: int, total: int) -> None:
@@ -67,8 +66,15 @@ def check_cleans_up_when_interrupted(plugin: Plugin) -> None:
     _check_only_new(found, differences(before, after))
 
 
-def _check_only_new(found: Trial, left: dict[str, list[str]]) -> None:
+def _prepared(found: Trial) -> ModelView:
     view = found.ground.view()
+    with contained(view):  # what a model sets up on its first run is its own affair
+        measure(found.task, found.prepared, view)
+    return view
+
+
+def _check_only_new(found: Trial, left: dict[str, list[str]]) -> None:
+    view = _prepared(found)
     with contained(view):
         before = taken(view)
         measure(found.task, found.prepared, view)
