@@ -8,7 +8,6 @@ import re
 import shlex
 import subprocess
 import sys
-import sysconfig
 import venv
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +88,8 @@ def workshop(place) -> Place:
     purelib = place.run(
         "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"
     ).stdout.strip()
-    (Path(purelib) / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    lent = [path for path in sys.path if Path(path).name == "site-packages"]
+    (Path(purelib) / "borrowed.pth").write_text("\n".join(lent) + "\n")
     return place
 
 
