@@ -78,7 +78,8 @@ class Scorer(Configurable, ABC):
     ) -> ScoreMap | Mapping[str, Tensor]:
         """Score every weight in the scope of `model`; leave model and process as they were.
 
-        That holds when interrupted, too. `sparc3 check` tries what is promised here.
+        That holds when interrupted, too. Beside the model it takes no more memory than the scores
+        and one gradient do. `sparc3 check` tries what is promised here.
 
         Parameters
         ----------
@@ -119,10 +120,14 @@ class Task(Configurable, ABC):
     """Judge of the texts that models write; None for a task without any."""
     prompts_option: ClassVar[str | None] = None
     """For a task that corrects what models answer: its option that says to which prompts."""
+    tiny_options: ClassVar[Mapping[str, Any]] = {}
+    """Options for a run of seconds, which `sparc3 check` makes."""
+    tiny_model: ClassVar[str | None] = None
+    """A named model for that run; None for tiny ones, with a tokenizer that takes any text."""
 
     @abstractmethod
     def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedTask:
-        """Fetch and tokenise the data, draw the reference with `seed`, and refuse bad data."""
+        """Fetch and tokenise the data, draw the reference alone with `seed`, refuse bad data."""
 
     @abstractmethod
     def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
@@ -302,13 +307,7 @@ class Judge(Configurable, ABC):
 
     @abstractmethod
     def load(self, cache: Path) -> LoadedJudge:
-        """Fetch and open what is needed.
-
-        Raises
-        ------
-        Sparc3Error
-            When something is missing, damaged or of the wrong shape.
-        """
+        """Fetch and open what is needed; what is missing or damaged raises `Sparc3Error`."""
 
 
 class Suite(ABC):

@@ -42,8 +42,7 @@ class IntegratedGradients(Scorer):
     Notes
     -----
     Gradients along a path to removal were used for neurons by [yvinec2022]. Scores depend on the
-    scope, as the path does. The model holds a scaled copy of its scope meanwhile, and `mean-of-abs`
-    takes sums for one sample beside those for all.
+    scope, as the path does. `mean-of-abs` takes sums for one sample beside those for all.
     """
 
     name = "integrated-gradients"
@@ -76,15 +75,18 @@ class IntegratedGradients(Scorer):
         weights: dict[str, Tensor] = {}
         biases: dict[str, Tensor] = {}
         for part in parts:
-            found = self._integrated(model, part)
-            for sums, values in ((weights, found.weights), (biases, found.biases)):
-                for name, value in values.items():
-                    if self.aggregation != "signed-mean":
-                        value.abs_()
-                    sums[name] = sums[name].add_(value) if name in sums else value
+            # Given away, not held: the next sample needs the room.
+            self._add(weights, biases, self._integrated(model, part))
         for value in (*weights.values(), *biases.values()):
             value.div_(len(parts))
         return ScoreMap(weights, biases)
+
+    def _add(self, weights: dict[str, Tensor], biases: dict[str, Tensor], found: ScoreMap) -> None:
+        for sums, values in ((weights, found.weights), (biases, found.biases)):
+            for name, value in values.items():
+                if self.aggregation != "signed-mean":
+                    value.abs_()
+                sums[name] = sums[name].add_(value) if name in sums else value
 
     def _integrated(self, model: ModelView, reference: ReferenceSamples) -> ScoreMap:
         """Return the attributions to the mean objective, signed."""
@@ -95,6 +97,7 @@ class IntegratedGradients(Scorer):
             with model.scaled(point):
                 # The accumulator takes the mean over all it is given: samples times steps.
                 model.attribute(reference, _weighted(accumulator, share * self.steps))
+            accumulator.flush()
         return accumulator.scores()
 
     def _points(self) -> list[tuple[float, float]]:

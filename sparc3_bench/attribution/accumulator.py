@@ -125,6 +125,11 @@ class Accumulator:
         if sum(len(a) for a, _ in pending) >= _TOKENS:
             self._fold_pending(name)
 
+    def flush(self) -> None:
+        """Fold what waits for more tokens, of which a matrix product likes many, and free it."""
+        for name in self._pending:
+            self._fold_pending(name)
+
     def _fold_alone(self, name: str, a: Tensor, g: Tensor) -> None:
         count, total = self._counts[name], self._sums[name]
         if self._aggregation == "token-abs":

@@ -15,6 +15,7 @@ from sparc3_bench.cli import (
     doctor,
     listing,
     migrate,
+    new,
     publish,
     rejudge,
     run,
@@ -40,6 +41,7 @@ app.callback()(common.whole)
 app.command("list")(listing.command)
 app.command("run")(run.command)
 app.command("score")(score.command)
+app.command("new")(new.command)
 app.command("check")(check.command)
 app.command("correct")(correct.command)
 app.command("rejudge")(rejudge.command)

@@ -1,8 +1,9 @@
-"""`sparc3 check`: tell whether a scorer or an adapter keeps the promises of its contract."""
+"""`sparc3 check`: tell whether scorers, tasks and adapters keep the promises of their contracts."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,53 +13,117 @@ from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.host import default_host
 
 if TYPE_CHECKING:
-    from sparc3_bench.testing import Outcome
+    from sparc3_bench.testing import Report
+    from sparc3_bench.testing.kit import Told
 
-_KINDS = ("scorer", "adapter")
+_KINDS = ("scorer", "task", "adapter")
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="Name of a scorer or an adapter.")],
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Name of a scorer, a task or an adapter.", show_default=False),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Check every scorer, task and adapter; a line each.")
+    ] = False,
     kind: Annotated[
         str | None,
-        typer.Option(help="scorer or adapter, for a name that both have.", show_default=False),
+        typer.Option(help="scorer, task or adapter, for a name of several.", show_default=False),
     ] = None,
     option: Annotated[
         list[str],
-        typer.Option("--option", help="NAME=VALUE of the scorer; repeatable.", show_default=False),
+        typer.Option("--option", help="NAME=VALUE of the plugin; repeatable.", show_default=False),
     ] = [],  # noqa: B006  # typer wants a list
+    expect: Annotated[
+        list[str],
+        typer.Option(
+            "--expect",
+            help="CHECK=REASON: a check that is known to fail, and why; repeatable.",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006
     report: Annotated[
         Path | None, typer.Option(help="JSON file to write the report to.", show_default=False)
     ] = None,
 ) -> None:
-    """Check a plugin against its contract, on tiny random models; it takes seconds.
+    """Check a plugin against its contract, on tiny models; it takes seconds.
 
-    Prints a line a check: ok, FAILED with what is wrong, why it matters and what to do, or skipped.
-    Exit code 1 when a check fails.
+    Prints a line a check: ok, FAILED with what is wrong, why it matters and what to do, skipped, or
+    expected. Exit code 1 when a check fails, or one that is expected to does not.
     """
-    kind = _kind(name, kind)
-    cls = default_host().get(kind, name).cls
-    if option and kind == "adapter":
-        raise Sparc3Error(f"Adapter '{name}' has no options; leave `--option` out.")
+    if everything == (name is not None):
+        raise Sparc3Error("Give the name of one plugin, or `--all`.")
     if report is not None and (report.is_dir() or not report.parent.is_dir()):
         raise Sparc3Error(f"`--report` must name a file in a folder that is there, got '{report}'.")
+    if everything:
+        given = {"--kind": kind, "--option": option, "--expect": expect}
+        for extra in (text for text, value in given.items() if value):
+            raise Sparc3Error(f"`{extra}` is for one plugin; leave it out with `--all`.")
+        found = _all()
+    else:
+        found = [_one(str(name), kind, option, expect)]
+    if report is not None:
+        from sparc3_bench.record.files import write_atomically
 
-    from sparc3_bench.record.files import write_atomically
-    from sparc3_bench.run.options import build, parse_pairs
-    from sparc3_bench.testing.kit import check_adapter, check_scorer
+        told = [each.as_dict() for each in found]
+        whole = {"ok": all(each.ok for each in found), "plugins": told} if everything else told[0]
+        write_atomically(report, json.dumps(whole, indent=2, sort_keys=True) + "\n")
+    if not all(each.ok for each in found):
+        raise typer.Exit(1)
+
+
+def _one(name: str, kind: str | None, options: list[str], expect: list[str]) -> Report:
+    kind = _kind(name, kind)
+    if options and kind == "adapter":
+        raise Sparc3Error(f"Adapter '{name}' has no options; leave `--option` out.")
+
+    from sparc3_bench.run.options import parse_pairs
     from sparc3_bench.testing.report import line
 
-    def told(outcome: Outcome) -> None:
-        typer.echo(line(outcome))
+    return _checked(
+        kind,
+        name,
+        parse_pairs(options),
+        parse_pairs(expect),
+        lambda outcome: typer.echo(line(outcome)),
+    )
 
-    if kind == "scorer":
-        found = check_scorer(build(kind, cls, parse_pairs(option)), told=told)
-    else:
-        found = check_adapter(cls, told=told)
-    if report is not None:
-        write_atomically(report, json.dumps(found.as_dict(), indent=2, sort_keys=True) + "\n")
-    if not found.ok:
-        raise typer.Exit(1)
+
+def _all() -> list[Report]:
+    """Check everything that is installed; what fails is told in full."""
+    from sparc3_bench.testing.report import line
+
+    found = []
+    host = default_host()
+    for kind, name in [(each, name) for each in _KINDS for name in host.all(each)]:
+        report = _checked(kind, name, {}, {}, lambda outcome: None)
+        seconds = sum(outcome.seconds for outcome in report.outcomes)
+        typer.echo(f"{'ok' if report.ok else 'FAILED':<8} {kind} {name}: {seconds:.1f} s")
+        for outcome in report.outcomes:
+            if outcome.status == "failed":
+                typer.echo(f"  {line(outcome)}")
+        found.append(report)
+    for text in host.broken.values():
+        typer.echo(f"broken plugin: {text}", err=True)
+    failed = sum(not report.ok for report in found)
+    typer.echo(f"{len(found)} plugins checked, {failed} failed.")
+    return found
+
+
+def _checked(
+    kind: str, name: str, options: Mapping[str, str], expected: Mapping[str, str], told: Told
+) -> Report:
+    from sparc3_bench.run.options import as_typed, build
+    from sparc3_bench.testing import kit
+
+    cls = default_host().get(kind, name).cls
+    if kind == "adapter":
+        return kit.check_adapter(cls, expected_failures=expected, told=told)
+    if kind == "task":
+        made = build(kind, cls, {**as_typed(cls.tiny_options), **options})
+        return kit.check_task(made, expected_failures=expected, told=told)
+    return kit.check_scorer(build(kind, cls, options), expected_failures=expected, told=told)
 
 
 def _kind(name: str, wanted: str | None) -> str:
@@ -69,11 +134,10 @@ def _kind(name: str, wanted: str | None) -> str:
     host = default_host()
     kinds = [kind for kind in _KINDS if name in host.all(kind)]
     if len(kinds) > 1:
-        raise Sparc3Error(
-            f"'{name}' is the name of a scorer and of an adapter; say which with `--kind`."
-        )
+        names = " and of ".join(f"{'an' if kind == 'adapter' else 'a'} {kind}" for kind in kinds)
+        raise Sparc3Error(f"'{name}' is the name of {names}; say which with `--kind`.")
     if not kinds:
         known = [known for kind in _KINDS for known in host.all(kind)]
         note = "".join(f" Broken plugin: {text}" for text in host.broken.values())
-        raise UnknownNameError("scorer or adapter", name, known, note)
+        raise UnknownNameError("scorer, task or adapter", name, known, note)
     return kinds[0]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -63,15 +64,21 @@ def masked(weights: Mapping[str, PrunableWeight], keep: KeepMask) -> Iterator[No
         yield
 
 
-def scaled(weights: Iterable[PrunableWeight], factor: float) -> AbstractContextManager[None]:
-    """Multiply matrices and their biases by `factor`; on leaving, the same bits are back."""
-    values = []
-    for weight in weights:
-        values.append((weight.parameter, weight.parameter.detach() * factor))
-        bias = getattr(weight.module, "bias", None)
-        if isinstance(bias, nn.Parameter):
-            values.append((bias, bias.detach() * factor))
-    return holding(values)
+@contextmanager
+def scaled(weights: Iterable[PrunableWeight], factor: float) -> Iterator[None]:
+    """Let matrices and their biases act as if multiplied by `factor`; they keep their bits.
+
+    It is the outputs that are multiplied, which takes no copy of the weights.
+    """
+
+    def after(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
+        return output * factor
+
+    with ExitStack() as stack:
+        for weight in weights:
+            for module in (weight.module, *weight.sharing):
+                stack.callback(module.register_forward_hook(after).remove)
+        yield
 
 
 @contextmanager

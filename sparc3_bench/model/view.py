@@ -201,7 +201,7 @@ class ModelView:
         return masking.masked(self._weights, keep)
 
     def scaled(self, factor: float) -> AbstractContextManager[None]:
-        """Multiply what is in scope, with its biases, by `factor`; on leaving, the same bits."""
+        """Let what is in scope, with its biases, act as if multiplied by `factor`."""
         return masking.scaled(self._weights.values(), factor)
 
     def mean_ablated(

@@ -1,4 +1,4 @@
-"""The conformance kit: what the author of a scorer or an adapter checks a plugin with.
+"""The conformance kit: what the author of a scorer, task or adapter checks it with.
 
 See "Check your plugin" in ``docs/plugins.md``; `sparc3 check NAME` runs it from the command line.
 """
@@ -6,6 +6,7 @@ See "Check your plugin" in ``docs/plugins.md``; `sparc3 check NAME` runs it from
 from sparc3_bench.testing.kit import CHECKS as CHECKS
 from sparc3_bench.testing.kit import check_adapter as check_adapter
 from sparc3_bench.testing.kit import check_scorer as check_scorer
+from sparc3_bench.testing.kit import check_task as check_task
 from sparc3_bench.testing.kit import parametrize_with_checks as parametrize_with_checks
 from sparc3_bench.testing.report import CheckFailure as CheckFailure
 from sparc3_bench.testing.report import CheckSkipped as CheckSkipped
@@ -24,6 +25,7 @@ __all__ = [
     "Report",
     "check_adapter",
     "check_scorer",
+    "check_task",
     "make_model",
     "make_reference",
     "make_tokenizer",

@@ -5,29 +5,50 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sparc3_bench.contracts import ModelAdapter, Scorer
-from sparc3_bench.errors import PluginError
+from sparc3_bench.contracts import ModelAdapter, Scorer, Task
+from sparc3_bench.errors import PluginError, Sparc3Error, UnknownNameError
 from sparc3_bench.host import default_host
 from sparc3_bench.testing.adapter_checks import ADAPTER_CHECKS
-from sparc3_bench.testing.report import Check, CheckSkipped, Outcome, Report, run_checks
+from sparc3_bench.testing.option_checks import configured
+from sparc3_bench.testing.report import (
+    Check,
+    CheckFailure,
+    CheckSkipped,
+    Outcome,
+    Report,
+    one_thread,
+    run_checks,
+)
 from sparc3_bench.testing.scorer_checks import SCORE_CHECKS
+from sparc3_bench.testing.scorer_memory import check_memory_is_bounded
 from sparc3_bench.testing.scorer_repeats import REPEATING_CHECKS
 from sparc3_bench.testing.scorer_restores import RESTORING_CHECKS
+from sparc3_bench.testing.task_checks import DATA_CHECKS
+from sparc3_bench.testing.task_measures import MEASURING_CHECKS
+from sparc3_bench.testing.task_restores import RESTORING_TASK_CHECKS
 
 CHECKS: dict[str, tuple[Check, ...]] = {
-    "scorer": (*SCORE_CHECKS, *REPEATING_CHECKS, *RESTORING_CHECKS),
+    "scorer": (*SCORE_CHECKS, *REPEATING_CHECKS, check_memory_is_bounded, *RESTORING_CHECKS),
+    "task": (*DATA_CHECKS, *MEASURING_CHECKS, *RESTORING_TASK_CHECKS),
     "adapter": ADAPTER_CHECKS,
 }
 """The checks of each kind of plugin, in the order they run."""
 
-_BASES: dict[str, type] = {"scorer": Scorer, "adapter": ModelAdapter}
+_BASES: dict[str, type] = {"scorer": Scorer, "task": Task, "adapter": ModelAdapter}
+
+Told = Callable[[Outcome], None]
+"""Called with each outcome as it comes."""
+
+Expected = Mapping[str, str]
+"""Checks that are known to fail, each with the reason."""
 
 
 def check_scorer(
     plugin: str | Scorer | type[Scorer],
     *,
     options: Mapping[str, Any] | None = None,
-    told: Callable[[Outcome], None] = lambda outcome: None,
+    expected_failures: Expected | None = None,
+    told: Told | None = None,
 ) -> Report:
     """Try every promise that a scorer makes, on tiny models.
 
@@ -37,46 +58,59 @@ def check_scorer(
         A class, a scorer made, or the name of one that is installed.
     options
         Options to make it with, where a class or a name is given.
+    expected_failures
+        Checks that are known to fail, each with the reason; one of them that does not fail is a
+        failure of its own.
     told
         Called with each outcome as it comes.
 
     Raises
     ------
-    UnknownNameError
-        When nothing is installed under the name.
+    UnknownNameError, Sparc3Error
+        When nothing is installed under the name, there is no such check, or a reason is missing.
     """
-    return _checked("scorer", plugin, options, told)
+    return _checked("scorer", plugin, options, expected_failures, told)
+
+
+def check_task(
+    plugin: str | Task | type[Task],
+    *,
+    options: Mapping[str, Any] | None = None,
+    expected_failures: Expected | None = None,
+    told: Told | None = None,
+) -> Report:
+    """Try every promise that a task makes, on a tiny model that has learned what the task asks.
+
+    Parameters and errors are those of `check_scorer`. A class or a name is made with the task's
+    `tiny_options`, but for those in `options`; texts come from the user's cache.
+    """
+    return _checked("task", plugin, options, expected_failures, told)
 
 
 def check_adapter(
     plugin: str | ModelAdapter | type[ModelAdapter],
     *,
-    told: Callable[[Outcome], None] = lambda outcome: None,
+    expected_failures: Expected | None = None,
+    told: Told | None = None,
 ) -> Report:
     """Try every promise that an adapter makes, on a tiny model of each type that it serves.
 
-    Parameters
-    ----------
-    plugin
-        A class, an adapter made, or the name of one that is installed.
-    told
-        Called with each outcome as it comes.
-
-    Raises
-    ------
-    UnknownNameError
-        When nothing is installed under the name.
+    Parameters and errors are those of `check_scorer`; an adapter has no options.
     """
-    return _checked("adapter", plugin, None, told)
+    return _checked("adapter", plugin, None, expected_failures, told)
 
 
-def parametrize_with_checks(plugins: Iterable[Any]) -> Any:
+def parametrize_with_checks(
+    plugins: Iterable[Any], *, expected_failures: Expected | None = None
+) -> Any:
     """Return a pytest decorator that runs a test for every plugin and each of its checks.
 
     Parameters
     ----------
     plugins
-        Classes, or objects made with options; scorers and adapters may be mixed.
+        Classes, or objects made with options; scorers, tasks and adapters may be mixed.
+    expected_failures
+        As for `check_scorer`, of all these plugins; pytest is told to expect them (strictly).
 
     Examples
     --------
@@ -88,42 +122,62 @@ def parametrize_with_checks(plugins: Iterable[Any]) -> Any:
     """
     import pytest
 
+    chosen, expected = list(plugins), expected_failures or {}
+    every = [check for kind in map(kind_of, chosen) for check in CHECKS[kind]]
+    _check_expected(expected, every)
+
+    def marks(check: Check) -> list[Any]:
+        reason = expected.get(check.__name__)
+        if reason is None:
+            return []
+        return [pytest.mark.xfail(reason=reason, raises=CheckFailure, strict=True)]
+
     cases = [
-        pytest.param(plugin, _for_pytest(check), id=f"{_label(plugin)}-{check.__name__}")
-        for plugin in plugins
+        pytest.param(
+            plugin,
+            _for_pytest(check),
+            id=f"{_label(plugin)}-{check.__name__}",
+            marks=marks(check),
+        )
+        for plugin in chosen
         for check in CHECKS[kind_of(plugin)]
     ]
     return pytest.mark.parametrize(("plugin", "check"), cases)
 
 
 def kind_of(plugin: Any) -> str:
-    """Return `scorer` or `adapter`.
+    """Return `scorer`, `task` or `adapter`.
 
     Raises
     ------
     PluginError
-        When it is neither.
+        When it is none of these.
     """
     cls = plugin if isinstance(plugin, type) else type(plugin)
     for kind, base in _BASES.items():
         if issubclass(cls, base):
             return kind
     raise PluginError(
-        f"`{cls.__name__}` is neither a scorer nor an adapter, which is what can be checked; "
-        "derive it from `sparc3_bench.Scorer` or `sparc3_bench.ModelAdapter`."
+        f"`{cls.__name__}` is no scorer, task or adapter, which is what can be checked; derive it "
+        "from `sparc3_bench.Scorer`, `Task` or `ModelAdapter`."
     )
 
 
 def _checked(
-    kind: str, plugin: Any, options: Mapping[str, Any] | None, told: Callable[[Outcome], None]
+    kind: str,
+    plugin: Any,
+    options: Mapping[str, Any] | None,
+    expected: Expected | None,
+    told: Told | None,
 ) -> Report:
     host = default_host()
     if isinstance(plugin, str):
         plugin = host.get(kind, plugin).cls
     if kind_of(plugin) != kind:
         raise PluginError(f"`{_label(plugin)}` is no {kind}; use `check_{kind_of(plugin)}`.")
-    if options:
-        plugin = plugin(**options)
+    _check_expected(expected or {}, CHECKS[kind])
+    if options and isinstance(plugin, type):
+        plugin = plugin(**{**getattr(plugin, "tiny_options", {}), **options})
     cls: Any = plugin if isinstance(plugin, type) else type(plugin)
     origins = [entry.origin for entry in host.all(kind).values() if entry.cls is cls]
     return Report(
@@ -131,15 +185,28 @@ def _checked(
         name=cls.name,
         distribution=origins[0].distribution if origins else None,
         version=origins[0].version if origins else None,
-        options={} if isinstance(plugin, type) or kind != "scorer" else plugin.options(),
-        outcomes=run_checks(CHECKS[kind], plugin, told),
+        options={} if kind == "adapter" else configured(plugin).options(),
+        outcomes=run_checks(CHECKS[kind], plugin, told or _silent, expected or {}),
     )
+
+
+def _check_expected(expected: Expected, checks: Iterable[Check]) -> None:
+    names = {check.__name__ for check in checks}
+    for name, reason in expected.items():
+        if name not in names:
+            raise UnknownNameError("check", name, names)
+        if not reason.strip():
+            raise Sparc3Error(f"The expected failure of `{name}` has no reason; give one.")
+
+
+def _silent(outcome: Outcome) -> None:
+    """Hear of an outcome."""
 
 
 def _label(plugin: Any) -> str:
     if isinstance(plugin, type):
         return plugin.__name__
-    options = plugin.options() if isinstance(plugin, Scorer) else {}
+    options = plugin.options() if isinstance(plugin, Scorer | Task) else {}
     chosen = ",".join(f"{name}={value}" for name, value in options.items())
     return f"{type(plugin).__name__}({chosen})"
 
@@ -153,7 +220,8 @@ def _for_pytest(check: Check) -> Check:
     @functools.wraps(check)
     def run(plugin: Any) -> None:
         try:
-            check(plugin)
+            with one_thread():
+                check(plugin)
         except CheckSkipped as skipped:
             pytest.skip(str(skipped))
 

@@ -1,14 +1,13 @@
-"""What the contract demands of a scorer's scores and options, a function a demand."""
+"""What the contract demands of a scorer's scores, a function a demand."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import re
 from collections.abc import Callable
 
 from torch import Tensor
 
+from sparc3_bench.testing.option_checks import check_options_are_frozen, check_options_are_json
 from sparc3_bench.testing.report import CheckFailure, describe
 from sparc3_bench.testing.scorer_runs import (
     Plugin,
@@ -44,54 +43,6 @@ def check_describes_itself(plugin: Plugin) -> None:
                 "users type the name, and the rest is shown on the leaderboard",
                 "correct the class attribute",
             )
-
-
-def check_options_are_json(plugin: Plugin) -> None:
-    """Demand that options survive JSON and make the same scorer again.
-
-    They are written into every result, are part of its key, and a run is repeated from them.
-    """
-    scorer = made(plugin)
-    options = scorer.options()
-    why = "options are recorded in result files, and runs are repeated from there"
-    remedy = "let fields be str, int, float or bool"
-    try:
-        again = json.loads(json.dumps(options))
-    except (TypeError, ValueError) as error:
-        raise CheckFailure(
-            f"The options {options} are not JSON ({describe(error)})", why, remedy
-        ) from None
-    if again != options:
-        changed = next(name for name in options if again[name] != options[name])
-        raise CheckFailure(
-            f"Option `{changed}` is {options[changed]!r}, which JSON makes {again[changed]!r}",
-            why,
-            remedy,
-        )
-    if type(scorer)(**again).options() != options:
-        raise CheckFailure(
-            f"`{type(scorer).__name__}(**options)` has other options than {options}",
-            why,
-            "set no option in `__post_init__`; derive other values in `score`",
-        )
-
-
-def check_options_are_frozen(plugin: Plugin) -> None:
-    """Demand that options cannot be set on a scorer: fields of a frozen dataclass.
-
-    What was recorded before the run must be what the run was made with.
-    """
-    scorer = made(plugin)
-    for name, value in scorer.options().items():
-        try:
-            setattr(scorer, name, value)
-        except dataclasses.FrozenInstanceError:
-            continue
-        raise CheckFailure(
-            f"Option `{name}` of `{type(scorer).__name__}` can be set after making",
-            "the options recorded would not be those that were run with",
-            "decorate the class with `@dataclass(frozen=True)`",
-        )
 
 
 def check_runs_on_every_architecture(plugin: Plugin) -> None:

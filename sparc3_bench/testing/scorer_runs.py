@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from sparc3_bench.attribution.reference import ReferenceSamples
 from sparc3_bench.contracts import Scorer
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.run.options import build
-from sparc3_bench.testing.report import CheckFailure, CheckSkipped, describe
+from sparc3_bench.testing.report import CheckFailure, CheckSkipped, describe, once
 from sparc3_bench.testing.state import contained, differences, taken
 from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
 
@@ -71,7 +72,7 @@ def plain_runs(plugin: Plugin) -> Iterator[Run]:
         view = make_view(architecture)
         return Run(scorer, architecture, view, score(scorer, view, make_reference(4)))
 
-    return _where_it_works(plainly)
+    return _where_it_works(once(plugin, "plain runs", lambda: _tried(plainly)))
 
 
 def changes(plugin: Plugin) -> Iterator[tuple[str, Changes]]:
@@ -83,20 +84,26 @@ def changes(plugin: Plugin) -> Iterator[tuple[str, Changes]]:
         As for `plain_runs`.
     """
     scorer = made(plugin)
-    return _where_it_works(lambda name: (_where(name), _left_behind(scorer, name, None)[0]))
+
+    def left(architecture: str) -> tuple[str, Changes]:
+        return _where(architecture), _left_behind(scorer, architecture, None)[0]
+
+    return _where_it_works(once(plugin, "changes", lambda: _tried(left)))
 
 
-def _where_it_works(run: Callable[[str], Found]) -> Iterator[Found]:
-    worked = False
+def _tried(run: Callable[[str], Found]) -> list[Found]:
+    found = []
     for architecture in ARCHITECTURES:
-        try:
-            found = run(architecture)
-        except Exception:  # a stranger's code may raise anything
-            continue
-        worked = True
-        yield found
-    if not worked:
+        # A stranger's code may raise anything; making a tiny model seeds torch.
+        with contextlib.suppress(Exception), torch.random.fork_rng(devices=()):
+            found.append(run(architecture))
+    return found
+
+
+def _where_it_works(found: Sequence[Found]) -> Iterator[Found]:
+    if not found:
         raise CheckSkipped("the scorer runs on no model; see check_runs_on_every_architecture")
+    yield from found
 
 
 def _where(architecture: str) -> str:
@@ -186,12 +193,12 @@ def interrupted(plugin: Plugin) -> Iterator[tuple[str, Changes, bool]]:
         Where; by section what is left changed that a run which finishes does not; and whether the
         interruption came through. Nothing for a scorer that never runs the reference.
     """
+    finished = dict(changes(plugin))
     for run in plain_runs(plugin):
         left, reached, through = _left_behind(run.scorer, run.architecture, stop_after=2)
         if reached:
-            finished = _left_behind(run.scorer, run.architecture, None)[0]
             only = {
-                section: [name for name in names if name not in finished[section]]
+                section: [name for name in names if name not in finished[str(run)][section]]
                 for section, names in left.items()
             }
             yield str(run), only, through

@@ -115,7 +115,7 @@ class Whole(Sound):
     """Scores in whole numbers."""
 
     def score(self, model, reference):
-        return {n: (v * 1e6).long() for n, v in super().score(model, reference).items()}
+        return {n: (v * 1e6).int() for n, v in super().score(model, reference).items()}
 
 
 class TheWeightsThemselves(Sound):
@@ -221,6 +221,15 @@ class SumCalledMean(Scorer):
         return {n: v * len(reference.samples) for n, v in accumulator.scores().items()}
 
 
+class KeepsEverySample(Sound):
+    """A gradient a sample, kept to the end."""
+
+    def score(self, model, reference):
+        kept = {name: [] for name in model.weights()}
+        model.attribute(reference, lambda name, a, g: kept[name].append(g.T @ a))
+        return {name: torch.stack(parts).abs().mean(0) for name, parts in kept.items()}
+
+
 SCORES = {
     BadName: "check_describes_itself",
     TupleOption: "check_options_are_json",
@@ -242,4 +251,5 @@ SCORES = {
     CountsPadding: "check_batching_does_not_matter",
     Fading: "check_order_of_samples_does_not_matter",
     SumCalledMean: "check_halves_make_up_the_whole",
+    KeepsEverySample: "check_memory_is_bounded",
 }

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from conformance import mutants
+from conformance.sound_task import Sound as SoundTask
 from typer.testing import CliRunner, Result
 
 from sparc3_bench import Sparc3Error, hookimpl
@@ -32,6 +33,10 @@ class Guest:
     @hookimpl
     def sparc3_register_scorers(self):
         return [mutants.OneNan, Twin]
+
+    @hookimpl
+    def sparc3_register_tasks(self):
+        return [SoundTask]
 
     @hookimpl
     def sparc3_register_adapters(self):
@@ -108,17 +113,28 @@ def test_a_name_that_both_kinds_have_asks_which(guest):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["wnada"], "Unknown scorer or adapter 'wnada'. Did you mean 'wanda'? Available: "),
-        (["wanda", "--kind", "judge"], "Unknown kind 'judge'. Available: adapter, scorer."),
+        (["wnada"], "Unknown scorer, task or adapter 'wnada'. Did you mean 'wanda'? Available: "),
+        (["wanda", "--kind", "judge"], "Unknown kind 'judge'. Available: adapter, scorer, task."),
         (["llama", "--option", "a=1"], "Adapter 'llama' has no options; leave `--option` out."),
         (["lrp", "--option", "a=1"], "Unknown option of scorer 'lrp' 'a'."),
         (
             ["lrp", "--report", "."],
             "`--report` must name a file in a folder that is there",
         ),
+        ([], "Give the name of one plugin, or `--all`."),
+        (["wanda", "--all"], "Give the name of one plugin, or `--all`."),
+        (["--all", "--kind", "task"], "`--kind` is for one plugin; leave it out with `--all`."),
+        (["--all", "--expect", "a=b"], "`--expect` is for one plugin; leave it out with `--all`."),
+        (["wanda", "--expect", "check_x"], "Option 'check_x' must have the form NAME=VALUE."),
+        (["wanda", "--expect", "check_x=so"], "Unknown check 'check_x'."),
+        (
+            ["wanda", "--expect", "check_is_deterministic="],
+            "The expected failure of `check_is_deterministic` has no reason; give one.",
+        ),
+        (["compression", "--option", "seed=1"], "Unknown option of task 'compression' 'seed'."),
         (["lrp", "--report", "no/such/file.json"], "`--report` must name a file in a folder that"),
     ],
-    ids=lambda value: value[0] if isinstance(value, list) else "",
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_wrong_input_ends_in_one_sentence(arguments, sentence, monkeypatch, capsys):
     done = sparc3(*arguments)
@@ -131,6 +147,56 @@ def test_wrong_input_ends_in_one_sentence(arguments, sentence, monkeypatch, caps
     printed = capsys.readouterr()
     assert printed.err == f"{done.exception}\n"
     assert printed.out == ""
+
+
+def test_a_task_has_a_line_for_every_check(guest):
+    done = sparc3("sound-task")
+    assert done.exit_code == 0, done.output
+    lines = [line.split() for line in done.output.splitlines()]
+    assert lines == [["ok", one.__name__] for one in CHECKS["task"]]
+
+
+def test_options_of_a_task_go_before_its_tiny_ones(guest, tmp_path, monkeypatch):
+    monkeypatch.setattr(SoundTask, "tiny_options", {"count": 3})
+    report = tmp_path / "report.json"
+    for given, count in (([], 3), (["--option", "count=5"], 5)):
+        assert sparc3("sound-task", *given, "--report", report).exit_code == 0
+        assert json.loads(report.read_text())["options"] == {"count": count}
+
+
+def test_an_expected_failure_keeps_the_exit_code(guest, tmp_path):
+    report = tmp_path / "report.json"
+    expected = ["--expect", "check_scores_are_finite=one place has no score"]
+    done = sparc3("sound", *expected, "--report", report)
+    assert done.exit_code == 0, done.output
+    (line,) = [line for line in done.output.splitlines() if line.startswith("expected")]
+    assert line.startswith("expected check_scores_are_finite: one place has no score. Scores of ")
+    assert json.loads(report.read_text())["ok"] is True
+    assert sparc3("more-llama", "--kind", "scorer", *expected).exit_code == 1
+
+
+def test_all_plugins_have_a_line_each_and_what_failed_below(guest, tmp_path):
+    report = tmp_path / "report.json"
+    done = sparc3("--all", "--report", report)
+    assert done.exit_code == 1
+    lines = done.output.splitlines()
+    told = [line.partition(":")[0] for line in lines]
+    assert told == [
+        "ok       scorer more-llama",
+        "FAILED   scorer sound",
+        "  FAILED   check_scores_are_finite",
+        "ok       task sound-task",
+        "ok       adapter more-llama",
+        "4 plugins checked, 1 failed.",
+    ]
+    read = json.loads(report.read_text())
+    assert read["ok"] is False
+    assert [(one["kind"], one["name"], one["ok"]) for one in read["plugins"]] == [
+        ("scorer", "more-llama", True),
+        ("scorer", "sound", False),
+        ("task", "sound-task", True),
+        ("adapter", "more-llama", True),
+    ]
 
 
 def test_unknown_name_quotes_broken_plugins(monkeypatch):

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 import torch
 from conformance import mutants
+from conformance.sound_task import Sound as SoundTask
 
 from sparc3_bench import Sparc3Error
 from sparc3_bench.errors import UnknownNameError
-from sparc3_bench.testing import CHECKS, CheckFailure, Report, check_adapter, check_scorer
+from sparc3_bench.testing import (
+    CHECKS,
+    CheckFailure,
+    Report,
+    check_adapter,
+    check_scorer,
+    check_task,
+)
 from sparc3_bench.testing.report import run_check
-from sparc3_bench.testing.state import differences, taken
+from sparc3_bench.testing.state import contained, differences, taken
 from sparc3_bench.testing.tiny import make_view
 
 
@@ -33,8 +43,16 @@ def test_one_check_alone_catches_the_adapter(mutant, check):
     assert told(report, check).count("; ") >= 2
 
 
+@pytest.mark.parametrize(("mutant", "check"), mutants.TASKS.items())
+def test_one_check_alone_catches_the_task(mutant, check):
+    report = check_task(mutant)
+    assert report.failed == (check,), str(report)
+    assert told(report, check).count("; ") >= 2
+
+
 @pytest.mark.parametrize(
-    ("kind", "caught"), [("scorer", mutants.SCORERS), ("adapter", mutants.ADAPTERS)]
+    ("kind", "caught"),
+    [("scorer", mutants.SCORERS), ("adapter", mutants.ADAPTERS), ("task", mutants.TASKS)],
 )
 def test_every_check_has_a_plugin_that_it_catches(kind, caught):
     assert {check.__name__ for check in CHECKS[kind]} == set(caught.values())
@@ -46,6 +64,41 @@ def test_a_sound_scorer_passes():
     assert [one.check for one in report.outcomes if one.status == "skipped"] == [
         "check_halves_make_up_the_whole"
     ]
+
+
+def test_a_sound_task_passes():
+    report = check_task(SoundTask)
+    assert report.ok, str(report)
+    assert all(one.status == "ok" for one in report.outcomes)
+
+
+@pytest.mark.parametrize(
+    ("mutant", "sentence"),
+    [
+        (mutants.AsStored, "Scores of '.*' have the shape .*, which is the matrix turned round"),
+        (mutants.OneNan, "Scores of '.*' are NaN in 1 and infinite in 0 of 1024 places"),
+        (mutants.ForgetsUp, "3 of 21 weights have no score, the first '.*up_proj'"),
+        (mutants.PrunesAndForgets, "The scorer leaves other bits in `.*weight`"),
+        (mutants.LeavesHook, "The scorer leaves a hook on `model.layers.0"),
+        (mutants.PatchesClass, "The scorer leaves another value in `LlamaDecoderLayer.forward`"),
+        (
+            mutants.OtherNoiseEveryTime,
+            "Two runs with one seed are not equal: scores of '.*'",
+        ),
+        (
+            mutants.WrongWay,
+            "Metric 'loss', of which higher is declared better, is ",
+        ),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_plugins_get_wrong_most_is_named_in_one_sentence(mutant, sentence):
+    check, cls = {**mutants.SCORERS, **mutants.TASKS}[mutant], mutant
+    checks = {one.__name__: one for kind in ("scorer", "task") for one in CHECKS[kind]}
+    with pytest.raises(CheckFailure, match=f"^{sentence}") as caught:
+        checks[check](cls)
+    assert str(caught.value).splitlines() == [str(caught.value)]
+    assert str(caught.value).endswith(".")
 
 
 def test_every_check_says_what_it_demands_and_why():
@@ -93,9 +146,7 @@ def test_a_failure_says_what_is_wrong_why_it_matters_and_what_to_do(mutant, mess
     assert message == f"{caught.value.wrong}; {caught.value.why}; {caught.value.remedy}."
 
 
-@pytest.mark.parametrize(
-    "mutant", [mutants.PatchesClass, mutants.PatchesFunction, mutants.SeedsTorch]
-)
+@pytest.mark.parametrize("mutant", [mutants.PatchesClass, mutants.PatchesFunction])
 def test_what_a_mutant_leaves_is_put_back_for_the_next_plugin(mutant):
     view = make_view("llama")
     before = taken(view)
@@ -104,6 +155,18 @@ def test_what_a_mutant_leaves_is_put_back_for_the_next_plugin(mutant):
         check(mutant)
     assert not any(differences(before, taken(view)).values())
     check(mutants.Sound)
+
+
+def test_random_states_and_modes_are_put_back():
+    view = make_view("llama")
+    before = taken(view)
+    with contained(view):
+        torch.manual_seed(123)
+        random.seed(123)
+        torch.set_default_dtype(torch.float64)
+        changed = differences(before, taken(view))["process"]
+        assert len(changed) == 3, changed
+    assert not any(differences(before, taken(view)).values())
 
 
 def test_a_check_that_meets_an_error_is_a_failure_not_a_crash():
@@ -120,7 +183,7 @@ def test_what_cannot_be_checked_is_refused():
         check_scorer("wnada")
     with pytest.raises(Sparc3Error, match="`Llama` is no scorer; use `check_adapter`"):
         check_scorer(mutants.Llama)
-    with pytest.raises(Sparc3Error, match="`dict` is neither a scorer nor an adapter"):
+    with pytest.raises(Sparc3Error, match="`dict` is no scorer, task or adapter"):
         check_scorer(dict)
 
 

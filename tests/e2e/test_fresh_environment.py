@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
-import sysconfig
 import venv
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,12 @@ from unit.results import make_result
 from unit.test_leaderboard_site import files
 
 from sparc3_bench.leaderboard.site import publish
-from sparc3_bench.testing.tiny import save_model, save_text
+from sparc3_bench.testing.tiny import save_model
 
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = {
-    "example": ROOT / "tests/example_plugin",
     "clash": ROOT / "tests/e2e/broken_plugins/clash",
     "import-failure": ROOT / "tests/e2e/broken_plugins/import_failure",
     "misspelled-hook": ROOT / "tests/e2e/broken_plugins/misspelled_hook",
@@ -35,16 +35,24 @@ class Place:
 
     folder: Path
 
-    def run(self, *command: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        program = self.folder / "bin" / command[0]
+    def run(
+        self, *command: str, code: int = 0, cache: Path | None = None, where: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command as it is typed in the environment, which has a cache of its own."""
+        programs = self.folder / "bin"
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL"))}
+        own = {
+            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+            "SPARC3_CACHE": str(cache or self.folder / "cache"),
+            "HF_HUB_OFFLINE": "1",
+        }
         done = subprocess.run(
-            [str(program), *command[1:]],
+            [str(programs / command[0]), *command[1:]],
             capture_output=True,
             text=True,
             check=False,
-            cwd=self.folder,
-            env={**clean, "SPARC3_CACHE": str(self.folder / "cache"), "HF_HUB_OFFLINE": "1"},
+            cwd=where or self.folder,
+            env={**clean, **own},
         )
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
@@ -75,15 +83,22 @@ def place(tmp_path_factory) -> Place:
 
 @pytest.fixture(scope="module")
 def workshop(place) -> Place:
-    """The same environment with torch and, one distribution each, a good and three bad plugins."""
+    """The same environment with torch."""
     # Torch and the rest of the extra are borrowed from here; installing them again takes minutes.
     purelib = place.run(
         "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"
     ).stdout.strip()
-    (Path(purelib) / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    wheels = [build(source, place.folder.parent) for source in PLUGINS.values()]
-    place.pip("--no-deps", "--no-index", *map(str, wheels))
+    lent = [path for path in sys.path if Path(path).name == "site-packages"]
+    (Path(purelib) / "borrowed.pth").write_text("\n".join(lent) + "\n")
     return place
+
+
+@pytest.fixture(scope="module")
+def broken(workshop) -> Place:
+    """The same with three bad plugins, one distribution each."""
+    wheels = [build(source, workshop.folder.parent) for source in PLUGINS.values()]
+    workshop.pip("--no-deps", "--no-index", *map(str, wheels))
+    return workshop
 
 
 def test_a_publisher_needs_no_torch(place, tmp_path):
@@ -96,6 +111,8 @@ def test_a_publisher_needs_no_torch(place, tmp_path):
     (board,) = (tmp_path / "site/boards").iterdir()
     assert "<table" in board.read_text()
     assert "magnitude" in place.run("sparc3", "list").stdout
+    place.run("sparc3", "new", "scorer", "probe", "--dir", str(tmp_path / "probe"))
+    assert (tmp_path / "probe/sparc3_probe.py").is_file()
     refused = place.run("sparc3", "run", "--scorer", "wanda", code=2)
     assert refused.stderr.strip().splitlines() == [
         "This needs the package 'torch', which is not installed; pip install 'sparc3-bench[run]'."
@@ -117,25 +134,56 @@ def test_a_publisher_without_torch_makes_the_same_site(place, tmp_path):
     assert "<b>1" in line
 
 
-def test_a_strangers_plugin_is_listed_runs_and_appears_on_the_page(workshop, tmp_path):
-    listed = workshop.run("sparc3", "list", "scorers")
-    assert "activation-norm" in listed.stdout
-    assert "[sparc3-activation-norm 0.1]" in listed.stdout
+@pytest.mark.real
+def test_the_tutorial_ends_with_a_row_on_a_page(workshop, cache, tmp_path):
+    """Every command of the README, word by word, in its order."""
+    said = {}
+    for line in tutorial():
+        command = shlex.split(line)
+        said[command[1]] = workshop.run(*command, cache=cache, where=tmp_path).stdout
+    # What is shown is what was written.
+    (shown,) = re.findall(r"^```python\n(.*?)^```", section(), flags=re.DOTALL | re.MULTILINE)
+    assert (tmp_path / "sparc3-activation-norm/sparc3_activation_norm.py").read_text() == shown
+    assert "FAILED" not in said["check"]
+    results = [json.loads(path.read_text()) for path in (tmp_path / "results").rglob("*.json")]
+    assert {result["status"] for result in results} == {"ok"}
+    origins = {result["spec"]["scorer"]["name"]: result["spec"]["scorer"] for result in results}
+    assert set(origins) == {"activation-norm", "wanda", "magnitude", "random"}
+    assert origins["activation-norm"]["distribution"] == "sparc3-activation-norm"
+    assert {result["spec"]["model"]["slug"] for result in results} == {"smollm2-135m"}
+    assert said["validate"].strip() == f"{len(results)} valid result files"
+    (board,) = (tmp_path / "site/boards").glob("*.html")
+    rows = re.findall(r"<tr.*?</tr>", board.read_text(), flags=re.DOTALL)
+    for title in ("Activation norm", "Wanda", "Magnitude", "Random"):
+        assert any(title in row for row in rows), title
 
-    options = ["--model", str(save_model("llama", tmp_path / "tiny-llama"))]
-    for purpose, seed in (("reference", 1), ("evaluation", 2)):
-        text = save_text(tmp_path / f"{purpose}.txt", 200, seed)
-        options += ["--task-option", f"{purpose}_text={text}"]
-        options += ["--task-option", f"{purpose}_length=16"]
-        options += ["--task-option", f"{purpose}_windows=4"]
-    run = ["sparc3", "run", "--scorer", "activation-norm", "--scorer", "magnitude", *options]
-    workshop.run(*run, "--amounts", "0,0.5", "--results", str(tmp_path / "results"))
-    files = sorted((tmp_path / "results/compression/tiny-llama").glob("*.json"))
-    origins = [json.loads(file.read_text())["spec"]["scorer"]["distribution"] for file in files]
-    assert origins == ["sparc3-activation-norm", "sparc3-bench"]
 
-    workshop.run("sparc3", "publish", str(tmp_path / "results"), str(tmp_path / "site"))
-    assert "Activation norm" in (tmp_path / "site/index.html").read_text()
+def section() -> str:
+    return (ROOT / "README.md").read_text().split("## Your own method")[1].split("\n## ")[0]
+
+
+def tutorial() -> list[str]:
+    found = re.findall(r"^```\n(.*?)^```", section(), flags=re.DOTALL | re.MULTILINE)
+    return "".join(found).splitlines()
+
+
+def test_a_new_task_and_a_new_adapter_are_installed_tested_and_run(workshop, tmp_path):
+    for kind, name in (("task", "my-agreement"), ("adapter", "granite")):
+        workshop.run("sparc3", "new", kind, name, where=tmp_path)
+    folders = [str(tmp_path / name) for name in ("sparc3-my-agreement", "sparc3-granite")]
+    workshop.pip("--no-build-isolation", *(part for path in folders for part in ("-e", path)))
+    tested = workshop.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *folders)
+    assert " passed" in tested.stdout
+    model = save_model("granite", tmp_path / "tiny-granite")
+    run = ["sparc3", "run", "--task", "my-agreement", "--model", str(model)]
+    workshop.run(*run, "--scorer", "magnitude", "--amounts", "0,0.5", where=tmp_path)
+    (path,) = (tmp_path / "results/my-agreement/tiny-granite").glob("*.json")
+    spec = json.loads(path.read_text())["spec"]
+    assert (spec["task"]["distribution"], spec["model"]["adapter"]) == (
+        "sparc3-my-agreement",
+        "granite",
+    )
+    workshop.run("sparc3", "validate", "results", where=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -146,8 +194,8 @@ def test_a_strangers_plugin_is_listed_runs_and_appears_on_the_page(workshop, tmp
         ("misspelled-hook", "unknown hook 'sparc3_register_scorer'"),
     ],
 )
-def test_a_broken_plugin_is_reported_in_one_sentence_while_the_rest_works(workshop, plugin, said):
-    listed = workshop.run("sparc3", "list")
+def test_a_broken_plugin_is_reported_in_one_sentence_while_the_rest_works(broken, plugin, said):
+    listed = broken.run("sparc3", "list")
     lines = [
         line for line in listed.stderr.splitlines() if f"{plugin} (sparc3-{plugin} 0.1)" in line
     ]
@@ -156,6 +204,6 @@ def test_a_broken_plugin_is_reported_in_one_sentence_while_the_rest_works(worksh
     assert "  magnitude        Importance = absolute weight" in listed.stdout
 
 
-def test_the_doctor_names_every_broken_plugin_and_fails_when_strict(workshop):
-    told = workshop.run("sparc3", "doctor", "--strict", code=1).stdout
-    assert told.count("broken plugin: ") == len(PLUGINS) - 1
+def test_the_doctor_names_every_broken_plugin_and_fails_when_strict(broken):
+    told = broken.run("sparc3", "doctor", "--strict", code=1).stdout
+    assert told.count("broken plugin: ") == len(PLUGINS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor
@@ -205,16 +207,24 @@ def test_scaling_is_of_the_scope_with_its_biases_and_nothing_of_it_is_left(archi
     scaled |= {
         id(weight.module.bias) for weight in view.weights().values() if weight.bias is not None
     }
-    dense = {name: value.detach().clone() for name, value in view.model.named_parameters()}
+    ids = torch.tensor([[1, 5, 2, 7]])
+    with torch.no_grad():
+        as_it_is = view.model(ids).logits
+        whole = copy.deepcopy(view.model)
+        for one, other in zip(view.model.parameters(), whole.parameters(), strict=True):
+            if id(one) in scaled:
+                other.mul_(0.5)  # Exact, so that both round alike.
+        expected = whole(ids).logits
 
     def interrupted() -> None:
-        with view.scaled(0.3):
-            for name, value in view.model.named_parameters():
-                factor = 0.3 if id(value) in scaled else 1
-                assert torch.equal(value, dense[name] * factor), name
+        with view.scaled(0.5), torch.no_grad():
+            assert torch.equal(view.model(ids).logits, expected)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert_same(before, bits(view))
-    assert 0 < len(scaled) < len(dense)
+    with torch.no_grad():
+        assert torch.equal(view.model(ids).logits, as_it_is)
+    assert not torch.equal(as_it_is, expected)
+    assert 0 < len(scaled) < len(list(view.model.parameters()))

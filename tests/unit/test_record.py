@@ -81,7 +81,10 @@ def test_samples_are_in_a_file_beside_it_and_nowhere_else(tmp_path):
     ("content", "told"),
     [
         (b"no gzip", "cannot be read"),
-        (gzip.compress(b'{"points": []}', mtime=0), "is not of the result beside it: its digest differs"),
+        (
+            gzip.compress(b'{"points": []}', mtime=0),
+            "is not of the result beside it: its digest differs",
+        ),
     ],
 )
 def test_samples_that_are_damaged_or_of_another_run_are_refused(tmp_path, content, told):

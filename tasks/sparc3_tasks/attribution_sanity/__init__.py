@@ -46,6 +46,10 @@ class AttributionSanity(WindowTask):
     curve_metrics = tuple(metric for check in CHECKS for metric in check.metrics)
     amounts = (0.0,)
     default_objective = "label-log-probability"
+    tiny_options = {  # noqa: RUF012  # of the class
+        **{"reference_windows": 4, "evaluation_windows": 4},
+        **{"reference_length": 24, "evaluation_length": 24},
+    }
 
     reference_text: str = "c4"
     evaluation_text: str = "wikipedia"

@@ -42,6 +42,10 @@ class Compression(WindowTask):
     )
     amounts = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
     default_objective = "label-log-probability"
+    tiny_options = {  # noqa: RUF012  # of the class
+        **{"reference_windows": 4, "evaluation_windows": 4},
+        **{"reference_length": 24, "evaluation_length": 24},
+    }
 
     reference_text: str = "c4"
     evaluation_text: str = "wikipedia"

@@ -48,6 +48,12 @@ class Correction(Task):
             *("most_perplexity", "most_distinct"),
         }
     )
+    tiny_options: ClassVar[Mapping[str, Any]] = {
+        **{"reference_count": 12, "selection_count": 6, "test_count": 8, "control_count": 4},
+        **{"new_tokens": 6, "threshold": 0.01, "undesired_count": 6, "undesired_least": 1},
+        **{"general_windows": 2, "general_length": 24},
+        **{"held_out_windows": 2, "held_out_length": 24, "neutral_count": 3, "last_words": 4},
+    }
 
     prompts: str = ""
     reference_count: int = 400

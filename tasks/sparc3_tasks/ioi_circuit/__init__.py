@@ -78,6 +78,10 @@ class IoiCircuit(Task):
     needs_empty = True
     steering = frozenset({"smallest"})
     default_objective = "logit-difference"
+    tiny_options = {  # noqa: RUF012  # of the class
+        **{"reference_count": 8, "selection_count": 8, "test_count": 16, "control_count": 4},
+        **{"general_windows": 2, "general_length": 24},
+    }
 
     reference_prompts: str = _GENERATED
     selection_prompts: str = _GENERATED

@@ -71,6 +71,8 @@ class PlantedCircuit(Task):
     )
     amounts = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.988)
     default_objective = "logit-difference"
+    tiny_options = {"reference_count": 8, "test_count": 16}  # noqa: RUF012  # of the class
+    tiny_model = PlantedIoi.name
 
     reference_count: int = 64
     test_count: int = 200

@@ -1,0 +1,1 @@
+"""New plugins: a small distribution with code, tests and packaging, ready to install."""

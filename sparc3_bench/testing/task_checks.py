@@ -1,0 +1,314 @@
+"""What the contract demands of a task's declarations and data, a function a demand."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import get_args
+
+import torch
+
+from sparc3_bench.contracts import PreparedTask, Unit
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.testing.option_checks import check_options_are_frozen, check_options_are_json
+from sparc3_bench.testing.report import CheckFailure, CheckSkipped, describe
+from sparc3_bench.testing.task_ground import Row, tiny
+from sparc3_bench.testing.task_runs import (
+    Plugin,
+    Trial,
+    asked,
+    ground,
+    made,
+    measure,
+    meet,
+    part,
+    prepared_once,
+    references,
+    removing,
+    trial,
+)
+from sparc3_bench.testing.tiny import ARCHITECTURES
+
+_GRAM = 13
+"""Tokens in a row that two texts do not share by chance."""
+
+_MOST_SHARED = 0.01
+
+
+def check_describes_itself(plugin: Plugin) -> None:
+    """Demand a kebab-case name, a title, a docstring, and a version that is a whole number.
+
+    Users type the name; results of different versions are never ranked together.
+    """
+    cls = plugin if isinstance(plugin, type) else type(plugin)
+    rules = {
+        f"the name '{cls.name}' is not kebab-case": re.fullmatch(
+            r"[a-z0-9]+(-[a-z0-9]+)*", cls.name
+        ),
+        "the title is empty": cls.title.strip(),
+        # A docstring that is inherited describes another class.
+        "the class has no docstring": (cls.__doc__ or "").strip(),
+        f"the version is {cls.version!r}, no whole number from 1 on": type(cls.version) is int
+        and cls.version >= 1,
+    }
+    for wrong, kept in rules.items():
+        if not kept:
+            raise CheckFailure(
+                f"Of `{cls.__name__}` {wrong}",
+                "users type the name, readers see the rest, and results of different versions "
+                "are kept apart",
+                "correct the class attribute",
+            )
+
+
+def check_metrics_say_what_they_are(plugin: Plugin) -> None:
+    """Demand metrics with names of their own, a direction and a title.
+
+    A number is read by its direction, and found by its name.
+    """
+    task = made(plugin)
+    declared = (*task.metrics, *task.curve_metrics)
+    names = [metric.name for metric in declared]
+    twice = [name for name in names if names.count(name) > 1]
+    wrong = None
+    if not task.metrics:
+        wrong = "The task declares no metric"
+    elif twice:
+        wrong = f"Two metrics are called '{twice[0]}'"
+    for metric in declared:
+        if metric.direction not in ("higher", "lower", "neither"):
+            wrong = f"The direction of metric '{metric.name}' is {metric.direction!r}"
+        elif not metric.title.strip() or not metric.name.isidentifier():
+            wrong = f"The metric '{metric.name}' has no title, or a name with odd characters"
+    if wrong is not None:
+        raise CheckFailure(
+            wrong,
+            "pages and comparisons read a number by its name, title and direction",
+            "give each `Metric` a snake_case name, direction higher, lower or neither, and a title",
+        )
+
+
+def check_amounts_begin_with_the_dense_model(plugin: Plugin) -> None:
+    """Demand default amounts that rise from 0, to 1 only where the task needs the empty model.
+
+    The dense model is on every curve: what pruned ones are compared with.
+    """
+    task = made(plugin)
+    listed = {"amounts": task.amounts, **{f"counts['{u}']": c for u, c in task.counts.items()}}
+    for name, amounts in listed.items():
+        rises = all(one < next_ for one, next_ in itertools.pairwise(amounts))
+        if name == "amounts":
+            ends = bool(amounts) and (amounts[-1] == 1 if task.needs_empty else amounts[-1] < 1)
+        else:
+            ends = all(type(count) is int for count in amounts)
+        if not amounts or amounts[0] != 0 or not rises or not ends:
+            raise CheckFailure(
+                f"`{name}` is {amounts}",
+                "a curve begins with the dense model, and its end is the empty one if, and only "
+                "if, metrics need that",
+                "let fractions rise from 0 to less than 1, or to 1 with `needs_empty`, and counts "
+                "of units in whole numbers from 0",
+            )
+
+
+def check_names_are_known(plugin: Plugin) -> None:
+    """Demand that whatever a task names, of its metrics, options or units, is there.
+
+    A metric to choose by that is misspelt fails a run after hours; an option, without a word.
+    """
+    task = made(plugin)
+    metrics = {metric.name for metric in task.metrics}
+    chosen = () if task.choice is None else (task.choice.metric, *task.choice.limits)
+    bar = () if task.search is None else (task.search.metric,)
+    prompts = () if task.prompts_option is None else (task.prompts_option,)
+    for what, names, known in (
+        ("`choice` or `search` names the metric", (*chosen, *bar), metrics),
+        ("`steering` names the option", task.steering, set(task.options())),
+        ("`prompts_option` names the option", prompts, set(task.options())),
+        ("`counts` names the unit", task.counts, set(get_args(Unit))),
+    ):
+        for name in names:
+            if name not in known:
+                raise CheckFailure(
+                    f"{what} '{name}', and there is none of that name",
+                    "runs would fail late, or count as equal what is not",
+                    f"name one of {', '.join(sorted(known)) or 'none'}",
+                )
+
+
+def check_runs_on_every_architecture(plugin: Plugin) -> None:
+    """Demand that the task prepares, gives references and measures, dense and pruned.
+
+    A task that raises is a failed run on every leaderboard of that model.
+    """
+    task = made(plugin)
+    own = [ground(plugin)] if task.tiny_model else map(tiny, ARCHITECTURES)
+    for here in own:
+        try:
+            prepared = meet(prepared_once(plugin), here.view())
+            if not prepared.references(task.default_objective):
+                raise ValueError("`references` returned none")
+            view = here.view()
+            dense = measure(task, prepared, view)
+            measure(task, prepared, view, dense, removing(view, 0.5))
+        except Exception as error:  # a stranger's code may raise anything
+            raise CheckFailure(
+                f"On the model '{here.name}' the task fails with {describe(error)}",
+                "every run on such a model would be a failed one",
+                "reach the model through the `ModelView`; give the checks a run of seconds by "
+                "`tiny_options`, and by `tiny_model` a model that speaks the task's language",
+            ) from error
+
+
+def check_describes_its_data(plugin: Plugin) -> None:
+    """Demand a record of what steers and of what is measured on.
+
+    Digests of these records are part of what names a result: other data, other key.
+    """
+    found = trial(plugin)
+    purposes = [record.purpose for record in found.prepared.datasets]
+    if "reference" not in purposes or len(set(purposes)) < 2:
+        raise CheckFailure(
+            f"`datasets` has records of the purposes {purposes}",
+            "results are told apart by the data that steered and the data that was measured on",
+            "add a `DatasetRecord` for every text: one of purpose 'reference', and others",
+        )
+
+
+def check_prepares_the_same_again(plugin: Plugin) -> None:
+    """Demand the same references and records when prepared again with the same seed.
+
+    Others must be able to repeat a result from its seed.
+    """
+    found = trial(plugin)
+    first = _told(found.prepared, found.task.default_objective)
+    with torch.random.fork_rng(devices=()):
+        state = random.getstate()
+        torch.manual_seed(1)
+        random.seed(1)
+        try:
+            again = _told(found.again(0), found.task.default_objective)
+        finally:
+            random.setstate(state)
+    for what, value in first.items():
+        if again[what] != value:
+            raise CheckFailure(
+                f"Prepared twice with seed 0, the task has other {what} the second time, "
+                f"{found.where}",
+                "results are kept under their seed, and others must be able to repeat them",
+                "draw with `random.Random(seed)`, and go through sets and folders in sorted order",
+            )
+
+
+def check_seed_moves_the_reference_alone(plugin: Plugin) -> None:
+    """Demand that what is measured on is the same for every seed.
+
+    Seeds of a run are compared, sample by sample: on other samples each would tell of its own.
+    """
+    found = trial(plugin)
+    first, other = (asked(found.ground, p)[0] for p in (found.prepared, found.again(1)))
+    if first != other:
+        raise CheckFailure(
+            f"With seed 1 the task measures on other sequences than with seed 0, {found.where}",
+            "runs with different seeds are compared sample by sample",
+            "draw with `seed` what steers, and with a constant what is measured on",
+        )
+
+
+def check_reference_and_evaluation_are_disjoint(plugin: Plugin) -> None:
+    """Demand that what steers the scores is not what is measured on.
+
+    A circuit or a ranking that is judged on what it was found with flatters itself.
+    """
+    found = trial(plugin)
+    steering = [tuple(s) for one in references(found).values() for s in one.samples]
+    _check_apart(
+        asked(found.ground, found.prepared)[0],
+        steering,
+        "measured on",
+        "also steer the scores",
+        found,
+    )
+
+
+def check_selection_and_test_are_disjoint(plugin: Plugin) -> None:
+    """Demand that what an amount is chosen or searched on is not what it is reported on.
+
+    The best of several on one set of samples is better there than elsewhere.
+    """
+    found = trial(plugin)
+    if found.task.choice is None and found.task.search is None:
+        raise CheckSkipped("the task chooses nothing")
+    chosen_on = asked(found.ground, part(found.prepared, "selection"))[0]
+    test = asked(found.ground, found.prepared)[0]
+    _check_apart(test, chosen_on, "reported on", "are also chosen on", found)
+
+
+def check_unknown_objective_is_refused(plugin: Plugin) -> None:
+    """Demand a sentence for an objective that the task does not have.
+
+    A typing error would steer the scores by something else than the result says.
+    """
+    found = trial(plugin)
+    try:
+        found.prepared.references("no-such-objective")
+    except Sparc3Error:
+        return
+    except Exception as error:
+        wrong = f"An unknown objective ends in {describe(error)}"
+    else:
+        wrong = "An unknown objective is taken without a word"
+    raise CheckFailure(
+        wrong,
+        "a typing error would steer the scores by something else than the result says",
+        "find it with `sparc3_bench.find_objective`, or raise `Sparc3Error`",
+    )
+
+
+def _told(prepared: PreparedTask, objective: str) -> dict[str, object]:
+    given = prepared.references(objective)
+    return {
+        "references": {purpose: reference.digest for purpose, reference in given.items()},
+        "records of its data": prepared.datasets,
+    }
+
+
+def _check_apart(
+    test: Sequence[Row], others: Sequence[Row], role: str, other_role: str, found: Trial
+) -> None:
+    """Demand that no more than 1 % of the runs of tokens of `test` are in `others`, too."""
+    known = {gram for row in others for gram in _grams(row)}
+    begun = {row[:length] for row in others for length in range(2, min(len(row), _GRAM) + 1)}
+    runs = [gram for row in test for gram in _grams(row)]
+    shared = [gram for gram in runs if gram in known or (len(gram) < _GRAM and gram in begun)]
+    if len(shared) > _MOST_SHARED * len(runs):
+        raise CheckFailure(
+            f"{len(shared)} of the {len(runs)} runs of {_GRAM} tokens, or whole shorter prompts, "
+            f"that are {role} {other_role}, {found.where}",
+            "what was found on some samples is better on these than elsewhere, so the number "
+            "would flatter",
+            "split the texts before drawing from them",
+        )
+
+
+def _grams(row: Row) -> Iterable[Row]:
+    return {row[start : start + _GRAM] for start in range(max(1, len(row) - _GRAM + 1))}
+
+
+DATA_CHECKS: tuple[Callable[[Plugin], None], ...] = (
+    check_describes_itself,
+    check_metrics_say_what_they_are,
+    check_amounts_begin_with_the_dense_model,
+    check_names_are_known,
+    check_options_are_json,
+    check_options_are_frozen,
+    check_runs_on_every_architecture,
+    check_describes_its_data,
+    check_prepares_the_same_again,
+    check_seed_moves_the_reference_alone,
+    check_reference_and_evaluation_are_disjoint,
+    check_selection_and_test_are_disjoint,
+    check_unknown_objective_is_refused,
+)

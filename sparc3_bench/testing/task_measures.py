@@ -1,0 +1,307 @@
+"""What the contract demands of a task's numbers: repeatable, paired, declared, the right way."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sparc3_bench.attribution.scores import ScoreMap
+from sparc3_bench.contracts import Metric, Removal
+from sparc3_bench.run.curve import drawn_means, points_of
+from sparc3_bench.statistics.bootstrap import interval
+from sparc3_bench.testing.report import CheckFailure, CheckSkipped, describe
+from sparc3_bench.testing.task_runs import (
+    Measured,
+    Plugin,
+    Trial,
+    breaking,
+    measure,
+    references,
+    removing,
+    trial,
+)
+
+_AMOUNTS = (0.0, 0.5, 1.0)
+_REMOVALS: tuple[Removal, ...] = ("lowest", "highest")
+
+
+def check_objective_adds_up_over_samples(plugin: Plugin) -> None:
+    """Demand of an objective the sum over samples, with padding left out.
+
+    The batch size follows from memory: by a mean over the batch, or with padding, it would decide
+    what steers the scores.
+    """
+    found = trial(plugin)
+    view = found.ground.view()
+    for purpose, reference in references(found).items():
+        few = dataclasses.replace(
+            reference,
+            samples=reference.samples[:5],
+            starts=None if reference.starts is None else reference.starts[:5],
+            targets=None if reference.targets is None else reference.targets[:5],
+        )
+        with torch.no_grad():
+            one, together = (
+                sum(
+                    float(few.objective(view.forward(batch), batch))
+                    for batch in dataclasses.replace(few, batch_size=size).batches()
+                )
+                for size in (1, 5)
+            )
+        if not math.isclose(one, together, rel_tol=1e-3, abs_tol=1e-3):
+            raise CheckFailure(
+                f"Of {len(few.samples)} samples of the reference '{purpose}' the objective is "
+                f"{together:.4g} in one batch and {one:.4g} one by one, {found.where}",
+                "the batch size follows from memory and must not decide what steers the scores",
+                "sum over samples, and take what is real from `batch.labels` or `batch.last`",
+            )
+
+
+def check_evaluation_repeats_itself(plugin: Plugin) -> None:
+    """Demand the same numbers again, whatever was drawn or measured meanwhile.
+
+    What is finished is not measured again, and others must be able to.
+    """
+    found = trial(plugin)
+    view = found.ground.view()
+    with torch.random.fork_rng(devices=()):
+        state = random.getstate()
+        torch.manual_seed(1)
+        random.seed(1)
+        try:
+            pruned = measure(found.task, found.prepared, view, found.dense, removing(view, 0.5))
+            dense = measure(found.task, found.prepared, view)
+        finally:
+            random.setstate(state)
+    for what, first, again in (("dense", found.dense, dense), ("pruned", found.half, pruned)):
+        for name, values in first.samples.items():
+            if list(again.samples[name]) != list(values):
+                raise CheckFailure(
+                    f"Measured twice, the {what} model has other samples '{name}' the second time, "
+                    f"{found.where}",
+                    "finished points are kept and others are compared with them",
+                    "draw from a generator seeded with a constant, and keep nothing on the task "
+                    "between evaluations",
+                )
+
+
+def check_samples_are_paired(plugin: Plugin) -> None:
+    """Demand the same kinds of samples of every model, as many of each, all of them finite.
+
+    Differences are taken sample by sample.
+    """
+    found = trial(plugin)
+    counts = {name: len(values) for name, values in found.dense.samples.items()}
+    wrong = None if counts else "`evaluate` returned no samples of the dense model"
+    for what, at in (("dense", found.dense), ("half pruned", found.half), ("empty", found.empty)):
+        here = {name: len(values) for name, values in at.samples.items()}
+        odd = {name for name in here.keys() | counts if here.get(name) != counts.get(name)}
+        if odd:
+            name = min(odd)
+            wrong = (
+                f"Of the {what} model there are {here.get(name, 0)} samples '{name}', and "
+                f"{counts.get(name, 0)} of the dense one"
+            )
+        for name, values in at.samples.items():
+            if not len(values) or not np.isfinite(np.asarray(values, dtype=float)).all():
+                wrong = f"Of the {what} model the samples '{name}' are none, or not all finite"
+    if wrong is not None:
+        raise CheckFailure(
+            f"{wrong}, {found.where}",
+            "models are compared sample by sample, and means are taken over all of them",
+            "return one finite number for every item, in one order, whatever the model does",
+        )
+
+
+def check_clusters_fit_the_samples(plugin: Plugin) -> None:
+    """Demand for each kind of sample in `clusters` as many numbers as there are samples.
+
+    Intervals draw whole clusters.
+    """
+    found = trial(plugin)
+    for name, clusters in found.prepared.clusters.items():
+        count = len(found.dense.samples.get(name, ()))
+        if len(clusters) != count:
+            raise CheckFailure(
+                f"`clusters` has {len(clusters)} numbers for the {count} samples '{name}', "
+                f"{found.where}",
+                "intervals draw whole clusters of samples",
+                "name kinds of samples, and give one number a sample, in the same order",
+            )
+
+
+def check_metrics_match_the_declaration(plugin: Plugin) -> None:
+    """Demand exactly the declared metrics, of points and of curves.
+
+    A number without a declaration has no direction; a declaration without a number is an empty
+    column.
+    """
+    found = trial(plugin)
+    task, means = found.task, [at.means for at in _curve(found)]
+    view = found.ground.view()
+    scores = ScoreMap({name: w.matrix.float().abs() for name, w in view.weights().items()})
+    by_purpose = dict.fromkeys(references(found), scores)
+    whole = set(found.prepared.assess(view, by_purpose, "weight", "row"))
+    for removal in _REMOVALS:
+        amounts = {"lowest": task.amounts, "highest": [1 - amount for amount in task.amounts]}
+        rising = sorted({0.0, *amounts[removal]})
+        ends = means[2] if rising[-1] == 1 else means[1]
+        points = points_of(task, rising, [means[0], *[means[1]] * (len(rising) - 2), ends])
+        _check_declared("a point", set(points[1]), task.metrics_for(removal))
+        # A number of the curve may be of one end of the ranking only.
+        whole |= set(task.summarise(rising, points, removal))
+    _check_declared("a curve", whole, task.curve_metrics)
+
+
+def check_metrics_serve_arrays(plugin: Plugin) -> None:
+    """Demand metrics of arrays of means, element by element as of numbers.
+
+    That is how every metric gets its interval.
+    """
+    found = trial(plugin)
+    at = [one.means for one in _curve(found)]
+    by_number = points_of(found.task, _AMOUNTS, at)
+    arrays = [{name: np.array([value, value]) for name, value in one.items()} for one in at]
+    wrong = None
+    try:
+        by_array = points_of(found.task, _AMOUNTS, arrays)
+        found.task.summarise(_AMOUNTS, by_array, "lowest")
+    except Exception as error:  # a stranger's code may raise anything
+        wrong = f"Given arrays, the metrics fail with {describe(error)}"
+    else:
+        for numbers, given in zip(by_number, by_array, strict=True):
+            for name, value in numbers.items():
+                if np.shape(given[name]) != (2,) or not np.allclose(given[name], value):
+                    wrong = f"Metric '{name}' of an array of means is not that of its numbers"
+    if wrong is not None:
+        raise CheckFailure(
+            wrong,
+            "intervals come from metrics of 2,000 bootstrap replicates at once",
+            "use NumPy's functions, which serve both, in `point_metrics` and `summarise`",
+        )
+
+
+def check_directions_are_right(plugin: Plugin) -> None:
+    """Demand that the dense model is no worse, as directions say, than with everything removed.
+
+    Read the wrong way, the best scorer would be the last. Of a task that chooses what to remove
+    only the limited metrics are tried: the others are meant to get better by removing.
+    """
+    found = trial(plugin)
+    task, limits = found.task, None if found.task.choice is None else found.task.choice.limits
+    rows = [at.samples for at in (found.dense, found.empty)]
+    dense, empty = points_of(task, (0.0, 1.0), [at.means for at in (found.dense, found.empty)])
+    try:
+        drawn = points_of(task, (0.0, 1.0), drawn_means(rows, found.prepared.clusters))
+    except Exception as error:  # told by the checks of samples, clusters and arrays
+        raise CheckSkipped(f"there are no intervals: {describe(error)}") from None
+    for metric in task.metrics_for("lowest"):
+        if metric.direction == "neither" or (limits is not None and metric.name not in limits):
+            continue
+        if _is_worse(metric, drawn):
+            raise CheckFailure(
+                f"Metric '{metric.name}', of which {metric.direction} is declared better, is "
+                f"{float(dense[metric.name]):.4g} of the dense model and "
+                f"{float(empty[metric.name]):.4g} with everything removed, {found.where}",
+                "read the wrong way, the best scorer would be ranked last",
+                f"declare direction '{'lower' if metric.direction == 'higher' else 'higher'}', or "
+                "turn the sign of the metric",
+            )
+
+
+def check_failure_is_not_a_score(plugin: Plugin) -> None:
+    """Demand that a model which fails, or whose logits are NaN, gets no whole set of numbers.
+
+    A pruned model may well break; with finite numbers it would have a rank.
+    """
+    found = trial(plugin)
+
+    def to_nan(module: nn.Module, args: Any, output: Tensor) -> Tensor:
+        return torch.full_like(output, float("nan"))
+
+    def fail(module: nn.Module, args: Any, output: Tensor) -> Tensor:
+        raise FloatingPointError("the model fails, as a check wants it")
+
+    for what, change in (("are all NaN", to_nan), ("cannot be computed", fail)):
+        view = found.ground.view()
+        try:
+            with breaking(view, change):
+                at = measure(found.task, found.prepared, view, found.dense)
+            means = [found.dense.means, at.means, found.empty.means]
+            numbers: Mapping[str, Any] = points_of(found.task, _AMOUNTS, means)[1]
+        except Exception:  # as it should be
+            continue
+        if np.isfinite([float(value) for value in numbers.values()]).all():
+            told = ", ".join(f"{name} {float(value):.4g}" for name, value in numbers.items())
+            raise CheckFailure(
+                f"Of a model whose logits {what} the task makes {told}, {found.where}",
+                "a pruned model may break, and with finite numbers it would have a rank",
+                "catch no errors of the model, and let NaN go through to a sample",
+            )
+
+
+def check_says_whether_it_has_counterparts(plugin: Plugin) -> None:
+    """Demand of `has_counterparts` that every batch measured on carries its counterpart.
+
+    Runs with ablation `resample` read it.
+    """
+    found = trial(plugin)
+    if not found.prepared.has_counterparts:
+        raise CheckSkipped("the task says that it has none")
+    view = found.ground.view()
+    try:
+        with view.resample_ablated(removing(view, 0.5)):
+            found.prepared.evaluate(view, found.dense.raw, lambda done, total: None)
+    except Exception as error:  # a stranger's code may raise anything
+        raise CheckFailure(
+            f"`has_counterparts` is True, but with ablation 'resample' the task fails with "
+            f"{describe(error)}, {found.where}",
+            "such runs read the inputs of corrupted prompts",
+            "give every `Batch` its `counterpart`, or set `has_counterparts = False`",
+        ) from error
+
+
+def _check_declared(what: str, given: set[str], metrics: Sequence[Metric]) -> None:
+    declared = {metric.name for metric in metrics}
+    if given != declared:
+        raise CheckFailure(
+            f"The metrics of {what} are {_listed(given)}, and {_listed(declared)} are declared",
+            "a number is read by its declaration",
+            "declare in `metrics` and `curve_metrics` what `point_metrics`, `summarise` and "
+            "`assess` return, no more and no less",
+        )
+
+
+def _curve(found: Trial) -> Sequence[Measured]:
+    return found.dense, found.half, found.empty
+
+
+def _is_worse(metric: Metric, drawn: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether the first of two replicated points is surely worse than the second."""
+    sign = 1 if metric.direction == "higher" else -1
+    dense, empty = (np.asarray(point[metric.name], dtype=float) for point in drawn)
+    return interval(sign * (dense - empty))[1] < 0
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+MEASURING_CHECKS: tuple[Callable[[Plugin], None], ...] = (
+    check_objective_adds_up_over_samples,
+    check_evaluation_repeats_itself,
+    check_samples_are_paired,
+    check_clusters_fit_the_samples,
+    check_metrics_match_the_declaration,
+    check_metrics_serve_arrays,
+    check_directions_are_right,
+    check_failure_is_not_a_score,
+    check_says_whether_it_has_counterparts,
+)

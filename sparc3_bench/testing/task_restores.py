@@ -1,0 +1,97 @@
+"""What the contract demands a task to leave as it was: the model it measures, and the process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sparc3_bench.model.view import ModelView
+from sparc3_bench.testing.report import CheckFailure, CheckSkipped
+from sparc3_bench.testing.scorer_runs import Interrupted
+from sparc3_bench.testing.state import contained, differences, taken
+from sparc3_bench.testing.task_runs import Plugin, Trial, measure, meet, prepared_once, trial
+
+
+def check_leaves_model_and_process_unchanged(plugin: Plugin) -> None:
+    """Demand weights, hooks, flags, classes and random states as they were after measuring.
+
+    One model is measured at many amounts; each must be that of the mask alone.
+    """
+    found = trial(plugin)
+    view = _prepared(found)
+    with contained(view):
+        before = taken(view)
+        meet(prepared_once(plugin), view)
+        measure(found.task, found.prepared, view)
+        after = taken(view)
+    for section, names in differences(before, after).items():
+        if names:
+            raise CheckFailure(
+                f"After measuring, {len(names)} {section} are not as before, the first "
+                f"`{names[0]}`, {found.where}",
+                "the next amounts, and the next runs, are measured on the same model",
+                "use context managers or a `finally`, and generators of your own",
+            )
+
+
+def check_cleans_up_when_interrupted(plugin: Plugin) -> None:
+    """Demand the same also when control-C comes in the middle of an evaluation.
+
+    The exception is raised from `progress`, and must come through.
+    """
+    found = trial(plugin)
+    view = _prepared(found)
+    heard = False
+
+    def progress(done: int, total: int) -> None:
+        nonlocal heard
+        heard = True
+        raise Interrupted
+
+    through = False
+    with contained(view):
+        before = taken(view)
+        try:
+            measure(found.task, found.prepared, view, progress=progress)
+        except Interrupted:
+            through = True
+        after = taken(view)
+    if not heard:
+        raise CheckSkipped("the task reports no progress, so it cannot be interrupted there")
+    if not through:
+        raise CheckFailure(
+            f"The task goes on after an interruption, {found.where}",
+            "users could not stop a run, and half an evaluation would be kept",
+            "catch no more than you can handle, and never `BaseException`",
+        )
+    _check_only_new(found, differences(before, after))
+
+
+def _prepared(found: Trial) -> ModelView:
+    view = found.ground.view()
+    with contained(view):  # what a model sets up on its first run is its own affair
+        measure(found.task, found.prepared, view)
+    return view
+
+
+def _check_only_new(found: Trial, left: dict[str, list[str]]) -> None:
+    view = _prepared(found)
+    with contained(view):
+        before = taken(view)
+        measure(found.task, found.prepared, view)
+        always = differences(before, taken(view))
+    for section, names in left.items():
+        # What stays behind after an evaluation that finishes, too, is told by the check above.
+        new = [name for name in names if name not in always[section]]
+        if new:
+            raise CheckFailure(
+                f"When interrupted, the task leaves {len(new)} {section} changed, the first "
+                f"`{new[0]}`, {found.where}",
+                "the model goes on being used after an interrupted run",
+                "undo every change in a `finally` or a context manager",
+            )
+
+
+RESTORING_TASK_CHECKS: tuple[Callable[[Plugin], None], ...] = (
+    check_leaves_model_and_process_unchanged,
+    check_cleans_up_when_interrupted,
+)

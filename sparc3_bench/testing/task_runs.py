@@ -1,0 +1,212 @@
+"""Run a task on a small model for the checks: prepare, meet, measure, as a run does."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from sparc3_bench.assets import default_cache
+from sparc3_bench.attribution.reference import ReferenceSamples
+from sparc3_bench.contracts import Evaluation, Part, PreparedTask, Progress, Task, Texts, Verdicts
+from sparc3_bench.model.masking import KeepMask
+from sparc3_bench.model.view import ModelView
+from sparc3_bench.testing.report import CheckSkipped, once
+from sparc3_bench.testing.state import contained
+from sparc3_bench.testing.task_ground import Ground, Row, Watched, learned, named, tiny
+
+Plugin = Task | type[Task]
+
+Samples = Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a task measured on one model.
+
+    Attributes
+    ----------
+    raw
+        As `evaluate` returned it.
+    samples
+        All per-sample numbers: also those that need the dense model, and what a judge said.
+    """
+
+    raw: Evaluation
+    samples: Samples
+
+    @property
+    def means(self) -> dict[str, float]:
+        """The mean of each kind of sample."""
+        return {name: float(np.mean(values)) for name, values in self.samples.items()}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A task on a model that has learned what it asks, measured dense, half pruned and emptied."""
+
+    task: Task
+    ground: Ground
+    prepared: PreparedTask
+    dense: Measured
+    half: Measured
+    empty: Measured
+
+    @property
+    def where(self) -> str:
+        """For messages."""
+        return f"on the model '{self.ground.name}'"
+
+    def again(self, seed: int) -> PreparedTask:
+        """Prepare the task anew, and let it meet the model."""
+        return meet(prepare(self.task, self.ground, seed), self.ground.view())
+
+
+def made(plugin: Plugin) -> Task:
+    """Return the task, made with its tiny options if a class is given."""
+    return plugin(**plugin.tiny_options) if isinstance(plugin, type) else plugin
+
+
+def ground(plugin: Plugin) -> Ground:
+    """Return the model that a task is first run on: its own, or a tiny random one."""
+    task = made(plugin)
+    if task.tiny_model is None:
+        return once(plugin, "ground", lambda: tiny("llama"))
+    return once(plugin, "ground", lambda: named(str(task.tiny_model)))
+
+
+def trial(plugin: Plugin) -> Trial:
+    """Return the task on its trial; made once for all checks.
+
+    Raises
+    ------
+    CheckSkipped
+        When the task does not run, which one check tells.
+    """
+    found = once(plugin, "trial", lambda: _try(plugin))
+    if found is None:
+        raise CheckSkipped("the task does not run; see check_runs_on_every_architecture")
+    return found
+
+
+def _try(plugin: Plugin) -> Trial | None:
+    task = made(plugin)
+    try:
+        start, plain = ground(plugin), prepared_once(plugin)
+        with contained(start.view()):
+            if task.tiny_model is None:
+                start = learned(start, asked(start, meet(plain, start.view()))[1])
+            prepared = meet(plain, start.view())
+            view = start.view()
+            dense = measure(task, prepared, view)
+            half = measure(task, prepared, view, dense, removing(view, 0.5))
+            empty = measure(task, prepared, view, dense, removing(view, 1.0))
+    except Exception:  # a stranger's code may raise anything
+        return None
+    return Trial(task, start, prepared, dense, half, empty)
+
+
+def prepared_once(plugin: Plugin) -> PreparedTask:
+    """Return the task prepared with seed 0; all tiny models have one tokenizer."""
+    return once(plugin, "prepared", lambda: prepare(made(plugin), ground(plugin), 0))
+
+
+def prepare(task: Task, ground: Ground, seed: int) -> PreparedTask:
+    """Prepare a task, with texts from the user's cache."""
+    return task.prepare(ground.tokenizer, ground.name, default_cache(), seed)
+
+
+def meet(prepared: PreparedTask, view: ModelView) -> PreparedTask:
+    """Let a task meet a model."""
+    return prepared.met(view, judged, remembered, silent)
+
+
+def measure(
+    task: Task,
+    prepared: PreparedTask,
+    view: ModelView,
+    dense: Measured | None = None,
+    keep: KeepMask | None = None,
+    progress: Progress | None = None,
+) -> Measured:
+    """Measure a model as a run does: without what `keep` does not keep, then dense again."""
+    before = dense.raw if dense is not None and prepared.compares else None
+    with view.masked(keep) if keep is not None else nullcontext():
+        raw = prepared.evaluate(view, before, progress or silent)
+    found = prepared.after(view, raw)
+    samples = dict(found.samples)
+    if found.texts and task.default_judge is not None:
+        samples |= task.judged(judged(found.texts))
+    return Measured(raw, samples)
+
+
+def asked(ground: Ground, prepared: PreparedTask) -> tuple[list[Row], list[Row]]:
+    """Return all sequences that are measured on, plain and with the right answers behind them."""
+    view = Watched(ground)
+    found = prepared.evaluate(view, None, silent)
+    prepared.after(view, found)
+    return view.rows, view.answered
+
+
+def removing(view: ModelView, amount: float) -> KeepMask:
+    """Return a mask that removes a random part of every matrix."""
+    generator = torch.Generator().manual_seed(0)
+    return KeepMask(
+        {
+            name: torch.rand(weight.matrix.shape, generator=generator) >= amount
+            for name, weight in view.weights().items()
+        }
+    )
+
+
+def references(trial: Trial) -> Mapping[str, ReferenceSamples]:
+    """Return the task's references under its default objective."""
+    return trial.prepared.references(trial.task.default_objective)
+
+
+def part(prepared: PreparedTask, name: Part) -> PreparedTask:
+    """Return a part that is not the whole.
+
+    Raises
+    ------
+    CheckSkipped
+        When it is.
+    """
+    found = prepared.part(name)
+    if found is prepared:
+        raise CheckSkipped(f"the task has no part '{name}'")
+    return found
+
+
+def judged(texts: Texts) -> Verdicts:
+    """Judge texts by a hash: any score may come, the same for the same text."""
+    return {
+        kind: [[zlib.crc32(text.encode()) / 2**32 for text in some] for some in prompts]
+        for kind, prompts in texts.items()
+    }
+
+
+def remembered(name: str, make: Callable[[], Any]) -> Any:
+    """Return a value as it comes back from a file."""
+    return json.loads(json.dumps(make()))
+
+
+def silent(done: int, total: int) -> None:
+    """Hear of progress."""
+
+
+@contextmanager
+def breaking(view: ModelView, change: Callable[..., Any]) -> Iterator[None]:
+    """Let the model's logits go through `change`, as a forward hook."""
+    head: Any = view.model.get_output_embeddings()  # type: ignore[operator]
+    handle = head.register_forward_hook(change)
+    try:
+        yield
+    finally:
+        handle.remove()
