@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sparc3_bench.architecture import Fused as Fused
     from sparc3_bench.architecture import ModelAdapter as ModelAdapter
     from sparc3_bench.architecture import ModelSource as ModelSource
     from sparc3_bench.architecture import Role as Role
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sparc3_bench.contracts import Suite as Suite
     from sparc3_bench.contracts import Task as Task
     from sparc3_bench.contracts import Unit as Unit
+    from sparc3_bench.errors import ModelError as ModelError
     from sparc3_bench.errors import Sparc3Error as Sparc3Error
     from sparc3_bench.hookspecs import hookimpl as hookimpl
     from sparc3_bench.model.view import ModelView as ModelView
@@ -60,12 +62,14 @@ _HOMES = {
     "DatasetRecord": "sparc3_bench.record.spec",
     "Estimate": "sparc3_bench.values",
     "Evaluation": "sparc3_bench.values",
+    "Fused": "sparc3_bench.architecture",
     "Judge": "sparc3_bench.contracts",
     "Judging": "sparc3_bench.values",
     "LoadedJudge": "sparc3_bench.contracts",
     "Means": "sparc3_bench.values",
     "Metric": "sparc3_bench.values",
     "ModelAdapter": "sparc3_bench.architecture",
+    "ModelError": "sparc3_bench.errors",
     "ModelSource": "sparc3_bench.architecture",
     "ModelView": "sparc3_bench.model.view",
     "Part": "sparc3_bench.contracts",

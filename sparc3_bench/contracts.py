@@ -6,12 +6,12 @@ without it. Terms follow the glossary in ``docs/concepts.md``.
 
 from __future__ import annotations
 
-import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sparc3_bench.architecture import Fused as Fused
 from sparc3_bench.architecture import ModelAdapter as ModelAdapter
 from sparc3_bench.architecture import ModelSource as ModelSource
 from sparc3_bench.architecture import Role as Role
@@ -25,6 +25,8 @@ from sparc3_bench.conventions import Removal as Removal
 from sparc3_bench.conventions import Schedule as Schedule
 from sparc3_bench.conventions import Scope as Scope
 from sparc3_bench.conventions import Unit as Unit
+from sparc3_bench.options import Configurable
+from sparc3_bench.options import option_fields as option_fields
 from sparc3_bench.values import Choice as Choice
 from sparc3_bench.values import Estimate as Estimate
 from sparc3_bench.values import Evaluation as Evaluation
@@ -47,22 +49,7 @@ if TYPE_CHECKING:
     from sparc3_bench.selection.units import Ranking
 
 
-def option_fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
-    """Return the fields of a plugin class that are options: those its constructor takes."""
-    if not dataclasses.is_dataclass(cls):
-        return ()
-    return tuple(field for field in dataclasses.fields(cls) if field.init)
-
-
-class _Configurable:
-    """Options of a plugin are its dataclass fields: declared, typed, recorded and hashed."""
-
-    def options(self) -> dict[str, Any]:
-        """Return every option with its value, as JSON types."""
-        return {field.name: getattr(self, field.name) for field in option_fields(type(self))}
-
-
-class Scorer(_Configurable, ABC):
+class Scorer(Configurable, ABC):
     """A way to score the weights of a language model by importance.
 
     Options are the fields of a frozen dataclass; check their values in ``__post_init__`` and raise
@@ -108,8 +95,15 @@ class Scorer(_Configurable, ABC):
             no view of a weight; higher means more important. Signs are kept: the lowest go.
         """
 
+    def rules(self, model: ModelView) -> Mapping[str, str]:
+        """Return by path what the scorer changes at modules of `model`, in a few words.
 
-class Task(_Configurable, ABC):
+        `sparc3 inspect` shows it. What cannot be scored raises, as `score` would.
+        """
+        return {}
+
+
+class Task(Configurable, ABC):
     """What is asked of a pruned model: reference samples, and how to measure what is left."""
 
     name: ClassVar[str]
@@ -290,7 +284,7 @@ class LoadedJudge(ABC):
         """
 
 
-class Judge(_Configurable, ABC):
+class Judge(Configurable, ABC):
     """A way to say of texts how unwanted they are, e.g. how toxic.
 
     Options are the fields of a frozen dataclass, as for a scorer.
