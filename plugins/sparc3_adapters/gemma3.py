@@ -9,7 +9,7 @@ from sparc3_bench import ModelAdapter, Role, hookimpl
 
 
 class Gemma3(ModelAdapter):
-    """``Gemma3ForCausalLM``, the text model alone; `gemma3`, which sees images too, is another type."""
+    """``Gemma3ForCausalLM``, the model of text; type `gemma3`, which sees images, is another."""
 
     name = "gemma3"
     model_types = ("gemma3_text",)

@@ -9,7 +9,7 @@ from sparc3_bench import Fused, ModelAdapter, Role, hookimpl
 
 
 class GptNeoX(ModelAdapter):
-    """``GPTNeoXForCausalLM``; attention and MLP may be parallel, which needs no role: sums are linear."""
+    """``GPTNeoXForCausalLM``, with attention and MLP one after the other or side by side."""
 
     name = "gpt-neox"
     model_types = ("gpt_neox",)

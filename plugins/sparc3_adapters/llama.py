@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from sparc3_bench import ModelAdapter, Role, hookimpl
 
@@ -15,7 +15,7 @@ class Llama(ModelAdapter):
     """
 
     name = "llama"
-    model_types = ("llama", "mistral", "qwen2")
+    model_types: ClassVar[tuple[str, ...]] = ("llama", "mistral", "qwen2")
     blocks = "model.layers"
 
     def roles(self, config: Any) -> Mapping[str, Role]:

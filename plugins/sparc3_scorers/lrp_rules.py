@@ -82,9 +82,9 @@ def rules(model: ModelView, variant: str) -> Iterator[Rule]:
             yield name, words, _bound(module, _BACKWARD[role])
         elif any(factor != 1 for factor, _ in runs):
             words = ", ".join(f"{factor:g}" for factor, _ in runs)
-            yield name, f"gradient of the output × {words}", _scaled_output(module, runs)
+            yield name, f"output gradient × {words}", _scaled_output(module, runs)
         elif role is Role.DOWN and gated and _GATE_PRODUCT[variant] != 1:
-            words = f"gradient of the input × {_GATE_PRODUCT[variant]:g}"
+            words = f"input gradient × {_GATE_PRODUCT[variant]:g}"
             yield name, words, _scaled_input(module, _GATE_PRODUCT[variant])
 
 

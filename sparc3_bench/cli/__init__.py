@@ -12,6 +12,7 @@ from sparc3_bench.cli import (
     compare,
     correct,
     doctor,
+    inspect,
     listing,
     migrate,
     publish,
@@ -40,6 +41,7 @@ app.command("list")(listing.command)
 app.command("run")(run.command)
 app.command("score")(score.command)
 app.command("check")(check.command)
+app.command("inspect")(inspect.command)
 app.command("correct")(correct.command)
 app.command("rejudge")(rejudge.command)
 app.command("validate")(validate.command)

@@ -360,9 +360,7 @@ def test_attention_equals_dense_messages(case, variant):
     rows = ROWS.get(architecture) or [
         everything[: seen.outputs[name].shape[1]] for name in matrices
     ]
-    q, k, v = (
-        seen.outputs[name][:, where] for name, where in zip(matrices, rows, strict=True)
-    )
+    q, k, v = (seen.outputs[name][:, where] for name, where in zip(matrices, rows, strict=True))
     heads = view.adapter.heads(view.config)
     width = q.shape[1] // heads
     read_q, read_k = (
