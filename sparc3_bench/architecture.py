@@ -80,7 +80,7 @@ class ModelAdapter(ABC):
         Raises
         ------
         ModelError
-            With one sentence, when such models cannot be served.
+            With the reason as a clause, "its blocks …", when such models cannot be served.
         """
         return cls()
 

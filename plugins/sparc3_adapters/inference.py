@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
+from transformers.utils import logging
 
 from sparc3_adapters.block_trials import block_roles, kind, parent
 from sparc3_adapters.trial import FACTOR, Trial, close, is_matrix
@@ -42,7 +43,7 @@ def infer(config: Any) -> Findings:
         raise ModelError("it has an encoder")
     if any(word in name for name in config.sub_configs for word in ("text", "vision", "audio")):
         raise ModelError("it is more than a model of text; its text model alone may be served")
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _quietly():
         torch.manual_seed(0)
         with torch.device("meta"):
             blocks = _find_blocks(_built(config), config)
@@ -91,6 +92,12 @@ def _find_blocks(model: nn.Module, config: Any) -> str:
             raise ModelError(
                 f"its blocks are not alike: `{path}.{index}` has other modules than `{path}.0`"
             )
+    for name, parameter in blocks[0].named_parameters():
+        if parameter.dim() > 2:  # told before any memory is taken: it may be much
+            raise ModelError(
+                f"the parameter `{name}` of its blocks has {parameter.dim()} dimensions, like "
+                "experts or a convolution"
+            )
     return path
 
 
@@ -123,9 +130,7 @@ def _check_parameters(trial: Trial) -> None:
     """Refuse parameters that are no matrix which is run on every token, no bias and no norm's."""
     for path, parameter in trial.block.named_parameters():
         owner, _, name = path.rpartition(".")
-        if parameter.dim() > 2:
-            reason = f"has {parameter.dim()} dimensions, like experts or a convolution"
-        elif parameter.dim() == 2 and not (name == "weight" and owner in trial.matrices):
+        if parameter.dim() == 2 and not (name == "weight" and owner in trial.matrices):
             reason = "is a matrix that is not run on every token"
         elif parameter.dim() < 2 and owner not in trial.leaves:
             reason = "belongs to no matrix, norm or activation"
@@ -184,6 +189,17 @@ def _outer_roles(model: nn.Module, blocks: str) -> dict[str, Role]:
         bounded = logits[2].abs().max() < 2 * logits[1].abs().max()
         roles[name] = Role.SOFT_CAP if bounded else Role.UNKNOWN
     return {name: role for name, role in roles.items() if role is not None}
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep transformers from warning of the small model, which no user asked for."""
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 @contextmanager

@@ -105,6 +105,8 @@ class Trial:
             def after(module: nn.Module, args: Any, output: Any) -> Tensor | None:
                 if not (args and isinstance(args[0], Tensor) and args[0].requires_grad):
                     return None
+                if not isinstance(output, Tensor):
+                    return None
                 if hold and name in self._ratios:
                     output = args[0] * self._ratios[name]
                 if edits and name in edits:

@@ -211,19 +211,18 @@ def choose_adapter(config: Any, model_id: str, host: PluginHost) -> ModelAdapter
     if named:
         adapter: ModelAdapter = named[0].for_config(config)
         return adapter
-    reasons = []
+    refusals = ""
     for cls in classes:
         if not cls.model_types:
             try:
                 adapter = cls.for_config(config)
                 return adapter
             except ModelError as error:
-                reasons.append(f"'{cls.name}' cannot, as {error}")
+                refusals += f", and adapter '{cls.name}' cannot infer it, as {error}"
     types = ", ".join(sorted({name for cls in classes for name in cls.model_types}))
     raise ModelError(
-        f"Model '{model_id}' is of type '{config.model_type}', which no adapter serves"
-        f"{''.join(f' ({reason})' for reason in reasons)}; the suite prunes decoder-only language "
-        f"models, e.g. of the types {types}, and a plugin can add more."
+        f"Model '{model_id}' is of type '{config.model_type}', which no adapter names{refusals}; "
+        f"choose a decoder-only language model, e.g. of the types {types}, or write an adapter."
     )
 
 

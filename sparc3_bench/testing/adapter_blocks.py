@@ -50,7 +50,7 @@ def check_attention_treats_rows_as_named(plugin: Plugin) -> None:
     """
     for seen in views(plugin):
         for index in range(len(seen.view.blocks)):
-            wrong = _mistaken(seen.view, index)
+            wrong = _mistaken(seen, index)
             if wrong is not None:
                 raise CheckFailure(
                     f"In block {index} {wrong}, {seen}",
@@ -66,7 +66,7 @@ def check_the_rest_is_linear(plugin: Plugin) -> None:
     """
     for seen in views(plugin):
         for index in range(len(seen.view.blocks)):
-            if _bends(seen.view, index):
+            if _mistaken(seen, index) is None and _bends(seen, index):
                 raise CheckFailure(
                     f"Block {index} is not linear when its norms, activations, queries, keys and "
                     f"gates are held, {seen}",
@@ -95,20 +95,19 @@ def check_heads_divide_the_attention_output(plugin: Plugin) -> None:
                 )
 
 
-def _rows(view: ModelView, index: int) -> Iterator[tuple[str, Role, list[int]]]:
+def _rows(seen: Seen, index: int) -> Iterator[tuple[str, Role, list[int]]]:
     """Yield the matrices of a block with the rows of each role."""
-    for name, weight in view.weights().items():
-        if weight.block == index:
-            for role, rows in roles_of_rows(weight.role, len(weight.matrix)).items():
+    for name, weight in seen.view.weights().items():
+        if weight.block == index and name in seen.outputs:
+            for role, rows in roles_of_rows(weight.role, seen.outputs[name].shape[-1]).items():
                 yield name, role, rows
 
 
 def _misfit(seen: Seen, index: int) -> str | None:
     """Return what does not fit in one block, or None."""
     reads, writes = {}, {}
-    for name, role, rows in _rows(seen.view, index):
-        if name in seen.inputs:
-            reads[role], writes[role] = seen.inputs[name], seen.outputs[name][..., rows]
+    for name, role, rows in _rows(seen, index):
+        reads[role], writes[role] = seen.inputs[name], seen.outputs[name][..., rows]
     for one in (Role.UP, Role.GATE):
         if one in writes and Role.DOWN in reads:
             wide, read = writes[one].shape[-1], reads[Role.DOWN].shape[-1]
@@ -129,10 +128,11 @@ def _misfit(seen: Seen, index: int) -> str | None:
     return None
 
 
-def _mistaken(view: ModelView, index: int) -> str | None:
+def _mistaken(seen: Seen, index: int) -> str | None:
     """Return which of queries, keys and values are something else, or None."""
+    view = seen.view
     rows: dict[Role, dict[str, list[int]]] = {}
-    for name, role, found in _rows(view, index):
+    for name, role, found in _rows(seen, index):
         rows.setdefault(role, {})[name] = found
     written: dict[str, Tensor] = {}
 
@@ -186,30 +186,31 @@ def _attended(view: ModelView, index: int, edits: Mapping[str, Edit]) -> Tensor:
     return read[0].reshape(-1, read[0].shape[-1])
 
 
-def _bends(view: ModelView, index: int) -> bool:
+def _bends(seen: Seen, index: int) -> bool:
     """Return whether a block is not linear even where all is held that may bend."""
+    view = seen.view
     block, prefix = view.blocks[index], f"{view.adapter.blocks}.{index}."
     told = (Role.SOFT_CAP, Role.UNKNOWN)
     if any(n.startswith(prefix) and role in told for n, (_, role) in view.roles().items()):
         return False
     fixed: dict[nn.Module, list[int]] = {}
-    for name, role, rows in _rows(view, index):
+    for name, role, rows in _rows(seen, index):
         if role in (Role.QUERY, Role.KEY, Role.GATE):
             fixed.setdefault(view.weights()[name].module, []).extend(rows)
     leaves = [m for m in block.modules() if not list(m.children())]
     others = [m for m in leaves if all(p.dim() < 2 for p in m.parameters())]
-    seen: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+    first: dict[nn.Module, tuple[Tensor, Tensor]] = {}
 
     def keep(module: nn.Module, args: Any, output: Any) -> None:
         if args and isinstance(args[0], Tensor) and isinstance(output, Tensor):
-            seen[module] = args[0].clone(), output.clone()
+            first[module] = args[0].clone(), output.clone()
 
     def held(module: nn.Module, args: Any, output: Any) -> Any:
         if module in fixed:
             output = output.clone()
-            output[..., fixed[module]] = seen[module][1][..., fixed[module]]
-        elif module in seen and seen[module][0].shape == output.shape:
-            x, y = seen[module]
+            output[..., fixed[module]] = first[module][1][..., fixed[module]]
+        elif module in first and first[module][0].shape == output.shape:
+            x, y = first[module]
             output = args[0] * torch.where(x == 0, 0, y / x)
         return output
 

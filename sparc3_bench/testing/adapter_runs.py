@@ -35,7 +35,7 @@ def made(plugin: Plugin) -> ModelAdapter:
 
 def model_types(adapter: ModelAdapter) -> tuple[str, ...]:
     """Return the types to try an adapter on; for one that serves any, all that are known here."""
-    return adapter.model_types or tuple(CONFIGS)
+    return tuple(CONFIGS) if adapter.model_types == () else adapter.model_types
 
 
 def views(plugin: Plugin) -> Iterator[Seen]:
