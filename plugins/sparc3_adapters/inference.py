@@ -85,6 +85,7 @@ def _find_blocks(model: nn.Module, config: Any) -> str:
         found = [(n, b) for n, b in found if not any(n.startswith(f"{m}.") for m, _ in found)]
     if len(found) != 1:
         raise ModelError(f"{len(found)} of its lists of modules are as long as it has layers")
+    path: str
     [(path, blocks)] = found
     first = _shape(blocks[0])
     for index, block in enumerate(blocks):

@@ -53,7 +53,7 @@ def command(
 
 def _scorers(names: list[str], options: list[str], host: PluginHost) -> dict[str, Scorer]:
     """Return the scorers to ask; when none is named, all that can be made."""
-    from sparc3_bench.run.options import build, for_scorer, parse_pairs
+    from sparc3_bench.run.options import build, check_scorer_options, for_scorer, parse_pairs
 
     given = parse_pairs(options)
     found = {}
@@ -64,6 +64,7 @@ def _scorers(names: list[str], options: list[str], host: PluginHost) -> dict[str
         except Sparc3Error:
             if names:
                 raise
+    check_scorer_options(given, found.values())
     return found
 
 

@@ -198,8 +198,10 @@ def test_a_scorer_that_is_not_there_is_told(tmp_path):
     folder = saved(tmp_path / "model", make_config("llama"))
     with pytest.raises(Sparc3Error, match=r"Unknown scorer 'lpr'\. Did you mean 'lrp'"):
         inspect(folder, "--scorer", "lpr")
-    with pytest.raises(Sparc3Error, match="must be one of attnlrp, cp-lrp"):
+    with pytest.raises(Sparc3Error, match="Option `variant` of scorer 'lrp' must be"):
         inspect(folder, "--scorer", "lrp", "--scorer-option", "lrp.variant=none")
+    with pytest.raises(Sparc3Error, match="Unknown scorer option 'varient'"):
+        inspect(folder, "--scorer", "lrp", "--scorer-option", "varient=cp-lrp")
 
 
 def test_a_scorer_without_rules_has_none():
