@@ -119,9 +119,7 @@ def layer_norm(module: nn.Module, x: Tensor, y: Tensor, g: Tensor) -> Tensor:
     """LayerNorm, 1/std constant, mean subtraction kept: g_in = u − mean(u), u = g · w / std(x)."""
     wide = x.to(_wide(x))
     scale = torch.rsqrt(wide.var(-1, correction=0, keepdim=True) + _epsilon(module))
-    u = g.to(wide.dtype) * scale
-    if getattr(module, "weight", None) is not None:  # OPT can switch it off
-        u = u * _weight(module)
+    u = g.to(wide.dtype) * scale * _weight(module)
     return (u - u.mean(-1, keepdim=True)).to(g.dtype)
 
 
@@ -214,9 +212,9 @@ def _runs(role: Role | Fused) -> tuple[tuple[Role, int], ...]:
 
 
 def _weight(module: nn.Module) -> Tensor:
-    weight = module.weight
-    assert isinstance(weight, Tensor)
-    return weight.detach()
+    """Return the scale of a norm, one where it has none."""
+    weight = getattr(module, "weight", None)
+    return torch.ones(()) if weight is None else weight.detach()
 
 
 def _wide(x: Tensor) -> torch.dtype:
@@ -227,4 +225,7 @@ def _epsilon(module: nn.Module) -> float:
     for name in ("variance_epsilon", "eps"):
         if isinstance(value := getattr(module, name, None), float):
             return value
-    raise AttributeError(f"{type(module).__name__} has neither `variance_epsilon` nor `eps`")
+    raise Sparc3Error(
+        f"LRP cannot read the epsilon of a norm of class {type(module).__name__}, which has "
+        "neither `variance_epsilon` nor `eps`; choose another scorer."
+    )

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import torch
-from replication.precise import make_precise
+from replication.precise import label_logit, make_precise, relevance_at
 from sparc3_scorers.gradient import Gradient
 from sparc3_scorers.lrp import Lrp
 from sparc3_scorers.lrp_rules import propagating
-from torch import Tensor, nn
+from torch import Tensor
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from sparc3_bench import Accumulator, Batch, Fused, ModelView, ReferenceSamples, ScoreMap
@@ -26,11 +26,6 @@ LENGTHS = (12, 5, 9)
 ATTENTION = (Role.QUERY, Role.KEY, Role.VALUE)
 every_architecture = pytest.mark.parametrize("architecture", CONFIGS)
 every_variant = pytest.mark.parametrize("variant", VARIANTS)
-
-
-def label_logit(logits: Tensor, batch: Batch) -> Tensor:
-    """Sum of the logits of the next tokens of one sample, in the format of the logits."""
-    return logits[:, :-1].gather(-1, batch.input_ids[:, 1:, None]).sum()
 
 
 def precise_view(architecture: str, *, biases: bool = True) -> ModelView:
@@ -48,27 +43,6 @@ def view_with(kernel: str, architecture: str) -> ModelView:
     model = copy.deepcopy(view.model)  # tiny models share a configuration, where this is set
     model.set_attn_implementation(kernel)
     return ModelView(model, view.adapter)
-
-
-def relevance_at(view: ModelView, variant: str, module: nn.Module) -> tuple[Tensor, Tensor]:
-    """Return Σ x · g over the input of `module`, and the value of the objective."""
-    values, relevances = [], []
-
-    def objective(logits: Tensor, batch: Batch) -> Tensor:
-        values.append(label_logit(logits, batch))
-        return values[-1]
-
-    def before(module: nn.Module, args: tuple[Tensor, ...]) -> None:
-        x = args[0].detach()
-        args[0].register_hook(lambda g: relevances.append((x * g).sum()))
-
-    handle = module.register_forward_pre_hook(before)
-    samples = make_reference(4, LENGTHS).samples
-    with propagating(view, variant):
-        view.attribute(ReferenceSamples(samples, objective), lambda name, a, g: None)
-    handle.remove()
-    assert len(values) == len(relevances) == 4
-    return torch.stack(relevances).sum(), torch.stack(values).detach().sum()
 
 
 def by_role(view: ModelView, variant: str) -> list[dict[Role, tuple[Tensor, Tensor]]]:

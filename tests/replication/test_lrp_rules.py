@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 from transformers.pytorch_utils import Conv1D
 
-from sparc3_bench import Accumulator, ModelView
+from sparc3_bench import Accumulator, ModelView, Sparc3Error
 from sparc3_bench.contracts import Role
 from sparc3_bench.host import default_host
 from sparc3_bench.model.load import choose_adapter
@@ -184,6 +184,26 @@ def test_rms_norm_reads_its_scale_in_float32(dtype):
     scale = (1 + norm.weight.detach().float()) * (x.float().square().mean(-1, True) + 1e-6).rsqrt()
     assert torch.equal(found, (g.float() * scale).to(dtype)) or dtype == torch.float32
     torch.testing.assert_close(found, (g.float() * scale).to(dtype))
+
+
+def test_rms_norm_without_a_weight_scales_by_one():
+    norm = nn.RMSNorm(12, eps=1e-6, elementwise_affine=False)
+    x, g = torch.randn(9, 12, dtype=torch.float64), torch.randn(9, 12, dtype=torch.float64)
+    y, found = through(norm, Role.RMS_NORM, x, g)
+    near(x * found, y * g)
+
+
+def test_a_norm_whose_epsilon_is_not_known_is_refused_in_one_sentence():
+    class Plain(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x / x.square().mean(-1, keepdim=True).sqrt()
+
+    with pytest.raises(Sparc3Error) as caught:
+        through(Plain(), Role.RMS_NORM, torch.randn(2, 4), torch.randn(2, 4))
+    assert str(caught.value) == (
+        "LRP cannot read the epsilon of a norm of class Plain, which has neither "
+        "`variance_epsilon` nor `eps`; choose another scorer."
+    )
 
 
 @pytest.mark.parametrize("affine", [True, False])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import circuits
 import pytest
 import torch
+from replication.precise import make_precise, relevance_at
 from sparc3_adapters.generic import Generic
 from sparc3_scorers.lrp import Lrp
 from transformers import AutoConfig
@@ -11,12 +13,14 @@ from transformers import AutoConfig
 from sparc3_bench import Fused, ModelError, ModelView, Role, Sparc3Error
 from sparc3_bench.host import default_host
 from sparc3_bench.model.load import choose_adapter, find_model
+from sparc3_bench.record.files import read_result
 from sparc3_bench.testing.tiny import (
     CONFIGS,
     make_config,
     make_model,
     make_reference,
     make_tokenizer,
+    save_text,
 )
 
 SIZES = {"vocab_size": 96, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -89,6 +93,28 @@ def test_it_tells_norms_before_and_behind_apart_from_those_of_queries():
         "post_attention_layernorm",
         "post_feedforward_layernorm",
     ]
+
+
+RELEVANT = {
+    **{case: config for case, (config, _, _) in LAYOUTS.items()},
+    "olmo2, norms behind": config_of("olmo2", intermediate_size=48),
+    "cohere, attention beside the mlp": config_of("cohere", intermediate_size=48),
+    "gptj, attention beside the mlp": config_of("gptj", rotary_dim=4),
+}
+
+
+@pytest.mark.parametrize("case", RELEVANT)
+def test_relevance_by_the_inferred_roles_is_conserved(case):
+    """It would not be, were a norm, an activation, a gate or a value taken for something else."""
+    config = RELEVANT[case]
+    model = make_model(config.model_type, torch.float64, config)
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            parameter.data.zero_()
+    view = ModelView(model, Generic.for_config(config))
+    make_precise(view)
+    found, objective = relevance_at(view, "cp-lrp", view.blocks[0])
+    assert abs(found - objective) <= 1e-6 * abs(objective) > 0
 
 
 REFUSED = {
@@ -222,6 +248,19 @@ def test_what_it_infers_is_a_warning_of_the_model(tmp_path):
     assert warning.startswith("No adapter knows models of type 'stablelm'; what the modules of")
     assert "self_attn.q_proj = query" in warning
     assert "mlp.act_fn = activation" in warning
+
+
+def test_a_run_on_an_inferred_model_says_so_in_its_result(tmp_path):
+    config = LAYOUTS["falcon, by groups of heads"][0]
+    folder = tmp_path / "in/falcon"
+    make_model("falcon", config=config).save_pretrained(folder)
+    make_tokenizer().save_pretrained(folder)
+    save_text(tmp_path / "in/reference.txt", 400, 1)
+    save_text(tmp_path / "in/evaluation.txt", 400, 2)
+    path = circuits.run(tmp_path, "lrp", "falcon", unit="neuron", group="layer")
+    result = read_result(path)
+    assert (result.status, result.spec.model.adapter) == ("ok", "generic")
+    assert "No adapter knows models of type 'falcon'" in result.warnings[0]
 
 
 def test_inference_leaves_random_states_and_the_configuration():
