@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -77,42 +76,59 @@ def test_it_tells_what_the_view_of_a_loaded_model_has(model_type, tmp_path):
     assert told["warnings"] == []
 
 
+RMS = "RMSNorm, 1/rms constant"
+OFFSET = "RMSNorm scaled by 1 + w, 1/rms constant"
+LAYER = "LayerNorm, 1/std constant, mean subtraction kept"
+IDENTITY = "Element-wise function, identity rule"
+QUARTER, HALF = "output gradient × 0.25", "output gradient × 0.5"
+LLAMA = {
+    "input_layernorm": RMS,
+    "self_attn.q_proj": QUARTER,
+    "self_attn.k_proj": QUARTER,
+    "self_attn.v_proj": HALF,
+    "post_attention_layernorm": RMS,
+    "mlp.act_fn": IDENTITY,
+    "mlp.down_proj": "input gradient × 0.5",
+    "model.norm": RMS,
+}
+NEOX = {
+    "input_layernorm": LAYER,
+    "attention.query_key_value": "output gradient × 0.25, 0.25, 0.5",
+    "post_attention_layernorm": LAYER,
+    "mlp.act": IDENTITY,
+    "gpt_neox.final_layer_norm": LAYER,
+}
+PHI3 = {
+    "input_layernorm": RMS,
+    "self_attn.qkv_proj": "output gradient × 0.25, 0.25, 0.5",
+    "post_attention_layernorm": RMS,
+    "mlp.activation_fn": IDENTITY,
+    "mlp.down_proj": "input gradient × 0.5",
+    "model.norm": RMS,
+}
+GEMMA3 = {path: OFFSET if rule == RMS else rule for path, rule in LLAMA.items()} | {
+    "self_attn.q_norm": OFFSET,
+    "self_attn.k_norm": OFFSET,
+    "pre_feedforward_layernorm": OFFSET,
+    "post_feedforward_layernorm": OFFSET,
+}
+CONSTANT = ("self_attn.q_proj", "self_attn.k_proj", "mlp.gate_proj")
+CP = {
+    path: rule for path, rule in LLAMA.items() if path not in ("self_attn.v_proj", "mlp.down_proj")
+}
 TABLE = {
-    ("attnlrp", "phi3"): {
-        "RMSNorm, 1/rms constant": 5,
-        "output gradient × 0.25, 0.25, 0.5": 2,
-        "Element-wise function, identity rule": 2,
-        "input gradient × 0.5": 2,
-    },
+    ("attnlrp", "mistral"): LLAMA,
+    ("attnlrp", "qwen2"): LLAMA,
+    ("attnlrp", "qwen3"): LLAMA | {"self_attn.q_norm": RMS, "self_attn.k_norm": RMS},
+    ("attnlrp", "gemma3_text"): GEMMA3,
+    ("attnlrp", "gpt_neox"): NEOX,
+    ("attnlrp", "phi3"): PHI3,
+    ("cp-lrp", "qwen2"): CP | dict.fromkeys(CONSTANT, "output gradient × 0"),
+    ("cp-lrp", "gpt_neox"): NEOX | {"attention.query_key_value": "output gradient × 0, 0, 1"},
     ("cp-lrp", "phi3"): {
-        "RMSNorm, 1/rms constant": 5,
-        "output gradient × 0, 0, 1": 2,
-        "output gradient × 0, 1": 2,
-        "Element-wise function, identity rule": 2,
-    },
-    ("attnlrp", "gemma3_text"): {
-        "RMSNorm scaled by 1 + w, 1/rms constant": 13,
-        "output gradient × 0.25": 4,
-        "output gradient × 0.5": 2,
-        "Element-wise function, identity rule": 2,
-        "input gradient × 0.5": 2,
-    },
-    ("attnlrp", "gpt_neox"): {
-        "LayerNorm, 1/std constant, mean subtraction kept": 5,
-        "output gradient × 0.25, 0.25, 0.5": 2,
-        "Element-wise function, identity rule": 2,
-    },
-    ("attnlrp", "qwen3"): {
-        "RMSNorm, 1/rms constant": 9,
-        "output gradient × 0.25": 4,
-        "output gradient × 0.5": 2,
-        "Element-wise function, identity rule": 2,
-        "input gradient × 0.5": 2,
-    },
-    ("cp-lrp", "opt"): {
-        "LayerNorm, 1/std constant, mean subtraction kept": 5,
-        "output gradient × 0": 4,
-        "Element-wise function, identity rule": 2,
+        **{path: rule for path, rule in PHI3.items() if path != "mlp.down_proj"},
+        "self_attn.qkv_proj": "output gradient × 0, 0, 1",
+        "mlp.gate_up_proj": "output gradient × 0, 1",
     },
 }
 
@@ -122,8 +138,14 @@ def test_the_rules_of_lrp_are_those_of_the_roles(case, tmp_path):
     variant, model_type = case
     folder = saved(tmp_path / "model", make_config(model_type))
     told = facts(folder, "--scorer", "lrp", "--scorer-option", f"variant={variant}")
-    rules = Counter(part["rules"]["lrp"] for part in told["modules"] if part["rules"])
-    assert rules == TABLE[case]
+    prefix = told["blocks"]["path"]
+    for index in range(told["blocks"]["count"]):
+        rules = {
+            part["name"].removeprefix(f"{prefix}.{index}."): part["rules"]["lrp"]
+            for part in told["modules"]
+            if part["rules"] and part["block"] in (None, index)
+        }
+        assert rules == TABLE[case]
 
 
 def test_what_was_inferred_and_what_is_refused_is_told(tmp_path):
