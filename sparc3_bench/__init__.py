@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sparc3_bench.architecture import Fused as Fused
     from sparc3_bench.architecture import ModelAdapter as ModelAdapter
     from sparc3_bench.architecture import ModelSource as ModelSource
     from sparc3_bench.architecture import Role as Role
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from sparc3_bench.contracts import Suite as Suite
     from sparc3_bench.contracts import Task as Task
     from sparc3_bench.contracts import Unit as Unit
+    from sparc3_bench.errors import ModelError as ModelError
     from sparc3_bench.errors import Sparc3Error as Sparc3Error
     from sparc3_bench.hookspecs import hookimpl as hookimpl
     from sparc3_bench.model.view import ModelView as ModelView
@@ -69,6 +71,7 @@ _HOMES = {
     "Direction": "sparc3_bench.values",
     "Estimate": "sparc3_bench.values",
     "Evaluation": "sparc3_bench.values",
+    "Fused": "sparc3_bench.architecture",
     "Group": "sparc3_bench.contracts",
     "Judge": "sparc3_bench.contracts",
     "Judging": "sparc3_bench.values",
@@ -76,6 +79,7 @@ _HOMES = {
     "Means": "sparc3_bench.values",
     "Metric": "sparc3_bench.values",
     "ModelAdapter": "sparc3_bench.architecture",
+    "ModelError": "sparc3_bench.errors",
     "ModelSource": "sparc3_bench.architecture",
     "ModelView": "sparc3_bench.model.view",
     "Objective": "sparc3_bench.attribution.reference",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,15 +16,45 @@ class Role(enum.StrEnum):
     QUERY = "query"
     KEY = "key"
     VALUE = "value"
-    QUERY_KEY_VALUE = "query-key-value"
-    """One matrix whose rows are queries, then keys, then values, a third each."""
     ATTENTION_OUTPUT = "attention-output"
     GATE = "gate"
     UP = "up"
     DOWN = "down"
     ACTIVATION = "activation"
     RMS_NORM = "rms-norm"
+    OFFSET_RMS_NORM = "offset-rms-norm"
+    """RMSNorm whose scale is one plus its weight."""
     LAYER_NORM = "layer-norm"
+    SOFT_CAP = "soft-cap"
+    """The module's output, or the attention scores inside it, pass a scaled tanh."""
+    UNKNOWN = "unknown"
+    """Bends the way of the data as nothing above does."""
+
+
+@dataclass(frozen=True)
+class Fused:
+    """Several roles in one matrix: runs of its rows, repeated until every row has its role.
+
+    Queries, keys and values of one block, one below the other, are
+    ``Fused(((Role.QUERY, 64), (Role.KEY, 16), (Role.VALUE, 16)))``; those of each head side by
+    side, for heads of 8, ``Fused(((Role.QUERY, 8), (Role.KEY, 8), (Role.VALUE, 8)))``.
+    """
+
+    runs: tuple[tuple[Role, int], ...]
+    """Roles with the numbers of rows that have them."""
+
+    def __str__(self) -> str:
+        return "+".join(self.roles)
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Each role once."""
+        return tuple(dict.fromkeys(role for role, _ in self.runs))
+
+    @property
+    def period(self) -> int:
+        """Number of rows after which the runs begin again."""
+        return sum(rows for _, rows in self.runs)
 
 
 class ModelAdapter(ABC):
@@ -34,18 +65,31 @@ class ModelAdapter(ABC):
 
     name: ClassVar[str]
     model_types: ClassVar[tuple[str, ...]]
-    """The ``config.model_type`` values served."""
-    blocks: ClassVar[str]
+    """The ``config.model_type`` values served; none: any that no other adapter serves."""
+    blocks: str
     """Path of the list of decoder blocks, e.g. ``"model.layers"``."""
-    transposed: ClassVar[bool] = False
+    transposed: bool = False
     """Whether ``module.weight`` is stored ``[in_features, out_features]``."""
+    warnings: tuple[str, ...] = ()
+    """What a reader of results must know of how the model was seen."""
+
+    @classmethod
+    def for_config(cls, config: Any) -> ModelAdapter:
+        """Return the adapter for models of this configuration; the place to find things out.
+
+        Raises
+        ------
+        ModelError
+            With the reason as a clause, "its blocks …", when such models cannot be served.
+        """
+        return cls()
 
     @abstractmethod
-    def roles(self, config: Any) -> Mapping[str, Role]:
+    def roles(self, config: Any) -> Mapping[str, Role | Fused]:
         """Return the role of every module of a block that has one, by path inside the block."""
 
     def outer_norms(self, config: Any) -> Mapping[str, Role]:
-        """Return the normalisations outside the blocks, by path in the model."""
+        """Return the normalisations outside the blocks, and soft-caps, by path in the model."""
         return {}
 
     def heads(self, config: Any) -> int:

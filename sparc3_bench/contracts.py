@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sparc3_bench.architecture import Fused as Fused
 from sparc3_bench.architecture import ModelAdapter as ModelAdapter
 from sparc3_bench.architecture import ModelSource as ModelSource
 from sparc3_bench.architecture import Role as Role
@@ -94,6 +95,13 @@ class Scorer(Configurable, ABC):
             One tensor a name of ``model.weights()``, ``[out_features, in_features]``, finite,
             no view of a weight; higher means more important. Signs are kept: the lowest go.
         """
+
+    def rules(self, model: ModelView) -> Mapping[str, str]:
+        """Return by path what the scorer changes at modules of `model`, in a few words.
+
+        `sparc3 inspect` shows it. What cannot be scored raises, as `score` would.
+        """
+        return {}
 
 
 class Task(Configurable, ABC):
@@ -212,16 +220,9 @@ class PreparedTask(ABC):
     ) -> PreparedTask:
         """Return the task as it stands for a dense model, e.g. with what that model writes.
 
-        Parameters
-        ----------
-        model
-            The dense model.
-        judge
-            Returns the judge's verdicts of texts; for a task with a `default_judge` only.
-        remember
-            Returns what an earlier run on this model called by the same name, or makes it (JSON).
-        progress
-            Called with (steps done, steps in all).
+        `judge` returns verdicts of texts, for a task with a `default_judge`; `remember` what an
+        earlier run on this model called by a name, or makes it (JSON); `progress` takes (steps
+        done, steps in all).
         """
         return self
 
@@ -262,14 +263,8 @@ class PreparedTask(ABC):
     ) -> Mapping[str, Estimate]:
         """Return what the scores themselves are worth, by the names of `Task.curve_metrics`.
 
-        Parameters
-        ----------
-        model
-            The dense model.
-        scores
-            Those of every reference, by purpose; see `Task.candidates`.
-        unit, group
-            What is ranked, and the set ranked together.
+        `model` is dense, `scores` those of every reference by purpose (see `Task.candidates`);
+        `unit` and `group` say what is ranked, and in which set.
         """
         return {}
 

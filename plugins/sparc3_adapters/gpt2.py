@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sparc3_bench import ModelAdapter, Role, hookimpl
+from sparc3_bench import Fused, ModelAdapter, Role, hookimpl
 
 
 class Gpt2(ModelAdapter):
@@ -16,11 +16,12 @@ class Gpt2(ModelAdapter):
     blocks = "transformer.h"
     transposed = True
 
-    def roles(self, config: Any) -> Mapping[str, Role]:
+    def roles(self, config: Any) -> Mapping[str, Role | Fused]:
         """Return the modules of a block."""
+        width = config.hidden_size
         return {
             "ln_1": Role.LAYER_NORM,
-            "attn.c_attn": Role.QUERY_KEY_VALUE,
+            "attn.c_attn": Fused(((Role.QUERY, width), (Role.KEY, width), (Role.VALUE, width))),
             "attn.c_proj": Role.ATTENTION_OUTPUT,
             "ln_2": Role.LAYER_NORM,
             "mlp.c_fc": Role.UP,

@@ -1,18 +1,21 @@
-"""Llama family (Llama 2 and 3, TinyLlama, SmolLM2): RMSNorm, gated MLP, grouped keys and values."""
+"""Llama and its like (TinyLlama, SmolLM2, Mistral, Qwen2): RMSNorm, gated MLP, grouped keys."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from sparc3_bench import ModelAdapter, Role, hookimpl
 
 
 class Llama(ModelAdapter):
-    """``LlamaForCausalLM``."""
+    """Llama, Mistral, Qwen2 and Qwen2.5, whose blocks have the same modules.
+
+    They differ in biases and in which layers attend to a window only, neither of which has a role.
+    """
 
     name = "llama"
-    model_types = ("llama",)
+    model_types: ClassVar[tuple[str, ...]] = ("llama", "mistral", "qwen2")
     blocks = "model.layers"
 
     def roles(self, config: Any) -> Mapping[str, Role]:

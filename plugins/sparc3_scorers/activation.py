@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     from sparc3_bench import Batch, ModelView, ReferenceSamples
 
 
-_WRITERS = (Role.UP, Role.GATE)
-"""What writes neurons."""
-
-
 class Activation(Scorer):
     """Importance = mean absolute activation of a weight's unit, after [molchanov2017, sec. 2.2].
 
@@ -78,7 +74,7 @@ def _asked(batch: Batch) -> Tensor:
 def _shared_out(model: ModelView, means: Mapping[str, Tensor]) -> dict[str, Tensor]:
     weights = model.weights()
     neurons = {weights[n].block: mean for n, mean in means.items() if weights[n].role is Role.DOWN}
-    writers = Counter(weight.block for weight in weights.values() if weight.role in _WRITERS)
+    writers = Counter(weight.block for weight in weights.values() for _ in weight.neuron_rows)
     if missing := set(writers) - set(neurons):
         raise Sparc3Error(
             "Scorer 'activation' needs what the down-projection reads, which the scope leaves out "
@@ -87,8 +83,10 @@ def _shared_out(model: ModelView, means: Mapping[str, Tensor]) -> dict[str, Tens
     found = {}
     for name, weight in weights.items():
         rows, columns = weight.matrix.shape
-        if weight.role in _WRITERS:
-            share = neurons[weight.block][:, None] / (columns * writers[weight.block])
+        if weight.neuron_rows:
+            share = means[name].new_empty(rows, 1)
+            for written in weight.neuron_rows:
+                share[written, 0] = neurons[weight.block] / (columns * writers[weight.block])
         elif weight.role in (Role.DOWN, Role.ATTENTION_OUTPUT):
             share = means[name] / rows
         else:

@@ -6,6 +6,7 @@ personal and scientific purposes only. The licence of this code (Apache-2.0) gra
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -90,6 +91,12 @@ class Lrp(Scorer):
         with propagating(model, self.variant):
             model.attribute(reference, accumulator.fold)
         return accumulator.scores()
+
+    def rules(self, model: ModelView) -> Mapping[str, str]:
+        """Return by path the rule of every module that has one."""
+        from sparc3_scorers.lrp_rules import rules
+
+        return {name: words for name, words, _ in rules(model, self.variant)}
 
 
 @hookimpl

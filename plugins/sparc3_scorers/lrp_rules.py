@@ -19,13 +19,13 @@ values and up [ali2022].
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from sparc3_bench import Role
+from sparc3_bench import Fused, Role, Sparc3Error
 
 if TYPE_CHECKING:
     from sparc3_bench import ModelView
@@ -51,21 +51,41 @@ def propagating(model: ModelView, variant: str) -> Iterator[None]:
     variant
         ``"attnlrp"`` or ``"cp-lrp"``.
     """
-    roles = model.roles()
-    gated = any(role is Role.GATE for _, role in roles.values())
-    factors = _FACTORS[variant]
     with ExitStack() as stack:
-        for module, role in roles.values():
-            if role in _BACKWARD:
-                stack.enter_context(_bound(module, _BACKWARD[role]))
-            elif role in factors:
-                stack.enter_context(_scaled_output(module, factors[role]))
-            elif role is Role.QUERY_KEY_VALUE:
-                parts = [factors.get(r, 1.0) for r in (Role.QUERY, Role.KEY, Role.VALUE)]
-                stack.enter_context(_scaled_output(module, parts))
-            elif role is Role.DOWN and gated and _GATE_PRODUCT[variant] != 1:
-                stack.enter_context(_scaled_input(module, _GATE_PRODUCT[variant]))
+        for _, _, rule in rules(model, variant):
+            stack.enter_context(rule)
         yield
+
+
+Rule = tuple[str, str, AbstractContextManager[None]]
+"""Path of a module, its rule in words, and what switches it on."""
+
+
+def rules(model: ModelView, variant: str) -> Iterator[Rule]:
+    """Yield the rule of every module that has one; all else propagates by its plain gradient.
+
+    Raises
+    ------
+    Sparc3Error
+        When something is not linear and has no rule.
+    """
+    roles = model.roles()
+    gated = any(part is Role.GATE for _, role in roles.values() for part, _ in _runs(role))
+    for name, (module, role) in roles.items():
+        runs = [(_FACTORS[variant].get(part, 1.0), rows) for part, rows in _runs(role)]
+        if role in (Role.SOFT_CAP, Role.UNKNOWN):
+            raise Sparc3Error(
+                f"LRP has no rule for what `{name}` does (role '{role}'); choose another scorer."
+            )
+        if role in _BACKWARD:
+            words = (_BACKWARD[role].__doc__ or "").partition(":")[0]
+            yield name, words, _bound(module, _BACKWARD[role])
+        elif any(factor != 1 for factor, _ in runs):
+            words = ", ".join(f"{factor:g}" for factor, _ in runs)
+            yield name, f"output gradient × {words}", _scaled_output(module, runs)
+        elif role is Role.DOWN and gated and _GATE_PRODUCT[variant] != 1:
+            words = f"input gradient × {_GATE_PRODUCT[variant]:g}"
+            yield name, words, _scaled_input(module, _GATE_PRODUCT[variant])
 
 
 def activation(module: nn.Module, x: Tensor, y: Tensor, g: Tensor) -> Tensor:
@@ -81,27 +101,35 @@ def activation(module: nn.Module, x: Tensor, y: Tensor, g: Tensor) -> Tensor:
 
 def rms_norm(module: nn.Module, x: Tensor, y: Tensor, g: Tensor) -> Tensor:
     """RMSNorm, 1/rms constant: g_in = g · w / rms(x)."""
+    return _rms_norm(module, x, g, _weight(module))
+
+
+def offset_rms_norm(module: nn.Module, x: Tensor, y: Tensor, g: Tensor) -> Tensor:
+    """RMSNorm scaled by 1 + w, 1/rms constant: g_in = g · (1 + w) / rms(x)."""
+    return _rms_norm(module, x, g, 1 + _weight(module).to(_wide(x)))
+
+
+def _rms_norm(module: nn.Module, x: Tensor, g: Tensor, weight: Tensor) -> Tensor:
     wide = x.to(_wide(x))
     scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + _epsilon(module))
-    return (g.to(wide.dtype) * _weight(module) * scale).to(g.dtype)
+    return (g.to(wide.dtype) * weight * scale).to(g.dtype)
 
 
 def layer_norm(module: nn.Module, x: Tensor, y: Tensor, g: Tensor) -> Tensor:
     """LayerNorm, 1/std constant, mean subtraction kept: g_in = u − mean(u), u = g · w / std(x)."""
     wide = x.to(_wide(x))
     scale = torch.rsqrt(wide.var(-1, correction=0, keepdim=True) + _epsilon(module))
-    u = g.to(wide.dtype) * scale
-    if getattr(module, "weight", None) is not None:  # OPT can switch it off
-        u = u * _weight(module)
+    u = g.to(wide.dtype) * scale * _weight(module)
     return (u - u.mean(-1, keepdim=True)).to(g.dtype)
 
 
 Backward = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]
 """Module, its input, its output and the gradient of the output, to the gradient of the input."""
 
-_BACKWARD: dict[Role, Backward] = {
+_BACKWARD: dict[Role | Fused, Backward] = {
     Role.ACTIVATION: activation,
     Role.RMS_NORM: rms_norm,
+    Role.OFFSET_RMS_NORM: offset_rms_norm,
     Role.LAYER_NORM: layer_norm,
 }
 
@@ -146,18 +174,16 @@ def _bound(module: nn.Module, rule: Backward) -> Iterator[None]:
 
 
 @contextmanager
-def _scaled_output(module: nn.Module, factor: float | list[float]) -> Iterator[None]:
-    """Scale the gradient of a module's output, as a whole or in equal parts of its features."""
+def _scaled_output(module: nn.Module, runs: list[tuple[float, int]]) -> Iterator[None]:
+    """Scale the gradient of a module's output, in runs of its features that repeat."""
+    factors, features = zip(*runs, strict=True)
 
     def after(module: nn.Module, args: Any, output: Tensor) -> None:
         if not output.requires_grad:
             return
-        scale: Tensor | float
-        if isinstance(factor, list):
-            width = output.shape[-1] // len(factor)
-            scale = output.new_tensor(factor).repeat_interleave(width)
-        else:
-            scale = factor
+        counts = torch.tensor(features, device=output.device)
+        period = output.new_tensor(factors).repeat_interleave(counts)
+        scale = period.repeat(output.shape[-1] // len(period))
         output.register_hook(lambda gradient: gradient * scale)  # type: ignore[no-untyped-call]
 
     # First of the hooks: whoever captures gradients of this output must see them scaled.
@@ -181,10 +207,14 @@ def _scaled_input(module: nn.Module, factor: float) -> Iterator[None]:
         handle.remove()
 
 
+def _runs(role: Role | Fused) -> tuple[tuple[Role, int], ...]:
+    return role.runs if isinstance(role, Fused) else ((role, 1),)
+
+
 def _weight(module: nn.Module) -> Tensor:
-    weight = module.weight
-    assert isinstance(weight, Tensor)
-    return weight.detach()
+    """Return the scale of a norm, one where it has none."""
+    weight = getattr(module, "weight", None)
+    return torch.ones(()) if weight is None else weight.detach()
 
 
 def _wide(x: Tensor) -> torch.dtype:
@@ -195,4 +225,7 @@ def _epsilon(module: nn.Module) -> float:
     for name in ("variance_epsilon", "eps"):
         if isinstance(value := getattr(module, name, None), float):
             return value
-    raise AttributeError(f"{type(module).__name__} has neither `variance_epsilon` nor `eps`")
+    raise Sparc3Error(
+        f"LRP cannot read the epsilon of a norm of class {type(module).__name__}, which has "
+        "neither `variance_epsilon` nor `eps`; choose another scorer."
+    )

@@ -97,7 +97,7 @@ class Accumulator:
             for name, weight in weights.items()
             if by_sample
             and not weight.sharing
-            and weight.role in (Role.UP, Role.GATE, Role.ATTENTION_OUTPUT)
+            and (weight.role is Role.ATTENTION_OUTPUT or weight.neuron_rows)
         }
         self._counts = dict.fromkeys(weights, 0)
         self._pending: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in weights}

@@ -13,6 +13,7 @@ from sparc3_bench.cli import (
     compare,
     correct,
     doctor,
+    inspect,
     listing,
     migrate,
     new,
@@ -43,6 +44,7 @@ app.command("run")(run.command)
 app.command("score")(score.command)
 app.command("new")(new.command)
 app.command("check")(check.command)
+app.command("inspect")(inspect.command)
 app.command("correct")(correct.command)
 app.command("rejudge")(rejudge.command)
 app.command("validate")(validate.command)

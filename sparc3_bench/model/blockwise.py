@@ -48,7 +48,7 @@ class BlockView(ModelView):
         """Make this block's outputs, as it is now, the next block's inputs."""
         for record in self._recorded:
             output = self._call(record)
-            record.hidden = output[0] if isinstance(output, tuple) else output
+            record.hidden = output[0] if isinstance(output, tuple | list) else output
 
     def _call(self, record: _Recorded) -> Any:
         args, kwargs = record.calls[self._index]

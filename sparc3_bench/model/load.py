@@ -22,6 +22,7 @@ from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.spec import ModelRef
 
 _WEIGHTS = ("*.safetensors", "*.bin")
+_FILES = ("*.json", "*.txt", "*.model", "*.jinja", *_WEIGHTS)
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _STORED = {
     "F64": torch.float64,
@@ -81,27 +82,15 @@ def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device:
         When there is no such model, it has no weights, or no adapter serves it.
     """
     _check_device(device)
-    label = ""
-    if model_id in host.all("model"):
-        source = host.get("model", model_id).cls()
-        folder, label = source.fetch(cache), source.label
-    elif Path(model_id).is_dir():
-        folder = Path(model_id)
-    else:
-        folder = _download(model_id, host)
-    if not (folder / "config.json").is_file():
-        raise ModelError(
-            f"The folder {model_id} has no config.json; give a folder that "
-            "transformers' `save_pretrained` wrote."
-        )
+    folder, label = _find_folder(model_id, host, cache, _FILES)
     files = sorted(path for pattern in _WEIGHTS for path in folder.glob(pattern))
     if not files:
         raise ModelError(
             f"The folder {model_id} has no weights (*.safetensors or *.bin); give a folder that "
             "transformers' `save_pretrained` wrote."
         )
-    config = _config(folder, model_id)
-    adapter_name, adapter = _adapter(config, model_id, host)
+    config = _read_config(folder, model_id)
+    adapter = choose_adapter(config, model_id, host)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError):
@@ -114,13 +103,31 @@ def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device:
         slug=re.sub(r"[^A-Za-z0-9._-]+", "--", name).strip("-._") or "model",
         label=label,
         model_type=config.model_type,
-        adapter=adapter_name,
+        adapter=adapter.name,
         weight_digest=_digest(files),
         tokenizer_digest=_digest(sorted(folder.glob("token*")) + sorted(folder.glob("vocab*"))),
         dtype=resolve_dtype(dtype),
         device=torch.device(device).type,
     )
     return FoundModel(ref, folder, adapter, tokenizer)
+
+
+def outline_model(model_id: str, host: PluginHost, cache: Path) -> tuple[ModelView, str]:
+    """Return a model without its weights, on torch's device `meta`, and what its label says.
+
+    Only the configuration is read or downloaded, but for named models.
+
+    Raises
+    ------
+    ModelError
+        When there is no such model, or no adapter serves it.
+    """
+    folder, label = _find_folder(model_id, host, cache, ("config.json",))
+    config = _read_config(folder, model_id)
+    adapter = choose_adapter(config, model_id, host)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    return ModelView(model, adapter), label
 
 
 def resolve_dtype(dtype: str) -> str:
@@ -150,17 +157,32 @@ def _check_device(device: str) -> None:
         ) from None
 
 
-def _download(model_id: str, host: PluginHost) -> Path:
+def _find_folder(
+    model_id: str, host: PluginHost, cache: Path, patterns: tuple[str, ...]
+) -> tuple[Path, str]:
+    """Return the folder of a model, with those of a hub's files that match, and its label."""
+    label = ""
+    if model_id in host.all("model"):
+        source = host.get("model", model_id).cls()
+        folder, label = source.fetch(cache), source.label
+    elif Path(model_id).is_dir():
+        folder = Path(model_id)
+    else:
+        folder = _download(model_id, host, patterns)
+    if not (folder / "config.json").is_file():
+        raise ModelError(
+            f"The folder {model_id} has no config.json; give a folder that "
+            "transformers' `save_pretrained` wrote."
+        )
+    return folder, label
+
+
+def _download(model_id: str, host: PluginHost, patterns: tuple[str, ...]) -> Path:
     from huggingface_hub import snapshot_download
 
     named = ", ".join(host.all("model")) or "none"
     try:
-        return Path(
-            snapshot_download(
-                model_id,
-                allow_patterns=["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors", "*.bin"],
-            )
-        )
+        return Path(snapshot_download(model_id, allow_patterns=list(patterns)))
     except Exception as error:  # the hub's client raises a dozen kinds
         raise ModelError(
             f"Model '{model_id}' is neither a named model ({named}) nor a local folder, and the "
@@ -168,7 +190,7 @@ def _download(model_id: str, host: PluginHost) -> Path:
         ) from None
 
 
-def _config(folder: Path, model_id: str) -> Any:
+def _read_config(folder: Path, model_id: str) -> Any:
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
@@ -176,16 +198,31 @@ def _config(folder: Path, model_id: str) -> Any:
         raise ModelError(f"The config.json of {model_id} cannot be read: {first}") from None
 
 
-def _adapter(config: Any, model_id: str, host: PluginHost) -> tuple[str, ModelAdapter]:
-    served: list[str] = []
-    for name, entry in host.all("adapter").items():
-        if config.model_type in entry.cls.model_types:
-            return name, entry.cls()
-        served += entry.cls.model_types
+def choose_adapter(config: Any, model_id: str, host: PluginHost) -> ModelAdapter:
+    """Return the adapter that names the model's type, or else one that serves any type.
+
+    Raises
+    ------
+    ModelError
+        When no adapter serves the model.
+    """
+    classes = [entry.cls for entry in host.all("adapter").values()]
+    named = [cls for cls in classes if config.model_type in cls.model_types]
+    if named:
+        adapter: ModelAdapter = named[0].for_config(config)
+        return adapter
+    refusals = ""
+    for cls in classes:
+        if not cls.model_types:
+            try:
+                adapter = cls.for_config(config)
+                return adapter
+            except ModelError as error:
+                refusals += f", and adapter '{cls.name}' cannot infer it, as {error}"
+    types = ", ".join(sorted({name for cls in classes for name in cls.model_types}))
     raise ModelError(
-        f"Model '{model_id}' is of type '{config.model_type}', which no adapter serves; the suite "
-        f"prunes decoder-only language models of the types {', '.join(sorted(served))}, and a "
-        "plugin can add more."
+        f"Model '{model_id}' is of type '{config.model_type}', which no adapter names{refusals}; "
+        f"choose a decoder-only language model, e.g. of the types {types}, or write an adapter."
     )
 
 

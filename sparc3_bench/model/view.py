@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from sparc3_bench.contracts import ModelAdapter, Role, Scope
+from sparc3_bench.contracts import Fused, ModelAdapter, Role, Scope
 from sparc3_bench.model import ablation, masking
 from sparc3_bench.model.weights import (
     PrunableWeight,
@@ -94,7 +94,7 @@ class ModelView:
         """Return the prunable matrices in scope, by name, in the order of the model."""
         return dict(self._weights)
 
-    def roles(self) -> dict[str, tuple[nn.Module, Role]]:
+    def roles(self) -> dict[str, tuple[nn.Module, Role | Fused]]:
         """Return every module that has a role, by path in the model."""
         return {name: (self.model.get_submodule(name), role) for name, role in self._roles.items()}
 

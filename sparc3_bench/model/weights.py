@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from sparc3_bench.contracts import ModelAdapter, Role, Scope
+from sparc3_bench.contracts import Fused, ModelAdapter, Role, Scope
 from sparc3_bench.errors import ModelError
 
 LINEAR = {
     Role.QUERY: "attention",
     Role.KEY: "attention",
     Role.VALUE: "attention",
-    Role.QUERY_KEY_VALUE: "attention",
     Role.ATTENTION_OUTPUT: "attention",
     Role.GATE: "mlp",
     Role.UP: "mlp",
@@ -24,7 +23,10 @@ LINEAR = {
 }
 """The roles that have a prunable matrix, and the part of the block each belongs to."""
 
-_PARTS = {"mlp-in": (Role.GATE, Role.UP), "mlp-out": (Role.DOWN,)}
+_WRITERS = (Role.GATE, Role.UP)
+"""The roles of rows that write neurons."""
+
+_PARTS = {"mlp-in": _WRITERS, "mlp-out": (Role.DOWN,)}
 """Scopes smaller than a part."""
 
 
@@ -39,7 +41,7 @@ class PrunableWeight:
     module
         The module that owns the matrix.
     role
-        What the module does.
+        What the module does; of a fused matrix, what its rows do.
     block
         Index of the decoder block it belongs to.
     transposed
@@ -50,7 +52,7 @@ class PrunableWeight:
 
     name: str
     module: nn.Module
-    role: Role
+    role: Role | Fused
     block: int
     transposed: bool
     sharing: tuple[nn.Module, ...] = ()
@@ -74,6 +76,15 @@ class PrunableWeight:
         bias = getattr(self.module, "bias", None)
         return bias.detach() if isinstance(bias, nn.Parameter) else None
 
+    @property
+    def neuron_rows(self) -> list[Tensor]:
+        """Indices of the rows that write the block's neurons, in their order; `[neurons]` each.
+
+        None for a matrix that writes no neurons, one for an up or gate matrix, two for both fused.
+        """
+        each = roles_of_rows(self.role, self.matrix.shape[0])
+        return [torch.tensor(found) for role in _WRITERS if (found := each.get(role))]
+
 
 def find_blocks(model: nn.Module, adapter: ModelAdapter) -> list[nn.Module]:
     """Return the decoder blocks in order."""
@@ -86,10 +97,22 @@ def find_blocks(model: nn.Module, adapter: ModelAdapter) -> list[nn.Module]:
     return list(blocks)
 
 
-def find_roles(model: nn.Module, adapter: ModelAdapter) -> dict[str, Role]:
+def roles_of_rows(role: Role | Fused, rows: int) -> dict[Role, list[int]]:
+    """Return the rows, of so many, that have each role."""
+    if isinstance(role, Role):
+        return {role: list(range(rows))}
+    found: dict[Role, list[int]] = {each: [] for each in role.roles}
+    first = 0
+    for each, count in role.runs * (rows // role.period):
+        found[each] += range(first, first + count)
+        first += count
+    return found
+
+
+def find_roles(model: nn.Module, adapter: ModelAdapter) -> dict[str, Role | Fused]:
     """Return the role of every module that has one, by its path in the model."""
     inside = adapter.roles(model.config)
-    roles = dict(adapter.outer_norms(model.config))
+    roles: dict[str, Role | Fused] = dict(adapter.outer_norms(model.config))
     for index in range(len(find_blocks(model, adapter))):
         for path, role in inside.items():
             roles[f"{adapter.blocks}.{index}.{path}"] = role
@@ -103,7 +126,7 @@ def find_roles(model: nn.Module, adapter: ModelAdapter) -> dict[str, Role]:
 
 
 def find_weights(
-    model: nn.Module, adapter: ModelAdapter, scope: Scope, roles: Mapping[str, Role]
+    model: nn.Module, adapter: ModelAdapter, scope: Scope, roles: Mapping[str, Role | Fused]
 ) -> dict[str, PrunableWeight]:
     """Return the prunable matrices in scope, in the order of the model.
 
@@ -113,11 +136,16 @@ def find_weights(
     first: dict[int, str] = {}
     prefix = f"{adapter.blocks}."
     for name, role in roles.items():
-        if role not in LINEAR or not _inside(role, scope):
+        if not _inside(role, scope):
             continue
         module = model.get_submodule(name)
         block = int(name.removeprefix(prefix).split(".", 1)[0])
         weight = PrunableWeight(name, module, role, block, adapter.transposed)
+        if isinstance(role, Fused) and weight.matrix.shape[0] % role.period:
+            raise ModelError(
+                f"Adapter '{adapter.name}' divides the rows of `{name}` into runs of {role.period} "
+                f"in all, but it has {weight.matrix.shape[0]}; correct the numbers of rows."
+            )
         owner = first.setdefault(id(weight.parameter), name)
         if owner == name:
             found[name] = weight
@@ -127,8 +155,16 @@ def find_weights(
     return found
 
 
-def _inside(role: Role, scope: Scope) -> bool:
-    return role in _PARTS[scope] if scope in _PARTS else scope in ("all", LINEAR[role])
+def part_of(role: Role | Fused) -> str | None:
+    """Return the part of the block that a matrix belongs to; None for what has no matrix."""
+    return LINEAR.get(role.runs[0][0] if isinstance(role, Fused) else role)
+
+
+def _inside(role: Role | Fused, scope: Scope) -> bool:
+    if scope not in _PARTS:
+        return part_of(role) is not None and scope in ("all", part_of(role))
+    roles = role.roles if isinstance(role, Fused) else (role,)
+    return all(each in _PARTS[scope] for each in roles)
 
 
 def count_parameters(model: nn.Module) -> int:

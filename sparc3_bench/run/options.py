@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from sparc3_bench.contracts import Task, option_fields
+from sparc3_bench.contracts import Scorer, Task, option_fields
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 
 if TYPE_CHECKING:
@@ -94,6 +94,21 @@ def for_scorer(name: str, cls: type[Any], given: Mapping[str, str]) -> dict[str,
         if dot and owner == name:
             picked[rest] = text
     return picked
+
+
+def check_scorer_options(given: Mapping[str, str], scorers: Iterable[Scorer]) -> None:
+    """Refuse options that none of these scorers has.
+
+    Raises
+    ------
+    UnknownNameError
+        With the closest option that one of them has.
+    """
+    used = {f"{scorer.name}.{option}" for scorer in scorers for option in scorer.options()}
+    bare = {name.partition(".")[2] for name in used}
+    for name in given:
+        if name not in used and name not in bare:
+            raise UnknownNameError("scorer option", name, bare if "." not in name else used)
 
 
 def task_of(result: Result, host: PluginHost) -> Task:

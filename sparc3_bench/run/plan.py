@@ -17,12 +17,12 @@ from sparc3_bench.contracts import (
     Scorer,
     Task,
 )
-from sparc3_bench.errors import Sparc3Error, UnknownNameError
+from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import PluginHost, Registered
 from sparc3_bench.model.load import FoundModel, find_model, resolve_dtype
 from sparc3_bench.record.spec import JudgeRef, PluginRef, RunSpec, TaskRef, canonical_json
 from sparc3_bench.run.judging import Bench
-from sparc3_bench.run.options import build, for_scorer
+from sparc3_bench.run.options import build, check_scorer_options, for_scorer
 from sparc3_bench.run.request import Request as Request
 from sparc3_bench.run.request import check_conventions
 from sparc3_bench.selection.select import check_amount
@@ -82,7 +82,7 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
     task_entry = host.get("task", request.task)
     task: Task = build("task", task_entry.cls, request.task_options)
     scorers = [_scorer(name, request, host) for name, _ in request.scorers]
-    _check_scorer_options(request, scorers)
+    check_scorer_options(request.scorer_options, [scorer for _, scorer in scorers])
     check_conventions(request)
     amounts, amount_kind = _amounts(request, task)
     group = _group(request, amount_kind)
@@ -263,14 +263,6 @@ def _scorer(name: str, request: Request, host: PluginHost) -> tuple[Registered, 
     entry = host.get("scorer", name)
     options = for_scorer(name, entry.cls, request.scorer_options)
     return entry, build("scorer", entry.cls, options)
-
-
-def _check_scorer_options(request: Request, scorers: Sequence[tuple[Registered, Scorer]]) -> None:
-    used = {f"{scorer.name}.{option}" for _, scorer in scorers for option in scorer.options()}
-    bare = {name.partition(".")[2] for name in used}
-    for name in request.scorer_options:
-        if name not in used and name not in bare:
-            raise UnknownNameError("scorer option", name, bare if "." not in name else used)
 
 
 def _ref(entry: Registered, plugin: Scorer | Task | Judge) -> dict[str, Any]:

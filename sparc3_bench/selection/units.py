@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from sparc3_bench.attribution.scores import ScoreMap
@@ -57,12 +58,12 @@ def ranked(scores: ScoreMap, view: ModelView, unit: Unit) -> Ranking:
     samples: dict[str, Tensor] = {}
     for name, values in scores.by_sample.items():
         weight = view.weights()[name]
-        block = str(weight.block)
-        if unit == "neuron" and weight.role in (Role.UP, Role.GATE):
-            samples[block] = samples[block] + values if block in samples else values
-        elif unit == "head" and weight.role is Role.ATTENTION_OUTPUT:
+        if unit == "neuron":
+            for rows in weight.neuron_rows:
+                _add(samples, weight.block, values[:, rows])
+        elif weight.role is Role.ATTENTION_OUTPUT:
             heads = view.adapter.heads(view.config)
-            samples[block] = values.view(len(values), heads, -1).sum(2)
+            _add(samples, weight.block, values.view(len(values), heads, -1).sum(2))
     errors = {
         block: values.std(0) / len(values) ** 0.5
         for block, values in samples.items()
@@ -80,17 +81,16 @@ def unit_scores(scores: ScoreMap, view: ModelView, unit: Structured) -> dict[str
     """
     sums: dict[str, Tensor] = {}
     for name, weight in view.weights().items():
-        if unit == "neuron" and weight.role in (Role.UP, Role.GATE):
+        if unit == "neuron":
             values = scores[name].sum(1)
             if name in scores.biases:
                 values = values + scores.biases[name]
-        elif unit == "head" and weight.role is Role.ATTENTION_OUTPUT:
+            for rows in weight.neuron_rows:
+                _add(sums, weight.block, values[rows])
+        elif weight.role is Role.ATTENTION_OUTPUT:
             heads = view.adapter.heads(view.config)
-            values = scores[name].view(scores[name].shape[0], heads, -1).sum((0, 2))
-        else:
-            continue
-        block = str(weight.block)
-        sums[block] = sums[block] + values if block in sums else values
+            columns = scores[name].view(scores[name].shape[0], heads, -1)
+            _add(sums, weight.block, columns.sum((0, 2)))
     if not sums:
         raise Sparc3Error(_NO_UNITS.format(unit=unit))
     return sums
@@ -104,14 +104,14 @@ def count_units(view: ModelView, unit: Unit) -> int:
     Sparc3Error
         When it has none.
     """
-    found = 0
-    for weight in view.weights().values():
-        if unit == "weight":
-            found += weight.matrix.numel()
-        elif unit == "neuron" and weight.role is Role.UP:
-            found += weight.matrix.shape[0]
-        elif unit == "head" and weight.role is Role.ATTENTION_OUTPUT:
-            found += view.adapter.heads(view.config)
+    weights = view.weights().values()
+    if unit == "weight":
+        found = sum(weight.matrix.numel() for weight in weights)
+    elif unit == "neuron":
+        found = sum({w.block: len(rows) for w in weights for rows in w.neuron_rows}.values())
+    else:
+        blocks = sum(weight.role is Role.ATTENTION_OUTPUT for weight in weights)
+        found = blocks * view.adapter.heads(view.config)
     if found == 0:
         raise Sparc3Error(_NO_UNITS.format(unit=unit))
     return found
@@ -126,13 +126,21 @@ def unit_mask(keep: Mapping[str, Tensor], view: ModelView, unit: Structured) -> 
         if units is None:
             continue
         rows, columns = weight.matrix.shape
-        if unit == "neuron" and weight.role in (Role.UP, Role.GATE):
-            weights[name] = units[:, None].expand(rows, columns)
+        if unit == "neuron" and weight.neuron_rows:
+            kept = torch.ones(rows, dtype=torch.bool, device=units.device)
+            for written in weight.neuron_rows:
+                kept[written] = units
+            weights[name] = kept[:, None].expand(rows, columns)
             if weight.bias is not None:
-                biases[name] = units
+                biases[name] = kept
         elif unit == "neuron" and weight.role is Role.DOWN:
             weights[name] = units[None, :].expand(rows, columns)
         elif unit == "head" and weight.role is Role.ATTENTION_OUTPUT:
             of_head = units.repeat_interleave(columns // len(units))
             weights[name] = of_head[None, :].expand(rows, columns)
     return KeepMask(weights, biases)
+
+
+def _add(sums: dict[str, Tensor], block: int, values: Tensor) -> None:
+    known = sums.get(str(block))
+    sums[str(block)] = values if known is None else known + values

@@ -9,18 +9,23 @@ import torch
 from torch import Tensor, nn
 
 from sparc3_bench.contracts import Role
-from sparc3_bench.model.view import ModelView
 from sparc3_bench.model.weights import LINEAR, PrunableWeight
-from sparc3_bench.testing.adapter_runs import Plugin, Seen, made, tiny_model, views
+from sparc3_bench.testing.adapter_blocks import (
+    check_attention_treats_rows_as_named,
+    check_heads_divide_the_attention_output,
+    check_roles_of_matrices_fit,
+    check_the_rest_is_linear,
+)
+from sparc3_bench.testing.adapter_runs import Plugin, made, model_types, tiny_view, views
 from sparc3_bench.testing.report import CheckFailure, describe
 
-_NORMS = (Role.RMS_NORM, Role.LAYER_NORM)
+_NORMS = (Role.RMS_NORM, Role.OFFSET_RMS_NORM, Role.LAYER_NORM)
 _IDLE = (nn.Dropout, nn.Identity)
 """Leaves of a block that need no role: they do nothing when a model is measured."""
 
 
 def check_describes_itself(plugin: Plugin) -> None:
-    """Demand a kebab-case name and at least one model type.
+    """Demand a kebab-case name, and model types as a tuple, which may be empty.
 
     Results record the name; the model type is what an adapter is found by.
     """
@@ -28,7 +33,7 @@ def check_describes_itself(plugin: Plugin) -> None:
     types = cls.model_types
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", cls.name):
         wrong = f"the name '{cls.name}' is not kebab-case"
-    elif not isinstance(types, tuple) or not types or not all(types):
+    elif not isinstance(types, tuple) or not all(types):
         wrong = f"`model_types` is {types!r}, which is no tuple of names"
     else:
         return
@@ -45,10 +50,9 @@ def check_finds_its_modules(plugin: Plugin) -> None:
     A path that is not there makes every run on such a model fail.
     """
     adapter = made(plugin)
-    for model_type in adapter.model_types:
-        model = tiny_model(adapter, model_type)
+    for model_type in model_types(adapter):
         try:
-            view = ModelView(model, adapter)
+            view = tiny_view(adapter, model_type)
             if not view.weights():
                 raise ValueError("no module has the role of a matrix")
         except Exception as error:  # a stranger's code may raise anything
@@ -156,66 +160,21 @@ def check_outer_norms_are_named(plugin: Plugin) -> None:
 
 
 def check_norms_are_of_their_kind(plugin: Plugin) -> None:
-    """Demand that a `layer-norm` takes off the mean and that an `rms-norm` does not.
+    """Demand of each kind of norm that it takes off the mean, or scales by 1 + w, or neither.
 
-    The two have different rules.
+    The kinds have different rules.
     """
     for seen in views(plugin):
         for name, (module, role) in seen.view.roles().items():
             if role not in _NORMS or name not in seen.inputs:
                 continue
-            inputs = seen.inputs[name]
-            with torch.no_grad():
-                shifted = torch.allclose(module(inputs), module(inputs + 1), atol=1e-2)
-            found = Role.LAYER_NORM if shifted else Role.RMS_NORM
+            found = _kind_of_norm(module, seen.inputs[name])
             if found is not role:
-                does = "takes" if shifted else "does not take"
                 raise CheckFailure(
-                    f"`{name}` is named {role} but {does} off the mean of its inputs, {seen}",
-                    "LayerNorm and RMSNorm have different rules of propagation",
+                    f"`{name}` is named {role} but computes as {found} does, {seen}",
+                    "LayerNorm, RMSNorm and one that scales by 1 + w have different rules of "
+                    "propagation",
                     f"name it {found}",
-                )
-
-
-def check_roles_of_matrices_fit(plugin: Plugin) -> None:
-    """Demand widths, and a way of the data, that go with the roles of a block's matrices.
-
-    Neurons are what `up` writes, `gate` lets through and `down` reads; heads are what
-    `attention-output` reads. With roles exchanged other weights are removed than is told.
-    """
-    for seen in views(plugin):
-        for index in range(len(seen.view.blocks)):
-            by_role = {
-                role: name
-                for name, (_, role) in seen.view.roles().items()
-                if name.startswith(f"{seen.view.adapter.blocks}.{index}.") and name in seen.inputs
-            }
-            wrong = _misfit(seen, by_role)
-            if wrong is not None:
-                raise CheckFailure(
-                    f"In block {index} {wrong}, {seen}",
-                    "neurons are the rows of up and gate and the columns of down, and heads the "
-                    "columns of attention-output",
-                    "exchange the roles",
-                )
-
-
-def check_heads_divide_the_attention_output(plugin: Plugin) -> None:
-    """Demand a number of query heads that divides what the attention output reads.
-
-    A head is a run of columns of that matrix, all of one width.
-    """
-    for seen in views(plugin):
-        heads = seen.view.adapter.heads(seen.view.config)
-        for name, (_, role) in seen.view.roles().items():
-            if role is not Role.ATTENTION_OUTPUT or name not in seen.inputs:
-                continue
-            width = seen.inputs[name].shape[-1]
-            if not isinstance(heads, int) or heads < 1 or width % heads:
-                raise CheckFailure(
-                    f"`heads` returns {heads!r}, but `{name}` reads {width} features, {seen}",
-                    "a head is an equal run of these features",
-                    "return the number of query heads of a block, as the configuration has it",
                 )
 
 
@@ -229,29 +188,20 @@ def _computes(weight: PrunableWeight, inputs: Tensor) -> bool:
     return found.shape == expected.shape and torch.allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 
-def _misfit(seen: Seen, names: dict[Role, str]) -> str | None:
-    """Return what does not fit in one block, or None."""
-    widths = {
-        role: (seen.inputs[name].shape[-1], seen.outputs[name].shape[-1])
-        for role, name in names.items()
+def _kind_of_norm(module: nn.Module, inputs: Tensor) -> Role:
+    """Return as what a norm of `inputs` computes."""
+    with torch.no_grad():
+        outputs, shifted = module(inputs), module(inputs + 1)
+    if torch.allclose(outputs, shifted, atol=1e-2):
+        return Role.LAYER_NORM
+    unscaled = inputs * inputs.square().mean(-1, keepdim=True).rsqrt()
+    assert isinstance(module.weight, Tensor)
+    weight = module.weight.detach()
+    near = {
+        role: float((unscaled * scale - outputs).abs().sum())
+        for role, scale in ((Role.RMS_NORM, weight), (Role.OFFSET_RMS_NORM, 1 + weight))
     }
-    for one, other in ((Role.UP, Role.DOWN), (Role.GATE, Role.DOWN)):
-        if one in widths and other in widths and widths[one][1] != widths[other][0]:
-            return f"{other} reads {widths[other][0]} features, but {one} writes {widths[one][1]}"
-    reads = {Role.QUERY, Role.KEY, Role.VALUE, Role.QUERY_KEY_VALUE, Role.UP, Role.GATE}
-    stream = {widths[role][0] for role in reads & widths.keys()} | {
-        widths[role][1] for role in (Role.ATTENTION_OUTPUT, Role.DOWN) if role in widths
-    }
-    if len(stream) > 1:
-        return f"what reads and writes the residual stream has the widths {sorted(stream)}"
-    activated = names.get(Role.ACTIVATION)
-    source = names.get(Role.GATE, names.get(Role.UP))
-    if activated is not None and source is not None:
-        read, written = seen.inputs[activated].flatten(), seen.outputs[source].flatten()
-        if read.shape != written.shape or not torch.equal(read, written):
-            role = Role.GATE if Role.GATE in names else Role.UP
-            return f"the activation does not read what {role} writes"
-    return None
+    return min(near, key=lambda role: near[role])
 
 
 ADAPTER_CHECKS: tuple[Callable[[Plugin], None], ...] = (
@@ -264,5 +214,7 @@ ADAPTER_CHECKS: tuple[Callable[[Plugin], None], ...] = (
     check_outer_norms_are_named,
     check_norms_are_of_their_kind,
     check_roles_of_matrices_fit,
+    check_attention_treats_rows_as_named,
+    check_the_rest_is_linear,
     check_heads_divide_the_attention_output,
 )

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from sparc3_bench.contracts import ModelAdapter
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.testing.report import CheckSkipped
-from sparc3_bench.testing.tiny import make_config, make_model, make_reference
+from sparc3_bench.testing.tiny import CONFIGS, make_config, make_model, make_reference
 
 Plugin = ModelAdapter | type[ModelAdapter]
 
@@ -33,6 +33,11 @@ def made(plugin: Plugin) -> ModelAdapter:
     return plugin() if isinstance(plugin, type) else plugin
 
 
+def model_types(adapter: ModelAdapter) -> tuple[str, ...]:
+    """Return the types to try an adapter on; for one that serves any, all that are known here."""
+    return tuple(CONFIGS) if adapter.model_types == () else adapter.model_types
+
+
 def views(plugin: Plugin) -> Iterator[Seen]:
     """Run a tiny model of every type that the adapter serves.
 
@@ -42,9 +47,9 @@ def views(plugin: Plugin) -> Iterator[Seen]:
         When the adapter finds its modules in none.
     """
     adapter, worked = made(plugin), False
-    for model_type in adapter.model_types:
+    for model_type in model_types(adapter):
         try:
-            view = ModelView(tiny_model(adapter, model_type), adapter)
+            view = tiny_view(adapter, model_type)
         except Exception:  # told by check_finds_its_modules
             continue
         worked = True
@@ -53,10 +58,11 @@ def views(plugin: Plugin) -> Iterator[Seen]:
         raise CheckSkipped("no model can be viewed; see check_finds_its_modules")
 
 
-def tiny_model(adapter: ModelAdapter, model_type: str) -> nn.Module:
-    """Make a tiny random model of a type that the adapter serves."""
+def tiny_view(adapter: ModelAdapter, model_type: str) -> ModelView:
+    """Make a tiny random model of a type that the adapter serves, seen through it."""
     given = adapter.tiny_config(model_type)
-    return make_model(model_type, config=make_config(model_type) if given is None else given)
+    config = make_config(model_type) if given is None else given
+    return ModelView(make_model(model_type, config=config), adapter.for_config(config))
 
 
 def _seen(view: ModelView) -> Seen:
@@ -65,7 +71,7 @@ def _seen(view: ModelView) -> Seen:
     handles = []
     for name, (module, _) in view.roles().items():
 
-        def after(module: nn.Module, args: Any, output: Any, name: str = name) -> None:
+        def after(module: object, args: Any, output: Any, name: str = name) -> None:
             if args and isinstance(args[0], Tensor) and isinstance(output, Tensor):
                 inputs[name], outputs[name] = args[0].detach(), output.detach()
 

@@ -19,12 +19,27 @@ from transformers import (
 )
 
 from sparc3_bench.attribution.reference import ReferenceSamples, find_objective
-from sparc3_bench.contracts import ModelAdapter
 from sparc3_bench.host import default_host
+from sparc3_bench.model.load import choose_adapter
 from sparc3_bench.model.view import ModelView
 
 VOCABULARY = 96
 """Number of tokens; the first three are special."""
+
+_USUAL: dict[str, Any] = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": 64,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+}
+"""The names of sizes that most architectures share."""
 
 CONFIGS: dict[str, Any] = {
     "llama": LlamaConfig(
@@ -57,10 +72,22 @@ CONFIGS: dict[str, Any] = {
         bos_token_id=1,
         eos_token_id=2,
     ),
+    "gemma3_text": AutoConfig.for_model(
+        "gemma3_text",
+        **_USUAL,
+        sliding_window=4,
+        layer_types=["sliding_attention", "full_attention"],
+    ),
+    "gpt_neox": AutoConfig.for_model("gpt_neox", **_USUAL),
+    "mistral": AutoConfig.for_model("mistral", **_USUAL, sliding_window=6),
+    "phi3": AutoConfig.for_model("phi3", **_USUAL),
+    "qwen2": AutoConfig.for_model("qwen2", **_USUAL),
+    "qwen3": AutoConfig.for_model("qwen3", **_USUAL, tie_word_embeddings=True),
 }
-"""Configurations by `model_type`, which is also the name of the adapter that serves it."""
+"""Configurations by `model_type`."""
 
-ARCHITECTURES = tuple(CONFIGS)
+ARCHITECTURES = ("llama", "opt", "gpt2")
+"""The model types that most checks of scorers run on: few, and of different kinds."""
 
 
 def make_config(model_type: str) -> Any:
@@ -71,20 +98,7 @@ def make_config(model_type: str) -> Any:
     """
     if model_type in CONFIGS:
         return copy.deepcopy(CONFIGS[model_type])
-    return AutoConfig.for_model(
-        model_type,
-        vocab_size=VOCABULARY,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=8,
-        max_position_embeddings=64,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=0,
-    )
+    return AutoConfig.for_model(model_type, **_USUAL)
 
 
 def make_model(
@@ -109,8 +123,9 @@ def make_model(
 
 def make_view(architecture: str, dtype: torch.dtype = torch.float32, **options: Any) -> ModelView:
     """Make a view of a random model through the installed adapter; `options` are the view's."""
-    adapter: ModelAdapter = default_host().get("adapter", architecture).cls()
-    return ModelView(make_model(architecture, dtype), adapter, **options)
+    model: Any = make_model(architecture, dtype)
+    adapter = choose_adapter(model.config, architecture, default_host())
+    return ModelView(model, adapter, **options)
 
 
 def make_reference(

@@ -7,12 +7,19 @@ from typing import ClassVar
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from sparc3_bench import Role
+from sparc3_bench import Fused, Role
 from sparc3_bench.host import default_host
 from sparc3_bench.testing.tiny import CONFIGS
 
-Llama = default_host().get("adapter", "llama").cls
-Gpt2 = default_host().get("adapter", "gpt2").cls
+Gemma3 = default_host().get("adapter", "gemma3").cls
+GptNeoX = default_host().get("adapter", "gpt-neox").cls
+Phi3 = default_host().get("adapter", "phi3").cls
+
+
+class Llama(default_host().get("adapter", "llama").cls):
+    """The built-in one, for one of its model types."""
+
+    model_types: ClassVar = ("llama",)
 
 
 class Shouting(Llama):
@@ -38,10 +45,10 @@ class WrongPath(Llama):
         return _with(super().roles(config), mlp__fc1=Role.UP)
 
 
-class TurnedRound(Gpt2):
-    """`Conv1D` taken for `Linear`."""
+class TurnedRound(Llama):
+    """`Linear` taken for `Conv1D`."""
 
-    transposed = False
+    transposed = True
 
 
 class SpareConfig(LlamaConfig):
@@ -115,6 +122,85 @@ class GateIsUp(Llama):
         return _with(found, mlp__gate_proj=Role.UP, mlp__up_proj=Role.GATE)
 
 
+class PlainNorm(Gemma3):
+    """A norm that scales by one plus its weight taken for one that scales by its weight."""
+
+    def roles(self, config):
+        return _with(super().roles(config), self_attn__q_norm=Role.RMS_NORM)
+
+
+class UpIsFirst(Phi3):
+    """Gate and up exchanged in the matrix that is fused of them."""
+
+    def roles(self, config):
+        size = config.intermediate_size
+        layout = Fused(((Role.UP, size), (Role.GATE, size)))
+        return _with(super().roles(config), mlp__gate_up_proj=layout)
+
+
+class KeyIsQuery(Llama):
+    """Queries and keys exchanged."""
+
+    def roles(self, config):
+        exchanged = {"self_attn__q_proj": Role.KEY, "self_attn__k_proj": Role.QUERY}
+        return _with(super().roles(config), **exchanged)
+
+
+class ValueIsKey(Llama):
+    """Keys and values exchanged."""
+
+    def roles(self, config):
+        exchanged = {"self_attn__v_proj": Role.KEY, "self_attn__k_proj": Role.VALUE}
+        return _with(super().roles(config), **exchanged)
+
+
+class InThirds(GptNeoX):
+    """Queries, keys and values taken to be one below the other, not side by side by heads."""
+
+    def roles(self, config):
+        size = config.hidden_size
+        layout = Fused(((Role.QUERY, size), (Role.KEY, size), (Role.VALUE, size)))
+        return _with(super().roles(config), attention__query_key_value=layout)
+
+
+class FewerQueries(Phi3):
+    """Rows of queries taken for keys."""
+
+    def roles(self, config):
+        layout = Fused(((Role.QUERY, 28), (Role.KEY, 20), (Role.VALUE, 16)))
+        return _with(super().roles(config), self_attn__qkv_proj=layout)
+
+
+class BoundedConfig(LlamaConfig):
+    model_type = "tiny-bounded"
+
+
+class BoundedModel(LlamaForCausalLM):
+    """Llama whose attention returns nothing beyond one, by a step that is no module."""
+
+    config_class = BoundedConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        for layer in self.model.layers:
+            layer.self_attn.register_forward_hook(
+                lambda module, args, output: (output[0].clamp(-1, 1), *output[1:])
+            )
+
+
+AutoConfig.register("tiny-bounded", BoundedConfig)
+AutoModelForCausalLM.register(BoundedConfig, BoundedModel)
+
+
+class HidesBound(Llama):
+    """A step that is no module and not linear."""
+
+    model_types = ("tiny-bounded",)
+
+    def tiny_config(self, model_type):
+        return BoundedConfig.from_dict({**CONFIGS["llama"].to_dict(), "model_type": model_type})
+
+
 class CountsBlocks(Llama):
     """The number of blocks for that of heads."""
 
@@ -133,5 +219,12 @@ ADAPTERS = {
     NoOuterNorm: "check_outer_norms_are_named",
     OtherNorm: "check_norms_are_of_their_kind",
     GateIsUp: "check_roles_of_matrices_fit",
+    PlainNorm: "check_norms_are_of_their_kind",
+    UpIsFirst: "check_roles_of_matrices_fit",
+    KeyIsQuery: "check_attention_treats_rows_as_named",
+    ValueIsKey: "check_attention_treats_rows_as_named",
+    InThirds: "check_attention_treats_rows_as_named",
+    FewerQueries: "check_attention_treats_rows_as_named",
+    HidesBound: "check_the_rest_is_linear",
     CountsBlocks: "check_heads_divide_the_attention_output",
 }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from conformance.mutants import Llama, Sound
+from conformance.mutants import Sound
 from transformers import OPTConfig
 
 from sparc3_bench import Sparc3Error
 from sparc3_bench.host import default_host
 from sparc3_bench.testing import check_adapter, check_scorer, parametrize_with_checks
-from sparc3_bench.testing.tiny import ARCHITECTURES, make_config
+from sparc3_bench.testing.tiny import CONFIGS, make_config
 
 SCORERS = {name: entry.cls for name, entry in default_host().all("scorer").items()}
 ADAPTERS = {name: entry.cls for name, entry in default_host().all("adapter").items()}
@@ -24,11 +24,13 @@ VARIANTS = [
 ]
 
 
-class Relatives(Llama):
-    """Architectures with the modules of Llama, made in the usual sizes."""
+class Sequential(ADAPTERS["gpt-neox"]):
+    """Attention before the MLP, not beside it."""
 
-    name = "relatives"
-    model_types = ("mistral", "qwen2")
+    def tiny_config(self, model_type):
+        config = make_config(model_type)
+        config.use_parallel_residual = False
+        return config
 
 
 class PostNormOpt(ADAPTERS["opt"]):
@@ -44,7 +46,7 @@ class PostNormOpt(ADAPTERS["opt"]):
 # What goes a path in many steps keeps its promises in two.
 QUICK = {"integrated-gradients": {"steps": 2}}
 SCORED = [cls(**QUICK[name]) if name in QUICK else cls for name, cls in SCORERS.items()]
-PLUGINS = [*SCORED, *ADAPTERS.values(), *VARIANTS, Relatives, PostNormOpt]
+PLUGINS = [*SCORED, *ADAPTERS.values(), *VARIANTS, Sequential, PostNormOpt]
 
 
 @parametrize_with_checks(PLUGINS)
@@ -55,7 +57,9 @@ def test_built_ins_conform(plugin, check):
 def test_the_built_ins_are_all_there():
     assert set(SCORERS) >= {"gradient", "lrp", "magnitude", "random", "wanda"}
     assert set(SCORERS) >= {"activation", "fisher", "gblm", "integrated-gradients", "sparsegpt"}
-    assert set(ADAPTERS) == set(ARCHITECTURES)
+    served = [name for cls in ADAPTERS.values() for name in cls.model_types]
+    assert sorted(served) == sorted(CONFIGS)
+    assert [name for name, cls in ADAPTERS.items() if not cls.model_types] == ["generic"]
 
 
 def test_a_report_names_the_origin_and_the_options():
@@ -69,7 +73,7 @@ def test_a_report_names_the_origin_and_the_options():
 
 def test_a_report_of_a_class_that_is_not_installed_has_no_origin():
     seen = []
-    report = check_adapter(Relatives, told=seen.append)
+    report = check_adapter(Sequential, told=seen.append)
     assert report.ok
     assert report.distribution is report.version is None
     assert tuple(seen) == report.outcomes

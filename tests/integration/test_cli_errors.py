@@ -192,8 +192,9 @@ def test_encoder_is_refused_with_what_is_served(sparc3, folder, tmp_path):
     BertModel(config).save_pretrained(tmp_path / "bert")
     outcome = sparc3(*arguments(folder, tmp_path / "results", model=tmp_path / "bert"))
     line = sentence(outcome, tmp_path / "results")
-    assert "is of type 'bert', which no adapter serves" in line
-    assert "gpt2, llama, opt" in line
+    assert "is of type 'bert', which no adapter names, and adapter 'generic' cannot" in line
+    assert "as its tokens see those behind them; choose" in line
+    assert "gpt2, gpt_neox, llama, mistral, opt" in line
 
 
 @pytest.mark.parametrize(

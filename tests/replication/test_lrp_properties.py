@@ -9,36 +9,28 @@ from typing import Any
 
 import pytest
 import torch
+from replication.precise import label_logit, make_precise, relevance_at
 from sparc3_scorers.gradient import Gradient
 from sparc3_scorers.lrp import Lrp
 from sparc3_scorers.lrp_rules import propagating
-from torch import Tensor, nn
+from torch import Tensor
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from sparc3_bench import Accumulator, Batch, ModelView, ReferenceSamples, ScoreMap
+from sparc3_bench import Accumulator, Batch, Fused, ModelView, ReferenceSamples, ScoreMap
 from sparc3_bench.contracts import Role
-from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
+from sparc3_bench.model.weights import roles_of_rows
+from sparc3_bench.testing.tiny import CONFIGS, make_reference, make_view
 
 VARIANTS = ("attnlrp", "cp-lrp")
 LENGTHS = (12, 5, 9)
 ATTENTION = (Role.QUERY, Role.KEY, Role.VALUE)
-every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
+every_architecture = pytest.mark.parametrize("architecture", CONFIGS)
 every_variant = pytest.mark.parametrize("variant", VARIANTS)
 
 
-def label_logit(logits: Tensor, batch: Batch) -> Tensor:
-    """Sum of the logits of the next tokens of one sample, in the format of the logits."""
-    return logits[:, :-1].gather(-1, batch.input_ids[:, 1:, None]).sum()
-
-
 def precise_view(architecture: str, *, biases: bool = True) -> ModelView:
-    """Make a model in float64 throughout; Llama's own norm rounds to float32."""
-    view = make_view(architecture, torch.float64)
-    for name, (module, role) in view.roles().items():
-        if role is Role.RMS_NORM:
-            norm = nn.RMSNorm(module.weight.shape, eps=module.variance_epsilon)
-            norm.weight = module.weight
-            view.model.set_submodule(name, norm)
+    """Make a model in float64 throughout."""
+    view = make_precise(make_view(architecture, torch.float64))
     for name, parameter in view.model.named_parameters():
         if name.endswith("bias") and not biases:
             parameter.data.zero_()
@@ -53,35 +45,15 @@ def view_with(kernel: str, architecture: str) -> ModelView:
     return ModelView(model, view.adapter)
 
 
-def relevance_at(view: ModelView, variant: str, module: nn.Module) -> tuple[Tensor, Tensor]:
-    """Return Σ x · g over the input of `module`, and the value of the objective."""
-    values, relevances = [], []
-
-    def objective(logits: Tensor, batch: Batch) -> Tensor:
-        values.append(label_logit(logits, batch))
-        return values[-1]
-
-    def before(module: nn.Module, args: tuple[Tensor, ...]) -> None:
-        x = args[0].detach()
-        args[0].register_hook(lambda g: relevances.append((x * g).sum()))
-
-    handle = module.register_forward_pre_hook(before)
-    samples = make_reference(4, LENGTHS).samples
-    with propagating(view, variant):
-        view.attribute(ReferenceSamples(samples, objective), lambda name, a, g: None)
-    handle.remove()
-    assert len(values) == len(relevances) == 4
-    return torch.stack(relevances).sum(), torch.stack(values).detach().sum()
-
-
 def by_role(view: ModelView, variant: str) -> list[dict[Role, tuple[Tensor, Tensor]]]:
     """Return, for each block and role, the relevance a row (bias and all) and a column."""
     samples = ReferenceSamples(make_reference(4, LENGTHS).samples, label_logit)
     scores = Lrp(variant, "signed-mean").score(view, samples)
     blocks: list[dict[Role, tuple[Tensor, Tensor]]] = [{} for _ in view.blocks]
     for name, weight in view.weights().items():
-        rows = scores[name].sum(1) + scores.biases.get(name, torch.zeros(()))
-        blocks[weight.block][weight.role] = rows, scores[name].sum(0)
+        sums = scores[name].sum(1) + scores.biases.get(name, torch.zeros(()))
+        for role, rows in roles_of_rows(weight.role, len(sums)).items():
+            blocks[weight.block][role] = sums[rows], scores[name][rows].sum(0)
     return blocks
 
 
@@ -154,10 +126,7 @@ def test_attention_divides_what_each_head_receives(architecture, variant):
     heads = view.adapter.heads(view.config)
     for block in by_role(view, variant):
         received = block[Role.ATTENTION_OUTPUT][1]  # a number a feature of each head
-        if Role.QUERY_KEY_VALUE in block:
-            q, k, v = block[Role.QUERY_KEY_VALUE][0].chunk(3)
-        else:
-            q, k, v = (block[role][0] for role in ATTENTION)
+        q, k, v = (block[role][0] for role in ATTENTION)
         width = len(q) // heads
         shared = len(k) // width
         # Heads that share keys and values add up there, feature by feature for values.
@@ -182,20 +151,22 @@ def scores_under(view: ModelView, roles: Mapping[str, Any]) -> ScoreMap:
 @pytest.mark.parametrize("kernel", ["sdpa", "eager"])
 def test_attention_rules_leave_a_quarter_a_quarter_and_a_half(architecture, kernel):
     view = view_with(kernel, architecture)
-    off = (*ATTENTION, Role.QUERY_KEY_VALUE)
     ruled = scores_under(view, view.roles())
-    unruled = scores_under(view, {n: r for n, r in view.roles().items() if r[1] not in off})
-    factors = {Role.QUERY: (0.25,), Role.KEY: (0.25,), Role.VALUE: (0.5,)}
-    factors[Role.QUERY_KEY_VALUE] = (0.25, 0.25, 0.5)
+    on = {name: r for name, r in view.roles().items() if not (roles_in(r[1]) & set(ATTENTION))}
+    unruled = scores_under(view, on)
+    factors = {Role.QUERY: 0.25, Role.KEY: 0.25, Role.VALUE: 0.5}
     for name, weight in view.weights().items():
         if weight.block < len(view.blocks) - 1:
             continue  # what reaches earlier blocks has passed the last one's attention
-        expected = factors.get(weight.role, (1.0,))
-        count = len(expected)
-        parts = zip(ruled[name].chunk(count), unruled[name].chunk(count), expected, strict=True)
-        for part, whole, factor in parts:
+        for role, rows in roles_of_rows(weight.role, len(weight.matrix)).items():
+            part, whole = ruled[name][rows], unruled[name][rows]
             assert whole.abs().max() > 0
-            assert torch.equal(part, whole * factor), name  # powers of two round nothing
+            # Powers of two round nothing.
+            assert torch.equal(part, whole * factors.get(role, 1)), (name, role)
+
+
+def roles_in(role: Role | Fused) -> set[Role]:
+    return set(role.roles) if isinstance(role, Fused) else {role}
 
 
 @every_architecture
@@ -279,7 +250,7 @@ def test_another_instance_is_untouched_while_the_rules_are_on(architecture, vari
 @every_architecture
 def test_a_forward_the_instance_already_had_is_put_back(architecture):
     view = make_view(architecture)
-    norms = (Role.RMS_NORM, Role.LAYER_NORM)
+    norms = (Role.RMS_NORM, Role.OFFSET_RMS_NORM, Role.LAYER_NORM)
     [norm, *_] = [module for module, role in view.roles().values() if role in norms]
     inner = norm.forward
     norm.forward = own = lambda x: inner(x) * 2

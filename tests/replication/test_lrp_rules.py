@@ -10,16 +10,18 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from replication.precise import RMS, make_precise
 from sparc3_scorers.lrp import Lrp
 from sparc3_scorers.lrp_rules import propagating
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 from transformers.pytorch_utils import Conv1D
 
-from sparc3_bench import ModelView
+from sparc3_bench import Accumulator, ModelView, Sparc3Error
 from sparc3_bench.contracts import Role
 from sparc3_bench.host import default_host
-from sparc3_bench.testing.tiny import ARCHITECTURES, CONFIGS, make_reference, make_view
+from sparc3_bench.model.load import choose_adapter
+from sparc3_bench.testing.tiny import CONFIGS, make_reference, make_view
 
 EXACT = {"rtol": 1e-8, "atol": 1e-12}
 VARIANTS = ("attnlrp", "cp-lrp")
@@ -29,19 +31,17 @@ every_variant = pytest.mark.parametrize("variant", VARIANTS)
 def one_layer(architecture: str, **changes) -> ModelView:
     """Make a one-layer model in float64 whose every operation computes in float64."""
     config = copy.deepcopy(CONFIGS[architecture])
+    if kinds := getattr(config, "layer_types", None):
+        changes.setdefault("layer_types", kinds[:1])
     config.update({"num_hidden_layers": 1, **changes})
     torch.manual_seed(1)
     model = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn_like(parameter) * (0.3 if parameter.dim() == 2 else 1))
-    view = ModelView(model.double(), default_host().get("adapter", architecture).cls())
+    adapter = choose_adapter(config, architecture, default_host())
+    view = make_precise(ModelView(model.double(), adapter))
     assert len(view.blocks) == 1
-    for name, (module, role) in view.roles().items():
-        if role is Role.RMS_NORM:  # Llama's own rounds to float32
-            norm = nn.RMSNorm(module.weight.shape, eps=module.variance_epsilon)
-            norm.weight = module.weight
-            model.set_submodule(name, norm)
     return view
 
 
@@ -81,8 +81,9 @@ def seeing(view: ModelView) -> Iterator[Seen]:
         handles.append(module.register_forward_pre_hook(before))
         handles.append(module.register_forward_hook(after))
 
-    for name, weight in view.weights().items():
-        watch(name, weight.module)
+    for name, (module, role) in view.roles().items():
+        if role in RMS or name in view.weights():
+            watch(name, module)
     try:
         yield seen
     finally:
@@ -129,7 +130,7 @@ def near(found: Tensor, expected: Tensor) -> None:
     assert (found - expected).abs().max() <= 1e-9 * expected.abs().max()
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", CONFIGS)
 @every_variant
 def test_linear_hands_messages_to_inputs_and_to_weights(architecture, variant):
     view = one_layer(architecture)
@@ -147,7 +148,7 @@ def test_linear_hands_messages_to_inputs_and_to_weights(architecture, variant):
         near(arrived, to_inputs[seen.sources[name]])
 
 
-@pytest.mark.parametrize("architecture", ["opt", "gpt2"])
+@pytest.mark.parametrize("architecture", ["opt", "gpt2", "gpt_neox"])
 def test_a_bias_absorbs_its_share_of_the_relevance(architecture):
     view = one_layer(architecture)
     seen, scores = watched(view, "attnlrp")
@@ -159,17 +160,50 @@ def test_a_bias_absorbs_its_share_of_the_relevance(architecture):
 
 
 @pytest.mark.parametrize("own_class", [True, False])
-def test_rms_norm_passes_relevance_unchanged(own_class):
+@pytest.mark.parametrize("architecture", ["llama", "gemma3_text"])
+def test_rms_norm_passes_relevance_unchanged(architecture, own_class):
     if own_class:  # computes in float32
-        norm, error = make_view("llama", torch.float64).model.model.norm, 1e-6
+        view, error = make_view(architecture, torch.float64), 1e-6
     else:
-        norm, error = one_layer("llama").model.model.norm, 1e-12
+        view, error = one_layer(architecture), 1e-12
+    norm, role = view.roles()["model.norm"]
     x, g = torch.randn(2, 7, 32, dtype=torch.float64), torch.randn(2, 7, 32, dtype=torch.float64)
-    y, found = through(norm, Role.RMS_NORM, x, g)
-    assert torch.allclose(x * found, y * g, rtol=error, atol=0)
+    y, found = through(norm, role, x, g)
+    assert torch.allclose(x * found, y * g, rtol=error, atol=1e-12)
     plain = x.clone().requires_grad_()
     norm(plain).backward(g)
     assert not torch.allclose(plain.grad, found, rtol=1e-2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_rms_norm_reads_its_scale_in_float32(dtype):
+    view = make_view("gemma3_text", dtype)
+    norm, role = view.roles()["model.norm"]
+    x, g = torch.randn(9, 32, dtype=dtype), torch.randn(9, 32, dtype=dtype)
+    _, found = through(norm, role, x, g)
+    scale = (1 + norm.weight.detach().float()) * (x.float().square().mean(-1, True) + 1e-6).rsqrt()
+    assert torch.equal(found, (g.float() * scale).to(dtype)) or dtype == torch.float32
+    torch.testing.assert_close(found, (g.float() * scale).to(dtype))
+
+
+def test_rms_norm_without_a_weight_scales_by_one():
+    norm = nn.RMSNorm(12, eps=1e-6, elementwise_affine=False)
+    x, g = torch.randn(9, 12, dtype=torch.float64), torch.randn(9, 12, dtype=torch.float64)
+    y, found = through(norm, Role.RMS_NORM, x, g)
+    near(x * found, y * g)
+
+
+def test_a_norm_whose_epsilon_is_not_known_is_refused_in_one_sentence():
+    class Plain(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x / x.square().mean(-1, keepdim=True).sqrt()
+
+    with pytest.raises(Sparc3Error) as caught:
+        through(Plain(), Role.RMS_NORM, torch.randn(2, 4), torch.randn(2, 4))
+    assert str(caught.value) == (
+        "LRP cannot read the epsilon of a norm of class Plain, which has neither "
+        "`variance_epsilon` nor `eps`; choose another scorer."
+    )
 
 
 @pytest.mark.parametrize("affine", [True, False])
@@ -215,7 +249,7 @@ def test_relu_is_the_ordinary_derivative():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", ["llama", "opt", "gpt2", "gemma3_text"])
 def test_activation_at_zero_sends_nothing_and_stays_finite(architecture, dtype):
     view = make_view(architecture)
     [module, *_] = [m for m, role in view.roles().values() if role is Role.ACTIVATION]
@@ -248,36 +282,42 @@ def test_gate_product_divides_relevance_between_gate_and_up(variant):
 
 def rotations(view: ModelView, tokens: int, width: int) -> Tensor:
     """Return the matrix that turns a query or key at each position, ``[tokens, width, width]``."""
-    if view.adapter.name != "llama":
-        return torch.eye(width, dtype=torch.float64).expand(tokens, -1, -1)
+    whole = torch.eye(width, dtype=torch.float64).repeat(tokens, 1, 1)
+    rotary = getattr(view.model.base_model, "rotary_emb", None)
+    if rotary is None:
+        return whole
     positions, like = torch.arange(tokens)[None], torch.zeros(1, dtype=torch.float64)
-    cos, sin = view.model.model.rotary_emb(like, positions)
-    half = torch.eye(width // 2, dtype=torch.float64)
+    kind = (view.config.layer_types[0],) if view.config.model_type == "gemma3_text" else ()
+    cos, sin = (values[0] for values in rotary(like, positions, *kind))
+    turned = cos.shape[1]  # the first features of a head only, in GPT-NeoX
+    half = torch.eye(turned // 2, dtype=torch.float64)
     zero = torch.zeros_like(half)
     turn = torch.cat([torch.cat([zero, -half], 1), torch.cat([half, zero], 1)])
-    return torch.diag_embed(cos[0]) + torch.diag_embed(sin[0]) @ turn
+    whole[:, :turned, :turned] = torch.diag_embed(cos) + torch.diag_embed(sin) @ turn
+    return whole
 
 
 def one_head(
-    q: Tensor, k: Tensor, v: Tensor, turns: Tensor, relevance: Tensor
+    q: Tensor, k: Tensor, v: Tensor, turns: Tensor, relevance: Tensor, scale: float, window: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return AttnLRP's relevances of q, k, v of one causal head, ``[tokens, width]`` each."""
-    tokens, width = q.shape
+    tokens, _ = q.shape
     turned_q = torch.stack([turn @ row for turn, row in zip(turns, q, strict=True)])
     turned_k = torch.stack([turn @ row for turn, row in zip(turns, k, strict=True)])
     to_q, to_k, to_v = torch.zeros_like(q), torch.zeros_like(k), torch.zeros_like(v)
     for i in range(tokens):
-        logits = turned_k[: i + 1] @ turned_q[i] / width**0.5
+        seen = range(max(0, i + 1 - window), i + 1)
+        logits = turned_k[seen] @ turned_q[i] * scale
         attention = logits.exp() / logits.exp().sum()
-        output = attention @ v[: i + 1]
-        at_attention = torch.zeros(i + 1, dtype=q.dtype)
-        for j in range(i + 1):  # A·V: ε-rule, half to either factor
-            sent = attention[j] * v[j] / output * relevance[i]
+        output = attention @ v[seen]
+        at_attention = torch.zeros(len(seen), dtype=q.dtype)
+        for n, j in enumerate(seen):  # A·V: ε-rule, half to either factor
+            sent = attention[n] * v[j] / output * relevance[i]
             to_v[j] += sent / 2
-            at_attention[j] = sent.sum() / 2
+            at_attention[n] = sent.sum() / 2
         at_logits = logits * (at_attention - attention * at_attention.sum())  # Taylor
-        for j in range(i + 1):  # Q·K: the same
-            sent = turned_q[i] * turned_k[j] / width**0.5 / logits[j] * at_logits[j]
+        for n, j in enumerate(seen):  # Q·K: the same
+            sent = turned_q[i] * turned_k[j] * scale / logits[n] * at_logits[n]
             to_q[i] += sent / 2
             to_k[j] += sent / 2
     to_q = messages(q, turns, turned_q, to_q).sum(1)  # the rotation is one more linear map
@@ -289,9 +329,40 @@ CASES = {
     "llama, one head": ("llama", {"num_attention_heads": 1, "num_key_value_heads": 1}),
     "llama, a key for each head": ("llama", {"num_key_value_heads": 4}),
     "llama, grouped heads": ("llama", {}),
+    "mistral, a window of three": ("mistral", {"sliding_window": 3}),
+    "qwen2, biases": ("qwen2", {}),
+    "qwen3, norms of queries and keys": ("qwen3", {}),
+    "gemma3, offset norms, a window of four": ("gemma3_text", {}),
+    "gemma3, full attention": ("gemma3_text", {"layer_types": ["full_attention"]}),
     "opt, biases": ("opt", {}),
     "gpt2, one fused matrix": ("gpt2", {}),
+    "gpt-neox, one matrix by heads": ("gpt_neox", {}),
+    "gpt-neox, attention before the mlp": ("gpt_neox", {"use_parallel_residual": False}),
+    "phi3, one matrix in unequal parts": ("phi3", {}),
 }
+
+# Which rows of a matrix are queries, keys and values, said again; [heads, 3, width] in GPT-NeoX.
+BY_HEADS = torch.arange(96).view(4, 3, 8)
+ROWS = {
+    "gpt2": [torch.arange(0, 32), torch.arange(32, 64), torch.arange(64, 96)],
+    "gpt_neox": [BY_HEADS[:, part].flatten() for part in range(3)],
+    "phi3": [torch.arange(0, 32), torch.arange(32, 48), torch.arange(48, 64)],
+}
+MATRICES = {
+    "gpt2": ("transformer.h.0.attn.c_attn",) * 3,
+    "gpt_neox": ("gpt_neox.layers.0.attention.query_key_value",) * 3,
+    "phi3": ("model.layers.0.self_attn.qkv_proj",) * 3,
+    "opt": tuple(f"model.decoder.layers.0.self_attn.{part}_proj" for part in "qkv"),
+}
+
+
+def normed(view: ModelView, name: str, values: Tensor) -> Tensor:
+    """Return what the norm of queries or keys, if there is one, makes of those of each head."""
+    norm, role = view.roles().get(name, (None, None))
+    if role not in RMS:
+        return values.flatten(1)
+    with torch.no_grad():
+        return norm(values).flatten(1)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -303,31 +374,78 @@ def test_attention_equals_dense_messages(case, variant):
     names = {weight.role: name for name, weight in view.weights().items()}
     out = names[Role.ATTENTION_OUTPUT]
     relevance = seen.inputs[out] * (seen.output_gradients[out] @ matrix(view, out))
-    if Role.QUERY_KEY_VALUE in names:
-        q, k, v = seen.outputs[names[Role.QUERY_KEY_VALUE]].chunk(3, -1)
-    else:
-        q, k, v = (seen.outputs[names[role]] for role in (Role.QUERY, Role.KEY, Role.VALUE))
+    own = tuple(f"model.layers.0.self_attn.{part}_proj" for part in "qkv")
+    matrices = MATRICES.get(architecture, own)
+    everything = torch.arange(96)
+    rows = ROWS.get(architecture) or [
+        everything[: seen.outputs[name].shape[1]] for name in matrices
+    ]
+    q, k, v = (seen.outputs[name][:, where] for name, where in zip(matrices, rows, strict=True))
     heads = view.adapter.heads(view.config)
     width = q.shape[1] // heads
+    read_q, read_k = (
+        normed(view, name.replace("proj", "norm"), values.view(len(q), -1, width))
+        for name, values in zip(matrices[:2], (q, k), strict=True)
+    )
     turns = rotations(view, len(q), width)
+    attention = view.model.get_submodule(out.rpartition(".")[0])
+    window = len(q)
+    if getattr(attention, "layer_type", None) != "full_attention":
+        window = getattr(view.config, "sliding_window", None) or window
     expected = [torch.zeros_like(values) for values in (q, k, v)]
     for head in range(heads):
         own = slice(head * width, (head + 1) * width)
         shared_head = head * (k.shape[1] // width) // heads
         shared = slice(shared_head * width, (shared_head + 1) * width)
-        parts = one_head(q[:, own], k[:, shared], v[:, shared], turns, relevance[:, own])
+        parts = one_head(
+            read_q[:, own],
+            read_k[:, shared],
+            v[:, shared],
+            turns,
+            relevance[:, own],
+            attention.scaling,
+            window,
+        )
+        # A norm on the way hands on what it receives: its identity rule changes no relevance.
         for total, part, where in zip(expected, parts, (own, shared, shared), strict=True):
             total[:, where] += part
     if variant == "cp-lrp":  # attention is a constant: all goes to the values
         expected = [torch.zeros_like(q), torch.zeros_like(k), expected[2] * 2]
-    if Role.QUERY_KEY_VALUE in names:
-        wanted = {names[Role.QUERY_KEY_VALUE]: torch.cat(expected, -1)}
-    else:
-        roles = (Role.QUERY, Role.KEY, Role.VALUE)
-        wanted = {names[role]: part for role, part in zip(roles, expected, strict=True)}
-    for name, part in wanted.items():
-        scale = max(values.abs().max() for values in wanted.values())
-        assert (seen.relevance(name) - part).abs().max() <= 1e-9 * scale, name
-        sent = messages(seen.inputs[name], matrix(view, name), seen.outputs[name], part)
-        assert (scores[name] - sent.sum(0)).abs().max() <= 1e-9 * sent.abs().max(), name
+    scale = max(values.abs().max() for values in expected)
+    for name, where, part in zip(matrices, rows, expected, strict=True):
+        assert (seen.relevance(name)[:, where] - part).abs().max() <= 1e-9 * scale, name
+        sent = messages(
+            seen.inputs[name], matrix(view, name)[where], seen.outputs[name][:, where], part
+        )
+        largest = sent.abs().max()
+        assert (scores[name][where] - sent.sum(0)).abs().max() <= 1e-9 * largest, name
         assert variant == "cp-lrp" or part.abs().max() > 1e-3 * scale, name
+
+
+NORMED = {
+    "qwen3": ("model.layers.0.self_attn.q_proj", "model.layers.0.self_attn.k_proj"),
+    "gemma3_text": ("model.layers.0.self_attn.q_proj", "model.layers.0.self_attn.k_proj"),
+}
+
+
+@pytest.mark.parametrize("architecture", NORMED)
+def test_a_factor_behind_a_norm_is_one_before_it(architecture):
+    """Divide at the attention product, behind the norm, in place of at the projection."""
+    view = one_layer(architecture)
+    _, scores = watched(view, "attnlrp")
+    roles = view.roles()
+    for name in NORMED[architecture]:
+        without = {path: found for path, found in roles.items() if path != name}
+        norm = view.model.get_submodule(name.replace("proj", "norm"))
+
+        def after(module: nn.Module, args: tuple[Tensor], output: Tensor) -> None:
+            output.register_hook(lambda gradient: gradient * 0.25)
+
+        accumulator = Accumulator(view.weights(), "signed-mean")
+        with propagating(SimpleNamespace(roles=lambda without=without: without), "attnlrp"):
+            handle = norm.register_forward_hook(after)
+            view.attribute(make_reference(1, (6,)), accumulator.fold)
+            handle.remove()
+        behind = accumulator.scores()
+        near(behind[name], scores[name])
+        assert scores[name].abs().max() > 0

@@ -119,7 +119,9 @@ def test_every_built_in_entry_point_loads_and_is_listed_with_its_origin():
     assert list(host.all("scorer")) == SCORERS
     tasks = [n for n, module in TABLE.items() if module.startswith("sparc3_tasks.")]
     assert list(host.all("task")) == [name for name in tasks if name != "suites"]
-    assert list(host.all("adapter")) == ["gpt2", "llama", "opt"]
+    assert list(host.all("adapter")) == [
+        *("gemma3", "generic", "gpt-neox", "gpt2", "llama", "opt", "phi3", "qwen3"),
+    ]
     assert list(host.all("model")) == ["planted-ioi", "smollm2-135m"]
     assert "quick" in host.all("suite")
     for kind in ("scorer", "task", "adapter", "model"):

@@ -1,0 +1,174 @@
+"""`sparc3 inspect`: what the suite sees in a model: blocks, roles, prunable weights, rules."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sparc3_bench.cli import common
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.host import PluginHost, default_host
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from sparc3_bench.contracts import Scorer
+    from sparc3_bench.model.view import ModelView
+
+_UNITS = ("weight", "neuron", "head")
+
+
+def command(
+    model: Annotated[str, typer.Argument(help="Named model, local folder, or Hugging Face id.")],
+    scorer: Annotated[
+        list[str],
+        typer.Option(
+            "--scorer",
+            help="Scorer to show the rules of, repeatable; by default every one that has rules.",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006  # typer wants a list
+    scorer_option: common.ScorerOptions = [],  # noqa: B006
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    cache: common.Cache = None,
+) -> None:
+    """Show what the suite sees in a model: blocks, roles, prunable weights, units, rules.
+
+    Only the configuration is read, no weights; of a hub's models it is all that is downloaded.
+    """
+    from sparc3_bench.model.load import outline_model
+
+    host = default_host()
+    scorers = _scorers(scorer, scorer_option, host)
+    view, label = outline_model(model, host, common.cache_folder(cache))
+    facts = _facts(model, label, view, scorers)
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+    else:
+        _print(facts)
+
+
+def _scorers(names: list[str], options: list[str], host: PluginHost) -> dict[str, Scorer]:
+    """Return the scorers to ask; when none is named, all that can be made."""
+    from sparc3_bench.run.options import build, check_scorer_options, for_scorer, parse_pairs
+
+    given = parse_pairs(options)
+    found = {}
+    for name in names or host.all("scorer"):
+        cls = host.get("scorer", name).cls
+        try:
+            found[name] = build("scorer", cls, for_scorer(name, cls, given))
+        except Sparc3Error:
+            if names:
+                raise
+    check_scorer_options(given, found.values())
+    return found
+
+
+def _facts(model: str, label: str, view: ModelView, scorers: dict[str, Scorer]) -> dict[str, Any]:
+    """Return all that is shown, as JSON types."""
+    from sparc3_bench.model.outline import outline
+
+    seen = outline(view)
+    rules: dict[str, dict[str, str]] = {}
+    refusals: dict[str, str] = {}
+    for name, scorer in scorers.items():
+        try:
+            if found := dict(scorer.rules(view)):
+                rules[name] = found
+        except Sparc3Error as error:
+            refusals[name] = str(error)
+    return {
+        "model": model,
+        "label": label,
+        "model_type": view.config.model_type,
+        "adapter": view.adapter.name,
+        "inferred": not view.adapter.model_types,
+        "blocks": {"path": view.adapter.blocks, "count": len(view.blocks)},
+        "heads": view.adapter.heads(view.config),
+        "parameters": seen.parameters,
+        "scopes": seen.scopes,
+        "units": {unit: count for unit in _UNITS if (count := _count(view, unit))},
+        "tied": [list(names) for names in seen.tied],
+        "modules": [
+            dataclasses.asdict(part)
+            | {"rules": {n: each[part.name] for n, each in rules.items() if part.name in each}}
+            for part in seen.parts
+        ],
+        "refusals": refusals,
+        "warnings": list(view.adapter.warnings),
+    }
+
+
+def _count(view: ModelView, unit: Any) -> int:
+    from sparc3_bench.selection.units import count_units
+
+    try:
+        return count_units(view, unit)
+    except Sparc3Error:
+        return 0
+
+
+def _print(facts: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    told = ", inferred" if facts["inferred"] else ""
+    label = f" ({facts['label']})" if facts["label"] else ""
+    blocks, total = facts["blocks"], facts["parameters"]
+    lines = [
+        f"{facts['model']}{label}: type {facts['model_type']}, adapter {facts['adapter']}{told}",
+        f"{blocks['count']} blocks at `{blocks['path']}`, {facts['heads']} heads each, "
+        f"{total:,} parameters",
+    ]
+    typer.echo("\n".join(lines))
+    Console().print(_table(facts))
+    lines = [
+        f"scope {scope}: {count:,} weights, {count / total:.1%} of the parameters"
+        for scope, count in facts["scopes"].items()
+    ]
+    units = ", ".join(f"{unit} {count:,}" for unit, count in facts["units"].items())
+    lines += [f"units: {units}", *_rules(facts)]
+    lines += [f"scorer {name} refuses: {text}" for name, text in facts["refusals"].items()]
+    lines += [f"tied: {' = '.join(names)}" for names in facts["tied"]]
+    lines += [f"warning: {warning}" for warning in facts["warnings"]]
+    typer.echo("\n".join(lines))
+
+
+def _table(facts: dict[str, Any]) -> Table:
+    """Return a row for what is alike in all blocks, then one for each module outside."""
+    from rich.table import Table
+
+    rows: dict[tuple[bool, str, Any], list[dict[str, Any]]] = {}
+    for part in facts["modules"]:
+        row = (part["block"] is None, _path(part, facts), part["shape"])
+        rows.setdefault(row, []).append(part)
+    table = Table(box=None, pad_edge=False)
+    for title in ("module", "role", "times", "matrix", "weights in all"):
+        table.add_column(title, justify="left" if title in ("module", "role") else "right")
+    for row in sorted(rows, key=lambda row: row[0]):
+        parts, (_, path, shape) = rows[row], row
+        matrix = weights = ""
+        if shape is not None:
+            matrix, weights = " × ".join(map(str, shape)), f"{len(parts) * shape[0] * shape[1]:,}"
+        table.add_row(path, parts[0]["role"], str(len(parts)), matrix, weights)
+    return table
+
+
+def _rules(facts: dict[str, Any]) -> list[str]:
+    """Return a line for each rule of each scorer, with the modules that it is for."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for part in facts["modules"]:
+        for name, rule in part["rules"].items():
+            found.setdefault((name, rule), {})[_path(part, facts)] = None
+    return [f"{name}: {rule}: {', '.join(paths)}" for (name, rule), paths in found.items()]
+
+
+def _path(part: dict[str, Any], facts: dict[str, Any]) -> str:
+    """Return the path of a module inside its block, or in the model."""
+    name: str = part["name"]
+    if part["block"] is None:
+        return name
+    return name.removeprefix(f"{facts['blocks']['path']}.").partition(".")[2]
