@@ -14,6 +14,8 @@ g_in = Wᵀ g_out, which is the ordinary gradient, so only what is not linear ne
 
 CP-LRP takes attention weights and gates as constants: factor 0 for queries, keys and gates, 1 for
 values and up [ali2022].
+
+Rules chosen one by one are used elsewhere, too, to find circuits [jafari2025].
 """
 
 from __future__ import annotations
@@ -39,6 +41,14 @@ _FACTORS: dict[str, Mapping[Role, float]] = {
 _GATE_PRODUCT = {"attnlrp": 0.5, "cp-lrp": 1.0}
 """Factor on the gradient of the product of gate and up."""
 
+_ALONE = {
+    "norms-only": {Role.RMS_NORM, Role.LAYER_NORM},
+    "activations-only": {Role.ACTIVATION},
+    "attention-only": {Role.QUERY, Role.KEY, Role.VALUE, Role.QUERY_KEY_VALUE},
+    "gates-only": {Role.DOWN},
+}
+"""One rule of AttnLRP, by the roles that it acts on."""
+
 
 @contextmanager
 def propagating(model: ModelView, variant: str) -> Iterator[None]:
@@ -49,13 +59,17 @@ def propagating(model: ModelView, variant: str) -> Iterator[None]:
     model
         The model, whose adapter names the roles.
     variant
-        ``"attnlrp"`` or ``"cp-lrp"``.
+        ``"attnlrp"``, ``"cp-lrp"``, or the name of one rule of AttnLRP.
     """
     roles = model.roles()
     gated = any(role is Role.GATE for _, role in roles.values())
-    factors = _FACTORS[variant]
+    chosen = _ALONE.get(variant, set(Role))
+    whole = "attnlrp" if variant in _ALONE else variant
+    factors, product = _FACTORS[whole], _GATE_PRODUCT[whole]
     with ExitStack() as stack:
         for module, role in roles.values():
+            if role not in chosen:
+                continue
             if role in _BACKWARD:
                 stack.enter_context(_bound(module, _BACKWARD[role]))
             elif role in factors:
@@ -63,8 +77,8 @@ def propagating(model: ModelView, variant: str) -> Iterator[None]:
             elif role is Role.QUERY_KEY_VALUE:
                 parts = [factors.get(r, 1.0) for r in (Role.QUERY, Role.KEY, Role.VALUE)]
                 stack.enter_context(_scaled_output(module, parts))
-            elif role is Role.DOWN and gated and _GATE_PRODUCT[variant] != 1:
-                stack.enter_context(_scaled_input(module, _GATE_PRODUCT[variant]))
+            elif role is Role.DOWN and gated and product != 1:
+                stack.enter_context(_scaled_input(module, product))
         yield
 
 
