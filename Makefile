@@ -53,4 +53,5 @@ $(VENV)/.run: pyproject.toml constraints.txt
 $(VENV)/.test: $(VENV)/.run
 	@echo "== Adding the test tools to $(VENV) (once)"
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[run,test]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps lxt   # docs/lxt.md says why
 	@touch $@

@@ -15,8 +15,11 @@ from sparc3_bench import Aggregation, Scorer, Sparc3Error, hookimpl
 if TYPE_CHECKING:
     from sparc3_bench import ModelView, ReferenceSamples, ScoreMap
 
-Variant = Literal["attnlrp", "cp-lrp"]
-"""AttnLRP [achtibat2024], or conservative propagation [ali2022]: attention and gates constant."""
+Variant = Literal[
+    "attnlrp", "cp-lrp", "norms-only", "activations-only", "attention-only", "gates-only"
+]
+"""AttnLRP [achtibat2024]; conservative propagation [ali2022]: attention and gates constant; or one
+of the four rules that make up AttnLRP alone, with the plain gradient for the rest."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,9 @@ class Lrp(Scorer):
     Parameters
     ----------
     variant
-        Which rules to propagate with.
+        Which rules to propagate with. The four that end in ``-only`` tell which rule makes the
+        difference to the gradient. In a model without what a rule is for (gates in OPT and GPT-2)
+        its scores are those of the gradient.
     aggregation
         How contributions of tokens and samples are combined; see `Aggregation`.
     standard_error

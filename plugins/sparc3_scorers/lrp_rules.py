@@ -14,6 +14,8 @@ g_in = Wᵀ g_out, which is the ordinary gradient, so only what is not linear ne
 
 CP-LRP takes attention weights and gates as constants: factor 0 for queries, keys and gates, 1 for
 values and up [ali2022].
+
+Rules chosen one by one are used elsewhere, too, to find circuits [jafari2025].
 """
 
 from __future__ import annotations
@@ -39,6 +41,14 @@ _FACTORS: dict[str, Mapping[Role, float]] = {
 _GATE_PRODUCT = {"attnlrp": 0.5, "cp-lrp": 1.0}
 """Factor on the gradient of the product of gate and up."""
 
+_ALONE = {
+    "norms-only": {Role.RMS_NORM, Role.OFFSET_RMS_NORM, Role.LAYER_NORM},
+    "activations-only": {Role.ACTIVATION},
+    "attention-only": {Role.QUERY, Role.KEY, Role.VALUE},
+    "gates-only": {Role.DOWN},
+}
+"""One rule of AttnLRP, by the roles that it acts on."""
+
 
 @contextmanager
 def propagating(model: ModelView, variant: str) -> Iterator[None]:
@@ -49,7 +59,7 @@ def propagating(model: ModelView, variant: str) -> Iterator[None]:
     model
         The model, whose adapter names the roles.
     variant
-        ``"attnlrp"`` or ``"cp-lrp"``.
+        ``"attnlrp"``, ``"cp-lrp"``, or the name of one rule of AttnLRP.
     """
     with ExitStack() as stack:
         for _, _, rule in rules(model, variant):
@@ -71,21 +81,26 @@ def rules(model: ModelView, variant: str) -> Iterator[Rule]:
     """
     roles = model.roles()
     gated = any(part is Role.GATE for _, role in roles.values() for part, _ in _runs(role))
+    chosen = _ALONE.get(variant, set(Role))
+    whole = "attnlrp" if variant in _ALONE else variant
+    factors, product = _FACTORS[whole], _GATE_PRODUCT[whole]
     for name, (module, role) in roles.items():
-        runs = [(_FACTORS[variant].get(part, 1.0), rows) for part, rows in _runs(role)]
+        runs = [(factors.get(part, 1.0), rows) for part, rows in _runs(role)]
         if role in (Role.SOFT_CAP, Role.UNKNOWN):
             raise Sparc3Error(
                 f"LRP has no rule for what `{name}` does (role '{role}'); choose another scorer."
             )
+        if not chosen.intersection(part for part, _ in _runs(role)):
+            continue
         if role in _BACKWARD:
             words = (_BACKWARD[role].__doc__ or "").partition(":")[0]
             yield name, words, _bound(module, _BACKWARD[role])
         elif any(factor != 1 for factor, _ in runs):
             words = ", ".join(f"{factor:g}" for factor, _ in runs)
             yield name, f"output gradient × {words}", _scaled_output(module, runs)
-        elif role is Role.DOWN and gated and _GATE_PRODUCT[variant] != 1:
-            words = f"input gradient × {_GATE_PRODUCT[variant]:g}"
-            yield name, words, _scaled_input(module, _GATE_PRODUCT[variant])
+        elif role is Role.DOWN and gated and product != 1:
+            words = f"input gradient × {product:g}"
+            yield name, words, _scaled_input(module, product)
 
 
 def activation(module: nn.Module, x: Tensor, y: Tensor, g: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
 
 import typer
@@ -61,6 +62,7 @@ app.add_typer(circuit.app, name="circuit")
 
 def main() -> None:
     """Run the command line."""
+    _hide_foreign_torchvision()
     try:
         app()
     except Sparc3Error as error:
@@ -78,6 +80,22 @@ def main() -> None:
         if done.code == _INTERRUPTED:
             _told("Interrupted. What is finished is kept; the same command goes on from there.")
         raise
+
+
+def _hide_foreign_torchvision() -> None:
+    """Hide torchvision where it was built for another torch than the one here.
+
+    Where it is installed transformers imports it, and cannot be imported when that fails. Nothing
+    here needs it; packages such as lxt bring it along. Builds are told by what follows the plus
+    sign of a version: torch 2.13.0+cpu goes with torchvision 0.28.0+cpu.
+    """
+    try:
+        versions = [importlib.metadata.version(name) for name in ("torch", "torchvision")]
+    except importlib.metadata.PackageNotFoundError:
+        return
+    builds = {version.partition("+")[2] for version in versions}
+    if len(builds) > 1:
+        sys.modules["torchvision"] = None  # type: ignore[assignment]
 
 
 def _told(text: str) -> int:

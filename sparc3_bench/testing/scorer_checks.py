@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 
 from torch import Tensor
 
+from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.testing.option_checks import check_options_are_frozen, check_options_are_json
 from sparc3_bench.testing.report import CheckFailure, describe
 from sparc3_bench.testing.scorer_runs import (
@@ -46,14 +48,18 @@ def check_describes_itself(plugin: Plugin) -> None:
 
 
 def check_runs_on_every_architecture(plugin: Plugin) -> None:
-    """Demand tensors by name for a model of every architecture with an adapter of its own.
+    """Demand tensors by name for a model of every adapted architecture, or a refusal in words.
 
-    A scorer that raises on a model is a failed run on every leaderboard of that model.
+    A scorer that raises on a model is a failed run on every leaderboard of that model. One that
+    cannot score an architecture says so in a `Sparc3Error`; it must score one at least.
     """
     scorer = made(plugin)
+    refusals = []
     for architecture in CONFIGS:
         try:
             score(scorer, make_view(architecture), make_reference(4))
+        except Sparc3Error as error:
+            refusals.append(error)
         except Exception as error:  # a stranger's code may raise anything
             raise CheckFailure(
                 f"On the tiny {architecture} model `score` fails with {describe(error)}",
@@ -61,6 +67,12 @@ def check_runs_on_every_architecture(plugin: Plugin) -> None:
                 "reach the model through `weights`, `observe`, `attribute` and `roles`, which are "
                 "alike for all architectures, and return a mapping of names to tensors",
             ) from error
+    if len(refusals) == len(CONFIGS):
+        raise CheckFailure(
+            f"`score` refuses every tiny model, the last with {describe(refusals[-1])}",
+            "there is no model that it could be run on",
+            "raise `Sparc3Error` only for what the scorer cannot do, or install what it needs",
+        ) from refusals[-1]
 
 
 def check_scores_every_weight(plugin: Plugin) -> None:
@@ -191,13 +203,15 @@ def check_says_whether_it_runs_the_model(plugin: Plugin) -> None:
     """Demand that `needs_reference` is true to what `score` does.
 
     A scorer that needs no reference is scored once, whatever the reference; one that uses it all
-    the same would be recorded without it.
+    the same would be recorded without it. Going through its batches counts, too: a copy of the
+    model may run elsewhere.
     """
     for run in plain_runs(plugin):
         view = make_view(run.architecture)
         ran: list[bool] = []
         view.model.register_forward_pre_hook(lambda *_, ran=ran: ran.append(True))
-        score(run.scorer, view, make_reference(2))
+        read = dataclasses.replace(make_reference(2), progress=lambda *_, ran=ran: ran.append(True))
+        score(run.scorer, view, read)
         if bool(ran) != run.scorer.needs_reference:
             does = "runs" if ran else "never runs"
             raise CheckFailure(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from sparc3_bench import Accumulator, Aggregation, Role, Scorer
+from sparc3_bench import Accumulator, Aggregation, Role, Scorer, Sparc3Error
 from sparc3_bench.model.weights import find_weights
 
 
@@ -60,6 +60,13 @@ class LlamaOnly(Sound):
         if not hasattr(model.model.model, "decoder"):
             return super().score(model, reference)
         raise AttributeError("'OPTModel' has no attribute 'layers'")
+
+
+class RefusesAll(Sound):
+    """A scorer that finds a reason against every model."""
+
+    def score(self, model, reference):
+        raise Sparc3Error("Scorer 'refuses-all' cannot score this model; use another one.")
 
 
 class NothingReturned(Sound):
@@ -236,6 +243,7 @@ SCORES = {
     ThawedOption: "check_options_are_frozen",
     LlamaOnly: "check_runs_on_every_architecture",
     NothingReturned: "check_runs_on_every_architecture",
+    RefusesAll: "check_runs_on_every_architecture",
     ForgetsUp: "check_scores_every_weight",
     ScoresHead: "check_scores_every_weight",
     IgnoresScope: "check_scope_narrows_scores",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from installed import scorers, serves
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, OPTConfig, T5Config
 
@@ -241,8 +242,10 @@ def test_opt_with_norms_behind_can_be_scored_and_pruned():
     view = post_norm_opt()
     assert all("model.decoder.layers" in name for name in view.roles())  # no norm outside
     dense = logits(view)
-    for name, entry in default_host().all("scorer").items():
-        scorer, reference = entry.cls(), make_reference(3, LENGTHS, 2)
+    for name, cls in scorers().items():
+        if not serves(name, "opt"):
+            continue
+        scorer, reference = cls(), make_reference(3, LENGTHS, 2)
         scores = checked(scorer.score(view, reference), view.weights(), name)
         with view.masked(select(scores, 0.5, view)):
             assert not torch.allclose(logits(view)[0], dense[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from conformance.mutants import Sound
+from installed import scorers
 from transformers import OPTConfig
 
 from sparc3_bench import Sparc3Error
@@ -11,7 +12,7 @@ from sparc3_bench.host import default_host
 from sparc3_bench.testing import check_adapter, check_scorer, parametrize_with_checks
 from sparc3_bench.testing.tiny import CONFIGS, make_config
 
-SCORERS = {name: entry.cls for name, entry in default_host().all("scorer").items()}
+SCORERS = scorers()
 ADAPTERS = {name: entry.cls for name, entry in default_host().all("adapter").items()}
 VARIANTS = [
     SCORERS["lrp"](variant="cp-lrp"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from conformance import mutants
 from conformance.sound_task import Sound as SoundTask
 
-from sparc3_bench import Sparc3Error
+from sparc3_bench import ModelView, Sparc3Error
 from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.testing import (
     CHECKS,
@@ -192,3 +193,28 @@ def test_a_report_leaves_the_random_state_of_the_caller():
     before = torch.get_rng_state()
     assert check_adapter("llama").ok
     assert torch.equal(torch.get_rng_state(), before)
+
+
+class Elsewhere(mutants.Sound):
+    """A scorer that runs a copy of the model elsewhere, which does not know OPT."""
+
+    def score(self, model, reference):
+        if model.config.model_type == "opt":
+            raise Sparc3Error("Scorer 'elsewhere' cannot score models of type 'opt'; use another.")
+        elsewhere = ModelView(copy.deepcopy(model.model), model.adapter)
+        scores = super().score(elsewhere, reference)
+        return {name: scores[name] for name in model.weights()}
+
+
+def test_a_scorer_may_refuse_an_architecture_and_run_the_model_elsewhere():
+    report = check_scorer(Elsewhere)
+    assert report.ok, str(report)
+
+
+def test_going_through_the_reference_is_needing_it():
+    class Denied(Elsewhere):
+        """The same with a declaration that is not true."""
+
+        needs_reference = False
+
+    assert check_scorer(Denied).failed == ("check_says_whether_it_runs_the_model",)

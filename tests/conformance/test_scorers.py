@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from installed import scorers, serves
 from torch import Tensor
 
 from sparc3_bench import ModelView, ReferenceSamples, ScoreMap, Scorer, Sparc3Error
@@ -12,14 +13,17 @@ from sparc3_bench.host import default_host
 from sparc3_bench.run.options import build
 from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
 
-SCORERS = tuple(default_host().all("scorer"))
+SCORERS = tuple(scorers())
 LENGTHS = (12, 5, 9)
 OF_UNITS = {"activation"}
 """Scorers that let all weights of a neuron or head share its score."""
 OF_SCOPE = {"integrated-gradients"}
 """Scorers whose scores depend on the scope: they explain what the scope as a whole is worth."""
 every_scorer = pytest.mark.parametrize("scorer_name", SCORERS)
-every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
+every_pair = pytest.mark.parametrize(
+    ("scorer_name", "architecture"),
+    [(name, kind) for name in SCORERS for kind in ARCHITECTURES if serves(name, kind)],
+)
 
 
 @pytest.fixture
@@ -36,8 +40,7 @@ def as_bytes(values: Tensor) -> bytes:
     return values.detach().contiguous().view(torch.uint8).numpy().tobytes()
 
 
-@every_scorer
-@every_architecture
+@every_pair
 def test_scores_tell_weights_apart(scorer, architecture):
     view = make_view(architecture)
     scores = scored(scorer, view)
@@ -47,8 +50,7 @@ def test_scores_tell_weights_apart(scorer, architecture):
         assert values.unique().numel() > 0.5 * apart, name
 
 
-@every_scorer
-@every_architecture
+@every_pair
 def test_another_model_scores_the_same_before_and_after(scorer, architecture):
     other = make_view(architecture)
     probe = default_host().get("scorer", "gradient").cls()
@@ -57,8 +59,7 @@ def test_another_model_scores_the_same_before_and_after(scorer, architecture):
     assert {name: as_bytes(values) for name, values in scored(probe, other).items()} == before
 
 
-@every_scorer
-@every_architecture
+@every_pair
 def test_scores_a_bfloat16_model_in_float32(scorer, architecture):
     view = make_view(architecture, torch.bfloat16)
     scores, precise = scored(scorer, view), scored(scorer, make_view(architecture))
@@ -69,8 +70,7 @@ def test_scores_a_bfloat16_model_in_float32(scorer, architecture):
         assert torch.corrcoef(both)[0, 1] > 0.9, name
 
 
-@every_scorer
-@every_architecture
+@every_pair
 @pytest.mark.parametrize("scope", ["attention", "mlp"])
 def test_scope_changes_no_score(scorer, architecture, scope):
     narrow, whole = make_view(architecture, scope=scope), make_view(architecture)

@@ -1,0 +1,73 @@
+"""On SmolLM2-135M `lrp` and the package lxt agree, as far as float32 can tell."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from installed import needs_lxt
+from sparc3_scorers.lrp import Lrp
+from sparc3_scorers.lrp_lxt import LrpLxt
+from torch import nn
+
+from sparc3_bench import ModelView, ReferenceSamples, ScoreMap
+from sparc3_bench.contracts import Role
+from sparc3_bench.host import default_host
+from sparc3_bench.model.load import FoundModel, find_model
+
+pytestmark = [pytest.mark.real, needs_lxt]
+
+
+@pytest.fixture(scope="module")
+def found(cache) -> FoundModel:
+    return find_model("smollm2-135m", default_host(), cache, "float32", "cpu")
+
+
+@pytest.fixture(scope="module")
+def reference(found, cache) -> ReferenceSamples:
+    """Return the first 32 tokens of two windows of C4."""
+    task = default_host().get("task", "compression").cls(reference_windows=2, evaluation_windows=1)
+    prepared = task.prepare(found.tokenizer, "smollm2-135m", cache, seed=0)
+    whole = prepared.references(task.default_objective)["task"]
+    return dataclasses.replace(whole, samples=[sample[:32] for sample in whole.samples])
+
+
+def precise(view: ModelView) -> ModelView:
+    """Let every operation compute in float64; Llama's own norms round to float32."""
+    for name, (module, role) in view.roles().items():
+        if role is Role.RMS_NORM:
+            norm = nn.RMSNorm(module.weight.shape, eps=module.variance_epsilon)
+            norm.weight = module.weight
+            view.model.set_submodule(name, norm)
+    return view
+
+
+def apart(found: ScoreMap, expected: ScoreMap) -> dict[str, float]:
+    """Return differences beside the largest score of the matrix, and of the row."""
+    of_matrices, of_rows = [], []
+    for name, values in expected.items():
+        difference = (found[name] - values).abs()
+        of_matrices.append(difference.max() / values.abs().max())
+        of_rows.append((difference.amax(1) / values.abs().amax(1)).nan_to_num(0))
+    rows = torch.cat(of_rows).double()
+    return {
+        "matrix, largest": float(max(of_matrices)),
+        "row, 99 %": float(rows.quantile(0.99)),
+        "row, largest": float(rows.max()),
+    }
+
+
+def test_both_agree_and_are_equally_far_from_float64(found, reference):
+    view = found.load("all")
+    ours = Lrp(aggregation="signed-mean").score(view, reference)
+    theirs = LrpLxt("signed-mean").score(view, reference)
+    view = precise(found.load("all", torch.float64))
+    exact = Lrp(aggregation="signed-mean").score(view, reference)
+    between, own, other = apart(theirs, ours), apart(ours, exact), apart(theirs, exact)
+    print(f"\napart {between}; from float64 {own}, {other}")  # noqa: T201  # for docs/lxt.md
+    # Contributions of some rows cancel to what rounding leaves of them: no bound on all rows.
+    for bound in ("matrix, largest", "row, 99 %"):
+        assert between[bound] < 1e-5
+        assert between[bound] < own[bound] / 10
+    assert all(0.5 < own[bound] / other[bound] < 2 for bound in own)
