@@ -57,7 +57,15 @@ class Sanity(Suite):
     file = _FOLDER / "sanity.toml"
 
 
+class Scorers(Suite):
+    """Every built-in scorer and every rule of AttnLRP alone, at half of the weights of each row."""
+
+    name = "scorers"
+    title = "Scorers"
+    file = _FOLDER / "scorers.toml"
+
+
 @hookimpl
 def sparc3_register_suites() -> list[type[Suite]]:
     """Register the suites."""
-    return [Quick, Circuits, CircuitConventions, Planted, Correction, Sanity]
+    return [Quick, Circuits, CircuitConventions, Planted, Correction, Sanity, Scorers]
