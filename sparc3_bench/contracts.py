@@ -1,12 +1,11 @@
 """The door: what the author of a scorer, task, adapter or named model implements, on one page.
 
 Nothing here imports torch, so that a plugin's class can be listed and described on a machine
-without it. Terms follow the glossary in ``docs/concepts.md``.
+without it. Terms follow ``docs/glossary.md``.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sparc3_bench.architecture import ModelAdapter as ModelAdapter
 from sparc3_bench.architecture import ModelSource as ModelSource
 from sparc3_bench.architecture import Role as Role
+from sparc3_bench.configurable import Configurable
+from sparc3_bench.configurable import option_fields as option_fields
 from sparc3_bench.conventions import AGGREGATIONS as AGGREGATIONS
 from sparc3_bench.conventions import Ablation as Ablation
 from sparc3_bench.conventions import Aggregation as Aggregation
@@ -47,22 +48,7 @@ if TYPE_CHECKING:
     from sparc3_bench.selection.units import Ranking
 
 
-def option_fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
-    """Return the fields of a plugin class that are options: those its constructor takes."""
-    if not dataclasses.is_dataclass(cls):
-        return ()
-    return tuple(field for field in dataclasses.fields(cls) if field.init)
-
-
-class _Configurable:
-    """Options of a plugin are its dataclass fields: declared, typed, recorded and hashed."""
-
-    def options(self) -> dict[str, Any]:
-        """Return every option with its value, as JSON types."""
-        return {field.name: getattr(self, field.name) for field in option_fields(type(self))}
-
-
-class Scorer(_Configurable, ABC):
+class Scorer(Configurable, ABC):
     """A way to score the weights of a language model by importance.
 
     Options are the fields of a frozen dataclass; check their values in ``__post_init__`` and raise
@@ -109,11 +95,13 @@ class Scorer(_Configurable, ABC):
         """
 
 
-class Task(_Configurable, ABC):
+class Task(Configurable, ABC):
     """What is asked of a pruned model: reference samples, and how to measure what is left."""
 
     name: ClassVar[str]
+    """Typed by users, kebab-case."""
     title: ClassVar[str]
+    """Shown to readers."""
     version: ClassVar[int]
     """Raised whenever a change can move a number."""
     metrics: ClassVar[tuple[Metric, ...]]
@@ -129,6 +117,7 @@ class Task(_Configurable, ABC):
     steering: ClassVar[frozenset[str]] = frozenset()
     """Options that move rankings and choices only; what is measured does not depend on them."""
     default_objective: ClassVar[str]
+    """The scalar that is attributed unless the user chooses another."""
     default_judge: ClassVar[str | None] = None
     """Judge of the texts that models write; None for a task without any."""
     prompts_option: ClassVar[str | None] = None
@@ -197,6 +186,7 @@ class PreparedTask(ABC):
     datasets: tuple[DatasetRecord, ...]
     """Every text used, with digests and counts."""
     warnings: tuple[str, ...] = ()
+    """What a reader of the results must know of the data."""
     has_counterparts: bool = False
     """Whether the batches that `evaluate` runs carry corrupted counterparts, for `resample`."""
     compares: bool = True
@@ -290,15 +280,18 @@ class LoadedJudge(ABC):
         """
 
 
-class Judge(_Configurable, ABC):
+class Judge(Configurable, ABC):
     """A way to say of texts how unwanted they are, e.g. how toxic.
 
     Options are the fields of a frozen dataclass, as for a scorer.
     """
 
     name: ClassVar[str]
+    """Typed by users, kebab-case."""
     title: ClassVar[str]
+    """Shown to readers."""
     citation: ClassVar[str] = ""
+    """Where it comes from, as for a scorer."""
 
     @abstractmethod
     def load(self, cache: Path) -> LoadedJudge:
@@ -312,9 +305,11 @@ class Judge(_Configurable, ABC):
 
 
 class Suite(ABC):
-    """Runs with a name of their own, described in a TOML file; see ``docs/concepts.md``."""
+    """Runs with a name of their own, described in a TOML file; see ``tasks/README.md``."""
 
     name: ClassVar[str]
+    """Typed by users, kebab-case."""
     title: ClassVar[str]
+    """Shown to readers."""
     file: ClassVar[Path]
     """The description."""

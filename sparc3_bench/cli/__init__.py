@@ -21,12 +21,9 @@ from sparc3_bench.cli import (
     submit,
     validate,
 )
-from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.errors import ExitCode, Sparc3Error
 
 _RUN_EXTRA = ("datasets", "gguf", "h5py", "numpy", "safetensors", "scipy", "torch", "transformers")
-
-_INTERRUPTED = 130
-"""The exit code typer gives for control-C."""
 
 app = typer.Typer(
     name="sparc3",
@@ -70,11 +67,11 @@ def main() -> None:
             )
         )
     except SystemExit as done:
-        if done.code == _INTERRUPTED:
+        if done.code == ExitCode.INTERRUPTED:
             _told("Interrupted. What is finished is kept; the same command goes on from there.")
         raise
 
 
 def _told(text: str) -> int:
     typer.echo(text, err=True)
-    return 2
+    return ExitCode.WRONG_INPUT
