@@ -8,7 +8,7 @@ from browser.watch import WIDTHS, is_too_wide, picture, too_wide
 
 KINDS = (
     *("index", "board", "circuit-board", "section", "result", "scorer"),
-    *("compare", "literature", "reading", "submit"),
+    *("compare", "literature", "submit", "glossary", "document", "reference"),
 )
 
 
