@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from sparc3_bench.assets import fetch_all as fetch_all
     from sparc3_bench.assets import file_digest as file_digest
     from sparc3_bench.attribution.accumulator import Accumulator as Accumulator
+    from sparc3_bench.attribution.reference import Alteration as Alteration
     from sparc3_bench.attribution.reference import Batch as Batch
+    from sparc3_bench.attribution.reference import Objective as Objective
     from sparc3_bench.attribution.reference import ReferenceSamples as ReferenceSamples
     from sparc3_bench.attribution.reference import find_objective as find_objective
     from sparc3_bench.attribution.scores import ScoreMap as ScoreMap
     from sparc3_bench.contracts import Aggregation as Aggregation
+    from sparc3_bench.contracts import Group as Group
     from sparc3_bench.contracts import Judge as Judge
     from sparc3_bench.contracts import LoadedJudge as LoadedJudge
     from sparc3_bench.contracts import Part as Part
@@ -36,10 +39,14 @@ if TYPE_CHECKING:
     from sparc3_bench.hookspecs import hookimpl as hookimpl
     from sparc3_bench.model.view import ModelView as ModelView
     from sparc3_bench.record.spec import DatasetRecord as DatasetRecord
+    from sparc3_bench.selection.select import choose as choose
+    from sparc3_bench.selection.select import rankable as rankable
     from sparc3_bench.selection.units import Ranking as Ranking
     from sparc3_bench.selection.units import unit_scores as unit_scores
     from sparc3_bench.statistics.area import mean_height as mean_height
+    from sparc3_bench.statistics.bootstrap import mean_estimate as mean_estimate
     from sparc3_bench.values import Choice as Choice
+    from sparc3_bench.values import Direction as Direction
     from sparc3_bench.values import Estimate as Estimate
     from sparc3_bench.values import Evaluation as Evaluation
     from sparc3_bench.values import Judging as Judging
@@ -54,12 +61,15 @@ if TYPE_CHECKING:
 _HOMES = {
     "Accumulator": "sparc3_bench.attribution.accumulator",
     "Aggregation": "sparc3_bench.contracts",
+    "Alteration": "sparc3_bench.attribution.reference",
     "Asset": "sparc3_bench.assets",
     "Batch": "sparc3_bench.attribution.reference",
     "Choice": "sparc3_bench.values",
     "DatasetRecord": "sparc3_bench.record.spec",
+    "Direction": "sparc3_bench.values",
     "Estimate": "sparc3_bench.values",
     "Evaluation": "sparc3_bench.values",
+    "Group": "sparc3_bench.contracts",
     "Judge": "sparc3_bench.contracts",
     "Judging": "sparc3_bench.values",
     "LoadedJudge": "sparc3_bench.contracts",
@@ -68,6 +78,7 @@ _HOMES = {
     "ModelAdapter": "sparc3_bench.architecture",
     "ModelSource": "sparc3_bench.architecture",
     "ModelView": "sparc3_bench.model.view",
+    "Objective": "sparc3_bench.attribution.reference",
     "Part": "sparc3_bench.contracts",
     "PreparedTask": "sparc3_bench.contracts",
     "Progress": "sparc3_bench.values",
@@ -85,12 +96,15 @@ _HOMES = {
     "Texts": "sparc3_bench.values",
     "Unit": "sparc3_bench.contracts",
     "Verdicts": "sparc3_bench.values",
+    "choose": "sparc3_bench.selection.select",
     "fetch": "sparc3_bench.assets",
     "fetch_all": "sparc3_bench.assets",
     "file_digest": "sparc3_bench.assets",
     "find_objective": "sparc3_bench.attribution.reference",
     "hookimpl": "sparc3_bench.hookspecs",
+    "mean_estimate": "sparc3_bench.statistics.bootstrap",
     "mean_height": "sparc3_bench.statistics.area",
+    "rankable": "sparc3_bench.selection.select",
     "unit_scores": "sparc3_bench.selection.units",
 }
 

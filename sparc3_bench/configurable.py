@@ -1,9 +1,9 @@
-"""Options of a plugin: its dataclass fields, declared, typed, recorded and hashed."""
+"""What every plugin has: names, and options that are declared, typed, recorded and hashed."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 
 def option_fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
@@ -13,7 +13,16 @@ def option_fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
     return tuple(field for field in dataclasses.fields(cls) if field.init)
 
 
-class Configurable:
+class Named:
+    """What users and readers call a plugin."""
+
+    name: ClassVar[str]
+    """Typed by users, kebab-case."""
+    title: ClassVar[str]
+    """Shown to readers."""
+
+
+class Configurable(Named):
     """Options of a plugin are its dataclass fields: declared, typed, recorded and hashed."""
 
     def options(self) -> dict[str, Any]:

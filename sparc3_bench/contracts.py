@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sparc3_bench.architecture import ModelAdapter as ModelAdapter
 from sparc3_bench.architecture import ModelSource as ModelSource
 from sparc3_bench.architecture import Role as Role
-from sparc3_bench.configurable import Configurable
+from sparc3_bench.configurable import Configurable, Named
 from sparc3_bench.configurable import option_fields as option_fields
 from sparc3_bench.conventions import AGGREGATIONS as AGGREGATIONS
 from sparc3_bench.conventions import Ablation as Ablation
@@ -55,10 +55,6 @@ class Scorer(Configurable, ABC):
     :class:`~sparc3_bench.errors.Sparc3Error`.
     """
 
-    name: ClassVar[str]
-    """Typed by users, kebab-case."""
-    title: ClassVar[str]
-    """Shown on the leaderboard."""
     citation: ClassVar[str] = ""
     """Where the method comes from: keys of ``references.bib`` between semicolons, or plain text."""
     formula: ClassVar[str] = ""
@@ -98,10 +94,6 @@ class Scorer(Configurable, ABC):
 class Task(Configurable, ABC):
     """What is asked of a pruned model: reference samples, and how to measure what is left."""
 
-    name: ClassVar[str]
-    """Typed by users, kebab-case."""
-    title: ClassVar[str]
-    """Shown to readers."""
     version: ClassVar[int]
     """Raised whenever a change can move a number."""
     metrics: ClassVar[tuple[Metric, ...]]
@@ -191,6 +183,8 @@ class PreparedTask(ABC):
     """Whether the batches that `evaluate` runs carry corrupted counterparts, for `resample`."""
     compares: bool = True
     """Whether `evaluate` reads what it returned for the dense model."""
+    scores_all: bool = False
+    """Whether every reference is scored even by scorers that need none; `assess` compares them."""
 
     @property
     def clusters(self) -> Mapping[str, Sequence[int]]:
@@ -254,8 +248,20 @@ class PreparedTask(ABC):
         """Add to an evaluation what takes the dense model, which is back."""
         return found
 
-    def assess(self, model: ModelView, scores: ScoreMap, unit: Unit) -> Mapping[str, Estimate]:
-        """Return what the scores themselves are worth, for tasks that know the true answer."""
+    def assess(
+        self, model: ModelView, scores: Mapping[str, ScoreMap], unit: Unit, group: Group
+    ) -> Mapping[str, Estimate]:
+        """Return what the scores themselves are worth, by the names of `Task.curve_metrics`.
+
+        Parameters
+        ----------
+        model
+            The dense model.
+        scores
+            Those of every reference, by purpose; see `Task.candidates`.
+        unit, group
+            What is ranked, and the set ranked together.
+        """
         return {}
 
     def remarks(self, metrics: Mapping[str, float]) -> tuple[str, ...]:
@@ -286,10 +292,6 @@ class Judge(Configurable, ABC):
     Options are the fields of a frozen dataclass, as for a scorer.
     """
 
-    name: ClassVar[str]
-    """Typed by users, kebab-case."""
-    title: ClassVar[str]
-    """Shown to readers."""
     citation: ClassVar[str] = ""
     """Where it comes from, as for a scorer."""
 
@@ -304,12 +306,8 @@ class Judge(Configurable, ABC):
         """
 
 
-class Suite(ABC):
+class Suite(Named, ABC):
     """Runs with a name of their own, described in a TOML file; see ``tasks/README.md``."""
 
-    name: ClassVar[str]
-    """Typed by users, kebab-case."""
-    title: ClassVar[str]
-    """Shown to readers."""
     file: ClassVar[Path]
     """The description."""

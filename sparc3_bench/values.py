@@ -25,6 +25,10 @@ Means = Mapping[str, Any]
 """Mean of each kind of per-sample measurement: a number, or an array over bootstrap replicates."""
 
 
+Direction = Literal["higher", "lower", "neither"]
+"""Which way a number is better; `neither` for one that only describes, and is never ranked."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """How to read one number that a task reports.
@@ -42,7 +46,7 @@ class Metric:
     """
 
     name: str
-    direction: Literal["higher", "lower"]
+    direction: Direction
     unit: str
     title: str
 
@@ -57,11 +61,14 @@ class Estimate:
         The number.
     low, high
         The ends of the interval.
+    note
+        A few words that belong beside it.
     """
 
     value: float
     low: float | None = None
     high: float | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,6 +15,9 @@ from torch.nn import functional
 
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.model.weights import statistics_dtype
+
+if TYPE_CHECKING:
+    from sparc3_bench.model.view import ModelView
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,22 @@ OBJECTIVES: dict[str, Objective] = {
 
 
 @dataclass(frozen=True)
+class Alteration:
+    """A change of the model that lasts while reference samples are scored.
+
+    Attributes
+    ----------
+    name
+        All that it depends on; scores are kept under it.
+    during
+        Changes a model, and on leaving restores every bit.
+    """
+
+    name: str
+    during: Callable[[ModelView], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True)
 class ReferenceSamples:
     """The data that steers scoring (Wanda's "calibration set").
 
@@ -128,7 +149,7 @@ class ReferenceSamples:
     objective
         The scalar that is attributed.
     seed
-        Seed of the run; a stochastic scorer draws from it.
+        A stochastic scorer draws from it. It is given the seed of the run, plus what the task gave.
     batch_size
         Samples run at once. Scores do not depend on it beyond rounding.
     progress
@@ -139,6 +160,8 @@ class ReferenceSamples:
         Position in each sample where what the objective speaks of begins; see `Batch`.
     variant
         What sets this objective apart from another one of its name.
+    alteration
+        A change of the model for the time of scoring, if any.
     """
 
     samples: Sequence[Sequence[int]]
@@ -149,6 +172,7 @@ class ReferenceSamples:
     targets: Sequence[Sequence[int]] | None = None
     starts: Sequence[int] | None = None
     variant: str = ""
+    alteration: Alteration | None = None
 
     def __post_init__(self) -> None:
         if not self.samples or min(len(sample) for sample in self.samples) < 2:
@@ -159,9 +183,14 @@ class ReferenceSamples:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what is attributed, but for the objective's code."""
-        content = [self.samples, self.targets, self.starts, self.variant]
+        """SHA-256 of what is attributed and in which model, but for the objective's code."""
+        altered = self.alteration.name if self.alteration else None
+        content = [self.samples, self.targets, self.starts, self.variant, self.seed, altered]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    def altering(self, model: ModelView) -> AbstractContextManager[None]:
+        """Make the model the one that these samples are scored on."""
+        return self.alteration.during(model) if self.alteration else nullcontext()
 
     def batches(self, device: torch.device | str = "cpu") -> Iterator[Batch]:
         """Yield the samples in order, `batch_size` at a time, reporting progress."""

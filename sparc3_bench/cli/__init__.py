@@ -9,6 +9,7 @@ import typer
 from sparc3_bench.cli import (
     check,
     circuit,
+    common,
     compare,
     correct,
     doctor,
@@ -27,12 +28,12 @@ _RUN_EXTRA = ("datasets", "gguf", "h5py", "numpy", "safetensors", "scipy", "torc
 
 app = typer.Typer(
     name="sparc3",
-    help="Compare ways to score the weights of a language model by importance.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.callback()(common.whole)
 app.command("list")(listing.command)
 app.command("run")(run.command)
 app.command("score")(score.command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -64,6 +65,23 @@ Cache = Annotated[
         show_default=False,
     ),
 ]
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sparc3-bench {importlib.metadata.version('sparc3-bench')}")
+        raise typer.Exit
+
+
+def whole(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", is_eager=True, callback=_tell_version
+        ),
+    ] = False,
+) -> None:
+    """Compare ways to score the weights of a language model by importance."""
 
 
 def cache_folder(chosen: Path | None) -> Path:

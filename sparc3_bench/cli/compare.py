@@ -92,7 +92,8 @@ def show(
         _print(table)
     for name, estimate in result.curve.items():
         ends = "" if estimate.low is None else f" [{estimate.low:.4g}, {estimate.high:.4g}]"
-        typer.echo(f"{name}: {estimate.value:.4g}{ends}")
+        note = f" ({estimate.note})" if estimate.note else ""
+        typer.echo(f"{name}: {estimate.value:.4g}{ends}{note}")
     for phase, cost in result.cost.items():
         tokens = "" if cost.tokens is None else f", {cost.tokens:,} tokens"
         typer.echo(f"{phase}: {cost.seconds:,.1f} s, {cost.peak_bytes / 1e9:.2f} GB{tokens}")

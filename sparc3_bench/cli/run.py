@@ -11,6 +11,7 @@ from sparc3_bench.cli import common
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
+    from sparc3_bench.record.parts import EstimateRecord
     from sparc3_bench.record.result import Result
     from sparc3_bench.run.plan import Cell, Plan
     from sparc3_bench.run.progress import Reporter
@@ -232,6 +233,10 @@ def _finished(path: Path) -> Result | None:
     return result if whole else None
 
 
+def _noted(estimate: EstimateRecord) -> str:
+    return f"{estimate.value:.4g}" + (f" ({estimate.note})" if estimate.note else "")
+
+
 def _table(outcomes: list[tuple[str, Result]], described: bool) -> str:
     """Return the main metric of every run over the amounts, as text."""
     first = outcomes[0][1]
@@ -251,7 +256,7 @@ def _table(outcomes: list[tuple[str, Result]], described: bool) -> str:
         lines.append("".join([f"{name:<{width}}", *cells]))
     for judged in first.curve_metrics:
         numbers = (
-            f"{name} {result.curve[judged.name].value:.4g}"
+            f"{name} {_noted(result.curve[judged.name])}"
             for name, result in outcomes
             if judged.name in result.curve
         )

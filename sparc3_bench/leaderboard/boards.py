@@ -64,7 +64,7 @@ class Entry:
         if self.section.order_chosen is not None:
             return "of what was chosen"
         if self.section.order_curve is not None:
-            return "of the whole curve"
+            return "of the whole curve" if self.section.prunes else "of the scores"
         return f"at {self.section.sizes.words(self.section.order)}"
 
     @property
@@ -135,7 +135,8 @@ class Entry:
 
         See `scorers` for which variant of a scorer that is.
         """
-        if self.ranks is None:
+        direction = self.metric.direction
+        if self.ranks is None or direction == "neither":
             return None
         import numpy as np
 
@@ -143,7 +144,7 @@ class Entry:
 
         rows = self.scorers()
         columns = [self.ranks.replicates[self.place(one)] for one in rows.values()]
-        return Table(list(rows), np.stack(columns, axis=1), self.metric.direction)
+        return Table(list(rows), np.stack(columns, axis=1), direction)
 
     def scorers(self) -> dict[str, Series]:
         """Return the row that stands for each scorer that is no control, by its name.
@@ -188,6 +189,11 @@ class Board:
     def spec(self) -> RunSpec:
         """The spec of one run, for what all runs share."""
         return self.entries[0].spec
+
+    @property
+    def drawn(self) -> tuple[Entry, ...]:
+        """The sections that have a curve to be drawn."""
+        return tuple(entry for entry in self.entries if entry.section.prunes)
 
     @property
     def leading(self) -> tuple[Entry, ...]:

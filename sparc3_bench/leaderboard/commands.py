@@ -61,15 +61,20 @@ def commands() -> list[Command]:
 
 
 def _commands(found: Any, name: str) -> Iterator[Command]:
-    if hasattr(found, "commands"):
-        for part, one in found.commands.items():
-            yield from _commands(one, f"{name} {part}")
-        return
+    parts = getattr(found, "commands", {})
     parameters = tuple(_parameter(one) for one in found.params if not one.hidden)
+    # A group that has nothing of its own is no more than its commands.
+    if parameters or not parts:
+        yield _command(found, name, parameters)
+    for part, one in parts.items():
+        yield from _commands(one, f"{name} {part}")
+
+
+def _command(found: Any, name: str, parameters: tuple[Parameter, ...]) -> Command:
     words = [_usage(one) for one in parameters if not one.is_option]
     if any(one.is_option for one in parameters):
         words.append("[OPTIONS]")
-    yield Command(name, " ".join([name, *words]), found.help or "", parameters)
+    return Command(name, " ".join([name, *words]), found.help or "", parameters)
 
 
 def _parameter(one: Any) -> Parameter:

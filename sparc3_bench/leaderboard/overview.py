@@ -30,12 +30,15 @@ class Cell:
         From 0, ahead of all others, to 4, behind all; None without a rank.
     verdict
         What a reader must know beside it.
+    note
+        What belongs beside the number.
     """
 
     value: str
     rank: str
     shade: int | None
     verdict: str
+    note: str
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,8 @@ def overview(boards: Sequence[Board]) -> Overview:
             titles.update({name: one.scorer.title for name, one in rows.items()})
             drawn = {one.scorer.name: one for one in entry.section.series if one.is_control}
             controls.update({name: one.scorer.title for name, one in drawn.items()})
-            # A table of nothing but variants is about conventions, not about scorers.
-            if len(rows) > 1 and (entry.ranks or not entry.has_variants):
+            # A curve of nothing but variants is about conventions, not about scorers.
+            if len(rows) > 1 and (entry.ranks or not (entry.has_variants and entry.section.prunes)):
                 cells = {name: _cell(entry, one) for name, one in (rows | drawn).items()}
                 lines.append(Line(board, entry, any(entry is one for one in leading), cells))
     order = [*standings, *sorted(set(titles) - set(standings))]
@@ -113,4 +116,4 @@ def _cell(entry: Entry, one: Series) -> Cell:
         middle = (int(best) + int(worst or best)) / 2
         share = (middle - 1) / max(1, len(entry.ranks.texts) - 1)
         shade = min(_SHADES - 1, int(share * _SHADES))
-    return Cell(text, rank, shade, entry.verdict(one))
+    return Cell(text, rank, shade, entry.verdict(one), value.note if value else "")

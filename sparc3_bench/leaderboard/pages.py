@@ -86,7 +86,7 @@ class _Site:
                 processors=sorted({run.result.environment.processor for run in self._runs}),
             ),
         )
-        yield "compare.html", self._page("compare", boards=self.boards)
+        yield "compare.html", self._page("compare", boards=[b for b in self.boards if b.drawn])
         yield "literature.html", self._page("literature", tables=literature())
         yield "submit.html", self._page("submit")
         if self._failed:
@@ -136,6 +136,7 @@ class _Site:
 
     def of_scorers(self) -> Pages:
         """Yield a page for every scorer."""
+        own = _of_scores(self.boards)
         rows: dict[str, list[dict[str, str]]] = {}
         for line in self._overview.lines:
             for name, cell in line.cells.items():
@@ -145,13 +146,14 @@ class _Site:
                     "convention": line.entry.words,
                     "rank": cell.rank,
                     "value_text": f"{cell.value} {words.titled(line.entry.metric)}",
+                    "note": cell.note,
                     "verdict": cell.verdict,
                 }
                 rows.setdefault(name, []).append(row)
         for name, one in self._scorers.items():
             yield (
                 f"scorers/{name}.html",
-                self._page("scorer", 1, about=one, rows=rows.get(name, [])),
+                self._page("scorer", 1, about=one, rows=rows.get(name, []), own=own.get(name, [])),
             )
 
     def of_results(self) -> Pages:
@@ -186,7 +188,7 @@ class _Site:
 
     def _charts(self, section: Section) -> list[chart.Chart]:
         """Return the drawings of a section, wide and narrow; none where lines are too many."""
-        if _are_many(section.series):
+        if not section.prunes or _are_many(section.series):
             return []
         return [chart.draw(section, self._names, layout) for layout in (chart.WIDE, chart.NARROW)]
 
@@ -203,6 +205,17 @@ def _scorers(runs: Sequence[Run], host: PluginHost) -> dict[str, About]:
     return told
 
 
+def _of_scores(boards: Sequence[Board]) -> dict[str, list[tuple[Board, Entry, Series]]]:
+    """Return by name of a scorer where its scores themselves were measured."""
+    found: dict[str, list[tuple[Board, Entry, Series]]] = {}
+    for board in boards:
+        for entry in board.entries:
+            for one in entry.section.series:
+                if not entry.section.prunes and one.whole.curve:
+                    found.setdefault(one.scorer.name, []).append((board, entry, one))
+    return found
+
+
 def _choices(board: Board) -> list[tuple[str, str, list[tuple[str, str]]]]:
     """Return the filters of a board: the name of each, its label, its values with their words."""
     found: dict[str, dict[str, str]] = {name: {} for name in _CHOICES}
@@ -214,7 +227,7 @@ def _choices(board: Board) -> list[tuple[str, str, list[tuple[str, str]]]]:
             found["scorer"].setdefault(one.scorer.name, one.scorer.title)
             if aggregation := str(one.scorer.options.get("aggregation", "")):
                 found["aggregation"].setdefault(aggregation, aggregation)
-    sections = [(entry.section.id, entry.words) for entry in board.entries]
+    sections = [(entry.section.id, entry.words) for entry in board.drawn]
     return [
         ("section", "Convention drawn", sections),
         ("metric", "Metric", []),

@@ -67,6 +67,8 @@ def ranks(section: Section, draws: Draws | None) -> Ranks | None:
     if draws is None or not 2 <= len(rows) <= _MOST:
         return None
     metric = section.order_chosen or section.order_curve or section.metrics[0]
+    if metric.direction == "neither":
+        return None
     try:
         numbers = [draws.ordering(one) for _, one in rows]
         clusters = min(number.clusters for number in numbers)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sparc3_bench.leaderboard.boards import Board, Entry
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.leaderboard.values import Value
+    from sparc3_bench.record.parts import MetricRecord
 
 _DIGITS = 6
 """Of the numbers in a shard; the files of the results have them all."""
@@ -23,7 +24,7 @@ _COLUMNS = (
     *("task", "task_version", "model", "dtype", "label", *_CONVENTIONS, "judge", "section"),
     *("scorer", "title", "control", "objective", "settings", "rank", "seeds"),
     *("amount", "in_scope", "in_model", "metric", "direction", "metric_unit"),
-    *("value", "low", "high", "seeds_low", "seeds_high"),
+    *("value", "low", "high", "seeds_low", "seeds_high", "note"),
     *("controls", "control_low", "control_median", "control_high"),
     *("attribution_seconds", "evaluation_seconds", "peak_bytes", "results"),
 )
@@ -53,7 +54,10 @@ def script(data: dict[str, Any]) -> str:
 
 
 def table(board: Board) -> str:
-    """Return the numbers as CSV, a line for every row, amount and metric."""
+    """Return the numbers as CSV, a line for every row, amount and metric.
+
+    Those of a whole curve, or of the scores themselves, have no amount.
+    """
     out = io.StringIO()
     writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -124,6 +128,9 @@ def _row(entry: Entry, place: int, one: Series) -> dict[str, Any]:
             [_value(one.value(amount, metric.name)) for metric in section.metrics]
             for amount in section.amounts
         ],
+        "whole": {
+            name: [*(_value(value) or ()), value.note] for name, value in one.whole.curve.items()
+        },
         "drawn": [_ends(one.beside(amount, section.metrics[0].name)) for amount in section.amounts],
         "cost": [
             _rounded(value.centre)[0] if value else None
@@ -167,25 +174,36 @@ def _lines(board: Board) -> Iterator[dict[str, Any]]:
                     value = one.value(amount, metric.name)
                     if value is None:
                         continue
-                    drawn = _ends(one.beside(amount, metric.name))
                     yield {
                         **row,
                         "amount": amount,
                         "in_scope": scope and scope.centre,
                         "in_model": model and model.centre,
-                        "metric": metric.name,
-                        "direction": metric.direction,
-                        "metric_unit": metric.unit,
-                        "value": value.centre,
-                        "low": value.interval and value.interval[0],
-                        "high": value.interval and value.interval[1],
-                        "seeds_low": value.low,
-                        "seeds_high": value.high,
-                        "controls": len(one.beside(amount, metric.name)),
-                        "control_low": drawn and drawn[0],
-                        "control_median": drawn and drawn[1],
-                        "control_high": drawn and drawn[2],
+                        **_numbers(metric, value, one.beside(amount, metric.name)),
                     }
+            for metric in one.whole.metrics:
+                if value := one.whole.curve.get(metric.name):
+                    drawn = one.whole.controls.get(metric.name, ())
+                    yield {**row, **_numbers(metric, value, drawn)}
+
+
+def _numbers(metric: MetricRecord, value: Value, drawn: tuple[float, ...]) -> dict[str, Any]:
+    low, median, high = _ends(drawn) or (None, None, None)
+    return {
+        "metric": metric.name,
+        "direction": metric.direction,
+        "metric_unit": metric.unit,
+        "value": value.centre,
+        "low": value.interval and value.interval[0],
+        "high": value.interval and value.interval[1],
+        "seeds_low": value.low,
+        "seeds_high": value.high,
+        "note": value.note,
+        "controls": len(drawn),
+        "control_low": low,
+        "control_median": median,
+        "control_high": high,
+    }
 
 
 def _value(value: Value | None) -> list[float | None] | None:

@@ -101,6 +101,11 @@ class Section:
         return not all(one.is_comparable(name) for one in self.series for name in names)
 
     @property
+    def prunes(self) -> bool:
+        """Whether anything is removed; else the numbers are of the scores themselves."""
+        return max(self.amounts) > 0
+
+    @property
     def suites(self) -> int:
         """How many different states of the suite's code made the runs."""
         return len({run.result.environment.source_digest for run in self.runs})
@@ -145,7 +150,7 @@ class Section:
         """Return the same for a number of the whole curve, judged by its own random circuits."""
         own = series.whole.curve.get(metric.name)
         drawn = series.whole.controls.get(metric.name, ())
-        if series.is_control or own is None or not drawn:
+        if series.is_control or own is None or not drawn or metric.direction == "neither":
             return ""
         return "" if is_better(own.centre, drawn, metric.direction) else "random"
 
@@ -160,6 +165,8 @@ class Section:
         metric = metric or first
         own = series.value(amount, metric.name)
         if series.is_control or own is None or amount <= 0 or self.sizes.removed(amount) >= 1:
+            return ""
+        if metric.direction == "neither":
             return ""
         if drawn := series.beside(amount, metric.name):
             return "" if is_better(own.centre, drawn, metric.direction) else "random"
@@ -240,7 +247,7 @@ def _section(shared: Convention, runs: list[Run]) -> Section:
     first = runs[0].result.metrics[0]
     sign = 1 if first.direction == "lower" else -1
 
-    whole = next(iter(runs[0].result.curve_metrics), None)
+    whole = next((m for m in runs[0].result.curve_metrics if m.direction != "neither"), None)
     if whole is not None and not all(whole.name in one.whole.curve for one in series):
         whole = None
 

@@ -32,6 +32,8 @@ class Value:
     interval
         The 95 % interval over samples; of several seeds, the mean (of a control, the median) of
         the ends, as the seeds' sampling errors rise and fall together.
+    note
+        A few words that belong beside it.
     """
 
     centre: float
@@ -39,6 +41,7 @@ class Value:
     high: float
     error: float | None = None
     interval: Interval | None = None
+    note: str = ""
 
 
 def merged(

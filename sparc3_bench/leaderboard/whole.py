@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sparc3_bench.leaderboard.sizes import compares_removed
@@ -76,10 +76,7 @@ def whole(results: Sequence[Result], control: bool) -> Whole:
     first = next((result for result in results if any(p.kept for p in result.points)), None)
     return Whole(
         metrics=results[0].curve_metrics,
-        curve={
-            name: merged([e.value for e in found], control, [_interval(e) for e in found])
-            for name, found in curves.items()
-        },
+        curve={name: _value(found, control) for name, found in curves.items()},
         controls={
             name: pooled(estimate.control for estimate in found) for name, found in curves.items()
         },
@@ -114,6 +111,12 @@ def circuit_jaccard(kept: float, removed: float) -> float:
 
 def _mean(numbers: Sequence[float]) -> float:
     return sum(numbers) / len(numbers)
+
+
+def _value(estimates: Sequence[EstimateRecord], control: bool) -> Value:
+    value = merged([e.value for e in estimates], control, [_interval(e) for e in estimates])
+    notes = {estimate.note for estimate in estimates}
+    return replace(value, note=notes.pop() if len(notes) == 1 else "")
 
 
 def _interval(estimate: EstimateRecord) -> tuple[float, float] | None:

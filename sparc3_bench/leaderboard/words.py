@@ -32,6 +32,8 @@ _SCOPES = {
     "all": "in all matrices of the decoder blocks",
     "attention": "in the attention matrices only",
     "mlp": "in the MLP matrices only",
+    "mlp-in": "in the up and gate matrices only",
+    "mlp-out": "in the down matrices only",
 }
 
 
@@ -56,6 +58,9 @@ def convention(spec: RunSpec) -> str:
         group = "ranked within each block"
     counted = f"; amounts count {units(spec)}" if spec.amount_kind == "count" else ""
     judge = f"; judged by {spec.judge.title}" if spec.judge else ""
+    if max(spec.amounts) == 0:
+        ranks = f"{units(spec).capitalize()} {group}, {_SCHEDULES[spec.schedule]}"
+        return f"{ranks}, {_SCOPES[spec.scope]}. Nothing is removed{judge}"
     return (
         f"{_UNITS[spec.unit]}, {group}, {_SCHEDULES[spec.schedule]}, {_SCOPES[spec.scope]}. "
         f"{_REMOVALS[spec.removal]}; removed weights read {_ABLATIONS[spec.ablation]}{counted}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -61,6 +61,17 @@ def masked(weights: Mapping[str, PrunableWeight], keep: KeepMask) -> Iterator[No
             pruned.append((bias, without(bias, mask)))
     with holding(pruned):
         yield
+
+
+def scaled(weights: Iterable[PrunableWeight], factor: float) -> AbstractContextManager[None]:
+    """Multiply matrices and their biases by `factor`; on leaving, the same bits are back."""
+    values = []
+    for weight in weights:
+        values.append((weight.parameter, weight.parameter.detach() * factor))
+        bias = getattr(weight.module, "bias", None)
+        if isinstance(bias, nn.Parameter):
+            values.append((bias, bias.detach() * factor))
+    return holding(values)
 
 
 @contextmanager

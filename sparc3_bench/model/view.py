@@ -200,6 +200,10 @@ class ModelView:
         """Remove what `keep` does not keep; on leaving, the same bits are back."""
         return masking.masked(self._weights, keep)
 
+    def scaled(self, factor: float) -> AbstractContextManager[None]:
+        """Multiply what is in scope, with its biases, by `factor`; on leaving, the same bits."""
+        return masking.scaled(self._weights.values(), factor)
+
     def mean_ablated(
         self, keep: masking.KeepMask, means: ablation.Means
     ) -> AbstractContextManager[None]:

@@ -21,7 +21,8 @@ def problems(result: Result) -> list[str]:
     """Return what is wrong with a result, one sentence each; nothing of a run without numbers."""
     if result.status in ("failed", "interrupted"):
         return []
-    found = [*_areas(result), *_controls(result), *_sketch(result), *_stability(result)]
+    found = [*_directions(result), *_areas(result), *_controls(result), *_sketch(result)]
+    found += _stability(result)
     found += [*_found(result), *_judge(result)]
     for where, point in _points(result):
         found += _intervals(where, point.intervals, point.metrics)
@@ -32,6 +33,17 @@ def problems(result: Result) -> list[str]:
         elif estimate.low is not None and estimate.high is not None:
             found += _intervals("curve", {name: (estimate.low, estimate.high)}, {name: 0.0})
     return found
+
+
+def _directions(result: Result) -> Iterator[str]:
+    """Check that what is plotted, ranked or chosen by has a better end."""
+    directions = {metric.name: metric.direction for metric in result.metrics}
+    main = {"metrics.0": result.metrics[0].name} if result.metrics else {}
+    if result.found is not None:
+        main["found"] = result.found.metric
+    for where, name in main.items():
+        if directions.get(name) == "neither":
+            yield f"`{where}` is '{name}', of which neither end is better; name one that has one."
 
 
 def _areas(result: Result) -> Iterator[str]:

@@ -73,4 +73,19 @@ def _from_3(record: Record) -> Record:
     return record
 
 
-_STEPS: dict[int, Callable[[Record], Record]] = {1: _from_1, 2: _from_2, 3: _from_3}
+def _from_4(record: Record) -> Record:
+    """Metrics without a better end, and notes beside numbers, came; no run before had any."""
+    metrics = [*record["metrics"], *record.get("curve_metrics", ())]
+    if any(metric["direction"] == "neither" for metric in metrics):
+        raise ValueError("a direction that schema 4 does not have")
+    if any("note" in estimate for estimate in record.get("curve", {}).values()):
+        raise KeyError("a field that schema 4 does not have")
+    return record
+
+
+_STEPS: dict[int, Callable[[Record], Record]] = {
+    1: _from_1,
+    2: _from_2,
+    3: _from_3,
+    4: _from_4,
+}

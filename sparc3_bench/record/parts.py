@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, FiniteFloat
 
 from sparc3_bench.record.spec import OnDisk
+from sparc3_bench.values import Direction
 
 
 class MetricRecord(OnDisk):
@@ -14,8 +15,8 @@ class MetricRecord(OnDisk):
 
     name: str
     """Key in the points' `metrics`."""
-    direction: Literal["higher", "lower"]
-    """Which way is better."""
+    direction: Direction
+    """Which way is better; `neither` for a number that only describes."""
     unit: str
     """What one is counted in."""
     title: str
@@ -64,6 +65,8 @@ class EstimateRecord(OnDisk):
     """Lower end of the interval."""
     high: FiniteFloat | None = None
     """Upper end of the interval."""
+    note: Annotated[str, Field(max_length=200)] = ""
+    """What a reader must know of it, in a few words; printed beside it."""
     control: tuple[FiniteFloat, ...] = ()
     """The same number of the random controls."""
 

@@ -25,7 +25,7 @@ from sparc3_bench.record.parts import (
 )
 from sparc3_bench.record.spec import JudgeRef, OnDisk, RunSpec, canonical_json
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised by any change to the fields below; every step gets a migration."""
 
 Status = Literal["ok", "failed", "interrupted", "withdrawn"]
@@ -43,7 +43,7 @@ def content_hash(content: Mapping[str, Any]) -> str:
 class Result(OnDisk):
     """One run: what was asked, what came out, what it cost, where it ran."""
 
-    schema_version: Literal[4]
+    schema_version: Literal[5]
     """Version of this layout."""
     key: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
     """Content key of the spec; part of the file's name."""
@@ -90,8 +90,9 @@ class Result(OnDisk):
     clusters: Annotated[dict[str, tuple[int, ...]], Field(default_factory=dict)]
     """For samples that are not independent, the cluster of each."""
     cost: dict[str, Phase]
-    """Cost of each phase: `attribution` and `evaluation` (all points together), and where there is
-    such a thing `meeting`, `search`, `controls`, `stability` and `judging` (of all texts)."""
+    """Cost of each phase: `attribution` (of all references) and `evaluation` (of all points), and
+    where there is such a thing `assessment` (of the scores themselves), `meeting`, `search`,
+    `controls`, `stability` and `judging` (of all texts)."""
     environment: Environment
     """The machine of the run and the versions of what ran."""
     warnings: tuple[str, ...] = ()

@@ -107,6 +107,11 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
         if key not in shared.tasks:
             shared.tasks[key] = task.prepare(model.tokenizer, model.ref.id, cache, seed)
         prepared = ready_for[seed] = shared.tasks[key]
+        if request.schedule == "blockwise" and prepared.scores_all:
+            raise Sparc3Error(
+                f"Task '{task.name}' compares scores of the dense model; leave schedule "
+                "'blockwise' out."
+            )
         if request.ablation == "resample" and not prepared.has_counterparts:
             raise Sparc3Error(
                 "Ablation 'resample' reads the inputs of corrupted prompts, which task "

@@ -15,7 +15,7 @@ from sparc3_bench.record.parts import Amount, EstimateRecord, Found, Phase, Poin
 from sparc3_bench.record.spec import RunSpec
 from sparc3_bench.run import store
 from sparc3_bench.run.curve import Curve, Samples, measured
-from sparc3_bench.run.environment import added
+from sparc3_bench.run.environment import added, metered
 from sparc3_bench.run.found import Chosen, choose_candidate, found_by_bar, found_choice
 from sparc3_bench.run.responses import Written
 from sparc3_bench.run.sketch import Likeness, Sketcher
@@ -145,9 +145,12 @@ class OneShot(CellRun):
             for one in drawn
         ]
         points = self.points(curve, controls)
-        assessed = self.cell.prepared.assess(
-            self.session.view, next(iter(scores.values())), self.spec.unit
-        )
+        with metered(self.session.view) as meter:
+            assessed = self.cell.prepared.assess(
+                self.session.view, scores, self.spec.unit, self.spec.group
+            )
+        if assessed:
+            self.spend("assessment", meter.phase)
         whole = estimates(curve, controls) | {
             name: EstimateRecord(**dataclasses.asdict(estimate))
             for name, estimate in assessed.items()

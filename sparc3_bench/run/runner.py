@@ -137,11 +137,12 @@ class Session:
         """Return a cell's scores by purpose of the reference and what they cost.
 
         They come from the cache if they are there. A scorer that needs no reference is asked once,
-        and the task need not meet the model for it.
+        and the task need not meet the model for it, unless the task compares scores.
         """
         maps: dict[str, ScoreMap] = {}
         cost = NOTHING
-        for purpose, reference in self.references(cell).items():
+        references = self.references(cell)
+        for purpose, reference in references.items():
             key = store.attribution_key(cell.spec, purpose, reference.digest)
             path = self.cache / "scores" / f"{key}.safetensors"
             if kept := store.read_scores(path):
@@ -150,7 +151,12 @@ class Session:
                 cost = added(cost, kept[1])
                 continue
             view = self.view
-            with self.report.steps(f"{label} · attribution") as step, metered(view) as meter:
+            which = f" · {purpose}" if len(references) > 1 else ""
+            with (
+                self.report.steps(f"{label} · attribution{which}") as step,
+                reference.altering(view),
+                metered(view) as meter,
+            ):
                 maps[purpose] = checked(
                     cell.scorer.score(view, self.ready(reference, cell, step)),
                     view.weights(),
@@ -186,9 +192,10 @@ class Session:
 
     def references(self, cell: Cell) -> Mapping[str, ReferenceSamples]:
         """Return the reference samples by purpose; a scorer may not ask for an objective."""
-        if cell.spec.objective is None:
+        if cell.spec.objective is None and not cell.prepared.scores_all:
             return {"": ReferenceSamples([[0, 0]], find_objective("loss"))}
-        return self.met(cell).task.references(cell.spec.objective)
+        objective = cell.spec.objective or self.plan.task.default_objective
+        return self.met(cell).task.references(objective)
 
     def _averaged(self, cell: Cell) -> ReferenceSamples:
         """Return the samples of mean inputs: the general ones, where a task has several."""
@@ -199,9 +206,8 @@ class Session:
         self, reference: ReferenceSamples, cell: Cell, step: Callable[[int, int], None]
     ) -> ReferenceSamples:
         """Return reference samples as a scorer is given them."""
-        return dataclasses.replace(
-            reference, seed=cell.spec.seed, batch_size=self._batch_size, progress=step
-        )
+        seed = cell.spec.seed + reference.seed
+        return dataclasses.replace(reference, seed=seed, batch_size=self._batch_size, progress=step)
 
     def evaluate(
         self,

@@ -9,6 +9,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from sparc3_bench.values import Estimate
+
 Array = NDArray[np.float64]
 
 REPLICATES = 2000
@@ -47,6 +49,12 @@ def interval(replicates: Array, level: float = 0.95) -> tuple[float, float]:
     tail = (1 - level) / 2
     low, high = np.quantile(replicates, (tail, 1 - tail))
     return float(low), float(high)
+
+
+def mean_estimate(samples: Sequence[float], clusters: Sequence[int] | None = None) -> Estimate:
+    """Return the mean of some samples with its 95 % interval; see `resampled_means`."""
+    low, high = interval(resampled_means([samples], clusters)[:, 0])
+    return Estimate(float(np.mean(samples)), low, high)
 
 
 @lru_cache(maxsize=8)

@@ -68,9 +68,19 @@ def compare(benchmark, step: Callable[[], object], baseline: Callable[[], object
     print(f"\n{line}")  # noqa: T201  # what `make benchmarks` is for
 
 
-@pytest.mark.parametrize("name", ["lrp", "gradient"])
-def test_attribution_over_forward_and_backward(benchmark, view, reference, name):
-    scorer = default_host().get("scorer", name).cls()
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("lrp", {}),
+        ("gradient", {}),
+        ("fisher", {}),
+        ("gblm", {}),
+        ("integrated-gradients", {"steps": 1}),
+        ("integrated-gradients", {"steps": 1, "aggregation": "signed-mean"}),
+    ],
+)
+def test_attribution_over_forward_and_backward(benchmark, view, reference, name, options):
+    scorer = default_host().get("scorer", name).cls(**options)
     compare(
         benchmark,
         lambda: scorer.score(view, reference),
@@ -78,8 +88,9 @@ def test_attribution_over_forward_and_backward(benchmark, view, reference, name)
     )
 
 
-def test_wanda_over_forward(benchmark, view, reference):
-    scorer = default_host().get("scorer", "wanda").cls()
+@pytest.mark.parametrize("name", ["wanda", "sparsegpt"])
+def test_attribution_over_forward(benchmark, view, reference, name):
+    scorer = default_host().get("scorer", name).cls()
     compare(benchmark, lambda: scorer.score(view, reference), lambda: forward(view, reference))
 
 

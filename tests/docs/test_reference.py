@@ -79,7 +79,7 @@ def unsaid_of_plugin(one: reference.Plugin) -> Iterator[str]:
         o.name for o in one.told.options if o.name not in told and f"`{o.name}`" not in card
     )
     for metric in one.metrics:
-        if not (metric.title and metric.unit and metric.direction in ("higher", "lower")):
+        if not (metric.title and metric.unit and metric.direction):
             yield metric.name
         if one.kind == "task" and f"`{metric.name}`" not in card:
             yield f"{metric.name} in the card"

@@ -148,8 +148,9 @@ class PreparedAnswers(PreparedTask):
         DIARY.finished.append(what)
         return Evaluation({"x": values}, answers)
 
-    def assess(self, model, scores, unit):
-        total = sum(values.numel() for values in scores.weights.values())
+    def assess(self, model, scores, unit, group):
+        first = next(iter(scores.values()))
+        total = sum(values.numel() for values in first.weights.values())
         return {"units": Estimate(float(total), 0.0, 2.0 * total)}
 
     def remarks(self, metrics):
@@ -184,7 +185,7 @@ class PreparedPlain(PreparedAnswers):
     def part(self, name):
         return self
 
-    def assess(self, model, scores, unit):
+    def assess(self, model, scores, unit, group):
         return {}
 
     def remarks(self, metrics):

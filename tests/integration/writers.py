@@ -209,8 +209,9 @@ class PreparedWriting(PreparedTask):
         samples = {**found.samples, "drift": drift} if self.name == "test" else found.samples
         return Evaluation(samples, None, found.texts)
 
-    def assess(self, model, scores, unit):
-        total = sum(values.numel() for values in scores.weights.values())
+    def assess(self, model, scores, unit, group):
+        first = next(iter(scores.values()))
+        total = sum(values.numel() for values in first.weights.values())
         return {"units": Estimate(float(total), 0.0, 2.0 * total)}
 
 

@@ -6,9 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 import torch
+from replication.dense import (
+    as_out_by_in,
+    assert_equal_up_to,
+    log_probability,
+    objective_of,
+    weight_gradients,
+)
 from sparc3_scorers.gradient import Gradient
 from torch import Tensor, nn
-from transformers.pytorch_utils import Conv1D
 
 from sparc3_bench import Batch, ReferenceSamples
 from sparc3_bench.contracts import Role
@@ -18,34 +24,6 @@ LENGTHS = (12, 5, 9)
 COUNT = 5
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
 every_batch_size = pytest.mark.parametrize("batch_size", [1, 4])
-
-
-def as_out_by_in(module: nn.Module, values: Tensor) -> Tensor:
-    """Turn what is laid out like the stored weight to ``[out, in]``."""
-    return values.T if isinstance(module, Conv1D) else values
-
-
-def log_probability(logits: Tensor, ids: Sequence[int]) -> Tensor:
-    """Restate the objective, for one sample without padding."""
-    rows = logits[0, :-1].log_softmax(-1)
-    return torch.stack([rows[position, label] for position, label in enumerate(ids[1:])]).sum()
-
-
-def objective_of(model: nn.Module, ids: Sequence[int]) -> Tensor:
-    return log_probability(model(input_ids=torch.tensor([ids])).logits, ids)
-
-
-def weight_gradients(
-    model: nn.Module, names: Sequence[str], samples: Sequence[Sequence[int]]
-) -> list[dict[str, Tensor]]:
-    """Return ∂L/∂w ``[out, in]`` of every sample, by one ordinary backward pass each."""
-    found = []
-    for ids in samples:
-        model.zero_grad()
-        objective_of(model, ids).backward()
-        modules = {name: model.get_submodule(name) for name in names}
-        found.append({n: as_out_by_in(m, m.weight.grad).clone() for n, m in modules.items()})
-    return found
 
 
 def token_parts(
@@ -91,13 +69,6 @@ def over_tokens(parts: tuple[Tensor, Tensor], power: int) -> Tensor:
 
 def mean(maps: Sequence[Mapping[str, Tensor]], name: str) -> Tensor:
     return torch.stack([values[name] for values in maps]).mean(0)
-
-
-def assert_equal_up_to(found: Tensor, expected: Tensor, error: float, name: str) -> None:
-    """Compare relative to the largest entry; small ones are differences of large ones."""
-    assert found.shape == expected.shape, name
-    assert (found - expected).abs().max() <= error * expected.abs().max(), name
-    assert expected.abs().max() > 0, name
 
 
 @every_architecture

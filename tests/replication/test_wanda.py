@@ -8,9 +8,9 @@ from contextlib import ExitStack
 
 import pytest
 import torch
+from replication.dense import dense_matrix, gather_inputs
 from sparc3_scorers.wanda import Wanda
 from torch import Tensor, nn
-from transformers.pytorch_utils import Conv1D
 
 from sparc3_bench import ModelView, ReferenceSamples, ScoreMap
 from sparc3_bench.attribution.scores import checked
@@ -20,41 +20,6 @@ from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
 
 LENGTHS = (12, 5, 9)
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
-
-
-def dense_matrix(module: nn.Module) -> Tensor:
-    """Return the weight as ``[out, in]``, a view, whichever way the class stores it."""
-    weight = module.weight.detach()
-    return weight.T if isinstance(module, Conv1D) else weight
-
-
-def padded(samples: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Return right-padded ids and their mask; the padding id is a real token, so it would show."""
-    longest = max(map(len, samples))
-    ids = torch.tensor([[*sample, *[7] * (longest - len(sample))] for sample in samples])
-    mask = torch.tensor([[1] * len(sample) + [0] * (longest - len(sample)) for sample in samples])
-    return ids, mask
-
-
-def gather_inputs(
-    model: nn.Module, names: Sequence[str], samples: Sequence[Sequence[int]]
-) -> dict[str, Tensor]:
-    """Return the inputs ``[tokens, in]`` of the named modules, seen by plain torch hooks."""
-    ids, mask = padded(samples)
-    seen: dict[str, Tensor] = {}
-
-    def keeper(name: str):
-        def keep(module: nn.Module, args: tuple[Tensor]) -> None:
-            seen[name] = args[0].reshape(-1, args[0].shape[-1])[mask.flatten().bool()].clone()
-
-        return keep
-
-    handles = [model.get_submodule(name).register_forward_pre_hook(keeper(name)) for name in names]
-    with torch.no_grad():
-        model(input_ids=ids, attention_mask=mask)
-    for handle in handles:
-        handle.remove()
-    return seen
 
 
 def dense_scores(

@@ -135,6 +135,10 @@ def test_a_built_in_scorer_says_what_it_is(name: str) -> None:
         ("gradient", ["∂L/∂zₜ", "aₜ", "meanₛ Σₜ"]),
         ("lrp", ["Rₜ / zₜ", "aₜ", "meanₛ Σₜ"]),
         ("activation", ["meanₜ |aₜ| / n"]),
+        ("fisher", ["½ w²", "meanₛ (∂Lₛ/∂w)²"]),
+        ("gblm", ["|W| · (100 · Σₛ |∂Lₛ/∂W| + ‖X‖₂)"]),
+        ("integrated-gradients", ["meanₛ |w · ∫₀¹ ∂Lₛ/∂w(αw) dα|"]),
+        ("sparsegpt", ["w² / [(XᵀX + λ)⁻¹]ⱼⱼ"]),
         ("random", ["[0, 1)"]),
     ],
 )
@@ -230,12 +234,13 @@ ROW = {
     "convention": "weight by row",
     "rank": "2–3",
     "value_text": "44.42 Perplexity",
+    "note": "<u>mind</u>",
     "verdict": "not better than random",
 }
 
 
 def test_the_page_has_everything_and_nothing_as_markup(host: PluginHost) -> None:
-    page = rendered("scorer.html", about=about(ref("hostile", "guest"), host), rows=[ROW])
+    page = rendered("scorer.html", about=about(ref("hostile", "guest"), host), rows=[ROW], own=[])
     for text in ("script", "b", "i", "em"):
         assert f"<{text}>" not in page
     for text in (
@@ -248,6 +253,7 @@ def test_the_page_has_everything_and_nothing_as_markup(host: PluginHost) -> None
         'href="../boards/a.html"',
         "2–3",
         "44.42 Perplexity",
+        "&lt;u&gt;mind&lt;/u&gt;",
         '<span class="mark">not better than random</span>',
         "guest 1.2",
     ):
@@ -258,7 +264,7 @@ def test_the_page_has_everything_and_nothing_as_markup(host: PluginHost) -> None
 
 def test_the_page_of_a_scorer_that_is_not_here_says_so() -> None:
     page = rendered(
-        "scorer.html", about=about(ref("nowhere", "x", alpha=1), default_host()), rows=[]
+        "scorer.html", about=about(ref("nowhere", "x", alpha=1), default_host()), rows=[], own=[]
     )
     assert "was not installed where this page was made" in page
     assert "It has no finished run." in page

@@ -7,7 +7,12 @@ import itertools
 import numpy as np
 import pytest
 
-from sparc3_bench.statistics.bootstrap import REPLICATES, interval, resampled_means
+from sparc3_bench.statistics.bootstrap import (
+    REPLICATES,
+    interval,
+    mean_estimate,
+    resampled_means,
+)
 
 
 def test_replicates_are_means_of_samples_drawn_with_replacement():
@@ -102,3 +107,11 @@ def coverage(clusters: int, size: int) -> float:
 @pytest.mark.parametrize(("clusters", "size"), [(60, 1), (50, 4)])
 def test_interval_covers_the_true_mean_as_often_as_it_says(clusters, size):
     assert 0.92 <= coverage(clusters, size) <= 0.98
+
+
+def test_mean_has_the_interval_of_its_replicates():
+    values, clusters = [1.0, 2.0, 9.0, 4.0], [0, 0, 1, 2]
+    found = mean_estimate(values, clusters)
+    assert found.value == 4.0
+    assert (found.low, found.high) == interval(resampled_means([values], clusters)[:, 0])
+    assert found.high > mean_estimate(values).high

@@ -194,3 +194,27 @@ def test_counts_of_what_is_removed_are_exact():
     )
     assert (keep.removed, keep.removed_biases) == (3, 1)
     assert (KeepMask({}).removed, KeepMask({}).removed_biases) == (0, 0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_scaling_is_of_the_scope_with_its_biases_and_nothing_of_it_is_left(architecture, dtype):
+    view = make_view(architecture, dtype, scope="mlp")
+    before = bits(view)
+    scaled = {id(weight.parameter) for weight in view.weights().values()}
+    scaled |= {
+        id(weight.module.bias) for weight in view.weights().values() if weight.bias is not None
+    }
+    dense = {name: value.detach().clone() for name, value in view.model.named_parameters()}
+
+    def interrupted() -> None:
+        with view.scaled(0.3):
+            for name, value in view.model.named_parameters():
+                factor = 0.3 if id(value) in scaled else 1
+                assert torch.equal(value, dense[name] * factor), name
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert_same(before, bits(view))
+    assert 0 < len(scaled) < len(dense)

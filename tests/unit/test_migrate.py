@@ -240,3 +240,33 @@ def test_record_of_schema_3_that_was_judged_again_is_replayed(tmp_path):
 def test_record_with_fields_that_schema_3_lacks_is_not_taken_for_one(tmp_path):
     old = json.loads((FILE.parent / "result-3.json").read_text())
     assert "schema_version" in refusal(tmp_path, {**old, "origin": "run"})
+
+
+# Schema 4.
+
+FOURTH = Path(__file__).parent / "fixtures" / "result-4.json"
+
+
+def test_record_of_schema_4_keeps_key_numbers_and_samples(tmp_path):
+    old = json.loads(FOURTH.read_text())
+    assert old["schema_version"] == 4
+    new = read_result(FOURTH)
+    assert new.key == old["key"]
+    assert all(point.samples for point in new.points)
+    for name, estimate in old["curve"].items():
+        assert "note" not in estimate
+        assert new.curve[name].model_dump(mode="json") == {**estimate, "note": ""}
+    write_result(tmp_path / "result.json", new)
+    again = json.loads((tmp_path / "result.json").read_text())
+    changed = {name for name in again if again[name] != old.get(name)}
+    assert changed == {"schema_version", "content_hash", "curve"}
+
+
+@pytest.mark.parametrize("part", ["metrics", "curve_metrics", "curve"])
+def test_what_schema_4_did_not_have_is_refused(tmp_path, part):
+    data = {**json.loads(FOURTH.read_text()), "content_hash": None}
+    if part == "curve":
+        data["curve"]["auroc"]["note"] = "new"
+    else:
+        data[part][1]["direction"] = "neither"
+    assert f"`schema_version`: Input should be {SCHEMA_VERSION}." in refusal(tmp_path, data)

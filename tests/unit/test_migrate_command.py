@@ -24,11 +24,14 @@ def sparc3(*arguments: object):
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    for version in (1, 2, 3):
-        data = json.loads((FIXTURES / f"result-{version}.json").read_text())
-        name = f"{data['spec']['scorer']['name']}--{data['key']}.json"
-        (tmp_path / str(version)).mkdir()
-        shutil.copy(FIXTURES / f"result-{version}.json", tmp_path / str(version) / name)
+    for version in (1, 2, 3, 4):
+        old = FIXTURES / f"result-{version}.json"
+        data = json.loads(old.read_text())
+        new = tmp_path / str(version) / f"{data['spec']['scorer']['name']}--{data['key']}.json"
+        new.parent.mkdir()
+        shutil.copy(old, new)
+        if samples_path(old).is_file():
+            shutil.copy(samples_path(old), samples_path(new))
     save(tmp_path, make_result())
     return tmp_path
 
@@ -37,10 +40,10 @@ def test_old_files_are_written_anew_under_their_new_names(folder):
     before = {path: read_result(path) for path in folder.rglob("*.json")}
     told = sparc3("migrate", folder)
     assert (told.exit_code, told.output.splitlines()[-1]) == (
-        *(0, f"4 result files, 3 written in schema {SCHEMA_VERSION}"),
+        *(0, f"5 result files, 4 written in schema {SCHEMA_VERSION}"),
     )
     after = [read_result(path) for path in sorted(folder.rglob("*.json"))]
-    assert len(after) == 4
+    assert len(after) == 5
     for path in folder.rglob("*.json"):
         assert json.loads(path.read_text())["schema_version"] == SCHEMA_VERSION
         assert path.name.endswith(f"--{read_result(path).key}.json")
@@ -50,7 +53,7 @@ def test_old_files_are_written_anew_under_their_new_names(folder):
     assert all(result.points == points[result.key] for result in after)
     again = sparc3("migrate", "--check", folder)
     assert (again.exit_code, again.output) == (
-        *(0, f"4 result files, 0 would be written in schema {SCHEMA_VERSION}\n"),
+        *(0, f"5 result files, 0 would be written in schema {SCHEMA_VERSION}\n"),
     )
 
 
@@ -58,7 +61,7 @@ def test_check_writes_nothing_and_says_what_would_be(folder):
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     told = sparc3("migrate", "--check", folder)
     assert told.exit_code == 1
-    assert f"3 would be written in schema {SCHEMA_VERSION}" in told.output
+    assert f"4 would be written in schema {SCHEMA_VERSION}" in told.output
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 

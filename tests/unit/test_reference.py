@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
-from sparc3_bench import Batch, ReferenceSamples, find_objective
+from sparc3_bench import Alteration, Batch, ReferenceSamples, find_objective
 from sparc3_bench.attribution.reference import OBJECTIVES
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.testing.tiny import VOCABULARY as WORDS
@@ -241,3 +242,32 @@ def test_corrupted_is_the_counterpart_with_the_rest_as_it_is():
     assert found.targets is targets
     assert found.counterpart is None
     assert found.last.tolist() == [4, 1]
+
+
+def test_digest_names_all_that_is_attributed_and_in_which_model():
+    first = ReferenceSamples(SAMPLES, find_objective("loss"))
+    changed = {
+        "samples": SAMPLES[:2],
+        "targets": [[1], [2], [3]],
+        "starts": [1, 1, 1],
+        "variant": "other",
+        "seed": 1,
+        "alteration": Alteration("one", lambda model: nullcontext()),
+    }
+    others = [replace(first, **{name: value}) for name, value in changed.items()]
+    others.append(replace(first, alteration=Alteration("two", lambda model: nullcontext())))
+    assert len({samples.digest for samples in (first, *others)}) == 8
+    same = replace(first, alteration=Alteration("two", lambda model: pytest.raises(KeyError)))
+    assert same.digest == others[-1].digest
+    assert replace(first, batch_size=3).digest == first.digest
+
+
+def test_altering_is_what_the_alteration_does():
+    seen = []
+    alteration = Alteration("one", lambda model: nullcontext(seen.append(model)))
+    samples = ReferenceSamples(SAMPLES, find_objective("loss"))
+    view = make_view("llama")
+    with samples.altering(view):
+        assert seen == []
+    with replace(samples, alteration=alteration).altering(view):
+        assert seen == [view]

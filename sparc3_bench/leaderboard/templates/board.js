@@ -99,7 +99,8 @@
   function pareto(at, lines) {
     const m = metric();
     const i = at.amounts.findIndex((amount) => String(amount) === field("amount").value);
-    const up = at.metrics[m].direction === "higher";
+    const { direction } = at.metrics[m];
+    const up = direction === "higher";
     const points = lines.flatMap((row) => {
       const value = row.points[i]?.[m];
       const cost = (row.cost[0] ?? 0) + (row.cost[1] ?? 0);
@@ -109,7 +110,8 @@
     const logy = field("logy").checked && points.every((one) => one.y > 0);
     const front = [];
     for (const one of points) {
-      if (one.row.control) continue;
+      // Where neither end is better there is no front.
+      if (one.row.control || direction === "neither") continue;
       const best = front.at(-1);
       if (!best || (up ? one.y > best.y : one.y < best.y)) front.push(one);
     }
@@ -149,7 +151,7 @@
     const i = at.amounts.findIndex((amount) => String(amount) === field("amount").value);
     sparc3.draw(
       document.getElementById("pareto"),
-      `${m.title} at ${at.texts[i]} against cost. The dashed line is the front: nothing cheaper is better.${cut(lines)}`,
+      `${m.title} at ${at.texts[i]} against cost.${m.direction === "neither" ? "" : " The dashed line is the front: nothing cheaper is better."}${cut(lines)}`,
       pareto(at, lines),
     );
     const picked = lines.filter((row) => !row.control).slice(0, 2).map((row) => at.rows.indexOf(row));

@@ -21,7 +21,15 @@ from sparc3_bench import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sparc3_bench import DatasetRecord, Estimate, ModelView, ReferenceSamples, ScoreMap, Unit
+    from sparc3_bench import (
+        DatasetRecord,
+        Estimate,
+        Group,
+        ModelView,
+        ReferenceSamples,
+        ScoreMap,
+        Unit,
+    )
     from sparc3_tasks.ioi_circuit.tokens import Tokenized
 
 _FOLDER = Path(__file__).with_name("model")
@@ -129,7 +137,9 @@ class PreparedPlanted(PreparedTask):
         kept = {metric.name: samples[metric.name] for metric in PlantedCircuit.metrics}
         return Evaluation(kept, memory if dense is None else None)
 
-    def assess(self, model: ModelView, scores: ScoreMap, unit: Unit) -> Mapping[str, Estimate]:
+    def assess(
+        self, model: ModelView, scores: Mapping[str, ScoreMap], unit: Unit, group: Group
+    ) -> Mapping[str, Estimate]:
         """Return how well the scores rank what is the circuit above what is not.
 
         Only what there is to remove is judged: a weight that is not zero, a neuron or head that
@@ -137,19 +147,17 @@ class PreparedPlanted(PreparedTask):
         """
         import numpy as np
 
-        from sparc3_bench import ScoreMap, unit_scores
+        from sparc3_bench import ScoreMap, rankable
         from sparc3_tasks.planted_circuit.layout import Kind
         from sparc3_tasks.planted_circuit.ranking import estimates
 
-        kinds = known(model, scores)
+        (own,) = scores.values()
+        kinds = known(model, own)
         present = {name: (codes != Kind.ABSENT).float() for name, codes in kinds.items()}
         circuit = {name: (codes == Kind.CIRCUIT).float() for name, codes in kinds.items()}
-        ranked: Mapping[str, Tensor] = scores
-        if unit != "weight":
-            ranked, present, circuit = (
-                unit_scores(values, model, unit)
-                for values in (scores, ScoreMap(present), ScoreMap(circuit))
-            )
+        ranked, present, circuit = (
+            rankable(values, model, unit) for values in (own, ScoreMap(present), ScoreMap(circuit))
+        )
         judged = {name: values > 0 for name, values in present.items()}
         chosen = [ranked[name].cpu()[mask].double().numpy() for name, mask in judged.items()]
         truth = [(circuit[name] > 0)[mask].numpy() for name, mask in judged.items()]

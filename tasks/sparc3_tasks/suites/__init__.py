@@ -49,7 +49,15 @@ class Correction(Suite):
     file = _FOLDER / "correction.toml"
 
 
+class Sanity(Suite):
+    """What the scores of every built-in scorer depend on."""
+
+    name = "sanity"
+    title = "Sanity"
+    file = _FOLDER / "sanity.toml"
+
+
 @hookimpl
 def sparc3_register_suites() -> list[type[Suite]]:
     """Register the suites."""
-    return [Quick, Circuits, CircuitConventions, Planted, Correction]
+    return [Quick, Circuits, CircuitConventions, Planted, Correction, Sanity]

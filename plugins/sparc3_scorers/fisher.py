@@ -1,0 +1,57 @@
+"""Fisher: w² · F / 2, how much the loss rises when the curvature is the empirical Fisher."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sparc3_bench import Scorer, hookimpl
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sparc3_bench import ModelView, ReferenceSamples, ScoreMap
+
+
+class Fisher(Scorer):
+    """Importance = w² · F / 2, F the mean over samples of the squared gradient [theis2018, sec. 3].
+
+    That is how much the loss rises when the weight is removed, to the second order, without the
+    first and with the diagonal of the empirical Fisher in place of the Hessian's [lecun1989;
+    singh2020].
+
+    Notes
+    -----
+    A sample is a whole sequence: gradients are summed over its tokens before they are squared.
+    Squaring the part of every token instead ranks like scorer `gradient` with aggregation
+    `token-rms`. It is the empirical Fisher of the model where the objective is
+    `label-log-probability`, and that of the objective otherwise. Biases are scored along.
+    """
+
+    name = "fisher"
+    title = "Fisher"
+    citation = "theis2018"
+    formula = "½ w² · meanₛ (∂Lₛ/∂w)² with samples s and the objective L"
+
+    def score(self, model: ModelView, reference: ReferenceSamples) -> ScoreMap:
+        """Return the rise of the loss for every weight and bias, in [0, ∞)."""
+        from sparc3_bench import ScoreMap
+        from sparc3_scorers.sample_gradients import PowerSums
+
+        weights, squares = model.weights(), PowerSums(2)
+        model.attribute(reference, squares.fold)
+        squares.check_complete(weights)
+
+        def rise(square_sum: Tensor, value: Tensor) -> Tensor:
+            value = value.to(square_sum.dtype)
+            return square_sum.mul_(value).mul_(value).mul_(0.5 / len(reference.samples))
+
+        return ScoreMap(
+            {n: rise(squares.weights.pop(n), w.matrix) for n, w in weights.items()},
+            {n: rise(squares.biases[n], w.bias) for n, w in weights.items() if w.bias is not None},
+        )
+
+
+@hookimpl
+def sparc3_register_scorers() -> list[type[Scorer]]:
+    """Register the scorer."""
+    return [Fisher]

@@ -1,0 +1,90 @@
+"""GBLM: |W| · (α ‖G‖ + ‖X‖₂), Wanda with the gradients of every sample blended in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from sparc3_bench import Scorer, Sparc3Error, hookimpl
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sparc3_bench import ModelView, ReferenceSamples
+
+Norm = Literal["l1", "l2"]
+"""Over samples: the sum of absolute values, or the root of the sum of squares."""
+
+
+@dataclass(frozen=True)
+class Gblm(Scorer):
+    """Importance = |W| · (α ‖G‖ + ‖X‖₂), G the gradients of all samples, X the inputs [das2023].
+
+    Parameters
+    ----------
+    alpha
+        How much of the gradients is blended in, 0 or more; 0 is Wanda.
+    norm
+        The norm of a weight's gradients over samples: `l1` or `l2`.
+
+    Notes
+    -----
+    Constants follow the authors' code, as they set the balance of the two terms: ‖G‖ runs over
+    samples without a mean, ‖X‖₂² is the mean over samples of the sum over tokens. The published
+    α of 100 belongs to the objective `loss`, 128 samples of 2,048 tokens, group `row` and schedule
+    `blockwise` with the gradients of the dense model; the objective `label-log-probability`
+    multiplies the gradients by the number of tokens.
+    """
+
+    name = "gblm"
+    title = "GBLM"
+    citation = "das2023"
+    formula = (
+        "|W| · (100 · Σₛ |∂Lₛ/∂W| + ‖X‖₂) with samples s, the objective L, and X the input feature "
+        "over all tokens, its square averaged over samples"
+    )
+
+    alpha: float = 100.0
+    norm: Norm = "l1"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.alpha < float("inf"):
+            raise Sparc3Error(
+                f"Option `alpha` of scorer 'gblm' must be a number from 0 up, got {self.alpha}."
+            )
+        if self.norm not in get_args(Norm):
+            raise Sparc3Error(
+                f"Option `norm` of scorer 'gblm' must be one of {', '.join(get_args(Norm))}, "
+                f"got '{self.norm}'."
+            )
+
+    def score(self, model: ModelView, reference: ReferenceSamples) -> Mapping[str, Tensor]:
+        """Return |W| · (α ‖G‖ + ‖X‖₂) of every weight, in [0, ∞)."""
+        from sparc3_scorers.sample_gradients import PowerSums
+
+        weights = model.weights()
+        powers = PowerSums(1 if self.norm == "l1" else 2)
+        square_sum: dict[str, Tensor] = {}
+
+        def fold(name: str, inputs: Tensor, gradients: Tensor) -> None:
+            powers.fold(name, inputs, gradients)
+            squares = inputs.square().sum(0).double()
+            square_sum[name] = square_sum[name] + squares if name in square_sum else squares
+
+        model.attribute(reference, fold)
+        powers.check_complete(weights)
+        scores = {}
+        for name, weight in weights.items():
+            gradients = powers.weights.pop(name)
+            if self.norm == "l2":
+                gradients.sqrt_()
+            inputs = (square_sum[name] / len(reference.samples)).sqrt().to(gradients.dtype)
+            scores[name] = gradients.mul_(self.alpha).add_(inputs).mul_(weight.matrix).abs_()
+        return scores
+
+
+@hookimpl
+def sparc3_register_scorers() -> list[type[Scorer]]:
+    """Register the scorer."""
+    return [Gblm]

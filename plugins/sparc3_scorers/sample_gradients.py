@@ -1,0 +1,56 @@
+"""Sums over samples of |G|ᵖ, with G the gradient of a matrix on one sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from torch import Tensor
+
+from sparc3_bench import Sparc3Error
+
+
+class PowerSums:
+    """Running sums of |G|ᵖ, in the format of what is folded: float32 or better.
+
+    Parameters
+    ----------
+    power
+        The exponent p.
+
+    Attributes
+    ----------
+    weights
+        Name to ``[out_features, in_features]``.
+    biases
+        Name to ``[out_features]``: the same of the gradient that a bias has.
+    """
+
+    def __init__(self, power: Literal[1, 2]) -> None:
+        self._power = power
+        self.weights: dict[str, Tensor] = {}
+        self.biases: dict[str, Tensor] = {}
+
+    def fold(self, name: str, inputs: Tensor, gradients: Tensor) -> None:
+        """Add one sample: ``[tokens, in_features]``, ``[tokens, out_features]`` of the outputs."""
+        self._add(self.weights, name, gradients.T @ inputs)
+        self._add(self.biases, name, gradients.sum(0))
+
+    def _add(self, sums: dict[str, Tensor], name: str, gradient: Tensor) -> None:
+        power = gradient.abs_() if self._power == 1 else gradient.square_()
+        sums[name] = sums[name].add_(power) if name in sums else power
+
+    def check_complete(self, names: Iterable[str]) -> None:
+        """Refuse what received no gradient, e.g. because the model never ran through it.
+
+        Raises
+        ------
+        Sparc3Error
+            Naming the first such weight.
+        """
+        for name in names:
+            if name not in self.weights:
+                raise Sparc3Error(
+                    f"No gradient reached '{name}'; the objective does not depend on it. "
+                    "Choose another objective or scope."
+                )

@@ -1,0 +1,126 @@
+"""SparseGPT's saliency: w² / [H⁻¹]ⱼⱼ, what the output loses if other weights make up for one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sparc3_bench import Scorer, Sparc3Error, hookimpl
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sparc3_bench import ModelView, ReferenceSamples
+
+_STRIPE = 256
+"""Rows of XᵀX that are added to at once, each stripe as far as the diagonal."""
+
+
+@dataclass(frozen=True)
+class SparseGpt(Scorer):
+    """Importance = w² / [H⁻¹]ⱼⱼ, H = XᵀX + λ, X the inputs of the matrix, j the feature w reads.
+
+    That is the squared error of the outputs when the weight is removed and the others of its row
+    are set anew to make up for it [hassibi1992; frantar2023sparsegpt].
+
+    Parameters
+    ----------
+    damping
+        λ as a fraction of the mean diagonal of XᵀX; above 0.
+
+    Notes
+    -----
+    Of SparseGPT this is the saliency alone: no weight is set anew here. The authors go from the
+    first feature to the last, block by block, and take H over the features still to come; here H is
+    over all features, none being removed yet. A feature that is always zero scores 0. XᵀX is
+    summed in float64, 8 bytes times the square of the number of features, once for the matrices
+    that read the same inputs.
+    """
+
+    name = "sparsegpt"
+    title = "SparseGPT saliency"
+    citation = "frantar2023sparsegpt"
+    formula = "w² / [(XᵀX + λ)⁻¹]ⱼⱼ with X the inputs over all tokens, j the feature that w reads"
+
+    damping: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not 0 < self.damping < float("inf"):
+            raise Sparc3Error(
+                f"Option `damping` of scorer 'sparsegpt' must be above 0, got {self.damping}."
+            )
+
+    def score(self, model: ModelView, reference: ReferenceSamples) -> Mapping[str, Tensor]:
+        """Return w² / [H⁻¹]ⱼⱼ of every weight, in [0, ∞)."""
+        weights = model.weights()
+        inputs = _Inputs({name for name, weight in weights.items() if weight.sharing})
+        with model.observe(inputs.add):
+            model.run(reference)
+        errors = {first: self._errors(inputs.grams.pop(first)) for first in list(inputs.grams)}
+        return {
+            name: (weight.matrix.double().square_() * errors[inputs.first[name]]).float()
+            for name, weight in weights.items()
+        }
+
+    def _errors(self, gram: Tensor) -> Tensor:
+        """Return 1 / [H⁻¹]ⱼⱼ of every feature, 0 where it is always zero; `gram` is spent."""
+        import torch
+
+        diagonal = gram.diagonal()
+        dead = diagonal == 0
+        diagonal += self.damping * diagonal.mean()
+        diagonal[dead] = 1
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram))
+        return inverse.diagonal().reciprocal().masked_fill_(dead, 0)
+
+
+class _Inputs:
+    """XᵀX of the inputs of every matrix, kept once for those that read the same.
+
+    Parameters
+    ----------
+    repeated
+        Matrices used by several modules, which have inputs of their own.
+
+    Attributes
+    ----------
+    grams
+        Name to ``[in_features, in_features]``, filled below the diagonal.
+    first
+        Name to the first matrix, in order of use, that reads the same inputs.
+    """
+
+    def __init__(self, repeated: set[str]) -> None:
+        self._repeated = repeated
+        self._last: tuple[str, Tensor] | None = None
+        self.grams: dict[str, Tensor] = {}
+        self.first: dict[str, str] = {}
+
+    def add(self, name: str, inputs: Tensor) -> None:
+        """Add ``[tokens, in_features]``."""
+        if name not in self.first:
+            self.first[name] = self._reads(name, inputs)
+        if name not in self._repeated:
+            self._last = (self.first[name], inputs)
+        if self.first[name] != name:
+            return
+        wide, count = inputs.double(), inputs.shape[1]
+        if name not in self.grams:
+            self.grams[name] = wide.new_zeros(count, count)
+        for start in range(0, count, _STRIPE):
+            stop = start + _STRIPE
+            stripe = self.grams[name][start:stop, :stop]
+            stripe.addmm_(wide[:, start:stop].T, wide[:, :stop])
+
+    def _reads(self, name: str, inputs: Tensor) -> str:
+        if self._last is None or name in self._repeated:
+            return name
+        first, last = self._last
+        return first if last.equal(inputs) and bool(inputs.any()) else name
+
+
+@hookimpl
+def sparc3_register_scorers() -> list[type[Scorer]]:
+    """Register the scorer."""
+    return [SparseGpt]

@@ -1,0 +1,140 @@
+"""The saliency of SparseGPT equals w² / [H⁻¹]ⱼⱼ written out densely, and means what it says."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from replication.dense import dense_matrix, gather_inputs
+from sparc3_scorers import sparsegpt
+from sparc3_scorers.sparsegpt import SparseGpt
+
+from sparc3_bench import Role, Sparc3Error
+from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
+
+LENGTHS = (12, 5, 9)
+COUNT = 6
+every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
+
+
+def dense_hessian(inputs: torch.Tensor, damping: float) -> torch.Tensor:
+    """Return XᵀX with `damping` times the mean of its diagonal added to the diagonal."""
+    hessian = inputs.double().T @ inputs.double()
+    return hessian + damping * hessian.diagonal().mean() * torch.eye(len(hessian))
+
+
+@every_architecture
+@pytest.mark.parametrize("damping", [0.01, 0.5])
+def test_equals_the_square_over_the_diagonal_of_the_inverse(architecture, damping):
+    view = make_view(architecture)
+    reference = make_reference(COUNT, LENGTHS, batch_size=4)
+    inputs = gather_inputs(view.model, list(view.weights()), reference.samples)
+    scores = SparseGpt(damping).score(view, reference)
+    assert list(scores) == list(view.weights())
+    for name, found in scores.items():
+        inverse = torch.linalg.inv(dense_hessian(inputs[name], damping))
+        weight = dense_matrix(view.model.get_submodule(name)).double()
+        expected = (weight**2 / inverse.diagonal()).float()
+        torch.testing.assert_close(found, expected, rtol=2e-4, atol=0, msg=name)
+
+
+@every_architecture
+def test_it_is_the_least_error_when_the_others_of_the_row_make_up_for_the_weight(architecture):
+    view, reference = make_view(architecture), make_reference(COUNT, LENGTHS)
+    inputs = gather_inputs(view.model, list(view.weights()), reference.samples)
+    scores = SparseGpt().score(view, reference)
+    for name, found in scores.items():
+        hessian = dense_hessian(inputs[name], 0.01)
+        row, column = 3, 5
+        weight = dense_matrix(view.model.get_submodule(name))[row, column].double()
+        others = torch.arange(len(hessian)) != column
+        # The change d of the row has d = -w at the weight; the rest of it is set to the best.
+        change = torch.zeros(len(hessian), dtype=torch.float64)
+        change[column] = -weight
+        change[others] = torch.linalg.solve(
+            hessian[others][:, others], weight * hessian[others, column]
+        )
+        error = change @ hessian @ change
+        torch.testing.assert_close(found[row, column].double(), error, rtol=2e-4, atol=0, msg=name)
+
+
+@every_architecture
+def test_batch_size_and_stripes_change_nothing_beyond_rounding(architecture, monkeypatch):
+    one = SparseGpt().score(make_view(architecture), make_reference(COUNT, LENGTHS, 1))
+    monkeypatch.setattr(sparsegpt, "_STRIPE", 7)
+    six = SparseGpt().score(make_view(architecture), make_reference(COUNT, LENGTHS, 6))
+    for name in one:
+        torch.testing.assert_close(six[name], one[name], rtol=2e-4, atol=0, msg=name)
+
+
+def test_features_that_are_always_zero_score_zero_and_leave_the_others_alone():
+    view, reference = make_view("llama"), make_reference(COUNT, LENGTHS)
+    norm = view.model.model.layers[0].input_layernorm
+    norm.weight.data[4:9] = 0
+    scores = SparseGpt().score(view, reference)
+    name = "model.layers.0.self_attn.q_proj"
+    inputs = gather_inputs(view.model, [name], reference.samples)[name]
+    living = inputs.abs().sum(0) > 0
+    assert living.tolist() == [not 4 <= feature < 9 for feature in range(32)]
+    assert (scores[name][:, 4:9] == 0).all()
+    # The damping is the mean over all features.
+    hessian = dense_hessian(inputs, 0.01)[living][:, living]
+    weight = view.weights()[name].matrix.double()[:, living]
+    expected = (weight**2 / torch.linalg.inv(hessian).diagonal()).float()
+    torch.testing.assert_close(scores[name][:, living], expected, rtol=2e-4, atol=0)
+
+
+@every_architecture
+def test_what_reads_the_same_inputs_shares_one_product(architecture, monkeypatch):
+    made: list[sparsegpt._Inputs] = []
+    plain = sparsegpt._Inputs.__init__
+
+    def noted(self, repeated):
+        plain(self, repeated)
+        made.append(self)
+
+    monkeypatch.setattr(sparsegpt._Inputs, "__init__", noted)
+    view = make_view(architecture)
+    SparseGpt().score(view, make_reference(COUNT, LENGTHS))
+    shared = {Role.KEY: "attention", Role.VALUE: "attention", Role.QUERY: "attention"}
+    shared |= {Role.GATE: "mlp", Role.UP: "mlp"}
+    groups = {(w.block, shared.get(w.role, w.role)) for w in view.weights().values()}
+    assert len(set(made[0].first.values())) == len(groups)
+
+
+def test_matrices_used_by_several_modules_share_nothing():
+    view = make_view("llama")
+    layers = view.model.model.layers
+    # One parameter in two blocks: its inputs are those of both, and its neighbours' are not.
+    layers[1].self_attn.q_proj.weight = layers[0].self_attn.q_proj.weight
+    view = type(view)(view.model, view.adapter)
+    first, second, key = (
+        f"model.layers.{path}_proj" for path in ("0.self_attn.q", "1.self_attn.q", "0.self_attn.k")
+    )
+    assert view.weights()[first].sharing
+    reference = make_reference(COUNT, LENGTHS)
+    scores = SparseGpt().score(view, reference)
+    inputs = gather_inputs(view.model, [first, second, key], reference.samples)
+    inputs[first] = torch.cat([inputs[first], inputs[second]])
+    for name in (first, key):
+        inverse = torch.linalg.inv(dense_hessian(inputs[name], 0.01))
+        expected = (view.weights()[name].matrix.double() ** 2 / inverse.diagonal()).float()
+        torch.testing.assert_close(scores[name], expected, rtol=2e-4, atol=0)
+
+
+def test_inputs_that_are_all_zero_say_nothing_about_who_reads_the_same():
+    inputs, later = sparsegpt._Inputs(set()), torch.randn(3, 4)
+    for first, second in ((torch.zeros(3, 4), torch.zeros(3, 4)), (later, 2 * later)):
+        inputs.add("one", first)
+        inputs.add("other", second)
+    assert torch.equal(inputs.grams["other"], 4 * inputs.grams["one"])
+
+
+def test_fewer_tokens_than_features_are_enough():
+    scores = SparseGpt().score(make_view("llama"), make_reference(1, (2,)))
+    assert all(values.isfinite().all() and (values > 0).any() for values in scores.values())
+
+
+@pytest.mark.parametrize("damping", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_damping_that_leaves_no_inverse_is_refused(damping):
+    with pytest.raises(Sparc3Error, match="`damping` of scorer 'sparsegpt' must be above 0"):
+        SparseGpt(damping)
