@@ -67,11 +67,13 @@ class Documentation:
 @lru_cache(maxsize=1)
 def documentation(host: PluginHost) -> Documentation:
     """Return the pages; they depend on what is installed, not on results."""
-    cards = _cards(host)
-    names = {path: _name(path) for path in _listed()}
-    guides = [_document(path, label, names) for path, label in _listed().items()]
-    tasks = [_card(path, page) for path, page in cards.items()]
-    pages = (("Guides", guides), ("Tasks", tasks), ("Reference", list(_reference(host, cards))))
+    listed, cards = _listed(), _cards(host)
+    names = {path: _name(path) for path in listed}
+    names |= {path: name for path, name, _ in cards}
+    guides = [_document(path, ROOT / path, names, label) for path, label in listed.items()]
+    tasks = [_document(path, file, names) for path, _, file in cards]
+    by_file = {file: name for _, name, file in cards}
+    pages = (("Guides", guides), ("Tasks", tasks), ("Reference", list(_reference(host, by_file))))
     return Documentation(
         menu=tuple((title, tuple(found)) for title, found in pages),
         pictures={
@@ -119,25 +121,20 @@ def _links(path: str, names: Mapping[str, str]) -> markdown.Links:
     return to
 
 
-def _document(path: str, label: str, names: Mapping[str, str]) -> Page:
-    text = (ROOT / path).read_text(encoding="utf-8")
-    found = markdown.document(text, _links(path, names))
+def _document(path: str, file: Path, names: Mapping[str, str], label: str = "") -> Page:
+    found = markdown.document(file.read_text(encoding="utf-8"), _links(path, names))
+    label = label or found.title.removeprefix("Card: ")
     return Page(names[path], label, found.title, found.body, found.sections, found.references)
 
 
-def _cards(host: PluginHost) -> dict[Path, str]:
-    """Return the name of the page of every task's card by its file."""
-    cards: dict[Path, str] = {}
+def _cards(host: PluginHost) -> list[tuple[str, str, Path]]:
+    """Return every task's card: path in the repository, name of its page, file."""
+    cards: dict[Path, tuple[str, str, Path]] = {}
     for one in reference.plugins(host):
         if one.card is not None:
-            cards.setdefault(one.card, f"task-{one.name}.html")
-    return cards
-
-
-def _card(path: Path, name: str) -> Page:
-    found = markdown.document(path.read_text(encoding="utf-8"), lambda address: None)
-    label = found.title.removeprefix("Card: ")
-    return Page(name, label, found.title, found.body, found.sections, found.references)
+            found = (f"tasks/{one.package}/README.md", f"task-{one.name}.html", one.card)
+            cards.setdefault(one.card, found)
+    return list(cards.values())
 
 
 def _reference(host: PluginHost, cards: Mapping[Path, str]) -> Iterator[Page]:

@@ -44,6 +44,8 @@ class Plugin:
         The attributes that its contract declares, as far as they say something.
     metrics
         Of a task: what it reports of a point and of a curve.
+    package
+        The folders of the package that it is in: ``sparc3_tasks/compression``.
     card
         Of a task: the document beside its code, if there is one.
     """
@@ -55,6 +57,7 @@ class Plugin:
     told: Description
     facts: tuple[tuple[str, str], ...]
     metrics: tuple[Metric, ...]
+    package: str
     card: Path | None
 
 
@@ -147,6 +150,9 @@ def linked(text: str, by_name: Mapping[str, str]) -> Markup:
 def _plugin(kind: str, entry: Registered, declared: Iterable[str]) -> Plugin:
     cls = entry.cls
     values = ((name, _shown(getattr(cls, name, None))) for name in declared)
+    # A module that stands alone has its folder with strangers.
+    package = (getattr(inspect.getmodule(cls), "__package__", "") or "").replace(".", "/")
+    card = Path(inspect.getfile(cls)).parent / "README.md"
     return Plugin(
         kind=kind,
         name=cls.name,
@@ -155,14 +161,9 @@ def _plugin(kind: str, entry: Registered, declared: Iterable[str]) -> Plugin:
         told=described(cls),
         facts=tuple((name, text) for name, text in values if text),
         metrics=(*getattr(cls, "metrics", ()), *getattr(cls, "curve_metrics", ())),
-        card=_card(cls) if kind == "task" else None,
+        package=package,
+        card=card if kind == "task" and package and card.is_file() else None,
     )
-
-
-def _card(cls: type) -> Path | None:
-    module = inspect.getmodule(cls)
-    file = Path(inspect.getfile(cls)).parent / "README.md"
-    return file if module and module.__package__ and file.is_file() else None
 
 
 def _shown(value: Any) -> str:
