@@ -14,17 +14,27 @@ class Role(enum.StrEnum):
     """What a module inside a decoder block does; adapters name roles, rules are chosen by role."""
 
     QUERY = "query"
+    """A matrix whose outputs are the queries."""
     KEY = "key"
+    """A matrix whose outputs are the keys."""
     VALUE = "value"
+    """A matrix whose outputs are the values."""
     ATTENTION_OUTPUT = "attention-output"
+    """The matrix that reads what the heads put out."""
     GATE = "gate"
+    """The matrix of an MLP before the activation whose output gates that of `UP`."""
     UP = "up"
+    """The matrix of an MLP that makes its hidden units."""
     DOWN = "down"
+    """The matrix of an MLP that reads its hidden units."""
     ACTIVATION = "activation"
+    """The activation function of an MLP."""
     RMS_NORM = "rms-norm"
+    """A norm that divides by the root mean square."""
     OFFSET_RMS_NORM = "offset-rms-norm"
     """RMSNorm whose scale is one plus its weight."""
     LAYER_NORM = "layer-norm"
+    """A norm that subtracts the mean and divides by the standard deviation."""
     SOFT_CAP = "soft-cap"
     """The module's output, or the attention scores inside it, pass a scaled tanh."""
     UNKNOWN = "unknown"
@@ -64,6 +74,7 @@ class ModelAdapter(ABC):
     """
 
     name: ClassVar[str]
+    """Typed by users, kebab-case."""
     model_types: ClassVar[tuple[str, ...]]
     """The ``config.model_type`` values served; none: any that no other adapter serves."""
     blocks: str
@@ -109,10 +120,13 @@ class ModelSource(ABC):
     """A model with a name of its own that does not come from a hub."""
 
     name: ClassVar[str]
+    """Typed by users, kebab-case."""
     title: ClassVar[str]
+    """Shown to readers."""
     label: ClassVar[str]
     """Printed beside every result, e.g. how the weights differ from the original ones."""
     licence: ClassVar[str]
+    """Under which the weights may be used."""
 
     @abstractmethod
     def fetch(self, cache: Path) -> Path:

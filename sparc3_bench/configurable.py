@@ -1,4 +1,4 @@
-"""Options of a plugin: its dataclass fields, declared, typed, recorded and hashed."""
+"""What every plugin has: names, and options that are declared, typed, recorded and hashed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,16 @@ def option_fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
     return tuple(field for field in dataclasses.fields(cls) if field.init)
 
 
-class Configurable:
+class Named:
+    """What users and readers call a plugin."""
+
+    name: ClassVar[str]
+    """Typed by users, kebab-case."""
+    title: ClassVar[str]
+    """Shown to readers."""
+
+
+class Configurable(Named):
     """Options of a plugin are its dataclass fields: declared, typed, recorded and hashed."""
 
     file_options: ClassVar[tuple[str, ...]] = ()

@@ -1,7 +1,7 @@
 """The door: what the author of a scorer, task, adapter or named model implements, on one page.
 
 Nothing here imports torch, so that a plugin's class can be listed and described on a machine
-without it. Terms follow the glossary in ``docs/concepts.md``.
+without it. Terms follow ``docs/glossary.md``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sparc3_bench.architecture import Fused as Fused
 from sparc3_bench.architecture import ModelAdapter as ModelAdapter
 from sparc3_bench.architecture import ModelSource as ModelSource
 from sparc3_bench.architecture import Role as Role
-from sparc3_bench.configurable import Configurable
+from sparc3_bench.configurable import Configurable, Named
 from sparc3_bench.configurable import option_fields as option_fields
 from sparc3_bench.conventions import AGGREGATIONS as AGGREGATIONS
 from sparc3_bench.conventions import Ablation as Ablation
@@ -56,10 +56,6 @@ class Scorer(Configurable, ABC):
     :class:`~sparc3_bench.errors.Sparc3Error`.
     """
 
-    name: ClassVar[str]
-    """Typed by users, kebab-case."""
-    title: ClassVar[str]
-    """Shown on the leaderboard."""
     citation: ClassVar[str] = ""
     """Where the method comes from: keys of ``references.bib`` between semicolons, or plain text."""
     formula: ClassVar[str] = ""
@@ -107,8 +103,6 @@ class Scorer(Configurable, ABC):
 class Task(Configurable, ABC):
     """What is asked of a pruned model: reference samples, and how to measure what is left."""
 
-    name: ClassVar[str]
-    title: ClassVar[str]
     version: ClassVar[int]
     """Raised whenever a change can move a number."""
     metrics: ClassVar[tuple[Metric, ...]]
@@ -124,6 +118,7 @@ class Task(Configurable, ABC):
     steering: ClassVar[frozenset[str]] = frozenset()
     """Options that move rankings and choices only; what is measured does not depend on them."""
     default_objective: ClassVar[str]
+    """The scalar that is attributed unless the user chooses another."""
     default_judge: ClassVar[str | None] = None
     """Judge of the texts that models write; None for a task without any."""
     prompts_option: ClassVar[str | None] = None
@@ -196,6 +191,7 @@ class PreparedTask(ABC):
     datasets: tuple[DatasetRecord, ...]
     """Every text used, with digests and counts."""
     warnings: tuple[str, ...] = ()
+    """What a reader of the results must know of the data."""
     has_counterparts: bool = False
     """Whether the batches that `evaluate` runs carry corrupted counterparts, for `resample`."""
     compares: bool = True
@@ -296,19 +292,16 @@ class Judge(Configurable, ABC):
     Options are the fields of a frozen dataclass, as for a scorer.
     """
 
-    name: ClassVar[str]
-    title: ClassVar[str]
     citation: ClassVar[str] = ""
+    """Where it comes from, as for a scorer."""
 
     @abstractmethod
     def load(self, cache: Path) -> LoadedJudge:
         """Fetch and open what is needed; what is missing or damaged raises `Sparc3Error`."""
 
 
-class Suite(ABC):
-    """Runs with a name of their own, described in a TOML file; see ``docs/concepts.md``."""
+class Suite(Named, ABC):
+    """Runs with a name of their own, described in a TOML file; see ``tasks/README.md``."""
 
-    name: ClassVar[str]
-    title: ClassVar[str]
     file: ClassVar[Path]
     """The description."""

@@ -3,7 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import enum
 from collections.abc import Iterable
+
+
+class ExitCode(enum.IntEnum):
+    """What the exit code of a command says."""
+
+    DONE = 0
+    """What was asked is done."""
+    NOT_WELL = 1
+    """The command did its work and found something wrong, which it prints: a run that failed, a
+    promise that a plugin breaks, nothing worth choosing."""
+    WRONG_INPUT = 2
+    """Nothing was done; the message is one sentence with subject, rule and way out."""
+    INTERRUPTED = 130
+    """Stopped by control-C; what is finished is kept."""
 
 
 class Sparc3Error(Exception):

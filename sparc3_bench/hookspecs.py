@@ -55,8 +55,49 @@ def sparc3_register_scorers() -> Iterable[type[Scorer]]:  # type: ignore[empty-b
 def sparc3_register_tasks() -> Iterable[type[Task]]:  # type: ignore[empty-body]
     """Task classes this plugin offers.
 
-    ``return [MyTask]`` in a function of this name, marked with ``hookimpl``; see
-    ``tasks/README.md`` for a task from its data to its card.
+    A task of one reference and one measurement; ``tasks/README.md`` tells what else it can do::
+
+        from sparc3_bench import Evaluation, Metric, PreparedTask, Task, hookimpl
+
+
+        class Prepared(PreparedTask):
+            datasets = ()  # of a real one: a record of every text, with its digest
+
+            def __init__(self, tokenizer):
+                self.ids = tokenizer("Every line that is long enough to be asked for.")["input_ids"]
+
+            def references(self, objective):
+                from sparc3_bench import ReferenceSamples, find_objective
+
+                return {"task": ReferenceSamples([self.ids], find_objective(objective))}
+
+            def evaluate(self, model, dense, progress):
+                import torch
+                from sparc3_bench import Batch
+
+                ids = torch.tensor([self.ids])
+                logits = model.last_logits(Batch(ids, torch.ones_like(ids)))
+                return Evaluation({"sureness": logits.softmax(-1).amax(-1).tolist()})
+
+
+        class Sureness(Task):
+            name = "sureness"
+            title = "Sureness"
+            version = 1
+            metrics = (Metric("sureness", "higher", "1", "Probability of the likeliest token"),)
+            amounts = (0.0, 0.5)
+            default_objective = "argmax-logit"
+
+            def prepare(self, tokenizer, model_id, cache, seed):
+                return Prepared(tokenizer)
+
+            def point_metrics(self, means, dense, empty):
+                return {"sureness": means["sureness"]}
+
+
+        @hookimpl
+        def sparc3_register_tasks():
+            return [Sureness]
     """
 
 
@@ -64,8 +105,36 @@ def sparc3_register_tasks() -> Iterable[type[Task]]:  # type: ignore[empty-body]
 def sparc3_register_adapters() -> Iterable[type[ModelAdapter]]:  # type: ignore[empty-body]
     """Adapter classes this plugin offers.
 
-    ``return [MyAdapter]`` in a function of this name, marked with ``hookimpl``; see
-    ``plugins/README.md`` for an adapter of forty lines.
+    An adapter names what is there; the model's own forward runs::
+
+        from sparc3_bench import ModelAdapter, Role, hookimpl
+
+
+        class Mine(ModelAdapter):
+            name = "mine"
+            model_types = ("mine",)
+            blocks = "model.layers"
+
+            def roles(self, config):
+                return {
+                    "input_layernorm": Role.RMS_NORM,
+                    "self_attn.q_proj": Role.QUERY,
+                    "self_attn.k_proj": Role.KEY,
+                    "self_attn.v_proj": Role.VALUE,
+                    "self_attn.o_proj": Role.ATTENTION_OUTPUT,
+                    "post_attention_layernorm": Role.RMS_NORM,
+                    "mlp.up_proj": Role.UP,
+                    "mlp.act_fn": Role.ACTIVATION,
+                    "mlp.down_proj": Role.DOWN,
+                }
+
+            def outer_norms(self, config):
+                return {"model.norm": Role.RMS_NORM}
+
+
+        @hookimpl
+        def sparc3_register_adapters():
+            return [Mine]
     """
 
 
@@ -73,7 +142,26 @@ def sparc3_register_adapters() -> Iterable[type[ModelAdapter]]:  # type: ignore[
 def sparc3_register_models() -> Iterable[type[ModelSource]]:  # type: ignore[empty-body]
     """Named models this plugin offers, for use as ``--model NAME``.
 
-    ``return [MyModel]`` in a function of this name, marked with ``hookimpl``.
+    A folder that transformers can load, here one that lies beside the module::
+
+        from pathlib import Path
+
+        from sparc3_bench import ModelSource, hookimpl
+
+
+        class Toy(ModelSource):
+            name = "toy"
+            title = "Toy"
+            label = "as trained"
+            licence = "Apache-2.0"
+
+            def fetch(self, cache):
+                return Path(__file__).parent / "toy"
+
+
+        @hookimpl
+        def sparc3_register_models():
+            return [Toy]
     """
 
 
@@ -81,7 +169,22 @@ def sparc3_register_models() -> Iterable[type[ModelSource]]:  # type: ignore[emp
 def sparc3_register_suites() -> Iterable[type[Suite]]:  # type: ignore[empty-body]
     """Suites this plugin offers, for use as ``--suite NAME``.
 
-    ``return [MySuite]`` in a function of this name, marked with ``hookimpl``.
+    A TOML file that lies beside the module; ``tasks/README.md`` tells what is in it::
+
+        from pathlib import Path
+
+        from sparc3_bench import Suite, hookimpl
+
+
+        class Nightly(Suite):
+            name = "nightly"
+            title = "Nightly"
+            file = Path(__file__).parent / "nightly.toml"
+
+
+        @hookimpl
+        def sparc3_register_suites():
+            return [Nightly]
     """
 
 
@@ -89,5 +192,27 @@ def sparc3_register_suites() -> Iterable[type[Suite]]:  # type: ignore[empty-bod
 def sparc3_register_judges() -> Iterable[type[Judge]]:  # type: ignore[empty-body]
     """Judges of texts this plugin offers, for use as ``--judge NAME``.
 
-    ``return [MyJudge]`` in a function of this name, marked with ``hookimpl``.
+    A judge that dislikes shouting::
+
+        from sparc3_bench import Judge, LoadedJudge, hookimpl
+
+
+        class Capitals(LoadedJudge):
+            digest = 64 * "0"  # it has no weights
+
+            def score(self, texts, progress=lambda done, total: None):
+                return [float(text.isupper()) for text in texts]
+
+
+        class Shouting(Judge):
+            name = "shouting"
+            title = "Shouting"
+
+            def load(self, cache):
+                return Capitals()
+
+
+        @hookimpl
+        def sparc3_register_judges():
+            return [Shouting]
     """

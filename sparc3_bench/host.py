@@ -160,7 +160,8 @@ class PluginHost:
             missing = ", ".join(sorted(cls.__abstractmethods__))
             raise PluginError(f"{kind} `{cls.__name__}` lacks {missing}; implement it.")
         # What has a default in the base class is optional.
-        required = [name for name in base.__annotations__ if not hasattr(base, name)]
+        declared = [name for one in base.__mro__ for name in inspect.get_annotations(one)]
+        required = [name for name in declared if not hasattr(base, name)]
         absent = [name for name in required if getattr(cls, name, None) is None]
         if absent:
             raise PluginError(f"{kind} `{cls.__name__}` lacks the class attribute `{absent[0]}`.")

@@ -31,7 +31,19 @@ Direction = Literal["higher", "lower", "neither"]
 
 @dataclass(frozen=True)
 class Metric:
-    """How to read one number that a task reports."""
+    """How to read one number that a task reports.
+
+    Attributes
+    ----------
+    name
+        Key of the number among the metrics.
+    direction
+        Which way is better.
+    unit
+        What one is counted in; "1" for a pure number.
+    title
+        For readers.
+    """
 
     name: str
     direction: Direction
@@ -41,7 +53,17 @@ class Metric:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its 95 % interval, where it has one, and a few words that belong beside it."""
+    """A number with its 95 % interval, where it has one.
+
+    Attributes
+    ----------
+    value
+        The number.
+    low, high
+        The ends of the interval.
+    note
+        A few words that belong beside it.
+    """
 
     value: float
     low: float | None = None
@@ -54,6 +76,15 @@ class Search:
     """A bar on a curve: the largest amount that still reaches it is found by bisection.
 
     It is found on the task's selection part, and reported as measured on its test part.
+
+    Attributes
+    ----------
+    metric
+        The metric that has the bar.
+    at_least
+        The bar.
+    title
+        For readers.
     """
 
     metric: str

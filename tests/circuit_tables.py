@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from tables import renewed, table
 
 from sparc3_bench.leaderboard.heatmap import heatmap
 from sparc3_bench.record.files import read_results
@@ -42,11 +42,6 @@ def band(point: Point) -> str:
 
 def signed(value: float) -> str:
     return f"{value:.2f}".replace("-", "−")
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def sizes() -> str:
@@ -153,17 +148,9 @@ def _rows() -> list[tuple[str, str, dict[str, Result]]]:
     return [(*key, found[key]) for key in sorted(found, key=lambda key: (key[0], order[key[1]]))]
 
 
-def renewed(text: str) -> str:
-    """Return a document with every marked table made anew."""
-    for name, make in (("sizes", sizes), ("conventions", conventions)):
-        mark = f"<!-- table: {name} -->"
-        text, count = re.subn(
-            rf"(?s)(?<={mark}\n).*?(?=\n<!-- end -->)", lambda _, make=make: make(), text
-        )
-        assert count <= 1, name
-    return text
+MAKERS = {"sizes": sizes, "conventions": conventions}
 
 
 if __name__ == "__main__":
-    DOCUMENT.write_text(renewed(DOCUMENT.read_text()))
+    DOCUMENT.write_text(renewed(DOCUMENT.read_text(), MAKERS))
     PICTURE.write_text(picture())

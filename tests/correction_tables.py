@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from pathlib import Path
 
-from circuit_tables import table
+from tables import renewed, table
 
 from sparc3_bench.leaderboard.words import probability
 from sparc3_bench.record.files import read_results
@@ -95,16 +94,12 @@ def contrasts(task: str, unit: str) -> str:
     return table(("scorer", *(f"`{name}`" for name in CONTRASTS)), rows)
 
 
-def renewed(text: str) -> str:
-    """Return the document with its tables made anew."""
-    pairs = [(task, unit) for task in ("toxicity", "repetition") for unit in ("neuron", "weight")]
-    made = {f"{task} {unit}": partial(choices, task, unit) for task, unit in pairs}
-    for name, make in (made | {"contrasts": partial(contrasts, "toxicity", "neuron")}).items():
-        mark = f"<!-- table: {name} -->"
-        old = rf"(?s)(?<={mark}\n).*?(?=\n<!-- end -->)"
-        text = re.sub(old, lambda _, make=make: make(), text)
-    return text
+MAKERS = {
+    f"{task} {unit}": partial(choices, task, unit)
+    for task in ("toxicity", "repetition")
+    for unit in ("neuron", "weight")
+} | {"contrasts": partial(contrasts, "toxicity", "neuron")}
 
 
 if __name__ == "__main__":
-    DOCUMENT.write_text(renewed(DOCUMENT.read_text()))
+    DOCUMENT.write_text(renewed(DOCUMENT.read_text(), MAKERS))

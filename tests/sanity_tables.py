@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
+from functools import partial
 from pathlib import Path
 
-from circuit_tables import table
 from sparc3_tasks.attribution_sanity.checks import CHECKS
+from tables import renewed, table
 
 from sparc3_bench.record.files import read_results
 from sparc3_bench.record.result import Result
@@ -54,14 +54,8 @@ def similarities(name: str) -> str:
     return table(("scorer", *(check.title for check in CHECKS)), rows)
 
 
-def renewed(text: str) -> str:
-    """Return the document with its tables made anew."""
-    for name in TABLES:
-        mark = f"<!-- table: {name} -->"
-        made = similarities(name)
-        text = re.sub(rf"(?<={mark}\n)(?s:.*?)(?=\n<!-- end -->)", lambda _, made=made: made, text)
-    return text
+MAKERS = {name: partial(similarities, name) for name in TABLES}
 
 
 if __name__ == "__main__":
-    DOCUMENT.write_text(renewed(DOCUMENT.read_text()))
+    DOCUMENT.write_text(renewed(DOCUMENT.read_text(), MAKERS))

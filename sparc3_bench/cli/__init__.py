@@ -25,12 +25,9 @@ from sparc3_bench.cli import (
     submit,
     validate,
 )
-from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.errors import ExitCode, Sparc3Error
 
 _RUN_EXTRA = ("datasets", "gguf", "h5py", "numpy", "safetensors", "scipy", "torch", "transformers")
-
-_INTERRUPTED = 130
-"""The exit code typer gives for control-C."""
 
 app = typer.Typer(
     name="sparc3",
@@ -77,7 +74,7 @@ def main() -> None:
             )
         )
     except SystemExit as done:
-        if done.code == _INTERRUPTED:
+        if done.code == ExitCode.INTERRUPTED:
             _told("Interrupted. What is finished is kept; the same command goes on from there.")
         raise
 
@@ -100,4 +97,4 @@ def _hide_foreign_torchvision() -> None:
 
 def _told(text: str) -> int:
     typer.echo(text, err=True)
-    return 2
+    return ExitCode.WRONG_INPUT

@@ -1,4 +1,4 @@
-"""About: what a scorer is, from its class, or from the record alone where it is not installed."""
+"""About: what a plugin is, from its class; a scorer that is not installed, from its record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sparc3_bench.contracts import option_fields
 from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.leaderboard.bibliography import Reference, cited, spelled
-from sparc3_bench.leaderboard.docstrings import Docstring, first_sentence, read
+from sparc3_bench.leaderboard.docstrings import first_sentence, read
 
 if TYPE_CHECKING:
     from sparc3_bench.contracts import Group
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a scorer.
+    """An option of a plugin.
 
     Attributes
     ----------
@@ -34,6 +34,26 @@ class Option:
     name: str
     default: str
     description: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a class says of itself, all of it plain text.
+
+    Attributes
+    ----------
+    summary
+        One sentence.
+    details
+        Paragraphs that follow it.
+    references
+        Works of the bibliography, and what it cites otherwise.
+    """
+
+    summary: str
+    details: tuple[str, ...]
+    options: tuple[Option, ...]
+    references: tuple[Reference | str, ...]
 
 
 @dataclass(frozen=True)
@@ -114,27 +134,38 @@ def _recorded(ref: PluginRef) -> About:
     )
 
 
-def _installed(entry: Registered) -> About:
-    cls = entry.cls
+def described(cls: type[Any]) -> Description:
+    """Return what a plugin's class says of itself."""
     own = read(_docstring(cls))
     module = read(getattr(sys.modules.get(cls.__module__), "__doc__", None))
-    notice = str(cls.notice)
     first, *rest = own.paragraphs or module.paragraphs or ("",)
     summary, remainder = first_sentence(first)
     around = [_untitled(text, cls) for text in module.paragraphs if own.paragraphs]
     told = [*around, remainder, *rest, *own.notes]
+    notice = getattr(cls, "notice", "")
     paragraphs = [text for text in dict.fromkeys(told) if text not in ("", first, notice)]
     spelt = [spelled(text) for text in (summary, *paragraphs)]
     named = [work for _, works in spelt for work in works]
+    return Description(
+        summary=spelt[0][0],
+        details=tuple(text for text, _ in spelt[1:]),
+        options=tuple(_options(cls)),
+        references=tuple(dict.fromkeys([*cited(str(getattr(cls, "citation", ""))), *named])),
+    )
+
+
+def _installed(entry: Registered) -> About:
+    cls = entry.cls
+    told = described(cls)
     return About(
         title=str(cls.title),
         name=str(cls.name),
-        summary=spelt[0][0],
-        details=tuple(text for text, _ in spelt[1:]),
+        summary=told.summary,
+        details=told.details,
         formula=str(cls.formula),
-        options=tuple(_options(cls, own)),
-        references=tuple(dict.fromkeys([*cited(str(cls.citation)), *named])),
-        notice=notice,
+        options=told.options,
+        references=told.references,
+        notice=str(cls.notice),
         default_group=cls.default_group,
         is_control=cls.is_control,
         needs_reference=cls.needs_reference,
@@ -154,14 +185,18 @@ def _docstring(cls: type[Any]) -> str | None:
 def _untitled(text: str, cls: type[Any]) -> str:
     """Return the first line of a module without the name of the scorer, which the page has."""
     name, colon, rest = text.partition(": ")
-    named = colon and name.casefold() in (str(cls.title).casefold(), str(cls.name))
+    named = colon and name.casefold() in (str(getattr(cls, "title", "")).casefold(), str(cls.name))
     return rest[:1].upper() + rest[1:] if named else text
 
 
-def _options(cls: type[Any], own: Docstring) -> Iterable[Option]:
+def _options(cls: type[Any]) -> Iterable[Option]:
+    # What a class does not say of an option, the one that it has it from does.
+    said: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        said |= read(_docstring(base)).parameters
     for field in option_fields(cls):
-        described, _ = spelled(own.parameters.get(field.name, ""))
-        yield Option(field.name, _default(field), described)
+        text, _ = spelled(said.get(field.name, ""))
+        yield Option(field.name, _default(field), text)
 
 
 def _default(field: dataclasses.Field[Any]) -> str:

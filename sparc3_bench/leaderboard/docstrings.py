@@ -1,4 +1,4 @@
-"""Docstrings: numpydoc read to plain paragraphs and one line a parameter."""
+"""Docstrings: numpydoc read to its sections, and these to plain paragraphs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import zip_longest
-from types import MappingProxyType
 
-_RULE = re.compile(r"-{3,}\s*")
+import griffe
+
+_TABLES = ("parameters", "attributes", "returns", "yields", "raises")
 _ROLE = re.compile(r":[a-z:]+:`~?(?:[\w.]*\.)?(\w+)`")
 _CODE = re.compile(r"`{1,2}([^`]*)`{1,2}")
 _BULLET = re.compile(r"[*-] ")
@@ -17,24 +17,43 @@ _BULLET = re.compile(r"[*-] ")
 _STOP = re.compile(r"[.!?](?=\s)")
 _SHORT = ("e.g.", "i.e.", "et al.", "cf.", "vs.", "eq.", "sec.", "fig.", "Eq.", "Sec.", "Fig.")
 
+Rows = Mapping[str, str]
+"""What is described, and how."""
+
 
 @dataclass(frozen=True)
 class Docstring:
-    """What a docstring says, as plain text.
+    """What a docstring says.
 
     Attributes
     ----------
-    paragraphs
-        Summary and what follows it, before the first section.
-    parameters
-        Description by name, from the section `Parameters`.
-    notes
-        The paragraphs of the section `Notes`.
+    text
+        What stands before the first section.
+    tables
+        By title, the sections that describe parameters, errors and so on.
+    remarks
+        By title, the other sections.
     """
 
-    paragraphs: tuple[str, ...] = ()
-    parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    notes: tuple[str, ...] = ()
+    text: str = ""
+    tables: Mapping[str, Rows] = field(default_factory=dict)
+    remarks: Rows = field(default_factory=dict)
+
+    @property
+    def paragraphs(self) -> tuple[str, ...]:
+        """The text as plain paragraphs, without its code."""
+        return _paragraphs(self.text)
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What is said of every parameter, plain."""
+        rows = self.tables.get("Parameters", {})
+        return {name: _plain(text.splitlines()) for name, text in rows.items()}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The section `Notes` as plain paragraphs."""
+        return _paragraphs(self.remarks.get("Notes", ""))
 
 
 def read(text: object) -> Docstring:
@@ -44,11 +63,18 @@ def read(text: object) -> Docstring:
     """
     if not isinstance(text, str):
         return Docstring()
-    sections = _sections(inspect.cleandoc(text).splitlines())
+    parts = griffe.parse_numpy(griffe.Docstring(inspect.cleandoc(text)), warnings=False)
+    kinds = [(part.kind.value, part) for part in parts]
     return Docstring(
-        paragraphs=_paragraphs(sections.get("", [])),
-        parameters=MappingProxyType(_parameters(sections.get("Parameters", []))),
-        notes=_paragraphs(sections.get("Notes", [])),
+        text="\n\n".join(part.value for kind, part in kinds if kind == "text"),
+        tables={
+            kind.capitalize(): {n: row.description for row in part.value for n in _labels(row)}
+            for kind, part in kinds
+            if kind in _TABLES
+        },
+        remarks={
+            part.title or "": part.value.contents for kind, part in kinds if kind == "admonition"
+        },
     )
 
 
@@ -65,22 +91,15 @@ def first_sentence(text: str) -> tuple[str, str]:
     return text, ""
 
 
-def _sections(lines: list[str]) -> dict[str, list[str]]:
-    """Return the lines of every section by its heading; those before the first under ""."""
-    found: dict[str, list[str]] = {"": []}
-    here = found[""]
-    for line, below in zip_longest(lines, lines[1:], fillvalue=""):
-        if line.strip() and not line.startswith(" ") and _RULE.fullmatch(below):
-            here = found.setdefault(line.strip(), [])
-        elif not _RULE.fullmatch(line):
-            here.append(line)
-    return found
+def _labels(row: griffe.DocstringElement) -> list[str]:
+    """Return the names that share a description; without any, the type."""
+    return str(getattr(row, "name", "") or row.annotation or "").split(", ")
 
 
-def _paragraphs(lines: list[str]) -> tuple[str, ...]:
+def _paragraphs(text: str) -> tuple[str, ...]:
     """Return paragraphs, each point of a list as one; blocks of code are left out."""
     blocks: list[list[str]] = [[]]
-    for line in lines:
+    for line in text.splitlines():
         if not line.strip():
             blocks.append([])
         elif _BULLET.match(line):
@@ -92,19 +111,6 @@ def _paragraphs(lines: list[str]) -> tuple[str, ...]:
 
 def _is_code(block: list[str]) -> bool:
     return block[0].startswith((" ", "\t", ">>>"))
-
-
-def _parameters(lines: list[str]) -> dict[str, str]:
-    found: dict[str, list[str]] = {}
-    names: list[str] = []
-    for line in lines:
-        if line.startswith(" "):
-            for name in names:
-                found[name].append(line)
-        elif line.strip():
-            names = [name.strip(" *`") for name in line.partition(":")[0].split(",")]
-            found.update({name: [] for name in names})
-    return {name: _plain(described) for name, described in found.items()}
 
 
 def _plain(lines: list[str]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sparc3_bench.leaderboard import chart, shards, words
 from sparc3_bench.leaderboard.about import About, about
 from sparc3_bench.leaderboard.boards import Board, Entry, boards
+from sparc3_bench.leaderboard.documentation import documentation
 from sparc3_bench.leaderboard.frontier import frontier
 from sparc3_bench.leaderboard.literature import literature
 from sparc3_bench.leaderboard.overview import overview
@@ -45,6 +46,7 @@ def pages(results: Sequence[tuple[Path, Result]], host: PluginHost) -> Pages:
     """
     site = _Site(results, host)
     yield from site.fixed()
+    yield from site.of_documents(host)
     for board in site.boards:
         yield from site.of_board(board)
     yield from site.of_scorers()
@@ -86,8 +88,7 @@ class _Site:
         )
         yield "compare.html", self._page("compare", boards=[b for b in self.boards if b.drawn])
         yield "literature.html", self._page("literature", tables=literature())
-        for name in ("reading", "submit"):
-            yield f"{name}.html", self._page(name)
+        yield "submit.html", self._page("submit")
         if self._failed:
             yield "failed.html", self._page("failed", failed=self._failed)
         yield "static/site.css", (HERE / "templates" / "page.css").read_text(encoding="utf-8")
@@ -95,6 +96,16 @@ class _Site:
             yield f"static/{name}", (HERE / "static" / name).read_text(encoding="utf-8")
         for name in _SCRIPTS:
             yield f"static/{name}", (HERE / "templates" / name).read_text(encoding="utf-8")
+
+    def of_documents(self, host: PluginHost) -> Pages:
+        """Yield the documentation."""
+        found = documentation(host)
+        for _, shown in found.menu:
+            for one in shown:
+                context = {"page": f"docs/{one.name}", "shown": one, "menu": found.menu}
+                yield f"docs/{one.name}", self._page("docs/page", 1, **context)
+        for name, picture in found.pictures.items():
+            yield f"docs/{name}", picture
 
     def of_board(self, board: Board) -> Pages:
         """Yield the page of a board, its data, and the pages of its sections."""
@@ -173,7 +184,7 @@ class _Site:
 
     def _page(self, name: str, depth: int = 0, **context: Any) -> str:
         template = self._templates.get_template(f"{name}.html")
-        return template.render(root="../" * depth, page=name, **context)
+        return template.render(**{"root": "../" * depth, "page": f"{name}.html", **context})
 
     def _charts(self, section: Section) -> list[chart.Chart]:
         """Return the drawings of a section, wide and narrow; none where lines are too many."""

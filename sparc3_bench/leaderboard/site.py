@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _LIST = "site.json"
 """The list of the files that `publish` put into a folder, which it may remove."""
 
-_TOP = ("index.html", _LIST, "boards", "data", "results", "scorers", "sections", "static")
+_TOP = ("index.html", _LIST, "boards", "data", "docs", "results", "scorers", "sections", "static")
 """What no folder may hold that `publish` did not make."""
 
 

@@ -43,7 +43,19 @@ class CheckSkipped(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one check; the message is empty when all is well."""
+    """What came of one check.
+
+    Attributes
+    ----------
+    check
+        Its name.
+    status
+        `ok`, `failed` or `skipped`.
+    message
+        What is wrong, or why it was skipped; empty when all is well.
+    seconds
+        How long it took.
+    """
 
     check: str
     status: Status

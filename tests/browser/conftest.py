@@ -55,7 +55,7 @@ def kinds(site: Path) -> dict[str, str]:
         assert found, f"the site has no {pattern}"
         return found[-1].relative_to(site).as_posix()
 
-    names = ("index", "compare", "literature", "reading", "submit")
+    names = ("index", "compare", "literature", "submit")
     return {
         **{name: f"{name}.html" for name in names},
         "board": largest("boards/compression--*.html"),
@@ -63,6 +63,9 @@ def kinds(site: Path) -> dict[str, str]:
         "section": largest("sections/*.html"),
         "result": largest("results/ioi-circuit/*/*.html"),
         "scorer": largest("scorers/*.html"),
+        "glossary": "docs/glossary.html",
+        "document": "docs/circuits.html",
+        "reference": largest("docs/*.html"),
     }
 
 

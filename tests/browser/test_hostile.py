@@ -91,6 +91,8 @@ def only(site: Path, pattern: str) -> str:
 def test_no_page_runs_what_it_shows(site, watched):
     visit, watch = watched
     every = [path.relative_to(site).as_posix() for path in site.rglob("*.html")]
+    # Nothing of a result is in the documentation.
+    every = [name for name in every if not name.startswith("docs/")]
     assert len(every) > 20
     page = visit(every[0])
     for name in every:

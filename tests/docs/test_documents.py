@@ -8,14 +8,18 @@ from pathlib import Path
 
 import circuit_tables
 import correction_tables
+import faq_tables
 import pytest
 import sanity_tables
 import typer
+from tables import renewed
 
 from sparc3_bench import hookspecs
 from sparc3_bench.cli import app
 from sparc3_bench.contracts import AGGREGATIONS, option_fields
 from sparc3_bench.host import default_host
+from sparc3_bench.leaderboard.documentation import documentation
+from sparc3_bench.leaderboard.markdown import document
 from sparc3_bench.record.files import read_results
 from sparc3_bench.scaffold.write import render
 
@@ -116,23 +120,66 @@ def test_the_table_of_results_is_made_of_committed_results():
     assert claimed <= shown
 
 
-def test_the_tables_of_corrections_are_made_of_committed_results():
-    text = correction_tables.DOCUMENT.read_text()
-    assert text.count("<!-- table: ") == 5
-    assert correction_tables.renewed(text) == text
+@pytest.mark.parametrize("made", [circuit_tables, correction_tables, faq_tables, sanity_tables])
+def test_the_tables_of_a_document_are_made_of_committed_results(made):
+    text = made.DOCUMENT.read_text()
+    assert renewed(text, made.MAKERS) == text, f"stale; run tests/{made.__name__}.py"
 
 
-def test_the_tables_and_the_picture_of_circuits_are_made_of_committed_results():
-    text = circuit_tables.DOCUMENT.read_text()
-    assert text.count("<!-- table: ") == 2
-    assert circuit_tables.renewed(text) == text
+def test_a_table_that_is_stale_would_be_seen():
+    text = circuit_tables.DOCUMENT.read_text().replace("| LRP |", "| LRP, p < 0.01 |", 1)
+    assert renewed(text, circuit_tables.MAKERS) != text
+
+
+def test_the_picture_of_circuits_is_made_of_committed_results():
     assert circuit_tables.PICTURE.read_text() == circuit_tables.picture()
 
 
-def test_the_tables_of_sanity_are_made_of_committed_results():
-    text = sanity_tables.DOCUMENT.read_text()
-    assert text.count("<!-- table: ") == len(sanity_tables.TABLES)
-    assert sanity_tables.renewed(text) == text
+def places(path: Path) -> set[str]:
+    """Return the anchors of a document, as forges and the site make them."""
+    return set(re.findall(r' id="([^"]+)"', document(path.read_text(), lambda to: to).body))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_of_a_document_leads_to_a_file_and_a_heading(path):
+    found: list[str] = []
+    document(path.read_text(), lambda to: found.append(to))
+    for link in found:
+        name, _, fragment = link.partition("#")
+        target = (path.parent / name).resolve() if name else path
+        assert target.exists(), link
+        if fragment:
+            assert fragment in places(target), link
+
+
+def test_the_contents_list_every_document_and_the_site_has_them():
+    text = (ROOT / "docs/README.md").read_text()
+    listed = re.findall(r"^- \[.+\]\((.+\.md)\)", text, flags=re.MULTILINE)
+    assert {path.name for path in (ROOT / "docs").glob("*.md")} <= {"README.md", *listed}
+    found = documentation(default_host())
+    (guides,) = [pages for title, pages in found.menu if title == "Guides"]
+    assert len(guides) == len(listed) + 1
+    names = [page.name for _, pages in found.menu for page in pages]
+    assert len(set(names)) == len(names)
+    assert {path.name for path in (ROOT / "docs").glob("*.svg")} == set(found.pictures)
+
+
+def test_pictures_of_documents_can_be_read_in_the_dark():
+    for path in (ROOT / "docs").glob("*.svg"):
+        text = path.read_text()
+        assert "prefers-color-scheme:dark" in text, path
+        assert "<title" in text, path
+        assert "<desc" in text, path
+
+
+def test_a_term_is_explained_once():
+    glossary = (ROOT / "docs/glossary.md").read_text()
+    terms = re.findall(r"^### (.+)$", glossary, flags=re.MULTILINE)
+    assert len(terms) == len(set(terms)) > 40
+    for word in ("Sparsity", "Comparison group", "Schedule", "Reference samples", "Objective"):
+        assert word in terms
+    others = [path for path in DOCUMENTS if path.name != "glossary.md" and "docs" in path.parts]
+    assert [path for path in others if "## Glossary" in path.read_text()] == []
 
 
 def test_files_are_short_and_say_their_one_job():
