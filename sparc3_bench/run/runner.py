@@ -28,6 +28,7 @@ from sparc3_bench.run.environment import (
 )
 from sparc3_bench.run.judging import NOTHING, Measured, judged
 from sparc3_bench.run.meeting import Met, meet
+from sparc3_bench.run.memory import remembering
 from sparc3_bench.run.plan import Cell, Plan
 from sparc3_bench.run.points import OneShot
 from sparc3_bench.run.progress import Reporter
@@ -227,17 +228,17 @@ class Session:
             Of the progress bar.
         """
         key, path = self._place(cell, part, digest)
-        prepared = cell.prepared.part(part)
+        prepared, memory = cell.prepared.part(part), self._memory(cell, digest)
         if kept := store.read(store.Evaluated, path):
             return self.judged(kept, label)
         if digest == store.DENSE:
-            found, phase = self._measure(prepared, None, label)
+            found, phase = self._measure(prepared, None, memory, label)
             if prepared.compares:
                 self._dense[key] = found
         else:
             dense = self.dense(cell, part) if prepared.compares else None
             with removing():
-                found, phase = self._measure(prepared, dense, label)
+                found, phase = self._measure(prepared, dense, memory, label)
         with metered(self.view) as meter:
             found = prepared.after(self.view, found)
         evaluated = store.Evaluated(
@@ -257,10 +258,19 @@ class Session:
         """Return the key of an evaluation and where it is kept; one part is not measured twice."""
         if cell.prepared.part(part) is cell.prepared:
             part = "test"
-        means = cell.spec.ablation == "mean" and digest != store.DENSE
-        content = self._averaged(cell).digest if means else ""
+        content = self._content(cell, digest)
         key = store.evaluation_key(cell.spec, part, digest, self.plan.task.steering, content)
         return key, self.cache / "evaluations" / f"{key}.json"
+
+    def _memory(self, cell: Cell, digest: str) -> Path:
+        """Return where the parts of long evaluations are kept."""
+        key = store.state_key(cell.spec, digest, self._content(cell, digest))
+        return self.cache / "memories" / f"{key}.jsonl"
+
+    def _content(self, cell: Cell, digest: str) -> str:
+        """Return the digest of the samples that the model's mean inputs come from, if any."""
+        means = cell.spec.ablation == "mean" and digest != store.DENSE
+        return self._averaged(cell).digest if means else ""
 
     def dense(self, cell: Cell, part: Part) -> Evaluation:
         """Return the dense evaluation, made again when only its numbers were in the cache."""
@@ -271,7 +281,9 @@ class Session:
                 self._dense[key] = Evaluation(kept.samples)
             else:
                 label = f"dense {self.plan.model.ref.id}"
-                self._dense[key] = self._measure(cell.prepared.part(part), None, label)[0]
+                memory = self._memory(cell, store.DENSE)
+                prepared = cell.prepared.part(part)
+                self._dense[key] = self._measure(prepared, None, memory, label)[0]
         return self._dense[key]
 
     def ablated(self, cell: Cell, keep: KeepMask) -> AbstractContextManager[None]:
@@ -295,8 +307,12 @@ class Session:
         return self._means[reference.digest]
 
     def _measure(
-        self, prepared: PreparedTask, dense: Evaluation | None, label: str
+        self, prepared: PreparedTask, dense: Evaluation | None, memory: Path, label: str
     ) -> tuple[Evaluation, Phase]:
-        with self.report.steps(label) as step, metered(self.view) as meter:
+        with (
+            self.report.steps(label) as step,
+            remembering(self.view, memory) as remembered,
+            metered(self.view) as meter,
+        ):
             found = prepared.evaluate(self.view, dense, step)
-        return found, meter.phase
+        return found, added(meter.phase, remembered.recalled)
