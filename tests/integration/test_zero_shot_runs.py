@@ -86,14 +86,6 @@ def test_the_result_has_every_benchmark_with_items_and_intervals(folder):
     assert result.environment.packages["lm-eval"]
 
 
-def test_the_interval_of_the_mean_is_that_of_independent_benchmarks(folder):
-    _, result = run(folder, benchmarks="arc_easy,arc_challenge,openbookqa,piqa,lambada_openai")
-    low, high = result.points[1].intervals["accuracy"]
-    rights = [values for kind, values in result.points[1].samples.items() if kind.endswith("/acc")]
-    error = np.sqrt(sum(np.var(values) / len(values) for values in rights)) / len(rights)
-    assert (high - low) / 2 / 1.96 == pytest.approx(error, rel=0.06)
-
-
 def test_an_interrupted_evaluation_goes_on_where_it_was(folder, monkeypatch):
     session, whole = run(folder)
     tokens = whole.cost["evaluation"].tokens

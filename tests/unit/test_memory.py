@@ -59,7 +59,11 @@ def test_a_line_that_was_cut_off_takes_nothing_with_it(tmp_path, model):
 
 
 def test_a_model_has_its_memory_for_a_while(tmp_path, model):
-    with pytest.raises(KeyboardInterrupt), remembering(model, tmp_path / "one.jsonl") as memory:
-        assert model.memory is memory
-        raise KeyboardInterrupt
+    def interrupted() -> None:
+        with remembering(model, tmp_path / "one.jsonl") as memory:
+            assert model.memory is memory
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert model.memory is None

@@ -28,6 +28,8 @@ def questions() -> list[Asked]:
         found += [Asked(context, words(count)) for count in (1, 1, 4, 7)]
         found.append(Asked(context, found[-1].continuation))  # the same answer twice
         found.append(Asked(context, (*found[-1].continuation[:-1], 5)))  # but for its last token
+        first, *rest = found[-1].continuation
+        found.append(Asked((*context, first), tuple(rest)))  # the same, cut elsewhere
     found += [Asked(words(1 + length), words(1 + length % 3)) for length in range(24)]
     found.append(Asked(words(LIMIT), words(5)))  # longer than the model takes
     draw.shuffle(found)
@@ -114,11 +116,13 @@ def test_a_shared_context_is_run_once():
     assert view.tokens == len(context) + 4 * 2
 
 
-def test_answers_of_one_token_cost_nothing_beyond_their_context():
+def test_the_last_token_of_an_answer_costs_nothing():
     view = make_view("llama")
     context = tuple(range(3, 33))
     list(log_likelihoods(view, [Asked(context, (token,)) for token in range(6, 10)], LIMIT))
     assert view.tokens == len(context)
+    list(log_likelihoods(view, [Asked(context, (6, token)) for token in range(6, 10)], LIMIT))
+    assert view.tokens == 2 * len(context) + 1
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -48,7 +48,7 @@ def test_a_wrong_option_is_refused(options, said):
 
 
 def test_an_unknown_benchmark_is_refused_with_those_there_are(tiny):
-    with pytest.raises(Sparc3Error, match="Unknown benchmark 'bolq'. From files there are boolq,"):
+    with pytest.raises(Sparc3Error, match=r"Unknown benchmark 'bolq'\. From files there are boolq"):
         tiny(benchmarks="rte,bolq")
 
 

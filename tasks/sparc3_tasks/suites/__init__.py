@@ -49,7 +49,15 @@ class Correction(Suite):
     file = _FOLDER / "correction.toml"
 
 
+class ZeroShot(Suite):
+    """Accuracy on nine benchmarks without examples, of every built-in kind of score."""
+
+    name = "zero-shot"
+    title = "Zero-shot accuracy"
+    file = _FOLDER / "zero-shot.toml"
+
+
 @hookimpl
 def sparc3_register_suites() -> list[type[Suite]]:
     """Register the suites."""
-    return [Quick, Circuits, CircuitConventions, Planted, Correction]
+    return [Quick, Circuits, CircuitConventions, Planted, Correction, ZeroShot]

@@ -174,7 +174,7 @@ class InMemory(HFLM):  # type: ignore[misc]  # mypy does not follow lm-eval
                 memory.keep({name: list(value) for name, value in here.items()})
             found.update(here)
             self._progress(len(found), total)
-        return [tuple(found[name]) for name in names]
+        return [(found[name].log_likelihood, found[name].is_greedy) for name in names]
 
 
 def _name(asked: Asked) -> str:

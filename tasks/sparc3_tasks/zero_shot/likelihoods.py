@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -114,7 +114,7 @@ _Item = TypeVar("_Item")
 
 
 def _batches(
-    items: Any, length: Callable[[_Item], int], view: ModelView
+    items: Iterable[_Item], length: Callable[[_Item], int], view: ModelView
 ) -> Iterator[Sequence[_Item]]:
     """Yield items of about one length together, the longest first."""
     budget = _TOKENS.get(view.device.type, _TOKENS_ELSEWHERE)
