@@ -42,7 +42,7 @@ def folder(tmp_path, monkeypatch) -> Path:
     save_model("llama", tmp_path / "llama")
     save_text(tmp_path / "text.txt", 200, seed=0)
     monkeypatch.setattr(documents, "ASSETS", zero_shot.save_benchmarks(tmp_path / "cache"))
-    monkeypatch.setitem(likelihoods._TOKENS, "cpu", 256)
+    monkeypatch.setitem(likelihoods._BATCH, "cpu", likelihoods._Batch(256, 32))
     return tmp_path
 
 

@@ -13,6 +13,7 @@ from sparc3_bench.testing.state import differences, taken
 from sparc3_bench.testing.tiny import ARCHITECTURES, VOCABULARY, make_view
 
 LIMIT = 40
+SMALL = likelihoods._Batch(64, 9)
 
 
 def questions() -> list[Asked]:
@@ -60,7 +61,7 @@ def answers(view, asked) -> list[tuple[float, bool]]:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_they_are_those_of_one_continuation_at_a_time(architecture, monkeypatch):
-    monkeypatch.setitem(likelihoods._TOKENS, "cpu", 64)  # several batches
+    monkeypatch.setitem(likelihoods._BATCH, "cpu", SMALL)  # several batches
     view = make_view(architecture)
     asked = questions()
     # What the model would write, so that some continuations are just that.
@@ -78,8 +79,8 @@ def test_they_are_those_of_one_continuation_at_a_time(architecture, monkeypatch)
 def test_the_size_of_batches_moves_nothing_but_rounding(architecture, monkeypatch):
     view = make_view(architecture)
     large = answers(view, questions())
-    for budget in (1, 50):
-        monkeypatch.setitem(likelihoods._TOKENS, "cpu", budget)
+    for most in ((1, 0), (50, 9), (1000, 1000)):
+        monkeypatch.setitem(likelihoods._BATCH, "cpu", likelihoods._Batch(*most))
         small = answers(view, questions())
         assert [ll for ll, _ in small] == pytest.approx([ll for ll, _ in large], abs=2e-5)
         assert [greedy for _, greedy in small] == [greedy for _, greedy in large]
@@ -95,7 +96,7 @@ def test_equal_questions_get_equal_answers():
 
 
 def test_after_an_interruption_the_rest_is_as_it_would_have_been(monkeypatch):
-    monkeypatch.setitem(likelihoods._TOKENS, "cpu", 64)
+    monkeypatch.setitem(likelihoods._BATCH, "cpu", SMALL)
     view = make_view("llama")
     asked = questions()
     batches = [dict(batch) for batch in log_likelihoods(view, asked, LIMIT)]

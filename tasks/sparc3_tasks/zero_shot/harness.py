@@ -8,6 +8,7 @@ import hashlib
 import io
 import logging
 import math
+import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -128,10 +129,10 @@ def score(
     with quiet() as aloud:
         found = evaluate(
             InMemory(view, tokenizer, aloud(progress)),
-            {"tasks": {task.task_name: task for task in tasks.values()}},
+            {"tasks": dict(tasks)},
             bootstrap_iters=0,
         )
-    return {name: found["samples"][task.task_name] for name, task in tasks.items()}
+        return {name: found["samples"][name] for name in tasks}
 
 
 class InMemory(HFLM):  # type: ignore[misc]  # mypy does not follow lm-eval
@@ -190,9 +191,12 @@ def _check(found: Mapping[str, Found]) -> None:
 
 @contextmanager
 def quiet() -> Iterator[Callable[[Progress], Progress]]:
-    """Keep lm-eval from talking; what it yields lets a progress be told all the same."""
+    """Keep lm-eval from talking, and put back the random numbers that it draws.
+
+    What it yields lets a progress be told all the same.
+    """
     logger, stderr, sink = logging.getLogger("lm_eval"), sys.stderr, io.StringIO()
-    level = logger.level
+    level, numbers = logger.level, random.getstate()
 
     def aloud(progress: Progress) -> Progress:
         def told(done: int, total: int) -> None:
@@ -207,3 +211,4 @@ def quiet() -> Iterator[Callable[[Progress], Progress]]:
             yield aloud
     finally:
         logger.setLevel(level)
+        random.setstate(numbers)
