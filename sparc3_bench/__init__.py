@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sparc3_bench.architecture import ModelSource as ModelSource
     from sparc3_bench.architecture import Role as Role
     from sparc3_bench.assets import Asset as Asset
+    from sparc3_bench.assets import default_cache as default_cache
     from sparc3_bench.assets import fetch as fetch
     from sparc3_bench.assets import fetch_all as fetch_all
     from sparc3_bench.assets import file_digest as file_digest
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from sparc3_bench.values import Evaluation as Evaluation
     from sparc3_bench.values import Judging as Judging
     from sparc3_bench.values import Means as Means
+    from sparc3_bench.values import Memory as Memory
     from sparc3_bench.values import Metric as Metric
     from sparc3_bench.values import Progress as Progress
     from sparc3_bench.values import Remember as Remember
@@ -77,6 +79,7 @@ _HOMES = {
     "Judging": "sparc3_bench.values",
     "LoadedJudge": "sparc3_bench.contracts",
     "Means": "sparc3_bench.values",
+    "Memory": "sparc3_bench.values",
     "Metric": "sparc3_bench.values",
     "ModelAdapter": "sparc3_bench.architecture",
     "ModelError": "sparc3_bench.errors",
@@ -101,6 +104,7 @@ _HOMES = {
     "Unit": "sparc3_bench.contracts",
     "Verdicts": "sparc3_bench.values",
     "choose": "sparc3_bench.selection.select",
+    "default_cache": "sparc3_bench.assets",
     "fetch": "sparc3_bench.assets",
     "fetch_all": "sparc3_bench.assets",
     "file_digest": "sparc3_bench.assets",

@@ -243,7 +243,7 @@ class PreparedTask(ABC):
         Parameters
         ----------
         model
-            The model, dense or pruned.
+            The model, dense or pruned; `model.memory` keeps parts of a long evaluation.
         dense
             What it returned for the dense model; None for that one, and without `compares`.
         progress

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 Texts = Mapping[str, Sequence[Sequence[str]]]
 """What a model wrote, by kind: for every prompt its responses."""
@@ -27,6 +27,19 @@ Means = Mapping[str, Any]
 
 Direction = Literal["higher", "lower", "neither"]
 """Which way a number is better; `neither` for one that only describes, and is never ranked."""
+
+
+class Memory(Protocol):
+    """What was measured before on a model as it is now, each value (JSON) by a name.
+
+    The name says all that the value depends on beyond the model and the code of the task.
+    """
+
+    def recall(self, names: Iterable[str]) -> Mapping[str, Any]:
+        """Return the values that are known."""
+
+    def keep(self, values: Mapping[str, Any]) -> None:
+        """Keep values for good, at once."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +132,8 @@ class Evaluation:
     ----------
     samples
         Per-sample measurements, e.g. one loss a window, finite, in a fixed order; metrics are
-        functions of their means (see `Task.point_metrics`).
+        functions of their means (see `Task.point_metrics`). Kinds `a/x` and `a/y` are of one set of
+        samples, `b/x` is of another, independent one; kinds without a slash are of one set.
     memory
         Anything the task wants back as `dense` when it evaluates the pruned models; never saved.
     texts

@@ -83,8 +83,9 @@ def command(
 ) -> None:
     """Compare scorers on a task: one attribution each, then every amount.
 
-    Finished runs are kept: the same command again computes only what is missing. Exit code 0 when
-    all runs are there, 1 when one failed, 2 for wrong input.
+    Finished runs are kept: the same command again computes only what is missing. Of a suite what
+    cannot be run is named, and the rest goes on. Exit code 0 when all runs are there, 1 when one
+    failed or cannot be run, 2 for wrong input.
     """
     from sparc3_bench.host import default_host
     from sparc3_bench.run.options import parse_pairs
@@ -133,10 +134,20 @@ def command(
         ]
     report = Reporter()
     shared = Shared()
-    plans = [plan(request, host, folder, shared) for request in requests]
+    plans, refused = [], []
+    for request in requests:
+        try:
+            plans.append(plan(request, host, folder, shared))
+        except Sparc3Error as error:
+            if len(requests) == 1:
+                raise
+            refused.append(f"Task '{request.task}' is not run: {error}")
+            report.say(refused[-1])
     outcomes = _Runs(plans, results, folder, report, batch_size).all()
-    if any(result.status != "ok" for result in outcomes):
-        raise typer.Exit(1)
+    for sentence in refused:  # again, where hours later someone looks
+        report.say(sentence)
+    if refused or any(result.status != "ok" for result in outcomes):
+        raise typer.Exit(1 if plans else 2)
 
 
 class _Runs:

@@ -27,6 +27,7 @@ from sparc3_bench.model.weights import (
 
 if TYPE_CHECKING:
     from sparc3_bench.attribution.reference import Batch, ReferenceSamples
+    from sparc3_bench.values import Memory
 
 Observer = Callable[[str, Tensor], None]
 """Called with a weight's name and its inputs ``[tokens, in_features]``, float32 or better,
@@ -55,6 +56,8 @@ class ModelView:
     ----------
     tokens
         How many have gone through the model so far, padding included.
+    memory
+        What was measured before on the model as it is now; None where nobody keeps it.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class ModelView:
         self._roles = find_roles(model, adapter)
         self._weights = find_weights(model, adapter, scope, self._roles)
         self.tokens = 0
+        self.memory: Memory | None = None
         self._layout: _Layout | None = None
         self._resampling: ablation.Resampling | None = None
         self._can_keep_last = "logits_to_keep" in inspect.signature(model.forward).parameters

@@ -151,12 +151,19 @@ def drawn_means(
 ) -> list[dict[str, Any]]:
     """Return the bootstrap replicates of every mean: for each point, kind to ``[replicates]``.
 
-    Those of two runs on the same samples draw the same ones, so that they are paired.
+    Those of two runs on the same samples draw the same ones, so that they are paired. Independent
+    sets of samples (see `Evaluation`) are drawn independently of each other.
     """
     drawn: list[dict[str, Any]] = [{} for _ in samples]
     for name in samples[0]:
         rows = [here[name] for here in samples]
-        means = resampled_means(rows, clusters.get(name))
+        means = resampled_means(rows, clusters.get(name), _seed(name))
         for index, point in enumerate(drawn):
             point[name] = means[:, index]
     return drawn
+
+
+def _seed(kind: str) -> int:
+    """Return what the draws of a kind of samples begin with: one number a set of samples."""
+    of, slash, _ = kind.partition("/")
+    return zlib.crc32(of.encode()) if slash else 0

@@ -88,7 +88,7 @@ def metered(model: Counting | None = None) -> Iterator[Meter]:
     yield meter
     meter.phase = Phase(
         seconds=round(time.perf_counter() - start, 3),
-        peak_bytes=_peak(),
+        peak_bytes=peak(),
         tokens=model.tokens - before if model else None,
     )
 
@@ -123,7 +123,8 @@ def _reset_peak() -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def _peak() -> int:
+def peak() -> int:
+    """Return the most memory that was resident at once since the phase began, in bytes."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sparc3_bench.attribution.reference import ReferenceSamples, find_objective
 from sparc3_bench.attribution.scores import ScoreMap, checked
-from sparc3_bench.contracts import Evaluation, Part, PreparedTask
+from sparc3_bench.contracts import Evaluation, Part
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.ablation import mean_inputs
 from sparc3_bench.model.masking import KeepMask
@@ -28,6 +28,7 @@ from sparc3_bench.run.environment import (
 )
 from sparc3_bench.run.judging import NOTHING, Measured, judged
 from sparc3_bench.run.meeting import Met, meet
+from sparc3_bench.run.memory import remembering
 from sparc3_bench.run.plan import Cell, Plan
 from sparc3_bench.run.points import OneShot
 from sparc3_bench.run.progress import Reporter
@@ -233,17 +234,17 @@ class Session:
             Of the progress bar.
         """
         key, path = self._place(cell, part, digest)
-        prepared = cell.prepared.part(part)
         if kept := store.read(store.Evaluated, path):
             return self.judged(kept, label)
+        prepared = cell.prepared.part(part)
         if digest == store.DENSE:
-            found, phase = self._measure(prepared, None, label)
+            found, phase = self._measure(cell, part, digest, None, label)
             if prepared.compares:
                 self._dense[key] = found
         else:
             dense = self.dense(cell, part) if prepared.compares else None
             with removing():
-                found, phase = self._measure(prepared, dense, label)
+                found, phase = self._measure(cell, part, digest, dense, label)
         with metered(self.view) as meter:
             found = prepared.after(self.view, found)
         evaluated = store.Evaluated(
@@ -263,10 +264,14 @@ class Session:
         """Return the key of an evaluation and where it is kept; one part is not measured twice."""
         if cell.prepared.part(part) is cell.prepared:
             part = "test"
-        means = cell.spec.ablation == "mean" and digest != store.DENSE
-        content = self._averaged(cell).digest if means else ""
+        content = self._content(cell, digest)
         key = store.evaluation_key(cell.spec, part, digest, self.plan.task.steering, content)
         return key, self.cache / "evaluations" / f"{key}.json"
+
+    def _content(self, cell: Cell, digest: str) -> str:
+        """Return the digest of the samples that the model's mean inputs come from, if any."""
+        means = cell.spec.ablation == "mean" and digest != store.DENSE
+        return self._averaged(cell).digest if means else ""
 
     def dense(self, cell: Cell, part: Part) -> Evaluation:
         """Return the dense evaluation, made again when only its numbers were in the cache."""
@@ -277,7 +282,7 @@ class Session:
                 self._dense[key] = Evaluation(kept.samples)
             else:
                 label = f"dense {self.plan.model.ref.id}"
-                self._dense[key] = self._measure(cell.prepared.part(part), None, label)[0]
+                self._dense[key] = self._measure(cell, part, store.DENSE, None, label)[0]
         return self._dense[key]
 
     def ablated(self, cell: Cell, keep: KeepMask) -> AbstractContextManager[None]:
@@ -301,8 +306,15 @@ class Session:
         return self._means[reference.digest]
 
     def _measure(
-        self, prepared: PreparedTask, dense: Evaluation | None, label: str
+        self, cell: Cell, part: Part, digest: str, dense: Evaluation | None, label: str
     ) -> tuple[Evaluation, Phase]:
-        with self.report.steps(label) as step, metered(self.view) as meter:
-            found = prepared.evaluate(self.view, dense, step)
-        return found, meter.phase
+        # Parts of a long evaluation are kept as they are measured.
+        key = store.state_key(cell.spec, digest, self._content(cell, digest))
+        memory = self.cache / "memories" / f"{key}.jsonl"
+        with (
+            self.report.steps(label) as step,
+            remembering(self.view, memory) as remembered,
+            metered(self.view) as meter,
+        ):
+            found = cell.prepared.part(part).evaluate(self.view, dense, step)
+        return found, added(meter.phase, remembered.recalled)

@@ -96,12 +96,24 @@ def evaluation_key(
     Two masks that are the same, whoever made them, are evaluated once. Judges come later. For
     ablation `mean`, `content` is the digest of the samples that the means come from.
     """
-    named = {"dense": dense_key(spec, steering), "part": part, "mask": digest}
-    if digest != DENSE and spec.ablation != "zero":
-        named["ablation"] = spec.ablation
-    if digest != DENSE and spec.ablation == "mean":
-        named["means"] = content
-    return content_key(named)
+    named = {"dense": dense_key(spec, steering), "part": part}
+    return content_key(named | _removed(spec, digest, content))
+
+
+def state_key(spec: RunSpec, digest: str, content: str = "") -> str:
+    """Name what determines the numbers of a task on a model as it is, but for data and options.
+
+    Parameters are those of `evaluation_key`.
+    """
+    task = {**_parts(spec, "task")["task"], "options": {}}
+    return content_key(
+        {
+            **_parts(spec, "model"),
+            "task": task,
+            "source": source_digest(),
+            **_removed(spec, digest, content),
+        }
+    )
 
 
 def meeting_key(spec: RunSpec, name: str, steering: Collection[str]) -> str:
@@ -182,6 +194,16 @@ def write_scores(scores: ScoreMap, path: Path, about: Mapping[str, Any]) -> None
             return
         file.unlink(missing_ok=True)
         total -= size
+
+
+def _removed(spec: RunSpec, digest: str, content: str) -> dict[str, str]:
+    """Return what says how the model differs from the dense one."""
+    named = {"mask": digest}
+    if digest != DENSE and spec.ablation != "zero":
+        named["ablation"] = spec.ablation
+    if digest != DENSE and spec.ablation == "mean":
+        named["means"] = content
+    return named
 
 
 def _parts(spec: RunSpec, *names: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 from sparc3_bench import Metric, Task
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.run.curve import measured
+from sparc3_bench.run.curve import drawn_means, measured
 from sparc3_bench.statistics.bootstrap import interval, resampled_means
 
 
@@ -132,3 +132,15 @@ def test_number_that_is_not_finite_is_refused_by_name_and_amount(value, with_int
     assert str(caught.value) == (
         "The metric 'recovered' at amount 0.5 is not finite; the samples of the task overflow it."
     )
+
+
+def test_kinds_of_one_set_of_samples_are_drawn_together_and_sets_independently():
+    rights = [float(place % 2) for place in range(40)]
+    (drawn,) = drawn_means([dict.fromkeys(("a/x", "a/y", "b/x", "c", "d"), rights)], {})
+    assert (drawn["a/x"] == drawn["a/y"]).all()
+    assert (drawn["c"] == drawn["d"]).all()
+    assert (drawn["c"] == resampled_means([rights])[:, 0]).all()
+    for one, other in (("a/x", "b/x"), ("a/x", "c")):
+        assert abs(np.corrcoef(drawn[one], drawn[other])[0, 1]) < 0.1
+    spread = np.std((drawn["a/x"] + drawn["b/x"]) / 2)
+    assert spread == pytest.approx(np.sqrt(0.25 / 40 / 2), rel=0.06)

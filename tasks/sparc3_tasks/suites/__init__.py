@@ -65,7 +65,15 @@ class Scorers(Suite):
     file = _FOLDER / "scorers.toml"
 
 
+class ZeroShot(Suite):
+    """Accuracy on nine benchmarks without examples, of every built-in kind of score."""
+
+    name = "zero-shot"
+    title = "Zero-shot accuracy"
+    file = _FOLDER / "zero-shot.toml"
+
+
 @hookimpl
 def sparc3_register_suites() -> list[type[Suite]]:
     """Register the suites."""
-    return [Quick, Circuits, CircuitConventions, Planted, Correction, Sanity, Scorers]
+    return [Quick, Circuits, CircuitConventions, Planted, Correction, Sanity, Scorers, ZeroShot]

