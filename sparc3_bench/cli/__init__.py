@@ -16,6 +16,7 @@ from sparc3_bench.cli import (
     migrate,
     publish,
     rejudge,
+    replicate,
     run,
     score,
     submit,
@@ -42,6 +43,7 @@ app.command("score")(score.command)
 app.command("check")(check.command)
 app.command("correct")(correct.command)
 app.command("rejudge")(rejudge.command)
+app.command("replicate")(replicate.command)
 app.command("validate")(validate.command)
 app.command("show")(compare.show)
 app.command("compare")(compare.command)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sparc3_bench import Evaluation, Means, Metric, PreparedTask, Sparc3Error, Task, hookimpl
 
 if TYPE_CHECKING:
     from sparc3_bench import DatasetRecord, ModelView, ReferenceSamples
-    from sparc3_tasks.compression.data import Window
+    from sparc3_tasks.compression.data import Documents, Text, Window
+
+Draw = Literal["windows", "documents"]
+"""Windows of the text cut from end to end; or random parts of documents that are longer."""
 
 _MOST_OVERLAP = 0.01
 
@@ -23,11 +26,16 @@ class Compression(Task):
     Parameters
     ----------
     reference_text, evaluation_text
-        ``c4``, ``wikipedia``, a local UTF-8 file, or ``hf:DATASET[:CONFIG[:SPLIT[:COLUMN]]]``.
+        ``c4``, ``wikipedia``, a local UTF-8 file, or ``hf:DATASET[:CONFIG[:SPLIT[:COLUMN]]]``; a
+        CONFIG with a slash is a file of the data set.
     reference_windows, evaluation_windows
-        How many windows of each.
+        How many windows of each; for the evaluation, 0 is all that there are.
     reference_length, evaluation_length
         Tokens in a window; never taken from the model, as perplexity depends on it.
+    reference_draw
+        Reference windows are drawn from the text cut end to end (``windows``), or from
+        ``documents`` (rows of a data set, lines of a file): a random part of one that is longer
+        than a window, as in the code of [sun2024wanda].
     allow_overlap
         Whether to go on when reference and evaluation text share more than 1 % of their 13-grams.
     """
@@ -48,12 +56,13 @@ class Compression(Task):
     evaluation_windows: int = 16
     reference_length: int = 512
     evaluation_length: int = 512
+    reference_draw: Draw = "windows"
     allow_overlap: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("reference_windows", "evaluation_windows"):
-            if getattr(self, name) < 1:
-                raise Sparc3Error(f"`{name}` must be at least 1, got {getattr(self, name)}.")
+        for name, least in (("reference_windows", 1), ("evaluation_windows", 0)):
+            if getattr(self, name) < least:
+                raise Sparc3Error(f"`{name}` must be at least {least}, got {getattr(self, name)}.")
         for name in ("reference_length", "evaluation_length"):
             if getattr(self, name) < 2:
                 raise Sparc3Error(f"`{name}` must be at least 2 tokens, got {getattr(self, name)}.")
@@ -76,13 +85,13 @@ class Compression(Task):
         """Fetch, tokenise, cut and draw; refuse text that is empty, short or overlapping."""
         from sparc3_tasks.compression import data
 
-        text = data.read_text(self.reference_text, cache)
-        windows = data.cut(text, tokenizer, self.reference_length, self.reference_windows)
-        reference = data.drawn(windows, self.reference_windows, seed)
+        drawn_from, reference = self._reference(tokenizer, cache, seed)
         held_out = data.read_text(self.evaluation_text, cache)
-        windows = data.cut(held_out, tokenizer, self.evaluation_length, self.evaluation_windows)
-        evaluation = data.spread(windows, self.evaluation_windows)
+        count = self.evaluation_windows
+        windows = data.cut(held_out, tokenizer, self.evaluation_length, max(count, 1))
+        evaluation = data.spread(windows, count or len(windows))
         shared = data.overlap(reference, evaluation)
+        how = "drawn" if self.reference_draw == "windows" else "parts of documents, drawn"
         finding = f"{shared:.1%} of the evaluation text's 13-grams are in the reference text"
         if shared > _MOST_OVERLAP and not self.allow_overlap:
             raise Sparc3Error(
@@ -93,11 +102,23 @@ class Compression(Task):
             reference,
             evaluation,
             (
-                data.record("reference", text, reference, f"drawn at random, seed {seed}"),
+                data.record("reference", drawn_from, reference, f"{how} at random, seed {seed}"),
                 data.record("evaluation", held_out, evaluation, "evenly spaced over the text"),
             ),
             (f"{finding}.",) if shared > _MOST_OVERLAP else (),
         )
+
+    def _reference(
+        self, tokenizer: Any, cache: Path, seed: int
+    ) -> tuple[Text | Documents, list[Window]]:
+        from sparc3_tasks.compression import data
+
+        length, count = self.reference_length, self.reference_windows
+        if self.reference_draw == "documents":
+            documents = data.read_documents(self.reference_text, cache)
+            return documents, data.cropped(documents, tokenizer, length, count, seed)
+        text = data.read_text(self.reference_text, cache)
+        return text, data.drawn(data.cut(text, tokenizer, length, count), count, seed)
 
 
 @dataclass(frozen=True)
