@@ -95,8 +95,8 @@ def command(
         work.run(common.cache_folder(cache), batch_size)
     outcomes = work.outcomes()
     compared = rows(content, outcomes, same_items=not changes.task_options)
-    deviations = [*content.deviations, *labelled(outcomes), *asked_for(changes)]
-    report = Report(suite, compared, outcomes, deviations)
+    deviations = [*content.deviations, *labelled(outcomes), *asked_for(changes, content)]
+    report = Report(suite, content, compared, outcomes, deviations)
     _show(report)
     if json_file is not None:
         text = json.dumps(report.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
@@ -123,7 +123,8 @@ def _check_file(file: Path | None, results: Path) -> None:
 def _show(report: Report) -> None:
     from rich.console import Console
 
-    from sparc3_bench.replication.report import COLUMNS, CURVES, DEFINITION, deviation
+    from sparc3_bench.replication.report import COLUMNS, CURVES, deviation
+    from sparc3_bench.replication.verdict import DEFINITION
 
     console = Console()
     if report.rows:

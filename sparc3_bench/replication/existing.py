@@ -80,9 +80,10 @@ class Existing:
         spec, host = result.spec, self._host
         # Built anew, so that options that came since have their defaults.
         scorer = host.get("scorer", spec.scorer.name).cls
-        judge = spec.judge and build(
-            "judge", host.get("judge", spec.judge.name).cls, as_typed(spec.judge.options)
-        )
+        judge: Judge | None = None
+        if spec.judge is not None:
+            cls = host.get("judge", spec.judge.name).cls
+            judge = build("judge", cls, as_typed(spec.judge.options))
         return _key(
             task_of(result, host),
             build("scorer", scorer, as_typed(spec.scorer.options)),

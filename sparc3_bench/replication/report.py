@@ -6,13 +6,17 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.replication.rows import Outcome, Row
 from sparc3_bench.replication.verdict import DEFINITION, Number
-from sparc3_bench.run.environment import source_digest
-from sparc3_bench.run.suite import Changes, Deviation
+from sparc3_bench.run.environment import source_digest, without_folders
+from sparc3_bench.run.suite import Changes, Deviation, SuiteFile
+
+if TYPE_CHECKING:
+    from sparc3_bench.record.parts import MetricRecord
+    from sparc3_bench.record.result import Result
 
 WORDS = ("match", "differs", "not run")
 
@@ -37,7 +41,8 @@ class Report:
         From the paper's protocol, those that the user asked for last.
     """
 
-    suite: str
+    name: str
+    suite: SuiteFile
     rows: Sequence[Row]
     outcomes: Sequence[Outcome]
     deviations: Sequence[Deviation]
@@ -52,7 +57,7 @@ class Report:
     def summary(self) -> str:
         """The counts in a sentence."""
         if not self.rows:
-            return "No numbers were published to be set beside these; the source plots them."
+            return "The suite names no published number to be set beside its own."
         said = ", ".join(f"{count} {word}" for word, count in self.counts.items())
         return f"Of {len(self.rows)} published numbers: {said}."
 
@@ -88,30 +93,33 @@ class Report:
         ]
 
     def curves(self) -> list[tuple[str, ...]]:
-        """Return the cells of `CURVES`: main metric at every amount, numbers of whole curves."""
+        """Return the cells of `CURVES`: metrics at every amount, and numbers of whole curves."""
         found: list[tuple[str, ...]] = []
         for one in self.outcomes:
             if not one.results:
                 continue
             results = list(one.results.values())
-            metric, *_ = results[0].metrics
             head = (one.run.model, one.label, one.scorer, str(len(results)))
-            by_amount = {
-                f"{point.amount.requested:g}": [
-                    result.points[place].metrics[metric.name] for result in results
-                ]
-                for place, point in enumerate(results[0].points)
-            }
-            found.append((*head, metric.title, _list(by_amount)))
+            for metric in self._metrics(results[0]):
+                found.append((*head, metric.title, _by_amount(results, metric.name)))
             for whole in results[0].curve_metrics:
                 values = [result.curve[whole.name].value for result in results]
                 found.append((*head, whole.title, _mean(values)))
         return found
 
+    def _metrics(self, result: Result) -> list[MetricRecord]:
+        """Return the metrics that the paper plots, or the main one."""
+        own = {metric.name: metric for metric in result.metrics}
+        names = self.suite.reported.get(result.spec.task.name, [result.metrics[0].name])
+        for name in names:
+            if name not in own:
+                raise UnknownNameError("metric", name, own, " (the suite's [reported])")
+        return [own[name] for name in names]
+
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON."""
         return {
-            "suite": self.suite,
+            "suite": self.name,
             "counts": self.counts,
             "definition": DEFINITION,
             "published": [_as_json(row) for row in self.rows],
@@ -131,7 +139,7 @@ class Report:
 
     def to_markdown(self) -> str:
         """Return everything as Markdown."""
-        parts = [f"# Replication of {self.suite}", self.summary]
+        parts = [f"# Replication of {self.name}", self.summary]
         if self.rows:
             parts += [_grid(COLUMNS, self.table()), f"± is a standard error. {DEFINITION}"]
         if self.reasons:
@@ -156,28 +164,31 @@ def deviation(one: Deviation) -> str:
     return f"{one.about}. Paper: {one.paper} Here: {one.here} Why: {one.why}"
 
 
-def asked_for(changes: Changes) -> list[Deviation]:
+def asked_for(changes: Changes, suite: SuiteFile) -> list[Deviation]:
     """Return as deviations what the user wanted otherwise than the suite says."""
-    said = [(f"Model {name}", Path(path).name, "--model") for name, path in changes.models.items()]
+    usual = "as the suite has it"
+    said = [
+        (f"Model {name}", suite.models[name], path, "--model")
+        for name, path in changes.models.items()
+    ]
     said += [
-        (f"Option {name}", Path(value).name if Path(value).exists() else value, "--task-option")
+        (f"Option {name}", usual, value, "--task-option")
         for name, value in changes.task_options.items()
     ]
-    said += [(f"Field {name}", str(value), f"--{name}") for name, value in changes.every.items()]
-    if changes.judge is not None:
-        said.append(("Judge", changes.judge, "--judge"))
+    said += [(name, usual, str(value), f"--{name}") for name, value in changes.every.items()]
+    said += [("Judge", usual, changes.judge, "--judge")] if changes.judge else []
     said += [
-        (f"Option {name} of the judge", Path(value).name, "--judge-option")
+        (f"Option {name} of the judge", usual, value, "--judge-option")
         for name, value in changes.judge_options.items()
     ]
     return [
         Deviation(
             about=about,
-            paper="as the suite has it.",
-            here=f"{value}.",
+            paper=f"{paper}.",
+            here=f"{without_folders(here)}.",
             why=f"asked for with `{option}`.",
         )
-        for about, value, option in said
+        for about, paper, here, option in said
     ]
 
 
@@ -221,8 +232,15 @@ def _as_json(row: Row) -> dict[str, Any]:
     }
 
 
-def _list(by_amount: dict[str, list[float]]) -> str:
-    return " · ".join(f"{amount}: {_mean(values)}" for amount, values in by_amount.items())
+def _by_amount(results: Sequence[Result], metric: str) -> str:
+    """Return the mean over results at every amount that all of them have."""
+    values: dict[float, list[float]] = {}
+    for result in results:
+        for point in result.points:
+            values.setdefault(point.amount.requested, []).append(point.metrics[metric])
+    return " · ".join(
+        f"{amount:g}: {_mean(some)}" for amount, some in values.items() if len(some) == len(results)
+    )
 
 
 def _mean(values: Sequence[float]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -137,6 +137,7 @@ class _Suite(_Table):
     """What a suite holds beside its runs and what they share."""
 
     models: dict[str, Text] = {}
+    reported: dict[str, list[Text]] = {}
     published: tuple[Published, ...] = ()
     deviation: tuple[Deviation, ...] = ()
 
@@ -152,9 +153,21 @@ class SuiteRun:
 
 @dataclass(frozen=True)
 class SuiteFile:
-    """What a suite says; runs on one model follow one another."""
+    """What a suite says.
+
+    Attributes
+    ----------
+    runs
+        Those on one model follow one another.
+    models
+        By the name that the suite has for a model, what it means by it.
+    reported
+        By task, the metrics that the paper plots.
+    """
 
     runs: tuple[SuiteRun, ...]
+    models: Mapping[str, str]
+    reported: Mapping[str, Sequence[str]]
     published: tuple[Published, ...]
     deviations: tuple[Deviation, ...]
 
@@ -224,13 +237,14 @@ def read_suite(name: str, host: PluginHost, changes: Changes = Changes()) -> Sui
     for model in changes.models:
         if model not in order:
             raise UnknownNameError("model of the suite", model, order)
-    ids = {**suite.models, **changes.models}
+    models = {model: suite.models.get(model, model) for model in order}
+    ids = {**models, **changes.models}
     changed = (
-        replace(run, request=_changed(run.request, ids.get(run.model, run.model), changes, host))
+        replace(run, request=_changed(run.request, ids[run.model], changes, host))
         for run in sorted(runs, key=lambda run: order.index(run.model))
     )
     _check_used(changes.task_options, runs, host)
-    return SuiteFile(tuple(changed), suite.published, suite.deviation)
+    return SuiteFile(tuple(changed), models, suite.reported, suite.published, suite.deviation)
 
 
 def load_suite(name: str, host: PluginHost, changes: Changes = Changes()) -> list[Request]:
