@@ -58,7 +58,8 @@ class Report:
         """The counts in a sentence."""
         if not self.rows:
             return "The suite names no published number to be set beside its own."
-        said = ", ".join(f"{count} {word}" for word, count in self.counts.items())
+        match, differ, missing = self.counts.values()
+        said = f"{match} match, {differ} differ, {missing} not run"
         return f"Of {len(self.rows)} published numbers: {said}."
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -243,7 +243,8 @@ def read_suite(name: str, host: PluginHost, changes: Changes = Changes()) -> Sui
         replace(run, request=_changed(run.request, ids[run.model], changes, host))
         for run in sorted(runs, key=lambda run: order.index(run.model))
     )
-    _check_used(changes.task_options, runs, host)
+    said = (name for run in runs for name in run.request.task_options if "." in name)
+    _check_used((*changes.task_options, *said), runs, host)
     return SuiteFile(tuple(changed), models, suite.reported, suite.published, suite.deviation)
 
 
@@ -274,8 +275,10 @@ def _changed(request: Request, model: str, changes: Changes, host: PluginHost) -
     entry = host.all("task").get(request.task)
     if entry is None:  # the plan will say so
         return request
+    plain = {name: value for name, value in request.task_options.items() if "." not in name}
+    said = meant_for(request.task, entry.cls, request.task_options)
     own = meant_for(request.task, entry.cls, changes.task_options)
-    request = replace(request, task_options={**request.task_options, **own})
+    request = replace(request, task_options={**plain, **said, **own})
     if entry.cls.default_judge is None:
         return request
     if changes.judge is not None:
@@ -284,7 +287,7 @@ def _changed(request: Request, model: str, changes: Changes, host: PluginHost) -
     return replace(request, judge_options=options)
 
 
-def _check_used(given: Mapping[str, str], runs: list[SuiteRun], host: PluginHost) -> None:
+def _check_used(given: Iterable[str], runs: list[SuiteRun], host: PluginHost) -> None:
     tasks = {run.request.task for run in runs} & set(host.all("task"))
     known = {
         f"{prefix}{option.name}"

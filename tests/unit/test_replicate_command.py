@@ -97,7 +97,7 @@ def test_equal_numbers_match(run, tmp_path):
     assert row["here"]["value"] == pytest.approx(11.52 + 0.01 / 3)
     assert row["here"]["seeds"] == 3
     assert abs(row["difference"]) < row["allowed"] < 0.05
-    assert "Of 4 published numbers: 4 match, 0 differs, 0 not run." in outcome.out
+    assert "Of 4 published numbers: 4 match, 0 differ, 0 not run." in outcome.out
     assert "11.52 ± 0.01" in outcome.out
 
 
@@ -164,7 +164,7 @@ def test_the_report_in_markdown_has_everything(run, tmp_path):
     plant(tmp_path, "hub-tiny", (11.51, 11.52, 11.53), 7.98)
     outcome, report = run("--markdown", tmp_path / "report.md", "--model", "Llama-2-7B=/far/off")
     text = (tmp_path / "report.md").read_text()
-    assert "Of 4 published numbers: 2 match, 0 differs, 2 not run." in text
+    assert "Of 4 published numbers: 2 match, 0 differ, 2 not run." in text
     assert "| TinyLlama | WikiText-2 | 50\N{NO-BREAK SPACE}% | Wanda 11.52 ± 0.01 | mine |" in text
     assert "| TinyLlama | mine | wanda | 3 | KL divergence | 0: 0 · 0.5: 0.05 |" in text
     assert "Data. Paper: C4. Here: Less of it. Why: It is here." in text

@@ -117,6 +117,18 @@ def test_task_options_at_the_top_are_those_a_run_does_not_have(tmp_path):
     ]
 
 
+def test_task_options_may_be_of_one_task(tmp_path):
+    text = PAPER.replace("reference_windows = 4", '"compression.reference_windows" = 4')
+    suite = read_suite(write(tmp_path / "s.toml", text), default_host())
+    assert [run.request.task_options for run in suite.runs[1:3]] == [
+        {"reference_windows": "4", "evaluation_windows": "2"},
+        {"greedy": "true"},
+    ]
+    text = PAPER.replace("reference_windows = 4", '"compresion.reference_windows" = 4')
+    with pytest.raises(UnknownNameError, match=r"option 'compresion\.reference_windows'. Did you"):
+        read_suite(write(tmp_path / "s.toml", text), default_host())
+
+
 def test_what_was_published_and_what_deviates_is_read(tmp_path):
     suite = read_suite(write(tmp_path / "s.toml", PAPER), default_host())
     (published,), (deviation,) = suite.published, suite.deviations

@@ -11,7 +11,7 @@ from sparc3_bench import Evaluation, Means, Metric, PreparedTask, Sparc3Error, T
 
 if TYPE_CHECKING:
     from sparc3_bench import DatasetRecord, ModelView, ReferenceSamples
-    from sparc3_tasks.compression.data import Documents, Text, Window
+    from sparc3_tasks.compression.data import Window
 
 Draw = Literal["windows", "documents"]
 """Windows of the text cut from end to end; or random parts of documents that are longer."""
@@ -85,13 +85,20 @@ class Compression(Task):
         """Fetch, tokenise, cut and draw; refuse text that is empty, short or overlapping."""
         from sparc3_tasks.compression import data
 
-        drawn_from, reference = self._reference(tokenizer, cache, seed)
+        reference, about = data.draw_reference(
+            self.reference_text,
+            self.reference_draw,
+            tokenizer,
+            self.reference_length,
+            self.reference_windows,
+            seed,
+            cache,
+        )
         held_out = data.read_text(self.evaluation_text, cache)
         count = self.evaluation_windows
         windows = data.cut(held_out, tokenizer, self.evaluation_length, max(count, 1))
         evaluation = data.spread(windows, count or len(windows))
         shared = data.overlap(reference, evaluation)
-        how = "drawn" if self.reference_draw == "windows" else "parts of documents, drawn"
         finding = f"{shared:.1%} of the evaluation text's 13-grams are in the reference text"
         if shared > _MOST_OVERLAP and not self.allow_overlap:
             raise Sparc3Error(
@@ -101,24 +108,9 @@ class Compression(Task):
         return PreparedCompression(
             reference,
             evaluation,
-            (
-                data.record("reference", drawn_from, reference, f"{how} at random, seed {seed}"),
-                data.record("evaluation", held_out, evaluation, "evenly spaced over the text"),
-            ),
+            (about, data.record("evaluation", held_out, evaluation, "evenly spaced over the text")),
             (f"{finding}.",) if shared > _MOST_OVERLAP else (),
         )
-
-    def _reference(
-        self, tokenizer: Any, cache: Path, seed: int
-    ) -> tuple[Text | Documents, list[Window]]:
-        from sparc3_tasks.compression import data
-
-        length, count = self.reference_length, self.reference_windows
-        if self.reference_draw == "documents":
-            documents = data.read_documents(self.reference_text, cache)
-            return documents, data.cropped(documents, tokenizer, length, count, seed)
-        text = data.read_text(self.reference_text, cache)
-        return text, data.drawn(data.cut(text, tokenizer, length, count), count, seed)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparc3_bench import Asset, DatasetRecord, Sparc3Error, fetch
+
+if TYPE_CHECKING:
+    from sparc3_tasks.compression import Draw
 
 _FOLDER = "exllamav3/conversion/standard_cal_data"
 
@@ -164,6 +167,41 @@ def cropped(
                 "windows of the whole text."
             )
     return found
+
+
+def draw_reference(
+    name: str, draw: Draw, tokenizer: Any, length: int, count: int, seed: int, cache: Path
+) -> tuple[list[Window], DatasetRecord]:
+    """Draw `count` reference windows of `length` tokens, and describe them.
+
+    Parameters
+    ----------
+    name
+        Of the text.
+    draw
+        From ``windows`` of the text cut end to end, or parts of its ``documents``.
+    tokenizer
+        The model's.
+    length, count
+        Tokens of a window, and how many windows.
+    seed
+        Of the draw.
+    cache
+        The cache folder.
+
+    Raises
+    ------
+    Sparc3Error
+        When the text cannot be found or is too short.
+    """
+    if draw == "documents":
+        documents = read_documents(name, cache)
+        windows = cropped(documents, tokenizer, length, count, seed)
+        how = f"parts of documents, drawn at random, seed {seed}"
+        return windows, record("reference", documents, windows, how)
+    text = read_text(name, cache)
+    windows = drawn(cut(text, tokenizer, length, count), count, seed)
+    return windows, record("reference", text, windows, f"drawn at random, seed {seed}")
 
 
 def spread(windows: Sequence[Window], count: int) -> list[Window]:
