@@ -93,6 +93,7 @@ def test_equal_numbers_match(run, tmp_path):
     row = next(
         r for r in report["published"] if (r["model"], r["method"]) == ("TinyLlama", "Wanda")
     )
+    assert report["published"][0]["here"] == {"value": 7.98, "error": None, "seeds": 1}
     assert row["published"] == {"value": 11.52, "error": 0.01}
     assert row["here"]["value"] == pytest.approx(11.52 + 0.01 / 3)
     assert row["here"]["seeds"] == 3
