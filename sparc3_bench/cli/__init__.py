@@ -20,6 +20,7 @@ from sparc3_bench.cli import (
     new,
     publish,
     rejudge,
+    replicate,
     run,
     score,
     submit,
@@ -45,6 +46,7 @@ app.command("check")(check.command)
 app.command("inspect")(inspect.command)
 app.command("correct")(correct.command)
 app.command("rejudge")(rejudge.command)
+app.command("replicate")(replicate.command)
 app.command("validate")(validate.command)
 app.command("show")(compare.show)
 app.command("compare")(compare.command)

@@ -53,14 +53,14 @@ def command(
 
 def _scorers(names: list[str], options: list[str], host: PluginHost) -> dict[str, Scorer]:
     """Return the scorers to ask; when none is named, all that can be made."""
-    from sparc3_bench.run.options import build, check_scorer_options, for_scorer, parse_pairs
+    from sparc3_bench.run.options import build, check_scorer_options, meant_for, parse_pairs
 
     given = parse_pairs(options)
     found = {}
     for name in names or host.all("scorer"):
         cls = host.get("scorer", name).cls
         try:
-            found[name] = build("scorer", cls, for_scorer(name, cls, given))
+            found[name] = build("scorer", cls, meant_for(name, cls, given))
         except Sparc3Error:
             if names:
                 raise

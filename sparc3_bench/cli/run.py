@@ -13,11 +13,11 @@ from sparc3_bench.errors import Sparc3Error
 if TYPE_CHECKING:
     from sparc3_bench.record.parts import EstimateRecord
     from sparc3_bench.record.result import Result
-    from sparc3_bench.run.plan import Cell, Plan
-    from sparc3_bench.run.progress import Reporter
-    from sparc3_bench.run.runner import Session
 
-_WITH_SUITE = ("suite", "model", "dtype", "batch_size", "results", "cache")
+_WITH_SUITE = (
+    *("suite", "model", "dtype", "device", "batch_size", "results", "cache"),
+    *("task_option", "judge", "judge_option"),
+)
 
 
 def command(
@@ -27,7 +27,8 @@ def command(
         str | None,
         typer.Option(
             help="Runs described elsewhere: a name of `sparc3 list suites`, or a TOML file. Goes "
-            "with --model, --dtype, --batch-size, --results and --cache only."
+            "with --model, --dtype, --device, --batch-size, --task-option, --judge, "
+            "--judge-option, --results and --cache only; TASK.NAME=VALUE is an option of one task."
         ),
     ] = None,
     task: common.TaskName = "compression",
@@ -91,8 +92,9 @@ def command(
     from sparc3_bench.run.options import parse_pairs
     from sparc3_bench.run.plan import Request, Shared, check_writable, checked_amounts, plan
     from sparc3_bench.run.progress import Reporter
+    from sparc3_bench.run.running import Runs
     from sparc3_bench.run.seeds import with_seeds
-    from sparc3_bench.run.suite import load_suite
+    from sparc3_bench.run.suite import Changes, load_suite
 
     check_writable(results)
     folder = common.cache_folder(cache)
@@ -100,8 +102,14 @@ def command(
     host = default_host()
     if suite is not None:
         _check_alone(context)
-        chosen = {n: context.params[n] for n in ("model", "dtype") if _given(context, n)}
-        requests = load_suite(suite, host, **chosen)
+        changes = Changes(
+            every={n: context.params[n] for n in ("model", "dtype") if _given(context, n)},
+            task_options=parse_pairs(task_option),
+            request={"device": device},
+            judge=judge,
+            judge_options=parse_pairs(judge_option),
+        )
+        requests = load_suite(suite, host, changes)
     elif not scorer:
         raise Sparc3Error("Nothing to run; name a scorer with `--scorer`, or a `--suite`.")
     else:
@@ -143,66 +151,16 @@ def command(
                 raise
             refused.append(f"Task '{request.task}' is not run: {error}")
             report.say(refused[-1])
-    outcomes = _Runs(plans, results, folder, report, batch_size).all()
+    runs = Runs(sum(len(made.cells) for made in plans), results, folder, report, batch_size)
+    failed = bool(refused)
+    for made in plans:
+        outcomes = runs.of(made)
+        typer.echo(_table(outcomes, len(plans) > 1))
+        failed |= any(result.status != "ok" for _, result in outcomes)
     for sentence in refused:  # again, where hours later someone looks
         report.say(sentence)
-    if refused or any(result.status != "ok" for result in outcomes):
+    if failed:
         raise typer.Exit(1 if plans else 2)
-
-
-class _Runs:
-    """Every cell of every plan in order, what is finished left out."""
-
-    def __init__(
-        self,
-        plans: list[Plan],
-        results: Path,
-        cache: Path,
-        report: Reporter,
-        batch_size: int,
-    ) -> None:
-        self.plans, self.results, self.cache = plans, results, cache
-        self.report, self.batch_size = report, batch_size
-        self.total = sum(len(made.cells) for made in plans)
-        self.started = 0
-        self.session: Session | None = None
-
-    def all(self) -> list[Result]:
-        return [result for made in self.plans for result in self._plan(made)]
-
-    def _plan(self, made: Plan) -> list[Result]:
-        from sparc3_bench.record.files import write_result
-        from sparc3_bench.run.responses import write_responses
-        from sparc3_bench.run.runner import Session
-
-        session = Session(made, self.cache, self.report, self.batch_size, self.session)
-        self.session = session
-        outcomes = []
-        for cell in made.cells:
-            self.started += 1
-            label = f"[{self.started}/{self.total}] {_name(cell)}"
-            path = self.results / cell.spec.path
-            result = _finished(path)
-            if result is None:
-                session.check()
-                try:
-                    result = session.run(cell, label)
-                except KeyboardInterrupt:
-                    if not path.exists():
-                        write_result(path, session.interrupted(cell))
-                    raise
-                if content := session.responses.pop(result.key, None):
-                    write_responses(path, content)
-                write_result(path, result)
-                failed = f"  failed: {result.error}" if result.error else ""
-                self.report.say(f"{label} → {path}{failed}")
-                for warning in result.warnings:
-                    self.report.say(f"{label}: warning: {warning}")
-            else:
-                self.report.say(f"{label}: already there, {path}")
-            outcomes.append((_name(cell), result))
-        typer.echo(_table(outcomes, len(self.plans) > 1))
-        return [result for _, result in outcomes]
 
 
 def _check_alone(context: typer.Context) -> None:
@@ -217,31 +175,6 @@ def _check_alone(context: typer.Context) -> None:
 def _given(context: typer.Context, name: str) -> bool:
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
-
-
-def _name(cell: Cell) -> str:
-    seed = f" seed {cell.spec.seed}" if cell.scorer.is_control else ""
-    return f"{cell.scorer.name}{seed}"
-
-
-def _finished(path: Path) -> Result | None:
-    """Return the result at `path` if it was made by this very code and did not fail.
-
-    One that was judged again is not this run: another judge chose its ranking and amount.
-    """
-    from sparc3_bench.errors import RecordError
-    from sparc3_bench.record.files import read_result
-    from sparc3_bench.run.environment import source_digest
-
-    if not path.is_file():
-        return None
-    try:
-        result = read_result(path)
-    except RecordError:
-        return None
-    current = result.environment.source_digest == source_digest()
-    whole = current and result.status == "ok" and result.chosen_by is None
-    return result if whole else None
 
 
 def _noted(estimate: EstimateRecord) -> str:

@@ -82,8 +82,8 @@ def build(kind: str, cls: type[Any], given: Mapping[str, str]) -> Any:
     return cls(**values)
 
 
-def for_scorer(name: str, cls: type[Any], given: Mapping[str, str]) -> dict[str, str]:
-    """Pick the options meant for one scorer among several.
+def meant_for(name: str, cls: type[Any], given: Mapping[str, str]) -> dict[str, str]:
+    """Pick the options meant for one scorer or task among several.
 
     ``lrp.variant=…`` is for the scorer lrp alone, ``aggregation=…`` for all that have it.
     """

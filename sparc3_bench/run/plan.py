@@ -22,7 +22,7 @@ from sparc3_bench.host import PluginHost, Registered
 from sparc3_bench.model.load import FoundModel, find_model, resolve_dtype
 from sparc3_bench.record.spec import JudgeRef, PluginRef, RunSpec, TaskRef, canonical_json
 from sparc3_bench.run.judging import Bench
-from sparc3_bench.run.options import build, check_scorer_options, for_scorer
+from sparc3_bench.run.options import build, check_scorer_options, meant_for
 from sparc3_bench.run.request import Request as Request
 from sparc3_bench.run.request import check_conventions
 from sparc3_bench.selection.select import check_amount
@@ -49,6 +49,19 @@ class Plan:
     judge: Bench | None
     asked: Mapping[str, Any] = field(default_factory=dict)
     """What was asked for, before defaults."""
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What a request comes to by itself, before model and data are looked at."""
+
+    task_entry: Registered
+    task: Task
+    scorers: tuple[tuple[Registered, Scorer], ...]
+    amounts: tuple[float, ...]
+    amount_kind: AmountKind
+    group: Group | None
+    """None for the default of each scorer."""
 
 
 @dataclass
@@ -79,13 +92,8 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
     Sparc3Error
         With one sentence about the first thing that is wrong. Nothing has been computed then.
     """
-    task_entry = host.get("task", request.task)
-    task: Task = build("task", task_entry.cls, request.task_options)
-    scorers = [_scorer(name, request, host) for name, _ in request.scorers]
-    check_scorer_options(request.scorer_options, [scorer for _, scorer in scorers])
-    check_conventions(request)
-    amounts, amount_kind = _amounts(request, task)
-    group = _group(request, amount_kind)
+    found = resolve(request, host)
+    task_entry, task, scorers, group = found.task_entry, found.task, found.scorers, found.group
     if request.schedule == "blockwise" and task.choice is not None:
         raise Sparc3Error(
             f"Task '{task.name}' chooses between amounts that were scored once; leave schedule "
@@ -140,8 +148,8 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
             scope=request.scope,
             ablation=request.ablation,
             removal=request.removal,
-            amount_kind=amount_kind,
-            amounts=amounts,
+            amount_kind=found.amount_kind,
+            amounts=found.amounts,
             # Noise needs no noise beside it.
             controls=0 if scorer.is_control else request.controls,
             stability_seeds=others,
@@ -155,6 +163,23 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
         others = request.stability_seeds if scorer.needs_reference else 0
         cells += [cell(entry, scorer, seed, others) for seed in seeds]
     return Plan(tuple(cells), task, model, judge, request.asked())
+
+
+def resolve(request: Request, host: PluginHost) -> Resolved:
+    """Resolve names, options and conventions of a request.
+
+    Raises
+    ------
+    Sparc3Error
+        With one sentence about the first thing that is wrong.
+    """
+    task_entry = host.get("task", request.task)
+    task: Task = build("task", task_entry.cls, request.task_options)
+    scorers = tuple(_scorer(name, request, host) for name, _ in request.scorers)
+    check_scorer_options(request.scorer_options, [scorer for _, scorer in scorers])
+    check_conventions(request)
+    amounts, kind = _amounts(request, task)
+    return Resolved(task_entry, task, scorers, amounts, kind, _group(request, kind))
 
 
 def _amounts(request: Request, task: Task) -> tuple[tuple[float, ...], AmountKind]:
@@ -261,7 +286,7 @@ def _seen(path: Path) -> bool:
 
 def _scorer(name: str, request: Request, host: PluginHost) -> tuple[Registered, Scorer]:
     entry = host.get("scorer", name)
-    options = for_scorer(name, entry.cls, request.scorer_options)
+    options = meant_for(name, entry.cls, request.scorer_options)
     return entry, build("scorer", entry.cls, options)
 
 

@@ -1,14 +1,19 @@
-"""Suites: a TOML file of runs as requests, every list of choices crossed with the others."""
+"""Suites: a TOML file of runs as requests, every list of choices crossed with the others.
+
+A suite that repeats a paper says besides which published numbers its runs are to be set beside, and
+in what it deviates from the paper.
+"""
 
 from __future__ import annotations
 
 import itertools
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from sparc3_bench.contracts import (
     Ablation,
@@ -18,9 +23,11 @@ from sparc3_bench.contracts import (
     Schedule,
     Scope,
     Unit,
+    option_fields,
 )
-from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.host import PluginHost
+from sparc3_bench.run.options import meant_for
 from sparc3_bench.run.plan import Request
 from sparc3_bench.run.seeds import with_seeds
 
@@ -41,15 +48,21 @@ def _text(value: Any) -> Any:
 
 
 Options = Annotated[dict[str, str], BeforeValidator(_as_texts)]
+Text = Annotated[str, Field(min_length=1)]
 
 
-class _Run(BaseModel):
-    """One table of a suite; what may be a list is crossed."""
+class _Table(BaseModel):
+    """A table of a suite."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
+
+class _Run(_Table):
+    """One table of runs; what may be a list is crossed."""
+
+    name: str = ""
     task: str
-    model: str
+    model: Annotated[list[str], BeforeValidator(_as_list)]
     scorers: list[str]
     amounts: list[float] | None = None
     amount_kind: AmountKind | None = None
@@ -61,37 +74,132 @@ class _Run(BaseModel):
     removal: Annotated[list[Removal], BeforeValidator(_as_list)] = ["lowest"]
     objective: Annotated[list[str | None], BeforeValidator(_as_list)] = [None]
     scorer_options: Annotated[list[Options], BeforeValidator(_as_list)] = [{}]
-    task_options: Options = {}
+    task_options: Annotated[list[Options], BeforeValidator(_as_list)] = [{}]
     judge: str | None = None
     judge_options: Options = {}
     controls: int = 0
     stability_seeds: int = 0
     dtype: str = "auto"
 
-    def requests(self) -> Iterator[Request]:
+    def runs(self) -> Iterator[SuiteRun]:
         crossed = (
-            *("scorer_options", "objective", "scope", "schedule"),
+            *("model", "task_options", "scorer_options", "objective", "scope", "schedule"),
             *("unit", "group", "ablation", "removal"),
         )
         for choice in itertools.product(*(getattr(self, name) for name in crossed)):
-            yield Request(
+            chosen = dict(zip(crossed, choice, strict=True))
+            request = Request(
                 scorers=with_seeds(self.scorers, 0),
                 task=self.task,
-                model=self.model,
                 amounts=self.amounts,
                 amount_kind=self.amount_kind,
-                task_options=self.task_options,
                 judge=self.judge,
                 judge_options=self.judge_options,
                 controls=self.controls,
                 stability_seeds=self.stability_seeds,
                 dtype=self.dtype,
-                **dict(zip(crossed, choice, strict=True)),
+                **chosen,
             )
+            yield SuiteRun(self.name, request.model, request)
 
 
-def load_suite(name: str, host: PluginHost, **forced: Any) -> list[Request]:
-    """Return the requests of a suite, in order.
+class Published(_Table):
+    """Published numbers that runs are to be set beside; the numbers are in the literature."""
+
+    source: Text
+    """Key of the bibliography."""
+    where: Text
+    """Where in the source the numbers stand, as in the literature."""
+    metric: Literal["perplexity", "accuracy"]
+    """What they are, as in the literature."""
+    measured: Text | dict[str, str]
+    """The metric of the runs that is meant; where the table's columns are tasks, one for each."""
+    scale: Annotated[float, Field(gt=0)] = 1.0
+    """What a measured number is multiplied by: 100 where the source prints per cent."""
+    methods: dict[str, Annotated[list[Text], BeforeValidator(_as_list), Field(min_length=1)]]
+    """Of each method, as in the literature, the names of the runs."""
+    seeds: Annotated[int, Field(ge=1)] = 1
+    """Behind each number and its error."""
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """How much the number formats of two codes may move a number, relative to it."""
+
+
+class Deviation(_Table):
+    """Something that the paper did in another way, or did not say."""
+
+    about: Text
+    paper: Text
+    here: Text
+    why: Text
+
+
+class _Suite(_Table):
+    """What a suite holds beside its runs and what they share."""
+
+    models: dict[str, Text] = {}
+    reported: dict[str, list[Text]] = {}
+    published: tuple[Published, ...] = ()
+    deviation: tuple[Deviation, ...] = ()
+
+
+@dataclass(frozen=True)
+class SuiteRun:
+    """A request, with the names that the suite has for the run and for its model."""
+
+    name: str
+    model: str
+    request: Request
+
+
+@dataclass(frozen=True)
+class SuiteFile:
+    """What a suite says.
+
+    Attributes
+    ----------
+    runs
+        Those on one model follow one another.
+    models
+        By the name that the suite has for a model, what it means by it.
+    reported
+        By task, the metrics that the paper plots.
+    """
+
+    runs: tuple[SuiteRun, ...]
+    models: Mapping[str, str]
+    reported: Mapping[str, Sequence[str]]
+    published: tuple[Published, ...]
+    deviations: tuple[Deviation, ...]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What the user wants otherwise than a suite says.
+
+    Attributes
+    ----------
+    every
+        Fields of every run, e.g. `model` or `dtype`.
+    models
+        By the suite's name of a model, what to take in its place.
+    task_options
+        ``NAME`` for every run whose task has it, ``TASK.NAME`` for the runs of one task.
+    request
+        Fields of every request that a suite does not speak of, e.g. `device`.
+    judge, judge_options
+        Who reads what models write, in all tasks where they do.
+    """
+
+    every: Mapping[str, Any] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
+    task_options: Mapping[str, str] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict)
+    judge: str | None = None
+    judge_options: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_suite(name: str, host: PluginHost, changes: Changes = Changes()) -> SuiteFile:
+    """Return what a suite says, with the user's changes.
 
     Parameters
     ----------
@@ -99,13 +207,15 @@ def load_suite(name: str, host: PluginHost, **forced: Any) -> list[Request]:
         Of a suite that a plugin offers, or the path of a TOML file.
     host
         The plugins.
-    forced
-        Fields of every run that the user chose otherwise, e.g. `model`.
+    changes
+        What the user chose otherwise.
 
     Raises
     ------
     Sparc3Error
-        Naming the run and the field that is wrong.
+        Naming the table and the field that is wrong.
+    UnknownNameError
+        For a change of a model or an option that the suite does not have.
     """
     path = Path(name) if name.endswith(".toml") else host.get("suite", name).cls.file
     try:
@@ -114,18 +224,77 @@ def load_suite(name: str, host: PluginHost, **forced: Any) -> list[Request]:
         raise Sparc3Error(f"The suite {name} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Sparc3Error(f"The suite {name} is not valid TOML: {error}.") from None
-    runs = content.pop("run", None)
-    if not isinstance(runs, list) or not runs:
+    tables = content.pop("run", None)
+    if not isinstance(tables, list) or not tables:
         raise Sparc3Error(f"The suite {name} has no runs; give it at least one table [[run]].")
-    requests: list[Request] = []
-    for number, run in enumerate(runs, 1):
-        try:
-            table = _Run.model_validate({**content, **run, **forced})
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"])
-            raise Sparc3Error(
-                f"The suite {name}, run {number}, `{field}`: {first['msg']}."
-            ) from None
-        requests += table.requests()
-    return requests
+    own = {key: content.pop(key) for key in _Suite.model_fields if key in content}
+    suite = _checked(_Suite, own, f"The suite {name}")
+    runs: list[SuiteRun] = []
+    for number, table in enumerate(tables, 1):
+        given = {**content, **table, "task_options": _merged(content, table), **changes.every}
+        runs += _checked(_Run, given, f"The suite {name}, run {number}").runs()
+    order = list(dict.fromkeys(run.model for run in runs))
+    for model in changes.models:
+        if model not in order:
+            raise UnknownNameError("model of the suite", model, order)
+    models = {model: suite.models.get(model, model) for model in order}
+    ids = {**models, **changes.models}
+    changed = (
+        replace(run, request=_changed(run.request, ids[run.model], changes, host))
+        for run in sorted(runs, key=lambda run: order.index(run.model))
+    )
+    said = (name for run in runs for name in run.request.task_options if "." in name)
+    _check_used((*changes.task_options, *said), runs, host)
+    return SuiteFile(tuple(changed), models, suite.reported, suite.published, suite.deviation)
+
+
+def load_suite(name: str, host: PluginHost, changes: Changes = Changes()) -> list[Request]:
+    """Return the requests of a suite; see `read_suite`."""
+    return [run.request for run in read_suite(name, host, changes).runs]
+
+
+def _checked(cls: type[Any], content: object, where: str) -> Any:
+    try:
+        return cls.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        named = ".".join(str(part) for part in first["loc"])
+        raise Sparc3Error(f"{where}, `{named}`: {first['msg']}.") from None
+
+
+def _merged(content: Mapping[str, Any], table: Mapping[str, Any]) -> list[Any]:
+    """Return the task options of a run: its own, and those at the top that it does not have."""
+    shared, own = (_as_list(one.get("task_options", {})) for one in (content, table))
+    if not all(isinstance(one, Mapping) for one in (*shared, *own)):
+        return [*shared, *own]  # refused with its place
+    return [{**above, **one} for above in shared for one in own]
+
+
+def _changed(request: Request, model: str, changes: Changes, host: PluginHost) -> Request:
+    request = replace(request, model=model, **changes.request)
+    entry = host.all("task").get(request.task)
+    if entry is None:  # the plan will say so
+        return request
+    plain = {name: value for name, value in request.task_options.items() if "." not in name}
+    said = meant_for(request.task, entry.cls, request.task_options)
+    own = meant_for(request.task, entry.cls, changes.task_options)
+    request = replace(request, task_options={**plain, **said, **own})
+    if entry.cls.default_judge is None:
+        return request
+    if changes.judge is not None:
+        return replace(request, judge=changes.judge, judge_options=changes.judge_options)
+    options = {**request.judge_options, **changes.judge_options}
+    return replace(request, judge_options=options)
+
+
+def _check_used(given: Iterable[str], runs: list[SuiteRun], host: PluginHost) -> None:
+    tasks = {run.request.task for run in runs} & set(host.all("task"))
+    known = {
+        f"{prefix}{option.name}"
+        for task in tasks
+        for option in option_fields(host.get("task", task).cls)
+        for prefix in ("", f"{task}.")
+    }
+    for name in given:
+        if name not in known:
+            raise UnknownNameError("task option", name, known)

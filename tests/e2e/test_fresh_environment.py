@@ -147,7 +147,7 @@ def test_the_tutorial_ends_with_a_row_on_a_page(workshop, cache, tmp_path):
         command = shlex.split(line)
         said[command[1]] = workshop.run(*command, cache=cache, where=tmp_path).stdout
     # What is shown is what was written.
-    (shown,) = re.findall(r"^```python\n(.*?)^```", section(), flags=re.DOTALL | re.MULTILINE)
+    (shown,) = blocks("python")
     assert (tmp_path / "sparc3-activation-norm/sparc3_activation_norm.py").read_text() == shown
     assert "FAILED" not in said["check"]
     results = [json.loads(path.read_text()) for path in (tmp_path / "results").rglob("*.json")]
@@ -163,13 +163,15 @@ def test_the_tutorial_ends_with_a_row_on_a_page(workshop, cache, tmp_path):
         assert any(title in row for row in rows), title
 
 
-def section() -> str:
-    return (ROOT / "README.md").read_text().split("## Your own method")[1].split("\n## ")[0]
+def blocks(language: str) -> list[str]:
+    """Return the blocks of the README's tutorial that are in a language; "" for commands."""
+    section = (ROOT / "README.md").read_text().split("## Your own method")[1].split("\n## ")[0]
+    fences = re.findall(r"^```(\w*)\n(.*?)^```$", section, flags=re.DOTALL | re.MULTILINE)
+    return [text for named, text in fences if named == language]
 
 
 def tutorial() -> list[str]:
-    found = re.findall(r"^```\n(.*?)^```", section(), flags=re.DOTALL | re.MULTILINE)
-    return "".join(found).splitlines()
+    return "".join(blocks("")).splitlines()
 
 
 def test_a_new_task_and_a_new_adapter_are_installed_tested_and_run(workshop, tmp_path):

@@ -58,9 +58,59 @@ def test_a_data_set_is_read_through_datasets(tmp_path):
     assert text.content == "w3 w4\n\nw5"
 
 
+def test_a_file_of_a_data_set_is_read_alone(tmp_path):
+    folder = tmp_path / "set" / "en"
+    folder.mkdir(parents=True)
+    for name in ("one", "two"):
+        (folder / f"{name}.jsonl").write_text(json.dumps({"text": f"{name} w3"}) + "\n")
+    name = f"hf:{tmp_path / 'set'}:en/two.jsonl:train"
+    assert data.read_text(name, tmp_path).content == "two w3"
+    assert list(data.read_documents(name, tmp_path).rows) == ["two w3"]
+
+
+def test_documents_are_cropped_at_random_and_come_in_turn():
+    tokenizer = make_tokenizer()
+    rows = [" ".join(f"w{n}" for n in range(start, start + 30)) for start in (3, 33, 63)]
+    documents = data.Documents("rows", [*rows, "w3 w4"])
+    drawn = [data.cropped(documents, tokenizer, 10, 6, seed) for seed in (0, 0, 1)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    for windows in drawn:
+        assert all(w == list(range(w[0], w[0] + 10)) for w in windows)
+        for turn in (windows[:3], windows[3:]):
+            assert sorted((w[0] - 3) // 30 for w in turn) == [0, 1, 2]
+    many = data.cropped(documents, tokenizer, 29, 60, 0)
+    assert {(w[0] - 3) % 30 for w in many} == {0}
+    assert len({w[0] for w in data.cropped(documents, tokenizer, 10, 60, 0)}) > 20
+    with pytest.raises(Sparc3Error, match="No document of rows has more than 30 tokens"):
+        data.cropped(documents, tokenizer, 30, 1, 0)
+
+
+def test_digest_of_documents_tells_where_one_ends():
+    digests = {data.Documents("rows", rows).digest for rows in (["ab", "c"], ["a", "bc"], ["abc"])}
+    assert len(digests) == 3
+
+
+def test_the_reference_may_be_parts_of_documents_and_the_evaluation_everything(tmp_path):
+    path = tmp_path / "lines.txt"
+    path.write_text("\n".join(" ".join([f"w{n}"] * 40) for n in range(3, 9)))
+    task = make_task(
+        tmp_path, reference_text=str(path), reference_draw="documents", evaluation_windows=0
+    )
+    prepared = task.prepare(make_tokenizer(), "tiny", tmp_path, seed=0)
+    assert all(len(set(window)) == 1 for window in prepared.reference)
+    assert len({window[0] for window in prepared.reference}) == 4
+    assert len(prepared.evaluation) == 300 // 16
+    reference, evaluation = prepared.datasets
+    assert reference.choice == "parts of documents, drawn at random, seed 0"
+    assert (reference.source, evaluation.windows) == ("lines.txt", 18)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        ({"reference_windows": 0}, "`reference_windows` must be at least 1, got 0"),
+        ({"evaluation_windows": -1}, "`evaluation_windows` must be at least 0, got -1"),
+        ({"evaluation_windows": 0, "evaluation_length": 301}, "0 windows of 301; 1 are needed"),
         ({"evaluation_text": "nowhere.txt"}, "is not one of c4, wikipedia, no local file"),
         (
             {"evaluation_length": 200, "evaluation_windows": 2},

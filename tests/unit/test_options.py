@@ -9,7 +9,7 @@ import pytest
 
 from sparc3_bench import Scorer
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
-from sparc3_bench.run.options import build, for_scorer, parse_pairs
+from sparc3_bench.run.options import build, meant_for, parse_pairs
 
 Colour = Literal["red", "green"]
 
@@ -162,11 +162,11 @@ def test_field_that_a_scorer_sets_itself_is_no_option():
 
 def test_scorer_gets_the_options_it_has_and_those_addressed_to_it():
     given = {"strokes": "1", "other": "2", "painter.dry": "true", "bare.label": "x"}
-    assert for_scorer("painter", Painter, given) == {"strokes": "1", "dry": "true"}
-    assert for_scorer("bare", Bare, given) == {"label": "x"}
+    assert meant_for("painter", Painter, given) == {"strokes": "1", "dry": "true"}
+    assert meant_for("bare", Bare, given) == {"label": "x"}
 
 
 @pytest.mark.parametrize("names", [("strokes", "painter.strokes"), ("painter.strokes", "strokes")])
 def test_option_addressed_to_one_scorer_counts_more_than_the_general_one(names):
     given = {name: "5" if "." in name else "1" for name in names}
-    assert for_scorer("painter", Painter, given) == {"strokes": "5"}
+    assert meant_for("painter", Painter, given) == {"strokes": "5"}

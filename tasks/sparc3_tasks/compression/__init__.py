@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench import Evaluation, Means, Metric, PreparedTask, Sparc3Error, Task, hookimpl
-from sparc3_tasks.windows import WindowTask
+from sparc3_tasks.windows import Draw, WindowTask
 
 if TYPE_CHECKING:
     from sparc3_bench import DatasetRecord, ModelView, ReferenceSamples
@@ -24,11 +24,16 @@ class Compression(WindowTask):
     Parameters
     ----------
     reference_text, evaluation_text
-        ``c4``, ``wikipedia``, a local UTF-8 file, or ``hf:DATASET[:CONFIG[:SPLIT[:COLUMN]]]``.
+        ``c4``, ``wikipedia``, a local UTF-8 file, or ``hf:DATASET[:CONFIG[:SPLIT[:COLUMN]]]``; a
+        CONFIG with a slash is a file of the data set.
     reference_windows, evaluation_windows
-        How many windows of each.
+        How many windows of each; for the evaluation, 0 is all that there are.
     reference_length, evaluation_length
         Tokens in a window; never taken from the model, as perplexity depends on it.
+    reference_draw
+        Reference windows are drawn from the text cut end to end (``windows``), or from
+        ``documents`` (rows of a data set, lines of a file): a random part of one that is longer
+        than a window, as in the code of [sun2024wanda].
     allow_overlap
         Whether to go on when reference and evaluation text share more than 1 % of their 13-grams.
     """
@@ -42,6 +47,7 @@ class Compression(WindowTask):
     )
     amounts = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
     default_objective = "label-log-probability"
+    fewest_evaluated = 0
     tiny_options = {  # noqa: RUF012  # of the class
         **{"reference_windows": 4, "evaluation_windows": 4},
         **{"reference_length": 24, "evaluation_length": 24},
@@ -53,6 +59,7 @@ class Compression(WindowTask):
     evaluation_windows: int = 16
     reference_length: int = 512
     evaluation_length: int = 512
+    reference_draw: Draw = "windows"
     allow_overlap: bool = False
 
     def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
@@ -65,12 +72,19 @@ class Compression(WindowTask):
         """Fetch, tokenise, cut and draw; refuse text that is empty, short or overlapping."""
         from sparc3_tasks.compression import data
 
-        text = data.read_text(self.reference_text, cache)
-        windows = data.cut(text, tokenizer, self.reference_length, self.reference_windows)
-        reference = data.drawn(windows, self.reference_windows, seed)
+        reference, about = data.draw_reference(
+            self.reference_text,
+            self.reference_draw,
+            tokenizer,
+            self.reference_length,
+            self.reference_windows,
+            seed,
+            cache,
+        )
         held_out = data.read_text(self.evaluation_text, cache)
-        windows = data.cut(held_out, tokenizer, self.evaluation_length, self.evaluation_windows)
-        evaluation = data.spread(windows, self.evaluation_windows)
+        count = self.evaluation_windows
+        windows = data.cut(held_out, tokenizer, self.evaluation_length, max(count, 1))
+        evaluation = data.spread(windows, count or len(windows))
         shared = data.overlap(reference, evaluation)
         finding = f"{shared:.1%} of the evaluation text's 13-grams are in the reference text"
         if shared > _MOST_OVERLAP and not self.allow_overlap:
@@ -81,10 +95,7 @@ class Compression(WindowTask):
         return PreparedCompression(
             reference,
             evaluation,
-            (
-                data.record("reference", text, reference, f"drawn at random, seed {seed}"),
-                data.record("evaluation", held_out, evaluation, "evenly spaced over the text"),
-            ),
+            (about, data.record("evaluation", held_out, evaluation, "evenly spaced over the text")),
             (f"{finding}.",) if shared > _MOST_OVERLAP else (),
         )
 

@@ -73,7 +73,50 @@ class ZeroShot(Suite):
     file = _FOLDER / "zero-shot.toml"
 
 
+class Standard(Suite):
+    """Every built-in scorer on every task, with three seeds; hours on two cores."""
+
+    name = "standard"
+    title = "Standard"
+    file = _FOLDER / "standard.toml"
+
+
+class FairComparisons(Suite):
+    """Score, group, aggregation and schedule crossed, at equal reference tokens and compute."""
+
+    name = "fair-comparisons"
+    title = "Fair comparisons"
+    file = _FOLDER / "fair-comparisons.toml"
+
+
+class PaperCompression(Suite):
+    """The compression experiment of the paper, for a machine with the hub and an accelerator."""
+
+    name = "paper-compression"
+    title = "Compression, as in the paper"
+    file = _FOLDER / "paper-compression.toml"
+
+
+class PaperCircuits(Suite):
+    """The circuit experiment of the paper on OPT-125M: weights, neurons, heads."""
+
+    name = "paper-circuits"
+    title = "Circuits, as in the paper"
+    file = _FOLDER / "paper-circuits.toml"
+
+
+class PaperCorrection(Suite):
+    """The corrections of the paper on OPT-125M: toxicity and repetition."""
+
+    name = "paper-correction"
+    title = "Correction, as in the paper"
+    file = _FOLDER / "paper-correction.toml"
+
+
 @hookimpl
 def sparc3_register_suites() -> list[type[Suite]]:
     """Register the suites."""
-    return [Quick, Circuits, CircuitConventions, Planted, Correction, Sanity, Scorers, ZeroShot]
+    return [
+        *(Quick, Standard, Circuits, CircuitConventions, Planted, Correction, Sanity, Scorers),
+        *(ZeroShot, FairComparisons, PaperCompression, PaperCircuits, PaperCorrection),
+    ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sparc3_bench import Means, Metric, PreparedTask, Sparc3Error, Task, hookimpl
+from sparc3_tasks.windows import Draw
 from sparc3_tasks.zero_shot.benchmarks import BENCHMARKS, known
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class ZeroShot(Task):
     source
         ``local``: our configurations over files that are fetched once. ``hub``: lm-eval's own
         tasks, any that has an accuracy.
-    reference_text, reference_windows, reference_length
+    reference_text, reference_windows, reference_length, reference_draw
         As for task ``compression``, so that scores are made once for both.
     """
 
@@ -46,7 +47,9 @@ class ZeroShot(Task):
     version = 1
     metrics = (*_MEANS, *(metric for one in BENCHMARKS.values() for metric in one.declared()))
     amounts = (0.0, 0.3, 0.5)
-    steering = frozenset({"reference_text", "reference_windows", "reference_length"})
+    steering = frozenset(
+        {"reference_text", "reference_windows", "reference_length", "reference_draw"}
+    )
     default_objective = "label-log-probability"
     file_options = ("reference_text",)
     tiny_options = {  # noqa: RUF012  # of the class
@@ -61,6 +64,7 @@ class ZeroShot(Task):
     reference_text: str = "c4"
     reference_windows: int = 16
     reference_length: int = 512
+    reference_draw: Draw = "windows"
 
     def __post_init__(self) -> None:
         for name, least in (("limit", 0), ("reference_windows", 1), ("reference_length", 2)):

@@ -43,11 +43,16 @@ class Drawn:
 
 def prepare(task: ZeroShot, tokenizer: Any, cache: Path, seed: int) -> PreparedZeroShot:
     """Return the task with its data; see `ZeroShot.prepare`."""
-    text = data.read_text(task.reference_text, cache)
-    windows = data.cut(text, tokenizer, task.reference_length, task.reference_windows)
-    reference = data.drawn(windows, task.reference_windows, seed)
+    reference, record = data.draw_reference(
+        task.reference_text,
+        task.reference_draw,
+        tokenizer,
+        task.reference_length,
+        task.reference_windows,
+        seed,
+        cache,
+    )
     drawn = _drawn(task.names, task.limit, task.item_seed, task.source, tokenizer, cache)
-    record = data.record("reference", text, reference, f"drawn at random, seed {seed}")
     return PreparedZeroShot(tokenizer, reference, drawn, (record, *drawn.records))
 
 

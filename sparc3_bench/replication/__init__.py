@@ -1,0 +1,1 @@
+"""Replication: what a suite measured, set beside the numbers that were published."""

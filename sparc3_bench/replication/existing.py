@@ -1,0 +1,112 @@
+"""Existing: find the result that answers a request, whatever machine and call it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparc3_bench.contracts import Judge, Scorer, Task
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.record.spec import RunSpec, canonical_json
+from sparc3_bench.run.options import as_typed, build, task_of
+from sparc3_bench.run.plan import Resolved, resolve
+
+if TYPE_CHECKING:
+    from sparc3_bench.host import PluginHost
+    from sparc3_bench.record.result import Result
+    from sparc3_bench.run.request import Request
+
+
+class Existing:
+    """Finished results by what was asked of them.
+
+    Neither model nor data need be here. What decides is what a user can say: names, options,
+    conventions and seed. So the files behind a local folder or text may have changed since; their
+    digests are in the record.
+    """
+
+    def __init__(self, results: Iterable[Result], host: PluginHost) -> None:
+        self._host = host
+        self._found: dict[str, list[Result]] = {}
+        for result in results:
+            # One that was judged again has what another judge chose.
+            if result.status == "ok" and result.chosen_by is None:
+                try:
+                    key = self._key_of(result)
+                except Sparc3Error:  # of a plugin that is not here, or another version
+                    continue
+                self._found.setdefault(key, []).append(result)
+
+    def of(self, request: Request, scorer: str, seed: int) -> Result | None:
+        """Return the result that has all amounts of a request and the fewest others; the newest.
+
+        Raises
+        ------
+        Sparc3Error
+            When the request makes no sense.
+        """
+        found = resolve(request, self._host)
+        asked = next(one for _, one in found.scorers if one.name == scorer)
+        fitting = [
+            result
+            for result in self._found.get(self._key(request, found, asked, seed), ())
+            if set(found.amounts) <= set(result.spec.amounts)
+            and request.dtype in ("auto", result.spec.model.dtype)
+        ]
+        return max(fitting, key=lambda one: (-len(one.spec.amounts), one.created), default=None)
+
+    def _key(self, request: Request, found: Resolved, scorer: Scorer, seed: int) -> str:
+        task = found.task
+        judge: Judge | None = None
+        if task.default_judge is not None:
+            name = request.judge or task.default_judge
+            judge = build("judge", self._host.get("judge", name).cls, request.judge_options)
+        folder = Path(request.model)
+        objective = request.objective or task.default_objective
+        return _key(
+            task,
+            scorer,
+            judge,
+            request,
+            model=folder.resolve().name if folder.is_dir() else request.model,
+            objective=objective if scorer.needs_reference else None,
+            group=found.group or scorer.default_group,
+            amount_kind=found.amount_kind,
+            seed=seed,
+        )
+
+    def _key_of(self, result: Result) -> str:
+        spec, host = result.spec, self._host
+        # Built anew, so that options that came since have their defaults.
+        scorer = host.get("scorer", spec.scorer.name).cls
+        judge: Judge | None = None
+        if spec.judge is not None:
+            cls = host.get("judge", spec.judge.name).cls
+            judge = build("judge", cls, as_typed(spec.judge.options))
+        return _key(
+            task_of(result, host),
+            build("scorer", scorer, as_typed(spec.scorer.options)),
+            judge,
+            spec,
+            model=spec.model.id,
+            objective=spec.objective,
+            group=spec.group,
+            amount_kind=spec.amount_kind,
+            seed=spec.seed,
+        )
+
+
+def _key(
+    task: Task, scorer: Scorer, judge: Judge | None, said: Request | RunSpec, **resolved: Any
+) -> str:
+    shared = ("unit", "schedule", "scope", "ablation", "removal")
+    return canonical_json(
+        {
+            **{name: getattr(said, name) for name in shared},
+            **resolved,
+            "task": (task.name, task.version, task.options()),
+            "scorer": (scorer.name, scorer.options()),
+            "judge": judge and (judge.name, judge.options()),
+        }
+    )

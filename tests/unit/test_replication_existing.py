@@ -1,0 +1,94 @@
+"""Existing results answer a request by what was asked, and by nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from unit.results import make_result
+
+from sparc3_bench.host import default_host
+from sparc3_bench.record.result import Result
+from sparc3_bench.record.spec import JudgeRef
+from sparc3_bench.replication.existing import Existing
+from sparc3_bench.run.request import Request
+
+REQUEST = Request([("gradient", [0])], "compression", "tiny-llama", amounts=[0.5])
+
+
+def result(**changes: object) -> Result:
+    given = {"scorer": "gradient", "objective": "label-log-probability", **changes}
+    return make_result(**given)
+
+
+def found(*results: Result, **changes: object) -> Result | None:
+    request = dataclasses.replace(REQUEST, **changes)
+    return Existing(results, default_host()).of(request, "gradient", 0)
+
+
+def test_a_result_of_the_same_request_is_found():
+    own = result()
+    assert found(own) is own
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scorer": "lrp"},
+        {"options": {"aggregation": "mean-of-abs"}},
+        {"objective": "label-logit"},
+        {"seed": 1},
+        {"task": "ioi-circuit"},
+        {"task_version": 2},
+        {"model": "other"},
+        {"unit": "neuron"},
+        {"group": "layer"},
+        {"schedule": "blockwise"},
+        {"scope": "mlp"},
+        {"ablation": "mean"},
+        {"removal": "highest"},
+        {"amounts": (0.0, 0.4)},
+        {"amount_kind": "count", "amounts": (0, 5)},
+        {"status": "failed", "error": "It broke."},
+    ],
+    ids=str,
+)
+def test_whatever_a_user_can_say_tells_two_results_apart(changes):
+    assert found(result(**changes)) is None
+
+
+def test_one_that_was_judged_again_is_not_the_run():
+    judge = JudgeRef(
+        **{"name": "j", "title": "J", "options": {}, "distribution": "d", "version": "1"},
+        source_digest="0" * 16,
+        weights_digest="f" * 64,
+    )
+    assert found(result(chosen_by=judge)) is None
+
+
+def test_machine_code_and_further_amounts_do_not_matter():
+    wider = result(
+        amounts=(0.0, 0.3, 0.5), values=(1.0, 2.0, 3.0), suite_digest="1" * 16, processor="Other"
+    )
+    assert found(wider) is wider
+
+
+def test_number_format_matters_where_it_is_asked_for():
+    own = result(dtype="float32")
+    assert found(own, dtype="float32") is own
+    assert found(own, dtype="bfloat16") is None
+
+
+def test_options_may_be_written_out():
+    own = result(options={"aggregation": "token-rms", "times_weight": True})
+    assert found(own) is own
+
+
+def test_the_newest_counts():
+    old, new = (result(created=f"2026-01-0{day}T00:00:00Z", values=(20.0, day)) for day in (1, 2))
+    assert found(new, old) is found(old, new) is new
+
+
+def test_a_plugin_that_is_not_here_is_passed_over():
+    own = result()
+    assert found(result(scorer="unheard-of"), result(task="unheard-of"), own) is own
