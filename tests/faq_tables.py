@@ -27,6 +27,7 @@ DOCUMENT = ROOT / "docs/faq.md"
 
 HALF = 0.5
 GROUPS = ("row", "layer", "model")
+SIZES = (0.0, 0.2, 0.4, 0.5, 0.6)
 
 
 @cache
@@ -232,6 +233,29 @@ def ties() -> str:
     return table(("scorer", "perplexity", "95 % interval", "rank"), lines)
 
 
+def scorers() -> str:
+    """Return perplexity and faithfulness with half of each row removed, of all scorers."""
+    here = runs("compression", unit="weight", group="row", schedule="one-shot")
+    text = [one for one in here if one.spec.amounts == SIZES]
+    prompts = {label(one): one for one in short() if _is_default(one)}
+    lines = []
+    for one in sorted(text, key=lambda one: at(one, HALF).metrics["perplexity"]):
+        low, high = at(one, HALF).intervals["perplexity"]
+        told = f"{perplexity(one)} [{number(low)}, {number(high)}]"
+        if _is_default(one) and label(one) in prompts:
+            lines.append((label(one), told, half(prompts[label(one)])))
+    return table(("scorer", "perplexity", "faithfulness"), lines)
+
+
+def _is_default(one: Result) -> bool:
+    cls = default_host().get("scorer", one.spec.scorer.name).cls
+    objective = one.spec.objective
+    task = default_host().get("task", one.spec.task.name).cls
+    return objective in (None, task.default_objective) and "aggregation" not in changed(
+        cls, one.spec.scorer.options
+    )
+
+
 def _aggregation(one: Result) -> str:
     return str(one.spec.scorer.options.get("aggregation", ""))
 
@@ -241,6 +265,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 MAKERS: dict[str, Callable[[], str]] = {
+    "scorers": scorers,
     "groups": groups,
     "aggregations": aggregations,
     "objectives": objectives,

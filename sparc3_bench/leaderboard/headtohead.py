@@ -10,8 +10,7 @@ import numpy as np
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.holm import holm
-from sparc3_bench.statistics.numbers import gap
-from sparc3_bench.statistics.paired import Difference, of_replicates
+from sparc3_bench.statistics.paired import Difference, of_pair
 from sparc3_bench.statistics.ranking import resolvable
 
 if TYPE_CHECKING:
@@ -101,8 +100,8 @@ def compared(pairs: list[tuple[float, Number, Number]]) -> list[Meeting]:
     for amount, one, other in pairs:
         clusters = min(one.clusters, other.clusters)
         if clusters > 1:
-            gaps = gap(one.replicates, other.replicates)
-            rows.append((amount, of_replicates(gaps, one.value - other.value, clusters)))
+            drawn = one.replicates, other.replicates
+            rows.append((amount, of_pair(*drawn, one.value, other.value, clusters)))
     if not rows:
         return []
     adjusted = holm([difference.p_value for _, difference in rows])

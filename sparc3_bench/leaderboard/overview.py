@@ -58,7 +58,7 @@ class Overview:
     Attributes
     ----------
     scorers
-        Title by name, best overall first.
+        Title by name, best overall first; those that are not in all tables behind the others.
     controls
         Title by name of those that know nothing.
     standings
@@ -74,6 +74,11 @@ class Overview:
     def counted(self) -> int:
         """How many tables count for the overall rank."""
         return sum(line.leads for line in self.lines)
+
+    @property
+    def partial(self) -> bool:
+        """Whether some scorer is not in all of them."""
+        return any(one.tables < self.counted for one in self.standings.values())
 
 
 def overview(boards: Sequence[Board]) -> Overview:
@@ -101,7 +106,10 @@ def overview(boards: Sequence[Board]) -> Overview:
 def _standings(tables: Sequence[object]) -> Mapping[str, Standing]:
     from sparc3_bench.statistics.overall import overall  # loads numpy and scipy
 
-    return overall(tables) if tables else {}  # type: ignore[arg-type]
+    found = overall(tables) if tables else {}  # type: ignore[arg-type]
+    # A place in a few tables says nothing of the others: who is in all of them comes first.
+    most = max((one.tables for one in found.values()), default=0)
+    return dict(sorted(found.items(), key=lambda pair: pair[1].tables < most))
 
 
 def _cell(entry: Entry, one: Series) -> Cell:

@@ -12,7 +12,7 @@ from sparc3_bench.leaderboard.words import is_reference, samples
 from sparc3_bench.record.spec import PluginRef, canonical_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pydantic import JsonValue
@@ -137,13 +137,30 @@ def merge(runs: Iterable[Run]) -> list[Series]:
     series = []
     for kinds in scorers.values():
         shared = set.intersection(*(set(facets) for _, facets in kinds))
+        telling = _telling([facets for _, facets in kinds], shared)
         for variant, ((control, facets), members) in enumerate(sorted(kinds.items())):
             own = [facet for facet in facets if facet not in shared]
             options = members[0].result.spec.scorer.options
             settings = [f for f in facets if f in own or f[0] == "objective" or f[0] in options]
-            difference = ", ".join(" ".join(facet) for facet in own)
+            difference = ", ".join(" ".join(facet) for facet in own if facet[0] in telling)
             series.append(_series(members, control, difference, tuple(settings), variant))
     return series
+
+
+def _telling(kinds: Sequence[tuple[Facet, ...]], shared: set[Facet]) -> set[str]:
+    """Return the names of choices that the name of a row must have.
+
+    Versions, and options that only newer ones have, do not stand beside other choices that tell the
+    rows apart; the page of each result has them.
+    """
+    names = list(dict.fromkeys(name for facets in kinds for name, _ in set(facets) - shared))
+    newer = [name for name in names if any(name not in dict(facets) for facets in kinds)]
+    for name in ("source", "version", *sorted(newer)):
+        rest = [other for other in names if other != name]
+        told = {tuple(facet for facet in facets if facet[0] in rest) for facets in kinds}
+        if len(told) == len(kinds):
+            names = rest
+    return set(names)
 
 
 def _facets(result: Result) -> tuple[Facet, ...]:

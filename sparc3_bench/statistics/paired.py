@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ from scipy.special import stdtr, stdtrit  # scipy.stats takes a second longer to
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.bootstrap import interval
 from sparc3_bench.statistics.numbers import Array, finite, gap
+
+_FAR = 10
+"""How many times as large a number is that is compared by ratio."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,24 @@ def of_replicates(differences: Array, value: float, clusters: int | None = None)
     tail = min(np.count_nonzero(differences <= 0), np.count_nonzero(differences >= 0))
     low, high = interval(differences)
     return Difference(value, low, high, min(1.0, 2 * (tail + 1) / (len(differences) + 1)))
+
+
+def of_pair(
+    left: Array, right: Array, value: float, other: float, clusters: int | None = None
+) -> Difference:
+    """Return how far apart two numbers are, given paired replicates of both; see `of_replicates`.
+
+    Positive numbers more than tenfold apart are tested by their ratio, on a logarithmic scale: the
+    spread of the larger one, which may come from a few samples, hides the difference otherwise. The
+    interval is of the difference all the same.
+    """
+    observed = float(gap(np.asarray(value), np.asarray(other)))
+    found = of_replicates(gap(left, right), observed, clusters)
+    least, most = sorted((value, other))
+    if clusters is None or least <= 0 or most <= _FAR * least or min(left.min(), right.min()) <= 0:
+        return found
+    ratio = of_replicates(np.log(left) - np.log(right), math.log(value / other), clusters)
+    return dataclasses.replace(found, p_value=ratio.p_value)
 
 
 def _by_t(differences: Array, value: float, clusters: int) -> Difference:

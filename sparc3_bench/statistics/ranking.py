@@ -14,7 +14,7 @@ from scipy.special import ndtri
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.holm import holm
 from sparc3_bench.statistics.numbers import Array, finite, gap
-from sparc3_bench.statistics.paired import of_replicates
+from sparc3_bench.statistics.paired import of_pair
 
 Direction = Literal["higher", "lower"]
 """Which way a metric is better."""
@@ -110,8 +110,7 @@ def ranked(
     differences, low, high = (np.zeros((count, count)) for _ in range(3))
     p_values = []
     for i, j in pairs:
-        gaps = gap(drawn[:, i], drawn[:, j])
-        found = of_replicates(gaps, float(gap(numbers[i], numbers[j])), clusters)
+        found = of_pair(drawn[:, i], drawn[:, j], numbers[i], numbers[j], clusters)
         differences[i, j], differences[j, i] = found.value, -found.value
         low[i, j], low[j, i] = found.low, -found.high
         high[i, j], high[j, i] = found.high, -found.low

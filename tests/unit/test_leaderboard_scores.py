@@ -5,17 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from unit.results import KL, make_control, make_result
 from unit.site_pages import every_page, render
 from unit.test_leaderboard_circuits import FAITHFULNESS, section_of
 from unit.test_leaderboard_site import Page, pairs
 
+from sparc3_bench.leaderboard.overview import Overview, _standings
 from sparc3_bench.record.checks import problems
 from sparc3_bench.record.parts import EstimateRecord, Found, MetricRecord
 from sparc3_bench.record.result import Result
+from sparc3_bench.statistics.overall import Table, overall
 
 
 def metric(name: str, direction: Any) -> MetricRecord:
@@ -167,3 +171,17 @@ def test_variants_of_a_scorer_keep_a_table_of_scores_in_the_overview() -> None:
     page = Page(every_page(pairs(*variants, sane("wanda")))["index.html"])
     (row,) = [row for row in page.rows if "Like" in "".join(text for _, text in row)]
     assert [text_of(cell) for cell in row[2:]] == ["–0.250"] * 2
+
+
+def test_who_is_in_few_tables_stands_behind_who_is_in_all() -> None:
+    draws = np.random.default_rng(1).normal(size=(200, 3)) / 10 + [3, 2, 9]
+    tables = [
+        Table(("good", "fair", "best"), draws, "higher"),
+        Table(("good", "fair"), draws[:, :2], "higher"),
+    ]
+    assert list(overall(tables)) == ["best", "good", "fair"]
+    assert list(_standings(tables)) == ["good", "fair", "best"]
+    lines = [SimpleNamespace(leads=True)] * 2
+    for chosen, expected in ((tables, True), (tables[1:] * 2, False)):
+        view = Overview({}, {}, tuple(lines), _standings(chosen))  # type: ignore[arg-type]
+        assert view.partial is expected

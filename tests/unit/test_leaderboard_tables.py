@@ -127,6 +127,17 @@ def test_a_seed_that_was_run_twice_counts_once_with_its_newest_numbers() -> None
             {"scorer_version": "0.2.0"},
             {"version sparc3-bench 0.1.0", "version sparc3-bench 0.2.0"},
         ),
+        # What other choices tell already needs no version, nor options that came since.
+        (
+            {"scorer_version": "0.1.0", "options": {"rule": "x"}},
+            {"scorer_version": "0.2.0", "options": {"rule": "y", "added": False}},
+            {"rule x", "rule y"},
+        ),
+        (
+            {"options": {"rule": "x"}},
+            {"options": {"rule": "x", "added": True}},
+            {"", "added true"},
+        ),
     ],
 )
 def test_runs_that_differ_in_more_than_the_seed_are_separate_and_say_how(

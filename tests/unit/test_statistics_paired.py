@@ -9,7 +9,7 @@ import scipy.stats
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.bootstrap import interval, resampled_means
 from sparc3_bench.statistics.numbers import finite, gap
-from sparc3_bench.statistics.paired import Difference, difference, of_replicates
+from sparc3_bench.statistics.paired import Difference, difference, of_pair, of_replicates
 
 
 def means(samples, clusters=None):
@@ -149,3 +149,34 @@ def test_one_sample_says_nothing_and_no_spread_is_certain():
         of_replicates(np.zeros(10), 0.0, 1)
     assert of_replicates(np.zeros(10), 0.0, 5).p_value == 1
     assert of_replicates(np.ones(10), 1.0, 5).p_value == 0
+
+
+def test_what_is_many_times_larger_is_tested_by_its_ratio():
+    # Losses of 16 windows, nine nats apart; of perplexities the larger one is a few windows' alone.
+    generator = np.random.default_rng(4)
+    easy = generator.normal(4, 0.1, size=16)
+    hard = easy + generator.normal(9, 2.5, size=16)
+    drawn = np.exp(resampled_means([hard, easy]))
+    values = np.exp([hard.mean(), easy.mean()])
+    plain = of_replicates(drawn[:, 0] - drawn[:, 1], values[0] - values[1], 16)
+    found = of_pair(drawn[:, 0], drawn[:, 1], *values, 16)
+    assert plain.p_value > 0.01
+    losses = scipy.stats.ttest_rel(hard, easy).pvalue
+    assert np.log10(found.p_value) == pytest.approx(np.log10(losses), rel=0.1)
+    assert (found.value, found.low, found.high) == (plain.value, plain.low, plain.high)
+    turned = of_pair(drawn[:, 1], drawn[:, 0], *values[::-1], 16)
+    assert turned.p_value == pytest.approx(found.p_value)
+    assert turned.value == -found.value
+
+
+@pytest.mark.parametrize("factor", [-1.0, 0.2])
+def test_of_others_the_difference_is_tested(factor):
+    generator = np.random.default_rng(5)
+    samples = np.abs(generator.normal(3, 1, size=(2, 20)))
+    samples[1] *= factor
+    drawn, values = resampled_means(samples), samples.mean(axis=1)
+    gaps = drawn[:, 0] - drawn[:, 1]
+    found = of_pair(drawn[:, 0], drawn[:, 1], *values, 20)
+    assert found == of_replicates(gaps, values[0] - values[1], 20)
+    few = of_pair(drawn[:, 0], np.full(len(drawn), 1e-3), values[0], 1e-3)
+    assert few == of_replicates(drawn[:, 0] - 1e-3, values[0] - 1e-3)

@@ -118,6 +118,8 @@
     const fill = (one) => sparc3.colour(board, one.row.scorer, one.row.control);
     const [low, high] = sparc3.span(points, logy);
     const inside = points.filter((one) => one.y >= low && one.y <= high);
+    // Of many the names would cover one another; the colours are those of the key.
+    const named = inside.length > 8 ? inside.filter((one) => front.includes(one)) : inside;
     return Plot.plot({
       ...sparc3.frame(document.getElementById("pareto")),
       x: { type: "log", label: "Attribution and evaluation, seconds", nice: true },
@@ -127,9 +129,9 @@
       },
       marks: [
         Plot.line(front, { x: "x", y: "y", curve: "step-after", stroke: "var(--muted)", strokeDasharray: "4 3" }),
-        Plot.dot(inside, { x: "x", y: "y", fill, r: 5 }),
+        Plot.dot(inside, { x: "x", y: "y", fill, r: 5, title: "scorer" }),
         // At other heights in turn: those of like cost would cover one another.
-        ...[-13, 14, -27, 28].map((dy, turn) => Plot.text(inside.filter((_, i) => i % 4 === turn), {
+        ...[-13, 14, -27, 28].map((dy, turn) => Plot.text(named.filter((_, i) => i % 4 === turn), {
           x: "x", y: "y", text: "scorer", fill, dy, fontWeight: 600,
           stroke: "var(--paper)", strokeWidth: 4,
         })),
