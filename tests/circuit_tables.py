@@ -143,9 +143,14 @@ def _rows() -> list[tuple[str, str, dict[str, Result]]]:
         if not run.is_control:
             aggregation = run.spec.scorer.options.get("aggregation")
             title = run.spec.scorer.title + (f", `{aggregation}`" if aggregation else "")
-            found.setdefault((title, run.spec.objective or ""), {})[run.spec.group] = run
+            if run.spec.scorer.options.get("variant") not in (None, "attnlrp"):
+                continue  # rules one by one are compared in docs/faq.md
+            row = found.setdefault((title, run.spec.objective or ""), {})
+            assert run.spec.group not in row, f"{title}, {run.spec.group}: measured twice"
+            row[run.spec.group] = run
     order = {name: index for index, name in enumerate(("", *OBJECTIVES))}
-    return [(*key, found[key]) for key in sorted(found, key=lambda key: (key[0], order[key[1]]))]
+    whole = [key for key, row in found.items() if {*GROUPS} <= {*row}]
+    return [(*key, found[key]) for key in sorted(whole, key=lambda key: (key[0], order[key[1]]))]
 
 
 MAKERS = {"sizes": sizes, "conventions": conventions}
