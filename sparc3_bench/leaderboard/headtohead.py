@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sparc3_bench.leaderboard.draws import Draws, Number
     from sparc3_bench.leaderboard.tables import Section
 
-_MOST = 40
+_MOST = 60
 """Rows of a section that are compared pair by pair; more are the variants of a few."""
 
 
