@@ -228,7 +228,8 @@ def ties() -> str:
         value = one.value(HALF, "perplexity")
         if value is not None and not one.is_control and value.interval:
             ends = " to ".join(number(end) for end in value.interval)
-            lines.append((one.label, number(value.centre), ends, entry.rank(place)))
+            named = f"{one.label}, {one.difference}" if one.difference else one.label
+            lines.append((named, number(value.centre), ends, entry.rank(place)))
     assert entry.metric.name == "perplexity", entry.where
     return table(("scorer", "perplexity", "95 % interval", "rank"), lines)
 
