@@ -18,6 +18,7 @@ from sparc3_bench.cli import (
     listing,
     migrate,
     new,
+    plan,
     publish,
     rejudge,
     replicate,
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.callback()(common.whole)
 app.command("list")(listing.command)
 app.command("run")(run.command)
+app.command("plan")(plan.command)
 app.command("score")(score.command)
 app.command("new")(new.command)
 app.command("check")(check.command)

@@ -84,6 +84,12 @@ def whole(
     """Compare ways to score the weights of a language model by importance."""
 
 
+def given(context: typer.Context, name: str) -> bool:
+    """Return whether the user typed an option."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def cache_folder(chosen: Path | None) -> Path:
     """Return the cache folder to use.
 

@@ -103,7 +103,7 @@ def command(
     if suite is not None:
         _check_alone(context)
         changes = Changes(
-            every={n: context.params[n] for n in ("model", "dtype") if _given(context, n)},
+            every={n: context.params[n] for n in ("model", "dtype") if common.given(context, n)},
             task_options=parse_pairs(task_option),
             request={"device": device},
             judge=judge,
@@ -164,17 +164,13 @@ def command(
 
 
 def _check_alone(context: typer.Context) -> None:
-    given = [name for name in context.params if _given(context, name) and name not in _WITH_SUITE]
-    if given:
+    typed = [name for name in context.params if common.given(context, name)]
+    alone = [name for name in typed if name not in _WITH_SUITE]
+    if alone:
         raise Sparc3Error(
-            f"`--{given[0].replace('_', '-')}` does not go with `--suite`, which says it itself; "
+            f"`--{alone[0].replace('_', '-')}` does not go with `--suite`, which says it itself; "
             "leave one of them out, or copy the suite's file and change it."
         )
-
-
-def _given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 def _noted(estimate: EstimateRecord) -> str:

@@ -6,7 +6,7 @@ depends on the signature of any architecture's layers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,7 @@ class BlockView(ModelView):
             return self.blocks[self._index](record.hidden, *args, **kwargs)
 
 
-def walk(view: ModelView, reference: ReferenceSamples) -> Iterator[BlockView]:
+def walk(view: ModelView, reference: ReferenceSamples) -> Generator[BlockView]:
     """Yield a view of each block in order.
 
     What the caller removes from a block before asking for the next one is removed for all later

@@ -22,10 +22,7 @@ from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.parts import Phase
 from sparc3_bench.record.result import Result
 from sparc3_bench.run import store
-from sparc3_bench.run.environment import (
-    added,
-    metered,
-)
+from sparc3_bench.run.environment import added, metered
 from sparc3_bench.run.judging import NOTHING, Measured, judged
 from sparc3_bench.run.meeting import Met, meet
 from sparc3_bench.run.memory import remembering
@@ -198,7 +195,7 @@ class Session:
         objective = cell.spec.objective or self.plan.task.default_objective
         return self.met(cell).task.references(objective)
 
-    def _averaged(self, cell: Cell) -> ReferenceSamples:
+    def averaged(self, cell: Cell) -> ReferenceSamples:
         """Return the samples of mean inputs: the general ones, where a task has several."""
         objective = cell.spec.objective or self.plan.task.default_objective
         return next(iter(self.met(cell).task.references(objective).values()))
@@ -233,7 +230,7 @@ class Session:
         label
             Of the progress bar.
         """
-        key, path = self._place(cell, part, digest)
+        key, path = self.place(cell, part, digest)
         if kept := store.read(store.Evaluated, path):
             return self.judged(kept, label)
         prepared = cell.prepared.part(part)
@@ -260,7 +257,7 @@ class Session:
         """Have the judge read what a model wrote, unless it has."""
         return judged(self.plan.judge, evaluated, self.plan.task, self.cache, self.report, label)
 
-    def _place(self, cell: Cell, part: Part, digest: str) -> tuple[str, Path]:
+    def place(self, cell: Cell, part: Part, digest: str) -> tuple[str, Path]:
         """Return the key of an evaluation and where it is kept; one part is not measured twice."""
         if cell.prepared.part(part) is cell.prepared:
             part = "test"
@@ -271,11 +268,11 @@ class Session:
     def _content(self, cell: Cell, digest: str) -> str:
         """Return the digest of the samples that the model's mean inputs come from, if any."""
         means = cell.spec.ablation == "mean" and digest != store.DENSE
-        return self._averaged(cell).digest if means else ""
+        return self.averaged(cell).digest if means else ""
 
     def dense(self, cell: Cell, part: Part) -> Evaluation:
         """Return the dense evaluation, made again when only its numbers were in the cache."""
-        key, path = self._place(cell, part, store.DENSE)
+        key, path = self.place(cell, part, store.DENSE)
         if key not in self._dense:
             kept = store.read(store.Evaluated, path)
             if kept is not None and not kept.has_memory:
@@ -293,12 +290,13 @@ class Session:
             case "zero":
                 return self.view.masked(keep)
             case "mean":
-                return self.view.mean_ablated(keep, self._mean_inputs(cell))
+                return self.view.mean_ablated(keep, self.mean_inputs(cell))
             case "resample":
                 return self.view.resample_ablated(keep)
 
-    def _mean_inputs(self, cell: Cell) -> Mapping[str, Any]:
-        reference = self._averaged(cell)
+    def mean_inputs(self, cell: Cell) -> Mapping[str, Any]:
+        """Return what removed weights read with ablation `mean`, made once a session."""
+        reference = self.averaged(cell)
         if reference.digest not in self._means:
             with self.report.steps("mean inputs") as step:
                 means = mean_inputs(self.view, self.ready(reference, cell, step))

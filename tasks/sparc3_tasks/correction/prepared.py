@@ -113,19 +113,22 @@ class PreparedCorrection(PreparedTask):
     ) -> Evaluation:
         """Let the model respond, and measure what needs it as it is now."""
         sampling, batch = self.task.sampling, self.task.generation_batch
-        responses = respond(model, self.asked, sampling, progress, batch)
-        rows = [self._numbers(some) for some in responses]
-        samples = {name: [row[name] for row in rows] for name in rows[0]}
-        samples["loss"] = measure.window_losses(model, self.windows)
-        written = {"responses": self.texts(responses)}
-        memory: Any = None
+        # What has no progress comes first, so that the rest tells how long the whole will take.
+        aside: dict[str, list[float]] = {"loss": measure.window_losses(model, self.windows)}
+        written: dict[str, list[list[str]]] = {}
+        logarithms: Any = None
         if self.side is not None:
             if self.side.items:
-                samples["last_word"] = measure.last_words(model, self.side.items)
+                aside["last_word"] = measure.last_words(model, self.side.items)
             answers = respond(model, self.side.neutral, sampling, lambda done, total: None, batch)
             written["neutral"] = self.texts(answers)
-            first = [(prompt, some[0]) for prompt, some in zip(self.asked, responses, strict=True)]
-            memory = first, measure.logarithms(model, self.side.neutral)
+            logarithms = measure.logarithms(model, self.side.neutral)
+        responses = respond(model, self.asked, sampling, progress, batch)
+        rows = [self._numbers(some) for some in responses]
+        samples = {name: [row[name] for row in rows] for name in rows[0]} | aside
+        written = {"responses": self.texts(responses), **written}
+        first = [(prompt, some[0]) for prompt, some in zip(self.asked, responses, strict=True)]
+        memory = None if self.side is None else (first, logarithms)
         return Evaluation(samples, memory, written if self.task.default_judge else {})
 
     def after(self, model: ModelView, found: Evaluation) -> Evaluation:

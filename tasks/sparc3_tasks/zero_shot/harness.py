@@ -10,6 +10,7 @@ import logging
 import math
 import random
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -124,7 +125,7 @@ def score(
     tasks
         By benchmark; see `load`.
     progress
-        Called with (continuations done, in all).
+        Called with (tokens done, in all).
     """
     with quiet() as aloud:
         found = evaluate(
@@ -147,7 +148,7 @@ class InMemory(HFLM):  # type: ignore[misc]  # mypy does not follow lm-eval
     tokenizer
         Its tokenizer.
     progress
-        Called with (continuations done, in all).
+        Called with (tokens done, in all).
     """
 
     def __init__(self, view: ModelView, tokenizer: Any, progress: Progress) -> None:
@@ -166,15 +167,23 @@ class InMemory(HFLM):  # type: ignore[misc]  # mypy does not follow lm-eval
         names, memory = [_name(one) for one in asked], self._view.memory
         known = memory.recall(names) if memory is not None else {}
         found = {name: Found(*value) for name, value in known.items()}
-        left = {name: one for name, one in zip(names, asked, strict=True) if name not in found}
-        total, places = len(found) + len(left), list(left)
+        named = dict(zip(names, asked, strict=True))
+        left = {name: one for name, one in named.items() if name not in found}
+        # Counted in tokens, as a question may be a line or a page; a shared context once.
+        sharing = Counter(one.context for one in named.values())
+        tokens = {
+            name: len(one.continuation) + len(one.context) / sharing[one.context]
+            for name, one in named.items()
+        }
+        done, total, places = sum(tokens[name] for name in found), sum(tokens.values()), list(left)
         for batch in log_likelihoods(self._view, list(left.values()), self.max_length):
             here = {places[place]: value for place, value in batch.items()}
             _check(here)
             if memory is not None:
                 memory.keep({name: list(value) for name, value in here.items()})
             found.update(here)
-            self._progress(len(found), total)
+            done += sum(tokens[name] for name in here)
+            self._progress(round(done), round(total))
         return [(found[name].log_likelihood, found[name].is_greedy) for name in names]
 
 
