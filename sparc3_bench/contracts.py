@@ -247,7 +247,7 @@ class PreparedTask(ABC):
         dense
             What it returned for the dense model; None for that one, and without `compares`.
         progress
-            Called with (samples done, samples in all).
+            Called with (steps done, steps in all), alike in length: `sparc3 plan` foresees by them.
         """
 
     def after(self, model: ModelView, found: Evaluation) -> Evaluation:

@@ -198,7 +198,9 @@ def averaged(session: Session, cell: Cell) -> Cost:
 
 
 def scored(session: Session, step: Scoring, limit: float) -> Line:
-    """Try scoring on few of the reference samples: on one, and as many as the limit allows.
+    """Try scoring on few of the reference samples: on one, and on some more.
+
+    Of seconds that the limit allows a quarter is enough, as samples are much alike.
 
     Raises
     ------
@@ -212,7 +214,7 @@ def scored(session: Session, step: Scoring, limit: float) -> Line:
         return Line(_scored(session, step, one), Cost())
     if most > 1 and short.seconds < limit:
         short = _scored(session, step, one)
-    some = _some(step.reference, min(most, max(3, int(limit / max(short.seconds, 1e-3)))))
+    some = _some(step.reference, min(most, max(3, int(limit / 4 / max(short.seconds, 1e-3)))))
     long = _scored(session, step, some) if most > 1 else short
     length, more = _length(one), _length(some) - _length(one)
     each = Cost(
