@@ -81,8 +81,9 @@ def command(
             prepared = time.perf_counter() - start
             estimates.append(estimator.of(made))
             estimates[-1].add("handling", Cost(prepared))
-        except Sparc3Error as error:
-            refused.append(f"Task '{request.task}' on {request.model} is not planned: {error}")
+        except Exception as error:  # a stranger's scorer may raise anything
+            why = error if isinstance(error, Sparc3Error) else f"{type(error).__name__}: {error}"
+            refused.append(f"Task '{request.task}' on {request.model} is not planned: {why}")
     if estimates:
         _show(estimates, estimator)
     for sentence in dict.fromkeys(refused):
@@ -121,7 +122,7 @@ def _show(estimates: list[Estimate], estimator: Estimator) -> None:
     tokens, operations, duration, memory = _words(total)
     partly = f", {estimator.in_part} of them in part" if estimator.in_part else ""
     for line in (
-        f"{runs:,} runs: about {duration} on {torch.get_num_threads()} threads, {tokens} tokens, "
+        f"{runs:,} {'run' if runs == 1 else 'runs'}: about {duration} on {torch.get_num_threads()} threads, {tokens} tokens, "
         f"{operations} operations, {memory} of memory.",
         f"From {len(estimator.kinds):,} kinds of steps, each tried once{partly}. Runs that are "
         "finished, and scores and evaluations in the cache, are counted as if they were not there.",

@@ -18,7 +18,7 @@ from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.parts import Phase
 from sparc3_bench.run import store
-from sparc3_bench.run.environment import added, metered
+from sparc3_bench.run.environment import added, metered, peak
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.progress import Step as Told
 from sparc3_bench.run.steps import Measuring, Scoring, Walking
@@ -104,17 +104,17 @@ class Watch(Reporter):
         super().__init__()
         self.limit = limit
         self.view: ModelView | None = None
-        self._whole = True
+        self._cuts = False
         self._forget()
 
     @contextmanager
     def cutting(self) -> Iterator[None]:
         """End what takes longer than the limit."""
-        self._whole = False
+        self._cuts = True
         try:
             yield
         finally:
-            self._whole = True
+            self._cuts = False
 
     @contextmanager
     def steps(self, label: str) -> Iterator[Told]:
@@ -126,7 +126,7 @@ class Watch(Reporter):
                 shown(done, total)
                 self._marks.append((time.perf_counter(), self._counted(), done, total))
                 late = self._marks[-1][0] - self._began[0] > self.limit
-                if late and not self._whole and done < total and len(self._marks) > 1:
+                if late and self._cuts and done < total and len(self._marks) > 1:
                     raise Enough
 
             yield step
@@ -186,7 +186,7 @@ def measured(session: Session, cell: Cell, step: Measuring, watch: Watch) -> tup
         with watch.cutting():
             found = session.evaluate(cell, step.part, digest, removing, "Trying an evaluation")
     except Enough:
-        return watch.extrapolated(), False
+        return replace(watch.extrapolated(), peak_bytes=peak()), False
     return Cost.of(added(found.raw.phase, found.judging)), True
 
 

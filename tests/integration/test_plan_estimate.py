@@ -179,7 +179,7 @@ def test_what_cannot_be_planned_is_named_and_the_rest_goes_on(
     assert _planned(monkeypatch, tmp_path, str(suite)) == 1
     told = capsys.readouterr()
     assert "Task 'compression' on nowhere/none is not planned: " in told.err
-    assert "1 runs" in told.out
+    assert "1 run: about " in told.out
     suite.write_text(_suite(folder, missing))
     assert _planned(monkeypatch, tmp_path, str(suite)) == 2
     assert "Traceback" not in capsys.readouterr().err
