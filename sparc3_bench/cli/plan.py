@@ -118,11 +118,12 @@ def _show(estimates: list[Estimate], estimator: Estimator) -> None:
     total = sum((one.cost for one in estimates), Cost())
     console = Console()
     console.print(table)
-    runs = sum(len(one.plan.cells) for one in estimates)
+    number = sum(len(one.plan.cells) for one in estimates)
+    runs = "1 run" if number == 1 else f"{number:,} runs"
     tokens, operations, duration, memory = _words(total)
     partly = f", {estimator.in_part} of them in part" if estimator.in_part else ""
     for line in (
-        f"{runs:,} {'run' if runs == 1 else 'runs'}: about {duration} on {torch.get_num_threads()} threads, {tokens} tokens, "
+        f"{runs}: about {duration} on {torch.get_num_threads()} threads, {tokens} tokens, "
         f"{operations} operations, {memory} of memory.",
         f"From {len(estimator.kinds):,} kinds of steps, each tried once{partly}. Runs that are "
         "finished, and scores and evaluations in the cache, are counted as if they were not there.",
