@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from sparc3_bench.errors import ModelError as ModelError
     from sparc3_bench.errors import Sparc3Error as Sparc3Error
     from sparc3_bench.hookspecs import hookimpl as hookimpl
+    from sparc3_bench.incremental import IncrementalScorer as IncrementalScorer
+    from sparc3_bench.incremental import State as State
     from sparc3_bench.model.view import ModelView as ModelView
     from sparc3_bench.record.spec import DatasetRecord as DatasetRecord
     from sparc3_bench.selection.select import choose as choose
@@ -75,6 +77,7 @@ _HOMES = {
     "Evaluation": "sparc3_bench.values",
     "Fused": "sparc3_bench.architecture",
     "Group": "sparc3_bench.contracts",
+    "IncrementalScorer": "sparc3_bench.incremental",
     "Judge": "sparc3_bench.contracts",
     "Judging": "sparc3_bench.values",
     "LoadedJudge": "sparc3_bench.contracts",
@@ -98,6 +101,7 @@ _HOMES = {
     "Scorer": "sparc3_bench.contracts",
     "Search": "sparc3_bench.values",
     "Sparc3Error": "sparc3_bench.errors",
+    "State": "sparc3_bench.incremental",
     "Suite": "sparc3_bench.contracts",
     "Task": "sparc3_bench.contracts",
     "Texts": "sparc3_bench.values",

@@ -68,6 +68,8 @@ class Scorer(Configurable, ABC):
     """Whether `score` runs the model on the reference samples."""
     is_control: ClassVar[bool] = False
     """Whether the leaderboard draws this scorer's seeds as the band that others must leave."""
+    tiny_options: ClassVar[Mapping[str, Any]] = {}
+    """Options for a run of a fraction of a second on a tiny model: `sparc3 check` makes many."""
 
     @abstractmethod
     def score(

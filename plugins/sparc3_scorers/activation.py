@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from sparc3_bench import Role, Scorer, Sparc3Error, hookimpl
+from sparc3_bench import IncrementalScorer, Role, Scorer, Sparc3Error, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sparc3_bench import Batch, ModelView, ReferenceSamples
+    from sparc3_bench import Batch, ModelView, ReferenceSamples, State
 
 
-class Activation(Scorer):
+class Activation(IncrementalScorer):
     """Importance = mean absolute activation of a weight's unit, after [molchanov2017, sec. 2.2].
 
     Notes
@@ -36,7 +36,27 @@ class Activation(Scorer):
         "input feature, n = 1"
     )
 
-    def score(self, model: ModelView, reference: ReferenceSamples) -> Mapping[str, Tensor]:
+    def accumulate(self, model: ModelView, reference: ReferenceSamples, state: State) -> State:
+        """Add the absolute inputs of every matrix, ``[in_features]``, float64, and count tokens."""
+        import torch
+
+        asked: Tensor
+
+        def add(name: str, inputs: Tensor) -> None:
+            place = f"inputs/{name}"
+            # Over batches in float64: how samples are batched is lost in rounding to float32.
+            here = inputs[asked].abs().sum(0).double()
+            state[place] = state[place] + here if place in state else here
+
+        tokens = int(state.get("tokens", 0))
+        with model.observe(add), torch.no_grad():
+            for batch in reference.batches(model.device):
+                asked = _asked(batch)
+                tokens += int(asked.sum())
+                model.forward(batch)
+        return {**state, "tokens": torch.tensor(tokens)}
+
+    def finish(self, model: ModelView, state: State) -> Mapping[str, Tensor]:
         """Return the share of activation of every weight, in [0, ∞).
 
         Raises
@@ -44,23 +64,8 @@ class Activation(Scorer):
         Sparc3Error
             When the scope has the rows of neurons without the columns that read them.
         """
-        import torch
-
-        sums: dict[str, Tensor] = {}
-        asked: Tensor
-
-        def add(name: str, inputs: Tensor) -> None:
-            # Over batches in float64: how samples are batched is lost in rounding to float32.
-            here = inputs[asked].abs().sum(0).double()
-            sums[name] = sums[name] + here if name in sums else here
-
-        tokens = 0
-        with model.observe(add), torch.no_grad():
-            for batch in reference.batches(model.device):
-                asked = _asked(batch)
-                tokens += int(asked.sum())
-                model.forward(batch)
-        means = {name: (total / tokens).float() for name, total in sums.items()}
+        tokens = int(state["tokens"])
+        means = {n: (state[f"inputs/{n}"] / tokens).float() for n in model.weights()}
         return _shared_out(model, means)
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sparc3_bench import Scorer, hookimpl
+from sparc3_bench import IncrementalScorer, Scorer, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sparc3_bench import ModelView, ReferenceSamples, ScoreMap
+    from sparc3_bench import ModelView, ReferenceSamples, ScoreMap, State
 
 
-class Fisher(Scorer):
+class Fisher(IncrementalScorer):
     """Importance = w² · F / 2, F the mean over samples of the squared gradient [theis2018, sec. 3].
 
     That is how much the loss rises when the weight is removed, to the second order, without the
@@ -32,18 +32,29 @@ class Fisher(Scorer):
     citation = "theis2018"
     formula = "½ w² · meanₛ (∂Lₛ/∂w)² with samples s and the objective L"
 
-    def score(self, model: ModelView, reference: ReferenceSamples) -> ScoreMap:
+    def accumulate(self, model: ModelView, reference: ReferenceSamples, state: State) -> State:
+        """Add the squared gradients of samples, and count them."""
+        import torch
+
+        from sparc3_scorers.sample_gradients import PowerSums
+
+        squares = PowerSums(2, state)
+        model.attribute(reference, squares.fold)
+        before = int(state.get("samples", 0))
+        return {**squares.state(), "samples": torch.tensor(before + len(reference.samples))}
+
+    def finish(self, model: ModelView, state: State) -> ScoreMap:
         """Return the rise of the loss for every weight and bias, in [0, ∞)."""
         from sparc3_bench import ScoreMap
         from sparc3_scorers.sample_gradients import PowerSums
 
-        weights, squares = model.weights(), PowerSums(2)
-        model.attribute(reference, squares.fold)
+        weights, squares = model.weights(), PowerSums(2, state)
         squares.check_complete(weights)
+        count = int(state["samples"])
 
         def rise(square_sum: Tensor, value: Tensor) -> Tensor:
             value = value.to(square_sum.dtype)
-            return square_sum.mul_(value).mul_(value).mul_(0.5 / len(reference.samples))
+            return square_sum.mul_(value).mul_(value).mul_(0.5 / count)
 
         return ScoreMap(
             {n: rise(squares.weights.pop(n), w.matrix) for n, w in weights.items()},

@@ -6,19 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from sparc3_bench import Scorer, Sparc3Error, hookimpl
+from sparc3_bench import IncrementalScorer, Scorer, Sparc3Error, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sparc3_bench import ModelView, ReferenceSamples
+    from sparc3_bench import ModelView, ReferenceSamples, State
+    from sparc3_scorers.sample_gradients import PowerSums
 
 Norm = Literal["l1", "l2"]
 """Over samples: the sum of absolute values, or the root of the sum of squares."""
 
 
 @dataclass(frozen=True)
-class Gblm(Scorer):
+class Gblm(IncrementalScorer):
     """Importance = |W| · (α ‖G‖ + ‖X‖₂), G the gradients of all samples, X the inputs [das2023].
 
     Parameters
@@ -59,29 +60,39 @@ class Gblm(Scorer):
                 f"got '{self.norm}'."
             )
 
-    def score(self, model: ModelView, reference: ReferenceSamples) -> Mapping[str, Tensor]:
-        """Return |W| · (α ‖G‖ + ‖X‖₂) of every weight, in [0, ∞)."""
-        from sparc3_scorers.sample_gradients import PowerSums
+    def accumulate(self, model: ModelView, reference: ReferenceSamples, state: State) -> State:
+        """Add the powers of gradients and the squares of inputs of samples, and count them."""
+        import torch
 
-        weights = model.weights()
-        powers = PowerSums(1 if self.norm == "l1" else 2)
-        square_sum: dict[str, Tensor] = {}
+        powers = self._powers(state)
 
         def fold(name: str, inputs: Tensor, gradients: Tensor) -> None:
             powers.fold(name, inputs, gradients)
+            place = f"inputs/{name}"
             squares = inputs.square().sum(0).double()
-            square_sum[name] = square_sum[name] + squares if name in square_sum else squares
+            state[place] = state[place] + squares if place in state else squares
 
         model.attribute(reference, fold)
+        count = int(state.get("samples", 0)) + len(reference.samples)
+        return {**state, **powers.state(), "samples": torch.tensor(count)}
+
+    def finish(self, model: ModelView, state: State) -> Mapping[str, Tensor]:
+        """Return |W| · (α ‖G‖ + ‖X‖₂) of every weight, in [0, ∞)."""
+        weights, powers, count = model.weights(), self._powers(state), int(state["samples"])
         powers.check_complete(weights)
         scores = {}
         for name, weight in weights.items():
             gradients = powers.weights.pop(name)
             if self.norm == "l2":
                 gradients.sqrt_()
-            inputs = (square_sum[name] / len(reference.samples)).sqrt().to(gradients.dtype)
+            inputs = (state[f"inputs/{name}"] / count).sqrt().to(gradients.dtype)
             scores[name] = gradients.mul_(self.alpha).add_(inputs).mul_(weight.matrix).abs_()
         return scores
+
+    def _powers(self, state: State) -> PowerSums:
+        from sparc3_scorers.sample_gradients import PowerSums
+
+        return PowerSums(1 if self.norm == "l1" else 2, state)
 
 
 @hookimpl

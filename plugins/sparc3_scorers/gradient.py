@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparc3_bench import Aggregation, Scorer, Sparc3Error, hookimpl
+from sparc3_bench import Aggregation, IncrementalScorer, Scorer, Sparc3Error, hookimpl
 
 if TYPE_CHECKING:
-    from sparc3_bench import ModelView, ReferenceSamples, ScoreMap
+    from sparc3_bench import Accumulator, ModelView, ReferenceSamples, ScoreMap, State
 
 
 @dataclass(frozen=True)
-class Gradient(Scorer):
+class Gradient(IncrementalScorer):
     """Saliency w · ∂L/∂w [molchanov2017, eq. 6], or the sensitivity ∂L/∂w.
 
     Parameters
@@ -53,19 +53,27 @@ class Gradient(Scorer):
                 " and `times_weight`; choose that, or leave it out."
             )
 
-    def score(self, model: ModelView, reference: ReferenceSamples) -> ScoreMap:
+    def accumulate(self, model: ModelView, reference: ReferenceSamples, state: State) -> State:
+        """Add the contributions of samples to the sums of an `Accumulator`."""
+        accumulator = self._accumulator(model, state)
+        model.attribute(reference, accumulator.fold)
+        return accumulator.state()
+
+    def finish(self, model: ModelView, state: State) -> ScoreMap:
         """Return the saliency of every weight; in [0, ∞) unless the aggregation is signed."""
+        return self._accumulator(model, state).scores()
+
+    def _accumulator(self, model: ModelView, state: State) -> Accumulator:
         from sparc3_bench import Accumulator
 
-        accumulator = Accumulator(
+        return Accumulator(
             model.weights(),
             self.aggregation,
             times_weight=self.times_weight,
             second_moment=self.standard_error,
             by_sample=self.by_sample,
+            state=state,
         )
-        model.attribute(reference, accumulator.fold)
-        return accumulator.scores()
 
 
 @hookimpl

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from sparc3_bench import Scorer, Sparc3Error, hookimpl
+from sparc3_bench import IncrementalScorer, Scorer, Sparc3Error, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sparc3_bench import Accumulator, ModelView, ReferenceSamples, ScoreMap
+    from sparc3_bench import Accumulator, ModelView, ReferenceSamples, ScoreMap, State
 
 Combined = Literal["signed-mean", "abs-of-mean", "mean-of-abs"]
 """The aggregations that do not look into a sample."""
@@ -22,7 +22,7 @@ Quadrature = Literal["gauss-legendre", "riemann"]
 
 
 @dataclass(frozen=True)
-class IntegratedGradients(Scorer):
+class IntegratedGradients(IncrementalScorer):
     """Attribution w · ∫ ∂L/∂w(αw) dα for α from 0 to 1 [sundararajan2017, eq. 1], of weights.
 
     All weights in scope grow together, with the biases of their matrices, from zero, where they are
@@ -49,6 +49,8 @@ class IntegratedGradients(Scorer):
     title = "Integrated gradients"
     citation = "sundararajan2017"
     formula = "meanₛ |w · ∫₀¹ ∂Lₛ/∂w(αw) dα| with samples s and the objective L"
+    # What goes a path in many steps keeps its promises in two.
+    tiny_options = {"steps": 2}  # noqa: RUF012  # of the class
 
     aggregation: Combined = "mean-of-abs"
     steps: int = 16
@@ -66,27 +68,41 @@ class IntegratedGradients(Scorer):
                 f"Option `steps` of scorer '{self.name}' must be at least 1, got {self.steps}."
             )
 
-    def score(self, model: ModelView, reference: ReferenceSamples) -> ScoreMap:
+    @property
+    def resumes(self) -> bool:
+        """Whether samples are integrated one by one; else they go the path together."""
+        return self.aggregation == "mean-of-abs"
+
+    def accumulate(self, model: ModelView, reference: ReferenceSamples, state: State) -> State:
+        """Add the attributions of samples, or those of all of them together, and count them."""
+        import torch
+
+        counted = dataclasses.replace(reference, progress=_counting(reference, self.steps))
+        parts = _alone(counted) if self.resumes else [counted]
+        for part in parts:
+            # Given away, not held: the next sample needs the room.
+            self._add(state, self._integrated(model, part))
+        state["parts"] = torch.tensor(int(state.get("parts", 0)) + len(parts))
+        return state
+
+    def finish(self, model: ModelView, state: State) -> ScoreMap:
         """Return the attribution of every weight and bias; in [0, ∞) unless it is signed."""
         from sparc3_bench import ScoreMap
 
-        counted = dataclasses.replace(reference, progress=_counting(reference, self.steps))
-        parts = _alone(counted) if self.aggregation == "mean-of-abs" else [counted]
-        weights: dict[str, Tensor] = {}
-        biases: dict[str, Tensor] = {}
-        for part in parts:
-            # Given away, not held: the next sample needs the room.
-            self._add(weights, biases, self._integrated(model, part))
-        for value in (*weights.values(), *biases.values()):
-            value.div_(len(parts))
-        return ScoreMap(weights, biases)
+        count = int(state.pop("parts"))
+        names = [name for name in model.weights() if f"bias/{name}" in state]
+        return ScoreMap(
+            {name: state.pop(f"weight/{name}").div_(count) for name in model.weights()},
+            {name: state.pop(f"bias/{name}").div_(count) for name in names},
+        )
 
-    def _add(self, weights: dict[str, Tensor], biases: dict[str, Tensor], found: ScoreMap) -> None:
-        for sums, values in ((weights, found.weights), (biases, found.biases)):
+    def _add(self, state: State, found: ScoreMap) -> None:
+        for kind, values in (("weight", found.weights), ("bias", found.biases)):
             for name, value in values.items():
                 if self.aggregation != "signed-mean":
                     value.abs_()
-                sums[name] = sums[name].add_(value) if name in sums else value
+                place = f"{kind}/{name}"
+                state[place] = state[place].add_(value) if place in state else value
 
     def _integrated(self, model: ModelView, reference: ReferenceSamples) -> ScoreMap:
         """Return the attributions to the mean objective, signed."""
@@ -119,15 +135,7 @@ def _weighted(accumulator: Accumulator, factor: float) -> Callable[[str, Tensor,
 
 def _alone(reference: ReferenceSamples) -> list[ReferenceSamples]:
     """Return every sample as a reference of its own."""
-    return [
-        dataclasses.replace(
-            reference,
-            samples=[sample],
-            targets=None if reference.targets is None else [reference.targets[index]],
-            starts=None if reference.starts is None else [reference.starts[index]],
-        )
-        for index, sample in enumerate(reference.samples)
-    ]
+    return [reference.part(index, index + 1) for index in range(len(reference.samples))]
 
 
 def _counting(whole: ReferenceSamples, steps: int) -> Callable[[int, int], None]:

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from sparc3_bench import Aggregation, Scorer, Sparc3Error, hookimpl
+from sparc3_bench import Aggregation, IncrementalScorer, Scorer, Sparc3Error, hookimpl
 
 if TYPE_CHECKING:
-    from sparc3_bench import ModelView, ReferenceSamples, ScoreMap
+    from sparc3_bench import Accumulator, ModelView, ReferenceSamples, ScoreMap, State
 
 Variant = Literal[
     "attnlrp", "cp-lrp", "norms-only", "activations-only", "attention-only", "gates-only"
@@ -23,7 +23,7 @@ of the four rules that make up AttnLRP alone, with the plain gradient for the re
 
 
 @dataclass(frozen=True)
-class Lrp(Scorer):
+class Lrp(IncrementalScorer):
     """Relevance of a weight, R_w = w · a · R_out / z [becking2022; hatefi2025, eq. 8].
 
     It equals the weight times its gradient under a modified backward pass; see `lrp_rules`.
@@ -82,20 +82,29 @@ class Lrp(Scorer):
                 "; choose that, or leave it out."
             )
 
-    def score(self, model: ModelView, reference: ReferenceSamples) -> ScoreMap:
-        """Return the relevance of every weight; in [0, ∞) unless the aggregation is signed."""
-        from sparc3_bench import Accumulator
+    def accumulate(self, model: ModelView, reference: ReferenceSamples, state: State) -> State:
+        """Add the relevance of samples to the sums of an `Accumulator`."""
         from sparc3_scorers.lrp_rules import propagating
 
-        accumulator = Accumulator(
+        accumulator = self._accumulator(model, state)
+        with propagating(model, self.variant):
+            model.attribute(reference, accumulator.fold)
+        return accumulator.state()
+
+    def finish(self, model: ModelView, state: State) -> ScoreMap:
+        """Return the relevance of every weight; in [0, ∞) unless the aggregation is signed."""
+        return self._accumulator(model, state).scores()
+
+    def _accumulator(self, model: ModelView, state: State) -> Accumulator:
+        from sparc3_bench import Accumulator
+
+        return Accumulator(
             model.weights(),
             self.aggregation,
             second_moment=self.standard_error,
             by_sample=self.by_sample,
+            state=state,
         )
-        with propagating(model, self.variant):
-            model.attribute(reference, accumulator.fold)
-        return accumulator.scores()
 
     def rules(self, model: ModelView) -> Mapping[str, str]:
         """Return by path the rule of every module that has one."""

@@ -7,7 +7,9 @@ from typing import Literal
 
 from torch import Tensor
 
-from sparc3_bench import Sparc3Error
+from sparc3_bench import Sparc3Error, State
+
+_WEIGHT, _BIAS = "weight/", "bias/"
 
 
 class PowerSums:
@@ -17,6 +19,8 @@ class PowerSums:
     ----------
     power
         The exponent p.
+    state
+        What `state` of other sums returned, to go on from; its tensors are taken over.
 
     Attributes
     ----------
@@ -26,10 +30,14 @@ class PowerSums:
         Name to ``[out_features]``: the same of the gradient that a bias has.
     """
 
-    def __init__(self, power: Literal[1, 2]) -> None:
+    def __init__(self, power: Literal[1, 2], state: State) -> None:
         self._power = power
-        self.weights: dict[str, Tensor] = {}
-        self.biases: dict[str, Tensor] = {}
+        self.weights, self.biases = (_behind(prefix, state) for prefix in (_WEIGHT, _BIAS))
+
+    def state(self) -> State:
+        """Return all sums, to go on from."""
+        found = {_WEIGHT + name: total for name, total in self.weights.items()}
+        return found | {_BIAS + name: total for name, total in self.biases.items()}
 
     def fold(self, name: str, inputs: Tensor, gradients: Tensor) -> None:
         """Add one sample: ``[tokens, in_features]``, ``[tokens, out_features]`` of the outputs."""
@@ -54,3 +62,7 @@ class PowerSums:
                     f"No gradient reached '{name}'; the objective does not depend on it. "
                     "Choose another objective or scope."
                 )
+
+
+def _behind(prefix: str, state: State) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): total for n, total in state.items() if n.startswith(prefix)}

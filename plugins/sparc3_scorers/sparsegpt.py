@@ -6,19 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparc3_bench import Scorer, Sparc3Error, hookimpl
+from sparc3_bench import IncrementalScorer, Scorer, Sparc3Error, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sparc3_bench import ModelView, ReferenceSamples
+    from sparc3_bench import ModelView, ReferenceSamples, State
 
 _STRIPE = 256
 """Rows of XᵀX that are added to at once, each stripe as far as the diagonal."""
 
+_BETWEEN = "|"
+"""Between the parts of a name in a state; in no path of a module."""
+
 
 @dataclass(frozen=True)
-class SparseGpt(Scorer):
+class SparseGpt(IncrementalScorer):
     """Importance = w² / [H⁻¹]ⱼⱼ, H = XᵀX + λ, X the inputs of the matrix, j the feature w reads.
 
     That is the squared error of the outputs when the weight is removed and the others of its row
@@ -51,16 +54,22 @@ class SparseGpt(Scorer):
                 f"Option `damping` of scorer 'sparsegpt' must be above 0, got {self.damping}."
             )
 
-    def score(self, model: ModelView, reference: ReferenceSamples) -> Mapping[str, Tensor]:
-        """Return w² / [H⁻¹]ⱼⱼ of every weight, in [0, ∞)."""
+    def accumulate(self, model: ModelView, reference: ReferenceSamples, state: State) -> State:
+        """Add XᵀX over tokens, and keep which matrices read the same inputs."""
         weights = model.weights()
-        inputs = _Inputs({name for name, weight in weights.items() if weight.sharing})
+        inputs = _Inputs({name for name, weight in weights.items() if weight.sharing}, state)
         with model.observe(inputs.add):
             model.run(reference)
+        return inputs.state()
+
+    def finish(self, model: ModelView, state: State) -> Mapping[str, Tensor]:
+        """Return w² / [H⁻¹]ⱼⱼ of every weight, in [0, ∞)."""
+        inputs = _Inputs(set(), state)
+        state.clear()
         errors = {first: self._errors(inputs.grams.pop(first)) for first in list(inputs.grams)}
         return {
             name: (weight.matrix.double().square_() * errors[inputs.first[name]]).float()
-            for name, weight in weights.items()
+            for name, weight in model.weights().items()
         }
 
     def _errors(self, gram: Tensor) -> Tensor:
@@ -82,6 +91,8 @@ class _Inputs:
     ----------
     repeated
         Matrices used by several modules, which have inputs of their own.
+    state
+        What `state` of other inputs returned, to go on from; its tensors are taken over.
 
     Attributes
     ----------
@@ -91,11 +102,27 @@ class _Inputs:
         Name to the first matrix, in order of use, that reads the same inputs.
     """
 
-    def __init__(self, repeated: set[str]) -> None:
+    def __init__(self, repeated: set[str], state: State) -> None:
         self._repeated = repeated
         self._last: tuple[str, Tensor] | None = None
         self.grams: dict[str, Tensor] = {}
         self.first: dict[str, str] = {}
+        for place, value in state.items():
+            kind, *names = place.split(_BETWEEN)
+            if kind == "gram":
+                self.grams[names[0]] = value
+            else:
+                self.first[names[0]] = names[1]
+
+    def state(self) -> State:
+        """Return all sums, and as empty tensors which matrix reads the inputs of which first."""
+        import torch
+
+        found = {_BETWEEN.join(("gram", name)): gram for name, gram in self.grams.items()}
+        return found | {
+            _BETWEEN.join(("reads", name, first)): torch.zeros(0)
+            for name, first in self.first.items()
+        }
 
     def add(self, name: str, inputs: Tensor) -> None:
         """Add ``[tokens, in_features]``."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from sparc3_bench import Scorer, hookimpl
+from sparc3_bench import IncrementalScorer, Scorer, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sparc3_bench import ModelView, ReferenceSamples
+    from sparc3_bench import ModelView, ReferenceSamples, State
 
 
-class Wanda(Scorer):
+class Wanda(IncrementalScorer):
     """Importance = |W| · ‖X‖₂, X the inputs of the matrix over all tokens [sun2024wanda, eq. 1].
 
     Notes
@@ -28,19 +28,22 @@ class Wanda(Scorer):
     citation = "sun2024wanda"
     formula = "|W| · ‖X‖₂ with X the input feature over all tokens"
 
-    def score(self, model: ModelView, reference: ReferenceSamples) -> Mapping[str, Tensor]:
-        """Return |W| · ‖X‖₂ of every weight, in [0, ∞)."""
-        square_sum: dict[str, Tensor] = {}
+    def accumulate(self, model: ModelView, reference: ReferenceSamples, state: State) -> State:
+        """Add the squares of inputs over tokens: of each matrix ``[in_features]``, float64."""
 
         def add(name: str, inputs: Tensor) -> None:
             # Over batches in float64: how samples are batched is lost in rounding to float32.
             squares = inputs.square().sum(0).double()
-            square_sum[name] = square_sum[name] + squares if name in square_sum else squares
+            state[name] = state[name] + squares if name in state else squares
 
         with model.observe(add):
             model.run(reference)
+        return state
+
+    def finish(self, model: ModelView, state: State) -> Mapping[str, Tensor]:
+        """Return |W| · ‖X‖₂ of every weight, in [0, ∞)."""
         return {
-            name: (weight.matrix.float() * square_sum[name].sqrt().float()).abs_()
+            name: (weight.matrix.float() * state[name].sqrt().float()).abs_()
             for name, weight in model.weights().items()
         }
 

@@ -46,6 +46,9 @@ class Accumulator:
         Whether to keep what each sample contributes to every neuron and head: a unit's standard
         error does not follow from those of its weights. For `signed-mean` and scores that are
         multiplied by the weight only; it costs a few percent.
+    state
+        What `state` of an accumulator with the same weights and options returned, to go on from;
+        its tensors are taken over.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Accumulator:
         times_weight: bool = True,
         second_moment: bool = False,
         by_sample: bool = False,
+        state: Mapping[str, Tensor] | None = None,
     ) -> None:
         if aggregation not in AGGREGATIONS:
             raise UnknownNameError("aggregation", aggregation, AGGREGATIONS)
@@ -74,33 +78,49 @@ class Accumulator:
         self._aggregation = aggregation
         self._times_weight = times_weight
         self._second_moment = second_moment
-        self._sums = {
-            name: torch.zeros(
-                weight.matrix.shape,
-                dtype=statistics_dtype(weight.matrix),
-                device=weight.matrix.device,
-            )
-            for name, weight in weights.items()
-        }
+        state = state or {}
+        self._sums = {n: _taken(state, f"sum/{n}", weight.matrix) for n, weight in weights.items()}
         self._squares = (
-            {name: torch.zeros_like(total) for name, total in self._sums.items()}
+            {n: _taken(state, f"square/{n}", weight.matrix) for n, weight in weights.items()}
             if second_moment
             else {}
         )
         self._biases = {
-            name: torch.zeros_like(weight.bias, dtype=statistics_dtype(weight.bias))
+            name: _taken(state, f"bias/{name}", weight.bias)
             for name, weight in weights.items()
             if weight.bias is not None
         }
         self._by_sample: dict[str, list[Tensor]] = {
-            name: []
+            name: list(state.get(f"samples/{name}", ()))
             for name, weight in weights.items()
             if by_sample
             and not weight.sharing
             and (weight.role is Role.ATTENTION_OUTPUT or weight.neuron_rows)
         }
-        self._counts = dict.fromkeys(weights, 0)
-        self._pending: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in weights}
+        self._counts = {name: int(state.get(f"count/{name}", 0)) for name in weights}
+        self._pending: dict[str, list[tuple[Tensor, Tensor]]] = {
+            name: [(state[f"inputs/{name}"], state[f"gradients/{name}"])]
+            if f"inputs/{name}" in state
+            else []
+            for name in weights
+        }
+
+    def state(self) -> dict[str, Tensor]:
+        """Return all that was folded, to go on from bit for bit; the accumulator is spent.
+
+        What waits for more tokens is in there as it is: folded earlier it would round otherwise.
+        """
+        found = {f"sum/{name}": total for name, total in self._sums.items()}
+        found |= {f"square/{name}": total for name, total in self._squares.items()}
+        found |= {f"bias/{name}": total for name, total in self._biases.items()}
+        found |= {f"count/{name}": torch.tensor(count) for name, count in self._counts.items()}
+        found |= {f"samples/{n}": torch.stack(rows) for n, rows in self._by_sample.items() if rows}
+        for name, pending in self._pending.items():
+            if pending:
+                a, g = (torch.cat(parts) for parts in zip(*pending, strict=True))
+                found |= {f"inputs/{name}": a, f"gradients/{name}": g}
+                pending.clear()
+        return found
 
     def fold(self, name: str, inputs: Tensor, gradients: Tensor) -> None:
         """Add one sample's contribution to the weight `name`.
@@ -217,3 +237,15 @@ class Accumulator:
                 mean = mean.sqrt_()
         # Not negative here, so that this is the product with the absolute weight.
         return mean.mul_(matrix).abs_() if self._times_weight else mean
+
+
+def _taken(state: Mapping[str, Tensor], name: str, like: Tensor) -> Tensor:
+    """Return a sum from a state; without one, zeros in the format of statistics of `like`."""
+    if not state:
+        return torch.zeros(like.shape, dtype=statistics_dtype(like), device=like.device)
+    if name not in state or state[name].shape != like.shape:
+        raise Sparc3Error(
+            f"The state has no '{name}' of shape {list(like.shape)}; go on with the weights and "
+            "options that it was made with, or from an empty one."
+        )
+    return state[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -187,6 +188,16 @@ class ReferenceSamples:
         altered = self.alteration.name if self.alteration else None
         content = [self.samples, self.targets, self.starts, self.variant, self.seed, altered]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    def part(self, start: int, stop: int | None = None) -> ReferenceSamples:
+        """Return the samples from `start` on, up to and without `stop`; all else is the same."""
+        chosen = slice(start, stop)
+        return dataclasses.replace(
+            self,
+            samples=self.samples[chosen],
+            targets=None if self.targets is None else self.targets[chosen],
+            starts=None if self.starts is None else self.starts[chosen],
+        )
 
     def altering(self, model: ModelView) -> AbstractContextManager[None]:
         """Make the model the one that these samples are scored on."""

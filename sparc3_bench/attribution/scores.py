@@ -98,23 +98,39 @@ def checked(
 
 def save_scores(scores: ScoreMap, path: Path, about: Mapping[str, Any]) -> None:
     """Write a score artefact: safetensors, with `about` as JSON in its header."""
-    tensors = {name: values.contiguous() for name, values in scores.weights.items()}
-    tensors |= {name + _BIAS: values.contiguous() for name, values in scores.biases.items()}
-    tensors |= {name + _ERROR: v.contiguous() for name, v in scores.standard_errors.items()}
-    tensors |= {name + _SAMPLES: v.contiguous() for name, v in scores.by_sample.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        part = Path(folder) / "part"
-        save_file(tensors, part, metadata={"sparc3": json.dumps(about, sort_keys=True)})
-        part.replace(path)
+    kinds = {
+        "": scores.weights,
+        _BIAS: scores.biases,
+        _ERROR: scores.standard_errors,
+        _SAMPLES: scores.by_sample,
+    }
+    tensors = {name + kind: v for kind, values in kinds.items() for name, v in values.items()}
+    save_tensors(tensors, path, about)
 
 
 def load_scores(path: Path) -> tuple[ScoreMap, dict[str, Any]]:
     """Read a score artefact and what was said about it when it was saved."""
     maps: dict[str, dict[str, Tensor]] = {"": {}, _BIAS: {}, _ERROR: {}, _SAMPLES: {}}
+    tensors, about = load_tensors(path)
+    for key, values in tensors.items():
+        name, mark, kind = key.partition("#")
+        maps[mark + kind][name] = values
+    return ScoreMap(maps[""], maps[_BIAS], maps[_ERROR], maps[_SAMPLES]), about
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path, about: Mapping[str, Any]) -> None:
+    """Write tensors by name as safetensors, with `about` as JSON in the header."""
+    whole = {name: values.contiguous() for name, values in tensors.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        part = Path(folder) / "part"
+        save_file(whole, part, metadata={"sparc3": json.dumps(about, sort_keys=True)})
+        part.replace(path)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read tensors by name and what was said about them when they were saved."""
     with safe_open(path, framework="pt") as file:
         about = json.loads((file.metadata() or {}).get("sparc3", "{}"))
-        for key in file.keys():  # noqa: SIM118  # the file is no mapping
-            name, mark, kind = key.partition("#")
-            maps[mark + kind][name] = file.get_tensor(key)
-    return ScoreMap(maps[""], maps[_BIAS], maps[_ERROR], maps[_SAMPLES]), about
+        # Not the file itself, which is no mapping.
+        return {key: file.get_tensor(key) for key in file.keys()}, about  # noqa: SIM118

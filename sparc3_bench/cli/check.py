@@ -27,6 +27,14 @@ def command(
     everything: Annotated[
         bool, typer.Option("--all", help="Check every scorer, task and adapter; a line each.")
     ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes for --all; as many as there are processors if absent.",
+            show_default=False,
+        ),
+    ] = None,
     kind: Annotated[
         str | None,
         typer.Option(help="scorer, task or adapter, for a name of several.", show_default=False),
@@ -60,8 +68,10 @@ def command(
         given = {"--kind": kind, "--option": option, "--expect": expect}
         for extra in (text for text, value in given.items() if value):
             raise Sparc3Error(f"`{extra}` is for one plugin; leave it out with `--all`.")
-        found = _all()
+        found = _all(jobs)
     else:
+        if jobs is not None:
+            raise Sparc3Error("`--jobs` is for `--all`; leave it out for one plugin.")
         found = [_one(str(name), kind, option, expect)]
     if report is not None:
         from sparc3_bench.record.files import write_atomically
@@ -90,16 +100,18 @@ def _one(name: str, kind: str | None, options: list[str], expect: list[str]) -> 
     )
 
 
-def _all() -> list[Report]:
+def _all(jobs: int | None) -> list[Report]:
     """Check everything that is installed; what fails is told in full."""
+    from sparc3_bench.testing.many import check_many, cores
     from sparc3_bench.testing.report import line
 
     found = []
     host = default_host()
-    for kind, name in [(each, name) for each in _KINDS for name in host.all(each)]:
-        report = _checked(kind, name, {}, {}, lambda outcome: None)
+    plugins = [(kind, name) for kind in _KINDS for name in host.all(kind)]
+    for report in check_many(plugins, cores() if jobs is None else jobs):
         seconds = sum(outcome.seconds for outcome in report.outcomes)
-        typer.echo(f"{'ok' if report.ok else 'FAILED':<8} {kind} {name}: {seconds:.1f} s")
+        mark = "ok" if report.ok else "FAILED"
+        typer.echo(f"{mark:<8} {report.kind} {report.name}: {seconds:.1f} s")
         for outcome in report.outcomes:
             if outcome.status == "failed":
                 typer.echo(f"  {line(outcome)}")
@@ -120,10 +132,9 @@ def _checked(
     cls = default_host().get(kind, name).cls
     if kind == "adapter":
         return kit.check_adapter(cls, expected_failures=expected, told=told)
-    if kind == "task":
-        made = build(kind, cls, {**as_typed(cls.tiny_options), **options})
-        return kit.check_task(made, expected_failures=expected, told=told)
-    return kit.check_scorer(build(kind, cls, options), expected_failures=expected, told=told)
+    made = build(kind, cls, {**as_typed(cls.tiny_options), **options})
+    checked = kit.check_task if kind == "task" else kit.check_scorer
+    return checked(made, expected_failures=expected, told=told)
 
 
 def _kind(name: str, wanted: str | None) -> str:

@@ -79,6 +79,14 @@ def command(
     dtype: common.Dtype = "auto",
     device: common.Device = "cpu",
     batch_size: common.BatchSize = 1,
+    snapshots: Annotated[
+        bool,
+        typer.Option(
+            "--snapshots",
+            help="Keep what scorers add up over the reference: a later run with the same samples "
+            "and more behind them goes on from there. As large as scores, in the same cache.",
+        ),
+    ] = False,
     results: Annotated[Path, typer.Option(help="Folder for result files.")] = Path("results"),
     cache: common.Cache = None,
 ) -> None:
@@ -138,6 +146,7 @@ def command(
                 judge_options=parse_pairs(judge_option),
                 dtype=dtype,
                 device=device,
+                snapshots=snapshots,
             )
         ]
     report = Reporter()

@@ -24,7 +24,9 @@ _PACKAGES = (
     *("sparc3-bench", "torch", "transformers", "tokenizers", "safetensors", "numpy", "gguf"),
     *("scipy", "datasets", "h5py", "detoxify", "lxt", "lm-eval"),
 )
-_MEASURING = ("runner", "points", "walked", "found", "search", "curve", "judging", "meeting")
+_MEASURING = (
+    *("runner", "scoring", "points", "walked", "found", "search", "curve", "judging", "meeting"),
+)
 """Files of this folder that can move a number, too."""
 _ROOT = Path(__file__).resolve().parent.parent
 

@@ -137,7 +137,9 @@ class Estimator:
         limit = self._watch.limit
         if isinstance(step, Scoring):
             line = self._once(step.kind, lambda: scored(session, step, limit))
-            return line.at(sum(map(len, step.reference.samples)))
+            left = [place for place, key in enumerate(step.snapshots, 1) if key in self._made]
+            self._made.update(step.snapshots[-1:])
+            return line.at(sum(map(len, step.reference.samples[max(left, default=0) :])))
         if isinstance(step, Walking):
             return self._once(step.kind, lambda: walked(session, step, limit))
 

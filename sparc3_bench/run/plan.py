@@ -49,6 +49,8 @@ class Plan:
     judge: Bench | None
     asked: Mapping[str, Any] = field(default_factory=dict)
     """What was asked for, before defaults."""
+    snapshots: bool = False
+    """Whether scorers that can go on leave in the cache what to go on from."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
     for (entry, scorer), (_, seeds) in zip(scorers, request.scorers, strict=True):
         others = request.stability_seeds if scorer.needs_reference else 0
         cells += [cell(entry, scorer, seed, others) for seed in seeds]
-    return Plan(tuple(cells), task, model, judge, request.asked())
+    return Plan(tuple(cells), task, model, judge, request.asked(), request.snapshots)
 
 
 def resolve(request: Request, host: PluginHost) -> Resolved:

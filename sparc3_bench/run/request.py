@@ -28,6 +28,8 @@ class Request:
     ----------
     scorers
         Names with the seeds to run each with.
+    snapshots
+        Whether to keep what scorers add up, so that more samples go on from there.
     """
 
     scorers: Sequence[tuple[str, Sequence[int]]]
@@ -50,6 +52,7 @@ class Request:
     judge_options: Mapping[str, str] = field(default_factory=dict)
     dtype: str = "auto"
     device: str = "cpu"
+    snapshots: bool = False
 
     def asked(self) -> dict[str, Any]:
         """Return what was chosen, as JSON; names of local files without their folders."""
@@ -101,6 +104,11 @@ def check_conventions(request: Request) -> None:
         raise Sparc3Error(
             "Schedule 'blockwise' prunes the lowest with ablation 'zero', without controls or "
             "stability seeds; choose schedule 'one-shot' for the rest."
+        )
+    if request.schedule == "blockwise" and request.snapshots:
+        raise Sparc3Error(
+            "Schedule 'blockwise' scores each block behind the pruned ones and keeps no snapshots; "
+            "leave `snapshots` out, or choose schedule 'one-shot'."
         )
     if request.schedule == "blockwise" and request.group == "model":
         raise Sparc3Error(

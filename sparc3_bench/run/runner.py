@@ -31,6 +31,7 @@ from sparc3_bench.run.points import OneShot
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.recording import recorded
 from sparc3_bench.run.responses import Written
+from sparc3_bench.run.scoring import scored
 from sparc3_bench.run.walked import Blockwise
 from sparc3_bench.selection.units import count_units, ranked
 
@@ -148,22 +149,13 @@ class Session:
                 maps[purpose] = checked(kept[0], self.view.weights(), cell.scorer.name)
                 cost = added(cost, kept[1])
                 continue
-            view = self.view
             which = f" · {purpose}" if len(references) > 1 else ""
-            with (
-                self.report.steps(f"{label} · attribution{which}") as step,
-                reference.altering(view),
-                metered(view) as meter,
-            ):
-                maps[purpose] = checked(
-                    cell.scorer.score(view, self.ready(reference, cell, step)),
-                    view.weights(),
-                    cell.scorer.name,
-                )
-            cost = added(cost, meter.phase)
+            step = f"{label} · attribution{which}"
+            maps[purpose], phase = scored(self, cell, purpose, reference, step)
+            cost = added(cost, phase)
             if cell.scorer.needs_reference:  # the others are made faster than read
                 about = {"spec": cell.spec.model_dump(mode="json"), "purpose": purpose}
-                about["cost"] = meter.phase.model_dump()
+                about["cost"] = phase.model_dump()
                 store.write_scores(maps[purpose], path, about)
         return maps, cost
 

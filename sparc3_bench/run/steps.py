@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sparc3_bench.contracts import Part
 from sparc3_bench.record.spec import content_key
 from sparc3_bench.run import store
+from sparc3_bench.run.scoring import goes_on
 from sparc3_bench.run.search import largest_amount
 
 if TYPE_CHECKING:
@@ -39,11 +40,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Scoring(Step):
-    """Scoring of the reference samples `reference` of one purpose for `cell`."""
+    """Scoring of the reference samples `reference` of one purpose for `cell`.
+
+    `snapshots` names what may be left after every sample, where it can be gone on from.
+    """
 
     cell: Cell
-    purpose: str
     reference: ReferenceSamples
+    snapshots: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,10 @@ def steps_of(session: Session, cell: Cell, ranking: Ranking) -> Iterator[Step]:
         for purpose, reference in session.references(one).items():
             key = store.attribution_key(one.spec, purpose, reference.digest)
             kind = name.scoring("one-shot")
-            yield Scoring(phase, key, kind, one, purpose, reference)
+            left: list[str] = []
+            if session.plan.snapshots and goes_on(cell.scorer):
+                left = store.snapshot_keys(one.spec, purpose, reference)
+            yield Scoring(phase, key, kind, one, reference, tuple(left))
     if spec.ablation == "mean":
         digest = session.averaged(cell).digest
         yield Averaging("evaluation", content_key(["means", digest]), digest)

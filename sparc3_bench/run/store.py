@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from pydantic import Field, JsonValue
@@ -15,13 +16,25 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from sparc3_bench.assets import scores_limit
-from sparc3_bench.attribution.scores import ScoreMap, load_scores, save_scores
+from sparc3_bench.attribution.scores import (
+    ScoreMap,
+    load_scores,
+    load_tensors,
+    save_scores,
+    save_tensors,
+)
 from sparc3_bench.contracts import Part
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.record.files import write_atomically
 from sparc3_bench.record.parts import Amount, Phase
 from sparc3_bench.record.spec import OnDisk, RunSpec, content_key
 from sparc3_bench.run.environment import source_digest
+
+if TYPE_CHECKING:
+    import torch
+
+    from sparc3_bench.attribution.reference import ReferenceSamples
+    from sparc3_bench.incremental import State
 
 DENSE = "dense"
 """Stands for the digest of a mask that removes nothing."""
@@ -72,6 +85,31 @@ def attribution_key(spec: RunSpec, purpose: str, content: str = "") -> str:
             "source": source_digest(),
         }
     )
+
+
+def snapshot_keys(spec: RunSpec, purpose: str, reference: ReferenceSamples) -> list[str]:
+    """Name what determines all that was added up after the first, the second, … the last sample.
+
+    Two references have a name in common for as long as their samples are the same.
+    """
+    texts = [(d["source"], d["digest"]) for d in _parts(spec, "datasets")["datasets"] if _steers(d)]
+    about = content_key(
+        {
+            **_parts(spec, "scorer", "model", "objective", "scope", "seed"),
+            "texts": texts,
+            "purpose": purpose,
+            "variant": reference.variant,
+            "reference seed": reference.seed,
+            "altered": reference.alteration.name if reference.alteration else None,
+            "source": source_digest(),
+        }
+    )
+    digest, keys = hashlib.sha256(about.encode()), []
+    for index, sample in enumerate(reference.samples):
+        given = (one and one[index] for one in (reference.targets, reference.starts))
+        digest.update(json.dumps([sample, *given]).encode())
+        keys.append(digest.hexdigest()[:24])
+    return keys
 
 
 def dense_key(spec: RunSpec, steering: Collection[str] = ()) -> str:
@@ -182,8 +220,30 @@ def write_scores(scores: ScoreMap, path: Path, about: Mapping[str, Any]) -> None
     used for longest go first; the newest stays.
     """
     save_scores(scores, path, about)
+    _make_room(path.parent)
+
+
+def read_snapshot(path: Path, device: torch.device) -> tuple[State, Phase] | None:
+    """Return what a scorer added up and what that cost; a damaged file counts as absent."""
+    try:
+        state, about = load_tensors(path)
+        os.utime(path)
+        # A copy: what is read lies in the file, and sums are added to in place.
+        state = {name: value.to(device, copy=True) for name, value in state.items()}
+        return state, Phase.model_validate(about["cost"])
+    except (OSError, KeyError, ValueError, SafetensorError):
+        return None
+
+
+def write_snapshot(state: State, path: Path, about: Mapping[str, Any]) -> None:
+    """Keep what a scorer added up beside the scores, under the same limit."""
+    save_tensors(state, path, about)
+    _make_room(path.parent)
+
+
+def _make_room(folder: Path) -> None:
     sizes = []
-    for file in path.parent.glob("*.safetensors"):
+    for file in folder.glob("*.safetensors"):
         with contextlib.suppress(FileNotFoundError):  # removed by another run
             seen = file.stat()
             sizes.append((seen.st_mtime_ns, seen.st_size, file))

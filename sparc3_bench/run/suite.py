@@ -80,6 +80,7 @@ class _Run(_Table):
     controls: int = 0
     stability_seeds: int = 0
     dtype: str = "auto"
+    snapshots: bool = False
 
     def runs(self) -> Iterator[SuiteRun]:
         crossed = (
@@ -98,6 +99,7 @@ class _Run(_Table):
                 controls=self.controls,
                 stability_seeds=self.stability_seeds,
                 dtype=self.dtype,
+                snapshots=self.snapshots,
                 **chosen,
             )
             yield SuiteRun(self.name, request.model, request)

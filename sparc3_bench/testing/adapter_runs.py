@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sparc3_bench.contracts import ModelAdapter
 from sparc3_bench.model.view import ModelView
-from sparc3_bench.testing.report import CheckSkipped
+from sparc3_bench.testing.report import CheckSkipped, once
 from sparc3_bench.testing.tiny import CONFIGS, make_config, make_model, make_reference
 
 Plugin = ModelAdapter | type[ModelAdapter]
@@ -39,23 +39,27 @@ def model_types(adapter: ModelAdapter) -> tuple[str, ...]:
 
 
 def views(plugin: Plugin) -> Iterator[Seen]:
-    """Run a tiny model of every type that the adapter serves.
+    """Run a tiny model of every type that the adapter serves, once for all checks.
 
     Raises
     ------
     CheckSkipped
         When the adapter finds its modules in none.
     """
-    adapter, worked = made(plugin), False
+    adapter = made(plugin)
+    found = once(plugin, "views", lambda: list(_viewed(adapter)))
+    if not found:
+        raise CheckSkipped("no model can be viewed; see check_finds_its_modules")
+    yield from found
+
+
+def _viewed(adapter: ModelAdapter) -> Iterator[Seen]:
     for model_type in model_types(adapter):
         try:
             view = tiny_view(adapter, model_type)
         except Exception:  # told by check_finds_its_modules
             continue
-        worked = True
         yield _seen(view)
-    if not worked:
-        raise CheckSkipped("no model can be viewed; see check_finds_its_modules")
 
 
 def tiny_view(adapter: ModelAdapter, model_type: str) -> ModelView:

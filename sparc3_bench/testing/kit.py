@@ -57,7 +57,8 @@ def check_scorer(
     plugin
         A class, a scorer made, or the name of one that is installed.
     options
-        Options to make it with, where a class or a name is given.
+        Options to make it with, where a class or a name is given; they go before its
+        `tiny_options`.
     expected_failures
         Checks that are known to fail, each with the reason; one of them that does not fail is a
         failure of its own.

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
+from safetensors.torch import load, save
 from torch import Tensor
 
+from sparc3_bench.attribution.reference import ReferenceSamples
+from sparc3_bench.attribution.scores import ScoreMap
+from sparc3_bench.contracts import Scorer
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.testing.report import CheckFailure, CheckSkipped
+from sparc3_bench.incremental import IncrementalScorer
+from sparc3_bench.model.view import ModelView
+from sparc3_bench.testing.report import CheckFailure, CheckSkipped, once
 from sparc3_bench.testing.scorer_runs import (
     MIXED,
     Plugin,
@@ -58,7 +64,7 @@ def check_batching_does_not_matter(plugin: Plugin) -> None:
     """
     for run in plain_runs(plugin):
         for lengths, padding in (((12,), "even without padding"), (MIXED, "with padding")):
-            one = _variant_of_batch(run, lengths, 1)
+            one = _one_by_one(plugin, run, lengths)
             for size in (2, 5):
                 apart = gap(one, _variant_of_batch(run, lengths, size))
                 if apart is not None:
@@ -80,7 +86,7 @@ def check_order_of_samples_does_not_matter(plugin: Plugin) -> None:
     for run in plain_runs(plugin):
         reference = make_reference(5, MIXED)
         turned = dataclasses.replace(reference, samples=reference.samples[::-1])
-        one = variant(run, reference, "with samples of several lengths", why)
+        one = _one_by_one(plugin, run, MIXED)
         apart = gap(one, variant(run, turned, "with the samples in reverse", why))
         if apart is not None:
             skip_unless_repeatable(run, reference)
@@ -109,13 +115,51 @@ def check_halves_make_up_the_whole(plugin: Plugin) -> None:
     scorer = made(plugin)
     if "aggregation" not in scorer.options():
         raise CheckSkipped("the scorer has no option `aggregation`")
-    for run in plain_runs(scorer):
+    for run in plain_runs(plugin):
         for aggregation, fold in _FOLDS.items():
             try:
                 chosen = dataclasses.replace(scorer, aggregation=aggregation)  # type: ignore[type-var]
             except Sparc3Error:
                 continue  # it does not offer this one, or not with these options
             _check_fold(dataclasses.replace(run, scorer=chosen), aggregation, fold)
+
+
+def check_goes_on_where_it_stopped(plugin: Plugin) -> None:
+    """Demand of an `IncrementalScorer` that samples in two goes score as all in one, bit for bit.
+
+    Runs that keep snapshots run the new samples alone, and are recorded as if they had run all.
+    """
+    scorer = made(plugin)
+    if not (isinstance(scorer, IncrementalScorer) and scorer.resumes):
+        raise CheckSkipped("the scorer does not go on from what it added up before")
+    reference = make_reference(5, MIXED)
+    for run in plain_runs(plugin):
+        one = _one_by_one(plugin, run, MIXED)
+        halting = dataclasses.replace(run, scorer=_InTwoGoes(scorer))
+        how, why = "in two goes", "runs with snapshots are recorded as if they had run all samples"
+        apart = gap(one, variant(halting, reference, how, why), tolerance=0)
+        if apart is not None:
+            skip_unless_repeatable(run, reference)
+            raise CheckFailure(
+                f"In two goes and in one, {apart}, {run}",
+                why,
+                "keep in the state all that the scores depend on, the number of samples too, and "
+                "round nowhere between two samples",
+            )
+
+
+class _InTwoGoes(Scorer):
+    """A scorer that stops behind the second sample; its state goes through a file's format."""
+
+    def __init__(self, scorer: IncrementalScorer) -> None:
+        self._scorer = scorer
+
+    def score(
+        self, model: ModelView, reference: ReferenceSamples
+    ) -> ScoreMap | Mapping[str, Tensor]:
+        state = self._scorer.accumulate(model, reference.part(0, 2), {})
+        state = load(save({name: values.contiguous() for name, values in state.items()}))
+        return self._scorer.finish(model, self._scorer.accumulate(model, reference.part(2), state))
 
 
 def check_works_in_bfloat16(plugin: Plugin) -> None:
@@ -136,6 +180,11 @@ def check_works_in_bfloat16(plugin: Plugin) -> None:
                     why,
                     "compute from `weight.matrix.float()`",
                 )
+
+
+def _one_by_one(plugin: Plugin, run: Run, lengths: tuple[int, ...]) -> Scores:
+    """Return the scores of five samples one at a time, made once for all checks."""
+    return once(plugin, f"{lengths} one by one {run}", lambda: _variant_of_batch(run, lengths, 1))
 
 
 def _variant_of_batch(run: Run, lengths: tuple[int, ...], size: int) -> Scores:
@@ -170,5 +219,6 @@ REPEATING_CHECKS: tuple[Callable[[Plugin], None], ...] = (
     check_batching_does_not_matter,
     check_order_of_samples_does_not_matter,
     check_halves_make_up_the_whole,
+    check_goes_on_where_it_stopped,
 )
 """The checks above."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from sparc3_bench.attribution.reference import ReferenceSamples
 from sparc3_bench.contracts import Scorer
 from sparc3_bench.model.view import ModelView
-from sparc3_bench.run.options import build
+from sparc3_bench.run.options import as_typed, build
 from sparc3_bench.testing.report import CheckFailure, CheckSkipped, describe, once
 from sparc3_bench.testing.state import contained, differences, taken
 from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
@@ -51,9 +51,9 @@ class Run:
 
 
 def made(plugin: Plugin) -> Scorer:
-    """Return the scorer, made with its default options if a class is given."""
+    """Return the scorer, made with its tiny options if a class is given."""
     if isinstance(plugin, type):
-        scorer: Scorer = build("scorer", plugin, {})
+        scorer: Scorer = build("scorer", plugin, as_typed(plugin.tiny_options))
         return scorer
     return plugin
 
@@ -66,13 +66,24 @@ def plain_runs(plugin: Plugin) -> Iterator[Run]:
     CheckSkipped
         When it fails on all.
     """
+    tried = (plain_run(plugin, architecture) for architecture in ARCHITECTURES)
+    return _where_it_works([found for found in tried if isinstance(found, Run)])
+
+
+def plain_run(plugin: Plugin, architecture: str) -> Run | Exception:
+    """Score a tiny model plainly, once for all checks; return the error if it raises one."""
     scorer = made(plugin)
 
-    def plainly(architecture: str) -> Run:
-        view = make_view(architecture)
-        return Run(scorer, architecture, view, score(scorer, view, make_reference(4)))
+    def plainly() -> Run | Exception:
+        # Making a tiny model seeds torch.
+        with torch.random.fork_rng(devices=()):
+            view = make_view(architecture)
+            try:
+                return Run(scorer, architecture, view, score(scorer, view, make_reference(4)))
+            except Exception as error:  # a stranger's code may raise anything
+                return error
 
-    return _where_it_works(once(plugin, "plain runs", lambda: _tried(plainly)))
+    return once(plugin, f"plain run on {architecture}", plainly)
 
 
 def changes(plugin: Plugin) -> Iterator[tuple[str, Changes]]:
@@ -94,7 +105,7 @@ def changes(plugin: Plugin) -> Iterator[tuple[str, Changes]]:
 def _tried(run: Callable[[str], Found]) -> list[Found]:
     found = []
     for architecture in ARCHITECTURES:
-        # A stranger's code may raise anything; making a tiny model seeds torch.
+        # As above.
         with contextlib.suppress(Exception), torch.random.fork_rng(devices=()):
             found.append(run(architecture))
     return found

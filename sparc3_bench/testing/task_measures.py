@@ -41,12 +41,7 @@ def check_objective_adds_up_over_samples(plugin: Plugin) -> None:
     found = trial(plugin)
     view = found.ground.view()
     for purpose, reference in references(found).items():
-        few = dataclasses.replace(
-            reference,
-            samples=reference.samples[:5],
-            starts=None if reference.starts is None else reference.starts[:5],
-            targets=None if reference.targets is None else reference.targets[:5],
-        )
+        few = reference.part(0, 5)
         with torch.no_grad():
             one, together = (
                 sum(

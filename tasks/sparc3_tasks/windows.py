@@ -6,8 +6,9 @@ from typing import ClassVar, Literal
 
 from sparc3_bench import Sparc3Error, Task
 
-Draw = Literal["windows", "documents"]
-"""Windows of the text cut from end to end; or random parts of documents that are longer."""
+Draw = Literal["windows", "nested", "documents"]
+"""Windows of the text cut from end to end, drawn for each number anew or so that fewer are the
+first of more; or random parts of documents that are longer."""
 
 
 class WindowTask(Task):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from sparc3_bench import Accumulator, Aggregation, Role, Scorer, Sparc3Error
+from sparc3_bench import Accumulator, Aggregation, IncrementalScorer, Role, Scorer, Sparc3Error
 from sparc3_bench.model.weights import find_weights
 
 
@@ -228,6 +228,27 @@ class SumCalledMean(Scorer):
         return {n: v * len(reference.samples) for n, v in accumulator.scores().items()}
 
 
+class CountsTheLastSamples(IncrementalScorer):
+    """|W| times the mean of X² over samples, whose number is that of the last ones added."""
+
+    name = "counts-the-last-samples"
+    title = "Counts the last samples"
+
+    def accumulate(self, model, reference, state):
+        sums = Counter({name: total for name, total in state.items() if name != "samples"})
+
+        def add(name, inputs):
+            sums[name] = sums[name] + inputs.square().sum(0).double()
+
+        with model.observe(add):
+            model.run(reference)
+        return {**sums, "samples": torch.tensor(len(reference.samples))}
+
+    def finish(self, model, state):
+        count = int(state.pop("samples"))
+        return Sound.times_norm(model, {name: total / count for name, total in state.items()})
+
+
 class KeepsEverySample(Sound):
     """A gradient a sample, kept to the end."""
 
@@ -259,5 +280,6 @@ SCORES = {
     CountsPadding: "check_batching_does_not_matter",
     Fading: "check_order_of_samples_does_not_matter",
     SumCalledMean: "check_halves_make_up_the_whole",
+    CountsTheLastSamples: "check_goes_on_where_it_stopped",
     KeepsEverySample: "check_memory_is_bounded",
 }

@@ -123,6 +123,7 @@ def test_a_name_that_both_kinds_have_asks_which(guest):
         ),
         ([], "Give the name of one plugin, or `--all`."),
         (["wanda", "--all"], "Give the name of one plugin, or `--all`."),
+        (["wanda", "--jobs", "2"], "`--jobs` is for `--all`; leave it out for one plugin."),
         (["--all", "--kind", "task"], "`--kind` is for one plugin; leave it out with `--all`."),
         (["--all", "--expect", "a=b"], "`--expect` is for one plugin; leave it out with `--all`."),
         (["wanda", "--expect", "check_x"], "Option 'check_x' must have the form NAME=VALUE."),
@@ -164,6 +165,14 @@ def test_options_of_a_task_go_before_its_tiny_ones(guest, tmp_path, monkeypatch)
         assert json.loads(report.read_text())["options"] == {"count": count}
 
 
+def test_a_scorer_has_tiny_options_too(tmp_path):
+    report = tmp_path / "report.json"
+    for given, steps in (([], 2), (["--option", "steps=1"], 1)):
+        done = sparc3("integrated-gradients", *given, "--report", report)
+        assert done.exit_code == 0, done.output
+        assert json.loads(report.read_text())["options"]["steps"] == steps
+
+
 def test_an_expected_failure_keeps_the_exit_code(guest, tmp_path):
     report = tmp_path / "report.json"
     expected = ["--expect", "check_scores_are_finite=one place has no score"]
@@ -177,7 +186,7 @@ def test_an_expected_failure_keeps_the_exit_code(guest, tmp_path):
 
 def test_all_plugins_have_a_line_each_and_what_failed_below(guest, tmp_path):
     report = tmp_path / "report.json"
-    done = sparc3("--all", "--report", report)
+    done = sparc3("--all", "--jobs", 1, "--report", report)
     assert done.exit_code == 1
     lines = done.output.splitlines()
     told = [line.partition(":")[0] for line in lines]

@@ -44,10 +44,7 @@ class PostNormOpt(ADAPTERS["opt"]):
         )
 
 
-# What goes a path in many steps keeps its promises in two.
-QUICK = {"integrated-gradients": {"steps": 2}}
-SCORED = [cls(**QUICK[name]) if name in QUICK else cls for name, cls in SCORERS.items()]
-PLUGINS = [*SCORED, *ADAPTERS.values(), *VARIANTS, Sequential, PostNormOpt]
+PLUGINS = [*SCORERS.values(), *ADAPTERS.values(), *VARIANTS, Sequential, PostNormOpt]
 
 
 @parametrize_with_checks(PLUGINS)

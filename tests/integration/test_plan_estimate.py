@@ -59,6 +59,17 @@ scorers = ["wanda"]
 amounts = [0.3, 0.6]
 schedule = "blockwise"
 """,
+    "sizes that go on from one another": """
+[[run]]
+scorers = ["wanda", "lrp", "magnitude"]
+amounts = [0.5]
+snapshots = true
+task_options = [
+  { reference_windows = 2, reference_draw = "nested" },
+  { reference_windows = 4, reference_draw = "nested" },
+  { reference_windows = 8, reference_draw = "nested" },
+]
+""",
     "means in place of zeros": """
 [[run]]
 scorers = ["wanda"]

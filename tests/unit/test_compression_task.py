@@ -105,6 +105,26 @@ def test_the_reference_may_be_parts_of_documents_and_the_evaluation_everything(t
     assert (reference.source, evaluation.windows) == ("lines.txt", 18)
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_of_a_nested_draw_fewer_windows_are_the_first_of_more(tmp_path, seed):
+    path = tmp_path / "long.txt"
+    path.write_text(" ".join(f"w{3 + n * n % 90}" for n in range(400)))
+    asked = (str(path), "nested", make_tokenizer(), 4)
+    whole, _ = data.draw_reference(*asked, 100, seed, tmp_path)
+    for count in (1, 2, 5, 6, 21, 64, 99):
+        fewer, about = data.draw_reference(*asked, count, seed, tmp_path)
+        assert fewer == whole[:count]
+        assert about.choice == f"the first of all windows in random order, seed {seed}"
+    other, _ = data.draw_reference(*asked, 100, 2, tmp_path)
+    assert sorted(whole) == sorted(other)
+    assert whole != other
+
+
+def test_the_usual_draw_is_what_it_was():
+    windows = [[index] for index in range(100)]
+    assert data.drawn(windows, 6, seed=0) == [[49], [97], [53], [5], [33], [65]]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -271,3 +271,16 @@ def test_altering_is_what_the_alteration_does():
         assert seen == []
     with replace(samples, alteration=alteration).altering(view):
         assert seen == [view]
+
+
+def test_a_part_has_what_belongs_to_its_samples():
+    whole = ReferenceSamples(
+        SAMPLES, find_objective("loss"), 7, targets=[[1], [2], [3]], starts=[3, 1, 2], variant="v"
+    )
+    part = whole.part(1)
+    assert (part.samples, part.targets, part.starts) == (SAMPLES[1:], [[2], [3]], [1, 2])
+    assert (part.seed, part.variant, part.objective) == (7, "v", whole.objective)
+    assert whole.part(0, 1).samples == SAMPLES[:1]
+    assert replace(whole, targets=None, starts=None).part(2).targets is None
+    with pytest.raises(Sparc3Error, match="at least one sequence"):
+        whole.part(3)

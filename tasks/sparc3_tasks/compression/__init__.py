@@ -31,9 +31,10 @@ class Compression(WindowTask):
     reference_length, evaluation_length
         Tokens in a window; never taken from the model, as perplexity depends on it.
     reference_draw
-        Reference windows are drawn from the text cut end to end (``windows``), or from
-        ``documents`` (rows of a data set, lines of a file): a random part of one that is longer
-        than a window, as in the code of [sun2024wanda].
+        Reference windows are drawn from the text cut end to end (``windows``; ``nested``, so that
+        with one seed fewer windows are the first of more), or from ``documents`` (rows of a data
+        set, lines of a file): a random part of one that is longer than a window, as in the code of
+        [sun2024wanda].
     allow_overlap
         Whether to go on when reference and evaluation text share more than 1 % of their 13-grams.
     """

@@ -132,7 +132,7 @@ def cut(text: Text, tokenizer: Any, length: int, count: int) -> list[Window]:
 
 
 def drawn(windows: Sequence[Window], count: int, seed: int) -> list[Window]:
-    """Draw `count` windows without replacement."""
+    """Draw `count` windows without replacement; fewer are not always the first of more."""
     return random.Random(seed).sample(list(windows), count)
 
 
@@ -179,7 +179,8 @@ def draw_reference(
     name
         Of the text.
     draw
-        From ``windows`` of the text cut end to end, or parts of its ``documents``.
+        From windows of the text cut end to end (``windows``; ``nested``: the first of all in one
+        random order), or parts of its ``documents``.
     tokenizer
         The model's.
     length, count
@@ -200,8 +201,13 @@ def draw_reference(
         how = f"parts of documents, drawn at random, seed {seed}"
         return windows, record("reference", documents, windows, how)
     text = read_text(name, cache)
-    windows = drawn(cut(text, tokenizer, length, count), count, seed)
-    return windows, record("reference", text, windows, f"drawn at random, seed {seed}")
+    windows = cut(text, tokenizer, length, count)
+    if draw == "nested":
+        chosen = drawn(windows, len(windows), seed)[:count]
+        how = f"the first of all windows in random order, seed {seed}"
+    else:
+        chosen, how = drawn(windows, count, seed), f"drawn at random, seed {seed}"
+    return chosen, record("reference", text, chosen, how)
 
 
 def spread(windows: Sequence[Window], count: int) -> list[Window]:

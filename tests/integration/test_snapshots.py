@@ -1,0 +1,179 @@
+"""Runs that keep snapshots: sizes of one reference cost together what the largest does alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from sparc3_bench import ScoreMap, Sparc3Error
+from sparc3_bench.host import default_host
+from sparc3_bench.record.parts import Phase
+from sparc3_bench.run.plan import Request, plan
+from sparc3_bench.run.progress import Reporter
+from sparc3_bench.run.runner import Session
+from sparc3_bench.run.suite import load_suite
+from sparc3_bench.testing.tiny import save_model, save_text
+
+LENGTH, SIZES = 24, (1, 2, 4)
+
+
+class Heard(Reporter):
+    """A reporter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("snapshots")
+    save_model("llama", folder / "llama")
+    save_text(folder / "reference.txt", 800, 1)
+    save_text(folder / "evaluation.txt", 200, 2)
+    save_text(folder / "other.txt", 800, 3)
+    return folder
+
+
+def session(
+    folder: Path, cache: Path, size: int, scorer: str = "gradient", **changes: Any
+) -> Session:
+    options = {
+        "reference_text": str(folder / "reference.txt"),
+        "evaluation_text": str(folder / "evaluation.txt"),
+        "reference_length": str(LENGTH),
+        "evaluation_length": str(LENGTH),
+        "evaluation_windows": "2",
+        "reference_windows": str(size),
+        "reference_draw": "nested",
+    }
+    if "text" in changes:
+        options["reference_text"] = str(folder / changes.pop("text"))
+    given = {"scorers": [(scorer, [0])], "snapshots": True, "dtype": "float32", **changes}
+    request = Request(
+        task="compression", model=str(folder / "llama"), task_options=options, **given
+    )
+    return Session(plan(request, default_host(), cache), cache, Heard())
+
+
+def scored(made: Session) -> tuple[ScoreMap, Phase, int, list[str]]:
+    """Return the scores, what they cost by the record, the tokens that ran, and what was said."""
+    maps, cost = made.scores(made.plan.cells[0], "it")
+    (scores,) = maps.values()
+    said = [line for line in made.report.lines if "snapshot" in line]
+    return scores, cost, made.view.tokens if "view" in vars(made) else 0, said
+
+
+def files(cache: Path, kind: str) -> list[Path]:
+    found = sorted((cache / "scores").glob("*.safetensors"))
+    return [path for path in found if path.name.startswith("snapshot-") == (kind == "snapshot")]
+
+
+@pytest.mark.parametrize("scorer", ["gradient", "wanda", "lrp", "fisher", "gblm", "activation"])
+def test_sizes_cost_together_what_the_largest_costs_alone(folder, tmp_path, scorer):
+    ran = 0
+    for size in SIZES:
+        found, cost, tokens, said = scored(session(folder, tmp_path / "one", size, scorer))
+        ran += tokens
+        alone = session(folder, tmp_path / str(size), size, scorer, snapshots=False)
+        expected, price, every, _ = scored(alone)
+        assert cost.tokens == price.tokens == every == size * LENGTH
+        assert all(torch.equal(found[name], expected[name]) for name in expected)
+        assert len(said) == (size > 1)
+    assert ran == SIZES[-1] * LENGTH
+    assert said == [
+        f"it · attribution: 2 of 4 samples came from a snapshot; {2 * LENGTH} tokens were new"
+    ]
+    assert len(files(tmp_path / "one", "snapshot")) == len(SIZES)
+    assert not files(tmp_path / "4", "snapshot")
+
+
+def test_the_record_of_a_snapshot_says_how_it_was_made(folder, tmp_path):
+    scored(session(folder, tmp_path, 2))
+    (path,) = files(tmp_path, "snapshot")
+    with safe_open(path, framework="pt") as file:
+        about = json.loads(file.metadata()["sparc3"])
+    assert about["cost"]["tokens"] == 2 * LENGTH
+    assert about["purpose"] == "task"
+    assert about["spec"]["scorer"]["name"] == "gradient"
+
+
+def test_a_snapshot_of_all_samples_is_enough(folder, tmp_path):
+    first = scored(session(folder, tmp_path, 2))
+    for path in files(tmp_path, "scores"):
+        path.unlink()
+    again = scored(session(folder, tmp_path, 2))
+    assert again[2] == 0
+    assert again[1].tokens == first[1].tokens
+    assert all(torch.equal(again[0][name], first[0][name]) for name in first[0])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scorer": "fisher"},
+        {"scorers": [("gradient", [1])]},
+        {"objective": "loss"},
+        {"scope": "mlp"},
+        {"scorer_options": {"aggregation": "signed-mean"}},
+        {"text": "other.txt"},
+    ],
+    ids=str,
+)
+def test_other_samples_objectives_scopes_and_scorers_begin_from_zero(folder, tmp_path, changes):
+    scored(session(folder, tmp_path, 2))
+    _, _, tokens, said = scored(session(folder, tmp_path, 4, **changes))
+    assert (tokens, said) == (4 * LENGTH, [])
+
+
+def test_a_damaged_snapshot_counts_as_absent(folder, tmp_path):
+    scored(session(folder, tmp_path, 1))
+    scored(session(folder, tmp_path, 2))
+    for path in files(tmp_path, "snapshot"):
+        path.write_bytes(path.read_bytes()[:-8])
+    _, _, tokens, said = scored(session(folder, tmp_path, 4))
+    assert (tokens, said) == (4 * LENGTH, [])
+
+
+@pytest.mark.parametrize(
+    ("scorer", "options", "passes"),
+    [
+        ("magnitude", {}, 0),
+        ("integrated-gradients", {"aggregation": "abs-of-mean", "steps": "3"}, 3),
+    ],
+)
+def test_scorers_that_cannot_go_on_leave_no_snapshot(folder, tmp_path, scorer, options, passes):
+    for size in (1, 2):
+        made = session(folder, tmp_path, size, scorer, scorer_options=options)
+        assert scored(made)[2] == size * LENGTH * passes
+    assert not files(tmp_path, "snapshot")
+
+
+def test_snapshots_count_in_the_limit_of_the_cache(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARC3_SCORES_LIMIT", "0")
+    for size in SIZES:
+        _, _, tokens, _ = scored(session(folder, tmp_path, size))
+        assert tokens == size * LENGTH
+    assert len(files(tmp_path, "scores")) == 1
+    assert not files(tmp_path, "snapshot")
+
+
+def test_a_suite_asks_for_snapshots(tmp_path):
+    suite = tmp_path / "sizes.toml"
+    suite.write_text(
+        'task = "compression"\nmodel = "m"\nscorers = ["wanda"]\n[[run]]\nsnapshots = true\n[[run]]'
+    )
+    assert [request.snapshots for request in load_suite(str(suite), default_host())] == [1, 0]
+
+
+def test_snapshots_block_by_block_are_refused(folder, tmp_path):
+    with pytest.raises(Sparc3Error, match="keeps no snapshots; leave `snapshots` out"):
+        session(folder, tmp_path, 1, schedule="blockwise")
