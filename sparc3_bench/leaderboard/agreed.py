@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sparc3_bench.leaderboard.agreement import WITHOUT_CONTROLS
 from sparc3_bench.leaderboard.words import measured, probability, within
 
 if TYPE_CHECKING:
@@ -40,9 +41,11 @@ def sentence(found: Agreement) -> str:
         if alike
         else "what does better in one tends to do worse in the other"
     )
-    return (
+    text = (
         f"Over {count} pruned models, {other} {way} as {one} rises: {coefficient(rank)}; {verdict}."
     )
+    known = [line.spearman for line in found.lines if line.words == WITHOUT_CONTROLS]
+    return f"{text} Without controls: {coefficient(known[0])}." if known else text
 
 
 def coefficient(found: Correlation) -> str:
@@ -71,9 +74,12 @@ def remarks(found: Agreement) -> list[str]:
     apart = [pair for pair in found.pairs if pair[0].ran != pair[1].ran]
     if apart:
         formats = sorted({" and ".join(map(_ran, (one.ran, other.ran))) for one, other in apart})
-        many = "All" if len(apart) == len(found.pairs) else f"{len(apart)} of {len(found.pairs)}"
+        count = len(found.pairs)
+        many = f"None of {count} pairs was"
+        if len(apart) < count:
+            many = f"{len(apart)} of {count} pairs were not"
         said.append(
-            f"{many} pairs were not run alike in both tasks ({'; '.join(formats)}): each has the "
+            f"{many} run alike in both tasks ({'; '.join(formats)}): each has the "
             "mask of its own scores, which need not be the same weight for weight."
         )
     codes = sum(

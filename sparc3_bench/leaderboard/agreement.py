@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from sparc3_bench.record.parts import MetricRecord
     from sparc3_bench.statistics.correlation import Correlation
 
+WITHOUT_CONTROLS = "without controls"
+"""What the pruned models are called that were ranked by something."""
+
 _WIDE = 10
 """Numbers that span more than this factor are compared by their logarithms."""
 
@@ -151,7 +154,7 @@ def _lines(pairs: Sequence[Pair], x: Side, y: Side) -> Iterator[Line]:
     """Yield how metrics go together over all, over those that know something, at each amount."""
     groups = {"all": list(pairs)}
     if any(one.series.is_control for one, _ in pairs):
-        groups["without controls"] = [pair for pair in pairs if not pair[0].series.is_control]
+        groups[WITHOUT_CONTROLS] = [pair for pair in pairs if not pair[0].series.is_control]
     by_amount: dict[str, list[Pair]] = {}
     for pair in sorted(pairs, key=lambda pair: pair[0].point.amount.requested):
         by_amount.setdefault(pair[0].amount, []).append(pair)

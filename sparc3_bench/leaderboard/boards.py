@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from sparc3_bench.host import PluginHost
     from sparc3_bench.leaderboard.headtohead import Meeting
+    from sparc3_bench.leaderboard.kept import Benchmark
     from sparc3_bench.leaderboard.ranks import Ranks
-    from sparc3_bench.leaderboard.retention import Benchmark
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.leaderboard.values import Value

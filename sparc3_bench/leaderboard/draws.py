@@ -92,7 +92,7 @@ class Draws:
         """
         for run in self._section.runs:
             if not any("/" in kind for kind in run.result.points[0].samples):
-                break
+                continue
             if kinds := self._follows.kinds(run.result, metric, of_curve=False):
                 return {kind.partition("/")[0] for kind in kinds if "/" in kind}
         return set()

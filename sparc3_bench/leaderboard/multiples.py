@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.axes import Scale, Tick, y_axis
+from sparc3_bench.leaderboard.axes import Scale, Tick
 from sparc3_bench.leaderboard.chart import Layout, Line, whiskers, x_axis, x_ticks
-from sparc3_bench.leaderboard.retention import of_series, shown_by_chart
+from sparc3_bench.leaderboard.kept import of_series, shown_by_chart
 from sparc3_bench.leaderboard.values import Value
 from sparc3_bench.leaderboard.words import percent
 
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sparc3_bench.leaderboard.chart import Style
-    from sparc3_bench.leaderboard.retention import Benchmark
+    from sparc3_bench.leaderboard.kept import Benchmark
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.leaderboard.tables import Section
 
-PANEL = Layout("panel", width=320, height=230, right=14, left=42, top=12, bottom=46)
+PANEL = Layout("panel", width=320, height=230, right=18, left=52, top=12, bottom=46)
 """Of one drawing; as many as fit stand side by side."""
 
 
@@ -60,7 +61,7 @@ def multiples(
     style
         How a series is drawn.
     """
-    shown = shown_by_chart(section, found)
+    shown = shown_by_chart(found)
     curves = [[of_series(one, place) for place in range(len(section.series))] for one in shown]
     values = [value for curve in curves for line in curve for _, value in line]
     if not values:
@@ -68,12 +69,18 @@ def multiples(
     ends = [end for value in values for end in (value.low, value.high, *(value.interval or ()))]
     guesses = [one.chance / one.dense for one in shown if one.chance]
     low, high = min([0.0, *ends]), max([1.0, *ends, *guesses])
-    # Never logarithmic: what is left of nothing is drawn at 0.
-    scale, ticks = y_axis(100 * low, 100 * high, PANEL.height - PANEL.bottom, PANEL.top)
+    scale = Scale(low, high, PANEL.height - PANEL.bottom, PANEL.top)
+    step = 0.25 if high - low <= 2 else _rounded_up((high - low) / 8)
+    steps = range(math.ceil(low / step), math.floor(high / step) + 1)
+    ticks = tuple(Tick(scale(step * count), percent(step * count)) for count in steps)
     return tuple(
         _panel(section, one, lines, style, scale, ticks)
         for one, lines in zip(shown, curves, strict=True)
     )
+
+
+def _rounded_up(step: float) -> float:
+    return float(10.0 ** math.ceil(math.log10(step)))
 
 
 def _panel(
@@ -84,11 +91,7 @@ def _panel(
     scale: Scale,
     ticks: tuple[Tick, ...],
 ) -> Panel:
-    x, sizes = x_axis(section, PANEL), section.sizes
-
-    def y(share: float) -> float:
-        return scale(100 * share)
-
+    x, y, sizes = x_axis(section, PANEL), scale, section.sizes
     lines = []
     for one, curve in zip(section.series, curves, strict=True):
         inner = [pair for pair in curve if not sizes.is_apart(pair[0])]

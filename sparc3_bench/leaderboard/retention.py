@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.leaderboard.kept import Benchmark, Key
 from sparc3_bench.leaderboard.values import Value, merged
 from sparc3_bench.statistics.ranking import rank_text, ranked
 from sparc3_bench.statistics.ratio import Ratio, ratio
@@ -19,43 +19,8 @@ if TYPE_CHECKING:
     from sparc3_bench.record.parts import MetricRecord
     from sparc3_bench.statistics.numbers import Array
 
-Key = tuple[float, int]
-"""An amount, and the position of a row of the section."""
-
 _MOST = 30
 """Rows of a section beyond which a table with a column each could not be read."""
-
-
-@dataclass(frozen=True)
-class Benchmark:
-    """One metric of all rows as a share of that of the dense model.
-
-    Attributes
-    ----------
-    samples
-        The name of the samples it follows from; empty for the task's main metric.
-    dense
-        The metric of the dense model.
-    chance
-        What guessing gives; None where that is not known.
-    is_guessing
-        Whether the dense model itself is not told apart from guessing.
-    kept
-        The share that is left, in units of 1; with an interval where every draw allows one.
-    ranks
-        `1` or `2–3`, of rows that are no controls.
-    guessing
-        Where the metric is not told apart from guessing, on its better side.
-    """
-
-    metric: MetricRecord
-    samples: str
-    dense: float
-    chance: float | None
-    is_guessing: bool
-    kept: Mapping[Key, Value]
-    ranks: Mapping[Key, str]
-    guessing: frozenset[Key]
 
 
 def retention(section: Section, draws: Draws | None) -> tuple[Benchmark, ...]:
@@ -74,7 +39,7 @@ def retention(section: Section, draws: Draws | None) -> tuple[Benchmark, ...]:
             if len(sets) == 1:
                 found.append(_benchmark(section, draws, metric, sets.pop(), chances))
         first = section.metrics[0]
-        if any(found) and first.direction == "higher" and len(draws.sets(first.name)) > 1:
+        if found and first.direction == "higher" and len(draws.sets(first.name)) > 1:
             found.insert(0, _benchmark(section, draws, first, "", chances))
     except (Sparc3Error, KeyError):
         return ()
@@ -101,7 +66,10 @@ def _benchmark(
             value = one.value(amount, name)
             if amount == 0 or value is None or one.value(0.0, name) is None:
                 continue
-            pairs = draws.beside_dense(one, amount, name)
+            try:
+                pairs = draws.beside_dense(one, amount, name)
+            except KeyError:  # without samples
+                continue
             shares = [_share(*pair) for pair in pairs]
             kept[amount, place] = merged(
                 [now.value / before.value for now, before in pairs],
@@ -159,18 +127,3 @@ def _ranks(tested: Mapping[int, tuple[float, Array, int]]) -> dict[int, str]:
         return {}
     texts = map(rank_text, found.best_rank, found.worst_rank)
     return dict(zip(tested, texts, strict=True))
-
-
-def shown_by_chart(section: Section, found: Sequence[Benchmark]) -> tuple[Benchmark, ...]:
-    """Return the main metric and the first metric of every set of samples."""
-    first: dict[str, Benchmark] = {}
-    for one in found:
-        first.setdefault(one.samples, one)
-    return tuple(first.values())
-
-
-def of_series(one: Benchmark, place: int) -> list[tuple[float, Value]]:
-    """Return what is left in a row by amount, from the dense model on; empty where unknown."""
-    found = {amount: value for (amount, at), value in one.kept.items() if at == place}
-    rest = [(amount, found[amount]) for amount in sorted(found)]
-    return [(0.0, Value(1.0, 1.0, 1.0)), *rest] if rest else []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sparc3_bench.leaderboard.agreed import pruned_model
 from sparc3_bench.leaderboard.axes import Place, Scale, Tick, x_axis, y_axis
-from sparc3_bench.leaderboard.chart import style
+from sparc3_bench.leaderboard.chart import COLOURS, style
 from sparc3_bench.leaderboard.words import number, titled, within
 
 if TYPE_CHECKING:
@@ -117,9 +117,13 @@ def _cloud(
         runs.setdefault(id(one.run), []).append(place)
         marks.append(Mark(place, _whisker(pair, place, x, y), pruned_model(pair)))
     first = pairs[0][0].series
+    look = style(replace(first, variant=0), names)
+    if not first.is_control:
+        # Without lines, scorers of one colour differ in nothing else.
+        look = replace(look, hollow=names.index(first.scorer.name) // COLOURS % 2 == 1)
     return Cloud(
         name=first.scorer.title,
-        style=style(replace(first, variant=0), names),
+        style=look,
         marks=tuple(marks),
         paths=tuple(tuple(path) for path in runs.values() if len(path) > 1),
         label_y=label_y,
