@@ -27,6 +27,7 @@ from sparc3_bench.record.files import samples_path
 
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
+    from sparc3_bench.leaderboard.agreement import Agreement
     from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.record.result import Result
 
@@ -71,6 +72,7 @@ class _Site:
         self._style: Callable[[Series], chart.Style] = lambda one: chart.style(one, names)
         self._overview = overview(self.boards)
         self._agreements = agreements(self.boards, host)
+        self._parts: dict[str, str] = {}
         self._scorers = _scorers(self._runs, host)
         notices = [(one.title, one.notice) for one in self._scorers.values() if one.notice]
         self._templates.globals["notices"] = notices
@@ -115,13 +117,10 @@ class _Site:
     def of_board(self, board: Board) -> Pages:
         """Yield the page of a board, its data, and the pages of its sections."""
         found = self._agreements.get(board.id, ())
-        drawn = [
-            (one, [scatter(one, self._names, layout) for layout in (chart.WIDE, chart.NARROW)])
-            for one in found
-        ]
+        told = [self._told(one) for one in found]
         yield (
             board.href,
-            self._page("board", 1, board=board, choices=_choices(board), agreements=drawn),
+            self._page("board", 1, board=board, choices=_choices(board), agreements=told),
         )
         data = shards.shard(board)
         yield f"data/{board.id}.js", shards.script(data)
@@ -202,6 +201,13 @@ class _Site:
     def _page(self, name: str, depth: int = 0, **context: Any) -> str:
         template = self._templates.get_template(f"{name}.html")
         return template.render(**{"root": "../" * depth, "page": f"{name}.html", **context})
+
+    def _told(self, one: Agreement) -> str:
+        """Return the part of a page about two tasks, which the pages of both have."""
+        if one.id not in self._parts:
+            drawn = [scatter(one, self._names, layout) for layout in (chart.WIDE, chart.NARROW)]
+            self._parts[one.id] = self._page("agreement", 1, one=one, drawings=drawn)
+        return self._parts[one.id]
 
     def _charts(self, section: Section) -> list[chart.Chart]:
         """Return the drawings of a section, wide and narrow; none where lines are too many."""
