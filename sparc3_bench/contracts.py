@@ -182,6 +182,10 @@ class Task(Configurable, ABC):
         """
         return {"": next(iter(rankings.values())).scores}
 
+    def chances(self) -> Mapping[str, float]:
+        """Return by name of a metric what guessing gives, where that is known."""
+        return {}
+
     def metrics_for(self, removal: Removal) -> tuple[Metric, ...]:
         """Return the metrics with their directions when this end of the ranking is removed."""
         return self.metrics

@@ -127,7 +127,7 @@ def y_axis(low: float, high: float, start: float, end: float) -> tuple[Scale, tu
     """Return the vertical scale, logarithmic when the numbers span more than a factor of ten."""
     low, high = clipped(low), clipped(high)
     # Room below and above the curves for the label of the dense model.
-    room = 22 / (start - end - 44)
+    room = 22 / (abs(start - end) - 44)
     if low > 0 and high / 10 > low:
         margin = room * (math.log10(high) - math.log10(low))
         scale = Scale(math.log10(low) - margin, math.log10(high) + margin, start, end, is_log=True)
@@ -143,6 +143,12 @@ def y_axis(low: float, high: float, start: float, end: float) -> tuple[Scale, tu
     step = _nice(scale.high / 6 - scale.low / 6)
     steps = range(math.ceil(scale.low / step), math.floor(scale.high / step) + 1)
     return scale, tuple(Tick(scale.at(count * step), plain(count * step)) for count in steps)
+
+
+def x_axis(low: float, high: float, start: float, end: float) -> tuple[Scale, tuple[Tick, ...]]:
+    """Return the horizontal scale for numbers, made like the vertical one, with ticks that fit."""
+    scale, ticks = y_axis(low, high, start, end)
+    return scale, fitting(ticks)
 
 
 def fitting(ticks: Sequence[Tick], rounds: Sequence[Tick] = ()) -> tuple[Tick, ...]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from sparc3_bench.host import PluginHost
     from sparc3_bench.leaderboard.headtohead import Meeting
+    from sparc3_bench.leaderboard.kept import Benchmark
     from sparc3_bench.leaderboard.ranks import Ranks
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.leaderboard.tables import Section
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from sparc3_bench.statistics.overall import Table
 
     _Tested = tuple[
-        Ranks | None, dict[tuple[int, int], list[Meeting]], dict[tuple[float, str], float]
+        Ranks | None,
+        dict[tuple[int, int], list[Meeting]],
+        dict[tuple[float, str], float],
+        tuple[Benchmark, ...],
     ]
 
 
@@ -88,16 +92,27 @@ class Entry:
         """By amount and metric, what neighbours must typically differ by to be told apart."""
         return self._tested[2]
 
+    @property
+    def retention(self) -> tuple[Benchmark, ...]:
+        """What is left of every benchmark; empty for a task without any."""
+        return self._tested[3]
+
     @cached_property
     def _tested(self) -> _Tested:
         """All at once, as the replicates behind them are many and not kept."""
         # Loads numpy and scipy.
         from sparc3_bench.leaderboard.headtohead import meetings, resolvables
         from sparc3_bench.leaderboard.ranks import draws_of, ranks
+        from sparc3_bench.leaderboard.retention import retention
 
         draws = draws_of(self.section, self.host)
         section = self.section
-        return ranks(section, draws), meetings(section, draws), resolvables(section, draws)
+        return (
+            ranks(section, draws),
+            meetings(section, draws),
+            resolvables(section, draws),
+            retention(section, draws),
+        )
 
     def rank(self, place: int) -> str:
         """Return the rank of a row, or an empty text."""

@@ -142,7 +142,7 @@ def draw(section: Section, names: Sequence[str], layout: Layout) -> Chart:
     curves = [_curve(one, first.name) for one in section.series]
     controls = controls_of(section)
     y, y_ticks = _y_axis(curves, controls, layout)
-    x = _x_axis(section, layout)
+    x = x_axis(section, layout)
     lines = []
     for one, curve in zip(section.series, curves, strict=True):
         inner = [pair for pair in curve if not sizes.is_apart(pair[0])]
@@ -157,7 +157,7 @@ def draw(section: Section, names: Sequence[str], layout: Layout) -> Chart:
                 points=tuple(place for _, place in places),
                 path=tuple(place for amount, place in places if not sizes.is_apart(amount)),
                 band=(*upper, *lower) if len(one.runs) > 1 else (),
-                whiskers=_whiskers(curve, x, y),
+                whiskers=whiskers(curve, x, y),
             )
         )
     reading = f", {'log scale, ' if y.is_log else ''}{first.direction} is better"
@@ -168,7 +168,7 @@ def draw(section: Section, names: Sequence[str], layout: Layout) -> Chart:
         lines=apart,
         drawn=tuple(band(control, x, y, sizes) for control in controls),
         drawn_label=Tick(label_at, drawn_label(section)),
-        x_ticks=_x_ticks(section, x),
+        x_ticks=x_ticks(section, x),
         y_ticks=y_ticks,
         x_title=_shortened(sizes.axis, layout.width // 6),
         y_title=_shortened(titled(first), layout.width // 7 - len(reading)) + reading,
@@ -190,9 +190,10 @@ def _ends_above(curves: Sequence[Sequence[tuple[float, Value]]], level: float) -
     return statistics.median([curve[-1][1].centre for curve in curves]) > level
 
 
-def _whiskers(
+def whiskers(
     curve: Sequence[tuple[float, Value]], x: Position, y: Position
 ) -> tuple[tuple[float, float, float], ...]:
+    """Return where 95 % intervals are drawn; those that no line could show are left out."""
     ends = [(x(amount), value.interval) for amount, value in curve]
     found = [(at, y(interval[1]), y(interval[0])) for at, interval in ends if interval]
     return tuple((at, upper, lower) for at, upper, lower in found if lower - upper > 0.5)
@@ -211,7 +212,8 @@ def _y_axis(
     return y_axis(min(ends), max(ends), layout.height - layout.bottom, layout.top)
 
 
-def _x_axis(section: Section, layout: Layout) -> Position:
+def x_axis(section: Section, layout: Layout) -> Position:
+    """Return where an amount of a section is drawn."""
     start, end = layout.left, layout.width - layout.right
     if section.sizes.is_broken:
         scale = SizeScale(*section.sizes.ends, start, end)
@@ -219,7 +221,7 @@ def _x_axis(section: Section, layout: Layout) -> Position:
     return Scale(0.0, max(section.amounts) or 1.0, start, end)
 
 
-def _x_ticks(section: Section, x: Position) -> tuple[Tick, ...]:
+def x_ticks(section: Section, x: Position) -> tuple[Tick, ...]:
     """Return the amounts that were measured, leaving out what would run into its neighbour."""
     sizes = section.sizes
     ticks = [Tick(x(amount), sizes.text(amount)) for amount in section.amounts]

@@ -71,11 +71,38 @@ class Draws:
         """
         return self._mean(one, lambda drawn: drawn.at(amount, metric))
 
+    def beside_dense(self, one: Series, amount: float, metric: str) -> list[tuple[Number, Number]]:
+        """Return for every seed a metric at one amount and that of the dense model, paired.
+
+        Raises
+        ------
+        KeyError
+            When it, or a sample that it follows from, is not in the record.
+        """
+        runs = [run for run in map(self._of, _newest(one)) if run.has(amount)]
+        return [(run.at(amount, metric), run.at(0.0, metric)) for run in runs]
+
+    def sets(self, metric: str) -> set[str]:
+        """Return the named sets of samples that a metric follows from; see `Evaluation`.
+
+        Raises
+        ------
+        KeyError
+            When there are no samples in the records.
+        """
+        for run in self._section.runs:
+            if not any("/" in kind for kind in run.result.points[0].samples):
+                continue
+            if kinds := self._follows.kinds(run.result, metric, of_curve=False):
+                return {kind.partition("/")[0] for kind in kinds if "/" in kind}
+        return set()
+
+    def chances(self) -> Mapping[str, float]:
+        """Return what guessing gives, where the task says so."""
+        return self._task.chances()
+
     def _mean(self, one: Series, number: Callable[[_Drawn], Number]) -> Number:
-        newest: dict[int, Result] = {}
-        for run in sorted(one.runs, key=lambda run: (run.result.created, run.result.key)):
-            newest[run.result.spec.seed] = run.result
-        numbers = [number(self._of(result)) for result in newest.values()]
+        numbers = [number(self._of(result)) for result in _newest(one)]
         return Number(
             float(np.mean([number.value for number in numbers])),
             np.mean([number.replicates for number in numbers], axis=0),
@@ -87,6 +114,14 @@ class Draws:
         if result.key not in self._drawn:
             self._drawn[result.key] = _Drawn(result, self._task, self._follows)
         return self._drawn[result.key]
+
+
+def _newest(one: Series) -> list[Result]:
+    """Return the run of every seed; of a seed that was run twice, the newest."""
+    newest: dict[int, Result] = {}
+    for run in sorted(one.runs, key=lambda run: (run.result.created, run.result.key)):
+        newest[run.result.spec.seed] = run.result
+    return list(newest.values())
 
 
 class _Follows:
@@ -129,6 +164,9 @@ class _Drawn:
     def __init__(self, result: Result, task: Task, follows: _Follows) -> None:
         self._result, self._task, self._follows = result, task, follows
         self._places = {point.amount.requested: i for i, point in enumerate(result.points)}
+
+    def has(self, amount: float) -> bool:
+        return amount in self._places
 
     def at(self, amount: float, metric: str) -> Number:
         place = self._places[amount]

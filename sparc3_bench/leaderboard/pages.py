@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.leaderboard import chart, shards, words
 from sparc3_bench.leaderboard.about import About, about
+from sparc3_bench.leaderboard.agreement import about as about_entry
+from sparc3_bench.leaderboard.agreement import agreements
 from sparc3_bench.leaderboard.boards import Board, Entry, boards
 from sparc3_bench.leaderboard.documentation import documentation
 from sparc3_bench.leaderboard.frontier import frontier
 from sparc3_bench.leaderboard.literature import literature
+from sparc3_bench.leaderboard.multiples import multiples
 from sparc3_bench.leaderboard.overview import overview
 from sparc3_bench.leaderboard.provenance import provenance
 from sparc3_bench.leaderboard.repeat import command
+from sparc3_bench.leaderboard.scatter import scatter
 from sparc3_bench.leaderboard.series import Run, Series
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.leaderboard.templating import HERE, templates
@@ -23,6 +27,7 @@ from sparc3_bench.record.files import samples_path
 
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
+    from sparc3_bench.leaderboard.agreement import Agreement
     from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.record.result import Result
 
@@ -66,6 +71,8 @@ class _Site:
         self._names = names
         self._style: Callable[[Series], chart.Style] = lambda one: chart.style(one, names)
         self._overview = overview(self.boards)
+        self._agreements = agreements(self.boards, host)
+        self._parts: dict[str, str] = {}
         self._scorers = _scorers(self._runs, host)
         notices = [(one.title, one.notice) for one in self._scorers.values() if one.notice]
         self._templates.globals["notices"] = notices
@@ -109,7 +116,12 @@ class _Site:
 
     def of_board(self, board: Board) -> Pages:
         """Yield the page of a board, its data, and the pages of its sections."""
-        yield board.href, self._page("board", 1, board=board, choices=_choices(board))
+        found = self._agreements.get(board.id, ())
+        told = [self._told(one) for one in found]
+        yield (
+            board.href,
+            self._page("board", 1, board=board, choices=_choices(board), agreements=told),
+        )
         data = shards.shard(board)
         yield f"data/{board.id}.js", shards.script(data)
         yield f"data/{board.id}.json", json.dumps(data, allow_nan=False) + "\n"
@@ -126,6 +138,10 @@ class _Site:
                     charts=self._charts(section),
                     style=self._style,
                     warnings=_warnings(section),
+                    panels_of=lambda section, found: (
+                        () if _are_many(section.series) else multiples(section, found, self._style)
+                    ),
+                    agreements=about_entry(entry, found),
                     frontier_of=lambda question, metric: [
                         frontier(question, metric, self._style, layout)
                         for layout in (chart.WIDE, chart.NARROW)
@@ -185,6 +201,13 @@ class _Site:
     def _page(self, name: str, depth: int = 0, **context: Any) -> str:
         template = self._templates.get_template(f"{name}.html")
         return template.render(**{"root": "../" * depth, "page": f"{name}.html", **context})
+
+    def _told(self, one: Agreement) -> str:
+        """Return the part of a page about two tasks, which the pages of both have."""
+        if one.id not in self._parts:
+            drawn = [scatter(one, self._names, layout) for layout in (chart.WIDE, chart.NARROW)]
+            self._parts[one.id] = self._page("agreement", 1, one=one, drawings=drawn)
+        return self._parts[one.id]
 
     def _charts(self, section: Section) -> list[chart.Chart]:
         """Return the drawings of a section, wide and narrow; none where lines are too many."""

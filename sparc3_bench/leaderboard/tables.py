@@ -224,11 +224,11 @@ def convention(result: Result) -> Convention:
         tuple((metric.name, metric.direction) for metric in result.metrics),
         # Numbers of whole curves compare only over the same amounts.
         spec.amounts if result.curve_metrics else (),
-        _judge(spec),
+        judge_of(spec),
     )
 
 
-def _judge(spec: RunSpec) -> tuple[str, ...]:
+def judge_of(spec: RunSpec) -> tuple[str, ...]:
     """Return what tells two judges apart; empty without one."""
     judge = spec.judge
     if judge is None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jinja2
 
-from sparc3_bench.leaderboard import sentences, words
+from sparc3_bench.leaderboard import agreed, sentences, words
 from sparc3_bench.leaderboard.controls import drawn_label
 from sparc3_bench.leaderboard.maps import atlas
 from sparc3_bench.leaderboard.overlap import overlaps
@@ -59,6 +59,11 @@ def templates() -> jinja2.Environment:
         is_reference=words.is_reference,
         units=words.units,
         atlas=atlas,
+        question_of=agreed.question,
+        sentence_of=agreed.sentence,
+        remarks_of=agreed.remarks,
+        scale_of=agreed.scale,
+        signed=agreed.signed,
         overlaps=overlaps,
     )
     return environment

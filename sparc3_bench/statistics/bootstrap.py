@@ -39,7 +39,7 @@ def resampled_means(
     count = int(member.max()) + 1
     sizes = np.bincount(member, minlength=count)
     sums = np.stack([np.bincount(member, weights=row, minlength=count) for row in values])
-    drawn = _draws(count, seed)
+    drawn = draws(count, seed)
     means: Array = drawn @ sums.T / (drawn @ sizes)[:, None]
     return means
 
@@ -58,7 +58,7 @@ def mean_estimate(samples: Sequence[float], clusters: Sequence[int] | None = Non
 
 
 @lru_cache(maxsize=8)
-def _draws(clusters: int, seed: int) -> Array:
+def draws(clusters: int, seed: int) -> Array:
     """Return how often each cluster is drawn in every replicate, ``[replicates, clusters]``."""
     generator = np.random.default_rng([zlib.crc32(b"bootstrap"), seed, clusters])
     chances = np.full(clusters, 1 / clusters)

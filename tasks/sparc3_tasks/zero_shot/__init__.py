@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sparc3_bench import Means, Metric, PreparedTask, Sparc3Error, Task, hookimpl
 from sparc3_tasks.windows import Draw
-from sparc3_tasks.zero_shot.benchmarks import BENCHMARKS, known
+from sparc3_tasks.zero_shot.benchmarks import ACCURACIES, BENCHMARKS, known
 
 if TYPE_CHECKING:
     from sparc3_bench import Removal
@@ -87,6 +87,19 @@ class ZeroShot(Task):
     def metrics_for(self, removal: Removal) -> tuple[Metric, ...]:
         """Return the metrics of the benchmarks that are run."""
         return (*_MEANS, *(metric for name in self.names for metric in known(name).declared()))
+
+    def chances(self) -> Mapping[str, float]:
+        """Return what guessing gives on every benchmark, and on their mean where all are known."""
+        found = {
+            f"{one.name}_{metric}": one.chance
+            for one in map(known, self.names)
+            for metric in one.metrics
+            if metric in ACCURACIES and one.chance is not None
+        }
+        own = [found.get(f"{name}_acc") for name in self.names]
+        every = [chance for chance in own if chance is not None]
+        mean = {"accuracy": sum(every) / len(own)} if len(every) == len(own) else {}
+        return {**mean, **found}
 
     def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
         """Return the metrics of every benchmark, and the mean of their accuracies."""

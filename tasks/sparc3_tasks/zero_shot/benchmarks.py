@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from sparc3_bench import Metric
 
+ACCURACIES = ("acc", "acc_norm")
+"""The metrics of lm-eval that are shares of right answers."""
+
 
 @dataclass(frozen=True)
 class Benchmark:
@@ -46,19 +49,17 @@ class Benchmark:
         ]
 
 
-_BY_LENGTH = ("acc", "acc_norm")
-
 BENCHMARKS = {
     one.name: one
     for one in (
         Benchmark("boolq", "BoolQ", chance=0.5, sharing=("passage",)),
         Benchmark("rte", "RTE", chance=0.5, sharing=("sentence1",)),
-        Benchmark("hellaswag", "HellaSwag", _BY_LENGTH, 0.25, ("source_id",)),
+        Benchmark("hellaswag", "HellaSwag", ACCURACIES, 0.25, ("source_id",)),
         Benchmark("winogrande", "WinoGrande", chance=0.5, sharing=("option1", "option2")),
-        Benchmark("arc_easy", "ARC-e", _BY_LENGTH, 0.25),
-        Benchmark("arc_challenge", "ARC-c", _BY_LENGTH, 0.25),
-        Benchmark("openbookqa", "OpenBookQA", _BY_LENGTH, 0.25),
-        Benchmark("piqa", "PIQA", _BY_LENGTH, 0.5, ("goal",)),
+        Benchmark("arc_easy", "ARC-e", ACCURACIES, 0.25),
+        Benchmark("arc_challenge", "ARC-c", ACCURACIES, 0.25),
+        Benchmark("openbookqa", "OpenBookQA", ACCURACIES, 0.25),
+        Benchmark("piqa", "PIQA", ACCURACIES, 0.5, ("goal",)),
         Benchmark("lambada_openai", "LAMBADA", ("acc", "perplexity"), 0.0),
     )
 }

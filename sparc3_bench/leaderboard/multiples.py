@@ -1,0 +1,133 @@
+"""Small multiples: what is left of every benchmark, a drawing each, all on one scale."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sparc3_bench.leaderboard.axes import Scale, Tick
+from sparc3_bench.leaderboard.chart import Layout, Line, whiskers, x_axis, x_ticks
+from sparc3_bench.leaderboard.kept import of_series, shown_by_chart
+from sparc3_bench.leaderboard.values import Value
+from sparc3_bench.leaderboard.words import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sparc3_bench.leaderboard.chart import Style
+    from sparc3_bench.leaderboard.kept import Benchmark
+    from sparc3_bench.leaderboard.series import Series
+    from sparc3_bench.leaderboard.tables import Section
+
+PANEL = Layout("panel", width=320, height=230, right=18, left=52, top=12, bottom=46)
+"""Of one drawing; as many as fit stand side by side."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The drawing of one benchmark, ready for the template.
+
+    Attributes
+    ----------
+    whole
+        Where all is left.
+    chance
+        Where a guess would be; None where that is not known, or is nothing.
+    """
+
+    benchmark: Benchmark
+    layout: Layout
+    lines: tuple[Line, ...]
+    whole: float
+    chance: float | None
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    x_title: str
+    description: str
+
+
+def multiples(
+    section: Section, found: Sequence[Benchmark], style: Callable[[Series], Style]
+) -> tuple[Panel, ...]:
+    """Return a drawing for the main metric and for every benchmark, of its first metric.
+
+    Parameters
+    ----------
+    section
+        The rows.
+    found
+        What is left in them.
+    style
+        How a series is drawn.
+    """
+    shown = shown_by_chart(found)
+    curves = [[of_series(one, place) for place in range(len(section.series))] for one in shown]
+    values = [value for curve in curves for line in curve for _, value in line]
+    if not values:
+        return ()
+    ends = [end for value in values for end in (value.low, value.high, *(value.interval or ()))]
+    guesses = [one.chance / one.dense for one in shown if one.chance]
+    low, high = min([0.0, *ends]), max([1.0, *ends, *guesses])
+    scale = Scale(low, high, PANEL.height - PANEL.bottom, PANEL.top)
+    step = 0.25 if high - low <= 2 else _rounded_up((high - low) / 8)
+    steps = range(math.ceil(low / step), math.floor(high / step) + 1)
+    ticks = tuple(Tick(scale(step * count), percent(step * count)) for count in steps)
+    return tuple(
+        _panel(section, one, lines, style, scale, ticks)
+        for one, lines in zip(shown, curves, strict=True)
+    )
+
+
+def _rounded_up(step: float) -> float:
+    return float(10.0 ** math.ceil(math.log10(step)))
+
+
+def _panel(
+    section: Section,
+    benchmark: Benchmark,
+    curves: Sequence[Sequence[tuple[float, Value]]],
+    style: Callable[[Series], Style],
+    scale: Scale,
+    ticks: tuple[Tick, ...],
+) -> Panel:
+    x, y, sizes = x_axis(section, PANEL), scale, section.sizes
+    lines = []
+    for one, curve in zip(section.series, curves, strict=True):
+        inner = [pair for pair in curve if not sizes.is_apart(pair[0])]
+        upper = [(x(amount), y(value.high)) for amount, value in inner]
+        lower = [(x(amount), y(value.low)) for amount, value in reversed(inner)]
+        lines.append(
+            Line(
+                name=one.label,
+                detail=one.difference,
+                style=style(one),
+                points=tuple((x(amount), y(value.centre)) for amount, value in curve),
+                path=tuple((x(amount), y(value.centre)) for amount, value in inner),
+                band=(*upper, *lower) if len(one.runs) > 1 else (),
+                whiskers=whiskers(curve, x, y),
+            )
+        )
+    guess = benchmark.chance
+    return Panel(
+        benchmark=benchmark,
+        layout=PANEL,
+        lines=tuple(line for line in lines if line.points),
+        whole=y(1.0),
+        chance=y(guess / benchmark.dense) if guess else None,
+        x_ticks=x_ticks(section, x),
+        y_ticks=ticks,
+        x_title=sizes.axis.partition(":")[0],
+        description=_description(section, curves),
+    )
+
+
+def _description(section: Section, curves: Sequence[Sequence[tuple[float, Value]]]) -> str:
+    """Return the drawing in words, for those who cannot see it."""
+    parts = []
+    for one, curve in zip(section.series, curves, strict=True):
+        if curve:
+            amount, value = curve[-1]
+            left = f"{percent(value.centre, 0)} left at {section.sizes.words(amount)}"
+            parts.append(f"{one.label}{f' ({one.difference})' if one.difference else ''}: {left}")
+    return "; ".join(parts) + ". The tables below have every number."

@@ -1,0 +1,129 @@
+"""Retention: what is left of the dense model's number, benchmark by benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.leaderboard.kept import Benchmark, Key
+from sparc3_bench.leaderboard.values import Value, merged
+from sparc3_bench.statistics.ranking import rank_text, ranked
+from sparc3_bench.statistics.ratio import Ratio, ratio
+
+if TYPE_CHECKING:
+    from sparc3_bench.leaderboard.draws import Draws, Number
+    from sparc3_bench.leaderboard.tables import Section
+    from sparc3_bench.record.parts import MetricRecord
+    from sparc3_bench.statistics.numbers import Array
+
+_MOST = 30
+"""Rows of a section beyond which a table with a column each could not be read."""
+
+
+def retention(section: Section, draws: Draws | None) -> tuple[Benchmark, ...]:
+    """Return what is left of every benchmark, behind the main metric; nothing where there is none.
+
+    A benchmark is a metric that is better when higher and follows from one of the named sets of
+    samples that a task measures on. See `Evaluation` for what is such a set.
+    """
+    if draws is None or not section.prunes or len(section.series) > _MOST:
+        return ()
+    found = []
+    try:
+        chances = draws.chances()
+        for metric in section.metrics:
+            sets = draws.sets(metric.name) if metric.direction == "higher" else set()
+            if len(sets) == 1:
+                found.append(_benchmark(section, draws, metric, sets.pop(), chances))
+        first = section.metrics[0]
+        if found and first.direction == "higher" and len(draws.sets(first.name)) > 1:
+            found.insert(0, _benchmark(section, draws, first, "", chances))
+    except (Sparc3Error, KeyError):
+        return ()
+    return tuple(one for one in found if one is not None)
+
+
+def _benchmark(
+    section: Section,
+    draws: Draws,
+    metric: MetricRecord,
+    samples: str,
+    chances: Mapping[str, float],
+) -> Benchmark | None:
+    name, chance = metric.name, chances.get(metric.name)
+    kept: dict[Key, Value] = {}
+    ranks: dict[Key, str] = {}
+    guessing = set()
+    bases = [value for one in section.series if (value := one.value(0.0, name))]
+    if not bases or min(value.low for value in bases) <= 0:
+        return None
+    for amount in section.amounts:
+        tested: dict[int, tuple[float, Array, int]] = {}
+        for place, one in enumerate(section.series):
+            value = one.value(amount, name)
+            if amount == 0 or value is None or one.value(0.0, name) is None:
+                continue
+            try:
+                pairs = draws.beside_dense(one, amount, name)
+            except KeyError:  # without samples
+                continue
+            shares = [_share(*pair) for pair in pairs]
+            kept[amount, place] = merged(
+                [now.value / before.value for now, before in pairs],
+                one.is_control,
+                [(share.low, share.high) if share else None for share in shares],
+            )
+            if _is_guessing(value, chance):
+                guessing.add((amount, place))
+            if not one.is_control and all(shares):
+                tested[place] = _mean(shares, pairs)
+        ranks.update({(amount, place): text for place, text in _ranks(tested).items()})
+    return Benchmark(
+        metric=metric,
+        samples=samples,
+        dense=bases[0].centre,
+        chance=chance,
+        is_guessing=_is_guessing(bases[0], chance),
+        kept=kept,
+        ranks=ranks,
+        guessing=frozenset(guessing),
+    )
+
+
+def _share(now: Number, before: Number) -> Ratio | None:
+    try:
+        return ratio(now.value, before.value, now.replicates, before.replicates)
+    except Sparc3Error:
+        return None
+
+
+def _is_guessing(value: Value, chance: float | None) -> bool:
+    low = value.centre if value.interval is None else value.interval[0]
+    return chance is not None and low <= chance
+
+
+def _mean(
+    shares: Sequence[Ratio | None], pairs: Sequence[tuple[Number, Number]]
+) -> tuple[float, Array, int]:
+    known = [share for share in shares if share is not None]
+    return (
+        float(np.mean([share.value for share in known])),
+        np.mean([share.replicates for share in known], axis=0),
+        min(number.clusters for pair in pairs for number in pair),
+    )
+
+
+def _ranks(tested: Mapping[int, tuple[float, Array, int]]) -> dict[int, str]:
+    """Return the ranks by position, as those of the section's own table."""
+    if len(tested) < 2:
+        return {}
+    values, replicates, clusters = zip(*tested.values(), strict=True)
+    try:
+        found = ranked(values, np.stack(replicates, axis=1), "higher", clusters=min(clusters))
+    except Sparc3Error:
+        return {}
+    texts = map(rank_text, found.best_rank, found.worst_rank)
+    return dict(zip(tested, texts, strict=True))

@@ -1,0 +1,157 @@
+"""Scatter: one metric of the same pruned models against another, a mark a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sparc3_bench.leaderboard.agreed import pruned_model
+from sparc3_bench.leaderboard.axes import Place, Scale, Tick, x_axis, y_axis
+from sparc3_bench.leaderboard.chart import COLOURS, style
+from sparc3_bench.leaderboard.words import number, titled, within
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sparc3_bench.leaderboard.agreement import Agreement, Side
+    from sparc3_bench.leaderboard.chart import Layout, Style
+    from sparc3_bench.leaderboard.pruned import Measured, Pair
+
+_LABEL = 22
+"""From one label of the list to the next."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A pruned model.
+
+    Attributes
+    ----------
+    whisker
+        A path along the 95 % intervals of both numbers; empty where there are none.
+    title
+        What it is, with both numbers.
+    """
+
+    place: Place
+    whisker: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The pruned models of one scorer, those of one run joined from small amounts to large ones."""
+
+    name: str
+    style: Style
+    marks: tuple[Mark, ...]
+    paths: tuple[tuple[Place, ...], ...]
+    label_y: float
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """A drawing, ready for the template; the dense model is at `dense`, once a number format."""
+
+    layout: Layout
+    clouds: tuple[Cloud, ...]
+    dense: tuple[Place, ...]
+    dense_label_y: float
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    x_title: str
+    y_title: str
+    description: str
+
+
+def scatter(found: Agreement, names: Sequence[str], layout: Layout) -> Scatter:
+    """Return the drawing of two metrics of the same pruned models.
+
+    Parameters
+    ----------
+    found
+        The pruned models.
+    names
+        The scorers of the site, each with a look of its own.
+    layout
+        The size of the drawing.
+    """
+    across = [end for one, _ in found.pairs for end in _ends(one)] + [x for x, _ in found.dense]
+    up = [end for _, other in found.pairs for end in _ends(other)] + [y for _, y in found.dense]
+    x, x_ticks = x_axis(min(across), max(across), layout.left, layout.width - layout.right)
+    y, y_ticks = y_axis(min(up), max(up), layout.height - layout.bottom, layout.top)
+    by_scorer: dict[str, list[Pair]] = {}
+    for pair in found.pairs:
+        by_scorer.setdefault(pair[0].series.scorer.name, []).append(pair)
+    step = min(_LABEL, (layout.height - layout.top) / (len(by_scorer) + 1))
+    places = [round(layout.top + 13 + step * place, 2) for place in range(len(by_scorer) + 1)]
+    clouds = tuple(
+        _cloud(pairs, names, x, y, place)
+        for pairs, place in zip(by_scorer.values(), places, strict=False)
+    )
+    return Scatter(
+        layout=layout,
+        clouds=clouds,
+        dense=tuple(sorted({(x(one), y(other)) for one, other in found.dense})),
+        dense_label_y=places[-1],
+        x_ticks=x_ticks,
+        y_ticks=y_ticks,
+        x_title=_title(found.x, x.is_log, layout),
+        y_title=_title(found.y, y.is_log, layout),
+        description=_description(found),
+    )
+
+
+def _ends(one: Measured) -> tuple[float, ...]:
+    return (one.value, *(one.interval or ()))
+
+
+def _cloud(
+    pairs: Sequence[Pair], names: Sequence[str], x: Scale, y: Scale, label_y: float
+) -> Cloud:
+    runs: dict[int, list[Place]] = {}
+    marks = []
+    for pair in pairs:
+        one, other = pair
+        place = x(one.value), y(other.value)
+        runs.setdefault(id(one.run), []).append(place)
+        marks.append(Mark(place, _whisker(pair, place, x, y), pruned_model(pair)))
+    first = pairs[0][0].series
+    look = style(replace(first, variant=0), names)
+    if not first.is_control:
+        # Without lines, scorers of one colour differ in nothing else.
+        look = replace(look, hollow=names.index(first.scorer.name) // COLOURS % 2 == 1)
+    return Cloud(
+        name=first.scorer.title,
+        style=look,
+        marks=tuple(marks),
+        paths=tuple(tuple(path) for path in runs.values() if len(path) > 1),
+        label_y=label_y,
+    )
+
+
+def _whisker(pair: Pair, place: Place, x: Scale, y: Scale) -> str:
+    parts = []
+    if ends := pair[0].interval:
+        parts.append(f"M{x(ends[0])} {place[1]}H{x(ends[1])}")
+    if ends := pair[1].interval:
+        parts.append(f"M{place[0]} {y(ends[0])}V{y(ends[1])}")
+    return "".join(parts)
+
+
+def _title(side: Side, is_log: bool, layout: Layout) -> str:
+    reading = f", {'log scale, ' if is_log else ''}{side.metric.direction} is better"
+    length, text = layout.width // 7 - len(reading), titled(side.metric)
+    return (text if len(text) <= length else text[: length - 1].rstrip() + "…") + reading
+
+
+def _description(found: Agreement) -> str:
+    """Return the drawing in words, for those who cannot see it."""
+    one, other = (within(side.metric.title) for side in (found.x, found.y))
+    across = [pair[0].value for pair in found.pairs]
+    up = [pair[1].value for pair in found.pairs]
+    return (
+        f"{len(found.pairs)} pruned models with {one} from {number(min(across))} to "
+        f"{number(max(across))} and {other} from {number(min(up))} to {number(max(up))}. The "
+        "table below has every number."
+    )
