@@ -70,15 +70,18 @@ class Agreement:
     dense: tuple[tuple[float, float], ...]
     lines: tuple[Line, ...]
 
+    @property
+    def has_interval(self) -> bool:
+        """Whether there are models and scorers enough for more than their number."""
+        return bool(self.lines) and self.lines[0].spearman.low is not None
+
 
 def about(entry: Entry, found: Sequence[Agreement]) -> tuple[Agreement, ...]:
     """Return those with pruned models of a section, and with an interval for what is said."""
     return tuple(
         one
         for one in found
-        if one.lines
-        and one.lines[0].spearman.low is not None
-        and any(side.entry is entry for pair in one.pairs for side in pair)
+        if one.has_interval and any(side.entry is entry for pair in one.pairs for side in pair)
     )
 
 

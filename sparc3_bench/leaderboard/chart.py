@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from sparc3_bench.leaderboard.controls import Control, Drawn, band, controls_of,
 from sparc3_bench.leaderboard.words import number, titled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.leaderboard.tables import Section
@@ -121,6 +122,12 @@ class Chart:
     dense: Tick | None
     label_below: bool
     description: str
+
+
+def by_use(names: Iterable[str]) -> list[str]:
+    """Return names, those that are there most often first: colours are few, and theirs differ."""
+    counts = Counter(names)
+    return sorted(counts, key=lambda name: (-counts[name], name))
 
 
 def style(series: Series, names: Sequence[str]) -> Style:

@@ -67,7 +67,7 @@ class _Site:
         self._runs = [Run(*pair) for pair in sorted(results, key=lambda r: r[0].as_posix())]
         self.boards = boards(sections, host)
         shown = [one for section in sections for one in section.series if not one.is_control]
-        names = sorted({one.scorer.name for one in shown})
+        names = chart.by_use(one.scorer.name for one in shown)
         self._names = names
         self._style: Callable[[Series], chart.Style] = lambda one: chart.style(one, names)
         self._overview = overview(self.boards)

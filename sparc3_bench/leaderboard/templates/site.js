@@ -60,8 +60,13 @@ const sparc3 = {
   // A scorer has the same colour on every page of a board.
   colour(board, scorer, control) {
     if (control) return "var(--grey)";
-    const rows = board.sections.flatMap((section) => section.rows);
-    const names = [...new Set(rows.filter((row) => !row.control).map((row) => row.scorer))].sort();
+    const rows = board.sections.flatMap((section) => section.rows).filter((row) => !row.control);
+    const counts = new Map();
+    for (const row of rows) counts.set(row.scorer, (counts.get(row.scorer) ?? 0) + 1);
+    // Those that are there most often first: colours are few, and theirs differ.
+    const names = [...counts.keys()].sort(
+      (one, other) => counts.get(other) - counts.get(one) || (one < other ? -1 : 1),
+    );
     return `var(${sparc3.colours[names.indexOf(scorer) % sparc3.colours.length]})`;
   },
 
