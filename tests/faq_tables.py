@@ -31,7 +31,7 @@ SIZES = (0.0, 0.2, 0.4, 0.5, 0.6)
 
 
 @cache
-def found(task: str) -> list[tuple[Path, Result]]:
+def found(task: str, dtype: str = "bfloat16") -> list[tuple[Path, Result]]:
     """Return the committed results of a task on the default model, measured as by default."""
     cls = default_host().get("task", task).cls
     every = read_results(ROOT / "leaderboard/results" / task)
@@ -39,7 +39,7 @@ def found(task: str) -> list[tuple[Path, Result]]:
         (Path(task) / path, one)
         for path, one in every
         if one.status == "ok"
-        and one.spec.model.id == "smollm2-135m"
+        and (one.spec.model.id, one.spec.model.dtype) == ("smollm2-135m", dtype)
         and {*changed(cls, one.spec.task.options)} <= cls.steering
     ]
 
@@ -58,11 +58,11 @@ def label(one: Result) -> str:
     return ", ".join([scorer.title, *told])
 
 
-def runs(task: str, **conventions: object) -> list[Result]:
+def runs(task: str, dtype: str = "bfloat16", **conventions: object) -> list[Result]:
     """Return those of scorers that are no controls, under these conventions."""
     return [
         one
-        for _, one in found(task)
+        for _, one in found(task, dtype)
         if not one.is_control
         and one.spec.seed == 0
         and all(getattr(one.spec, name) == value for name, value in conventions.items())
@@ -248,6 +248,33 @@ def scorers() -> str:
     return table(("scorer", "perplexity", "faithfulness"), lines)
 
 
+def accuracies() -> str:
+    """Return perplexity, and accuracy over benchmarks, of the same pruned models."""
+    text = {label(one): one for one in runs("compression", "float32", group="row")}
+    rows: dict[str, list[str]] = {}
+    here = runs("zero-shot", "float32", group="row")
+    for one in sorted(here, key=lambda one: -at(one, HALF).metrics["accuracy"]):
+        for name, amount in (("dense model", 0.0), (label(one), 0.3), (label(one), HALF)):
+            low, high = (100 * end for end in at(one, amount).intervals["accuracy"])
+            share = percent(at(one, amount).metrics["accuracy"], 1)
+            told = [perplexity(text[label(one)], amount), f"{share} [{low:.1f}, {high:.1f}]"]
+            rows[name] = told * 2 if amount == 0 else rows.get(name, []) + told
+    sizes = ("30 %", "50 %")
+    head = [f"{what}, {size}" for size in sizes for what in ("perplexity", "accuracy")]
+    return table(("scorer", *head), [(name, *cells) for name, cells in rows.items()])
+
+
+def formats() -> str:
+    """Return perplexity with half of the weights removed by row, in two number formats."""
+    here: dict[str, list[str]] = {}
+    for dtype in ("float32", "bfloat16"):
+        for one in runs("compression", dtype, unit="weight", group="row", schedule="one-shot"):
+            if _is_default(one):
+                here.setdefault(label(one), []).append(perplexity(one))
+    lines = [(title, *cells) for title, cells in sorted(here.items()) if len(cells) == 2]
+    return table(("scorer", "`float32`", "`bfloat16`"), lines)
+
+
 def _is_default(one: Result) -> bool:
     cls = default_host().get("scorer", one.spec.scorer.name).cls
     objective = one.spec.objective
@@ -267,6 +294,8 @@ def _mean(values: Sequence[float]) -> float:
 
 MAKERS: dict[str, Callable[[], str]] = {
     "scorers": scorers,
+    "accuracies": accuracies,
+    "formats": formats,
     "groups": groups,
     "aggregations": aggregations,
     "objectives": objectives,

@@ -59,7 +59,7 @@
     const z = "scorer";
     return Plot.plot({
       ...sparc3.frame(document.getElementById("curves")),
-      x: { type: logx ? "log" : "linear", label: at.axis, tickFormat: sparc3.tick(at) },
+      x: { type: logx ? "log" : "linear", label: at.axis, tickFormat: sparc3.tick(at, logx) },
       y: {
         type: logy ? "log" : "linear", label: sparc3.titled(at.metrics[m]), grid: true, ticks: 6,
         domain: sparc3.span(points, logy),

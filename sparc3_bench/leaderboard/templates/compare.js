@@ -69,7 +69,7 @@
       `${at.metrics[0].title}: ${sparc3.label(one)} minus ${sparc3.label(other)}, ${at.words}. ${at.metrics[0].direction === "lower" ? "Below" : "Above"} 0 the first is better.`,
       points.length === 0 ? null : Plot.plot({
         ...sparc3.frame(figure),
-        x: { type: log ? "log" : "linear", label: at.axis, tickFormat: sparc3.tick(at) },
+        x: { type: log ? "log" : "linear", label: at.axis, tickFormat: sparc3.tick(at, log) },
         y: { nice: true, label: `Difference in ${sparc3.titled(at.metrics[0])}`, grid: true },
         marks: [
           Plot.ruleY([0], { stroke: "var(--muted)" }),

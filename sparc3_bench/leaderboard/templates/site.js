@@ -89,9 +89,11 @@ const sparc3 = {
     return list;
   },
 
-  // A size or an amount on an axis.
-  tick(at) {
-    return at.share ? (x) => `${Number((100 * x).toPrecision(3))} %` : (x) => x.toLocaleString("en");
+  // A size or an amount on an axis; of a logarithmic one the numbers between would run together.
+  tick(at, log) {
+    const named = (x) =>
+      at.share ? `${Number((100 * x).toPrecision(3))} %` : x.toLocaleString("en");
+    return (x) => (log && !"125".includes(x.toExponential()[0]) ? "" : named(x));
   },
 
   draw(figure, caption, plot, keys) {
