@@ -58,6 +58,18 @@ def compared(results: Path, section: dict[str, Any], *rows: int) -> list[list[fl
     return [[number for cell in line for number in numbers(cell)] for line in split]
 
 
+def turn_to(page: Page, board: str, section: str, first: int, second: int) -> None:
+    """Compare another pair on the same page, which answers when it comes to it."""
+    page.goto(page.url.partition("compare.html")[0] + address(board, section, first, second))
+    page.wait_for_function(
+        """wanted => {
+            const chosen = document.getElementById("filters").elements;
+            return Object.entries(wanted).every(([name, value]) => chosen[name].value === value);
+        }""",
+        arg={"board": board, "section": section, "first": str(first), "second": str(second)},
+    )
+
+
 def table(page: Page) -> list[list[float]]:
     """Return the numbers of the table; the amount as the command has it."""
     amounts = page.eval_on_selector_all(
@@ -77,9 +89,7 @@ def test_the_page_has_the_numbers_of_the_command(board, site, results, visit):
     assert chosen_pairs
     page = visit("compare.html")
     for section, first, second in chosen_pairs:
-        page.goto(
-            page.url.partition("compare.html")[0] + address(board, section["id"], first, second)
-        )
+        turn_to(page, board, section["id"], first, second)
         expected = compared(results, section, first, second)
         found = table(page)
         where = f"{section['words']}: {first} and {second}"
@@ -98,9 +108,7 @@ def test_one_sentence_says_what_the_table_shows(board, site, visit):
     page = visit("compare.html")
     said = set()
     for section, first, second in pairs(site, board):
-        page.goto(
-            page.url.partition("compare.html")[0] + address(board, section["id"], first, second)
-        )
+        turn_to(page, board, section["id"], first, second)
         rows, told = table(page), verdict(page)
         assert re.fullmatch(r"[^.]*(\d\.\d[^.]*)*\.", told), told
         for row in (first, second):
