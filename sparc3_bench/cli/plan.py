@@ -44,9 +44,9 @@ def command(
 ) -> None:
     """Estimate what a suite costs here: runs, tokens, operations, time and memory.
 
-    Every kind of step is tried once on the model: scoring on a few reference samples, evaluation on
-    the dense model, which is kept, so that the run need not do it again. What an earlier table of
-    the suite makes for a later one is counted once. Exit code 0, 1 when some runs cannot be
+    Every kind of step is tried once on the model: scoring on a few reference samples, evaluation in
+    full where it does not take too long. What an earlier table of the suite makes for a later one
+    is counted once. Exit code 0, 1 when some runs cannot be
     planned, 2 for wrong input.
     """
     from sparc3_bench.host import default_host

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from sparc3_bench.run.runner import Session
 
 
+_MOST = 0.999
+"""The share of weights that stays in a mask that is only tried."""
+
+
 @dataclass(frozen=True)
 class Cost:
     """What something costs.
@@ -166,10 +170,10 @@ def flops_of_token(view: ModelView) -> float:
 
 
 def measured(session: Session, cell: Cell, step: Measuring, watch: Watch) -> tuple[Cost, bool]:
-    """Try an evaluation of the dense model, which is kept for the run when it was not cut short.
+    """Try an evaluation, which is kept for the run when it was not cut short.
 
-    With ablations `mean` and `resample`, which cost more than zeros, half of the weights is
-    removed at random.
+    Where a pruned model takes longer than the dense one, few weights are removed at random: a model
+    that says anything still.
 
     Returns
     -------
@@ -178,10 +182,12 @@ def measured(session: Session, cell: Cell, step: Measuring, watch: Watch) -> tup
     """
     digest = store.DENSE
     removing: Callable[[], AbstractContextManager[object]] = nullcontext
-    if step.is_masked and cell.spec.ablation != "zero":
+    if not step.as_dense:
         weights = session.view.weights()
-        keep = KeepMask({n: torch.rand(w.matrix.shape) < 0.5 for n, w in weights.items()})
+        keep = KeepMask({n: torch.rand(w.matrix.shape) < _MOST for n, w in weights.items()})
         digest, removing = store.mask_digest(keep), partial(session.ablated, cell, keep)
+        if cell.prepared.part(step.part).compares:
+            session.dense(cell, step.part)
     try:
         with watch.cutting():
             found = session.evaluate(cell, step.part, digest, removing, "Trying an evaluation")

@@ -57,11 +57,15 @@ class Averaging(Step):
 
 @dataclass(frozen=True)
 class Measuring(Step):
-    """Evaluation on a part of the data, of the dense model or of a masked one."""
+    """Evaluation on a part of the data, of the dense model or of a masked one.
+
+    `as_dense` where that takes as long as on the dense model.
+    """
 
     part: Part
     is_masked: bool
     is_control: bool
+    as_dense: bool
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,8 @@ class _Namer:
             named["ablation"] = spec.ablation, spec.seed if spec.ablation == "mean" else 0
         key = content_key({"dense": store.dense_key(spec, steering), **named})
         task = spec.task.model_dump(mode="json", exclude={"options": set(steering)})
-        # Zeros cost what weights cost.
-        ablation = spec.ablation if removed else "zero"
-        kind = content_key([spec.model.model_dump(mode="json"), task, part, ablation])
-        return Measuring(phase, key, kind, part, bool(removed), is_control)
+        # Zeros cost what weights cost, but a task may compare with the dense model.
+        as_dense = not removed or (spec.ablation == "zero" and not prepared.part(part).compares)
+        how = "dense" if as_dense else spec.ablation
+        kind = content_key([spec.model.model_dump(mode="json"), task, part, how])
+        return Measuring(phase, key, kind, part, bool(removed), is_control, as_dense)
