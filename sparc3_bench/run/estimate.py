@@ -121,7 +121,7 @@ class Estimator:
             if phase.seconds:
                 found.add("meeting", self._with_flops(Cost.of(phase), session))
         handling = self._handling(session, cell)
-        for step in steps_of(session, cell, self._ranking(session, cell)):
+        for step in steps_of(session, cell, self._candidates(session, cell)):
             is_new = self._is_new(step.key)
             found.steps += 1
             found.shared += not is_new
@@ -193,6 +193,18 @@ class Estimator:
         named: list[Any] = ["handling", spec.model.model_dump(mode="json"), spec.scope]
         named += [spec.unit, spec.group, spec.amount_kind, spec.amounts]
         return self._once(content_key(named), lambda: handled(session, cell, self._noise(session)))
+
+    def _candidates(self, session: Session, cell: Cell) -> list[str]:
+        """Return the names of what a task chooses from: asked once, with rankings at random."""
+        task, spec = session.plan.task, cell.spec
+        if task.choice is None:
+            return []
+        purposes = list(session.references(cell))
+        parts = spec.model_dump(mode="json", include={"task", "model", "scope", "unit"})
+        return self._once(
+            content_key(["candidates", parts, purposes]),
+            lambda: list(task.candidates(dict.fromkeys(purposes, self._ranking(session, cell)))),
+        )
 
     def _ranking(self, session: Session, cell: Cell) -> Ranking:
         """Return a ranking at random, with all that a scorer may keep of units."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from sparc3_bench.attribution.reference import ReferenceSamples
     from sparc3_bench.run.plan import Cell
     from sparc3_bench.run.runner import Session
-    from sparc3_bench.selection.units import Ranking
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ class Walking(Step):
     cell: Cell
 
 
-def steps_of(session: Session, cell: Cell, ranking: Ranking) -> Iterator[Step]:
+def steps_of(session: Session, cell: Cell, candidates: Sequence[str]) -> Iterator[Step]:
     """Yield the steps of one run in order; what it chooses by its numbers is taken to be pruned.
 
     Parameters
@@ -84,8 +83,8 @@ def steps_of(session: Session, cell: Cell, ranking: Ranking) -> Iterator[Step]:
         Of the cell's plan; a task that must meet the model first does.
     cell
         The run.
-    ranking
-        Any one of the cell's units: it is only asked for how many the task makes of several.
+    candidates
+        Names of the rankings that the task chooses from, where it chooses.
     """
     name = _Namer(session, cell)
     spec, task = cell.spec, session.plan.task
@@ -108,8 +107,7 @@ def steps_of(session: Session, cell: Cell, ranking: Ranking) -> Iterator[Step]:
         digest = session.averaged(cell).digest
         yield Averaging("evaluation", content_key(["means", digest]), digest)
     if task.choice is not None:
-        rankings = dict.fromkeys(session.references(cell), ranking)
-        for candidate in task.candidates(rankings):
+        for candidate in candidates:
             for amount in spec.amounts:
                 yield name.measuring("search", "selection", amount, candidate)
     for amount in spec.amounts:
