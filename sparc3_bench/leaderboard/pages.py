@@ -122,7 +122,7 @@ class _Site:
             board.href,
             self._page("board", 1, board=board, choices=_choices(board), agreements=told),
         )
-        data = shards.shard(board)
+        data = shards.shard(board, self._style)
         yield f"data/{board.id}.js", shards.script(data)
         yield f"data/{board.id}.json", json.dumps(data, allow_nan=False) + "\n"
         yield f"data/{board.id}.csv", shards.table(board)

@@ -8,9 +8,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sparc3_bench.leaderboard.boards import Board, Entry
+    from sparc3_bench.leaderboard.chart import Style
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.leaderboard.values import Value
     from sparc3_bench.record.parts import MetricRecord
@@ -30,8 +31,8 @@ _COLUMNS = (
 )
 
 
-def shard(board: Board) -> dict[str, Any]:
-    """Return the numbers of a board.
+def shard(board: Board, style: Callable[[Series], Style]) -> dict[str, Any]:
+    """Return the numbers of a board, and the colour of every row.
 
     Numbers have six significant digits; a value is ``[centre, low, high]``, its ends null where no
     interval is known.
@@ -43,7 +44,7 @@ def shard(board: Board) -> dict[str, Any]:
         "title": board.title,
         "version": spec.task.task_version,
         "model": board.model,
-        "sections": [_section(entry) for entry in board.entries],
+        "sections": [_section(entry, style) for entry in board.entries],
     }
 
 
@@ -65,7 +66,7 @@ def table(board: Board) -> str:
     return out.getvalue()
 
 
-def _section(entry: Entry) -> dict[str, Any]:
+def _section(entry: Entry, style: Callable[[Series], Style]) -> dict[str, Any]:
     section, spec = entry.section, entry.spec
     sizes = section.sizes
     return {
@@ -90,7 +91,10 @@ def _section(entry: Entry) -> dict[str, Any]:
             {"name": m.name, "title": m.title, "direction": m.direction, "unit": m.unit}
             for m in section.metrics
         ],
-        "rows": [_row(entry, place, one) for place, one in enumerate(section.series)],
+        "rows": [
+            {**_row(entry, place, one), "colour": style(one).colour}
+            for place, one in enumerate(section.series)
+        ],
         "pairs": [
             [
                 *pair,

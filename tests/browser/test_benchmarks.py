@@ -11,7 +11,7 @@ from browser.crawl import crawl
 from browser.watch import WIDTHS, Visit, is_too_wide, picture, too_wide, visiting
 from playwright.sync_api import Browser
 from unit.results import save
-from unit.retained import both
+from unit.retained import both, perplexed
 
 from sparc3_bench.leaderboard.site import publish
 
@@ -24,9 +24,13 @@ MERITS = {
 
 @pytest.fixture(scope="module")
 def benchmarks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a site of two tasks on the same pruned models, one with benchmarks."""
+    """Return a site of two tasks on the same pruned models, one with benchmarks.
+
+    On another model one scorer was run alone, so that over the site it is the one used most.
+    """
     folder = tmp_path_factory.mktemp("benchmarks")
-    for result in both(MERITS):
+    elsewhere = perplexed("wanda", [20.0, 22.0, 30.0], model="tiny-opt")
+    for result in [*both(MERITS), elsewhere]:
         save(folder / "results", result)
     publish(folder / "results", folder / "site")
     return folder / "site"
@@ -104,6 +108,26 @@ def test_scorers_of_a_scatter_look_unlike(places, opened):
         " return [one.className.baseVal, mark.className.baseVal, mark.getAttribute('d')].join() })",
     )
     assert len(looks) == len(set(looks)) == len(MERITS)
+
+
+def test_a_scorer_has_one_colour_in_all_drawings_of_a_page(places, opened):
+    page = opened(places["board"])
+    drawn = dict(
+        page.eval_on_selector_all(
+            "#curves .keys li",
+            "all => all.map(one => [one.textContent.replace(' (1 seed)', ''),"
+            " getComputedStyle(one.querySelector('.key')).backgroundColor])",
+        )
+    )
+    told = dict(
+        page.eval_on_selector_all(
+            "li:has(> svg.swatch .marker)",
+            "all => all.map(one => [one.textContent.trim(),"
+            " getComputedStyle(one.querySelector('.marker')).stroke])",
+        )
+    )
+    assert len(drawn) == len(MERITS)
+    assert drawn == told
 
 
 def test_its_links_lead_to_places(benchmarks):

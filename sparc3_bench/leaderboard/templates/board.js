@@ -55,7 +55,7 @@
       const [low, high] = [Math.min(...ends.map((e) => e[0])), Math.max(...ends.map((e) => e[2]))];
       return fits(low, logy) ? [{ x: at.places[i], low, high }] : [];
     });
-    const stroke = (one) => sparc3.colour(board, one.row.scorer, one.row.control);
+    const stroke = (one) => sparc3.colour(one.row);
     const z = "scorer";
     return Plot.plot({
       ...sparc3.frame(document.getElementById("curves")),
@@ -115,7 +115,7 @@
       const best = front.at(-1);
       if (!best || (up ? one.y > best.y : one.y < best.y)) front.push(one);
     }
-    const fill = (one) => sparc3.colour(board, one.row.scorer, one.row.control);
+    const fill = (one) => sparc3.colour(one.row);
     const [low, high] = sparc3.span(points, logy);
     const inside = points.filter((one) => one.y >= low && one.y <= high);
     // Of many the names would cover one another; the colours are those of the key.
@@ -148,7 +148,7 @@
       document.getElementById("curves"),
       `${m.title} (${m.direction} is better): ${at.words}. Thin lines are 95 % intervals${band(lines)}.${cut(lines)}${many}`,
       curves(at, lines),
-      sparc3.keys(board, lines),
+      sparc3.keys(lines),
     );
     const i = at.amounts.findIndex((amount) => String(amount) === field("amount").value);
     sparc3.draw(

@@ -63,7 +63,7 @@
     const log = at.log;
     const points = found.map((m) => ({ ...m, x: at.places[m.i] })).filter((m) => !log || m.x > 0);
     const figure = document.getElementById("difference");
-    const colour = sparc3.colour(board, one.scorer, one.control);
+    const colour = sparc3.colour(one);
     sparc3.draw(
       figure,
       `${at.metrics[0].title}: ${sparc3.label(one)} minus ${sparc3.label(other)}, ${at.words}. ${at.metrics[0].direction === "lower" ? "Below" : "Above"} 0 the first is better.`,

@@ -55,19 +55,9 @@ const sparc3 = {
     if (pairs.some(([value]) => String(value) === String(chosen))) select.value = chosen;
   },
 
-  colours: ["--c0", "--c1", "--c2", "--c3", "--c4", "--c5"],
-
-  // A scorer has the same colour on every page of a board.
-  colour(board, scorer, control) {
-    if (control) return "var(--grey)";
-    const rows = board.sections.flatMap((section) => section.rows).filter((row) => !row.control);
-    const counts = new Map();
-    for (const row of rows) counts.set(row.scorer, (counts.get(row.scorer) ?? 0) + 1);
-    // Those that are there most often first: colours are few, and theirs differ.
-    const names = [...counts.keys()].sort(
-      (one, other) => counts.get(other) - counts.get(one) || (one < other ? -1 : 1),
-    );
-    return `var(${sparc3.colours[names.indexOf(scorer) % sparc3.colours.length]})`;
+  // A scorer has the same colour on every page.
+  colour(row) {
+    return `var(--${row.control ? "grey" : row.colour})`;
   },
 
   label(row) {
@@ -75,14 +65,14 @@ const sparc3 = {
   },
 
   // What the colours mean stands beneath a drawing: beside the lines it would cover others.
-  keys(board, rows) {
+  keys(rows) {
     const list = document.createElement("ul");
     list.className = "keys";
     for (const row of rows) {
       const item = document.createElement("li");
       const mark = document.createElement("span");
       mark.className = "key";
-      mark.style.background = sparc3.colour(board, row.scorer, row.control);
+      mark.style.background = sparc3.colour(row);
       item.append(mark, sparc3.label(row));
       list.append(item);
     }
