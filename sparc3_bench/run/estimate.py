@@ -135,6 +135,8 @@ class Estimator:
         """Return what a step costs, tried unless one of its kind was."""
         self.kinds.add(step.kind)
         limit = self._watch.limit
+        if isinstance(step, Scoring | Walking) and step.kind not in self._found:
+            self._watch.say(f"Trying scorer '{cell.spec.scorer.name}' …")
         if isinstance(step, Scoring):
             line = self._once(step.kind, lambda: scored(session, step, limit))
             left = [place for place, key in enumerate(step.snapshots, 1) if key in self._made]

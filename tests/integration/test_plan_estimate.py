@@ -174,11 +174,12 @@ def test_command_prints_and_writes_the_same(folder, tmp_path, monkeypatch, capsy
     suite = tmp_path / "own.toml"
     suite.write_text(_suite(folder, SUITES[SHARED]))
     assert _planned(monkeypatch, tmp_path, str(suite), "--json", str(tmp_path / "plan.json")) == 0
-    out = capsys.readouterr().out
+    out, told = capsys.readouterr()
     tables = json.loads((tmp_path / "plan.json").read_text())["tables"]
     assert [table["runs"] for table in tables] == [2, 2, 2]
     assert "compression · weight · row" in out
     assert "6 runs: about " in out
+    assert told.count("Trying scorer 'wanda' …") == 1
 
 
 def test_what_cannot_be_planned_is_named_and_the_rest_goes_on(
