@@ -141,10 +141,11 @@ def _rows() -> list[tuple[str, str, dict[str, Result]]]:
     found: dict[tuple[str, str], dict[str, Result]] = {}
     for run in _short():
         if not run.is_control:
-            aggregation = run.spec.scorer.options.get("aggregation")
+            options = run.spec.scorer.options
+            aggregation = options.get("aggregation")
             title = run.spec.scorer.title + (f", `{aggregation}`" if aggregation else "")
-            if run.spec.scorer.options.get("variant") not in (None, "attnlrp"):
-                continue  # rules one by one are compared in docs/faq.md
+            if options.get("variant", "attnlrp") != "attnlrp" or options.get("steps", 16) != 16:
+                continue  # single rules, and other numbers of points, are in docs/faq.md
             row = found.setdefault((title, run.spec.objective or ""), {})
             assert run.spec.group not in row, f"{title}, {run.spec.group}: measured twice"
             row[run.spec.group] = run
