@@ -111,6 +111,13 @@ class Section:
         return len({run.result.environment.source_digest for run in self.runs})
 
     @property
+    def machines(self) -> list[str]:
+        """What the runs were made on, by what decides their speed and rounding."""
+        every = [run.result.environment for run in self.runs]
+        found = sorted({(one.processor, one.threads) for one in every})
+        return [f"{name}, {many} thread{'s' * (many > 1)}" for name, many in found]
+
+    @property
     def dense(self) -> float | None:
         """The first metric of the dense model."""
         found = [series.value(0.0, self.metrics[0].name) for series in self.series]

@@ -306,6 +306,13 @@ def test_runs_of_different_states_of_the_suite_are_pointed_out() -> None:
     assert note not in render(pairs(one)).replace("&#39;", "'")
 
 
+def test_runs_of_different_machines_are_pointed_out() -> None:
+    one, other = make_result("wanda"), make_result("lrp", processor="Another")
+    note = "on different machines (A processor, 2 threads; Another, 2 threads): seconds do not"
+    assert note in render(pairs(one, other))
+    assert "on different machines" not in render(pairs(one, make_result("lrp")))
+
+
 def test_a_page_of_failures_only_can_be_made() -> None:
     site = every_page(pairs(make_result(status="failed", error="No memory.")))
     page = Page(site["failed.html"])
