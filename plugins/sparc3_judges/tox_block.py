@@ -49,6 +49,8 @@ _LENGTH = 100
 """Tokens of a text: the last ones; a shorter one is padded in front with zeros."""
 _ROWS = 128
 """Rows of every batch. Always the same: how a product is rounded depends on its shape."""
+_DECIMALS = 9
+"""Of a score. On some processors rounding depends on the row, too; in float64 it is below these."""
 
 _LSTM = "bidirectional/bidirectional"
 _SHAPES = {
@@ -150,10 +152,10 @@ class _Loaded(LoadedJudge):
             for row, known in zip(tokens, rows, strict=False):
                 if known:
                     row[-len(known) :] = torch.tensor(known)
-            found = (self._probabilities(tokens).double() - low) / (high - low)
+            found = (self._probabilities(tokens) - low) / (high - low)
             for known, score in zip(rows, found.clamp(0, 1).tolist(), strict=False):
                 for place in places[known]:
-                    scores[place] = score
+                    scores[place] = round(score, _DECIMALS)
                 done += len(places[known])
             progress(done, len(texts))
         return scores
@@ -201,7 +203,7 @@ def _hard_sigmoid(inputs: Tensor) -> Tensor:
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
-    """Read the weights of the network, float32, by their names in the file.
+    """Read the weights of the network, as float64, by their names in the file.
 
     Raises
     ------
@@ -227,7 +229,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
                         f"{name} in {path} has the shape {array.shape}, expected {shape}; delete "
                         "the file, and it is fetched again."
                     )
-                found[name] = torch.from_numpy(array).float()
+                found[name] = torch.from_numpy(array).double()
     except (OSError, KeyError) as error:
         raise Sparc3Error(_damaged(path, error)) from None
     return found

@@ -62,12 +62,21 @@ def test_both_agree_and_are_equally_far_from_float64(found, reference):
     view = found.load("all")
     ours = Lrp(aggregation="signed-mean").score(view, reference)
     theirs = LrpLxt("signed-mean").score(view, reference)
+    fine = found.load("all", torch.float64)  # but for Llama's own norms
+    of_rules = apart(
+        LrpLxt("signed-mean").score(fine, reference),
+        Lrp(aggregation="signed-mean").score(fine, reference),
+    )
     view = precise(found.load("all", torch.float64))
     exact = Lrp(aggregation="signed-mean").score(view, reference)
     between, own, other = apart(theirs, ours), apart(ours, exact), apart(theirs, exact)
-    print(f"\napart {between}; from float64 {own}, {other}")  # noqa: T201  # for docs/lxt.md
+    said = f"apart {between}, in float64 {of_rules}; from float64 {own}, {other}"
+    print(f"\n{said}")  # noqa: T201  # for docs/lxt.md
     # Contributions of some rows cancel to what rounding leaves of them: no bound on all rows.
     for bound in ("matrix, largest", "row, 99 %"):
-        assert between[bound] < 1e-5
-        assert between[bound] < own[bound] / 10
+        assert of_rules[bound] < 1e-5
+        # In float32 below that, too, on an Intel Xeon; an AMD EPYC, which sums in another order,
+        # comes to 1.4e-5.
+        assert between[bound] < 2e-5
+        assert between[bound] < own[bound] / 20
     assert all(0.5 < own[bound] / other[bound] < 2 for bound in own)
