@@ -59,6 +59,9 @@ class Series:
     controls
         For each amount and metric, the numbers of the random circuits with the same counts, of
         all seeds; seeds with the same circuits count once.
+    p_values
+        For each amount and metric, the p-values over samples of every seed's difference from its
+        random circuits, where recorded.
     achieved
         For each amount, the sparsity reached in the scope and in the model.
     whole
@@ -73,6 +76,7 @@ class Series:
     variant: int
     metrics: Mapping[float, Mapping[str, Value]]
     controls: Mapping[float, Mapping[str, tuple[float, ...]]]
+    p_values: Mapping[float, Mapping[str, tuple[float, ...]]]
     achieved: Mapping[float, tuple[Value, Value]]
     whole: Whole
     attribution: Value | None
@@ -108,15 +112,20 @@ class Series:
         return tuple(own.centre + (n - start) for n, start in zip(drawn, dense, strict=True))
 
     def is_comparable(self, metric: str) -> bool:
-        """Return whether the own random circuits were measured like the series, as far as seen.
+        """Return whether the dense model has the same number in the runs of random circuits.
 
-        On other samples the dense model has other numbers, unless the metric is a change to it.
+        On other samples it has another, unless the metric is a change to it.
         """
         own, drawn = self.value(0.0, metric), self.drawn(0.0, metric)
         if own is None:
             return True
         slack = 1e-9 * max(1.0, abs(own.low), abs(own.high))
         return all(own.low - slack <= number <= own.high + slack for number in drawn)
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether its own random circuits were measured on the same samples, as far as seen."""
+        return all(self.is_comparable(metric) for metric in self.controls.get(0.0, {}))
 
     def drawn(self, amount: float, metric: str) -> tuple[float, ...]:
         """Return the numbers of the series' own random circuits."""
@@ -201,12 +210,16 @@ def _series(
         for point in run.result.points:
             points.setdefault(point.amount.requested, {})[run.result.spec.seed] = point
     names = [metric.name for metric in runs[0].result.metrics]
-    metrics, achieved, controls = {}, {}, {}
+    metrics, achieved, controls, p_values = {}, {}, {}, {}
     for amount, by_seed in points.items():
         here = list(by_seed.values())
         metrics[amount] = {name: metric(here, name, control) for name in names}
         controls[amount] = {
             name: pooled(point.control.get(name, ()) for point in here) for name in names
+        }
+        p_values[amount] = {
+            name: tuple(point.versus[name].p_value for point in here if name in point.versus)
+            for name in names
         }
         achieved[amount] = (
             merged([point.amount.in_scope for point in here], control),
@@ -228,6 +241,7 @@ def _series(
         variant=variant,
         metrics=metrics,
         controls=controls,
+        p_values=p_values,
         achieved=achieved,
         whole=whole([newest[seed] for seed in sorted(newest)], control),
         attribution=seconds("attribution"),

@@ -76,11 +76,6 @@ def pooled(controls: Iterable[Sequence[float]]) -> tuple[float, ...]:
     return tuple(number for control in dict.fromkeys(map(tuple, controls)) for number in control)
 
 
-def is_better(value: float, others: Sequence[float], direction: str) -> bool:
-    """Return whether `value` lies outside the range of `others`, on the better side."""
-    return value < min(others) if direction == "lower" else value > max(others)
-
-
 def _centre(numbers: Sequence[float], control: bool) -> float:
     if control:
         return statistics.median(numbers)

@@ -25,7 +25,8 @@ _PACKAGES = (
     *("scipy", "datasets", "h5py", "detoxify", "lxt", "lm-eval"),
 )
 _MEASURING = (
-    *("runner", "scoring", "points", "walked", "found", "search", "curve", "judging", "meeting"),
+    *("runner", "scoring", "points", "walked", "found", "search", "controls", "judging"),
+    "meeting",
 )
 """Files of this folder that can move a number, too."""
 _ROOT = Path(__file__).resolve().parent.parent
@@ -60,8 +61,7 @@ def source_digest() -> str:
     """Return a digest of the suite's own files that can move a number."""
     digest = hashlib.sha256()
     files = [_ROOT / "run" / f"{name}.py" for name in _MEASURING]
-    files.append(_ROOT / "statistics" / "bootstrap.py")
-    for folder in ("attribution", "model", "selection"):
+    for folder in ("attribution", "model", "selection", "statistics"):
         files += sorted((_ROOT / folder).glob("*.py"))
     for path in files:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())

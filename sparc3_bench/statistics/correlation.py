@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr  # scipy.stats takes a second longer to import
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.statistics.bootstrap import draws, interval
+from sparc3_bench.statistics.bootstrap import draws
+from sparc3_bench.statistics.interval import interval
 from sparc3_bench.statistics.numbers import Array, finite
 
 LEAST = 5
@@ -25,6 +26,9 @@ _MANY = 20
 """Of more, the orders are too many for their number to matter."""
 
 _LEVEL = 0.05
+
+_EDGE = 0.999
+"""Nearer to 1 Fisher's scale goes to infinity."""
 
 
 @dataclass(frozen=True)
@@ -77,16 +81,16 @@ def spearman(x: ArrayLike, y: ArrayLike, clusters: Sequence[Hashable] | None = N
 
     Notes
     -----
-    The interval is of percentiles of a bootstrap of clusters, in which ranks are made anew; draws
-    without any spread are left out. Of few points it is too sure, and where every draw keeps the
-    order it has no width. So a relation also needs the p-value: with up to seven points, each a
+    The interval is by `interval` of a bootstrap of clusters, in which ranks are made anew, on the
+    scale of Fisher's z [fisher1921]; draws without any spread are left out. Where every draw keeps
+    the order it has no width. So a relation also needs the p-value: with up to seven points, each a
     cluster of its own, that share of all orders in which the coefficient is at least as far from
     else Student's t of clusters - 2, and no less than two of all orders of the clusters.
 
     In simulations of normal points without a relation one was told in 2 to 4 % of 5 to 20 points
     (of Pearson's in 3 to 6 %); of a true 0.8, in 14 % of 5 points, 54 % of 8 and 86 % of 12. The
-    intervals held the truth in 86 % with 5 points and 97 % with 8 or more; Pearson's in 82 %, 89 %
-    and 91 %.
+    intervals held the truth in 91 % with 5 points and 98 % with 8 or more; Pearson's in 95 % or
+    more of all.
     """
     return _correlation(*_checked(x, y), clusters, by_rank=True)
 
@@ -143,9 +147,16 @@ def _correlation(
     low = high = None
     if count >= LEAST:
         found = drawn(draws(count, 0))
-        low, high = interval(found[np.isfinite(found)])
+        low, high = _interval(value, found[np.isfinite(found)], count)
     p_value = _p_value(x, y, value, count, by_rank=by_rank)
     return Correlation(value, low, high, p_value, len(x), count)
+
+
+def _interval(value: float, drawn: Array, clusters: int) -> tuple[float, float]:
+    """Return the interval of a coefficient on Fisher's scale, where its spread is even."""
+    middle, *_ = bent = np.arctanh(np.clip([value, *drawn], -_EDGE, _EDGE))
+    low, high = interval(float(middle), bent[1:], clusters)
+    return (value, value) if low == high else (math.tanh(low), math.tanh(high))
 
 
 def _ranks(values: Array, member: NDArray[np.int64], drawn: Array) -> Array:

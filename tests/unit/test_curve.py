@@ -7,8 +7,8 @@ import pytest
 
 from sparc3_bench import Metric, Task
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.run.curve import drawn_means, measured
 from sparc3_bench.statistics.bootstrap import interval, resampled_means
+from sparc3_bench.statistics.curve import drawn_means, measured
 
 
 class Recovered(Task):

@@ -8,9 +8,9 @@ from scipy.stats import ttest_ind
 
 from sparc3_bench import Metric, Task
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.run.curve import compared
 from sparc3_bench.statistics.band import against_controls, redrawn
 from sparc3_bench.statistics.bootstrap import resampled_means
+from sparc3_bench.statistics.curve import compared
 from sparc3_bench.statistics.paired import Difference
 
 
