@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from sparc3_bench.leaderboard.draws import Draws, Number
+    from sparc3_bench.leaderboard.draws import Draws
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.record.parts import MetricRecord, Point
@@ -79,20 +79,32 @@ def against(
     if metric.name != first.name:
         return Against()
     place = next(at for at, other in enumerate(section.series) if other is one)
-    return (rows or {}).get((place, amount), Against(untested=NONE))
+    known = (rows or {}).get((place, amount))
+    if known is not None:
+        return known
+
+    def said(control: Series, drawn: Sequence[float]) -> Against:
+        return _tested(own.centre, drawn, (), metric, control.scorer.name)
+
+    return _by_rows(section, said, amount)
 
 
-def whole_against(one: Series, metric: MetricRecord) -> Against:
-    """Return what its own random circuits say of a number of the whole curve of a row."""
+def whole_against(section: Section, one: Series, metric: MetricRecord) -> Against:
+    """Return what random circuits say of a number of the whole curve of a row."""
     own = one.whole.curve.get(metric.name)
-    drawn = one.whole.controls.get(metric.name, ())
-    if one.is_control or own is None or metric.direction == "neither":
+    if one.is_control or own is None or metric.direction == "neither" or not section.prunes:
         return Against()
-    if not drawn:
-        return Against(untested=NONE)
-    if not one.is_paired:
-        return Against(untested=ELSEWHERE)
-    return _tested(own.centre, drawn, one.whole.p_values.get(metric.name, ()), metric)
+    if drawn := one.whole.controls.get(metric.name, ()):
+        if not one.is_paired:
+            return Against(untested=ELSEWHERE)
+        return _tested(own.centre, drawn, one.whole.p_values.get(metric.name, ()), metric)
+    found = Against(untested=NONE)
+    for control in (other for other in section.series if other.is_control):
+        if values := control.whole_values(metric.name):
+            found = _tested(own.centre, values, (), metric, control.scorer.name)
+            if found.beaten_by:
+                return found
+    return found
 
 
 def in_record(result: Result, point: Point, metric: MetricRecord) -> str:
@@ -131,69 +143,72 @@ def _alike(value: float, drawn: Sequence[float]) -> bool:
 def beside_rows(section: Section, draws: Draws | None) -> Rows:
     """Return what the rows of controls say of the first metric of every other row.
 
-    Every seed of a control is one draw; they were measured on the same samples as the row.
+    Every seed of a control is one draw; they were measured on the same samples as the row. Rows
+    without samples, or of one independent sample, are left out.
     """
-    controls = [one for one in section.series if one.is_control]
-    if draws is None or not controls or len(section.series) > _MOST:
+    if draws is None or len(section.series) > _MOST:
         return {}
     metric = section.metrics[0]
     found: Rows = {}
     for amount in section.amounts:
         if amount <= 0 or metric.direction == "neither":
             continue
-        drawn = {one.scorer.name: _seeds(draws, one, amount, metric.name) for one in controls}
         for place, one in enumerate(section.series):
-            if not one.is_control and one.value(amount, metric.name) is not None:
-                found[place, amount] = _beside(draws, one, amount, metric, drawn)
+            if one.is_control:
+                continue
+            try:
+                found[place, amount] = _beside(section, draws, one, amount)
+            except (Sparc3Error, KeyError):
+                continue
     return found
 
 
-def _beside(
-    draws: Draws,
-    one: Series,
-    amount: float,
-    metric: MetricRecord,
-    controls: Mapping[str, Sequence[Number]],
-) -> Against:
+def _beside(section: Section, draws: Draws, one: Series, amount: float) -> Against:
     import numpy as np
 
     from sparc3_bench.statistics.band import LEAST, against_controls
 
-    said = Against(untested=NONE)
-    for name, drawn in controls.items():
-        if not drawn:
-            continue
-        if len(drawn) < LEAST:
-            said = Against(untested=ALONE)
-            continue
-        try:
-            own = draws.at(one, amount, metric.name)
-            band = against_controls(
-                own.value,
-                own.replicates,
-                [number.value for number in drawn],
-                np.stack([number.replicates for number in drawn], axis=1),
-                metric.direction,
-                min(number.clusters for number in (own, *drawn)),
-                scale=draws.scale(metric.name),
-            )
-        except (Sparc3Error, KeyError):
-            return Against(untested="no verdict: without samples, or of one independent sample")
-        if band.verdict != "better":
-            return Against(beaten_by=name)
-        said = Against()
-    return said
+    metric = section.metrics[0]
+    own = draws.at(one, amount, metric.name)
+
+    def said(control: Series, values: Sequence[float]) -> Against:
+        if len(values) < LEAST:
+            return Against(untested=ALONE)
+        drawn = draws.seeds(control, amount, metric.name)
+        band = against_controls(
+            own.value,
+            own.replicates,
+            [number.value for number in drawn],
+            np.stack([number.replicates for number in drawn], axis=1),
+            metric.direction,
+            min(number.clusters for number in (own, *drawn)),
+            scale=draws.scale(metric.name),
+        )
+        return Against("" if band.verdict == "better" else control.scorer.name)
+
+    return _by_rows(section, said, amount)
 
 
-def _seeds(draws: Draws, one: Series, amount: float, metric: str) -> list[Number]:
-    try:
-        return draws.seeds(one, amount, metric)
-    except KeyError:
-        return []
+def _by_rows(
+    section: Section, said: Callable[[Series, Sequence[float]], Against], amount: float
+) -> Against:
+    """Return the first control row that is not left behind; else what the last one says."""
+    found = Against(untested=NONE)
+    for control in (one for one in section.series if one.is_control):
+        values = control.seed_values(amount, section.metrics[0].name)
+        if values:
+            found = said(control, values)
+            if found.beaten_by:
+                return found
+    return found
 
 
 def _tested(
-    value: float, drawn: Sequence[float], p_values: Sequence[float], metric: MetricRecord
+    value: float,
+    drawn: Sequence[float],
+    p_values: Sequence[float],
+    metric: MetricRecord,
+    name: str = "random",
 ) -> Against:
     """Return what random circuits on the same samples say of a number.
 
@@ -208,4 +223,4 @@ def _tested(
         sign = ahead(value, drawn, metric.scale)
     except Sparc3Error:
         return Against(untested="no verdict: numbers are not of the metric's scale")
-    return Against("" if verdict(sign, p_value, metric.direction) == "better" else "random")
+    return Against("" if verdict(sign, p_value, metric.direction) == "better" else name)

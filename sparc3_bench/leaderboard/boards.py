@@ -160,7 +160,7 @@ class Entry:
 
     def whole_against(self, one: Series, metric: MetricRecord) -> Against:
         """Return what random controls say of a number of the whole curve of a row."""
-        return whole_against(one, metric)
+        return whole_against(self.section, one, metric)
 
     @property
     def _controls(self) -> Mapping[tuple[int, float], Against]:

@@ -60,7 +60,11 @@ def meetings(section: Section, draws: Draws | None) -> dict[tuple[int, int], lis
     for first, second in itertools.combinations(numbers, 2):
         ours, theirs = numbers[first], numbers[second]
         pairs = [(a, ours[a], theirs[a]) for a in ours if a in theirs]
-        if rows := compared(pairs, draws.scale(section.metrics[0].name)):
+        try:
+            rows = compared(pairs, draws.scale(section.metrics[0].name))
+        except Sparc3Error:  # numbers are not of the scale that the task declares
+            continue
+        if rows:
             found[first, second] = rows
     return found
 

@@ -127,6 +127,31 @@ class Series:
         """Whether its own random circuits were measured on the same samples, as far as seen."""
         return all(self.is_comparable(metric) for metric in self.controls.get(0.0, {}))
 
+    def seed_values(self, amount: float, metric: str) -> tuple[float, ...]:
+        """Return a metric of every seed that has the amount, of one run twice the newest."""
+        found = {
+            result.spec.seed: point.metrics[metric]
+            for result in self._rising
+            for point in result.points
+            if point.amount.requested == amount
+        }
+        return tuple(found.values())
+
+    def whole_values(self, metric: str) -> tuple[float, ...]:
+        """Return a number of the whole curve of every seed, of one run twice the newest."""
+        found = {
+            result.spec.seed: result.curve[metric].value
+            for result in self._rising
+            if metric in result.curve
+        }
+        return tuple(found.values())
+
+    @property
+    def _rising(self) -> list[Result]:
+        """The results, the newest last."""
+        results = [run.result for run in self.runs]
+        return sorted(results, key=lambda result: (result.created, result.key))
+
     def drawn(self, amount: float, metric: str) -> tuple[float, ...]:
         """Return the numbers of the series' own random circuits."""
         return self.controls.get(amount, {}).get(metric, ())

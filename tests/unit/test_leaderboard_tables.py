@@ -14,6 +14,7 @@ from unit.results import KL, PERPLEXITY, make_control, make_result
 
 from sparc3_bench.errors import RecordError
 from sparc3_bench.leaderboard import chart
+from sparc3_bench.leaderboard.against import ALONE, NONE, Against, against
 from sparc3_bench.leaderboard.tables import Section, split
 from sparc3_bench.record.parts import MetricRecord
 from sparc3_bench.record.result import Result
@@ -178,32 +179,42 @@ def test_error_needs_perplexity_and_two_windows() -> None:
 @pytest.mark.parametrize(
     ("metric", "own", "beaten"),
     [
-        (PERPLEXITY, 89.9, False),
-        (PERPLEXITY, 90.0, True),
-        (PERPLEXITY, 100.0, True),
+        # 90, 100 and 110 lie 10 around their mean; t of 2 degrees of freedom is 4.303, and one more
+        # draw spreads by the root of 1 + 1/3 more: 100 ∓ 49.7.
+        (PERPLEXITY, 50.2, False),
+        (PERPLEXITY, 50.4, True),
+        (PERPLEXITY, 89.9, True),
         (PERPLEXITY, 500.0, True),
-        (ACCURACY, 110.1, False),
-        (ACCURACY, 110.0, True),
-        (ACCURACY, 100.0, True),
+        (ACCURACY, 149.8, False),
+        (ACCURACY, 149.6, True),
+        (ACCURACY, 110.1, True),
         (ACCURACY, 1.0, True),
     ],
 )
-def test_a_scorer_must_leave_the_band_of_the_control_on_the_better_side(
+def test_a_scorer_must_be_told_apart_from_one_more_run_of_the_control(
     metric: MetricRecord, own: float, beaten: bool
 ) -> None:
     band = [make_control(s, (20.0, v), metrics=(metric,)) for s, v in enumerate((90, 100, 110))]
     section = section_of(make_result(values=(20.0, own), metrics=(metric,)), *band)
     scorer, control = section.series
-    assert section.beaten_by(scorer, 0.5) == ("random" if beaten else "")
-    assert section.beaten_by(scorer, 0.0) == ""
-    assert section.beaten_by(control, 0.5) == ""
+    assert against(section, scorer, 0.5) == Against("random" if beaten else "")
+    assert against(section, scorer, 0.0) == Against()
+    assert against(section, control, 0.5) == Against()
 
 
 def test_an_amount_the_control_was_not_run_at_is_not_judged() -> None:
     section = section_of(
-        make_result(values=(20, 500, 900), amounts=(0.0, 0.5, 0.9)), make_control(0)
+        make_result(values=(20, 500, 900), amounts=(0.0, 0.5, 0.9)),
+        make_control(0),
+        make_control(1),
     )
-    assert [section.beaten_by(section.series[0], a) for a in (0.5, 0.9)] == ["random", ""]
+    found = [against(section, section.series[0], amount) for amount in (0.5, 0.9)]
+    assert found == [Against("random"), Against(untested=NONE)]
+
+
+def test_one_run_of_a_control_is_none_to_judge_by() -> None:
+    section = section_of(make_result(values=(20, 500)), make_control(0))
+    assert against(section, section.series[0], 0.5) == Against(untested=ALONE)
 
 
 @pytest.mark.parametrize(
