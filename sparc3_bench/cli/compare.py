@@ -90,7 +90,8 @@ def _least(mine: Number, yours: Number, metric: MetricRecord) -> str:
         min(mine.clusters, yours.clusters),
         scale=metric.scale,
     )
-    return words.least(least, metric.scale, 2) if least else "–"
+    none = 0.0 if metric.scale == "linear" else 1.0
+    return words.least(least, metric.scale, 2) if least and least > none else "–"
 
 
 def show(

@@ -178,12 +178,16 @@ def p_value(value: float) -> str:
 
 
 def apart(one: Difference) -> str:
-    """Return a difference with its sign, or a ratio with its factor."""
+    """Return a difference with its sign, or a ratio as a factor; `none` where two are equal."""
+    if one.sign == 0:
+        return "none"
     return f"×{number(one.value)}" if one.scale == "log" else with_sign(one.value)
 
 
 def between(one: Difference) -> str:
-    """Return the interval of a difference, or of a ratio."""
+    """Return the interval of a difference, or of a ratio, where it has a width."""
+    if one.low == one.high:
+        return "–"
     if one.scale == "log":
         return f"{number(one.low)} to {number(one.high)}"
     return f"{with_sign(one.low)} to {with_sign(one.high)}"

@@ -13,7 +13,7 @@ from scipy.special import stdtr  # scipy.stats takes a second longer to import
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.bootstrap import draws
-from sparc3_bench.statistics.interval import interval
+from sparc3_bench.statistics.interval import half_width
 from sparc3_bench.statistics.numbers import Array, finite
 
 LEAST = 5
@@ -29,6 +29,9 @@ _LEVEL = 0.05
 
 _EDGE = 0.999
 """Nearer to 1 Fisher's scale goes to infinity."""
+
+_ONE_DEVIATION = (0.158655, 0.841345)
+"""Quantiles of a normal distribution one standard deviation below and above its mean."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def spearman(x: ArrayLike, y: ArrayLike, clusters: Sequence[Hashable] | None = N
 
     Notes
     -----
-    The interval is by `interval` of a bootstrap of clusters, in which ranks are made anew, on the
+    The interval is by Student's t of a bootstrap of clusters, in which ranks are made anew, on the
     scale of Fisher's z [fisher1921]; draws without any spread are left out. Where every draw keeps
     the order it has no width. So a relation also needs the p-value: with up to seven points, each a
     cluster of its own, that share of all orders in which the coefficient is at least as far from
@@ -153,10 +156,16 @@ def _correlation(
 
 
 def _interval(value: float, drawn: Array, clusters: int) -> tuple[float, float]:
-    """Return the interval of a coefficient on Fisher's scale, where its spread is even."""
+    """Return the interval of a coefficient on Fisher's scale, where its spread is even.
+
+    The spread is that of the middle two thirds: some draws of few points lie on a line, which on
+    this scale is infinitely far.
+    """
     middle, *_ = bent = np.arctanh(np.clip([value, *drawn], -_EDGE, _EDGE))
-    low, high = interval(float(middle), bent[1:], clusters)
-    return (value, value) if low == high else (math.tanh(low), math.tanh(high))
+    below, above = np.quantile(bent[1:], _ONE_DEVIATION)
+    error = (above - below) / 2 * math.sqrt(clusters / (clusters - 1))
+    half = half_width(float(error), clusters - 1)
+    return (math.tanh(middle - half), math.tanh(middle + half)) if half else (value, value)
 
 
 def _ranks(values: Array, member: NDArray[np.int64], drawn: Array) -> Array:

@@ -44,7 +44,23 @@ def test_the_interval_is_of_coefficients_of_points_drawn_again(ours, theirs):
         if np.ptp(x[drawn]) > 0 and np.ptp(y[drawn]) > 0:
             found.append(theirs(x[drawn], y[drawn]).statistic)
     own = ours(x, y)
-    assert (own.low, own.high) == pytest.approx(np.quantile(found, (0.025, 0.975)), abs=0.06)
+    bent = np.arctanh(np.clip(found, -0.999, 0.999))
+    below, above = np.quantile(bent, scipy.stats.norm.cdf([-1, 1]))
+    half = scipy.stats.t.ppf(0.975, 7) * (above - below) / 2 * np.sqrt(8 / 7)
+    expected = np.tanh([np.arctanh(own.value) - half, np.arctanh(own.value) + half])
+    assert (own.low, own.high) == pytest.approx(expected, abs=0.06)
+
+
+@pytest.mark.parametrize("of", [spearman, pearson])
+@pytest.mark.parametrize("count", [8, 20])
+def test_intervals_hold_the_truth_as_often_as_they_say(of, count):
+    generator, held, true = np.random.default_rng(count), 0, 0.8
+    expected = true if of is pearson else 6 / np.pi * np.arcsin(true / 2)
+    for _ in range(200):
+        x, noise = generator.normal(size=(2, count))
+        found = of(x, true * x + np.sqrt(1 - true**2) * noise)
+        held += found.low <= expected <= found.high
+    assert held / 200 >= 0.92
 
 
 def test_few_points_are_tested_by_all_orders():
