@@ -157,25 +157,6 @@ def test_the_seed_changes_the_reference_tokens_but_not_the_series() -> None:
     assert len(series_of(one, two).runs) == 2
 
 
-def test_error_is_perplexity_times_the_standard_error_of_the_losses() -> None:
-    result = make_result(values=(20.0, 40.0), windows=8, spread=0.3)
-    losses = result.points[1].samples["loss"]
-    value = series_of(result).value(0.5, "perplexity")
-    assert value is not None
-    assert value.error == pytest.approx(40.0 * statistics.stdev(losses) / math.sqrt(8))
-
-
-def test_error_needs_perplexity_and_two_windows() -> None:
-    for result, name in [
-        (make_result(metrics=(ACCURACY,)), "accuracy"),
-        (make_result(windows=1), "perplexity"),
-        (make_result(), "kl"),
-    ]:
-        value = series_of(result).value(0.5, name)
-        assert value is not None
-        assert value.error is None
-
-
 @pytest.mark.parametrize(
     ("metric", "own", "beaten"),
     [
