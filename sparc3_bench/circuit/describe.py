@@ -186,7 +186,7 @@ def _metrics(result: Result, at: Recorded) -> str:
     head = f"{'':<{width}}{'this circuit':<34}{'dense':<14}"
     lines = [head + (f"{'random, mean':<14}against random" if drawn else "")]
     for metric in result.metrics:
-        value = bracketed(at.point.metrics[metric.name], at.point.intervals.get(metric.name))
+        value = bracketed(*at.point.read(metric.name))
         line = f"{metric.title:<{width}}{value:<34}{number(dense.metrics[metric.name]):<14}"
         if numbers := at.point.control.get(metric.name):
             mean = sum(one / len(numbers) for one in numbers)

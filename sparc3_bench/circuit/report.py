@@ -162,7 +162,7 @@ def _before_and_after(outcome: Outcome) -> str:
     for metric in outcome.result.metrics:
         name = metric.name
         title = metric.title if metric.unit in ("", "1") else f"{metric.title}, {metric.unit}"
-        row = [title, metric.direction, _value(dense, name), _value(point, name)]
+        row = [title, metric.direction, bracketed(*dense.read(name)), bracketed(*point.read(name))]
         if drawn:
             row.append(_range(point.control.get(name, ())))
         rows.append(row)
@@ -241,7 +241,11 @@ def _tried(outcome: Outcome) -> list[str]:
         if one.requested == 0:
             continue
         ours = one.candidate == result.candidate and one.requested == outcome.amount
-        cells = [one.candidate or "–", f"{one.requested:,g}", *_numbers(one.metrics, names)]
+        cells = [
+            one.candidate or "–",
+            f"{one.requested:,g}",
+            *(number(one.metrics[n]) for n in names),
+        ]
         cells.append("yes" if one.passes else "no")
         rows.append([f"**{cell}**" if ours else cell for cell in cells])
     limits = ", ".join(f"{titles[n]} {most:g}" for n, most in result.found.limits.items())
@@ -280,19 +284,11 @@ def _versions(result: Result) -> str:
     return ", ".join(f"{name} {version}" for name, version in sorted(packages.items()))
 
 
-def _value(point: Point, name: str) -> str:
-    return bracketed(point.metrics[name], point.intervals.get(name))
-
-
 def _range(numbers: Sequence[float]) -> str:
     if not numbers:
         return "–"
     mean = sum(numbers) / len(numbers)
     return f"{number(mean, 3)} ({number(min(numbers), 3)} to {number(max(numbers), 3)})"
-
-
-def _numbers(metrics: Mapping[str, float], names: Iterable[str]) -> list[str]:
-    return [number(metrics[name]) for name in names]
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -309,7 +305,7 @@ def summary(outcome: Outcome) -> str:
     assert result.found is not None
     titles = {metric.name: metric.title for metric in result.metrics}
     names = [result.found.metric, *result.found.limits]
-    return "; ".join(f"{titles[name]} {_value(point, name)}" for name in names)
+    return "; ".join(f"{titles[name]} {bracketed(*point.read(name))}" for name in names)
 
 
 def about(outcome: Outcome, dtype: str) -> dict[str, object]:

@@ -118,10 +118,7 @@ def show(
         for metric in result.metrics:
             table.add_row(
                 titled(metric),
-                *(
-                    words.bracketed(point.metrics[metric.name], point.intervals.get(metric.name))
-                    for point in result.points
-                ),
+                *(words.bracketed(*point.read(metric.name)) for point in result.points),
             )
         _print(table)
         typer.echo(_OLD if is_old(result) else _NEW)

@@ -79,6 +79,10 @@ class Point(OnDisk):
     kept: Annotated[dict[str, tuple[int, ...]], Field(default_factory=dict)]
     """By role of the matrix, how many weights are kept in every decoder block."""
 
+    def read(self, name: str) -> tuple[float, tuple[float, float] | None]:
+        """Return a metric with its interval, if it has one."""
+        return self.metrics[name], self.intervals.get(name)
+
 
 class EstimateRecord(OnDisk):
     """A number with its 95 % interval, where it has one."""

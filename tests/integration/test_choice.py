@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from integration.tabled import CLUSTERS, PROMPTS, TABLE, Case, Table, removed, run, whole
+from scipy.stats import t
 from torch import Tensor
 
 from sparc3_bench import ScoreMap, unit_scores
@@ -20,6 +21,8 @@ from sparc3_bench.statistics.bootstrap import resampled_means
 from sparc3_bench.testing.tiny import make_view, save_model
 
 COUNTS = (0, 1, 2, 4)
+
+MANY = len(set(CLUSTERS))
 
 
 @pytest.fixture(scope="module")
@@ -195,20 +198,20 @@ def test_choice_is_compared_with_controls_on_its_own_prompts(model, tmp_path, ta
     # What a sample weighs in a replicate follows from replicates of samples that are 1 or 0.
     weights = resampled_means(np.eye(6), CLUSTERS)
     ways = [(weights @ values) ** 2 - (weights @ dense) ** 2 for values in (own, *numbers)]
-    picked = np.random.default_rng(zlib.crc32(b"controls")).integers(
-        controls, size=(len(weights), controls)
-    )
-    differences = [
-        ways[0][row] - np.mean([ways[1 + one][row] for one in some])
-        for row, some in enumerate(picked)
-    ]
+    error = (ways[0] - np.mean(ways[1:], axis=0)).var() * MANY / (MANY - 1)
+    parts = [(error, MANY - 1)]
+    if controls > 1:
+        parts.append((np.var(change, ddof=1) / controls, controls - 1))
+    total = sum(variance for variance, _ in parts)
+    freedom = total**2 / sum(variance**2 / free for variance, free in parts)
     versus = result.found.versus
-    assert versus.difference == pytest.approx(own.mean() ** 2 - dense.mean() ** 2 - np.mean(change))
-    assert (versus.low, versus.high) == pytest.approx(
-        tuple(np.quantile(differences, (0.025, 0.975)))
-    )
-    beyond = min(sum(d <= 0 for d in differences), sum(d >= 0 for d in differences))
-    assert versus.p_value == pytest.approx(min(1, 2 * (beyond + 1) / (len(differences) + 1)))
+    difference = own.mean() ** 2 - dense.mean() ** 2 - np.mean(change)
+    half = t.ppf(0.975, freedom) * np.sqrt(total)
+    assert versus.difference == pytest.approx(difference)
+    assert (versus.low, versus.high) == pytest.approx((difference - half, difference + half))
+    expected = 2 * t.sf(abs(difference) / np.sqrt(total), freedom)
+    assert versus.p_value == pytest.approx(expected)
+    assert point.versus["change"] == versus
 
 
 def test_controls_of_the_curve_are_measured_on_fewer_prompts(model, tmp_path, table):
@@ -226,7 +229,7 @@ def test_choice_that_beats_every_control_is_beyond_doubt(model, tmp_path, table)
     assert (result.candidate, result.found.point.amount.requested) == ("first", 1)
     assert result.found.versus.difference == pytest.approx(0.2**2 - 0.5**2)
     assert result.found.versus.high < 0
-    assert result.found.versus.p_value == pytest.approx(2 / 2001)
+    assert result.found.versus.p_value == 0
     table.score = lambda case: 0.2 if case.count else 0.5
     alike = whole(run(model, tmp_path / "b", controls=2)).found
     assert (alike.versus.difference, alike.versus.low, alike.versus.high) == (0, 0, 0)

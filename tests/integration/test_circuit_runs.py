@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from integration import answers
@@ -20,6 +21,7 @@ from integration.answers import (
     run,
     whole,
 )
+from scipy.stats import t
 
 from sparc3_bench import ModelView, ReferenceSamples, ScoreMap, Scorer
 from sparc3_bench.attribution.scores import checked
@@ -140,8 +142,12 @@ def test_intervals_draw_whole_clusters(model, tmp_path):
     (result,) = whole(run(model, tmp_path, "wanda"))
     point = result.points[1]
     first, *rest = point.samples["x"]
-    ends = sorted((first, sum(rest) / 3))
-    assert point.intervals["likelihood"] == pytest.approx(ends)
+    # A mean of two clusters of different sizes, drawn twice: one, the other, or both.
+    ways = np.repeat([first, sum(rest) / 3, (first + sum(rest)) / 4], [1, 1, 2])
+    half = t.ppf(0.975, 1) * ways.std() * np.sqrt(2)
+    low, high = point.intervals["likelihood"]
+    assert (low + high) / 2 == pytest.approx(point.metrics["likelihood"])
+    assert (high - low) / 2 == pytest.approx(half, rel=0.05)
 
 
 def test_direction_and_order_follow_the_end_that_is_removed(model, tmp_path):

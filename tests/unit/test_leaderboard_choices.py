@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import scipy.stats
 from unit.choices import CHANGE, HARM, JUDGE, LOST, RISE, make_choice
 from unit.results import make_result, save
 from unit.site_pages import every_page, render
 from unit.test_leaderboard_site import HOSTILE, Page, pairs
 
 from sparc3_bench.leaderboard.choices import Chosen
+from sparc3_bench.leaderboard.sentences import against_random
 from sparc3_bench.leaderboard.site import publish
 from sparc3_bench.leaderboard.tables import Section, split
 from sparc3_bench.record.parts import Found
@@ -224,3 +226,20 @@ def test_hostile_names_come_out_inert_whatever_the_order() -> None:
     assert set(named) <= set(page.all("id"))
     for order in ((2, 1, 0), (1, 2, 0)):
         assert render(pairs(*(made[index] for index in order))) == text
+
+
+def test_verdicts_are_by_p_values_adjusted_over_the_table():
+    # Alone, a p-value of 0.03 would be called separable; of two it is 0.06, and of one still 0.03.
+    one = make_choice("lrp", against=(-0.07, -0.004, 0.03))
+    two = make_choice("wanda", against=(-0.07, -0.004, 0.04))
+    (alone,) = rows_of(one)
+    assert alone.p_random == 0.03
+    assert against_random(alone) == "separable from random"
+    both = {row.result.spec.scorer.name: row for row in rows_of(one, two)}
+    assert {name: row.p_random for name, row in both.items()} == {"lrp": 0.06, "wanda": 0.06}
+    assert {against_random(row) for row in both.values()} == {"not separable from random"}
+    # And so are those of no change, whose intervals say what errors they have.
+    error = (0.021 + 0.022) / 2 / 1.96
+    change = abs(both["lrp"].value.centre)
+    known = 2 * scipy.stats.norm.sf(change / error)
+    assert both["lrp"].p_dense == pytest.approx(2 * known, rel=1e-3)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.stats
 from unit.results import make_result
 from unit.site_pages import render
 
@@ -49,7 +51,8 @@ def test_scorers_that_cannot_be_told_apart_share_a_rank():
     assert about is not None
     assert about.metric.name == "perplexity"
     # Between the two that are equal and the one that is far away.
-    assert 0 < about.resolvable < 0.5 * math.exp(4)
+    assert about.scale == "log"
+    assert 1 < about.resolvable < math.exp(0.5)
 
 
 def test_a_difference_that_all_windows_show_is_told_apart_however_much_windows_differ():
@@ -104,3 +107,26 @@ def test_the_page_shows_them_beside_the_scorers(order):
     assert page.count("rank <b>1–2</b>") == 2
     assert page.count("rank <b>3</b>") == 1
     assert "neighbours must typically differ by" in page
+
+
+def test_the_resolution_that_is_printed_counts_documents_and_not_windows():
+    documents = [window // 8 for window in range(WINDOWS)]
+    results = [
+        result.model_copy(update={"clusters": {"loss": documents, "kl": documents}})
+        for result in (measured("wanda", 0, 0), measured("lrp", 0.5, 1))
+    ]
+    _, about = ranked(*results)
+    losses = [np.reshape(result.points[1].samples["loss"], (8, 8)).mean(1) for result in results]
+    gap = losses[1] - losses[0]
+    # Two rows are one pair: t of 7 degrees of freedom at 0.05, and no normal 1.96.
+    least = scipy.stats.t.ppf(0.975, 7) * gap.std(ddof=1) / math.sqrt(8)
+    assert math.log(about.resolvable) == pytest.approx(least, rel=0.05)
+    page = render([(Path(result.spec.path), result) for result in results])
+    assert f"neighbours must typically differ by ×{about.resolvable:.4g} to be told apart" in page
+    assert f"{least_of(page)}" == f"×{about.resolvable:.4g}"
+
+
+def least_of(page: str) -> str:
+    """Return the resolution in the last line of the table, at the second amount."""
+    foot = page.split("<tfoot>")[1]
+    return re.findall(r"<td[^>]*>([^<]*)</td>", foot)[1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -286,3 +285,10 @@ def test_labels_beside_the_lines_do_not_cover_one_another() -> None:
     assert heights[-1] < chart.WIDE.height
     looks = {(line.style.colour, line.style.marker, line.style.dash) for line in lines}
     assert len(looks) == 12
+
+
+@pytest.mark.parametrize("amounts", [(0.0, 0.3, 0.6, 1.0), (0.0, 0.9, 1.0), (0.0, 0.4, 1.0)])
+def test_rows_are_ordered_where_something_is_left(amounts: tuple[float, ...]) -> None:
+    section = section_of(make_result(values=(20.0,) * len(amounts), amounts=amounts))
+    assert section.order == section.focus == amounts[-2] or section.focus == 0.3
+    assert 1.0 not in (section.order, section.focus)
