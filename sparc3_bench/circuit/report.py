@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from torch import Tensor
 
@@ -179,8 +180,7 @@ def _versus(outcome: Outcome) -> list[str]:
     found = outcome.result.found
     if found is None or found.versus is None:
         return []
-    versus = found.versus
-    ends = (versus.low, versus.high)
+    versus, ends = found.versus, (found.versus.low, found.versus.high)
     metric = next(one for one in outcome.result.metrics if one.name == found.metric)
     drawn = found.point.control.get(found.metric, ())
     ratio = metric.scale == "log"
@@ -190,8 +190,8 @@ def _versus(outcome: Outcome) -> list[str]:
         f"[{precise(versus.low, ends)}, {precise(versus.high, ends)}], {p_value(versus.p_value)}"
     )
     if len(drawn) >= LEAST:
-        one = one_more(found.point.metrics[found.metric], drawn, metric.scale)
-        said += f"; of being one more of them {p_value(one)}"
+        p_draw = one_more(found.point.metrics[found.metric], drawn, metric.scale)
+        said += f"; of being one more of them {p_value(p_draw)}"
     return [f"{said}: {in_record(outcome.result, found.point, metric)}."]
 
 
@@ -280,15 +280,12 @@ def _plugin(ref: PluginRef) -> str:
 
 
 def _versions(result: Result) -> str:
-    packages = result.environment.packages
-    return ", ".join(f"{name} {version}" for name, version in sorted(packages.items()))
+    return ", ".join(f"{n} {version}" for n, version in sorted(result.environment.packages.items()))
 
 
 def _range(numbers: Sequence[float]) -> str:
-    if not numbers:
-        return "–"
-    mean = sum(numbers) / len(numbers)
-    return f"{number(mean, 3)} ({number(min(numbers), 3)} to {number(max(numbers), 3)})"
+    told = [number(f(numbers), 3) for f in (fmean, min, max)] if numbers else []
+    return "{} ({} to {})".format(*told) if told else "–"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

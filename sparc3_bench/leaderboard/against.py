@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sparc3_bench.leaderboard.draws import Draws
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.leaderboard.tables import Section
-    from sparc3_bench.record.parts import MetricRecord, Point
+    from sparc3_bench.record.parts import MetricRecord, Point, Versus
     from sparc3_bench.record.result import Result
 
 _MOST = 60
@@ -73,9 +73,10 @@ def against(
     if metric.direction == "neither":
         return Against()
     if drawn := one.drawn(amount, metric.name):
-        if not one.is_paired:
+        beside = one.versus[amount].get(metric.name, ())
+        if not beside and not one.is_paired:
             return Against(untested=ELSEWHERE)
-        return _tested(own.centre, drawn, one.p_values[amount].get(metric.name, ()), metric)
+        return _tested(own.centre, drawn, beside, metric)
     if metric.name != first.name:
         return Against()
     place = next(at for at, other in enumerate(section.series) if other is one)
@@ -95,9 +96,10 @@ def whole_against(section: Section, one: Series, metric: MetricRecord) -> Agains
     if one.is_control or own is None or metric.direction == "neither" or not section.prunes:
         return Against()
     if drawn := one.whole.controls.get(metric.name, ()):
-        if not one.is_paired:
+        beside = one.whole.versus.get(metric.name, ())
+        if not beside and not one.is_paired:
             return Against(untested=ELSEWHERE)
-        return _tested(own.centre, drawn, one.whole.p_values.get(metric.name, ()), metric)
+        return _tested(own.centre, drawn, beside, metric)
     found = Against(untested=NONE)
     for control in (other for other in section.series if other.is_control):
         if values := control.whole_values(metric.name):
@@ -123,13 +125,13 @@ def in_record(result: Result, point: Point, metric: MetricRecord) -> str:
     if not drawn or metric.direction == "neither" or not 0 < point.amount.in_scope < 1:
         return ""
     chosen = result.found is not None and point is result.found.point
+    known = result.found.versus if chosen and result.found else point.versus.get(metric.name)
     dense = result.points[0]
     names = dense.control
-    if not chosen and not all(_alike(dense.metrics[n], names[n]) for n in names):
+    if known is None and not chosen and not all(_alike(dense.metrics[n], names[n]) for n in names):
         return ELSEWHERE
-    beside = result.found.versus if chosen and result.found else point.versus.get(metric.name)
-    p_values = [beside.p_value] if beside is not None else []
-    said = _tested(point.metrics[metric.name], drawn, p_values, metric)
+    beside = (known,) if known is not None else ()
+    said = _tested(point.metrics[metric.name], drawn, beside, metric)
     return said.untested or (
         "better than random" if not said.beaten_by else "not better than random"
     )
@@ -206,21 +208,33 @@ def _by_rows(
 def _tested(
     value: float,
     drawn: Sequence[float],
-    p_values: Sequence[float],
+    beside: Sequence[Versus],
     metric: MetricRecord,
     name: str = "random",
 ) -> Against:
-    """Return what random circuits on the same samples say of a number.
+    """Return what random circuits say of a number.
 
-    Records of before have no p-values over samples; being one more draw is tested all the same.
+    Parameters
+    ----------
+    value
+        The number, where it is of the same samples.
+    drawn
+        Those of the random circuits.
+    beside
+        How every seed differs from them on the samples of both. Records of before have none; being
+        one more draw is tested all the same.
+    metric, name
+        Which number, and what the circuits are called.
     """
-    from sparc3_bench.statistics.band import LEAST, ahead, one_more, verdict
+    from sparc3_bench.statistics.band import LEAST, ahead, beyond, one_more, verdict
 
     if len(drawn) < LEAST:
         return Against(untested=ALONE)
     try:
-        p_value = max(one_more(value, drawn, metric.scale), *p_values, 0.0)
+        if beside:
+            value = beyond(drawn, [one.difference for one in beside], metric.scale)
+        sure = [one_more(value, drawn, metric.scale), *(one.p_value for one in beside)]
         sign = ahead(value, drawn, metric.scale)
     except Sparc3Error:
         return Against(untested="no verdict: numbers are not of the metric's scale")
-    return Against("" if verdict(sign, p_value, metric.direction) == "better" else name)
+    return Against("" if verdict(sign, max(sure), metric.direction) == "better" else name)

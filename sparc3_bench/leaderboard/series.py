@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from sparc3_bench.record.parts import Point
+    from sparc3_bench.record.parts import Point, Versus
     from sparc3_bench.record.result import Result
 
 Facet = tuple[str, str]
@@ -59,9 +59,8 @@ class Series:
     controls
         For each amount and metric, the numbers of the random circuits with the same counts, of
         all seeds; seeds with the same circuits count once.
-    p_values
-        For each amount and metric, the p-values over samples of every seed's difference from its
-        random circuits, where recorded.
+    versus
+        For each amount and metric, how every seed differs from its random circuits, where recorded.
     achieved
         For each amount, the sparsity reached in the scope and in the model.
     whole
@@ -76,7 +75,7 @@ class Series:
     variant: int
     metrics: Mapping[float, Mapping[str, Value]]
     controls: Mapping[float, Mapping[str, tuple[float, ...]]]
-    p_values: Mapping[float, Mapping[str, tuple[float, ...]]]
+    versus: Mapping[float, Mapping[str, tuple[Versus, ...]]]
     achieved: Mapping[float, tuple[Value, Value]]
     whole: Whole
     attribution: Value | None
@@ -235,15 +234,15 @@ def _series(
         for point in run.result.points:
             points.setdefault(point.amount.requested, {})[run.result.spec.seed] = point
     names = [metric.name for metric in runs[0].result.metrics]
-    metrics, achieved, controls, p_values = {}, {}, {}, {}
+    metrics, achieved, controls, versus = {}, {}, {}, {}
     for amount, by_seed in points.items():
         here = list(by_seed.values())
         metrics[amount] = {name: metric(here, name, control) for name in names}
         controls[amount] = {
             name: pooled(point.control.get(name, ()) for point in here) for name in names
         }
-        p_values[amount] = {
-            name: tuple(point.versus[name].p_value for point in here if name in point.versus)
+        versus[amount] = {
+            name: tuple(point.versus[name] for point in here if name in point.versus)
             for name in names
         }
         achieved[amount] = (
@@ -266,7 +265,7 @@ def _series(
         variant=variant,
         metrics=metrics,
         controls=controls,
-        p_values=p_values,
+        versus=versus,
         achieved=achieved,
         whole=whole([newest[seed] for seed in sorted(newest)], control),
         attribution=seconds("attribution"),

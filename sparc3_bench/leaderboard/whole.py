@@ -12,7 +12,7 @@ from sparc3_bench.leaderboard.words import titled
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sparc3_bench.record.parts import EstimateRecord, Found, MetricRecord, Sketch
+    from sparc3_bench.record.parts import EstimateRecord, Found, MetricRecord, Sketch, Versus
     from sparc3_bench.record.result import Result
 
 
@@ -39,8 +39,8 @@ class Whole:
         Numbers of the whole curve.
     controls
         The same numbers of the random controls of all seeds.
-    p_values
-        For each number, the p-values of every seed's difference from its controls, where recorded.
+    versus
+        For each number, how every seed differs from its controls, where recorded.
     found
         The smallest circuit that reaches the task's bar.
     spearman
@@ -56,7 +56,7 @@ class Whole:
     metrics: tuple[MetricRecord, ...]
     curve: Mapping[str, Value]
     controls: Mapping[str, tuple[float, ...]]
-    p_values: Mapping[str, tuple[float, ...]]
+    versus: Mapping[str, tuple[Versus, ...]]
     found: Smallest | None
     spearman: Value | None
     jaccard: Mapping[float, Value]
@@ -83,8 +83,8 @@ def whole(results: Sequence[Result], control: bool) -> Whole:
         controls={
             name: pooled(estimate.control for estimate in found) for name, found in curves.items()
         },
-        p_values={
-            name: tuple(one.versus.p_value for one in found if one.versus is not None)
+        versus={
+            name: tuple(one.versus for one in found if one.versus is not None)
             for name, found in curves.items()
         },
         found=_smallest(

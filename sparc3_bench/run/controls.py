@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from sparc3_bench.record.parts import Versus
 from sparc3_bench.statistics.curve import Curve, beside_controls, measured
 from sparc3_bench.statistics.dependence import Samples
+from sparc3_bench.statistics.numbers import Array
 from sparc3_bench.statistics.paired import Difference
 
 if TYPE_CHECKING:
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
 
 Beside = tuple[list[dict[str, Difference]], dict[str, Difference]]
 """What `beside_controls` returns."""
+
+_ROUNDING = 1e-9
+"""Numbers of one model on one sample agree to this, whatever else is in its batch."""
 
 NO_CONTROLS: Beside = ([], {})
 """Where there is nothing on the same samples to be compared with."""
@@ -33,7 +39,10 @@ def beside(
     controls: Sequence[Sequence[Samples]],
     clusters: Mapping[str, Sequence[int]],
 ) -> Beside:
-    """Return a curve beside its random controls; nothing where those are of other samples.
+    """Return a curve beside its random controls, on the samples that both were measured on.
+
+    A task may measure the controls of a curve on some of its samples only; the run is then compared
+    with them on those. Nothing is returned where controls are of other samples.
 
     Parameters
     ----------
@@ -44,20 +53,55 @@ def beside(
     clusters
         See `PreparedTask.clusters`.
     """
-    if not controls or not is_paired(own[0], controls):
+    if not controls:
         return NO_CONTROLS
-    return beside_controls(task, spec.amounts, own, controls, clusters, spec.removal)
+    places = shared_places(own[0], controls[0][0])
+    if not places or any(one[0] != controls[0][0] for one in controls):
+        return NO_CONTROLS
+    some = [{kind: [here[kind][at] for at in places[kind]] for kind in places} for here in own]
+    members = {k: [clusters[k][at] for at in places[k]] for k in places if k in clusters}
+    return beside_controls(task, spec.amounts, some, controls, members, spec.removal)
 
 
-def is_paired(dense: Samples, controls: Sequence[Sequence[Samples]]) -> bool:
-    """Return whether the dense model's samples are those of the controls' dense model.
+def shared_places(dense: Samples, controls: Samples) -> dict[str, list[int]]:
+    """Return by kind where the samples of the controls are among those of the run.
 
-    A task may measure the controls of a curve on a part of its data that has fewer prompts.
+    Found by what the dense model has on them: all kinds of a set must agree, in the same order.
+
+    Parameters
+    ----------
+    dense, controls
+        Samples of the dense model as the run and as the controls were measured.
+
+    Returns
+    -------
+    dict
+        Empty where a set of samples is of others, or cannot be told apart in the dense model.
     """
-    shared = set(controls[0][0]) & set(dense)
-    return bool(shared) and all(
-        tuple(one[0][kind]) == tuple(dense[kind]) for one in controls for kind in shared
-    )
+    sets: dict[tuple[str, int, int], list[str]] = {}
+    for kind in sorted(set(controls) & set(dense)):
+        lengths = len(dense[kind]), len(controls[kind])
+        sets.setdefault((kind.partition("/")[0] if "/" in kind else "", *lengths), []).append(kind)
+    found = {}
+    for kinds in sets.values():
+        places = _places(*(np.array([part[k] for k in kinds]).T for part in (dense, controls)))
+        if places is None:
+            return {}
+        found.update(dict.fromkeys(kinds, places))
+    return found
+
+
+def _places(own: Array, drawn: Array) -> list[int] | None:
+    """Return where rows are among others; None where one is not, or is there more than once."""
+    if own.shape == drawn.shape and np.allclose(own, drawn, rtol=_ROUNDING, atol=_ROUNDING):
+        return list(range(len(own)))
+    places: list[int] = []
+    for row in drawn:
+        alike = np.isclose(own, row, rtol=_ROUNDING, atol=_ROUNDING).all(axis=1).nonzero()[0]
+        if len(alike) != 1 or (places and alike[0] <= places[-1]):
+            return None
+        places.append(int(alike[0]))
+    return places
 
 
 def at_choice(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING
 
@@ -10,17 +11,17 @@ import numpy as np
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import default_host
 from sparc3_bench.record.files import read_result
-from sparc3_bench.record.parts import Found, Point, Versus
+from sparc3_bench.record.parts import Found, MetricRecord, Point, Versus
 from sparc3_bench.run.controls import versus
 from sparc3_bench.run.options import task_of
-from sparc3_bench.run.recording import metrics_read
 from sparc3_bench.statistics.band import joined
 from sparc3_bench.statistics.curve import Curve, measured
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
-    from sparc3_bench.contracts import Task
+    from sparc3_bench.contracts import Removal, Task
     from sparc3_bench.host import PluginHost
     from sparc3_bench.record.result import Result
 
@@ -76,6 +77,35 @@ def read_renewed(path: Path) -> Result:
 def is_old(result: Result) -> bool:
     """Return whether the intervals of a result are percentiles, as older versions made them."""
     return bool(result.points) and all(metric.clusters is None for metric in result.metrics)
+
+
+def metrics_read(
+    task: Task, removal: Removal, curve: Curve | None, names: Collection[str]
+) -> dict[str, tuple[MetricRecord, ...]]:
+    """Return the fields of a result that say how to read its numbers.
+
+    Parameters
+    ----------
+    task, removal
+        What declares them, and which end was removed.
+    curve
+        Says how many independent samples each follows from; None where nothing was measured.
+    names
+        Of the numbers of the whole curve that there are.
+    """
+    of_points = curve.clusters if curve else {}
+    of_curve = curve.whole_clusters if curve else {}
+    return {
+        "metrics": tuple(
+            MetricRecord(**dataclasses.asdict(metric), clusters=of_points.get(metric.name))
+            for metric in task.metrics_for(removal)
+        ),
+        "curve_metrics": tuple(
+            MetricRecord(**dataclasses.asdict(metric), clusters=of_curve.get(metric.name))
+            for metric in task.curve_metrics
+            if metric.name in names
+        ),
+    }
 
 
 def _found(result: Result, found: Found, task: Task, curve: Curve) -> Found:

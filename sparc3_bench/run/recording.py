@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench.record.parts import MetricRecord
 from sparc3_bench.record.result import SCHEMA_VERSION, Result
 from sparc3_bench.run.environment import command_line, describe_environment
+from sparc3_bench.run.intervals import metrics_read
 
 if TYPE_CHECKING:
-    from sparc3_bench.contracts import Removal, Task
     from sparc3_bench.run.plan import Cell, Plan
-    from sparc3_bench.statistics.curve import Curve
 
 
 def recorded(plan: Plan, cell: Cell, **parts: Any) -> Result:
@@ -44,32 +40,3 @@ def recorded(plan: Plan, cell: Cell, **parts: Any) -> Result:
         warnings=(*plan.model.adapter.warnings, *cell.prepared.warnings, *remarks),
         **parts,
     )
-
-
-def metrics_read(
-    task: Task, removal: Removal, curve: Curve | None, names: Collection[str]
-) -> dict[str, tuple[MetricRecord, ...]]:
-    """Return the fields of a result that say how to read its numbers.
-
-    Parameters
-    ----------
-    task, removal
-        What declares them, and which end was removed.
-    curve
-        Says how many independent samples each follows from; None where nothing was measured.
-    names
-        Of the numbers of the whole curve that there are.
-    """
-    of_points = curve.clusters if curve else {}
-    of_curve = curve.whole_clusters if curve else {}
-    return {
-        "metrics": tuple(
-            MetricRecord(**dataclasses.asdict(metric), clusters=of_points.get(metric.name))
-            for metric in task.metrics_for(removal)
-        ),
-        "curve_metrics": tuple(
-            MetricRecord(**dataclasses.asdict(metric), clusters=of_curve.get(metric.name))
-            for metric in task.curve_metrics
-            if metric.name in names
-        ),
-    }

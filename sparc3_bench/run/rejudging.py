@@ -19,11 +19,11 @@ from sparc3_bench.run import store
 from sparc3_bench.run.controls import beside, control_curve
 from sparc3_bench.run.environment import added
 from sparc3_bench.run.found import chosen_point
+from sparc3_bench.run.intervals import metrics_read
 from sparc3_bench.run.judging import NOTHING, Bench, Measured, judged
 from sparc3_bench.run.options import task_of
 from sparc3_bench.run.points import estimates, recorded
 from sparc3_bench.run.progress import Reporter
-from sparc3_bench.run.recording import metrics_read
 from sparc3_bench.run.responses import Written, read_responses
 from sparc3_bench.statistics.curve import measured
 

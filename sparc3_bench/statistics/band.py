@@ -197,6 +197,13 @@ def ahead(value: float, controls: ArrayLike, scale: Scale = "linear") -> int:
     return int(np.sign(observed[0]))
 
 
+def beyond(controls: ArrayLike, differences: ArrayLike, scale: Scale = "linear") -> float:
+    """Return the number that lies this far from the mean control, on average of the differences."""
+    others = middle(finite(controls, "values of controls", 1)[None], scale)
+    apart_by = middle(finite(differences, "differences", 1)[None], scale)
+    return float((others + apart_by if scale == "linear" else others * apart_by)[0])
+
+
 def _deviation(controls: Array, scale: Scale) -> float:
     numbers = controls if scale == "linear" else logarithm(controls)
     found = float(numbers.std(ddof=1))
