@@ -6,19 +6,17 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sparc3_bench.leaderboard.adjusted import adjusted, p_dense, p_random
 from sparc3_bench.leaderboard.series import seeds
 from sparc3_bench.leaderboard.values import Value, merged
 from sparc3_bench.leaderboard.whole import ranked_units
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sparc3_bench.leaderboard.series import Run, Series
     from sparc3_bench.record.parts import Found, MetricRecord, Point, Tried, Versus
     from sparc3_bench.record.result import Result
-
-_MANY = 10**6
-"""So many independent samples are as good as any number of them."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +216,7 @@ def _question(name: str, rows: list[Chosen]) -> Question:
 
     ranked = sorted(rows, key=position)
     first = ranked[0]
-    random, dense = _adjusted(ranked, _p_random), _adjusted(ranked, _p_dense)
+    random, dense = adjusted(ranked, p_random), adjusted(ranked, p_dense)
     marked = [
         replace(
             row,
@@ -237,39 +235,6 @@ def _question(name: str, rows: list[Chosen]) -> Question:
         rows=tuple(marked),
         amounts=tuple(sorted({t.requested for row in rows for t in row.result.tried})),
     )
-
-
-def _adjusted(
-    rows: Sequence[Chosen], p_value: Callable[[Chosen], float | None]
-) -> list[float | None]:
-    """Return p-values of a table adjusted by Holm; None of rows that have none."""
-    from sparc3_bench.statistics.holm import holm
-
-    found = [None if row.series.is_control else p_value(row) for row in rows]
-    known = [one for one in found if one is not None]
-    adjusted = iter(holm(known).tolist() if known else ())
-    return [None if one is None else next(adjusted) for one in found]
-
-
-def _p_random(row: Chosen) -> float | None:
-    """Return the larger of both p-values: it is no luck of samples, nor one of draws."""
-    if row.versus is None or row.p_draw is None:
-        return None
-    return max(row.versus.p_value, row.p_draw)
-
-
-def _p_dense(row: Chosen) -> float | None:
-    """Return the p-value of a change of 0, by the error that its interval is of."""
-    from sparc3_bench.statistics.interval import error_of, two_sided
-
-    ends, clusters = row.value.interval, row.metric.clusters
-    if row.is_dense or not row.is_paired or ends is None:
-        return None
-    if clusters is not None and clusters < 2:
-        return None
-    # Records of before do not say how many; their intervals are percentiles.
-    many = _MANY if clusters is None else clusters
-    return two_sided(row.value.centre - row.dense, error_of(*ends, many), many - 1)
 
 
 def _chosen(run: Run, series: Series, found: Found) -> Chosen:
