@@ -25,7 +25,7 @@ from sparc3_bench.record.parts import (
 )
 from sparc3_bench.record.spec import JudgeRef, OnDisk, RunSpec, canonical_json
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Raised by any change to the fields below; every step gets a migration."""
 
 Status = Literal["ok", "failed", "interrupted", "withdrawn"]
