@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sparc3_bench.code import suite_digest
 from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.replication.rows import Outcome, Row
 from sparc3_bench.replication.verdict import DEFINITION, Number
-from sparc3_bench.code import suite_digest
 from sparc3_bench.run.environment import without_folders
 from sparc3_bench.run.suite import Changes, Deviation, SuiteFile
 

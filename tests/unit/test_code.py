@@ -10,13 +10,13 @@ from importlib.metadata import Distribution
 from pathlib import Path
 
 import pytest
+from unit.results import make_result
 
 import sparc3_bench
 from sparc3_bench.code import libraries, plugin_digest
 from sparc3_bench.host import default_host
 from sparc3_bench.record.spec import RunSpec
 from sparc3_bench.run import store
-from unit.results import make_result
 
 FILES = {
     "authored/__init__.py": "from authored.scorer import Mine\n",
