@@ -35,16 +35,17 @@ class Gblm(IncrementalScorer):
     samples without a mean, ‖X‖₂² is the mean over samples of the sum over tokens. The published
     α of 100 belongs to the objective `loss`, 128 samples of 2,048 tokens, group `row` and schedule
     `blockwise` with the gradients of the dense model; the objective `label-log-probability`
-    multiplies the gradients by the number of tokens.
+    multiplies the gradients by the number of tokens, which is α times as many.
     """
 
     name = "gblm"
     title = "GBLM"
     citation = "das2023"
     formula = (
-        "|W| · (100 · Σₛ |∂Lₛ/∂W| + ‖X‖₂) with samples s, the objective L, and X the input feature "
-        "over all tokens, its square averaged over samples"
+        "|W| · (100 · Σₛ |∂Lₛ/∂W| + ‖X‖₂) with samples s, L the mean loss of their tokens, and X "
+        "the input feature over all tokens, its square averaged over samples"
     )
+    default_objective = "loss"
 
     alpha: float = 100.0
     norm: Norm = "l1"

@@ -6,6 +6,7 @@ The model's own forward runs, with hooks; nothing here re-implements a layer.
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -34,8 +35,9 @@ Observer = Callable[[str, Tensor], None]
 without padding."""
 
 Fold = Callable[[str, Tensor, Tensor], None]
-"""Called with a weight's name, its inputs and the gradients of its outputs, one sample at a time:
-``[tokens, in_features]`` and ``[tokens, out_features]``, float32 or better, without padding."""
+"""Called with a weight's name, its inputs and the gradients of its outputs, once a sample:
+``[tokens, in_features]`` and ``[tokens, out_features]``, float32 or better, without padding. What
+is used several times, by several modules or in a loop, has the tokens of all its uses."""
 
 
 class ModelView:
@@ -171,30 +173,31 @@ class ModelView:
 
         No gradient of a weight is ever formed: with inputs `a` and output gradients `g` of one
         matrix, ``g.T @ a`` is that gradient, and `fold` decides what becomes of it. Each pair is
-        freed as soon as it is folded.
+        freed as soon as it is folded; those of a matrix that is used several times wait for one
+        another, as the gradient on a sample is the sum over uses, before any absolute value.
         """
         with ExitStack() as stack:
+            uses = _Uses(fold)
             stack.enter_context(_frozen(self.model))
             embeddings: nn.Module = self.model.get_input_embeddings()  # type: ignore[operator]
             stack.enter_context(_removing(embeddings.register_forward_hook(_start_graph)))
             for name, weight in self._weights.items():
                 for module in (weight.module, *weight.sharing):
-                    handle = module.register_forward_hook(self._capture(name, fold))
+                    handle = module.register_forward_hook(self._capture(name, uses))
                     stack.enter_context(_removing(handle))
             with torch.enable_grad():
                 for batch in reference.batches(self.device):
                     torch.autograd.backward(reference.objective(self.forward(batch), batch))
+                    uses.end()
 
-    def _capture(self, name: str, fold: Fold) -> Callable[..., None]:
+    def _capture(self, name: str, uses: _Uses) -> Callable[..., None]:
         def after(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
             inputs, layout = args[0].detach(), self._layout
             assert layout is not None
-            dtype = statistics_dtype(inputs)
+            uses.begin(name)
 
             def backward(gradient: Tensor) -> None:
-                pairs = zip(layout.samples(inputs), layout.samples(gradient), strict=True)
-                for a, g in pairs:
-                    fold(name, a.to(dtype), g.to(dtype))
+                uses.add(name, _Use(layout, inputs, gradient))
 
             output.register_hook(backward)  # type: ignore[no-untyped-call]
 
@@ -243,6 +246,56 @@ class _Layout:
     def tokens(self, values: Tensor) -> Tensor:
         flat = values.reshape(-1, values.shape[-1])
         return flat if self.valid is None else flat[self.valid.flatten()]
+
+
+@dataclass(frozen=True)
+class _Use:
+    """One use of a matrix in one pass: its inputs and the gradients of its outputs."""
+
+    layout: _Layout
+    inputs: Tensor
+    gradients: Tensor
+
+    def samples(self) -> Iterator[tuple[Tensor, Tensor]]:
+        layout = self.layout
+        return zip(layout.samples(self.inputs), layout.samples(self.gradients), strict=True)
+
+
+class _Uses:
+    """Folds what a matrix read and got back in one pass, all its uses together.
+
+    A pass forward tells how often each matrix is used; most are used once and folded at once.
+    """
+
+    def __init__(self, fold: Fold) -> None:
+        self._fold = fold
+        self._expected: Counter[str] = Counter()
+        self._waiting: dict[str, list[_Use]] = {}
+
+    def begin(self, name: str) -> None:
+        self._expected[name] += 1
+
+    def add(self, name: str, use: _Use) -> None:
+        waiting = self._waiting.setdefault(name, [])
+        waiting.append(use)
+        if len(waiting) == self._expected[name]:
+            self._release(name)
+
+    def end(self) -> None:
+        """Fold what waits for uses that no gradient reached, and forget the pass."""
+        for name in list(self._waiting):
+            self._release(name)
+        self._expected.clear()
+
+    def _release(self, name: str) -> None:
+        uses = self._waiting.pop(name)
+        dtype = statistics_dtype(uses[0].inputs)
+        for pairs in zip(*(use.samples() for use in uses), strict=True):
+            if len(pairs) == 1:  # not copied
+                a, g = pairs[0]
+            else:
+                a, g = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+            self._fold(name, a.to(dtype), g.to(dtype))
 
 
 def _start_graph(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
