@@ -164,7 +164,7 @@ def test_a_bias_is_scored_where_it_goes_with_the_matrix(way):
 @pytest.mark.parametrize("way", ["matrix", "module", "block", "loop"])
 def test_blockwise_refuses_what_is_not_one_block_behind_the_other(way):
     view = shared_view(way)
-    with pytest.raises(Sparc3Error, match="choose schedule .one-shot"):
+    with pytest.raises(Sparc3Error, match=r"choose schedule .one-shot"):
         next(walk(view, make_reference(2)))
 
 
