@@ -35,7 +35,7 @@ class Gblm(IncrementalScorer):
     samples without a mean, ‖X‖₂² is the mean over samples of the sum over tokens. The published
     α of 100 belongs to the objective `loss`, 128 samples of 2,048 tokens, group `row` and schedule
     `blockwise` with the gradients of the dense model; the objective `label-log-probability`
-    multiplies the gradients by the number of tokens, which is α times as many.
+    multiplies the gradients by the number of tokens.
     """
 
     name = "gblm"
