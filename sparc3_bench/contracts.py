@@ -65,11 +65,8 @@ class Scorer(Configurable, ABC):
     default_group: ClassVar[Group] = "row"
     """The comparison group used unless the user chooses another."""
     default_objective: ClassVar[str | None] = None
-    """The objective that constants or the meaning of the scores belong to; None: any will do.
-
-    It is used where the task has it, unless the user chooses another. Results under another one
-    say so.
-    """
+    """The objective that the method is defined for, used where the task has it unless the user
+    chooses another; results under another one say so. None: any will do."""
     needs_reference: ClassVar[bool] = True
     """Whether `score` runs the model on the reference samples."""
     is_control: ClassVar[bool] = False

@@ -6,10 +6,8 @@ The model's own forward runs, with hooks; nothing here re-implements a layer.
 from __future__ import annotations
 
 import inspect
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,6 +15,7 @@ from torch import Tensor, nn
 
 from sparc3_bench.contracts import Fused, ModelAdapter, Role, Scope
 from sparc3_bench.model import ablation, masking
+from sparc3_bench.model.uses import Fold, Layout, Use, Uses
 from sparc3_bench.model.weights import (
     PrunableWeight,
     count_parameters,
@@ -33,11 +32,6 @@ if TYPE_CHECKING:
 Observer = Callable[[str, Tensor], None]
 """Called with a weight's name and its inputs ``[tokens, in_features]``, float32 or better,
 without padding."""
-
-Fold = Callable[[str, Tensor, Tensor], None]
-"""Called with a weight's name, its inputs and the gradients of its outputs, once a sample:
-``[tokens, in_features]`` and ``[tokens, out_features]``, float32 or better, without padding. What
-is used several times, by several modules or in a loop, has the tokens of all its uses."""
 
 
 class ModelView:
@@ -77,7 +71,7 @@ class ModelView:
         self._weights = find_weights(model, adapter, scope, self._roles)
         self.tokens = 0
         self.memory: Memory | None = None
-        self._layout: _Layout | None = None
+        self._layout: Layout | None = None
         self._resampling: ablation.Resampling | None = None
         self._can_keep_last = "logits_to_keep" in inspect.signature(model.forward).parameters
 
@@ -137,7 +131,7 @@ class ModelView:
     def laid_out(self, batch: Batch) -> Iterator[None]:
         """Tell the hooks which rows of a matrix's inputs belong to which sample of `batch`."""
         valid = None if batch.is_full else batch.attention_mask.bool()
-        self._layout = _Layout(batch.input_ids.shape[0], valid)
+        self._layout = Layout(batch.input_ids.shape[0], valid)
         try:
             yield
         finally:
@@ -177,7 +171,7 @@ class ModelView:
         another, as the gradient on a sample is the sum over uses, before any absolute value.
         """
         with ExitStack() as stack:
-            uses = _Uses(fold)
+            uses = Uses(fold)
             stack.enter_context(_frozen(self.model))
             embeddings: nn.Module = self.model.get_input_embeddings()  # type: ignore[operator]
             stack.enter_context(_removing(embeddings.register_forward_hook(_start_graph)))
@@ -190,14 +184,14 @@ class ModelView:
                     torch.autograd.backward(reference.objective(self.forward(batch), batch))
                     uses.end()
 
-    def _capture(self, name: str, uses: _Uses) -> Callable[..., None]:
+    def _capture(self, name: str, uses: Uses) -> Callable[..., None]:
         def after(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
             inputs, layout = args[0].detach(), self._layout
             assert layout is not None
             uses.begin(name)
 
             def backward(gradient: Tensor) -> None:
-                uses.add(name, _Use(layout, inputs, gradient))
+                uses.add(name, Use(layout, inputs, gradient))
 
             output.register_hook(backward)  # type: ignore[no-untyped-call]
 
@@ -227,75 +221,6 @@ class ModelView:
                 yield
             finally:
                 self._resampling = None
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """How the rows of a module's inputs divide into samples and tokens.
-
-    Some architectures flatten ``[samples, tokens, features]`` to two dimensions on the way.
-    """
-
-    count: int
-    valid: Tensor | None
-
-    def samples(self, values: Tensor) -> Iterator[Tensor]:
-        for index, rows in enumerate(values.view(self.count, -1, values.shape[-1])):
-            yield rows if self.valid is None else rows[self.valid[index]]
-
-    def tokens(self, values: Tensor) -> Tensor:
-        flat = values.reshape(-1, values.shape[-1])
-        return flat if self.valid is None else flat[self.valid.flatten()]
-
-
-@dataclass(frozen=True)
-class _Use:
-    """One use of a matrix in one pass: its inputs and the gradients of its outputs."""
-
-    layout: _Layout
-    inputs: Tensor
-    gradients: Tensor
-
-    def samples(self) -> Iterator[tuple[Tensor, Tensor]]:
-        layout = self.layout
-        return zip(layout.samples(self.inputs), layout.samples(self.gradients), strict=True)
-
-
-class _Uses:
-    """Folds what a matrix read and got back in one pass, all its uses together.
-
-    A pass forward tells how often each matrix is used; most are used once and folded at once.
-    """
-
-    def __init__(self, fold: Fold) -> None:
-        self._fold = fold
-        self._expected: Counter[str] = Counter()
-        self._waiting: dict[str, list[_Use]] = {}
-
-    def begin(self, name: str) -> None:
-        self._expected[name] += 1
-
-    def add(self, name: str, use: _Use) -> None:
-        waiting = self._waiting.setdefault(name, [])
-        waiting.append(use)
-        if len(waiting) == self._expected[name]:
-            self._release(name)
-
-    def end(self) -> None:
-        """Fold what waits for uses that no gradient reached, and forget the pass."""
-        for name in list(self._waiting):
-            self._release(name)
-        self._expected.clear()
-
-    def _release(self, name: str) -> None:
-        uses = self._waiting.pop(name)
-        dtype = statistics_dtype(uses[0].inputs)
-        for pairs in zip(*(use.samples() for use in uses), strict=True):
-            if len(pairs) == 1:  # not copied
-                a, g = pairs[0]
-            else:
-                a, g = (torch.cat(parts) for parts in zip(*pairs, strict=True))
-            self._fold(name, a.to(dtype), g.to(dtype))
 
 
 def _start_graph(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
