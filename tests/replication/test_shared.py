@@ -12,6 +12,7 @@ from sparc3_scorers.gblm import Gblm
 from sparc3_scorers.gradient import Gradient
 from sparc3_scorers.integrated_gradients import IntegratedGradients
 from sparc3_scorers.lrp import Lrp
+from sparc3_scorers.lrp_lxt import LrpLxt
 from sparc3_scorers.sparsegpt import SparseGpt
 from sparc3_scorers.wanda import Wanda
 
@@ -178,3 +179,8 @@ def test_samples_in_two_goes_are_all_in_one():
     view.attribute(reference.part(2), accumulator.fold)
     for name, values in accumulator.scores().items():
         assert torch.equal(values, once[name])
+
+
+def test_a_scorer_that_saves_the_model_refuses_what_a_copy_does_not_share():
+    with pytest.raises(Sparc3Error, match=r"Scorer 'lrp-lxt' .*use 'lrp'"):
+        LrpLxt().score(shared_view("matrix"), make_reference(2))
