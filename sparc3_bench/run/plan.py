@@ -23,6 +23,7 @@ from sparc3_bench.host import PluginHost, Registered
 from sparc3_bench.model.load import FoundModel, find_model, resolve_dtype
 from sparc3_bench.record.spec import JudgeRef, PluginRef, RunSpec, TaskRef, canonical_json
 from sparc3_bench.run.judging import Bench
+from sparc3_bench.run.objectives import objective_for
 from sparc3_bench.run.options import build, check_scorer_options, meant_for
 from sparc3_bench.run.request import Request as Request
 from sparc3_bench.run.request import check_conventions
@@ -140,7 +141,7 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
         steered = scorer.needs_reference or request.ablation == "mean"
         # Without a reference the seed moves no text, so any prepared task serves.
         ready = prepare(seed) if steered or not ready_for else next(iter(ready_for.values()))
-        objective = request.objective or task.default_objective
+        objective = request.objective or objective_for(scorer, task)
         ready.references(objective)  # refuses an unknown objective
         spec = RunSpec(
             scorer=PluginRef(**_ref(entry, scorer)),
