@@ -251,7 +251,7 @@ def _header(path: Path, model_id: str) -> dict[str, str]:
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        if not 0 < length <= min(size, _MOST_HEADER):
+        if not 0 < length <= _MOST_HEADER:
             raise ModelError(
                 f"{path.name} of {model_id} is no safetensors file; download it again."
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sys
@@ -116,18 +117,22 @@ def _convert(folder: Path, name: str, made: Path) -> None:
 
 
 def _label(path: Path) -> str:
-    """Return the type that most of the file's numbers are of, if it is one that loses some."""
+    """Return the type that a file says it is of, or most of its numbers, if it loses some."""
     import gguf
 
+    reader = gguf.GGUFReader(path)
     count: Counter[str] = Counter()
-    for tensor in gguf.GGUFReader(path).tensors:
+    for tensor in reader.tensors:
         count[tensor.tensor_type.name] += int(tensor.n_elements)
     if not count:
         raise ModelError(f"The GGUF file {path.name} has no tensors; give a file of a model.")
-    [(kind, _)] = count.most_common(1)
     if set(count) <= set(_WIDE):
         return ""
-    return f"de-quantised from GGUF, mostly {kind}"
+    [(kind, _)] = count.most_common(1)
+    if field := reader.get_field("general.file_type"):
+        with contextlib.suppress(ValueError):  # newer than the package
+            kind = gguf.LlamaFileType(int(field.contents())).name.removeprefix("MOSTLY_")
+    return f"{kind}, de-quantised"
 
 
 def _is_intact(folder: Path) -> bool:

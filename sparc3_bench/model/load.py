@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers.utils.logging import disable_progress_bar
 
 from sparc3_bench.assets import file_digest
 from sparc3_bench.contracts import ModelAdapter, Scope
@@ -78,7 +77,6 @@ class FoundModel:
         ModelError
             When they cannot be read, or a number is not finite.
         """
-        disable_progress_bar()  # it prints hundreds of lines into a log, for a second of work
         opened = open_model(self.folder, self.ref.id, dtype=dtype or self.dtype)
         view = ModelView(opened.model, self.adapter, self.tokenizer, scope)
         examine(opened.model.state_dict().items(), view, self.ref.id)

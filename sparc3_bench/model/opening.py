@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from transformers.utils import logging
 
 from sparc3_bench.errors import ModelError, Sparc3Error
@@ -103,6 +103,8 @@ def open_model(folder: Path, model_id: str, **options: Any) -> Opened:
     config = open_config(folder, model_id)
     names = list(checkpoint.stored(folder, model_id))
     renamed = renaming(names, empty_model(config, model_id))
+    if not _can_generate(folder):  # nothing here generates by it
+        options["generation_config"] = GenerationConfig()
     with told(f"The model {model_id}", "download it again, or save it with `save_pretrained`"):
         model, report = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -214,6 +216,16 @@ def renaming(names: Iterable[str], model: Any) -> dict[str, str]:
     return found | ({f"^{re.escape(best)}": best} if best else {})
 
 
+def _can_generate(folder: Path) -> bool:
+    """Return whether what a folder says of generation is valid, or it says nothing."""
+    try:
+        with told("generation_config.json", ""):
+            GenerationConfig.from_pretrained(folder, local_files_only=True)
+    except ModelError:
+        return not (folder / "generation_config.json").is_file()
+    return True
+
+
 def _prefixes(names: list[str]) -> Iterator[str]:
     """Yield the paths that every name begins with, shortest first."""
     parts = min(names, key=len, default="").split(".")
@@ -262,6 +274,7 @@ def told(what: str, way_out: str) -> Iterator[None]:
     ModelError
         With what was raised, and the way out.
     """
+    logging.disable_progress_bar()  # it prints hundreds of lines into a log, for seconds of work
     level = logging.get_verbosity()
     logging.set_verbosity(logging.CRITICAL)
     try:
