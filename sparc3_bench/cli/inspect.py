@@ -22,7 +22,9 @@ _UNITS = ("weight", "neuron", "head")
 
 
 def command(
-    model: Annotated[str, typer.Argument(help="Named model, local folder or GGUF file, or Hugging Face id.")],
+    model: Annotated[
+        str, typer.Argument(help="Named model, local folder or GGUF file, or Hugging Face id.")
+    ],
     scorer: Annotated[
         list[str],
         typer.Option(

@@ -237,7 +237,9 @@ def _without_weights(folder: Path, model_id: str) -> str:
             f"The folder {model_id} has no weights, only the state of a training run such as its "
             f"optimiser's; {ending}."
         )
-    others = [path.name for end in ("safetensors", "bin", "pt", "pth") for path in folder.glob(f"*.{end}")]
+    others = [
+        path.name for end in ("safetensors", "bin", "pt", "pth") for path in folder.glob(f"*.{end}")
+    ]
     if others:
         return (
             f"The folder {model_id} has no weights under the names that transformers reads "

@@ -40,8 +40,8 @@ def examine(tensors: Iterable[tuple[str, Tensor]], view: ModelView, model_id: st
         if not finite.all():
             raise ModelError(
                 f"The parameter `{name}` of {model_id} is NaN or infinite in "
-                f"{int((~finite).sum()):,} of {values.numel():,} places, so nothing can be measured "
-                "with this model; give an intact checkpoint."
+                f"{int((~finite).sum()):,} of {values.numel():,} places, so nothing can be "
+                "measured with this model; give an intact checkpoint."
             )
         if name in inside:
             whole += values.numel()

@@ -83,9 +83,9 @@ def _table(model: Any, positions: int) -> str | None:
     rows = range(positions, positions + _MOST_OFFSET + 1)
     tokens = {id(model.get_input_embeddings())}
     for path, module in model.named_modules():
-        if isinstance(module, nn.Embedding) and id(module) not in tokens:
-            if module.num_embeddings in rows:
-                return str(path)
+        learned = isinstance(module, nn.Embedding) and id(module) not in tokens
+        if learned and module.num_embeddings in rows:
+            return str(path)
         for name, buffer in module.named_buffers(recurse=False):
             if buffer.dim() == 2 and buffer.shape[0] in rows:
                 return f"{path}.{name}"

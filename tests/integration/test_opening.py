@@ -224,7 +224,9 @@ def run(folder: Path, *more: object) -> list[object]:
         **dict.fromkeys(("reference_windows", "evaluation_windows"), 2),
         **dict.fromkeys(("reference_length", "evaluation_length"), 16),
     }
-    told = [word for pair in options.items() for word in ("--task-option", "=".join(map(str, pair)))]
+    told = [
+        word for pair in options.items() for word in ("--task-option", "=".join(map(str, pair)))
+    ]
     return [
         *("run", "--model", folder, "--scorer", "magnitude", "--amounts", "0,0.5", *told),
         *("--dtype", "float32", "--results", folder.parent / "results"),
@@ -316,7 +318,9 @@ def test_a_generation_config_at_odds_stops_no_run(tmp_path):
 def test_nothing_in_the_product_may_run_the_code_of_a_folder():
     """Every call that could ask for it says no."""
     silent = []
-    for path in (p for top in ("sparc3_bench", "plugins", "tasks") for p in (ROOT / top).rglob("*.py")):
+    for path in (
+        p for top in ("sparc3_bench", "plugins", "tasks") for p in (ROOT / top).rglob("*.py")
+    ):
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue

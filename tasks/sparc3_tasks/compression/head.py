@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
@@ -34,15 +35,17 @@ class Head:
     Notes
     -----
     Many models scale or cap the logits behind the head. So its inputs are put through the model's
-    own forward, in which the decoder returns at once what it returned for the window, and the head
-    reads the inputs that are given in place of its own.
+    own forward, in which the module that has the blocks returns at once what it returned for the
+    window, and the head reads the inputs that are given in place of its own.
     """
 
     def __init__(self, model: ModelView, batch: Batch) -> None:
         self._model: Any = model.model
         self._ids = batch.input_ids
-        self._head: nn.Module | None = self._model.get_output_embeddings()
-        self._decoder: nn.Module = self._model.base_model
+        self._head: Any = self._model.get_output_embeddings()
+        self._decoder: nn.Module = self._model.get_submodule(
+            model.adapter.blocks.rpartition(".")[0]
+        )
         read: list[Tensor] = []
         returned: list[Any] = []
         with (
@@ -56,14 +59,12 @@ class Head:
 
     def again(self, inputs: Tensor) -> Tensor:
         """Return the logits ``[rows, vocabulary]`` of inputs of the head, ``[rows, features]``."""
-        own = self._decoder.forward
         ids = self._ids[:, : len(inputs)]
-        self._decoder.forward = lambda *args, **options: self._returned  # type: ignore[method-assign]
-        try:
-            with _hooked(self._head, before=lambda args: (inputs[None], *args[1:])):
-                logits: Tensor = self._model(input_ids=ids, use_cache=False).logits
-        finally:
-            self._decoder.forward = own  # type: ignore[method-assign]
+        with (
+            patch.object(self._decoder, "forward", lambda *args, **options: self._returned),
+            _hooked(self._head, before=lambda args: (inputs[None], *args[1:])),
+        ):
+            logits: Tensor = self._model(input_ids=ids, use_cache=False).logits
         return logits[0]
 
     def repeats(self, rows: int) -> bool:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _ROWS = 64
 """Positions handled at once: their probabilities over the vocabulary stay in the cache."""
+_TRIED = 8
+"""Positions on which it is tried whether logits can be made again."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,6 @@ def measure_window(
 
 
 def _kept(head: Head, logits: Tensor) -> Dense:
-    if head.inputs is not None and head.repeats(_ROWS):
+    if head.inputs is not None and head.repeats(_TRIED):
         return Dense(head.inputs[0, :-1].clone(), is_logits=False)
     return Dense(logits.clone(), is_logits=True)

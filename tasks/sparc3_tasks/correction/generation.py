@@ -61,9 +61,8 @@ def respond(
     """
     if batch_size < 1:
         raise Sparc3Error(f"`batch_size` must be at least 1, got {batch_size}.")
-    for index, prompt in enumerate(prompts):
-        if len(prompt) == 0:
-            raise Sparc3Error(f"Prompt {index} has no token; a continuation needs at least one.")
+    if empty := [index for index, prompt in enumerate(prompts) if len(prompt) == 0]:
+        raise Sparc3Error(f"Prompt {empty[0]} has no token; a continuation needs at least one.")
     # Prompts of one length share batches; the longest, which take most memory, come first.
     order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
     rows = [(prompt, sample) for prompt in order for sample in range(sampling.samples)]
