@@ -14,7 +14,7 @@ from sparc3_bench.host import default_host
 from sparc3_bench.model.load import FoundModel, find_model, outline_model
 from sparc3_bench.testing.tiny import make_config, make_model
 
-WORDS = ["<unk>", "<s>", "</s>", *map(chr, range(33, 126))]
+WORDS = ["<unk>", "<s>", "</s>", "ab", *map(chr, range(33, 125))]
 NAMES = {
     "self_attn.q_proj": "attn_q",
     "self_attn.k_proj": "attn_k",
