@@ -42,10 +42,8 @@ class Head:
     def __init__(self, model: ModelView, batch: Batch) -> None:
         self._model: Any = model.model
         self._ids = batch.input_ids
-        self._head: Any = self._model.get_output_embeddings()
-        self._decoder: nn.Module = self._model.get_submodule(
-            model.adapter.blocks.rpartition(".")[0]
-        )
+        self._head: Any = self._model.get_output_embeddings()  # type: ignore[operator]
+        self._decoder: Any = self._model.get_submodule(model.adapter.blocks.rpartition(".")[0])
         read: list[Tensor] = []
         returned: list[Any] = []
         with (
