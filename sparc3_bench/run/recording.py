@@ -46,7 +46,9 @@ def recorded(plan: Plan, cell: Cell, **parts: Any) -> Result:
         environment=describe_environment(),
         warnings=(
             *plan.model.adapter.warnings,
+            *plan.model.notes,
             *cell.prepared.warnings,
+            *cell.remarks,
             *objective_remarks(cell.scorer, cell.spec.objective),
             *remarks,
         ),

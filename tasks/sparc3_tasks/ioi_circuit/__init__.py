@@ -251,6 +251,11 @@ class PreparedIoi(PreparedTask):
 
         return {"task": answered(self.reference, objective)}
 
+    def sequences(self) -> Sequence[Sequence[int]]:
+        """Return what is measured on: prompts, their counterparts, windows of general text."""
+        prompts = [*self.selection, *self.test]
+        return [*(each for one in prompts for each in (one.ids, one.corrupted)), *self.windows]
+
     def evaluate(
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
     ) -> Evaluation:
