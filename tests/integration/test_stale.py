@@ -1,4 +1,4 @@
-"""No old number survives new code: whatever a plugin or an adapter is made of, a change runs anew."""
+"""No old number survives new code: whatever a plugin or an adapter is made of."""
 
 from __future__ import annotations
 
@@ -82,8 +82,10 @@ def run(folder: Path) -> tuple[str, dict[str, float]]:
         cwd=folder,
         env={
             **os.environ,
-            # An installed suite stays importable; the plugin's folder is one more place.
-            "PYTHONPATH": os.pathsep.join(["plugin", *filter(None, [os.environ.get("PYTHONPATH")])]),
+            # The plugin folder is one more place.
+            "PYTHONPATH": os.pathsep.join(
+                ["plugin", *filter(None, [os.environ.get("PYTHONPATH")])]
+            ),
         },
         capture_output=True,
         text=True,
