@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,14 +13,14 @@ from sparc3_bench import Batch, Sparc3Error
 
 if TYPE_CHECKING:
     from sparc3_bench import ModelView
-    from sparc3_tasks.compression.data import Window
+    from sparc3_tasks.texts.windows import Window
 
 _ROWS = 64
 """Positions handled at once: their probabilities over the vocabulary stay in the cache."""
 
 
 def measure_window(
-    model: ModelView, window: Window, dense: Tensor | None
+    model: ModelView, window: Window, dense: Tensor | None, begin: Sequence[int] = ()
 ) -> tuple[float, float, Tensor | None]:
     """Return mean loss, mean KL divergence (nats per token) and what to keep of a dense model.
 
@@ -31,25 +32,28 @@ def measure_window(
         Token ids.
     dense
         What this function returned third for the dense model; None when `model` is dense.
+    begin
+        Token ids before the window, which are read and not scored.
 
     Notes
     -----
     Of the dense model the inputs of its head are kept, not the logits, which take about a hundred
     times more memory. The head is never pruned, so the logits can be made again.
     """
-    ids = torch.tensor([window], device=model.device)
+    ids = torch.tensor([[*begin, *window]], device=model.device)
+    scored = slice(len(begin), -1)  # what is said there is the window from its second token on
     head: nn.Module = model.model.get_output_embeddings()  # type: ignore[operator]
     seen: list[Tensor] = []
     handle = head.register_forward_pre_hook(lambda module, args: seen.append(args[0].detach()))
     try:
         with torch.inference_mode():
-            logits = model.forward(Batch(ids, torch.ones_like(ids)))[0, :-1]
+            logits = model.forward(Batch(ids, torch.ones_like(ids)))[0, scored]
     finally:
         handle.remove()
-    labels = ids[0, 1:]
+    labels = ids[0, len(begin) + 1 :]
     loss = divergence = 0.0
     with torch.inference_mode():
-        hidden = seen[0][0, :-1]
+        hidden = seen[0][0, scored]
         if dense is None and not torch.allclose(head(hidden[:1]), logits[:1], atol=1e-2):
             raise Sparc3Error(
                 "This model changes the logits behind its head, so their divergence cannot be "
