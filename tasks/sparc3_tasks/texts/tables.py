@@ -196,7 +196,7 @@ def _parts(name: str) -> list[str]:
 
 
 def _of_file(path: Path) -> Table:
-    form, content = f"hf:{path.name}:::COLUMN", _bytes(path)
+    form, content = f"hf:{path}:::COLUMN", _bytes(path)
     kind = kind_of(path, content)
     if kind == "parquet":
         from pyarrow import parquet
