@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparc3_bench import Asset, Sparc3Error, fetch
-from sparc3_tasks.texts.tables import Texts, open_table, plain_text
+from sparc3_tasks.texts.table import Texts
+from sparc3_tasks.texts.tables import open_table, plain_text
 
 _FOLDER = "exllamav3/conversion/standard_cal_data"
 
