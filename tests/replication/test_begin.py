@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from framing import framed
 from sparc3_tasks.attribution_sanity import AttributionSanity
 from sparc3_tasks.compression import Compression
 from sparc3_tasks.correction import measure
@@ -16,7 +17,6 @@ from sparc3_tasks.correction.references import Undesired, general_samples
 from sparc3_tasks.ioi_circuit import IoiCircuit
 from sparc3_tasks.ioi_circuit.measure import measure_windows
 from sparc3_tasks.texts.begin import Beginning, beginning
-from tokenizers import processors
 from transformers import PreTrainedTokenizerFast
 from unit.test_correction_references import TEXT, prepared
 
@@ -27,17 +27,6 @@ FIRST = {"auto": [1], "none": []}
 """The tokens that stand before a window by `begin`, for `framed("<s>")`."""
 
 PROMPT = {"prompt": "w3 w10 w11", "io": "w10", "s": "w11", "corrupted": "w3 w12 w13"}
-
-
-def framed(before: str = "", after: str = "") -> PreTrainedTokenizerFast:
-    """Make a tokenizer of words that puts tokens before a text and behind it."""
-    tokenizer = make_tokenizer()
-    template = " ".join(filter(None, [before, "$A", after]))
-    names = [*before.split(), *after.split()]
-    ids = [(name, tokenizer.convert_tokens_to_ids(name)) for name in dict.fromkeys(names)]
-    inner = tokenizer.backend_tokenizer
-    inner.post_processor = processors.TemplateProcessing(single=template, special_tokens=ids)
-    return tokenizer
 
 
 def texts(folder: Path) -> dict[str, Any]:

@@ -162,7 +162,11 @@ class InMemory(HFLM):  # type: ignore[misc]  # mypy does not follow lm-eval
         self, view: ModelView, tokenizer: Any, begin: Beginning, progress: Progress
     ) -> None:
         # lm-eval may give it a padding token.
-        super().__init__(pretrained=view.model, tokenizer=copy.deepcopy(tokenizer))
+        super().__init__(
+            pretrained=view.model,
+            tokenizer=copy.deepcopy(tokenizer),
+            add_bos_token=None if begin.ids else False,
+        )
         self._view, self._begin, self._progress = view, begin, progress
 
     @property
