@@ -42,12 +42,17 @@ class Windows:
     record: DatasetRecord
     warnings: tuple[str, ...] = ()
 
+    @property
+    def samples(self) -> list[Window]:
+        """The tokens that a model reads, one list a window."""
+        return [self.begin.before(row) for row in self.rows]
+
     def reference(self, objective: Objective) -> ReferenceSamples:
         """Return them as reference samples; the same labels count with a beginning or without."""
         from sparc3_bench import ReferenceSamples
 
         return ReferenceSamples(
-            [self.begin.before(row) for row in self.rows],
+            self.samples,
             objective,
             starts=[self.begin.start] * len(self.rows) if self.begin.ids else None,
         )
