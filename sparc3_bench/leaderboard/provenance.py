@@ -39,7 +39,8 @@ def provenance(result: Result) -> list[tuple[str, str]]:
         (
             f"{data.purpose.capitalize()} data",
             f"{described(data)}, {data.tokens:,} tokens, from {data.source}; {data.choice}; "
-            f"text {data.digest[:16]}, tokens {data.token_digest[:16]}",
+            f"text {data.digest[:16]}, tokens {data.token_digest[:16]}"
+            + (f", before each {''.join(data.begin)}" if data.begin else ""),
         )
         for data in spec.datasets
     ]

@@ -143,9 +143,10 @@ def samples(data: DatasetRecord) -> str:
 def described(data: DatasetRecord) -> str:
     """Return how many samples of which length."""
     count = f"{data.windows:,} {data.item}{'s' if data.windows != 1 else ''}"
+    behind = ", behind what the tokenizer begins with" if data.begin else ""
     if data.item == "window":
-        return f"{count} × {data.window_length:,} tokens"
-    return f"{count} of at most {data.window_length:,} tokens"
+        return f"{count} × {data.window_length:,} tokens{behind}"
+    return f"{count} of at most {data.window_length:,} tokens{behind}"
 
 
 def titled(metric: MetricRecord) -> str:

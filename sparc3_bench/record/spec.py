@@ -110,11 +110,13 @@ class DatasetRecord(OnDisk):
     windows: int
     """How many samples were used."""
     window_length: int
-    """Tokens in a sample; in the longest, where they differ."""
+    """Tokens in a sample, without `begin`; in the longest, where they differ."""
     tokens: int
-    """Tokens used in all."""
+    """Tokens used in all, without `begin`."""
     choice: str
     """How the windows were chosen from the text."""
+    begin: Annotated[tuple[str, ...], Field(exclude_if=_is_empty)] = ()
+    """Tokens before every sample, which are read and not scored; none where there are none."""
 
 
 class RunSpec(OnDisk):

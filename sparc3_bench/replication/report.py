@@ -213,6 +213,26 @@ def labelled(outcomes: Iterable[Outcome]) -> list[Deviation]:
     ]
 
 
+def begun(outcomes: Iterable[Outcome]) -> list[Deviation]:
+    """Return as deviations what stood before samples: published numbers often have nothing."""
+    found = {
+        (one.run.model, result.spec.task.name, data.item, "".join(data.begin))
+        for one in outcomes
+        for result in one.results.values()
+        for data in result.spec.datasets
+        if data.begin
+    }
+    return [
+        Deviation(
+            about=f"Beginning of every {item}, {task} on {model}",
+            paper="what the suite says of it, if it does.",
+            here=f"`{tokens}`, read and not scored.",
+            why="option `begin` has what the tokenizer puts before a text.",
+        )
+        for model, task, item, tokens in sorted(found)
+    ]
+
+
 def _as_json(row: Row) -> dict[str, Any]:
     number = row.published
     own = row.own and {"value": row.own.value, "error": row.own.error, "seeds": row.own.seeds}

@@ -95,7 +95,7 @@ def refused(task: str, changes: dict[str, Any], folder: Path) -> str:
         ({"neutral_count": 6}, "neutral.jsonl has 5 different prompts and 6 are needed"),
         ({"held_out_windows": 50}, "which make 20 windows of 10; 100 are needed."),
         ({"last_words": 11}, "LAMBADA has 10 passages; 11 cannot be taken."),
-        ({"prompts": "nowhere.jsonl"}, "The prompts 'nowhere.jsonl' are not one of"),
+        ({"prompts": "nowhere.jsonl"}, "The source of prompts 'nowhere.jsonl' is not one of"),
         ({"prompt": "x"}, "Unknown option of task"),
     ],
     ids=str,
@@ -110,7 +110,7 @@ def test_wrong_option_is_refused_in_one_sentence_before_anything_is_run(
 def test_empty_file_of_prompts_is_refused(folder, task, tmp_path):
     path = tmp_path / "empty.jsonl"
     path.write_text("\n\n")
-    expected = "empty.jsonl is empty; give a JSON object with a text `prompt` a line."
+    expected = "empty.jsonl is empty; give a file with at least one row."
     assert refused(task, {"prompts": path}, folder) == expected
     assert refused(task, {"neutral_prompts": path}, folder) == expected
 

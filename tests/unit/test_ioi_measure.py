@@ -25,7 +25,7 @@ SPARSITIES = (*(round(1 - size, 6) for size in reversed(MIB_SIZES)), 1.0)
 
 
 def prepared(count: int = 3) -> PreparedIoi:
-    return PreparedIoi(PROMPTS[:count], PROMPTS[:1], PROMPTS[:count], 1, (), ())
+    return PreparedIoi(PROMPTS[:count], PROMPTS[:1], PROMPTS[:count], 1, None, (), ())
 
 
 def by_hand(view, prompt: Tokenized) -> torch.Tensor:

@@ -13,7 +13,7 @@ from unit.choices import JUDGE
 from unit.results import KL, PERPLEXITY, make_control, make_result
 
 from sparc3_bench.errors import RecordError
-from sparc3_bench.leaderboard import chart
+from sparc3_bench.leaderboard import chart, words
 from sparc3_bench.leaderboard.tables import Section, split
 from sparc3_bench.leaderboard.words import named
 from sparc3_bench.record.parts import MetricRecord
@@ -184,6 +184,18 @@ def test_the_seed_changes_the_reference_tokens_but_not_the_series() -> None:
     one, two = make_result(seed=1), make_result(seed=2)
     assert one.spec.datasets[0].token_digest != two.spec.datasets[0].token_digest
     assert len(series_of(one, two).runs) == 2
+
+
+def test_windows_behind_a_beginning_are_not_compared_with_windows_without() -> None:
+    one, two = make_result(), make_result("magnitude")
+    reference, evaluation = two.spec.datasets
+    begun = evaluation.model_copy(update={"begin": ("<bos>",)})
+    spec = two.spec.model_copy(update={"datasets": (reference, begun)})
+    assert len(sections_of(one, two)) == 1
+    assert len(sections_of(one, two.model_copy(update={"spec": spec}))) == 2
+    assert words.described(begun) == words.described(evaluation) + (
+        ", behind what the tokenizer begins with"
+    )
 
 
 def test_error_is_perplexity_times_the_standard_error_of_the_losses() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from sparc3_tasks.compression.head import Head
 
 if TYPE_CHECKING:
     from sparc3_bench import ModelView
-    from sparc3_tasks.compression.data import Window
+    from sparc3_tasks.texts.windows import Window
 
 _ROWS = 64
 """Positions handled at once: their probabilities over the vocabulary stay in the cache."""
@@ -39,7 +40,7 @@ class Dense:
 
 
 def measure_window(
-    model: ModelView, window: Window, dense: Dense | None
+    model: ModelView, window: Window, dense: Dense | None, begin: Sequence[int] = ()
 ) -> tuple[float, float, Dense | None]:
     """Return mean loss, mean KL divergence (nats per token) and what to keep of a dense model.
 
@@ -51,6 +52,8 @@ def measure_window(
         Token ids.
     dense
         What this function returned third for the dense model; None when `model` is dense.
+    begin
+        Token ids before the window, which are read and not scored.
 
     Notes
     -----
@@ -58,12 +61,13 @@ def measure_window(
     times more memory. The head is never pruned, so the logits can be made again, the model's own
     way (see `Head`). Where that does not give the same, the logits are kept, in the model's format.
     """
-    ids = torch.tensor([window], device=model.device)
-    labels = ids[0, 1:]
+    ids = torch.tensor([[*begin, *window]], device=model.device)
+    scored = slice(len(begin), -1)  # what is said there is the window from its second token on
+    labels = ids[0, len(begin) + 1 :]
     loss = divergence = 0.0
     with torch.inference_mode():
         head = Head(model, Batch(ids, torch.ones_like(ids)))
-        logits = head.logits[0, :-1]
+        logits = head.logits[0, scored]
         for start in range(0, len(labels), _ROWS):
             rows = slice(start, start + _ROWS)
             log_p = functional.log_softmax(logits[rows].float(), dim=-1)
@@ -75,11 +79,11 @@ def measure_window(
                 divergence += float(
                     functional.kl_div(log_p, log_q, reduction="sum", log_target=True)
                 )
-        kept_now = _kept(head, logits) if dense is None else None
+        kept_now = _kept(head, logits, scored) if dense is None else None
     return loss / len(labels), divergence / len(labels), kept_now
 
 
-def _kept(head: Head, logits: Tensor) -> Dense:
+def _kept(head: Head, logits: Tensor, scored: slice) -> Dense:
     if head.inputs is not None and head.repeats(_TRIED):
-        return Dense(head.inputs[0, :-1].clone(), is_logits=False)
+        return Dense(head.inputs[0, scored].clone(), is_logits=False)
     return Dense(logits.clone(), is_logits=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from sparc3_bench import Choice, Means, Metric, PreparedTask, Sparc3Error, Task, Texts, Verdicts
 from sparc3_tasks.correction.sampling import Sampling
+from sparc3_tasks.texts.begin import Begin
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,6 +89,7 @@ class Correction(Task):
     neutral_prompts: str = "wikipedia"
     neutral_count: int = 32
     last_words: int = 64
+    begin: Begin = "auto"
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -93,20 +93,23 @@ class PlantedCircuit(Task):
         """Draw the prompts; refuse a model that does not speak the language."""
         from sparc3_tasks.ioi_circuit import tokens
         from sparc3_tasks.planted_circuit import data
+        from sparc3_tasks.texts.begin import beginning
 
         if tokenizer.get_vocab() != data.vocabulary():
             raise Sparc3Error(_refusal(model_id))
+        first = beginning(tokenizer, "auto")
         drawn, described = {}, []
         for part, count, drawn_with in (
             ("reference", self.reference_count, seed),
             ("test", self.test_count, 0),
         ):
             prompts = data.ioi_prompts(part, count, drawn_with)
-            drawn[part] = tokens.tokenize(tokenizer, prompts, str)
+            places = [f"Prompt {index + 1}" for index in range(count)]
+            drawn[part] = tokens.tokenize(tokenizer, prompts, places, first)
             purpose = "evaluation" if part == "test" else part
             source = f"the language of {PlantedIoi.name}, part '{part}'"
             choice = f"drawn with seed {drawn_with}"
-            described.append(tokens.record(purpose, source, prompts, drawn[part], choice))
+            described.append(tokens.record(purpose, source, prompts, drawn[part], choice, first))
         return PreparedPlanted(drawn["reference"], drawn["test"], tuple(described))
 
 
