@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tables import renewed, table
+from tables import renewed, results_below, table
 
 from sparc3_bench.leaderboard.heatmap import heatmap
-from sparc3_bench.record.files import read_results
 from sparc3_bench.record.parts import Point
 from sparc3_bench.record.result import Result
 
@@ -23,7 +22,7 @@ OBJECTIVES = ("logit-difference", "io-logit", "io-log-probability")
 def circuits() -> list[Result]:
     """Return the committed results of IOI on the default model."""
     folder = ROOT / "leaderboard/results/ioi-circuit"
-    return [result for _, result in read_results(folder)]
+    return [result for _, result in results_below(folder)]
 
 
 def at(result: Result, amount: float) -> Point:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from tables import renewed, table
+from tables import renewed, results_below, table
 
 from sparc3_bench.leaderboard.words import probability
-from sparc3_bench.record.files import read_results
 from sparc3_bench.record.result import Result
 from sparc3_bench.statistics.band import one_more
 
@@ -22,7 +21,7 @@ def results(task: str, unit: str) -> list[Result]:
     """Return the committed results of a task and a unit: all contrasts, one side alone, random."""
     every = [
         result
-        for _, result in read_results(ROOT / f"leaderboard/results/{task}-correction")
+        for _, result in results_below(ROOT / f"leaderboard/results/{task}-correction")
         if result.spec.unit == unit and result.found is not None
     ]
 
@@ -68,7 +67,7 @@ def choices(task: str, unit: str) -> str:
                 f"{signed(versus.difference)} [{signed(versus.low)}, {signed(versus.high)}]"
                 if versus
                 else "",
-                probability(one_more(versus.difference, drawn)) if versus else "",
+                probability(one_more(point.metrics[name], drawn)) if versus else "",
             )
         )
     head = ("scorer", "contrast", f"{unit}s", metric.lower(), "perplexity", "against random")

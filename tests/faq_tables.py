@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from circuit_tables import at, with_interval
-from tables import renewed, table
+from tables import renewed, results_below, table
 
 from sparc3_bench.contracts import AGGREGATIONS, option_fields
 from sparc3_bench.host import default_host
@@ -19,7 +19,6 @@ from sparc3_bench.leaderboard.boards import boards
 from sparc3_bench.leaderboard.literature import literature
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.leaderboard.words import number
-from sparc3_bench.record.files import read_results
 from sparc3_bench.record.result import Result
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +33,7 @@ SIZES = (0.0, 0.2, 0.4, 0.5, 0.6)
 def found(task: str, dtype: str = "bfloat16") -> list[tuple[Path, Result]]:
     """Return the committed results of a task on the default model, measured as by default."""
     cls = default_host().get("task", task).cls
-    every = read_results(ROOT / "leaderboard/results" / task)
+    every = results_below(ROOT / "leaderboard/results" / task)
     return [
         (Path(task) / path, one)
         for path, one in every

@@ -6,9 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from sparc3_tasks.attribution_sanity.checks import CHECKS
-from tables import renewed, table
+from tables import renewed, results_below, table
 
-from sparc3_bench.record.files import read_results
 from sparc3_bench.record.result import Result
 
 ROOT = Path(__file__).parents[1]
@@ -20,7 +19,7 @@ def results(group: str) -> list[Result]:
     """Return the committed results of the first seed, controls last."""
     every = [
         result
-        for _, result in read_results(ROOT / "leaderboard/results/attribution-sanity")
+        for _, result in results_below(ROOT / "leaderboard/results/attribution-sanity")
         if result.spec.group == group and result.spec.seed == 0
     ]
     return sorted(every, key=lambda one: (one.is_control, named(one)))

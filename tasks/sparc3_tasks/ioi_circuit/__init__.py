@@ -68,7 +68,7 @@ class IoiCircuit(Task):
         Metric("logit_difference", "higher", "logits", "Logit difference"),
         Metric("io_probability", "higher", "1", "Probability of IO"),
         Metric("kl", "lower", "nats", "KL divergence to the dense model"),
-        Metric("perplexity", "lower", "1", "Perplexity of general text"),
+        Metric("perplexity", "lower", "1", "Perplexity of general text", scale="log"),
     )
     curve_metrics = (
         Metric("cpr", "higher", "1", "CPR (MIB)"),
