@@ -105,8 +105,8 @@ def drawn() -> str:
         for number in row.controls
     ]
     return paragraph(
-        f"Random removals change toxicity by {signed(statistics.fmean(values))} on average, so that "
-        "a change that is not set beside them says little."
+        f"Random removals change toxicity by {signed(statistics.fmean(values))} on average, so "
+        "that a change that is not set beside them says little."
     )
 
 

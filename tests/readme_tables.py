@@ -93,8 +93,8 @@ def counted() -> str:
     pairs = math.comb(len(rows), 2)
     text = [
         "Pairs are compared on the same windows, as `sparc3 compare` does it; a p-value is "
-        f"adjusted over the {len(AMOUNTS)} sparsities of its pair [holm1979], and above 0.05 it is a tie. "
-        f"There are {pairs} pairs, so {pairs * len(AMOUNTS)} comparisons."
+        f"adjusted over the {len(AMOUNTS)} sparsities of its pair [holm1979], and above 0.05 it is "
+        f"a tie. There are {pairs} pairs, so {pairs * len(AMOUNTS)} comparisons."
     ]
     several = [row for row in rows if len(row.results) > 1]
     if several:

@@ -52,7 +52,7 @@ COMMAND = re.compile(
 CODE = re.compile(r"^ {4}\S.*$|`[^`\n]*`", re.MULTILINE)
 NAMES = re.compile(  # links, citations and places in them, versions of packages
     r"\[[^\]\n]*[a-z]\d{4}[^\]\n]*\]|\]\([^)]*\)|\b(?:sec|eq|app)\. [\w.]+"
-    r"|\b(?:Python|lxt|arXiv|version) [\d.]+\d|\b[\d.]+\d-"
+    r"|\b(?:Python|Apache|lxt|arXiv|version)[ -][\d.]+\d|\b[\d.]+\d-"
 )
 MEASURED = re.compile(
     r"(?<![\w.,])\d[\d,]*\.\d+(?![\w.]*\d)|±\s?\d|\d\.\de[−-]?\d|\[[−+]?\d+\.\d+, [−+]?\d[^\]\n]*\]"
