@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -15,11 +17,11 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
 from sparc3_bench.assets import file_digest
-from sparc3_bench.contracts import ModelAdapter, Scope
+from sparc3_bench.contracts import Fused, ModelAdapter, Role, Scope
 from sparc3_bench.errors import ModelError, UnknownNameError
 from sparc3_bench.host import PluginHost
 from sparc3_bench.model.view import ModelView
-from sparc3_bench.record.spec import ModelRef
+from sparc3_bench.record.spec import ModelRef, canonical_json
 
 _WEIGHTS = ("*.safetensors", "*.bin")
 _FILES = ("*.json", "*.txt", "*.model", "*.jinja", *_WEIGHTS)
@@ -40,6 +42,21 @@ class FoundModel:
     folder: Path
     adapter: ModelAdapter
     tokenizer: Any
+    config: Any = None
+
+    def adapter_code(self, host: PluginHost) -> str:
+        """Return a digest of the adapter's code and of all that it says of the model."""
+        adapter = self.adapter
+        told: dict[str, Any] = {
+            "code": host.get("adapter", adapter.name).code,
+            "blocks": adapter.blocks,
+            "transposed": adapter.transposed,
+            "roles": _named(adapter.roles(self.config)),
+            "outer": _named(adapter.outer_norms(self.config)),
+        }
+        with contextlib.suppress(AttributeError):  # only unit `head` needs it
+            told["heads"] = adapter.heads(self.config)
+        return hashlib.sha256(canonical_json(told).encode()).hexdigest()[:16]
 
     @property
     def dtype(self) -> torch.dtype:
@@ -109,7 +126,7 @@ def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device:
         dtype=resolve_dtype(dtype),
         device=torch.device(device).type,
     )
-    return FoundModel(ref, folder, adapter, tokenizer)
+    return FoundModel(ref, folder, adapter, tokenizer, config)
 
 
 def outline_model(model_id: str, host: PluginHost, cache: Path) -> tuple[ModelView, str]:
@@ -224,6 +241,10 @@ def choose_adapter(config: Any, model_id: str, host: PluginHost) -> ModelAdapter
         f"Model '{model_id}' is of type '{config.model_type}', which no adapter names{refusals}; "
         f"choose a decoder-only language model, e.g. of the types {types}, or write an adapter."
     )
+
+
+def _named(roles: Mapping[str, Role | Fused]) -> dict[str, str]:
+    return {path: repr(role) for path, role in roles.items()}
 
 
 def _stored(folder: Path) -> set[torch.dtype]:

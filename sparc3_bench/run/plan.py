@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from sparc3_bench.code import suite_digest
 from sparc3_bench.contracts import (
     AmountKind,
     Group,
@@ -110,6 +111,12 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
             request.model, host, cache, request.dtype, request.device
         )
     model = shared.models[wanted]
+    code = {
+        "suite": suite_digest(),
+        "task": task_entry.code,
+        "adapter": model.adapter_code(host),
+        **({"judge": judge.code} if judge else {}),
+    }
     ready_for: dict[int, PreparedTask] = {}
 
     def prepare(seed: int) -> PreparedTask:
@@ -156,6 +163,7 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
             controls=0 if scorer.is_control else request.controls,
             stability_seeds=others,
             seed=seed,
+            code={**code, "scorer": entry.code},
         )
         more = tuple((seed + n, cell(entry, scorer, seed + n, 0)) for n in range(1, others + 1))
         return Cell(spec, scorer, ready, more)
@@ -247,7 +255,7 @@ def bench(name: str, options: Mapping[str, str], host: PluginHost, cache: Path) 
     entry = host.get("judge", name)
     judge: Judge = build("judge", entry.cls, options)
     loaded = judge.load(cache)
-    return Bench(JudgeRef(**_ref(entry, judge), weights_digest=loaded.digest), loaded)
+    return Bench(JudgeRef(**_ref(entry, judge), weights_digest=loaded.digest), loaded, entry.code)
 
 
 def checked_amounts(amounts: Sequence[float], kind: AmountKind = "fraction") -> tuple[float, ...]:
