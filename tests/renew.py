@@ -15,11 +15,12 @@ import faq_tables
 import lxt_tables
 import readme_tables
 import sanity_tables
+import suite_tables
 from tables import Makers, renewed
 
 MODULES = (
     *(readme_tables, faq_tables, circuit_tables, correction_tables, sanity_tables, lxt_tables),
-    *card_tables.CARDS,
+    *(suite_tables, *card_tables.CARDS),
 )
 
 

@@ -83,7 +83,9 @@ def run(folder: Path) -> tuple[str, dict[str, float]]:
         env={
             **os.environ,
             # An installed suite stays importable; the plugin's folder is one more place.
-            "PYTHONPATH": os.pathsep.join(["plugin", *filter(None, [os.environ.get("PYTHONPATH")])]),
+            "PYTHONPATH": os.pathsep.join(
+                ["plugin", *filter(None, [os.environ.get("PYTHONPATH")])]
+            ),
         },
         capture_output=True,
         text=True,
