@@ -244,12 +244,13 @@ def ties() -> str:
 
 def scorers() -> str:
     """Return perplexity and faithfulness with half of each row removed, of all scorers."""
-    prompts = {row.label: row for row in by_faithfulness()}
+    prompts = {named(row.first): row for row in by_faithfulness()}
     lines = []
     for row in by_perplexity():
         value, ends = _perplexity(row)
-        other = prompts.get(row.label)
-        lines.append((row.label, f"{value} [{ends}]".replace(" to ", ", "), faithfulness(other)))
+        other = prompts.get(named(row.first))
+        told = f"{value} [{ends.replace(' to ', ', ')}]"
+        lines.append((row.label, told, faithfulness(other) if other else ""))
     return table(("scorer", "perplexity", "faithfulness"), lines)
 
 
@@ -354,9 +355,7 @@ def _perplexity(row: Row) -> tuple[str, str]:
     return value, " to ".join(number(end) for end in row.interval(HALF, "perplexity"))
 
 
-def faithfulness(row: Row | None) -> str:
-    if row is None:
-        return ""
+def faithfulness(row: Row) -> str:
     low, high = row.interval(HALF, "faithfulness")
     return f"{signed(row.value(HALF, 'faithfulness'))} [{signed(low)}, {signed(high)}]"
 

@@ -84,8 +84,14 @@ class Row:
     def spread(self, amount: float, metric: str) -> str:
         """Return the range over seeds in brackets, or nothing where there is one seed."""
         values = self.values(amount, metric)
-        ends = f"{number(min(values))} to {number(max(values))}"
-        return f" ({ends})" if len(values) > 1 else ""
+        low, high = number(min(values)), number(max(values))
+        return f" ({low} to {high})" if low != high else ""
+
+    def overlaps(self, other: Row, amount: float, metric: str) -> bool:
+        """Return whether the ranges over seeds of two rows overlap, where both have several."""
+        ours, theirs = self.values(amount, metric), other.values(amount, metric)
+        several = min(len(ours), len(theirs)) > 1
+        return several and min(ours) <= max(theirs) and min(theirs) <= max(ours)
 
 
 def committed(task: str) -> list[tuple[Path, Result]]:
@@ -276,7 +282,8 @@ def verdicts(rows: Sequence[Row], amounts: Sequence[float], metric: str) -> list
 def _sizes(met: Sequence[Meeting], one: Row, other: Row, metric: str) -> str:
     told = [
         f"{percent(m.amount)} ({number(one.value(m.amount, metric))} and "
-        f"{number(other.value(m.amount, metric))}, {p_text(m.p_adjusted)})"
+        f"{number(other.value(m.amount, metric))}, {p_text(m.p_adjusted)}"
+        f"{', but their ranges over seeds overlap' * one.overlaps(other, m.amount, metric)})"
         for m in met
     ]
     return listed(told)
