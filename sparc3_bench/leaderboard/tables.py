@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Convention = tuple[
     tuple[str, int, str],
     tuple[int, ...],
-    tuple[str, str, str, str],
+    tuple[str, str, str],
     tuple[tuple[str, int, int, tuple[str, ...]], ...],
     tuple[tuple[str, str], ...],
     tuple[float, ...],
@@ -193,7 +193,8 @@ def convention(result: Result) -> Convention:
             get_args(Ablation).index(spec.ablation),
             get_args(Removal).index(spec.removal),
         ),
-        (model.dtype, model.label, model.weight_digest, model.tokenizer_digest),
+        # Not the label, which only tells in words what the digest of the weights says.
+        (model.dtype, model.weight_digest, model.tokenizer_digest),
         # Sizes too: the task decides whether its digest marks where a window ends.
         tuple(
             (data.token_digest, data.windows, data.window_length, data.begin)

@@ -45,7 +45,6 @@ def series_of(*results: Result) -> Series:
         {"task": "another"},
         {"task_version": 2},
         {"model": "tiny-opt"},
-        {"label": "4-bit, de-quantised"},
         {"dtype": "bfloat16"},
         {"unit": "neuron"},
         {"group": "layer"},
@@ -67,7 +66,11 @@ def test_what_cannot_be_compared_gets_a_section_of_its_own(change: dict[str, Any
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 3}, {"objective": None}, {"processor": "Another"}, {"seconds": 1.0}]
+    "change",
+    [
+        *({"seed": 3}, {"objective": None}, {"processor": "Another"}, {"seconds": 1.0}),
+        {"label": "Instruct, 4-bit, de-quantised"},
+    ],
 )
 def test_what_can_be_compared_shares_a_section(change: dict[str, Any]) -> None:
     section = section_of(make_result("wanda"), make_result("lrp", **change))
