@@ -120,11 +120,11 @@ def _measured(row: Chosen) -> str:
 
 def _pair(one: Chosen, other: Chosen) -> str:
     numbers = [at_found(row.result) for row in (one, other)]
-    (met,) = compared([(0.0, *numbers)])
+    (met,) = compared([(0.0, *numbers)], one.metric.scale)
     names = [row.result.spec.scorer.title for row in (one, other)]
     if met.p_adjusted > LEVEL:
         return f"{listed(names)} tie ({p_text(met.p_adjusted)})."
-    if not one.is_better(met.difference.value):
+    if not one.is_better(met.difference.sign):
         names.reverse()
     return f"{names[0]} is better than {names[1]} ({p_text(met.p_adjusted)})."
 

@@ -27,9 +27,11 @@ from sparc3_bench.record.parts import Point
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.options import task_of
 from sparc3_bench.statistics.band import against_controls
+from sparc3_bench.statistics.curve import scales_of
 from sparc3_bench.statistics.holm import holm
 from sparc3_bench.statistics.paired import Difference
 from sparc3_bench.statistics.ranking import Ranking, ranked
+from sparc3_bench.values import Scale
 
 ROOT = Path(__file__).parents[1]
 MODEL = "smollm2-135m"
@@ -213,7 +215,13 @@ def direction(row: Row, metric: str) -> Any:
 def meetings(one: Row, other: Row, amounts: Iterable[float], metric: str) -> list[Meeting]:
     """Return how two rows differ, as `sparc3 compare` tests it: adjusted over the amounts."""
     pairs = [(a, one.number(a, metric), other.number(a, metric)) for a in amounts]
-    return compared(pairs)
+    return compared(pairs, scale(one, metric))
+
+
+def scale(row: Row, metric: str) -> Scale:
+    """Return the scale on which the task of a row compares a metric."""
+    spec = row.first.spec
+    return scales_of(task_of(row.first, default_host()), spec.removal)[metric]
 
 
 def ranking(rows: Sequence[Row], amount: float, metric: str) -> Ranking:
@@ -223,23 +231,23 @@ def ranking(rows: Sequence[Row], amount: float, metric: str) -> Ranking:
         [one.value for one in numbers],
         np.stack([one.replicates for one in numbers], axis=1),
         direction(rows[0], metric),
-        clusters=min(one.clusters for one in numbers),
+        min(one.clusters for one in numbers),
+        scale=scale(rows[0], metric),
     )
 
 
 def beside_chance(row: Row, controls: Row, amount: float) -> str:
-    """Return the verdict on perplexity beside runs of random scores; of its logarithm.
-
-    The mean of perplexities that are a factor of hundred apart is that of the largest.
-    """
+    """Return the verdict on perplexity beside runs of random scores."""
     own = row.number(amount, "perplexity")
     drawn = [_number(one, amount, "perplexity") for one in controls.results]
     return against_controls(
-        float(np.log(own.value)),
-        np.log(own.replicates),
-        np.log([one.value for one in drawn]),
-        np.log(np.stack([one.replicates for one in drawn], axis=1)),
+        own.value,
+        own.replicates,
+        [one.value for one in drawn],
+        np.stack([one.replicates for one in drawn], axis=1),
         "lower",
+        min(one.clusters for one in (own, *drawn)),
+        scale=scale(row, "perplexity"),
     ).verdict
 
 
@@ -252,7 +260,7 @@ def verdicts(rows: Sequence[Row], amounts: Sequence[float], metric: str) -> list
         met = meetings(one, other, amounts, metric)
         apart = [m for m in met if m.p_adjusted <= LEVEL]
         tied = [m for m in met if m.p_adjusted > LEVEL]
-        ahead = [m for m in apart if sign * m.difference.value > 0]
+        ahead = [m for m in apart if sign * m.difference.sign > 0]
         behind = [m for m in apart if m not in ahead]
         if len(ahead) == len(met) > 1:
             worst = max(m.p_adjusted for m in met)
