@@ -16,13 +16,15 @@ from rows import (
     listed,
     named,
     newest,
-    p_text,
+    p_value,
     picked,
     plain,
     ranking,
 )
 from tables import bullets, paragraph, table
 
+from sparc3_bench.host import default_host
+from sparc3_bench.leaderboard.boards import boards
 from sparc3_bench.leaderboard.heatmap import heatmap
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.parts import Point
@@ -52,9 +54,10 @@ def curves() -> list[Result]:
     return newest([one for one in every if one.spec.seed == 0])
 
 
-def with_interval(point: Point) -> str:
-    low, high = point.intervals[METRIC]
-    return f"{signed(point.metrics[METRIC])} [{signed(low)}, {signed(high)}]"
+def with_interval(result: Result, amount: float) -> str:
+    row = Row((result,))
+    low, high = row.interval(amount, METRIC)
+    return f"{signed(row.value(amount, METRIC))} [{signed(low)}, {signed(high)}]"
 
 
 def band(point: Point) -> str:
@@ -85,11 +88,11 @@ def sizes() -> str:
                 (
                     f"{unit}, {group}",
                     run.spec.scorer.title,
-                    with_interval(at(run, 0.5)),
+                    with_interval(run, 0.5),
                     band(at(run, 0.5)),
                     f"{run.curve['cpr'].value:.3f}",
                     f"{1 - run.found.point.amount.requested:.1%}",
-                    with_interval(at(rest[0], 0.01)) if rest else "",
+                    with_interval(rest[0], 0.01) if rest else "",
                     band(at(rest[0], 0.01)) if rest else "",
                     f"{sum(spearman) / len(spearman):.3f}" if spearman else "",
                 )
@@ -111,7 +114,7 @@ def conventions() -> str:
     """Return faithfulness with half of the weights, by group, aggregation and objective."""
     rows = []
     for title, objective, runs in _rows():
-        cells = [with_interval(at(runs[group], 0.5)) if group in runs else "" for group in GROUPS]
+        cells = [with_interval(runs[group], 0.5) if group in runs else "" for group in GROUPS]
         rows.append((title, objective, *cells))
     spans = []
     for group in GROUPS:
@@ -152,33 +155,27 @@ def picture() -> str:
 
 def chance() -> str:
     """Return who is better than random circuits with as many units in every row or layer."""
-    lines = []
+    lines, untested = [], set()
     for place in PLACES:
         told = []
         for removal, amount, what in (
             ("lowest", HALF, "With half kept"),
             ("highest", HUNDREDTH, "With the highest hundredth removed"),
         ):
-            apart, rest = _beside_random(place, removal, amount)
-            verb = "is" if len(apart) < 2 else "are"
-            verdict = f"{what} {listed(apart) if apart else 'nobody'} {verb} better than random"
-            if rest and apart:
-                verdict += f"; {listed(rest)} {'is' if len(rest) == 1 else 'are'} not"
-            told.append(f"{verdict}.")
+            verdicts = _beside_random(place, removal, amount)
+            untested |= {words for words in verdicts if words.startswith("no verdict")}
+            words = [f"{words} ({listed(names)})" for words, names in verdicts.items()]
+            if {*verdicts} - untested:
+                told.append(f"{what}: {'; '.join(words)}.")
         rows = plain(picked("ioi-circuit", "bfloat16", _is_curve(*place)))
         if len(rows) > 1:
-            told.insert(1, f"There {leader(rows, HALF, METRIC)}")
+            told.insert(0, f"With half kept {leader(rows, HALF, METRIC)}")
         lines.append(f"**{NAMED[place]}.** {' '.join(told)}")
-    small = {
-        amount: apart
-        for amount in (0.8, 0.9, 0.95, 0.98, 0.99)
-        if (apart := _beside_random(("weight", "row"), "lowest", amount)[0])
-    }
-    told = [f"{listed(apart)} with {100 * (1 - amount):.0f} %" for amount, apart in small.items()]
-    lines.append(
-        "**Small circuits of weights by row**: better than random "
-        + (f"are {listed(told)} kept." if told else "is nobody with a fifth kept, or less.")
-    )
+    lines += [
+        "Beside random circuits of the same counts there is no verdict where none is given: "
+        f"{words.partition(': ')[2]}."
+        for words in sorted(untested)
+    ]
     return bullets(lines)
 
 
@@ -193,7 +190,7 @@ def orders() -> str:
         for place, row in enumerate(rows):
             first.setdefault(row.first.spec.scorer.title, (row, float(found.p_values[0][place])))
         (best, _), *others = first.values()
-        told = [f"{_told(row)} ({'a tie, ' if p > LEVEL else ''}{p_text(p)})" for row, p in others]
+        told = [f"{_told(row)} ({'a tie, ' if p > LEVEL else ''}{p_value(p)})" for row, p in others]
         lines.append(
             f"By `{group}` the first of {len(rows)} rows is {_told(best)}. The best of the other "
             f"scorers: {'; '.join(told)}."
@@ -238,22 +235,23 @@ def _is_curve(unit: str, group: str) -> Callable[[Result], bool]:
     return fits
 
 
-def _beside_random(
-    place: tuple[str, str], removal: str, amount: float
-) -> tuple[list[str], list[str]]:
-    """Return the scorers that the board finds better than their random circuits, and the others."""
+def _beside_random(place: tuple[str, str], removal: str, amount: float) -> dict[str, list[str]]:
+    """Return what the board says of the scorers beside their random circuits."""
     here = [
         (Path(one.spec.path), one)
         for one in curves()
         if (one.spec.unit, one.spec.group, one.spec.removal) == (*place, removal)
     ]
-    apart, rest = [], []
-    for section in split(here)[0]:
-        for one in section.series:
-            if not one.is_control and one.drawn(amount, METRIC):
-                into = rest if section.beaten_by(one, amount) else apart
-                into.append(one.scorer.title)
-    return apart, rest
+    told: dict[str, list[str]] = {}
+    for board in boards(split(here)[0], default_host()):
+        for entry in board.entries:
+            for one in entry.section.series:
+                found = entry.against(one, amount)
+                if not one.is_control:
+                    beaten = f"not better than {found.beaten_by}" if found.beaten_by else ""
+                    words = found.untested or beaten or "better than random"
+                    told.setdefault(words, []).append(one.scorer.title)
+    return told
 
 
 def _short() -> list[Result]:

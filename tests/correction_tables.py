@@ -7,7 +7,7 @@ import statistics
 from functools import partial
 from pathlib import Path
 
-from rows import LEVEL, ROOT, at_found, committed, listed, newest, p_text
+from rows import LEVEL, ROOT, at_found, committed, listed, newest, p_value, scale
 from tables import bullets, paragraph, table
 
 from sparc3_bench.leaderboard.choices import Chosen
@@ -69,11 +69,11 @@ def chosen(task: str, unit: str) -> str:
                 f"{signed(versus.difference)} [{signed(versus.low)}, {signed(versus.high)}]"
                 if versus
                 else "",
-                probability(row.p_draw) if versus and row.p_draw is not None else "",
+                probability(row.p_random) if row.p_random is not None else "",
             )
         )
     head = ("scorer", "contrast", f"{unit}s", metric.lower(), "perplexity", "against random")
-    return table((*head, "p of one more"), rows)
+    return table((*head, "p, adjusted"), rows)
 
 
 def found(task: str) -> str:
@@ -120,13 +120,13 @@ def _measured(row: Chosen) -> str:
 
 def _pair(one: Chosen, other: Chosen) -> str:
     numbers = [at_found(row.result) for row in (one, other)]
-    (met,) = compared([(0.0, *numbers)], one.metric.scale)
+    (met,) = compared([(0.0, *numbers)], scale(one.result, one.metric.name))
     names = [row.result.spec.scorer.title for row in (one, other)]
     if met.p_adjusted > LEVEL:
-        return f"{listed(names)} tie ({p_text(met.p_adjusted)})."
+        return f"{listed(names)} tie ({p_value(met.p_adjusted)})."
     if not one.is_better(met.difference.sign):
         names.reverse()
-    return f"{names[0]} is better than {names[1]} ({p_text(met.p_adjusted)})."
+    return f"{names[0]} is better than {names[1]} ({p_value(met.p_adjusted)})."
 
 
 def contrasts(task: str, unit: str) -> str:

@@ -19,7 +19,7 @@ from rows import (
     label,
     leader,
     named,
-    p_text,
+    p_value,
     percent,
     picked,
     plain,
@@ -89,7 +89,7 @@ def perplexity(result: Result, amount: float = HALF) -> str:
 
 
 def half(result: Result) -> str:
-    return with_interval(at(result, HALF))
+    return with_interval(result, HALF)
 
 
 def groups() -> str:
@@ -154,7 +154,7 @@ def ends() -> str:
         if len(one.points) > 3:
             rows.setdefault(label(one), {})[one.spec.removal] = one
     lines = [
-        (title, half(row["lowest"]), half(row["highest"]), with_interval(at(row["highest"], 0.01)))
+        (title, half(row["lowest"]), half(row["highest"]), with_interval(row["highest"], 0.01))
         for title, row in sorted(rows.items())
         if len(row) == 2
     ]
@@ -286,9 +286,9 @@ def accurate() -> str:
     rows = _accurate()
     found = tested(rows, SOME, "accuracy")
     differ = [
-        f"{(one if d.value > 0 else other).label} is better than "
-        f"{(other if d.value > 0 else one).label} at {percent(amount)} by "
-        f"{100 * abs(d.value):.1f} points ({p_text(p)})"
+        f"{(one if d.sign > 0 else other).label} is better than "
+        f"{(other if d.sign > 0 else one).label} at {percent(amount)} by "
+        f"{100 * abs(d.value):.1f} points ({p_value(p)})"
         for one, other, amount, d, p in found
         if p <= LEVEL
     ]
@@ -301,7 +301,7 @@ def accurate() -> str:
     if p > LEVEL:
         text.append(
             f"So do {best.label} and {second.label} at 50 %: {100 * d.value:.1f} points, interval "
-            f"of this pair alone {100 * d.low:.1f} to {100 * d.high:.1f}, {p_text(p)}."
+            f"of this pair alone {100 * d.low:.1f} to {100 * d.high:.1f}, {p_value(p)}."
         )
     return paragraph(*text)
 

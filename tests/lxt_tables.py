@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from faq_tables import HALF, by_faithfulness, by_perplexity, faithfulness
-from rows import ROOT, Row, listed, meetings, number, p_text
+from rows import ROOT, Row, listed, meetings, number, p_value
 from tables import paragraph
 
 DOCUMENT = ROOT / "docs/lxt.md"
@@ -38,7 +38,7 @@ def _name(row: Row) -> str:
 
 def _met(rows: list[Row], metric: str) -> str:
     (met,) = meetings(rows[0], rows[1], [HALF], metric)
-    return f"{'a tie, ' if met.p_adjusted > 0.05 else ''}{p_text(met.p_adjusted)}"
+    return f"{'a tie, ' if met.p_adjusted > 0.05 else ''}{p_value(met.p_adjusted)}"
 
 
 MAKERS = {"both": both}

@@ -154,7 +154,7 @@ def _chance(rows: list[Row], controls: list[Row]) -> list[str]:
             beaten.setdefault(text, []).append(row.spoken)
         found += [
             f"{listed(names)} {'is' if len(names) == 1 else 'are each'} better than random scores "
-            f"{text}, on a logarithmic scale beside {len(control.results)} random runs."
+            f"{text}, beside {len(control.results)} random runs."
             for text, names in beaten.items()
         ]
     return found

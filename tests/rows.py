@@ -16,15 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tables import results_below
 
 from sparc3_bench.contracts import option_fields
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.draws import Number, number_at
 from sparc3_bench.leaderboard.headtohead import Meeting, compared
-from sparc3_bench.leaderboard.words import is_reference, number, probability
+from sparc3_bench.leaderboard.words import is_reference, number, p_value, probability
+from sparc3_bench.record.files import read_results
 from sparc3_bench.record.parts import Point
 from sparc3_bench.record.result import Result
+from sparc3_bench.run.intervals import renewed
 from sparc3_bench.run.options import task_of
 from sparc3_bench.statistics.band import against_controls
 from sparc3_bench.statistics.curve import scales_of
@@ -73,7 +74,7 @@ class Row:
         return float(np.mean(self.values(amount, metric)))
 
     def interval(self, amount: float, metric: str) -> tuple[float, float]:
-        """Return the recorded 95 % interval; of several seeds, the mean of the ends."""
+        """Return the 95 % interval of the pages; of several seeds, the mean of the ends."""
         low, high = np.mean([at(one, amount).intervals[metric] for one in self.results], axis=0)
         return float(low), float(high)
 
@@ -97,14 +98,16 @@ class Row:
 
 
 def committed(task: str) -> list[tuple[Path, Result]]:
-    """Return the finished results of a task, with their paths."""
+    """Return the finished results of a task, with their paths and the intervals of the pages."""
     return list(_committed(task))
 
 
 @cache
 def _committed(task: str) -> tuple[tuple[Path, Result], ...]:
-    every = results_below(ROOT / "leaderboard/results" / task)
-    return tuple((Path(task) / path, one) for path, one in every if one.status == "ok")
+    every = read_results(ROOT / "leaderboard/results" / task)
+    host = default_host()
+    done = [(Path(task) / path, one) for path, one in every if one.status == "ok"]
+    return tuple((path, renewed(one, host)) for path, one in done)
 
 
 def picked(
@@ -189,13 +192,14 @@ def at(result: Result, amount: float) -> Point:
     return next(point for point in result.points if point.amount.requested == amount)
 
 
-def p_text(value: float) -> str:
-    text = probability(value)
-    return f"p {text}" if text.startswith("<") else f"p = {text}"
+def scale(one: Result, metric: str) -> Scale:
+    """Return on which scale the task compares a number."""
+    scales = scales_of(_task(one.spec.task.name, one.key), one.spec.removal)
+    return scales.get(metric, "linear")
 
 
 def at_most(value: float) -> str:
-    return p_text(value).replace("p = ", "p at most ")
+    return p_value(value).replace("p = ", "p at most ")
 
 
 def inline(title: str) -> str:
@@ -215,13 +219,7 @@ def direction(row: Row, metric: str) -> Any:
 def meetings(one: Row, other: Row, amounts: Iterable[float], metric: str) -> list[Meeting]:
     """Return how two rows differ, as `sparc3 compare` tests it: adjusted over the amounts."""
     pairs = [(a, one.number(a, metric), other.number(a, metric)) for a in amounts]
-    return compared(pairs, scale(one, metric))
-
-
-def scale(row: Row, metric: str) -> Scale:
-    """Return the scale on which the task of a row compares a metric."""
-    spec = row.first.spec
-    return scales_of(task_of(row.first, default_host()), spec.removal)[metric]
+    return compared(pairs, scale(one.first, metric))
 
 
 def ranking(rows: Sequence[Row], amount: float, metric: str) -> Ranking:
@@ -232,7 +230,7 @@ def ranking(rows: Sequence[Row], amount: float, metric: str) -> Ranking:
         np.stack([one.replicates for one in numbers], axis=1),
         direction(rows[0], metric),
         min(one.clusters for one in numbers),
-        scale=scale(rows[0], metric),
+        scale=scale(rows[0].first, metric),
     )
 
 
@@ -245,9 +243,9 @@ def beside_chance(row: Row, controls: Row, amount: float) -> str:
         own.replicates,
         [one.value for one in drawn],
         np.stack([one.replicates for one in drawn], axis=1),
-        "lower",
-        min(one.clusters for one in (own, *drawn)),
-        scale=scale(row, "perplexity"),
+        direction(row, "perplexity"),
+        own.clusters,
+        scale=scale(row.first, "perplexity"),
     ).verdict
 
 
@@ -290,7 +288,7 @@ def verdicts(rows: Sequence[Row], amounts: Sequence[float], metric: str) -> list
 def _sizes(met: Sequence[Meeting], one: Row, other: Row, metric: str) -> str:
     told = [
         f"{percent(m.amount)} ({number(one.value(m.amount, metric))} and "
-        f"{number(other.value(m.amount, metric))}, {p_text(m.p_adjusted)}"
+        f"{number(other.value(m.amount, metric))}, {p_value(m.p_adjusted)}"
         f"{', but their ranges over seeds overlap' * one.overlaps(other, m.amount, metric)})"
         for m in met
     ]
@@ -394,7 +392,7 @@ def is_meant(one: Result) -> bool:
 def _data(one: Result) -> tuple[object, ...]:
     spec = one.spec
     texts = [
-        (data.token_digest, data.windows, data.window_length)
+        (data.token_digest, data.windows, data.window_length, data.begin)
         for data in spec.datasets
         if not is_reference(data)
     ]

@@ -8,23 +8,11 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
-
-from sparc3_bench.host import default_host
-from sparc3_bench.record.files import read_results
-from sparc3_bench.record.result import Result
-from sparc3_bench.run.intervals import renewed as with_intervals
 
 Makers = Mapping[str, Callable[[], str]]
 
 _MARK = r"<!-- made: ([\w -]+?) -->"
 _BLOCK = re.compile(rf"^{_MARK}\n.*?^<!-- end -->$", re.DOTALL | re.MULTILINE)
-
-
-def results_below(folder: Path) -> list[tuple[Path, Result]]:
-    """Return committed results with the intervals that the pages show."""
-    host = default_host()
-    return [(path, with_intervals(result, host)) for path, result in read_results(folder)]
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
