@@ -33,7 +33,7 @@ Convention = tuple[
     tuple[str, int, str],
     tuple[int, ...],
     tuple[str, str, str, str],
-    tuple[tuple[str, int, int], ...],
+    tuple[tuple[str, int, int, tuple[str, ...]], ...],
     tuple[tuple[str, str], ...],
     tuple[float, ...],
     tuple[str, ...],
