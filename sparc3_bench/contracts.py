@@ -7,7 +7,7 @@ without it. Terms follow ``docs/glossary.md``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -239,6 +239,13 @@ class PreparedTask(ABC):
         UnknownNameError
             When the task has no such objective.
         """
+
+    def sequences(self) -> Iterable[Sequence[int]]:
+        """Return token ids of samples that are measured on, the longest and largest among them.
+
+        The plan refuses what the model has no embedding or position for, here and in references.
+        """
+        return ()
 
     @abstractmethod
     def evaluate(

@@ -21,7 +21,7 @@ ScorerNames = Annotated[
 ]
 TaskName = Annotated[str, typer.Option("--task", help="Task to run.")]
 ModelName = Annotated[
-    str, typer.Option("--model", help="Named model, local folder, or Hugging Face id.")
+    str, typer.Option("--model", help="Named model, local folder or GGUF file, or Hugging Face id.")
 ]
 ScorerOptions = Annotated[
     list[str],

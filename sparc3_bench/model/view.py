@@ -58,6 +58,8 @@ class ModelView:
         How many have gone through the model so far, padding included.
     memory
         What was measured before on the model as it is now; None where nobody keeps it.
+    notes
+        What a reader of results must know of the weights.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class ModelView:
         self._weights = find_weights(model, adapter, scope, self._roles)
         self.tokens = 0
         self.memory: Memory | None = None
+        self.notes: tuple[str, ...] = ()
         self._layout: _Layout | None = None
         self._resampling: ablation.Resampling | None = None
         self._can_keep_last = "logits_to_keep" in inspect.signature(model.forward).parameters

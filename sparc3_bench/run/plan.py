@@ -21,6 +21,7 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import PluginHost, Registered
 from sparc3_bench.model.load import FoundModel, find_model, resolve_dtype
 from sparc3_bench.record.spec import JudgeRef, PluginRef, RunSpec, TaskRef, canonical_json
+from sparc3_bench.run.fit import check_fit
 from sparc3_bench.run.judging import Bench
 from sparc3_bench.run.options import build, check_scorer_options, meant_for
 from sparc3_bench.run.request import Request as Request
@@ -37,6 +38,8 @@ class Cell:
     prepared: PreparedTask
     others: tuple[tuple[int, Cell], ...] = ()
     """The same with the reference samples of other seeds, for `stability_seeds`."""
+    remarks: tuple[str, ...] = ()
+    """What a reader must know of how model and data fit each other."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
         )
     model = shared.models[wanted]
     ready_for: dict[int, PreparedTask] = {}
+    fitting: dict[int, tuple[str, ...]] = {}
 
     def prepare(seed: int) -> PreparedTask:
         key = canonical_json([wanted, task.name, dict(request.task_options), seed])
@@ -134,7 +138,9 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
         # Without a reference the seed moves no text, so any prepared task serves.
         ready = prepare(seed) if steered or not ready_for else next(iter(ready_for.values()))
         objective = request.objective or task.default_objective
-        ready.references(objective)  # refuses an unknown objective
+        references = ready.references(objective)  # refuses an unknown objective
+        if id(ready) not in fitting:
+            fitting[id(ready)] = check_fit(model, ready, references.values())
         spec = RunSpec(
             scorer=PluginRef(**_ref(entry, scorer)),
             task=TaskRef(**_ref(task_entry, task), task_version=task.version),
@@ -158,7 +164,7 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
             seed=seed,
         )
         more = tuple((seed + n, cell(entry, scorer, seed + n, 0)) for n in range(1, others + 1))
-        return Cell(spec, scorer, ready, more)
+        return Cell(spec, scorer, ready, more, fitting[id(ready)])
 
     cells = []
     for (entry, scorer), (_, seeds) in zip(scorers, request.scorers, strict=True):

@@ -43,7 +43,13 @@ def recorded(plan: Plan, cell: Cell, **parts: Any) -> Result:
         ),
         clusters={name: tuple(ids) for name, ids in cell.prepared.clusters.items()},
         environment=describe_environment(),
-        warnings=(*plan.model.adapter.warnings, *cell.prepared.warnings, *remarks),
+        warnings=(
+            *plan.model.adapter.warnings,
+            *plan.model.notes,
+            *cell.prepared.warnings,
+            *cell.remarks,
+            *remarks,
+        ),
         **parts,
     )
 

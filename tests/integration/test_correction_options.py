@@ -18,6 +18,7 @@ from sparc3_bench.run.options import build
 from sparc3_bench.run.plan import Plan
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.runner import Session
+from sparc3_bench.testing.tiny import save_model
 
 TOXICITY, REPETITION = "toxicity-correction", "repetition-correction"
 CLASSES = {TOXICITY: ToxicityCorrection, REPETITION: RepetitionCorrection}
@@ -161,10 +162,12 @@ def test_prompts_without_undesired_responses_are_refused_with_how_close_they_com
     assert "that reaches the `threshold` of 1, at least 16 are needed" in result.error
 
 
-def test_prompt_that_is_too_long_for_the_model_fails_in_one_sentence(folder, kept):
-    _, result = run(made(folder, REPETITION, task_options={"new_tokens": 60}), kept)
-    assert result.error.startswith("Sparc3Error: Prompt ")
-    assert "is more than the 64 this model takes" in result.error
+def test_answers_beyond_the_positions_of_the_model_are_refused_or_remarked(folder, tmp_path):
+    longer = {"task_options": {"new_tokens": 60}}
+    assert "64 positions" in " ".join(made(folder, REPETITION, **longer).cells[0].remarks)
+    learned = str(save_model("gpt2", tmp_path / "gpt2"))
+    with pytest.raises(Sparc3Error, match="has learned 64 positions"):
+        made(folder, REPETITION, **longer, model=learned)
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,10 @@ class PreparedSanity(PreparedTask):
             ),
         }
 
+    def sequences(self) -> Sequence[Sequence[int]]:
+        """Return the evaluation windows."""
+        return self.evaluation.samples
+
     def evaluate(
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
     ) -> Evaluation:

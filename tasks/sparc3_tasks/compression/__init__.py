@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,6 +128,10 @@ class PreparedCompression(PreparedTask):
         from sparc3_bench import find_objective
 
         return {"task": self.reference.reference(find_objective(objective))}
+
+    def sequences(self) -> Sequence[Sequence[int]]:
+        """Return the evaluation windows."""
+        return self.evaluation.samples
 
     def evaluate(
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]

@@ -111,6 +111,16 @@ class PreparedCorrection(PreparedTask):
             ),
         }
 
+    def sequences(self) -> Sequence[Ids]:
+        """Return prompts with room for an answer, and what losses are measured on."""
+        asked = [ids for some in self.ids.values() for ids in some]
+        if self.side is not None:
+            asked += self.side.neutral
+        answered = [[*ids, *[0] * self.task.new_tokens] for ids in asked]
+        items = [] if self.side is None else [[*cut.context, *cut.word] for cut in self.side.items]
+        windows = [self.begin.before(one) for some in self.held_out.values() for one in some]
+        return [*answered, *items, *windows]
+
     def evaluate(
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
     ) -> Evaluation:

@@ -258,6 +258,12 @@ class PreparedIoi(PreparedTask):
 
         return {"task": answered(self.reference, objective)}
 
+    def sequences(self) -> Sequence[Sequence[int]]:
+        """Return what is measured on: prompts, their counterparts, windows of general text."""
+        prompts = [*self.selection, *self.test]
+        general = [] if self.general is None else self.general.samples
+        return [*(each for one in prompts for each in (one.ids, one.corrupted)), *general]
+
     def evaluate(
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
     ) -> Evaluation:

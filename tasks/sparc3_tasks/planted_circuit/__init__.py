@@ -126,6 +126,10 @@ class PreparedPlanted(PreparedTask):
 
         return {"task": answered(self.reference, objective)}
 
+    def sequences(self) -> Sequence[Sequence[int]]:
+        """Return the test prompts."""
+        return [prompt.ids for prompt in self.test]
+
     def evaluate(
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
     ) -> Evaluation:

@@ -35,11 +35,14 @@ class Drawn:
         Where items may be about one text, the number of the text of each.
     records
         What is recorded of them.
+    largest
+        The largest token id in any of them.
     """
 
     tasks: Mapping[str, Any]
     clusters: Mapping[str, Sequence[int]]
     records: tuple[DatasetRecord, ...]
+    largest: int
 
 
 def prepare(task: ZeroShot, tokenizer: Any, cache: Path, seed: int) -> PreparedZeroShot:
@@ -73,7 +76,7 @@ def _drawn(
     if source == "local":
         fetch_all([documents.ASSETS[name] for name in names if name in BENCHMARKS], cache)
     tasks = harness.load(names, source, cache)
-    records, clusters = [], {}
+    records, clusters, largest = [], {}, 0
     for name, task in tasks.items():
         split = task.config.test_split or task.config.validation_split
         count = len(task.dataset[split])
@@ -82,11 +85,12 @@ def _drawn(
         docs = list(task.eval_docs)
         drawn = "all" if len(places) == count else f"{len(places):,} drawn with seed {seed}"
         where = documents.PACKAGE if source == "local" else f"{task.DATASET_PATH} on the hub"
+        ids = _ids(task, tokenizer, begin)
+        largest = max(largest, *(max(one, default=0) for one in ids))
         records.append(
             _record(
-                task,
                 docs,
-                tokenizer,
+                ids,
                 begin,
                 purpose=name,
                 source=f"{known(name).title}, {count:,} items ({where})",
@@ -95,7 +99,7 @@ def _drawn(
         )
         if known(name).sharing:
             clusters[name] = clusters_of(docs, known(name).sharing)
-    return Drawn(tasks, clusters, tuple(records))
+    return Drawn(tasks, clusters, tuple(records), largest)
 
 
 def chosen(name: str, count: int, limit: int, seed: int) -> list[int]:
@@ -105,17 +109,19 @@ def chosen(name: str, count: int, limit: int, seed: int) -> list[int]:
     return sorted(order[: limit or count])
 
 
-def _record(
-    task: Any,
-    docs: Sequence[documents.Document],
-    tokenizer: Any,
-    begin: Beginning,
-    **said: str,
-) -> DatasetRecord:
+def _ids(task: Any, tokenizer: Any, begin: Beginning) -> Sequence[Sequence[int]]:
     with harness.quiet():
         task.build_all_requests()
     texts = ["".join(request.args) for request in task.instances]
-    ids = [begin.encode(tokenizer, text) for text in texts]
+    return [begin.encode(tokenizer, text) for text in texts]
+
+
+def _record(
+    docs: Sequence[documents.Document],
+    ids: Sequence[Sequence[int]],
+    begin: Beginning,
+    **said: str,
+) -> DatasetRecord:
     lengths = [len(one) - len(begin.ids) for one in ids]
     return DatasetRecord(
         digest=_digest(json.dumps(one, sort_keys=True, default=str) for one in docs),
@@ -162,6 +168,10 @@ class PreparedZeroShot(PreparedTask):
         from sparc3_bench import find_objective
 
         return {"task": self.reference.reference(find_objective(objective))}
+
+    def sequences(self) -> Sequence[Sequence[int]]:
+        """Return the largest token; of items that are too long lm-eval leaves the beginning out."""
+        return [[self.drawn.largest]]
 
     def evaluate(
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
