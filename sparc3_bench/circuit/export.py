@@ -17,6 +17,7 @@ from sparc3_bench.circuit.folder import Kind, replacing
 from sparc3_bench.circuit.rebuild import Circuit, Rebuilt
 from sparc3_bench.circuit.sizes import option, recorded, told
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.leaderboard.words import named
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.result import Result
@@ -241,7 +242,7 @@ def _readme(rebuilt: Rebuilt, circuit: Circuit, wish: Wish) -> str:
     else:
         pruned = "The pruned model was not saved; the lines above make it."
     return _README.format(
-        title=f"Circuit of {spec.scorer.title} on {spec.model.id}, {of}",
+        title=f"Circuit of {named(spec)} on {spec.model.id}, {of}",
         what=f"From the result {spec.key} of task '{spec.task.name}', unit '{spec.unit}', group "
         f"'{spec.group}', scope '{spec.scope}', the {spec.removal} removed, ablation "
         f"'{spec.ablation}'.",

@@ -43,7 +43,7 @@ JudgeOptions = Annotated[
 ]
 Objective = Annotated[
     str | None,
-    typer.Option(help="Scalar that is attributed; the task's default when absent."),
+    typer.Option(help="Scalar that is attributed [default: the scorer's, or else the task's]."),
 ]
 Scope = Annotated[
     str, typer.Option(help="Matrices that may be pruned: all, attention, mlp, mlp-in, mlp-out.")

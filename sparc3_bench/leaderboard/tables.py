@@ -112,6 +112,11 @@ class Section:
         return len({run.result.environment.source_digest for run in self.runs})
 
     @property
+    def older(self) -> int:
+        """How many runs were made before all code was in the key of a run."""
+        return sum(not run.result.spec.code for run in self.runs)
+
+    @property
     def machines(self) -> list[str]:
         """What the runs were made on, by what decides their speed and rounding."""
         every = [run.result.environment for run in self.runs]

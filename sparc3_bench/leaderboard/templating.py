@@ -40,6 +40,7 @@ def templates() -> jinja2.Environment:
         described=words.described,
         judged=words.judged,
         measured=words.measured,
+        named=words.named,
         plain=words.plain,
         probability=words.probability,
         within=words.within,

@@ -270,6 +270,11 @@ def _header(path: Path, model_id: str) -> dict[str, str]:
             ) from None
     if size < whole:
         raise ModelError(_cut(path, model_id, size, f"of {whole:,}"))
+    if size > whole:
+        raise ModelError(
+            f"{path.name} of {model_id} has {size:,} bytes and its header tells of {whole:,}; "
+            "download it again."
+        )
     return formats
 
 

@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from sparc3_bench.assets import file_digest
 from sparc3_bench.errors import ModelError
 from sparc3_bench.model import checkpoint
-from sparc3_bench.model.opening import check_complete, empty_model, told
+from sparc3_bench.model.opening import check_complete, empty_model, telling
 
 _MANIFEST = "manifest.json"
 _ORIGIN = "gguf.json"
@@ -92,7 +92,7 @@ def label_of(folder: Path) -> str:
 def _convert(folder: Path, name: str, made: Path) -> None:
     way_out = "download it again, or give a folder with safetensors"
     options: dict[str, Any] = {"gguf_file": name, "trust_remote_code": False}
-    with told(f"The GGUF file {name}", way_out):
+    with telling(f"The GGUF file {name}", way_out):
         label = _label(folder / name)
         config = AutoConfig.from_pretrained(folder, **options)
         tokenizer = AutoTokenizer.from_pretrained(folder, **options)
@@ -117,7 +117,7 @@ def _convert(folder: Path, name: str, made: Path) -> None:
 
 
 def _label(path: Path) -> str:
-    """Return the type that a file says it is of, or most of its numbers, if it loses some."""
+    """Return the type of a file, or of most of its numbers, if it loses some; what is not read."""
     import gguf
 
     reader = gguf.GGUFReader(path)
@@ -126,13 +126,17 @@ def _label(path: Path) -> str:
         count[tensor.tensor_type.name] += int(tensor.n_elements)
     if not count:
         raise ModelError(f"The GGUF file {path.name} has no tensors; give a file of a model.")
-    if set(count) <= set(_WIDE):
-        return ""
-    [(kind, _)] = count.most_common(1)
-    if field := reader.get_field("general.file_type"):
-        with contextlib.suppress(ValueError):  # newer than the package
-            kind = gguf.LlamaFileType(int(field.contents())).name.removeprefix("MOSTLY_")
-    return f"{kind}, de-quantised"
+    told = []
+    if not set(count) <= set(_WIDE):
+        [(kind, _)] = count.most_common(1)
+        if field := reader.get_field("general.file_type"):
+            with contextlib.suppress(ValueError):  # newer than the package
+                kind = gguf.LlamaFileType(int(field.contents())).name.removeprefix("MOSTLY_")
+        told.append(f"{kind}, de-quantised")
+    # Of scaled rotary positions; transformers passes it over.
+    if any(tensor.name.startswith("rope_") for tensor in reader.tensors):
+        told.append("without the scaling of its positions")
+    return ", ".join(told)
 
 
 def _is_intact(folder: Path) -> bool:

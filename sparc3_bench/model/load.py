@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 import torch
 
 from sparc3_bench.assets import file_digest
-from sparc3_bench.contracts import ModelAdapter, Scope
+from sparc3_bench.contracts import Fused, ModelAdapter, Role, Scope
 from sparc3_bench.errors import ModelError, UnknownNameError
 from sparc3_bench.host import PluginHost
 from sparc3_bench.model import checkpoint, gguf
@@ -25,7 +27,7 @@ from sparc3_bench.model.opening import (
 )
 from sparc3_bench.model.soundness import examine
 from sparc3_bench.model.view import ModelView
-from sparc3_bench.record.spec import ModelRef
+from sparc3_bench.record.spec import ModelRef, canonical_json
 
 _WEIGHTS = ("*.safetensors", "*.bin")
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -57,6 +59,20 @@ class FoundModel:
     tokenizer: Any
     empty: Any
     notes: tuple[str, ...] = ()
+
+    def adapter_code(self, host: PluginHost) -> str:
+        """Return a digest of the adapter's code and of all that it says of the model."""
+        adapter = self.adapter
+        told: dict[str, Any] = {
+            "code": host.get("adapter", adapter.name).code,
+            "blocks": adapter.blocks,
+            "transposed": adapter.transposed,
+            "roles": _named(adapter.roles(self.empty.config)),
+            "outer": _named(adapter.outer_norms(self.empty.config)),
+        }
+        with contextlib.suppress(AttributeError):  # only unit `head` needs it
+            told["heads"] = adapter.heads(self.empty.config)
+        return hashlib.sha256(canonical_json(told).encode()).hexdigest()[:16]
 
     @property
     def dtype(self) -> torch.dtype:
@@ -243,6 +259,10 @@ def choose_adapter(config: Any, model_id: str, host: PluginHost) -> ModelAdapter
         f"Model '{model_id}' is of type '{config.model_type}', which no adapter names{refusals}; "
         f"choose a decoder-only language model, e.g. of the types {types}, or write an adapter."
     )
+
+
+def _named(roles: Mapping[str, Role | Fused]) -> dict[str, str]:
+    return {path: repr(role) for path, role in roles.items()}
 
 
 def _digest(files: list[Path]) -> str:

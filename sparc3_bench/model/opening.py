@@ -53,7 +53,7 @@ def open_config(folder: Path, model_id: str) -> Any:
         When it cannot be read, is of a model that cannot be pruned, or needs code of its own.
     """
     checkpoint.check_folder(folder, model_id)
-    with told(f"The config.json of {model_id}", "check it against the model's card"):
+    with telling(f"The config.json of {model_id}", "check it against the model's card"):
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
@@ -68,8 +68,8 @@ def open_tokenizer(folder: Path, model_id: str) -> Any:
     checkpoint.check_vocabulary(folder, model_id)
     whole = folder / "tokenizer.json"
     what = whole.name if whole.is_file() else "tokenizer"
-    way_out = "save it again, with versions of tokenizers and transformers that are not newer"
-    with told(f"The {what} of {model_id}", way_out):
+    way_out = "download or save it again, or install newer versions of tokenizers and transformers"
+    with telling(f"The {what} of {model_id}", way_out):
         tokenizer = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
@@ -105,7 +105,7 @@ def open_model(folder: Path, model_id: str, **options: Any) -> Opened:
     renamed = renaming(names, empty_model(config, model_id))
     if not _can_generate(folder):  # nothing here generates by it
         options["generation_config"] = GenerationConfig()
-    with told(f"The model {model_id}", "download it again, or save it with `save_pretrained`"):
+    with telling(f"The model {model_id}", "download it again, or save it with `save_pretrained`"):
         model, report = AutoModelForCausalLM.from_pretrained(
             folder,
             config=config,
@@ -145,8 +145,16 @@ def empty_model(config: Any, model_id: str) -> Any:
         When transformers makes no causal language model of it.
     """
     way_out = "correct it, or install a transformers that knows such models"
-    with told(f"The config.json of {model_id}", way_out), torch.device("meta"):
-        return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    with telling(f"The config.json of {model_id}", way_out), torch.device("meta"):
+        try:
+            return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        except KeyError as error:  # of a table of names, such as those of activations
+            if (field := _field(config.to_dict(), error.args[0])) is None:
+                raise
+            raise ModelError(
+                f"The config.json of {model_id} has the {field} '{error.args[0]}', which "
+                f"transformers does not know; {way_out}."
+            ) from None
 
 
 def check_complete(report: Any, model_id: str) -> None:
@@ -216,10 +224,20 @@ def renaming(names: Iterable[str], model: Any) -> dict[str, str]:
     return found | ({f"^{re.escape(best)}": best} if best else {})
 
 
+def _field(config: Mapping[str, Any], value: object) -> str | None:
+    """Return the name of the first field of a configuration that has a value, if one has it."""
+    for name, own in config.items():
+        if isinstance(own, Mapping) and (found := _field(own, value)):
+            return found
+        if isinstance(own, str) and own == value:
+            return f"`{name}`"
+    return None
+
+
 def _can_generate(folder: Path) -> bool:
     """Return whether what a folder says of generation is valid, or it says nothing."""
     try:
-        with told("generation_config.json", ""):
+        with telling("generation_config.json", ""):
             GenerationConfig.from_pretrained(folder, local_files_only=True)
     except ModelError:
         return not (folder / "generation_config.json").is_file()
@@ -259,7 +277,7 @@ def _listed(names: list[str]) -> str:
 
 
 @contextmanager
-def told(what: str, way_out: str) -> Iterator[None]:
+def telling(what: str, way_out: str) -> Iterator[None]:
     """Turn whatever is raised inside into one sentence, and let the libraries print nothing.
 
     Parameters
@@ -289,7 +307,8 @@ def told(what: str, way_out: str) -> Iterator[None]:
                 "model whose type transformers itself knows."
             ) from None
         lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no reason given"]
-        reason = f"{type(error).__name__}: {lines[0].rstrip('.')[:300]}"
+        first = " ".join(lines[: 2 if lines[0].endswith(":") else 1]).rstrip(".")
+        reason = f"{type(error).__name__}: {first[:300]}"
         raise ModelError(f"{what} cannot be read: {reason}; {way_out}.") from None
     finally:
         logging.set_verbosity(level)

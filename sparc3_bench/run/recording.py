@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sparc3_bench.record.parts import MetricRecord
 from sparc3_bench.record.result import SCHEMA_VERSION, Result
 from sparc3_bench.run.environment import command_line, describe_environment
+from sparc3_bench.run.objectives import objective_remarks
 
 if TYPE_CHECKING:
     from sparc3_bench.contracts import Metric
@@ -48,6 +49,7 @@ def recorded(plan: Plan, cell: Cell, **parts: Any) -> Result:
             *plan.model.notes,
             *cell.prepared.warnings,
             *cell.remarks,
+            *objective_remarks(cell.scorer, cell.spec.objective),
             *remarks,
         ),
         **parts,

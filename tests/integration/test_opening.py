@@ -191,7 +191,7 @@ CASES = {
     "no tokenizer": (no_tokenizer, "no tokenizer"),
     "a newer tokenizer": (newer_tokenizer, r"tokenizer\.json .* cannot be read"),
     "code of its own": (own_code, "needs its own code"),
-    "an unknown rope": (unknown_rope, "spiral"),
+    "an unknown rope": (unknown_rope, r"`rope_type` 'spiral', which transformers does not know"),
     "an infinite parameter": (infinite, r"`model\.norm\.weight` .* NaN or infinite"),
     "a parameter that is NaN": (not_a_number, r"`model\.layers\.1\.mlp\.down_proj\.weight` "),
 }

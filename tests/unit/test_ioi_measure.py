@@ -51,6 +51,8 @@ def test_objectives_look_behind_the_last_real_token(name, side):
                 "logit-difference": right - wrong,
                 "io-logit": right,
                 "io-log-probability": last.log_softmax(-1)[prompt.io],
+                "label-log-probability": last.log_softmax(-1)[prompt.io],
+                "loss": -last.log_softmax(-1)[prompt.io],
             }[name]
         )
     targets = torch.tensor([(prompt.io, prompt.s) for prompt in PROMPTS])

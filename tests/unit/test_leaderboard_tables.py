@@ -15,6 +15,7 @@ from unit.results import KL, PERPLEXITY, make_control, make_result
 from sparc3_bench.errors import RecordError
 from sparc3_bench.leaderboard import chart, words
 from sparc3_bench.leaderboard.tables import Section, split
+from sparc3_bench.leaderboard.words import named
 from sparc3_bench.record.parts import MetricRecord
 from sparc3_bench.record.result import Result
 
@@ -107,6 +108,35 @@ def test_a_seed_that_was_run_twice_counts_once_with_its_newest_numbers() -> None
     series = series_of(old, new)
     assert [series.metrics[amount]["perplexity"].centre for amount in amounts] == [20, 30, 99]
     assert series.label == "Wanda"
+
+
+def test_a_row_says_how_it_aggregates_also_where_no_other_row_does_otherwise() -> None:
+    options = {"aggregation": "token-rms", "variant": "attnlrp"}
+    one = make_result("lrp", title="LRP", options=options)
+    assert (series_of(one).label, series_of(one).difference) == ("LRP", "token-rms")
+    assert named(one.spec) == "LRP, token-rms"
+    other = make_result("lrp", options={"aggregation": "abs-of-mean", "variant": "attnlrp"})
+    third = make_result("lrp", options={"aggregation": "abs-of-mean", "variant": "cp-lrp"})
+    rows = section_of(one, other, third).series
+    assert {row.difference for row in rows} == {
+        "token-rms, variant attnlrp",
+        "abs-of-mean, variant attnlrp",
+        "abs-of-mean, variant cp-lrp",
+    }
+
+
+@pytest.mark.parametrize(
+    ("scorer", "objective", "said"),
+    [
+        ("gblm", "loss", ""),
+        ("gblm", "label-log-probability", "label-log-probability in place of loss"),
+        ("fisher", "logit-difference", "logit-difference in place of label-log-probability"),
+        ("wanda", "label-logit", ""),
+        ("not-installed", "label-logit", ""),
+    ],
+)
+def test_a_row_says_which_objective_its_scorer_is_not_defined_for(scorer, objective, said) -> None:
+    assert series_of(make_result(scorer, objective=objective)).difference == said
 
 
 @pytest.mark.parametrize(

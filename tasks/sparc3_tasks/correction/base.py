@@ -42,6 +42,9 @@ class Correction(Task):
     file_options = ("prompts", "neutral_prompts", "general_text", "held_out_text")
     amounts: ClassVar[tuple[float, ...]] = (0.0, 0.001, 0.002, 0.005, 0.01)
     default_objective: ClassVar[str] = "label-log-probability"
+    objectives: ClassVar[tuple[str, ...]] = (
+        *("label-log-probability", "label-logit", "argmax-logit", "prompt-argmax-logit", "loss"),
+    )
     steering: ClassVar[frozenset[str]] = frozenset(
         {
             *("threshold", "undesired_count", "undesired_least", "general", "general_text"),

@@ -82,6 +82,9 @@ class IoiCircuit(Task):
     needs_empty = True
     steering = frozenset({"smallest"})
     default_objective = "logit-difference"
+    objectives = (
+        *("logit-difference", "io-logit", "io-log-probability", "label-log-probability", "loss"),
+    )
     tiny_options = {  # noqa: RUF012  # of the class
         **{"reference_count": 8, "selection_count": 8, "test_count": 16, "control_count": 4},
         **{"general_windows": 2, "general_length": 24},

@@ -38,11 +38,20 @@ def io_log_probability(logits: Tensor, batch: Batch) -> Tensor:
     return right.sum()
 
 
+def loss(logits: Tensor, batch: Batch) -> Tensor:
+    """Sum over prompts of -log p(IO): the mean loss of a prompt, of which one token is asked."""
+    return -io_log_probability(logits, batch)
+
+
 OBJECTIVES: dict[str, Callable[[Tensor, Batch], Tensor]] = {
     "logit-difference": logit_difference,
     "io-logit": io_logit,
     "io-log-probability": io_log_probability,
+    # The general objectives that scorers may be defined for; the label of a prompt is IO.
+    "label-log-probability": io_log_probability,
+    "loss": loss,
 }
+"""By the name that users type."""
 
 
 def answered(prompts: Sequence[Tokenized], objective: str) -> ReferenceSamples:

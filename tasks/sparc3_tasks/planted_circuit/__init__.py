@@ -17,6 +17,7 @@ from sparc3_bench import (
     Task,
     hookimpl,
 )
+from sparc3_tasks.ioi_circuit import IoiCircuit
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,6 +72,7 @@ class PlantedCircuit(Task):
     )
     amounts = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.988)
     default_objective = "logit-difference"
+    objectives = IoiCircuit.objectives
     tiny_options = {"reference_count": 8, "test_count": 16}  # noqa: RUF012  # of the class
     tiny_model = PlantedIoi.name
 
