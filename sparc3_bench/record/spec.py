@@ -115,8 +115,8 @@ class DatasetRecord(OnDisk):
     """Tokens used in all, without `begin`."""
     choice: str
     """How the windows were chosen from the text."""
-    begin: tuple[str, ...] = ()
-    """Tokens before every sample, which are read and not scored; none where there are none."""
+    begin: Annotated[tuple[str, ...], Field(exclude_if=_is_empty)] = ()
+    """Tokens before every sample, which are read and not scored; left out where there are none."""
 
 
 class RunSpec(OnDisk):
