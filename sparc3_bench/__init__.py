@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from sparc3_bench.selection.units import unit_scores as unit_scores
     from sparc3_bench.statistics.area import mean_height as mean_height
     from sparc3_bench.statistics.bootstrap import mean_estimate as mean_estimate
+    from sparc3_bench.statistics.interval import interval as interval
     from sparc3_bench.values import Choice as Choice
     from sparc3_bench.values import Direction as Direction
     from sparc3_bench.values import Estimate as Estimate
@@ -117,6 +118,7 @@ _HOMES = {
     "file_digest": "sparc3_bench.assets",
     "find_objective": "sparc3_bench.attribution.reference",
     "hookimpl": "sparc3_bench.hookspecs",
+    "interval": "sparc3_bench.statistics.interval",
     "mean_estimate": "sparc3_bench.statistics.bootstrap",
     "mean_height": "sparc3_bench.statistics.area",
     "open_model": "sparc3_bench.model.opening",

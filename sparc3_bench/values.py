@@ -29,6 +29,10 @@ Direction = Literal["higher", "lower", "neither"]
 """Which way a number is better; `neither` for one that only describes, and is never ranked."""
 
 
+Scale = Literal["linear", "log"]
+"""Whether equal differences count alike, or equal ratios."""
+
+
 class Memory(Protocol):
     """What was measured before on a model as it is now, each value (JSON) by a name.
 
@@ -56,12 +60,16 @@ class Metric:
         What one is counted in; "1" for a pure number.
     title
         For readers.
+    scale
+        On which it is compared and has its interval. `log` for a number above 0 that a few samples
+        can multiply, such as a perplexity: two of them differ by a factor.
     """
 
     name: str
     direction: Direction
     unit: str
     title: str
+    scale: Scale = "linear"
 
 
 @dataclass(frozen=True)

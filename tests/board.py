@@ -17,7 +17,7 @@ from sparc3_bench.contracts import Group, Schedule, Task, Unit
 from sparc3_bench.host import default_host
 from sparc3_bench.record.parts import EstimateRecord, MetricRecord
 from sparc3_bench.record.result import Result
-from sparc3_bench.run.curve import Samples, measured
+from sparc3_bench.statistics.curve import Samples, measured
 
 TASKS = ("compression", "ioi-circuit", "planted-circuit")
 AMOUNTS: Mapping[str, tuple[float, ...]] = {

@@ -1,17 +1,33 @@
-"""Tables and the picture in docs/circuits.md, made of committed results; run it to renew them."""
+"""Blocks and the picture of docs/circuits.md, made of committed results."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from tables import renewed, table
+from rows import (
+    LEVEL,
+    ROOT,
+    Row,
+    aggregation,
+    at,
+    committed,
+    leader,
+    listed,
+    named,
+    newest,
+    p_text,
+    picked,
+    plain,
+    ranking,
+)
+from tables import bullets, paragraph, table
 
 from sparc3_bench.leaderboard.heatmap import heatmap
-from sparc3_bench.record.files import read_results
+from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.parts import Point
 from sparc3_bench.record.result import Result
 
-ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs/circuits.md"
 PICTURE = ROOT / "docs/circuit-conventions.svg"
 
@@ -20,14 +36,20 @@ GROUPS = ("row", "layer", "model")
 OBJECTIVES = ("logit-difference", "io-logit", "io-log-probability")
 
 
-def circuits() -> list[Result]:
-    """Return the committed results of IOI on the default model."""
-    folder = ROOT / "leaderboard/results/ioi-circuit"
-    return [result for _, result in read_results(folder)]
+PLACES = (("weight", "row"), ("weight", "model"), ("neuron", "model"), ("head", "model"))
+NAMED = {
+    ("weight", "row"): "Weights by row",
+    ("weight", "model"): "Weights of the whole model ranked together",
+    ("neuron", "model"): "Neurons",
+    ("head", "model"): "Heads",
+}
+HALF, HUNDREDTH = 0.5, 0.01
 
 
-def at(result: Result, amount: float) -> Point:
-    return next(point for point in result.points if point.amount.requested == amount)
+def curves() -> list[Result]:
+    """Return the committed whole curves of IOI on the default model, with seed 0."""
+    every = [one for _, one in committed("ioi-circuit") if len(one.points) > 3]
+    return newest([one for one in every if one.spec.seed == 0])
 
 
 def with_interval(point: Point) -> str:
@@ -47,21 +69,15 @@ def signed(value: float) -> str:
 def sizes() -> str:
     """Return what every scorer keeps, and what is left without it, for every unit and group."""
     rows = []
-    runs = [run for run in circuits() if len(run.points) > 3]
-    for unit, group in (
-        ("weight", "row"),
-        ("weight", "model"),
-        ("neuron", "model"),
-        ("head", "model"),
-    ):
+    runs = curves()
+    for unit, group in PLACES:
         here = [run for run in runs if (run.spec.unit, run.spec.group) == (unit, group)]
-        kept = [run for run in here if run.spec.removal == "lowest"]
+        kept = [run for run in here if run.spec.removal == "lowest" and run.found is not None]
         for run in sorted(kept, key=lambda run: -run.curve["cpr"].value):
             rest = [
                 other
                 for other in here
-                if other.spec.removal == "highest"
-                and other.spec.scorer.name == run.spec.scorer.name
+                if other.spec.removal == "highest" and named(other) == named(run)
             ]
             assert run.found is not None
             spearman = [one.spearman for one in run.stability]
@@ -79,8 +95,14 @@ def sizes() -> str:
                 )
             )
     head = (
-        *("unit, group", "scorer", "half kept", "ten random of the same counts", "CPR"),
-        *("smallest with 0.9", "highest 1 % removed", "ten random", "Spearman to other seeds"),
+        *("unit, group", "scorer", "half kept", "ten random of the same counts"),
+        *(
+            "CPR, of zero ablation",
+            "smallest with 0.9",
+            "highest 1 % removed",
+            "ten random",
+            "Spearman to other seeds",
+        ),
     )
     return table(head, rows)
 
@@ -128,12 +150,120 @@ def picture() -> str:
     )
 
 
-def _short() -> list[Result]:
-    return [
-        run
-        for run in circuits()
-        if run.spec.unit == "weight" and run.spec.amounts == (0.0, 0.5, 1.0)
+def chance() -> str:
+    """Return who is better than random circuits with as many units in every row or layer."""
+    lines = []
+    for place in PLACES:
+        told = []
+        for removal, amount, what in (
+            ("lowest", HALF, "With half kept"),
+            ("highest", HUNDREDTH, "With the highest hundredth removed"),
+        ):
+            apart, rest = _beside_random(place, removal, amount)
+            verb = "is" if len(apart) < 2 else "are"
+            verdict = f"{what} {listed(apart) if apart else 'nobody'} {verb} better than random"
+            if rest and apart:
+                verdict += f"; {listed(rest)} {'is' if len(rest) == 1 else 'are'} not"
+            told.append(f"{verdict}.")
+        rows = plain(picked("ioi-circuit", "bfloat16", _is_curve(*place)))
+        if len(rows) > 1:
+            told.insert(1, f"There {leader(rows, HALF, METRIC)}")
+        lines.append(f"**{NAMED[place]}.** {' '.join(told)}")
+    small = {
+        amount: apart
+        for amount in (0.8, 0.9, 0.95, 0.98, 0.99)
+        if (apart := _beside_random(("weight", "row"), "lowest", amount)[0])
+    }
+    told = [f"{listed(apart)} with {100 * (1 - amount):.0f} %" for amount, apart in small.items()]
+    lines.append(
+        "**Small circuits of weights by row**: better than random "
+        + (f"are {listed(told)} kept." if told else "is nobody with a fifth kept, or less.")
+    )
+    return bullets(lines)
+
+
+def orders() -> str:
+    """Return who is first in every group, and where the best of every other scorer stands."""
+    lines = []
+    for group in GROUPS:
+        rows = [Row((runs[group],)) for _, _, runs in _rows() if group in runs]
+        rows.sort(key=lambda row: -row.value(HALF, METRIC))
+        found = ranking(rows, HALF, METRIC)
+        first: dict[str, tuple[Row, float]] = {}
+        for place, row in enumerate(rows):
+            first.setdefault(row.first.spec.scorer.title, (row, float(found.p_values[0][place])))
+        (best, _), *others = first.values()
+        told = [f"{_told(row)} ({'a tie, ' if p > LEVEL else ''}{p_text(p)})" for row, p in others]
+        lines.append(
+            f"By `{group}` the first of {len(rows)} rows is {_told(best)}. The best of the other "
+            f"scorers: {'; '.join(told)}."
+        )
+    return bullets(lines)
+
+
+def literal() -> str:
+    """Return how far `abs-of-mean` of LRP reaches from one group and objective to another."""
+    values = [
+        at(run, HALF).metrics[METRIC]
+        for run in _short()
+        if run.spec.scorer.name == "lrp" and aggregation(run) == "abs-of-mean"
     ]
+    least, most = signed(min(values)), signed(max(values))
+    return paragraph(
+        f"LRP by `abs-of-mean` is anywhere between {least} and {most}, by group and objective."
+    )
+
+
+def dense() -> str:
+    """Return how well the dense model does the task."""
+    found = curves()[0].points[0].metrics
+    return paragraph(
+        f"The dense model is right on {100 * found['accuracy']:.0f} % of the test prompts, by "
+        f"{found['logit_difference']:.1f} logits."
+    )
+
+
+def _told(row: Row) -> str:
+    told = aggregation(row.first)
+    under = f" `{told}` under `{row.first.spec.objective}`" if told else ""
+    return f"{row.first.spec.scorer.title}{under}, {signed(row.value(HALF, METRIC))}"
+
+
+def _is_curve(unit: str, group: str) -> Callable[[Result], bool]:
+    def fits(one: Result) -> bool:
+        spec = one.spec
+        place = spec.unit, spec.group, spec.removal, spec.seed
+        return place == (unit, group, "lowest", 0) and len(one.points) > 3
+
+    return fits
+
+
+def _beside_random(
+    place: tuple[str, str], removal: str, amount: float
+) -> tuple[list[str], list[str]]:
+    """Return the scorers that the board finds better than their random circuits, and the others."""
+    here = [
+        (Path(one.spec.path), one)
+        for one in curves()
+        if (one.spec.unit, one.spec.group, one.spec.removal) == (*place, removal)
+    ]
+    apart, rest = [], []
+    for section in split(here)[0]:
+        for one in section.series:
+            if not one.is_control and one.drawn(amount, METRIC):
+                into = rest if section.beaten_by(one, amount) else apart
+                into.append(one.scorer.title)
+    return apart, rest
+
+
+def _short() -> list[Result]:
+    return newest(
+        [
+            run
+            for _, run in committed("ioi-circuit")
+            if run.spec.unit == "weight" and run.spec.amounts == (0.0, 0.5, 1.0)
+        ]
+    )
 
 
 def _rows() -> list[tuple[str, str, dict[str, Result]]]:
@@ -144,19 +274,20 @@ def _rows() -> list[tuple[str, str, dict[str, Result]]]:
             options = run.spec.scorer.options
             aggregation = options.get("aggregation")
             title = run.spec.scorer.title + (f", `{aggregation}`" if aggregation else "")
-            if options.get("variant", "attnlrp") != "attnlrp" or options.get("steps", 16) != 16:
-                continue  # single rules, and other numbers of points, are in docs/faq.md
-            row = found.setdefault((title, run.spec.objective or ""), {})
-            assert run.spec.group not in row, f"{title}, {run.spec.group}: measured twice"
-            row[run.spec.group] = run
+            if run.spec.seed or options.get("variant", "attnlrp") != "attnlrp":
+                continue  # single rules are in docs/faq.md
+            found.setdefault((title, run.spec.objective or ""), {})[run.spec.group] = run
     order = {name: index for index, name in enumerate(("", *OBJECTIVES))}
     whole = [key for key, row in found.items() if {*GROUPS} <= {*row}]
     return [(*key, found[key]) for key in sorted(whole, key=lambda key: (key[0], order[key[1]]))]
 
 
-MAKERS = {"sizes": sizes, "conventions": conventions}
-
-
-if __name__ == "__main__":
-    DOCUMENT.write_text(renewed(DOCUMENT.read_text(), MAKERS))
-    PICTURE.write_text(picture())
+MAKERS = {
+    "dense": dense,
+    "sizes": sizes,
+    "chance": chance,
+    "conventions": conventions,
+    "orders": orders,
+    "literal": literal,
+}
+PICTURES = {PICTURE: picture}

@@ -19,7 +19,7 @@ class SmolLm2(ModelSource):
 
     name = "smollm2-135m"
     title = "SmolLM2-135M-Instruct"
-    label = "4-bit, de-quantised"
+    label = "Instruct, 4-bit, de-quantised"
     licence = "Apache-2.0"
 
     def fetch(self, cache: Path) -> Path:

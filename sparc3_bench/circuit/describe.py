@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from sparc3_bench.circuit.sizes import Recorded, option, told
 from sparc3_bench.contracts import Role
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.leaderboard.against import in_record
 from sparc3_bench.leaderboard.heatmap import heatmap
-from sparc3_bench.leaderboard.words import named
+from sparc3_bench.leaderboard.words import bracketed, named, number
 from sparc3_bench.record.parts import EstimateRecord
 from sparc3_bench.record.result import Result
 
@@ -183,14 +184,13 @@ def _metrics(result: Result, at: Recorded) -> str:
     width = max(len(metric.title) for metric in result.metrics) + 2
     drawn = bool(at.point.control)
     head = f"{'':<{width}}{'this circuit':<34}{'dense':<14}"
-    lines = [head + ("random, mean" if drawn else "")]
+    lines = [head + (f"{'random, mean':<14}against random" if drawn else "")]
     for metric in result.metrics:
-        value = _number(at.point.metrics[metric.name])
-        if ends := at.point.intervals.get(metric.name):
-            value += f"  [{_number(ends[0])}, {_number(ends[1])}]"
-        line = f"{metric.title:<{width}}{value:<34}{_number(dense.metrics[metric.name]):<14}"
+        value = bracketed(at.point.metrics[metric.name], at.point.intervals.get(metric.name))
+        line = f"{metric.title:<{width}}{value:<34}{number(dense.metrics[metric.name]):<14}"
         if numbers := at.point.control.get(metric.name):
-            line += _number(sum(numbers) / len(numbers))
+            mean = sum(one / len(numbers) for one in numbers)
+            line += f"{number(mean):<14}{in_record(result, at.point, metric)}"
         lines.append(line)
     return "\n".join(line.rstrip() for line in lines)
 
@@ -246,17 +246,11 @@ def _stability(result: Result, at: Recorded) -> list[str]:
 
 
 def _estimate(estimate: EstimateRecord) -> str:
-    text = _number(estimate.value)
-    if estimate.low is not None and estimate.high is not None:
-        text += f" [{_number(estimate.low)}, {_number(estimate.high)}]"
+    text = bracketed(estimate.value, estimate.interval)
     if estimate.control:
-        text += f", random {_number(sum(estimate.control) / len(estimate.control))}"
+        text += f", random {number(sum(estimate.control) / len(estimate.control))}"
     return text
 
 
 def _blocks(result: Result) -> int:
     return max((len(row) for row in result.points[0].kept.values()), default=0)
-
-
-def _number(value: float) -> str:
-    return f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"

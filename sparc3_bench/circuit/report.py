@@ -10,11 +10,20 @@ from torch import Tensor
 
 from sparc3_bench.circuit.describe import Counts, ordered
 from sparc3_bench.circuit.rebuild import Circuit
-from sparc3_bench.leaderboard.words import described, number, percent, precise, units
+from sparc3_bench.leaderboard.against import in_record
+from sparc3_bench.leaderboard.words import (
+    bracketed,
+    described,
+    number,
+    p_value,
+    percent,
+    precise,
+    units,
+)
 from sparc3_bench.record.parts import Point
 from sparc3_bench.record.result import Result
 from sparc3_bench.record.spec import PluginRef
-from sparc3_bench.statistics.band import one_more
+from sparc3_bench.statistics.band import LEAST, one_more
 
 _MOST_LISTED = 2000
 """More units than this are counted by layer and not named; the mask has them."""
@@ -172,14 +181,18 @@ def _versus(outcome: Outcome) -> list[str]:
         return []
     versus = found.versus
     ends = (versus.low, versus.high)
-    title = next(one.title for one in outcome.result.metrics if one.name == found.metric)
+    metric = next(one for one in outcome.result.metrics if one.name == found.metric)
     drawn = found.point.control.get(found.metric, ())
-    p_draw = one_more(versus.difference, drawn) if len(drawn) > 1 else 1.0
-    return [
-        f"{title}, this minus random, on the same prompts: {precise(versus.difference, ends)} "
-        f"[{precise(versus.low, ends)}, {precise(versus.high, ends)}], "
-        f"p = {number(versus.p_value, 2)}; of being one more of them p = {number(p_draw, 2)}."
-    ]
+    ratio = metric.scale == "log"
+    said = (
+        f"{metric.title}, this {'over' if ratio else 'minus'} random, on the same prompts: "
+        f"{'×' if ratio else ''}{precise(versus.difference, ends)} "
+        f"[{precise(versus.low, ends)}, {precise(versus.high, ends)}], {p_value(versus.p_value)}"
+    )
+    if len(drawn) >= LEAST:
+        one = one_more(found.point.metrics[found.metric], drawn, metric.scale)
+        said += f"; of being one more of them {p_value(one)}"
+    return [f"{said}: {in_record(outcome.result, found.point, metric)}."]
 
 
 def removed_rows(outcome: Outcome) -> list[str]:
@@ -268,10 +281,7 @@ def _versions(result: Result) -> str:
 
 
 def _value(point: Point, name: str) -> str:
-    value, ends = point.metrics[name], point.intervals.get(name)
-    if ends is None or ends[0] == ends[1]:
-        return number(value)
-    return f"{precise(value, ends)} [{precise(ends[0], ends)}, {precise(ends[1], ends)}]"
+    return bracketed(point.metrics[name], point.intervals.get(name))
 
 
 def _range(numbers: Sequence[float]) -> str:

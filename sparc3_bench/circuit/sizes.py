@@ -79,7 +79,8 @@ def typed(size: str | None, remove: int | None, kind: AmountKind) -> float | Non
 def shown(result: Result, amount: float | None) -> Recorded:
     """Return the measured circuit of an amount.
 
-    By default it is the one that was looked for, else the one nearest to a tenth of the scope.
+    By default it is the one that was looked for, else the one nearest to a tenth of the scope; the
+    dense and the empty model, which are no circuits, only where there is nothing else.
 
     Raises
     ------
@@ -96,10 +97,17 @@ def shown(result: Result, amount: float | None) -> Recorded:
             f"The result has no circuit of `{option(kind)} {told(amount, kind)}`; it has "
             f"{listed((at.amount for at in circuits), kind)}."
         )
+    proper = [at for at in circuits if is_proper(at.point)] or circuits
     if result.found is not None:
         wanted = result.found.point.amount.requested
-        return next(at for at in circuits if at.amount == wanted)
-    return min(circuits, key=lambda at: abs(1 - Decimal(at.point.amount.in_scope) - _USUAL))
+        if looked_for := [at for at in proper if at.amount == wanted]:
+            return looked_for[0]
+    return min(proper, key=lambda at: abs(1 - Decimal(at.point.amount.in_scope) - _USUAL))
+
+
+def is_proper(point: Point) -> bool:
+    """Return whether something is removed, and something left: neither dense nor empty."""
+    return 0 < point.amount.in_scope < 1
 
 
 def needed(result: Result, amount: float | None) -> float:
@@ -136,8 +144,13 @@ def common(results: Sequence[Result]) -> list[float]:
             "Some results have fractions and others counts of units; compare those of one kind."
         )
     shared = set(results[0].spec.amounts).intersection(*(r.spec.amounts for r in results[1:]))
-    empty = {1.0} if kinds == {"fraction"} else set()
-    return sorted(shared - {0.0} - empty or shared, reverse=True)
+    improper = {
+        point.amount.requested
+        for result in results
+        for point in result.points
+        if not is_proper(point)
+    }
+    return sorted(shared - improper or shared, reverse=True)
 
 
 def usual(amounts: Sequence[float], kind: AmountKind) -> float:

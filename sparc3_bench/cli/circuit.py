@@ -59,9 +59,12 @@ def show(
     """Tell what a circuit is, from the result file alone.
 
     The size is one that was measured; by default the one that was looked for, else the one nearest
-    to a tenth of the scope.
+    to a tenth of the scope. Neither the dense nor the empty model is shown unless it is asked for.
     """
-    read = _read(result)
+    from sparc3_bench.host import default_host
+    from sparc3_bench.run.intervals import renewed
+
+    read = renewed(_read(result), default_host())
     at = sizes.shown(read, sizes.typed(size, remove, read.spec.amount_kind))
     written = []
     if picture is not None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
-from sparc3_bench.leaderboard.words import named
-from sparc3_bench.record.files import read_result
+from sparc3_bench.leaderboard import words
+from sparc3_bench.leaderboard.words import named, titled
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,9 +30,11 @@ def command(
 ) -> None:
     """Compare two runs on the same samples, amount by amount.
 
-    The difference is the first minus the second, with a 95 % interval and a two-sided p-value, both
-    by Student's t of as many independent samples with the spread of the paired bootstrap; p-values
-    are adjusted together (Holm). Both need the files of samples beside them.
+    The difference is the first minus the second (of a metric on a log scale, ×, the first divided
+    by the second), with a 95 % interval and a two-sided p-value, both of this very quantity, by
+    Student's t of as many independent samples with the spread of the paired bootstrap; p-values are
+    adjusted together (Holm). Both need the files of samples beside them. Last it says by how much
+    the two must typically differ to be told apart at an amount.
     """
     from sparc3_bench.host import default_host
     from sparc3_bench.leaderboard.headtohead import compared
@@ -52,26 +56,51 @@ def command(
         raise Sparc3Error(
             f"{first} and {second} have no amount in common; run one of them at those of the other."
         )
-    found = {meeting.amount: meeting for meeting in compared(pairs)}
+    found = {meeting.amount: meeting for meeting in compared(pairs, chosen.scale)}
+    ratio = chosen.scale == "log"
     table = _table(
         f"{chosen.title} ({chosen.direction} is better)",
-        ("amount", _named(one, other), _named(other, one), "difference", "95 % interval", "p"),
+        (
+            *("amount", _named(one, other), _named(other, one)),
+            *("ratio" if ratio else "difference", "95 % interval", "p (Holm)", "told apart by"),
+        ),
     )
     for amount, mine, yours in pairs:
-        tested = ("one document", "")
+        cells = "–", "one independent sample", "–", "–"
         if meeting := found.get(amount):
-            ends = meeting.difference
-            tested = f"{ends.low:+.4g} to {ends.high:+.4g}", f"{meeting.p_adjusted:.2g}"
-        numbers = f"{mine.value:.5g}", f"{yours.value:.5g}", f"{mine.value - yours.value:+.4g}"
-        table.add_row(f"{amount:g}", *numbers, *tested)
+            cells = (
+                words.apart(meeting.difference),
+                words.between(meeting.difference),
+                words.probability(meeting.p_adjusted),
+                _least(mine, yours, chosen),
+            )
+        table.add_row(f"{amount:g}", words.number(mine.value), words.number(yours.value), *cells)
     _print(table)
+
+
+def _least(mine: Number, yours: Number, metric: MetricRecord) -> str:
+    """Return by how much two runs must differ to be told apart at one amount."""
+    import numpy as np
+
+    from sparc3_bench.statistics.ranking import resolvable
+
+    least = resolvable(
+        [mine.value, yours.value],
+        np.stack([mine.replicates, yours.replicates], axis=1),
+        min(mine.clusters, yours.clusters),
+        scale=metric.scale,
+    )
+    none = 0.0 if metric.scale == "linear" else 1.0
+    return words.least(least, metric.scale, 2) if least and least > none else "–"
 
 
 def show(
     path: Annotated[Path, typer.Argument(help="A result file.")],
 ) -> None:
     """Show one result: what was run, every metric at every amount, cost and warnings."""
-    result = read_result(path)
+    from sparc3_bench.run.intervals import is_old, read_renewed
+
+    result = read_renewed(path)
     spec = result.spec
     told = f"{spec.unit} by {spec.group}, {spec.schedule}, ablation {spec.ablation}"
     lines = [
@@ -88,13 +117,19 @@ def show(
         table = _table("", ("amount removed", *amounts))
         for metric in result.metrics:
             table.add_row(
-                f"{metric.title}", *(f"{point.metrics[metric.name]:.4g}" for point in result.points)
+                titled(metric),
+                *(
+                    words.bracketed(point.metrics[metric.name], point.intervals.get(metric.name))
+                    for point in result.points
+                ),
             )
         _print(table)
+        typer.echo(_OLD if is_old(result) else _NEW)
+    titles = {metric.name: titled(metric) for metric in result.curve_metrics}
     for name, estimate in result.curve.items():
-        ends = "" if estimate.low is None else f" [{estimate.low:.4g}, {estimate.high:.4g}]"
+        cell = words.bracketed(estimate.value, estimate.interval)
         note = f" ({estimate.note})" if estimate.note else ""
-        typer.echo(f"{name}: {estimate.value:.4g}{ends}{note}")
+        typer.echo(f"{titles.get(name, name)}: {cell}{note}")
     for phase, cost in result.cost.items():
         tokens = "" if cost.tokens is None else f", {cost.tokens:,} tokens"
         typer.echo(f"{phase}: {cost.seconds:,.1f} s, {cost.peak_bytes / 1e9:.2f} GB{tokens}")
@@ -103,7 +138,9 @@ def show(
 
 
 def _finished(path: Path) -> Result:
-    result = read_result(path)
+    from sparc3_bench.run.intervals import read_renewed
+
+    result = read_renewed(path)
     if result.status != "ok":
         raise Sparc3Error(f"{path} is of a run that is {result.status}; run it again.")
     return result
@@ -112,17 +149,59 @@ def _finished(path: Path) -> Result:
 def _check_comparable(first: Path, one: Result, second: Path, other: Result) -> None:
     from sparc3_bench.leaderboard.tables import convention
 
-    names = (
-        *("task or model", "conventions", "weights or number format", "evaluation data"),
-        *("metrics", "amounts of the whole curve", "judge"),
-    )
-    for name, mine, theirs in zip(names, convention(one), convention(other), strict=True):
+    shared = zip(convention(one), convention(other), strict=True)
+    for (name, parts), (mine, theirs) in zip(_SHARED.items(), shared, strict=True):
         # Of two curves the amounts that both have may be compared.
-        if mine != theirs and name != "amounts of the whole curve":
-            raise Sparc3Error(
-                f"{first} and {second} cannot be compared: they differ in {name}, {mine} and "
-                f"{theirs}."
-            )
+        if mine == theirs or parts is None:
+            continue
+        told = list(itertools.zip_longest(parts(one), parts(other), fillvalue="nothing"))
+        ours, its = zip(*[pair for pair in told if pair[0] != pair[1]] or told, strict=True)
+        raise Sparc3Error(
+            f"{first} and {second} cannot be compared: they differ in {name}, {', '.join(ours)} "
+            f"and {', '.join(its)}; run one of them as the other was run."
+        )
+
+
+def _measured_on(result: Result) -> list[str]:
+    return [
+        f"{words.described(data)} from {data.source} (digest {data.token_digest[:12]})"
+        for data in result.spec.datasets
+        if not words.is_reference(data)
+    ]
+
+
+def _weights(result: Result) -> list[str]:
+    model = result.spec.model
+    return [
+        model.dtype,
+        model.label or "original weights",
+        f"weights {model.weight_digest[:12]}",
+        f"tokenizer {model.tokenizer_digest[:12]}",
+    ]
+
+
+_SHARED: dict[str, Callable[[Result], Sequence[str]] | None] = {
+    "task or model": lambda result: [
+        f"task {result.spec.task.name}",
+        f"version {result.spec.task.task_version}",
+        f"model {result.spec.model.slug}",
+    ],
+    "conventions": lambda result: list(words.brief(result.spec)[:7]),
+    "weights or number format": _weights,
+    "evaluation data": _measured_on,
+    "metrics": lambda result: [f"{m.name} ({m.direction} is better)" for m in result.metrics],
+    "amounts of the whole curve": None,
+    "judge": lambda result: [
+        words.judged(result.spec.judge) if result.spec.judge else "without a judge"
+    ],
+}
+"""What two runs must share, in the order of `convention`, and how each says what it has."""
+
+_NEW = "Brackets are 95 % intervals over samples."
+_OLD = (
+    "Brackets are 95 % intervals over samples as an older version made them, too narrow where "
+    "samples are few; without the samples and the task they cannot be made anew."
+)
 
 
 def _metric(result: Result, name: str | None) -> MetricRecord:

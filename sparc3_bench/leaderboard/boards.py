@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from sparc3_bench.leaderboard.against import Against, against, whole_against
 from sparc3_bench.leaderboard.sentences import against_random
 from sparc3_bench.leaderboard.words import brief
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sparc3_bench.host import PluginHost
     from sparc3_bench.leaderboard.headtohead import Meeting
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         dict[tuple[int, int], list[Meeting]],
         dict[tuple[float, str], float],
         tuple[Benchmark, ...],
+        Mapping[tuple[int, float], Against],
     ]
 
 
@@ -101,6 +103,7 @@ class Entry:
     def _tested(self) -> _Tested:
         """All at once, as the replicates behind them are many and not kept."""
         # Loads numpy and scipy.
+        from sparc3_bench.leaderboard.against import beside_rows
         from sparc3_bench.leaderboard.headtohead import meetings, resolvables
         from sparc3_bench.leaderboard.ranks import draws_of, ranks
         from sparc3_bench.leaderboard.retention import retention
@@ -112,6 +115,7 @@ class Entry:
             meetings(section, draws),
             resolvables(section, draws),
             retention(section, draws),
+            beside_rows(section, draws),
         )
 
     def rank(self, place: int) -> str:
@@ -129,7 +133,10 @@ class Entry:
         return one.value(section.order, section.metrics[0].name)
 
     def verdict(self, one: Series) -> str:
-        """Return what a reader must know beside that number: that it may be chance."""
+        """Return what a reader must know beside that number: that it may be chance.
+
+        Empty where it is better than random controls, and for a control.
+        """
         section = self.section
         if section.order_chosen is not None:
             rows = [row for q in section.questions for row in q.rows if row.series is one]
@@ -140,10 +147,24 @@ class Entry:
             text = against_random(rows[0])
             return "" if text == "separable from random" else text
         if section.order_curve is not None:
-            beaten = section.whole_beaten_by(one, section.order_curve)
+            found = self.whole_against(one, section.order_curve)
         else:
-            beaten = section.beaten_by(one, section.order)
-        return f"not better than {beaten}" if beaten else ""
+            found = self.against(one, section.order)
+        if found.beaten_by:
+            return f"not better than {found.beaten_by}"
+        return found.untested
+
+    def against(self, one: Series, amount: float, metric: MetricRecord | None = None) -> Against:
+        """Return what random controls say of a metric of a row at one amount."""
+        return against(self.section, one, amount, metric, self._controls)
+
+    def whole_against(self, one: Series, metric: MetricRecord) -> Against:
+        """Return what random controls say of a number of the whole curve of a row."""
+        return whole_against(self.section, one, metric)
+
+    @property
+    def _controls(self) -> Mapping[tuple[int, float], Against]:
+        return self._tested[4]
 
     def table(self) -> Table | None:
         """Return the scorers with the replicates of that number; None where it is not ranked.
@@ -159,7 +180,8 @@ class Entry:
 
         rows = self.scorers()
         columns = [self.ranks.replicates[self.place(one)] for one in rows.values()]
-        return Table(list(rows), np.stack(columns, axis=1), direction)
+        stacked = np.stack(columns, axis=1)
+        return Table(list(rows), stacked, direction, self.ranks.clusters)
 
     def scorers(self) -> dict[str, Series]:
         """Return the row that stands for each scorer that is no control, by its name.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,11 +11,14 @@ from sparc3_bench.leaderboard.values import Value, merged
 from sparc3_bench.leaderboard.whole import ranked_units
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sparc3_bench.leaderboard.series import Run, Series
     from sparc3_bench.record.parts import Found, MetricRecord, Point, Tried, Versus
     from sparc3_bench.record.result import Result
+
+_MANY = 10**6
+"""So many independent samples are as good as any number of them."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ class Chosen:
         Among the choices of the question, from 0.
     is_tied
         Whether its interval overlaps with that of the first one.
+    p_random, p_dense
+        The p-values of being no more than one more random circuit, and of being no different from
+        the dense model, each adjusted by Holm over the choices of the question; None where nothing
+        is compared.
     """
 
     run: Run
@@ -70,6 +76,8 @@ class Chosen:
     limited: tuple[Limited, ...]
     place: int = 0
     is_tied: bool = False
+    p_random: float | None = None
+    p_dense: float | None = None
 
     @property
     def result(self) -> Result:
@@ -112,11 +120,11 @@ class Chosen:
         The mean of random circuits is known better than where a single one of them lies, so a
         choice that is off the mean need not be more than another of them.
         """
-        from sparc3_bench.statistics.band import one_more  # loads numpy and scipy
+        from sparc3_bench.statistics.band import LEAST, one_more  # loads numpy and scipy
 
-        if len(self.controls) < 2:
+        if len(self.controls) < LEAST:
             return None
-        return one_more(self.value.centre - statistics.fmean(self.controls), self.controls)
+        return one_more(self.value.centre, self.controls, self.metric.scale)
 
     @property
     def units(self) -> tuple[int | None, int | None]:
@@ -210,8 +218,15 @@ def _question(name: str, rows: list[Chosen]) -> Question:
 
     ranked = sorted(rows, key=position)
     first = ranked[0]
+    random, dense = _adjusted(ranked, _p_random), _adjusted(ranked, _p_dense)
     marked = [
-        replace(row, place=place, is_tied=place > 0 and _overlap(row.value, first.value))
+        replace(
+            row,
+            place=place,
+            is_tied=place > 0 and _overlap(row.value, first.value),
+            p_random=random[place],
+            p_dense=dense[place],
+        )
         for place, row in enumerate(ranked)
     ]
     return Question(
@@ -222,6 +237,39 @@ def _question(name: str, rows: list[Chosen]) -> Question:
         rows=tuple(marked),
         amounts=tuple(sorted({t.requested for row in rows for t in row.result.tried})),
     )
+
+
+def _adjusted(
+    rows: Sequence[Chosen], p_value: Callable[[Chosen], float | None]
+) -> list[float | None]:
+    """Return p-values of a table adjusted by Holm; None of rows that have none."""
+    from sparc3_bench.statistics.holm import holm
+
+    found = [None if row.series.is_control else p_value(row) for row in rows]
+    known = [one for one in found if one is not None]
+    adjusted = iter(holm(known).tolist() if known else ())
+    return [None if one is None else next(adjusted) for one in found]
+
+
+def _p_random(row: Chosen) -> float | None:
+    """Return the larger of both p-values: it is no luck of samples, nor one of draws."""
+    if row.versus is None or row.p_draw is None:
+        return None
+    return max(row.versus.p_value, row.p_draw)
+
+
+def _p_dense(row: Chosen) -> float | None:
+    """Return the p-value of a change of 0, by the error that its interval is of."""
+    from sparc3_bench.statistics.interval import error_of, two_sided
+
+    ends, clusters = row.value.interval, row.metric.clusters
+    if row.is_dense or not row.is_paired or ends is None:
+        return None
+    if clusters is not None and clusters < 2:
+        return None
+    # Records of before do not say how many; their intervals are percentiles.
+    many = _MANY if clusters is None else clusters
+    return two_sided(row.value.centre - row.dense, error_of(*ends, many), many - 1)
 
 
 def _chosen(run: Run, series: Series, found: Found) -> Chosen:

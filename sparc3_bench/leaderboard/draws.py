@@ -9,14 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparc3_bench.run.curve import Samples, drawn_means, observed_means, points_of
+from sparc3_bench.statistics.curve import drawn_means, scales_of
+from sparc3_bench.statistics.dependence import (
+    Kinds,
+    Samples,
+    fewest,
+    independent,
+    kinds_behind,
+    observed_means,
+    points_of,
+)
 
 if TYPE_CHECKING:
-    from sparc3_bench.contracts import Means, Task
+    from sparc3_bench.contracts import Task
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.record.parts import Point
     from sparc3_bench.record.result import Result
+    from sparc3_bench.values import Scale
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,11 @@ class Draws:
         self._section, self._task = section, task
         self._drawn: dict[str, _Drawn] = {}
         self._follows = _Follows(task)
+        self._scales = scales_of(task, section.spec.removal)
+
+    def scale(self, metric: str) -> Scale:
+        """Return on which scale the task compares a number."""
+        return self._scales.get(metric, "linear")
 
     def ordering(self, one: Series) -> Number:
         """Return the number of a row by which the rows are ordered.
@@ -81,6 +96,17 @@ class Draws:
         """
         runs = [run for run in map(self._of, _newest(one)) if run.has(amount)]
         return [(run.at(amount, metric), run.at(0.0, metric)) for run in runs]
+
+    def seeds(self, one: Series, amount: float, metric: str) -> list[Number]:
+        """Return a metric of every seed of a row that has the amount.
+
+        Raises
+        ------
+        KeyError
+            When a sample that it follows from is not in the record.
+        """
+        runs = [run for run in map(self._of, _newest(one)) if run.has(amount)]
+        return [run.at(amount, metric) for run in runs]
 
     def sets(self, metric: str) -> set[str]:
         """Return the named sets of samples that a metric follows from; see `Evaluation`.
@@ -132,30 +158,19 @@ class _Follows:
 
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._kinds: dict[tuple[str, bool], set[str]] = {}
+        self._kinds: tuple[Kinds, Kinds] = ({}, {})
 
     def kinds(self, result: Result, metric: str, *, of_curve: bool) -> set[str]:
         """Return the kinds that a metric follows from, as this run or an earlier one shows."""
-        key = metric, of_curve
         # In a run whose curve is flat a metric may not move; another run then shows it.
-        if not self._kinds.get(key):
-            self._look(result)
-        return self._kinds.get(key, set())
-
-    def _look(self, result: Result) -> None:
-        amounts = [point.amount.requested for point in result.points]
-        observed = observed_means(_samples(result.points))
-        points = points_of(self._task, amounts, observed)
-        curve = self._task.summarise(amounts, points, result.spec.removal)
-        for kind in observed[0]:
-            moved = points_of(self._task, amounts, _moved(observed, kind))
-            # It is the same at every amount, though it need not show at the ends of a curve.
-            pairs = list(zip(points, moved, strict=True))
-            for name in {name for old, new in pairs for name in old if old[name] != new[name]}:
-                self._kinds.setdefault((name, False), set()).add(kind)
-            now = self._task.summarise(amounts, moved, result.spec.removal)
-            for name in (name for name in curve if curve[name] != now[name]):
-                self._kinds.setdefault((name, True), set()).add(kind)
+        if not self._kinds[of_curve].get(metric):
+            amounts = [point.amount.requested for point in result.points]
+            means = observed_means(_samples(result.points))
+            found = kinds_behind(self._task, amounts, means, result.spec.removal)
+            for known, new in zip(self._kinds, found, strict=True):
+                for name, kinds in new.items():
+                    known.setdefault(name, set()).update(kinds)
+        return self._kinds[of_curve].get(metric, set())
 
 
 class _Drawn:
@@ -187,11 +202,11 @@ class _Drawn:
     def _clusters(self, metric: str, *, of_curve: bool = False) -> int:
         """Return how many independent samples a metric follows from: of its kinds, the fewest."""
         kinds = self._follows.kinds(self._result, metric, of_curve=of_curve)
-        return min((self._counts[kind] for kind in kinds if kind in self._counts), default=1)
+        return fewest({metric: kinds}, self._counts)[metric]
 
     @cached_property
     def _counts(self) -> dict[str, int]:
-        return _independent(self._result)
+        return independent(self._result.points[0].samples, self._result.clusters)
 
     @cached_property
     def _points(self) -> list[dict[str, Any]]:
@@ -210,19 +225,13 @@ def number_at(result: Result, here: Point, task: Task, name: str) -> Number:
     """
     points = [result.points[0], here, *([result.points[-1]] if task.needs_empty else [])]
     amounts = [point.amount.requested for point in points]
-
-    def metric(means: Sequence[Means]) -> Any:
-        return points_of(task, amounts, means)[1][name]
-
     samples = _samples(points)
-    observed = observed_means(samples)
-    counts = [
-        count
-        for kind, count in _independent(result).items()
-        if metric(_moved(observed, kind)) != metric(observed)
-    ]
-    replicates = np.asarray(metric(drawn_means(samples, result.clusters)))
-    return Number(here.metrics[name], replicates, min(counts, default=1))
+    means, removal = observed_means(samples), result.spec.removal
+    kinds, _ = kinds_behind(task, amounts, means, removal)
+    counts = independent(samples[0], result.clusters)
+    drawn = points_of(task, amounts, drawn_means(samples, result.clusters))
+    behind = {name: kinds.get(name, set())}
+    return Number(here.metrics[name], np.asarray(drawn[1][name]), fewest(behind, counts)[name])
 
 
 def _samples(points: Sequence[Point]) -> list[Samples]:
@@ -230,15 +239,3 @@ def _samples(points: Sequence[Point]) -> list[Samples]:
     if not all(samples):
         raise KeyError("samples")
     return list(samples)
-
-
-def _independent(result: Result) -> dict[str, int]:
-    """Return how many independent samples there are of each kind."""
-    kinds = result.points[0].samples
-    return {k: len(set(result.clusters.get(k, range(len(kinds[k]))))) for k in kinds}
-
-
-def _moved(means: Sequence[Mapping[str, float]], kind: str) -> list[dict[str, float]]:
-    """Return other means of one kind of samples, each moved by another step."""
-    steps = [1 + 1e-6 * (place + 1) for place in range(len(means))]
-    return [{**m, kind: m[kind] * s + s * 1e-9} for m, s in zip(means, steps, strict=True)]

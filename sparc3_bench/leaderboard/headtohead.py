@@ -16,6 +16,7 @@ from sparc3_bench.statistics.ranking import resolvable
 if TYPE_CHECKING:
     from sparc3_bench.leaderboard.draws import Draws, Number
     from sparc3_bench.leaderboard.tables import Section
+    from sparc3_bench.values import Scale
 
 _MOST = 60
 """Rows of a section that are compared pair by pair; more are the variants of a few."""
@@ -28,7 +29,7 @@ class Meeting:
     Attributes
     ----------
     difference
-        The first row minus the second; its interval and p-value are those of this amount alone.
+        The first row beside the second; its interval and p-value are those of this amount alone.
     p_adjusted
         The p-value adjusted by Holm over the amounts of these two rows.
     """
@@ -58,7 +59,12 @@ def meetings(section: Section, draws: Draws | None) -> dict[tuple[int, int], lis
     found = {}
     for first, second in itertools.combinations(numbers, 2):
         ours, theirs = numbers[first], numbers[second]
-        if rows := compared([(a, ours[a], theirs[a]) for a in ours if a in theirs]):
+        pairs = [(a, ours[a], theirs[a]) for a in ours if a in theirs]
+        try:
+            rows = compared(pairs, draws.scale(section.metrics[0].name))
+        except Sparc3Error:  # numbers are not of the scale that the task declares
+            continue
+        if rows:
             found[first, second] = rows
     return found
 
@@ -66,7 +72,8 @@ def meetings(section: Section, draws: Draws | None) -> dict[tuple[int, int], lis
 def resolvables(section: Section, draws: Draws | None) -> dict[tuple[float, str], float]:
     """Return by amount and metric what neighbours must typically differ by to be told apart.
 
-    Of the numbers that the table of a section shows; controls are no neighbours.
+    Of the numbers that the table of a section shows; controls are no neighbours. Of a metric on a
+    log scale it is a factor.
     """
     rows = [one for one in section.series if not one.is_control]
     if draws is None or not 2 <= len(rows) <= _MOST:
@@ -79,15 +86,16 @@ def resolvables(section: Section, draws: Draws | None) -> dict[tuple[float, str]
             numbers = [draws.at(one, amount, metric) for one in rows]
             values = [number.value for number in numbers]
             replicates = np.stack([number.replicates for number in numbers], axis=1)
-            least = resolvable(values, replicates)
+            clusters = min(number.clusters for number in numbers)
+            least = resolvable(values, replicates, clusters, scale=draws.scale(metric))
         except (Sparc3Error, KeyError):
             continue
-        if least and min(number.clusters for number in numbers) > 1:
+        if least:
             found[amount, metric] = least
     return found
 
 
-def compared(pairs: list[tuple[float, Number, Number]]) -> list[Meeting]:
+def compared(pairs: list[tuple[float, Number, Number]], scale: Scale) -> list[Meeting]:
     """Return how two numbers differ at every amount, tested together.
 
     Parameters
@@ -95,13 +103,15 @@ def compared(pairs: list[tuple[float, Number, Number]]) -> list[Meeting]:
     pairs
         The amount, and the numbers of both there. Where there is only one independent sample they
         are left out, as it says nothing of how samples differ.
+    scale
+        That of the metric.
     """
     rows = []
     for amount, one, other in pairs:
         clusters = min(one.clusters, other.clusters)
         if clusters > 1:
             drawn = one.replicates, other.replicates
-            rows.append((amount, of_pair(*drawn, one.value, other.value, clusters)))
+            rows.append((amount, of_pair(*drawn, one.value, other.value, clusters, scale)))
     if not rows:
         return []
     adjusted = holm([difference.p_value for _, difference in rows])

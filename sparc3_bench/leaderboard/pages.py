@@ -62,7 +62,10 @@ class _Site:
     """What all pages share."""
 
     def __init__(self, results: Sequence[tuple[Path, Result]], host: PluginHost) -> None:
+        from sparc3_bench.run.intervals import renewed  # loads numpy and scipy
+
         self._templates = templates()
+        results = [(path, renewed(result, host)) for path, result in results]
         sections, self._failed = split(results)
         self._runs = [Run(*pair) for pair in sorted(results, key=lambda r: r[0].as_posix())]
         self.boards = boards(sections, host)

@@ -106,7 +106,7 @@ def pruned(result: Result, host: PluginHost) -> str:
         pass  # not installed, or not with these options: then only equal records are alike
     return canonical_json(
         {
-            "model": (model.slug, model.label, model.weight_digest),
+            "model": (model.slug, model.weight_digest),
             "scorer": (spec.scorer.name, options),
             **{name: getattr(spec, name) for name in _SHARED},
             "reference": [

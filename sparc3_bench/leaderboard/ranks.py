@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
     from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.record.parts import MetricRecord
+    from sparc3_bench.values import Scale
 
 _MOST = 30
 """Rows of a table that is ranked: with more, hardly any pair is told apart any more."""
@@ -32,7 +33,9 @@ class Ranks:
     texts
         By position of the row, `1` or `2–3`; none for controls.
     resolvable
-        What neighbours must typically differ by to be told apart.
+        What neighbours must typically differ by to be told apart; a factor where `scale` is `log`.
+    scale
+        On which they are compared.
     metric
         What they are ranked by.
     clusters
@@ -43,6 +46,7 @@ class Ranks:
 
     texts: Mapping[int, str]
     resolvable: float
+    scale: Scale
     metric: MetricRecord
     clusters: int
     replicates: Mapping[int, Array]
@@ -72,11 +76,13 @@ def ranks(section: Section, draws: Draws | None) -> Ranks | None:
     try:
         numbers = [draws.ordering(one) for _, one in rows]
         clusters = min(number.clusters for number in numbers)
+        scale = draws.scale(metric.name)
         found = ranked(
             [number.value for number in numbers],
             np.stack([number.replicates for number in numbers], axis=1),
             metric.direction,
-            clusters=clusters,
+            clusters,
+            scale=scale,
         )
     except (Sparc3Error, KeyError):
         return None
@@ -84,4 +90,4 @@ def ranks(section: Section, draws: Draws | None) -> Ranks | None:
     pairs = zip(found.best_rank, found.worst_rank, strict=True)
     texts = {place: rank_text(*pair) for (place, _), pair in zip(rows, pairs, strict=True)}
     replicates = {p: number.replicates for (p, _), number in zip(rows, numbers, strict=True)}
-    return Ranks(texts, found.resolvable, metric, clusters, replicates)
+    return Ranks(texts, found.resolvable, scale, metric, clusters, replicates)

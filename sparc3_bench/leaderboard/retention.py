@@ -95,7 +95,8 @@ def _benchmark(
 
 def _share(now: Number, before: Number) -> Ratio | None:
     try:
-        return ratio(now.value, before.value, now.replicates, before.replicates)
+        clusters = min(now.clusters, before.clusters)
+        return ratio(now.value, before.value, now.replicates, before.replicates, clusters)
     except Sparc3Error:
         return None
 
@@ -122,7 +123,7 @@ def _ranks(tested: Mapping[int, tuple[float, Array, int]]) -> dict[int, str]:
         return {}
     values, replicates, clusters = zip(*tested.values(), strict=True)
     try:
-        found = ranked(values, np.stack(replicates, axis=1), "higher", clusters=min(clusters))
+        found = ranked(values, np.stack(replicates, axis=1), "higher", min(clusters))
     except Sparc3Error:
         return {}
     texts = map(rank_text, found.best_rank, found.worst_rank)

@@ -27,7 +27,7 @@ _NUMBERS = (
 
 
 _LEVEL = 0.05
-"""A p-value of at most this tells a choice from one more random circuit."""
+"""A p-value of at most this, adjusted over the table, tells a choice from what it is beside."""
 
 
 def subject(chosen: Chosen) -> str:
@@ -65,8 +65,7 @@ def against_dense(chosen: Chosen) -> str:
     if chosen.is_dense:
         return ""
     difference = chosen.value.centre - chosen.dense
-    ends = chosen.value.interval
-    unsure = bool(chosen.is_paired and ends and ends[0] <= chosen.dense <= ends[1])
+    unsure = chosen.p_dense is not None and chosen.p_dense > _LEVEL
     if difference == 0:
         return "no different from the dense model"
     if chosen.is_better(difference):
@@ -76,15 +75,20 @@ def against_dense(chosen: Chosen) -> str:
 
 
 def against_random(chosen: Chosen) -> str:
-    """Return how the choice compares with random circuits, empty where it was not compared."""
+    """Return how the choice compares with random circuits, empty where it was not compared.
+
+    By p-values that are adjusted over the table; with one random circuit there is no verdict.
+    """
     versus = chosen.versus
     if versus is None:
         return ""
-    better = chosen.is_better(versus.difference)
-    unlike = chosen.p_draw is not None and chosen.p_draw <= _LEVEL
-    if versus.low <= 0 <= versus.high or not unlike:
+    if chosen.p_random is None:
+        return "" if chosen.series.is_control else "no verdict: one random circuit only"
+    none = 0.0 if chosen.metric.scale == "linear" else 1.0
+    better = chosen.is_better(versus.difference - none)
+    if chosen.p_random > _LEVEL:
         verdict = "not separable from random"
-        return verdict if better or versus.difference == 0 else f"{verdict}, on its worse side"
+        return verdict if better or versus.difference == none else f"{verdict}, on its worse side"
     return "separable from random" if better else "worse than random, and separable from it"
 
 
@@ -124,11 +128,13 @@ def _against_random(chosen: Chosen) -> str:
     many = len(chosen.controls)
     ends = (versus.low, versus.high)
     difference, low, high = (measured(one, ends) for one in (versus.difference, *ends))
+    factor = "×" if chosen.metric.scale == "log" else ""
+    verdict = against_random(chosen)
     return (
         f"Against {_NUMBERS[many] if many < len(_NUMBERS) else count(many)} random "
         f"circuit{'s' if many != 1 else ''} with as many {units(spec)} in every {drawn_in(spec)} "
-        f"{difference} ({low} to {high}), p\N{NO-BREAK SPACE}{probability(versus.p_value)}"
-        f"{_one_more(chosen)}: {against_random(chosen)}."
+        f"{factor}{difference} ({low} to {high}), p\N{NO-BREAK SPACE}"
+        f"{probability(versus.p_value)}{_one_more(chosen)}{f': {verdict}' if verdict else ''}."
     )
 
 

@@ -60,6 +60,9 @@ class Series:
     controls
         For each amount and metric, the numbers of the random circuits with the same counts, of
         all seeds; seeds with the same circuits count once.
+    p_values
+        For each amount and metric, the p-values over samples of every seed's difference from its
+        random circuits, where recorded.
     achieved
         For each amount, the sparsity reached in the scope and in the model.
     whole
@@ -74,6 +77,7 @@ class Series:
     variant: int
     metrics: Mapping[float, Mapping[str, Value]]
     controls: Mapping[float, Mapping[str, tuple[float, ...]]]
+    p_values: Mapping[float, Mapping[str, tuple[float, ...]]]
     achieved: Mapping[float, tuple[Value, Value]]
     whole: Whole
     attribution: Value | None
@@ -109,15 +113,45 @@ class Series:
         return tuple(own.centre + (n - start) for n, start in zip(drawn, dense, strict=True))
 
     def is_comparable(self, metric: str) -> bool:
-        """Return whether the own random circuits were measured like the series, as far as seen.
+        """Return whether the dense model has the same number in the runs of random circuits.
 
-        On other samples the dense model has other numbers, unless the metric is a change to it.
+        On other samples it has another, unless the metric is a change to it.
         """
         own, drawn = self.value(0.0, metric), self.drawn(0.0, metric)
         if own is None:
             return True
         slack = 1e-9 * max(1.0, abs(own.low), abs(own.high))
         return all(own.low - slack <= number <= own.high + slack for number in drawn)
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether its own random circuits were measured on the same samples, as far as seen."""
+        return all(self.is_comparable(metric) for metric in self.controls.get(0.0, {}))
+
+    def seed_values(self, amount: float, metric: str) -> tuple[float, ...]:
+        """Return a metric of every seed that has the amount, of one run twice the newest."""
+        found = {
+            result.spec.seed: point.metrics[metric]
+            for result in self._rising
+            for point in result.points
+            if point.amount.requested == amount
+        }
+        return tuple(found.values())
+
+    def whole_values(self, metric: str) -> tuple[float, ...]:
+        """Return a number of the whole curve of every seed, of one run twice the newest."""
+        found = {
+            result.spec.seed: result.curve[metric].value
+            for result in self._rising
+            if metric in result.curve
+        }
+        return tuple(found.values())
+
+    @property
+    def _rising(self) -> list[Result]:
+        """The results, the newest last."""
+        results = [run.result for run in self.runs]
+        return sorted(results, key=lambda result: (result.created, result.key))
 
     def drawn(self, amount: float, metric: str) -> tuple[float, ...]:
         """Return the numbers of the series' own random circuits."""
@@ -204,12 +238,16 @@ def _series(
         for point in run.result.points:
             points.setdefault(point.amount.requested, {})[run.result.spec.seed] = point
     names = [metric.name for metric in runs[0].result.metrics]
-    metrics, achieved, controls = {}, {}, {}
+    metrics, achieved, controls, p_values = {}, {}, {}, {}
     for amount, by_seed in points.items():
         here = list(by_seed.values())
         metrics[amount] = {name: metric(here, name, control) for name in names}
         controls[amount] = {
             name: pooled(point.control.get(name, ()) for point in here) for name in names
+        }
+        p_values[amount] = {
+            name: tuple(point.versus[name].p_value for point in here if name in point.versus)
+            for name in names
         }
         achieved[amount] = (
             merged([point.amount.in_scope for point in here], control),
@@ -231,6 +269,7 @@ def _series(
         variant=variant,
         metrics=metrics,
         controls=controls,
+        p_values=p_values,
         achieved=achieved,
         whole=whole([newest[seed] for seed in sorted(newest)], control),
         attribution=seconds("attribution"),

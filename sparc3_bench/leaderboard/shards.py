@@ -88,7 +88,13 @@ def _section(entry: Entry, style: Callable[[Series], Style]) -> dict[str, Any]:
         "chosen": section.order_chosen is not None,
         "resolvable": entry.ranks.resolvable if entry.ranks else None,
         "metrics": [
-            {"name": m.name, "title": m.title, "direction": m.direction, "unit": m.unit}
+            {
+                "name": m.name,
+                "title": m.title,
+                "direction": m.direction,
+                "unit": m.unit,
+                "scale": m.scale,
+            }
             for m in section.metrics
         ],
         "rows": [

@@ -146,16 +146,21 @@ class Sizes:
         """Return the amount at which everything beyond the first metric is shown."""
         if self.is_log and (nearest := self.nearest(0.1)) is not None:
             return nearest
-        pruned = [amount for amount in amounts if amount > 0] or list(amounts)
+        pruned = self._proper(amounts)
         return 0.5 if 0.5 in pruned else pruned[len(pruned) // 2]
 
     def order(self, common: Sequence[float]) -> float | None:
         """Return the amount that orders the rows, of those that all of them have."""
-        if self.is_log:
-            proper = [amount for amount in common if 0 < self.size(amount) < 1]
-            if proper:
-                return min(proper, key=lambda a: abs(math.log(self.size(a) / 0.1)))
-        return 0.5 if 0.5 in common else max(common, default=None)
+        if not common:
+            return None
+        proper = self._proper(common)
+        if self.is_log and 0 < self.size(proper[0]) < 1:
+            return min(proper, key=lambda a: abs(math.log(self.size(a) / 0.1)))
+        return 0.5 if 0.5 in proper else max(proper)
+
+    def _proper(self, amounts: Sequence[float]) -> list[float]:
+        """Return the amounts that remove something and leave something, else all of them."""
+        return [amount for amount in amounts if 0 < self.removed(amount) < 1] or list(amounts)
 
     @property
     def _is_count(self) -> bool:

@@ -96,8 +96,9 @@ def _origins(path: Path, target: Path, result: Result) -> Iterator[str]:
 
 def _numbers(path: Path, result: Result, host: PluginHost) -> Iterator[str]:
     """Yield what does not follow from the per-sample measurements."""
-    from sparc3_bench.run.curve import measured
+    from sparc3_bench.run.intervals import is_old
     from sparc3_bench.run.options import task_of
+    from sparc3_bench.statistics.curve import measured
 
     if result.status != "ok":
         return
@@ -121,6 +122,8 @@ def _numbers(path: Path, result: Result, host: PluginHost) -> Iterator[str]:
     for point, numbers, ends in zip(result.points, curve.points, curve.intervals, strict=True):
         where = f"at amount {point.amount.requested:g}"
         yield from _same(where, point.metrics, numbers)
+        if is_old(result):
+            continue  # its intervals are percentiles; pages make them anew
         told = {f"{n} (interval)": end for n, pair in point.intervals.items() for end in pair[:1]}
         yield from _same(where, told, {f"{n} (interval)": low for n, (low, _) in ends.items()})
     whole = {name: one.value for name, one in curve.whole.items()}

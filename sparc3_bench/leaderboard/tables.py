@@ -17,7 +17,6 @@ from sparc3_bench.errors import RecordError
 from sparc3_bench.leaderboard.choices import Question, questions
 from sparc3_bench.leaderboard.series import Run, Series, merge
 from sparc3_bench.leaderboard.sizes import Sizes
-from sparc3_bench.leaderboard.values import is_better
 from sparc3_bench.leaderboard.words import is_reference
 from sparc3_bench.record.spec import DatasetRecord, RunSpec, canonical_json, content_key
 
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 Convention = tuple[
     tuple[str, int, str],
     tuple[int, ...],
-    tuple[str, str, str, str],
+    tuple[str, str, str],
     tuple[tuple[str, int, int, tuple[str, ...]], ...],
     tuple[tuple[str, str], ...],
     tuple[float, ...],
@@ -98,8 +97,7 @@ class Section:
     @property
     def has_other_samples(self) -> bool:
         """Whether random circuits along the curve were measured on other samples than the runs."""
-        names = [metric.name for metric in self.metrics]
-        return not all(one.is_comparable(name) for one in self.series for name in names)
+        return not all(one.is_paired for one in self.series)
 
     @property
     def prunes(self) -> bool:
@@ -159,38 +157,6 @@ class Section:
             if any(amount in series.whole.jaccard for series in self.series)
         )
 
-    def whole_beaten_by(self, series: Series, metric: MetricRecord) -> str:
-        """Return the same for a number of the whole curve, judged by its own random circuits."""
-        own = series.whole.curve.get(metric.name)
-        drawn = series.whole.controls.get(metric.name, ())
-        if series.is_control or own is None or not drawn or metric.direction == "neither":
-            return ""
-        return "" if is_better(own.centre, drawn, metric.direction) else "random"
-
-    def beaten_by(self, series: Series, amount: float, metric: MetricRecord | None = None) -> str:
-        """Return the name of a control that `series` does not leave behind, or an empty string.
-
-        A series leaves a control behind when its metric lies outside the range of the control's
-        numbers, on the better side: of its own random circuits where it has some, else, for the
-        first metric, of every control's runs. Dense and empty models have nothing to leave behind.
-        """
-        first = self.metrics[0]
-        metric = metric or first
-        own = series.value(amount, metric.name)
-        if series.is_control or own is None or amount <= 0 or self.sizes.removed(amount) >= 1:
-            return ""
-        if metric.direction == "neither":
-            return ""
-        if drawn := series.beside(amount, metric.name):
-            return "" if is_better(own.centre, drawn, metric.direction) else "random"
-        if metric.name != first.name:
-            return ""
-        for control in self.series:
-            band = control.value(amount, first.name) if control.is_control else None
-            if band and not is_better(own.centre, (band.low, band.high), first.direction):
-                return control.scorer.name
-        return ""
-
 
 def split(results: Iterable[tuple[Path, Result]]) -> tuple[tuple[Section, ...], tuple[Run, ...]]:
     """Return the sections of the finished runs, and those that are failed or withdrawn.
@@ -227,7 +193,8 @@ def convention(result: Result) -> Convention:
             get_args(Ablation).index(spec.ablation),
             get_args(Removal).index(spec.removal),
         ),
-        (model.dtype, model.label, model.weight_digest, model.tokenizer_digest),
+        # Not the label, which only tells in words what the digest of the weights says.
+        (model.dtype, model.weight_digest, model.tokenizer_digest),
         # Sizes too: the task decides whether its digest marks where a window ends.
         tuple(
             (data.token_digest, data.windows, data.window_length, data.begin)

@@ -39,6 +39,7 @@ def templates() -> jinja2.Environment:
         convention=words.convention,
         described=words.described,
         judged=words.judged,
+        least=words.least,
         measured=words.measured,
         named=words.named,
         plain=words.plain,

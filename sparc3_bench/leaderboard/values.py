@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import statistics
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,9 +25,6 @@ class Value:
         The mean over the seeds; for a control, the median.
     low, high
         The range over the seeds.
-    error
-        The standard error over the evaluation windows, in the unit of the number; only where no
-        interval was recorded.
     interval
         The 95 % interval over samples; of several seeds, the mean (of a control, the median) of
         the ends, as the seeds' sampling errors rise and fall together.
@@ -39,7 +35,6 @@ class Value:
     centre: float
     low: float
     high: float
-    error: float | None = None
     interval: Interval | None = None
     note: str = ""
 
@@ -58,27 +53,16 @@ def merged(
 
 def metric(points: Sequence[Point], name: str, control: bool) -> Value:
     """Return a metric of the points of several seeds at one amount."""
-    value = merged(
+    return merged(
         [point.metrics[name] for point in points],
         control,
         [point.intervals.get(name) for point in points],
     )
-    if name != "perplexity" or value.interval is not None:
-        return value
-    relative = _log_error([point.samples.get("loss", ()) for point in points])
-    if relative is None or not math.isfinite(relative * value.centre):
-        return value
-    return replace(value, error=relative * value.centre)
 
 
 def pooled(controls: Iterable[Sequence[float]]) -> tuple[float, ...]:
     """Return the numbers of the random circuits of several seeds; the same circuits count once."""
     return tuple(number for control in dict.fromkeys(map(tuple, controls)) for number in control)
-
-
-def is_better(value: float, others: Sequence[float], direction: str) -> bool:
-    """Return whether `value` lies outside the range of `others`, on the better side."""
-    return value < min(others) if direction == "lower" else value > max(others)
 
 
 def _centre(numbers: Sequence[float], control: bool) -> float:
@@ -87,14 +71,3 @@ def _centre(numbers: Sequence[float], control: bool) -> float:
     # Divided before adding: the sum of two very large perplexities would overflow.
     mean = sum(number / len(numbers) for number in numbers)
     return min(max(mean, min(numbers)), max(numbers))
-
-
-def _log_error(losses: Sequence[Sequence[float]]) -> float | None:
-    """Return the standard error over windows of the log-perplexity, averaged over the seeds."""
-    if len({len(one) for one in losses}) != 1 or len(losses[0]) < 2:
-        return None
-    windows = [sum(loss / len(window) for loss in window) for window in zip(*losses, strict=True)]
-    try:
-        return float(statistics.stdev(windows)) / math.sqrt(len(windows))
-    except OverflowError:
-        return None

@@ -39,6 +39,8 @@ class Whole:
         Numbers of the whole curve.
     controls
         The same numbers of the random controls of all seeds.
+    p_values
+        For each number, the p-values of every seed's difference from its controls, where recorded.
     found
         The smallest circuit that reaches the task's bar.
     spearman
@@ -54,6 +56,7 @@ class Whole:
     metrics: tuple[MetricRecord, ...]
     curve: Mapping[str, Value]
     controls: Mapping[str, tuple[float, ...]]
+    p_values: Mapping[str, tuple[float, ...]]
     found: Smallest | None
     spearman: Value | None
     jaccard: Mapping[float, Value]
@@ -79,6 +82,10 @@ def whole(results: Sequence[Result], control: bool) -> Whole:
         curve={name: _value(found, control) for name, found in curves.items()},
         controls={
             name: pooled(estimate.control for estimate in found) for name, found in curves.items()
+        },
+        p_values={
+            name: tuple(one.versus.p_value for one in found if one.versus is not None)
+            for name, found in curves.items()
         },
         found=_smallest(
             [r for r in results if r.found is not None and r.found.at_least is not None], control
@@ -114,15 +121,9 @@ def _mean(numbers: Sequence[float]) -> float:
 
 
 def _value(estimates: Sequence[EstimateRecord], control: bool) -> Value:
-    value = merged([e.value for e in estimates], control, [_interval(e) for e in estimates])
+    value = merged([e.value for e in estimates], control, [e.interval for e in estimates])
     notes = {estimate.note for estimate in estimates}
     return replace(value, note=notes.pop() if len(notes) == 1 else "")
-
-
-def _interval(estimate: EstimateRecord) -> tuple[float, float] | None:
-    if estimate.low is None or estimate.high is None:
-        return None
-    return estimate.low, estimate.high
 
 
 def _smallest(results: Sequence[Result], control: bool) -> Smallest | None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sparc3_bench.record.parts import MetricRecord
     from sparc3_bench.record.spec import DatasetRecord, JudgeRef, RunSpec
+    from sparc3_bench.statistics.paired import Difference
+    from sparc3_bench.values import Scale
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -195,8 +197,42 @@ def with_unit(text: str, unit: str) -> str:
 
 
 def probability(value: float) -> str:
-    """Return a p-value with up to two digits."""
-    return f"{float(f'{value:.2g}'):f}".rstrip("0").rstrip(".") if value >= 1e-4 else "< 0.0001"
+    """Return a p-value with up to two digits; replicates cannot tell how small a small one is."""
+    if value < 1e-3:
+        return "< 0.001"
+    return f"{float(f'{value:.2g}'):f}".rstrip("0").rstrip(".")
+
+
+def p_value(value: float) -> str:
+    """Return a p-value as it stands in a sentence."""
+    text = probability(value)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
+def apart(one: Difference) -> str:
+    """Return a difference with its sign, or a ratio as a factor; `none` where two are equal."""
+    if one.sign == 0:
+        return "none"
+    return f"×{number(one.value)}" if one.scale == "log" else with_sign(one.value)
+
+
+def between(one: Difference) -> str:
+    """Return the interval of a difference, or of a ratio, where it has a width."""
+    if one.low == one.high:
+        return "–"
+    if one.scale == "log":
+        return f"{number(one.low)} to {number(one.high)}"
+    return f"{with_sign(one.low)} to {with_sign(one.high)}"
+
+
+def least(value: float, scale: Scale, digits: int = 4) -> str:
+    """Return by how much numbers must differ: a difference, or a factor."""
+    return f"×{number(value)}" if scale == "log" else number(value, digits)
+
+
+def with_sign(value: float) -> str:
+    """Return a difference with its sign."""
+    return f"{'+' if value > 0 else ''}{number(value)}"
 
 
 def judged(judge: JudgeRef) -> str:
@@ -220,6 +256,14 @@ def precise(value: float, interval: tuple[float, float]) -> str:
         return number(value)
     places = max(0, 1 - math.floor(math.log10(half)))
     return f"{round(value, places) + 0.0:,.{places}f}".replace("-", "−")
+
+
+def bracketed(value: float, ends: tuple[float, float] | None) -> str:
+    """Return a number with its interval in brackets, where it has one that is no single number."""
+    if ends is None or ends[0] == ends[1]:
+        return number(value)
+    low, high = (precise(end, ends) for end in ends)
+    return f"{precise(value, ends)} [{low}, {high}]"
 
 
 def percent(fraction: float, places: int | None = None) -> str:

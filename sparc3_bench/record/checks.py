@@ -93,6 +93,9 @@ def _controls(result: Result) -> Iterator[str]:
                 yield f"`{where}.control.{name}` is of no metric of the point."
             elif len(numbers) != expected:
                 yield _miscounted(f"{where}.control.{name}", len(numbers), expected)
+        for name in point.versus:
+            if name not in point.control:
+                yield f"`{where}.versus.{name}` compares nothing: `control` has no such metric."
     for name, estimate in result.curve.items():
         if estimate.control and len(estimate.control) != expected:
             yield _miscounted(f"curve.{name}.control", len(estimate.control), expected)
@@ -209,7 +212,9 @@ def _versus(result: Result, found: Found) -> Iterator[str]:
     versus, drawn = found.versus, found.point.control.get(found.metric, ())
     compares = found.point.amount.requested > 0 and result.spec.controls > 0
     if versus is None:
-        if compares:
+        counts = {metric.name: metric.clusters for metric in result.metrics}
+        known = counts[found.metric]
+        if compares and (known is None or known > 1):
             yield "`found.versus` is null; something is removed, and there are controls."
         return
     if not compares:
@@ -222,11 +227,15 @@ def _versus(result: Result, found: Found) -> Iterator[str]:
     if not drawn:
         yield f"`found.point.control` has no `{found.metric}`, which `found.versus` compares."
         return
-    difference = found.point.metrics[found.metric] - math.fsum(drawn) / len(drawn)
+    value = found.point.metrics[found.metric]
+    difference = value - math.fsum(drawn) / len(drawn)
+    scales = {metric.name: metric.scale for metric in result.metrics}
+    if scales[found.metric] == "log" and min(value, *drawn) > 0:
+        difference = value / math.exp(math.fsum(map(math.log, drawn)) / len(drawn))
     if not math.isclose(versus.difference, difference, rel_tol=_SLACK, abs_tol=_SLACK):
         yield (
-            f"`found.versus.difference` is {versus.difference:g}; the metric minus the mean of its "
-            f"controls is {difference:g}."
+            f"`found.versus.difference` is {versus.difference:g}; the metric beside the mean of "
+            f"its controls is {difference:g}."
         )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, FiniteFloat
 
 from sparc3_bench.record.spec import OnDisk
-from sparc3_bench.values import Direction
+from sparc3_bench.values import Direction, Scale
 
 
 class MetricRecord(OnDisk):
@@ -21,6 +21,12 @@ class MetricRecord(OnDisk):
     """What one is counted in."""
     title: str
     """For readers."""
+    scale: Scale = "linear"
+    """On which it is compared and has its interval; on `log`, two numbers differ by a factor."""
+    clusters: Annotated[int, Field(ge=0)] | None = None
+    """How many independent samples (clusters, where samples come in clusters) it follows from, 0
+    where it needs none; intervals and p-values are of Student's t of these. Null in old records,
+    whose intervals are percentiles of the bootstrap."""
 
 
 class Amount(OnDisk):
@@ -38,6 +44,20 @@ class Amount(OnDisk):
     """How many units were removed: weights, neurons or heads; null in some old records."""
 
 
+class Versus(OnDisk):
+    """A number of a run beside that of its random controls, on the same samples."""
+
+    difference: FiniteFloat
+    """The number of the run minus the mean of those of the controls; of a metric on a log scale,
+    divided by their geometric mean."""
+    low: FiniteFloat
+    """Lower end of its 95 % interval over samples and controls."""
+    high: FiniteFloat
+    """Upper end of it."""
+    p_value: Annotated[FiniteFloat, Field(ge=0, le=1)]
+    """Two-sided, of no difference (of a ratio of 1), by the same error."""
+
+
 class Point(OnDisk):
     """One position on the curve."""
 
@@ -46,12 +66,16 @@ class Point(OnDisk):
     metrics: dict[str, FiniteFloat]
     """The task's numbers."""
     intervals: dict[str, tuple[FiniteFloat, FiniteFloat]]
-    """95 % interval of each metric over samples: bootstrap, whole clusters at a time."""
+    """95 % interval of each metric over samples, by Student's t with the spread of a bootstrap of
+    whole clusters; none where there is one independent sample."""
     samples: Annotated[dict[str, tuple[FiniteFloat, ...]], Field(default_factory=dict)]
     """Per-sample measurements, in the same order at every point and in every run of the task; they
     are in a file of their own."""
     control: Annotated[dict[str, tuple[FiniteFloat, ...]], Field(default_factory=dict)]
     """The metrics of the random circuits with the same counts, one number a control seed."""
+    versus: Annotated[dict[str, Versus], Field(default_factory=dict)]
+    """Each metric beside those, where they were measured on the same samples; empty in old
+    records."""
     kept: Annotated[dict[str, tuple[int, ...]], Field(default_factory=dict)]
     """By role of the matrix, how many weights are kept in every decoder block."""
 
@@ -69,19 +93,13 @@ class EstimateRecord(OnDisk):
     """What a reader must know of it, in a few words; printed beside it."""
     control: tuple[FiniteFloat, ...] = ()
     """The same number of the random controls."""
+    versus: Versus | None = None
+    """The number beside those, where they were measured on the same samples."""
 
-
-class Versus(OnDisk):
-    """A run beside its random controls, on the same samples."""
-
-    difference: FiniteFloat
-    """The metric of the run minus the mean of that of the controls."""
-    low: FiniteFloat
-    """Lower end of its 95 % interval over samples and controls."""
-    high: FiniteFloat
-    """Upper end of it."""
-    p_value: Annotated[FiniteFloat, Field(ge=0, le=1)]
-    """Two-sided, of no difference, by the same bootstrap."""
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both ends of the interval; None without them."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
 
 
 class Found(OnDisk):

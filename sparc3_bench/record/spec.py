@@ -116,7 +116,7 @@ class DatasetRecord(OnDisk):
     choice: str
     """How the windows were chosen from the text."""
     begin: Annotated[tuple[str, ...], Field(exclude_if=_is_empty)] = ()
-    """Tokens before every sample, which are read and not scored; left out where there are none."""
+    """Tokens before every sample, which are read and not scored; none where there are none."""
 
 
 class RunSpec(OnDisk):

@@ -13,7 +13,7 @@ from sparc3_bench.leaderboard.literature import Reported, Table, literature
 from sparc3_bench.replication.verdict import Number, Verdict, compare, mean_of
 
 if TYPE_CHECKING:
-    from sparc3_bench.record.parts import Point
+    from sparc3_bench.record.parts import MetricRecord, Point
     from sparc3_bench.record.result import Result
     from sparc3_bench.run.request import Request
     from sparc3_bench.run.suite import Published, SuiteFile, SuiteRun
@@ -185,8 +185,9 @@ class _Block:
         if amount == 0:  # of the dense model there is nothing to draw
             points, reason = points[:1], ""
         scale = self.said.scale
-        items = 0.0 if self.same_items else scale * _error_over_items(points, metric)
-        own = mean_of([scale * point.metrics[metric] for point in points], items)
+        read = next(m for m in next(iter(one.results.values())).metrics if m.name == metric)
+        error, many = (0.0, None) if self.same_items else _error_over_items(points, read)
+        own = mean_of([scale * point.metrics[metric] for point in points], scale * error, many)
         published = Number(number.value, number.error, self.said.seeds)
         verdict = compare(own, published, digit(number), self.said.tolerance)
         return Row(number, one.run.model, label, own, verdict, reason)
@@ -213,14 +214,22 @@ def _point(result: Result, amount: float) -> Point | None:
     return next((p for p in result.points if p.amount.requested == amount), None)
 
 
-def _error_over_items(points: Sequence[Point], metric: str) -> float:
-    """Return the standard error behind the 95 % intervals; those of seeds rise and fall together.
+def _error_over_items(points: Sequence[Point], metric: MetricRecord) -> tuple[float, int | None]:
+    """Return the standard error behind the 95 % intervals, and of how many independent items it is.
 
-    Without an interval, as where there is one item, nothing is known and 0 is returned.
+    Those of seeds rise and fall together. Without an interval, as where there is one item, nothing
+    is known and 0 is returned.
     """
-    ends = [point.intervals[metric] for point in points if metric in point.intervals]
-    widths = [high - low for low, high in ends]
-    return statistics.fmean(widths) / (2 * 1.96) if widths else 0.0
+    from sparc3_bench.statistics.interval import error_of
+
+    name = metric.name
+    ends = [point.intervals[name] for point in points if name in point.intervals]
+    if not ends:
+        return 0.0, None
+    # Intervals of before are percentiles, and do not say of how many.
+    many = metric.clusters if metric.clusters is not None and metric.clusters > 1 else 10**6
+    errors = [error_of(*pair, many) for pair in ends]
+    return statistics.fmean(errors), metric.clusters
 
 
 def _said(request: Request) -> dict[str, str]:

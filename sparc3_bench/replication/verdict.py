@@ -34,12 +34,15 @@ class Number:
         How many.
     items
         Standard error over the items measured on, where it counts.
+    item_count
+        How many independent items that is of; None where it is not known, or does not count.
     """
 
     value: float
     error: float | None
     seeds: int
     items: float = 0.0
+    item_count: int | None = None
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,11 @@ class Verdict:
         return "match" if abs(self.difference) <= self.allowed else "differs"
 
 
-def mean_of(values: Sequence[float], items: float = 0.0) -> Number:
+def mean_of(values: Sequence[float], items: float = 0.0, item_count: int | None = None) -> Number:
     """Return the mean over seeds with its standard error, which one seed does not tell."""
     count = len(values)
     error = statistics.stdev(values) / math.sqrt(count) if count > 1 else None
-    return Number(statistics.fmean(values), error, count, items)
+    return Number(statistics.fmean(values), error, count, items, item_count)
 
 
 def compare(own: Number, published: Number, digit: float, tolerance: float) -> Verdict:
@@ -87,7 +90,8 @@ def _error(own: Number, published: Number) -> float:
     total = own.items**2 + published.items**2 + sum(variance for variance, _ in parts)
     if total == 0:
         return 0.0
-    spread = sum(variance**2 / freedom for variance, freedom in parts)
+    parts += [(side.items**2, side.item_count - 1) for side in (own, published) if side.item_count]
+    spread = sum(variance**2 / freedom for variance, freedom in parts if freedom > 0)
     freedom = total**2 / spread if spread else math.inf
     return float(stats.t.ppf(_LEVEL, freedom)) * math.sqrt(total)
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sparc3_bench.record.spec import content_key
 from sparc3_bench.run import store
-from sparc3_bench.run.curve import measured as curve_of
 from sparc3_bench.run.environment import metered
 from sparc3_bench.run.handling import Handling, handled, noise
 from sparc3_bench.run.probing import (
@@ -25,6 +24,7 @@ from sparc3_bench.run.probing import (
 from sparc3_bench.run.runner import Session
 from sparc3_bench.run.steps import Averaging, Measuring, Scoring, Walking, steps_of
 from sparc3_bench.selection.units import Ranking, ranked
+from sparc3_bench.statistics.curve import measured as curve_of
 
 if TYPE_CHECKING:
     from sparc3_bench.attribution.scores import ScoreMap

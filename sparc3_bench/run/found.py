@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from sparc3_bench.contracts import Choice, Search, Task
+from sparc3_bench.contracts import Choice, Removal, Search, Task
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.record.parts import Found, Point, Tried
+from sparc3_bench.record.parts import Found, Point, Tried, Versus
 from sparc3_bench.run import store
-from sparc3_bench.run.curve import Samples, compared, measured
+from sparc3_bench.run.controls import at_choice
 from sparc3_bench.run.search import largest_amount
 from sparc3_bench.selection.control import matched
 from sparc3_bench.selection.select import as_mask
+from sparc3_bench.statistics.curve import measured
+from sparc3_bench.statistics.dependence import Samples
 
 if TYPE_CHECKING:
     from sparc3_bench.run.judging import Measured
@@ -91,6 +93,7 @@ def found_choice(run: OneShot, amount: float, points: Sequence[Point]) -> Found:
         points,
         [at.samples for at in run.paired],
         run.cell.prepared.clusters,
+        run.spec.removal,
     )
 
 
@@ -100,6 +103,7 @@ def chosen_point(
     points: Sequence[Point],
     paired: Sequence[Samples],
     clusters: Mapping[str, Sequence[int]],
+    removal: Removal,
 ) -> Found:
     """Return the chosen amount on the test part, beside its random controls.
 
@@ -113,21 +117,23 @@ def chosen_point(
         Samples of its random controls; empty where there are none.
     clusters
         See `PreparedTask.clusters`.
+    removal
+        Which end was removed.
     """
     choice = task.choice
     assert choice is not None
     own = next(point for point in points if point.amount.requested == amount)
-    point, versus = own.model_copy(update={"control": {}}), None
+    drawn: dict[str, tuple[float, ...]] = {}
+    beside: dict[str, Versus] = {}
     if paired:
-        dense = points[0].samples
-        versus, numbers = compared(task, choice.metric, dense, own.samples, paired, clusters)
-        point = point.model_copy(update={"control": numbers})
+        samples = [points[0].samples, own.samples]
+        drawn, beside = at_choice(task, amount, samples, paired, clusters, removal)
     return Found(
         metric=choice.metric,
         limits=dict(choice.limits),
         title=choice.title,
-        point=point,
-        versus=versus,
+        point=own.model_copy(update={"control": drawn, "versus": beside}),
+        versus=beside.get(choice.metric),
     )
 
 
@@ -172,6 +178,7 @@ def found_by_bar(run: OneShot, ranking: Ranking, search: Search) -> Found:
         intervals=curve.intervals[1],
         samples=dict(at.samples),
         control={},
+        versus={},
         kept=run.counted(keep),
     )
     return Found(

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from sparc3_bench.contracts import Part, Task
+from sparc3_bench.contracts import Part
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.record.parts import Amount, EstimateRecord, Found, Phase, Point
-from sparc3_bench.record.spec import RunSpec
 from sparc3_bench.run import store
-from sparc3_bench.run.curve import Curve, Samples, measured
+from sparc3_bench.run.controls import NO_CONTROLS, Beside, beside, control_curve, versus
 from sparc3_bench.run.environment import added, metered
 from sparc3_bench.run.found import Chosen, choose_candidate, found_by_bar, found_choice
 from sparc3_bench.run.responses import Written
 from sparc3_bench.run.sketch import Likeness, Sketcher
 from sparc3_bench.selection.control import matched
 from sparc3_bench.selection.select import as_mask, choose
+from sparc3_bench.statistics.curve import Curve, measured
 
 if TYPE_CHECKING:
     from sparc3_bench.run.judging import Measured
@@ -83,9 +83,11 @@ class CellRun:
         """Return how many units `kept` leaves out."""
         return sum(mask.numel() - int(mask.count_nonzero()) for mask in kept.values())
 
-    def points(self, curve: Curve, controls: Sequence[Curve] = ()) -> tuple[Point, ...]:
+    def points(
+        self, curve: Curve, controls: Sequence[Curve] = (), beside: Beside = NO_CONTROLS
+    ) -> tuple[Point, ...]:
         """Return the points as they are recorded."""
-        return recorded(self.amounts, self.kept, self.samples, curve, controls)
+        return recorded(self.amounts, self.kept, self.samples, curve, controls, beside)
 
     def amount(self, requested: float, keep: KeepMask, units: int) -> Amount:
         """Return how much a mask removes."""
@@ -144,20 +146,22 @@ class OneShot(CellRun):
             control_curve(self.session.plan.task, self.spec, [at.samples for at in one])
             for one in drawn
         ]
-        points = self.points(curve, controls)
+        beside = self._beside(drawn)
+        points = self.points(curve, controls, beside)
         with metered(self.session.view) as meter:
             assessed = self.cell.prepared.assess(
                 self.session.view, scores, self.spec.unit, self.spec.group
             )
         if assessed:
             self.spend("assessment", meter.phase)
-        whole = estimates(curve, controls) | {
+        whole = estimates(curve, controls, beside) | {
             name: EstimateRecord(**dataclasses.asdict(estimate))
             for name, estimate in assessed.items()
         }
         return {
             "points": points,
             "curve": whole,
+            "measured": curve,
             "found": self._found(choice, points),
             "tried": choice.tried,
             "candidate": choice.candidate,
@@ -212,6 +216,12 @@ class OneShot(CellRun):
             self.charge("controls", at)
             evaluations.append(at)
 
+    def _beside(self, drawn: Sequence[Sequence[Measured]]) -> Beside:
+        """Return the curve beside its controls, where those are of the same samples."""
+        spec, task = self.spec, self.session.plan.task
+        controls = [[at.samples for at in one] for one in drawn]
+        return beside(task, spec, self.samples, controls, self.cell.prepared.clusters)
+
     def _likenesses(self, candidate: str) -> list[Likeness]:
         found = []
         for seed, other in self.cell.others:
@@ -223,17 +233,13 @@ class OneShot(CellRun):
         return found
 
 
-def control_curve(task: Task, spec: RunSpec, samples: Sequence[Samples]) -> Curve:
-    """Return the metrics of a random control, whose samples are of every amount."""
-    return measured(task, spec.amounts, samples, {}, spec.removal, with_intervals=False)
-
-
 def recorded(
     amounts: Sequence[Amount],
     kept: Sequence[dict[str, tuple[int, ...]]],
     samples: Sequence[dict[str, tuple[float, ...]]],
     curve: Curve,
     controls: Sequence[Curve],
+    beside: Beside = NO_CONTROLS,
 ) -> tuple[Point, ...]:
     """Return the points of a curve as they are recorded, each with what its controls have there."""
     return tuple(
@@ -246,18 +252,27 @@ def recorded(
                 name: tuple(control.points[index][name] for control in controls)
                 for name in (controls[0].points[index] if controls else ())
             },
+            # The dense model is its own control.
+            versus={
+                name: versus(one)
+                for name, one in (beside[0][index] if beside[0] else {}).items()
+                if amount.requested > 0
+            },
             kept=kept[index],
         )
         for index, amount in enumerate(amounts)
     )
 
 
-def estimates(curve: Curve, controls: Sequence[Curve] = ()) -> dict[str, EstimateRecord]:
+def estimates(
+    curve: Curve, controls: Sequence[Curve] = (), beside: Beside = NO_CONTROLS
+) -> dict[str, EstimateRecord]:
     """Return the numbers of a whole curve, with those of its controls."""
     return {
         name: EstimateRecord(
             **dataclasses.asdict(estimate),
             control=tuple(control.whole[name].value for control in controls),
+            versus=versus(beside[1][name]) if name in beside[1] else None,
         )
         for name, estimate in curve.whole.items()
     }

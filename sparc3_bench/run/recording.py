@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.record.parts import MetricRecord
@@ -12,8 +13,9 @@ from sparc3_bench.run.environment import command_line, describe_environment
 from sparc3_bench.run.objectives import objective_remarks
 
 if TYPE_CHECKING:
-    from sparc3_bench.contracts import Metric
+    from sparc3_bench.contracts import Removal, Task
     from sparc3_bench.run.plan import Cell, Plan
+    from sparc3_bench.statistics.curve import Curve
 
 
 def recorded(plan: Plan, cell: Cell, **parts: Any) -> Result:
@@ -24,10 +26,11 @@ def recorded(plan: Plan, cell: Cell, **parts: Any) -> Result:
     plan, cell
         What was run.
     parts
-        Fields of the result that were measured, and `remarks`, which join the warnings.
+        Fields of the result that were measured; `measured`, the curve they are of; and `remarks`,
+        which join the warnings.
     """
     now = datetime.datetime.now(datetime.UTC)
-    remarks = parts.pop("remarks", ())
+    remarks, curve = parts.pop("remarks", ()), parts.pop("measured", None)
     return Result(
         schema_version=SCHEMA_VERSION,
         key=cell.spec.key,
@@ -36,12 +39,7 @@ def recorded(plan: Plan, cell: Cell, **parts: Any) -> Result:
         spec=cell.spec,
         asked=dict(plan.asked),
         command=command_line(),
-        metrics=tuple(map(_recorded, plan.task.metrics_for(cell.spec.removal))),
-        curve_metrics=tuple(
-            _recorded(metric)
-            for metric in plan.task.curve_metrics
-            if metric.name in parts.get("curve", ())
-        ),
+        **metrics_read(plan.task, cell.spec.removal, curve, parts.get("curve", ())),
         clusters={name: tuple(ids) for name, ids in cell.prepared.clusters.items()},
         environment=describe_environment(),
         warnings=(
@@ -56,5 +54,30 @@ def recorded(plan: Plan, cell: Cell, **parts: Any) -> Result:
     )
 
 
-def _recorded(metric: Metric) -> MetricRecord:
-    return MetricRecord(**dataclasses.asdict(metric))
+def metrics_read(
+    task: Task, removal: Removal, curve: Curve | None, names: Collection[str]
+) -> dict[str, tuple[MetricRecord, ...]]:
+    """Return the fields of a result that say how to read its numbers.
+
+    Parameters
+    ----------
+    task, removal
+        What declares them, and which end was removed.
+    curve
+        Says how many independent samples each follows from; None where nothing was measured.
+    names
+        Of the numbers of the whole curve that there are.
+    """
+    of_points = curve.clusters if curve else {}
+    of_curve = curve.whole_clusters if curve else {}
+    return {
+        "metrics": tuple(
+            MetricRecord(**dataclasses.asdict(metric), clusters=of_points.get(metric.name))
+            for metric in task.metrics_for(removal)
+        ),
+        "curve_metrics": tuple(
+            MetricRecord(**dataclasses.asdict(metric), clusters=of_curve.get(metric.name))
+            for metric in task.curve_metrics
+            if metric.name in names
+        ),
+    }

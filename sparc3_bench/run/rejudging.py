@@ -16,14 +16,16 @@ from sparc3_bench.record.parts import Found, Phase, Point
 from sparc3_bench.record.result import Result
 from sparc3_bench.record.spec import JudgeRef, RunSpec
 from sparc3_bench.run import store
-from sparc3_bench.run.curve import measured
+from sparc3_bench.run.controls import beside, control_curve
 from sparc3_bench.run.environment import added
 from sparc3_bench.run.found import chosen_point
 from sparc3_bench.run.judging import NOTHING, Bench, Measured, judged
 from sparc3_bench.run.options import task_of
-from sparc3_bench.run.points import control_curve, estimates, recorded
+from sparc3_bench.run.points import estimates, recorded
 from sparc3_bench.run.progress import Reporter
+from sparc3_bench.run.recording import metrics_read
 from sparc3_bench.run.responses import Written, read_responses
+from sparc3_bench.statistics.curve import measured
 
 
 @dataclass(frozen=True)
@@ -144,14 +146,19 @@ def rejudged(case: Case, bench: Bench, cache: Path, report: Reporter) -> Result:
     samples = [dict(at.samples) for at in points]
     curve = measured(task, spec.amounts, samples, result.clusters, spec.removal)
     controls = [control_curve(task, spec, [at.samples for at in one]) for one in drawn]
+    against = beside(
+        task, spec, samples, [[at.samples for at in one] for one in drawn], result.clusters
+    )
     again = recorded(
         [point.amount for point in result.points],
         [point.kept for point in result.points],
         samples,
         curve,
         controls,
+        against,
     )
-    whole = estimates(curve, controls)
+    whole = estimates(curve, controls, against)
+    every = {**{n: one for n, one in result.curve.items() if n not in whole}, **whole}
     fields = {
         "key": spec.key,
         "spec": spec,
@@ -161,7 +168,8 @@ def rejudged(case: Case, bench: Bench, cache: Path, report: Reporter) -> Result:
         "chosen_by": case.chooser,
         "points": again,
         # What is not of the points was assessed on the scores.
-        "curve": whole | {n: one for n, one in result.curve.items() if n not in whole},
+        "curve": every,
+        **metrics_read(task, spec.removal, curve, every),
         "found": _found(case, again, paired),
         "responses": case.written.record(),
         "cost": {**result.cost, "judging": _cost([*points, *itertools.chain(*drawn), *paired])},
@@ -175,7 +183,8 @@ def _found(case: Case, points: Sequence[Point], paired: Sequence[Measured]) -> F
         return None
     amount = case.result.found.point.amount.requested
     drawn = [at.samples for at in paired]
-    return chosen_point(case.task, amount, points, drawn, case.result.clusters)
+    removal = case.result.spec.removal
+    return chosen_point(case.task, amount, points, drawn, case.result.clusters, removal)
 
 
 def _cost(points: Sequence[Measured]) -> Phase:
@@ -225,12 +234,11 @@ def _results_folder(path: Path, spec: RunSpec) -> Path:
 
 
 def metric_told(result: Result) -> str:
-    """Return the main metric of the task where it was chosen, or else at the last amount."""
+    """Return the main metric of the task where it was chosen, or else at the last real amount."""
     main = result.found.metric if result.found else result.metrics[0].name
-    point = result.found.point if result.found else result.points[-1]
+    proper = [point for point in result.points if 0 < point.amount.in_scope < 1]
+    point = result.found.point if result.found else (proper or result.points)[-1]
     titles: Mapping[str, str] = {metric.name: metric.title for metric in result.metrics}
-    ends = point.intervals[main]
-    return (
-        f"{titles[main]} at {point.amount.requested:g}: {point.metrics[main]:.4g} "
-        f"[{ends[0]:.4g}, {ends[1]:.4g}]"
-    )
+    ends = point.intervals.get(main)
+    between = f" [{ends[0]:.4g}, {ends[1]:.4g}]" if ends else ""
+    return f"{titles[main]} at {point.amount.requested:g}: {point.metrics[main]:.4g}{between}"

@@ -40,6 +40,7 @@ class Blockwise(CellRun):
         return {
             "points": self.points(curve),
             "curve": estimates(curve),
+            "measured": curve,
             "remarks": self.session.remarks(self.cell, curve.points[0]),
             "cost": self.cost,
             "written": Written(points=tuple(at.raw for at in self.measured)),

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.numbers import Array, finite
-
-Scale = Literal["linear", "log"]
-"""Whether every step in size counts alike, or every doubling."""
+from sparc3_bench.values import Scale
 
 
 def mean_height(sizes: ArrayLike, heights: ArrayLike, scale: Scale = "linear") -> Array:
@@ -29,7 +25,7 @@ def mean_height(sizes: ArrayLike, heights: ArrayLike, scale: Scale = "linear") -
     heights
         The metric there, ``[points]``, or with bootstrap replicates ``[points, replicates]``.
     scale
-        Of the sizes.
+        Of the sizes: whether every step counts alike, or every doubling.
 
     Returns
     -------

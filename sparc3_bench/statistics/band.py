@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtr
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.statistics.numbers import Array, finite, gap
-from sparc3_bench.statistics.paired import Difference, of_replicates
-from sparc3_bench.statistics.ranking import Direction
+from sparc3_bench.statistics.interval import LEVEL, logarithm, spread, two_sided
+from sparc3_bench.statistics.numbers import Array, finite
+from sparc3_bench.statistics.paired import Difference, apart, told
+from sparc3_bench.values import Direction, Scale
 
 Verdict = Literal["better", "worse", "not separable"]
 """Of a method beside random controls."""
+
+LEAST = 2
+"""Of fewer controls nothing is known of how far a random draw lies from another: no verdict."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,10 @@ class Band:
     Attributes
     ----------
     difference
-        The metric of the method minus the mean of that of the controls; its interval and p-value
-        are over samples and over the choice of controls. They are about the **mean** control: one
-        more random draw lies off that mean, too, and is often significantly so.
+        The metric of the method beside the mean of that of the controls (on a log scale, beside
+        their geometric mean); its interval and p-value are over samples and over the choice of
+        controls. They are about the **mean** control: one more random draw lies off that mean, too,
+        and is often significantly so.
     p_draw
         Two-sided p-value that the method is one more random draw, in [0, 1].
     verdict
@@ -48,7 +51,10 @@ def against_controls(
     controls: ArrayLike,
     control_replicates: ArrayLike,
     direction: Direction,
-    level: float = 0.05,
+    clusters: int,
+    *,
+    level: float = LEVEL,
+    scale: Scale = "linear",
 ) -> Band:
     """Compare a method with random controls.
 
@@ -58,11 +64,15 @@ def against_controls(
         The metric of the method, and its bootstrap replicates, ``[replicates]``.
     controls, control_replicates
         The same of the controls, at least two: ``[controls]`` and ``[replicates, controls]``,
-        paired with those of the method: see `difference`.
+        paired with those of the method: see `of_pair`.
     direction
         Which way is better.
+    clusters
+        How many independent samples the replicates are drawn from; see `spread`.
     level
         See `Band.verdict`, in (0, 1).
+    scale
+        That of the metric.
 
     Raises
     ------
@@ -74,52 +84,121 @@ def against_controls(
     `p_draw` is that of the prediction interval of one more normal draw: (value - mean) /
     (s √(1 + 1/k)) is t-distributed with k - 1 degrees of freedom, s the standard deviation of the k
     controls [hahn1991, ch. 4]. As all were measured on the same samples, s holds what the samples
-    add, too.
+    add, too. The range of k draws, in its place, is left on the better side by one more draw in
+    1 / (k + 1) of cases: in 25 % with three.
     """
-    own, others = finite(replicates, "replicates", 1), finite(controls, "values of controls", 1)
-    drawn = finite(control_replicates, "replicates of controls", 2)
-    if len(others) < 2 or drawn.shape != (len(own), len(others)):
-        raise Sparc3Error(
-            f"A method with {len(own)} replicates needs two controls or more with as many, got "
-            f"{len(others)} with replicates of shape {list(drawn.shape)}; stack them as "
-            "[replicates, controls]."
-        )
-    mean = others.mean()
-    observed = float(gap(finite([value], "values", 1), mean)[0])
-    found = of_replicates(gap(own, redrawn(drawn)), observed)
-    p_draw = one_more(observed, others)
-    if max(found.p_value, p_draw) > level:
-        return Band(found, p_draw, "not separable")
-    return Band(found, p_draw, "better" if (observed > 0) == (direction == "higher") else "worse")
+    others = finite(controls, "values of controls", 1)
+    if len(others) < LEAST:
+        raise Sparc3Error(f"A verdict needs {LEAST} controls or more, got {len(others)}; run more.")
+    found = from_mean(value, replicates, others, control_replicates, clusters, scale)
+    p_draw = one_more(value, others, scale)
+    return Band(found, p_draw, verdict(found.sign, max(found.p_value, p_draw), direction, level))
 
 
-def redrawn(replicates: Array) -> Array:
-    """Return the mean of the controls in every replicate, controls drawn again with replacement.
+def verdict(sign: int, p_value: float, direction: Direction, level: float = LEVEL) -> Verdict:
+    """Return what a p-value says of a number above (1) or below (-1) that of the controls."""
+    if p_value > level or sign == 0 or direction == "neither":
+        return "not separable"
+    return "better" if (sign > 0) == (direction == "higher") else "worse"
+
+
+def from_mean(
+    value: float,
+    replicates: ArrayLike,
+    controls: ArrayLike,
+    control_replicates: ArrayLike,
+    clusters: int,
+    scale: Scale = "linear",
+) -> Difference:
+    """Return how far a method is from the mean control; see `Band.difference`.
 
     Parameters
     ----------
-    replicates
-        Those of every control, ``[replicates, controls]``.
+    value, replicates, controls, control_replicates, clusters, scale
+        As for `against_controls`; one control is enough, whose own luck is then not in the error.
+
+    Raises
+    ------
+    Sparc3Error
+        When numbers are not finite or not paired.
+
+    Notes
+    -----
+    Two errors add up: over samples, of clusters - 1 degrees of freedom, and over the choice of k
+    controls, s² / k of k - 1; their sum has Welch's degrees of freedom [welch1947].
     """
-    # The controls are a sample, too: in every replicate some of them are drawn.
-    generator = np.random.default_rng(zlib.crc32(b"controls"))
-    picked = generator.integers(replicates.shape[1], size=replicates.shape)
-    means: Array = np.take_along_axis(replicates, picked, axis=1).mean(axis=1)
-    return means
+    own, others = finite(replicates, "replicates", 1), finite(controls, "values of controls", 1)
+    drawn = finite(control_replicates, "replicates of controls", 2)
+    if drawn.shape != (len(own), len(others)):
+        raise Sparc3Error(
+            f"A method with {len(own)} replicates needs controls with as many, got "
+            f"{len(others)} with replicates of shape {list(drawn.shape)}; stack them as "
+            "[replicates, controls]."
+        )
+    error = spread(apart(own, middle(drawn, scale), scale), clusters)
+    observed = apart(finite([value], "values", 1), middle(others[None], scale), scale)
+    return joined(float(observed[0]), error, clusters, others, scale)
 
 
-def one_more(difference: float, controls: ArrayLike) -> float:
+def joined(value: float, error: float, clusters: int, controls: Array, scale: Scale) -> Difference:
+    """Return a difference from the mean control by its error over samples and that over controls.
+
+    Parameters
+    ----------
+    value, error
+        The difference and its standard error over samples; on a log scale, of the logarithms.
+    clusters
+        How many independent samples the error is of.
+    controls
+        The metric of the controls, ``[controls]``.
+    scale
+        That of the metric.
+    """
+    parts = [(error**2, clusters - 1)]
+    if (count := len(controls)) > 1:
+        parts.append((_deviation(controls, scale) ** 2 / count, count - 1))
+    total = sum(variance for variance, _ in parts)
+    least = sum(variance**2 / freedom for variance, freedom in parts)
+    freedom = total**2 / least if least else 1.0
+    return told(value, total**0.5, freedom, scale)
+
+
+def middle(controls: Array, scale: Scale) -> Array:
+    """Return the mean of every row, geometric on a log scale."""
+    if scale == "linear":
+        means: Array = controls.mean(axis=1)
+        return means
+    found: Array = np.exp(logarithm(controls).mean(axis=1))
+    return found
+
+
+def one_more(value: float, controls: ArrayLike, scale: Scale = "linear") -> float:
     """Return the p-value that a method is one more random draw; see `against_controls`.
 
     Parameters
     ----------
-    difference
-        The metric of the method minus the mean of the controls.
+    value
+        The metric of the method.
     controls
         The metric of the controls, at least two.
+    scale
+        That of the metric.
     """
     others = finite(controls, "values of controls", 1)
-    spread = float(others.std(ddof=1)) * (1 + 1 / len(others)) ** 0.5
-    if difference == 0 or spread == 0:
-        return float(difference == 0)
-    return float(2 * stdtr(len(others) - 1, -abs(difference) / spread))
+    observed = apart(finite([value], "values", 1), middle(others[None], scale), scale)
+    error = _deviation(others, scale) * (1 + 1 / len(others)) ** 0.5
+    return two_sided(float(observed[0]), error, len(others) - 1)
+
+
+def ahead(value: float, controls: ArrayLike, scale: Scale = "linear") -> int:
+    """Return 1 for a number above the mean control, -1 for one below, 0 for one that equals it."""
+    others = finite(controls, "values of controls", 1)
+    observed = apart(finite([value], "values", 1), middle(others[None], scale), scale)
+    return int(np.sign(observed[0]))
+
+
+def _deviation(controls: Array, scale: Scale) -> float:
+    numbers = controls if scale == "linear" else logarithm(controls)
+    found = float(numbers.std(ddof=1))
+    # The mean of three equal numbers is often off in the last digit.
+    return 0.0 if found <= 1e-12 * float(np.abs(numbers).max()) else found

@@ -9,12 +9,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from sparc3_bench.statistics.interval import interval
 from sparc3_bench.values import Estimate
 
 Array = NDArray[np.float64]
 
 REPLICATES = 2000
-"""Enough that fifty of them lie beyond either end of a 95 % interval."""
+"""Enough that their spread is known to 2 %."""
 
 
 def resampled_means(
@@ -44,17 +45,18 @@ def resampled_means(
     return means
 
 
-def interval(replicates: Array, level: float = 0.95) -> tuple[float, float]:
-    """Return the percentile interval of bootstrap replicates."""
-    tail = (1 - level) / 2
-    low, high = np.quantile(replicates, (tail, 1 - tail))
-    return float(low), float(high)
-
-
 def mean_estimate(samples: Sequence[float], clusters: Sequence[int] | None = None) -> Estimate:
-    """Return the mean of some samples with its 95 % interval; see `resampled_means`."""
-    low, high = interval(resampled_means([samples], clusters)[:, 0])
-    return Estimate(float(np.mean(samples)), low, high)
+    """Return the mean of some samples with its 95 % interval; of one cluster, without.
+
+    See `resampled_means` for clusters and `interval` for the interval.
+    """
+    mean, count = (
+        float(np.mean(samples)),
+        len(set(range(len(samples)) if clusters is None else clusters)),
+    )
+    if count < 2:
+        return Estimate(mean)
+    return Estimate(mean, *interval(mean, resampled_means([samples], clusters)[:, 0], count))
 
 
 @lru_cache(maxsize=8)

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr  # scipy.stats takes a second longer to import
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.statistics.bootstrap import draws, interval
+from sparc3_bench.statistics.bootstrap import draws
+from sparc3_bench.statistics.interval import half_width
 from sparc3_bench.statistics.numbers import Array, finite
 
 LEAST = 5
@@ -25,6 +26,12 @@ _MANY = 20
 """Of more, the orders are too many for their number to matter."""
 
 _LEVEL = 0.05
+
+_EDGE = 0.999
+"""Nearer to 1 Fisher's scale goes to infinity."""
+
+_ONE_DEVIATION = (0.158655, 0.841345)
+"""Quantiles of a normal distribution one standard deviation below and above its mean."""
 
 
 @dataclass(frozen=True)
@@ -78,15 +85,15 @@ def spearman(x: ArrayLike, y: ArrayLike, clusters: Sequence[Hashable] | None = N
     Notes
     -----
     The interval is of percentiles of a bootstrap of clusters, in which ranks are made anew; draws
-    without any spread are left out. Of few points it is too sure, and where every draw keeps the
-    order it has no width. So a relation also needs the p-value: with up to seven points, each a
-    cluster of its own, that share of all orders in which the coefficient is at least as far from
-    else Student's t of clusters - 2, and no less than two of all orders of the clusters.
+    without any spread are left out. Where every draw keeps the order it has no width. So a relation
+    also needs the p-value: with up to seven points, each a cluster of its own, that share of all
+    orders in which the coefficient is at least as far from 0; else Student's t of clusters - 2, and
+    no less than two of all orders of the clusters.
 
-    In simulations of normal points without a relation one was told in 2 to 4 % of 5 to 20 points
-    (of Pearson's in 3 to 6 %); of a true 0.8, in 14 % of 5 points, 54 % of 8 and 86 % of 12. The
-    intervals held the truth in 86 % with 5 points and 97 % with 8 or more; Pearson's in 82 %, 89 %
-    and 91 %.
+    In simulations of normal points without a relation one was told in 2 to 4 % of 5 to 20 points;
+    of a true 0.8, in 14 % of 5 points, 54 % of 8 and 86 % of 12. The intervals held the truth in 86
+    to 90 % with 5 points and 95 to 98 % with 8 or more: ranks drawn twice are equal, which widens
+    them, so that they need no correction for few points.
     """
     return _correlation(*_checked(x, y), clusters, by_rank=True)
 
@@ -103,6 +110,13 @@ def pearson(x: ArrayLike, y: ArrayLike, clusters: Sequence[Hashable] | None = No
     ------
     Sparc3Error
         As for `spearman`.
+
+    Notes
+    -----
+    The interval is by Student's t of clusters - 1 on the scale of Fisher's z [fisher1921], with the
+    spread of a bootstrap of clusters; p-values are as for `spearman`. In simulations of normal
+    points it held the truth in 94 to 99 % of 5 to 20 points, percentiles in 89 to 93 %; without a
+    relation one was told in 1 to 4 %.
     """
     return _correlation(*_checked(x, y), clusters, by_rank=False)
 
@@ -143,9 +157,27 @@ def _correlation(
     low = high = None
     if count >= LEAST:
         found = drawn(draws(count, 0))
-        low, high = interval(found[np.isfinite(found)])
+        found = found[np.isfinite(found)]
+        low, high = (
+            np.quantile(found, (0.025, 0.975)).tolist()
+            if by_rank
+            else _interval(value, found, count)
+        )
     p_value = _p_value(x, y, value, count, by_rank=by_rank)
     return Correlation(value, low, high, p_value, len(x), count)
+
+
+def _interval(value: float, drawn: Array, clusters: int) -> tuple[float, float]:
+    """Return the interval of a coefficient on Fisher's scale, where its spread is even.
+
+    The spread is that of the middle two thirds: some draws of few points lie on a line, which on
+    this scale is infinitely far.
+    """
+    middle, *_ = bent = np.arctanh(np.clip([value, *drawn], -_EDGE, _EDGE))
+    below, above = np.quantile(bent[1:], _ONE_DEVIATION)
+    error = (above - below) / 2 * math.sqrt(clusters / (clusters - 1))
+    half = half_width(float(error), clusters - 1)
+    return (math.tanh(middle - half), math.tanh(middle + half)) if half else (value, value)
 
 
 def _ranks(values: Array, member: NDArray[np.int64], drawn: Array) -> Array:

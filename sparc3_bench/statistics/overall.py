@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.statistics.bootstrap import interval
+from sparc3_bench.statistics.interval import interval
 from sparc3_bench.statistics.numbers import Array, finite, gap
-from sparc3_bench.statistics.ranking import Direction
+from sparc3_bench.values import Direction
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,19 +22,22 @@ class Table:
     methods
         Their names, no two alike.
     replicates
-        Paired bootstrap replicates of the metric, ``[replicates, methods]``: see `difference`.
+        Paired bootstrap replicates of the metric, ``[replicates, methods]``: see `of_pair`.
     direction
         Which way is better.
+    clusters
+        How many independent samples the replicates are drawn from.
     """
 
     methods: Sequence[str]
     replicates: Array
     direction: Direction
+    clusters: int
 
 
 @dataclass(frozen=True)
 class Expected:
-    """The mean over bootstrap replicates, with its 95 % interval."""
+    """The mean over bootstrap replicates, with its 95 % interval within what is possible."""
 
     value: float
     low: float
@@ -78,7 +81,7 @@ def overall(tables: Iterable[Table]) -> dict[str, Standing]:
     ------
     Sparc3Error
         When a table names a method twice, its replicates do not fit its methods or are not finite,
-        or tables have different numbers of replicates.
+        a table is of one independent sample, or tables have different numbers of replicates.
 
     Notes
     -----
@@ -91,19 +94,27 @@ def overall(tables: Iterable[Table]) -> dict[str, Standing]:
     Methods that are in different tables met different rivals: compare those of equal `tables`.
     """
     wins: dict[str, list[Array]] = {}
+    most: dict[str, int] = {}
     ranks: dict[str, list[Array]] = {}
+    clusters: dict[str, list[int]] = {}
     for table in tables:
         methods, won = _won(table)
         if len(methods) > 1:
             for name, column in zip(methods, won.T, strict=True):
                 wins.setdefault(name, []).append(column / (len(methods) - 1))
                 ranks.setdefault(name, []).append(len(methods) - column)
+                clusters.setdefault(name, []).append(table.clusters)
+                most[name] = max(most.get(name, 1), len(methods))
     if len({len(column) for columns in wins.values() for column in columns}) > 1:
         raise Sparc3Error(
             "Tables must have equally many replicates to be combined; draw them alike."
         )
     standings = {
-        name: Standing(_expected(ranks[name]), _expected(columns), len(columns))
+        name: Standing(
+            _expected(ranks[name], min(clusters[name]), (1, most[name])),
+            _expected(columns, min(clusters[name]), (0, 1)),
+            len(columns),
+        )
         for name, columns in wins.items()
     }
     best = sorted(standings, key=lambda name: (-standings[name].win_rate.value, name))
@@ -125,6 +136,8 @@ def _won(table: Table) -> tuple[list[str], Array]:
     return methods, (np.stack(over, axis=1) + len(methods) - 1) / 2
 
 
-def _expected(columns: Sequence[Array]) -> Expected:
+def _expected(columns: Sequence[Array], clusters: int, bounds: tuple[int, int]) -> Expected:
     means = np.mean(columns, axis=0)
-    return Expected(float(means.mean()), *interval(means))
+    value = float(means.mean())
+    low, high = interval(value, means, clusters)
+    return Expected(value, max(low, bounds[0]), min(high, bounds[1]))

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtri
+from scipy.special import stdtrit
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.holm import holm
-from sparc3_bench.statistics.numbers import Array, finite, gap
-from sparc3_bench.statistics.paired import of_pair
-
-Direction = Literal["higher", "lower"]
-"""Which way a metric is better."""
+from sparc3_bench.statistics.interval import spread
+from sparc3_bench.statistics.numbers import Array, finite
+from sparc3_bench.statistics.paired import Difference, apart, of_pair
+from sparc3_bench.values import Direction, Scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +29,8 @@ class Ranking:
         Methods - how many are significantly worse, in [best_rank, methods]. Methods that nothing
         tells apart share a range.
     differences
-        ``[methods, methods]``: the metric of the row's method minus that of the column's.
+        ``[methods, methods]``: the metric of the row's method minus that of the column's, or on a
+        log scale divided by it.
     low, high
         95 % intervals of the differences, each of its own pair alone (not adjusted).
     p_values
@@ -41,8 +39,9 @@ class Ranking:
     resolvable
         What neighbours in the order of the table must typically differ by to be told apart,
         whatever else is in it: the median over neighbours of half the width of the interval of
-        their difference at level / pairs, Holm's first and strictest. A true difference of this
-        size is found about every second time. None with fewer than two methods.
+        their difference at level / pairs, Holm's first and strictest; on a log scale a factor
+        above 1. A true difference of this size is found about every second time. None with fewer
+        than two methods.
     """
 
     best_rank: tuple[int, ...]
@@ -58,8 +57,10 @@ def ranked(
     values: ArrayLike,
     replicates: ArrayLike,
     direction: Direction,
+    clusters: int,
+    *,
     level: float = 0.05,
-    clusters: int | None = None,
+    scale: Scale = "linear",
 ) -> Ranking:
     """Rank the methods of one table by one metric.
 
@@ -72,54 +73,47 @@ def ranked(
     values
         The metric of every method as observed, ``[methods]``.
     replicates
-        Its paired bootstrap replicates, ``[replicates, methods]``: see `difference`.
+        Its paired bootstrap replicates, ``[replicates, methods]``: see `of_pair`.
     direction
         Which way is better.
+    clusters
+        How many independent samples there are; see `spread`.
     level
         Significant is an adjusted p-value of at most this, in (0, 1).
-    clusters
-        How many independent samples there are; see `of_replicates`. Needed where they are few.
+    scale
+        That of the metric.
 
     Raises
     ------
     Sparc3Error
-        When numbers are not finite, or are too few to find anything: see `enough_replicates`.
+        When numbers are not finite, not above 0 on a log scale, or are of one independent sample.
 
     Notes
     -----
-    With `clusters`, of 5 or 9 methods that are equal some two were told apart in 2.8 to 5.5 % of
-    simulated tables of 16 independent samples, and of 5 in 1.5 to 6 % of those of 8; without it in
-    12 to 21 % and 29 to 30 %, but in 2 to 8 % of those of 100 or 200. And it is about these very
-    scores: two seeds of a random scorer remove other weights, and are rightly told apart; see
+    Of 5 or 9 methods that are equal some two were told apart in 2.8 to 5.5 % of simulated tables of
+    16 independent samples, and of 5 in 1.5 to 6 % of those of 8. It is about these very scores: two
+    seeds of a random scorer remove other weights, and are rightly told apart; see
     `against_controls`.
     """
-    numbers, drawn = finite(values, "values", 1), finite(replicates, "replicates", 2)
+    numbers, drawn = _table(values, replicates)
     count = len(numbers)
-    if drawn.shape[1] != count:
-        raise Sparc3Error(
-            f"Replicates must have a column for each of the {count} methods, got {drawn.shape[1]}; "
-            "stack them as [replicates, methods]."
-        )
-    needed = enough_replicates(count, level)
-    if clusters is None and len(drawn) < needed:
-        raise Sparc3Error(
-            f"A table of {count} methods needs at least {needed} replicates to tell any two apart "
-            f"at level {level:g}, got {len(drawn)}; join replicates of several seeds."
-        )
     pairs = list(itertools.combinations(range(count), 2))
-    differences, low, high = (np.zeros((count, count)) for _ in range(3))
-    p_values = []
-    for i, j in pairs:
-        found = of_pair(drawn[:, i], drawn[:, j], numbers[i], numbers[j], clusters)
-        differences[i, j], differences[j, i] = found.value, -found.value
-        low[i, j], low[j, i] = found.low, -found.high
-        high[i, j], high[j, i] = found.high, -found.low
-        p_values.append(found.p_value)
+    same = 0.0 if scale == "linear" else 1.0
+    differences, low, high = (np.full((count, count), same) for _ in range(3))
+    better = np.zeros((count, count), dtype=bool)
+    found = [
+        of_pair(drawn[:, i], drawn[:, j], numbers[i], numbers[j], clusters, scale) for i, j in pairs
+    ]
+    for (i, j), one in zip(pairs, found, strict=True):
+        _put(one, differences, low, high, (i, j))
+        _put(one.turned(), differences, low, high, (j, i))
+        ahead = one.sign * (1 if direction == "higher" else -1)
+        better[i, j], better[j, i] = ahead > 0, ahead < 0
     adjusted = np.ones((count, count))
     if pairs:
         rows, columns = np.transpose(pairs)
-        adjusted[rows, columns] = adjusted[columns, rows] = holm(p_values)
-    better = (differences if direction == "higher" else -differences) > 0
+        p_values = holm([one.p_value for one in found])
+        adjusted[rows, columns] = adjusted[columns, rows] = p_values
     beats = better & (adjusted <= level)
     return Ranking(
         best_rank=tuple(int(1 + beaten) for beaten in beats.sum(axis=0)),
@@ -128,38 +122,53 @@ def ranked(
         low=low,
         high=high,
         p_values=adjusted,
-        resolvable=resolvable(numbers, drawn, level),
+        resolvable=resolvable(numbers, drawn, clusters, level=level, scale=scale),
     )
 
 
-def resolvable(values: ArrayLike, replicates: ArrayLike, level: float = 0.05) -> float | None:
+def resolvable(
+    values: ArrayLike,
+    replicates: ArrayLike,
+    clusters: int,
+    *,
+    level: float = 0.05,
+    scale: Scale = "linear",
+) -> float | None:
     """Return what neighbours must typically differ by to be told apart; see `Ranking`.
 
     Parameters
     ----------
-    values, replicates, level
+    values, replicates, clusters, level, scale
         As for `ranked`.
     """
-    numbers, drawn = finite(values, "values", 1), finite(replicates, "replicates", 2)
+    numbers, drawn = _table(values, replicates)
     count = len(numbers)
     if count < 2:
         return None
     # Of neighbours, not of all pairs: half of those may be with random scores, whose noise says
     # nothing of the methods that a reader weighs against one another.
     order = np.argsort(numbers, kind="stable")
-    spreads = [gap(drawn[:, i], drawn[:, j]).std() for i, j in itertools.pairwise(order)]
-    # From the spread, not from percentiles: so far out there are hardly any replicates.
-    return float(np.median(spreads) * -ndtri(level / (count * (count - 1) / 2) / 2))
+    spreads = [
+        spread(apart(drawn[:, i], drawn[:, j], scale), clusters)
+        for i, j in itertools.pairwise(order)
+    ]
+    pairs = count * (count - 1) / 2
+    least = float(np.median(spreads)) * -float(stdtrit(clusters - 1, level / pairs / 2))
+    return least if scale == "linear" else float(np.exp(least))
 
 
-def enough_replicates(methods: int, level: float = 0.05) -> int:
-    """Return how few replicates can tell two methods of a table apart, at least 1.
+def _table(values: ArrayLike, replicates: ArrayLike) -> tuple[Array, Array]:
+    numbers, drawn = finite(values, "values", 1), finite(replicates, "replicates", 2)
+    if drawn.shape[1] != len(numbers):
+        raise Sparc3Error(
+            f"Replicates must have a column for each of the {len(numbers)} methods, got "
+            f"{drawn.shape[1]}; stack them as [replicates, methods]."
+        )
+    return numbers, drawn
 
-    With R replicates no p-value is below 2 / (R + 1), and Holm multiplies the smallest by the
-    number of pairs. With so few, a pair is told apart only if no replicate disagrees: take several
-    times as many.
-    """
-    return max(1, math.ceil(methods * (methods - 1) / level) - 1)
+
+def _put(one: Difference, values: Array, low: Array, high: Array, at: tuple[int, int]) -> None:
+    values[at], low[at], high[at] = one.value, one.low, one.high
 
 
 def rank_text(best: int, worst: int) -> str:

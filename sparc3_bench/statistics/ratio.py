@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.statistics.bootstrap import interval
+from sparc3_bench.statistics.interval import interval
 from sparc3_bench.statistics.numbers import Array, finite
 
 
@@ -21,7 +21,7 @@ class Ratio:
     value
         As observed; a pure number.
     low, high
-        Its 95 % interval over samples: percentiles of `replicates`.
+        Its 95 % interval over samples: see `interval`.
     replicates
         ``[replicates]``.
     """
@@ -32,7 +32,13 @@ class Ratio:
     replicates: Array
 
 
-def ratio(value: float, base: float, replicates: ArrayLike, base_replicates: ArrayLike) -> Ratio:
+def ratio(
+    value: float,
+    base: float,
+    replicates: ArrayLike,
+    base_replicates: ArrayLike,
+    clusters: int,
+) -> Ratio:
     """Return what share of a base is left, with its interval [efron1993].
 
     Parameters
@@ -42,12 +48,15 @@ def ratio(value: float, base: float, replicates: ArrayLike, base_replicates: Arr
     replicates, base_replicates
         Bootstrap replicates of both, ``[replicates]``, in which every replicate is of the same draw
         of the same samples: what both find hard in a draw cancels.
+    clusters
+        How many independent samples they are drawn from; see `spread`.
 
     Raises
     ------
     Sparc3Error
-        When numbers are not finite, replicates are not paired, or the base is 0 or less, as
-        observed or in some replicate: then no end of an interval is known.
+        When numbers are not finite, replicates are not paired, there is one independent sample, or
+        the base is 0 or less, as observed or in some replicate: then no end of an interval is
+        known.
 
     Notes
     -----
@@ -67,4 +76,5 @@ def ratio(value: float, base: float, replicates: ArrayLike, base_replicates: Arr
             "leave out what the base has none of."
         )
     drawn: Array = over / under
-    return Ratio(value / base, *interval(drawn), drawn)
+    share = value / base
+    return Ratio(share, *interval(share, drawn, clusters), drawn)

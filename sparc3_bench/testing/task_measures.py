@@ -16,8 +16,9 @@ from sparc3_bench.attribution.reference import ReferenceSamples
 from sparc3_bench.attribution.scores import ScoreMap
 from sparc3_bench.contracts import Metric, Removal
 from sparc3_bench.errors import UnknownNameError
-from sparc3_bench.run.curve import drawn_means, points_of
-from sparc3_bench.statistics.bootstrap import interval
+from sparc3_bench.statistics.curve import drawn_means
+from sparc3_bench.statistics.dependence import fewest, independent, kinds_behind, points_of
+from sparc3_bench.statistics.paired import of_replicates
 from sparc3_bench.testing.report import CheckFailure, CheckSkipped, describe
 from sparc3_bench.testing.task_runs import (
     Measured,
@@ -209,15 +210,19 @@ def check_directions_are_right(plugin: Plugin) -> None:
     found = trial(plugin)
     task, limits = found.task, None if found.task.choice is None else found.task.choice.limits
     rows = [at.samples for at in (found.dense, found.empty)]
-    dense, empty = points_of(task, (0.0, 1.0), [at.means for at in (found.dense, found.empty)])
+    means = [at.means for at in (found.dense, found.empty)]
+    dense, empty = points_of(task, (0.0, 1.0), means)
+    clusters = found.prepared.clusters
     try:
-        drawn = points_of(task, (0.0, 1.0), drawn_means(rows, found.prepared.clusters))
+        kinds, _ = kinds_behind(task, (0.0, 1.0), means, "lowest")
+        counts = fewest(kinds, independent(rows[0], clusters))
+        drawn = points_of(task, (0.0, 1.0), drawn_means(rows, clusters))
     except Exception as error:  # told by the checks of samples, clusters and arrays
         raise CheckSkipped(f"there are no intervals: {describe(error)}") from None
     for metric in task.metrics_for("lowest"):
         if metric.direction == "neither" or (limits is not None and metric.name not in limits):
             continue
-        if _is_worse(metric, drawn):
+        if _is_worse(metric, (dense, empty), drawn, counts.get(metric.name, 1)):
             raise CheckFailure(
                 f"Metric '{metric.name}', of which {metric.direction} is declared better, is "
                 f"{float(dense[metric.name]):.4g} of the dense model and "
@@ -295,11 +300,20 @@ def _curve(found: Trial) -> Sequence[Measured]:
     return found.dense, found.half, found.empty
 
 
-def _is_worse(metric: Metric, drawn: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether the first of two replicated points is surely worse than the second."""
+def _is_worse(
+    metric: Metric,
+    points: Sequence[Mapping[str, Any]],
+    drawn: Sequence[Mapping[str, Any]],
+    clusters: int,
+) -> bool:
+    """Return whether the first of two points is surely worse than the second."""
+    if clusters < 2:
+        return False
     sign = 1 if metric.direction == "higher" else -1
-    dense, empty = (np.asarray(point[metric.name], dtype=float) for point in drawn)
-    return interval(sign * (dense - empty))[1] < 0
+    name = metric.name
+    dense, empty = (np.asarray(point[name], dtype=float) for point in drawn)
+    value = sign * (float(points[0][name]) - float(points[1][name]))
+    return of_replicates(sign * (dense - empty), value, clusters).high < 0
 
 
 def _listed(names: set[str]) -> str:

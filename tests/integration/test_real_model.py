@@ -18,7 +18,7 @@ pytestmark = pytest.mark.real
 @pytest.fixture(scope="module")
 def view(cache) -> ModelView:
     found = find_model("smollm2-135m", default_host(), cache, "auto", "cpu")
-    assert found.ref.label == "4-bit, de-quantised"
+    assert found.ref.label == "Instruct, 4-bit, de-quantised"
     return found.load("all")
 
 

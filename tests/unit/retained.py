@@ -14,7 +14,7 @@ from unit.results import make_result
 
 from sparc3_bench.record.parts import MetricRecord
 from sparc3_bench.record.result import Result
-from sparc3_bench.run.curve import measured
+from sparc3_bench.statistics.curve import measured
 
 DENSE = {"piqa": 0.7, "lambada_openai": 0.4}
 """How often the dense model is right."""

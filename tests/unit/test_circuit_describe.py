@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -61,7 +62,7 @@ def test_text_says_what_the_circuit_is():
     assert "the lowest, ablation 'zero'" in told
     assert "0.5 kept; reached 50 % of the weights in scope" in told
     assert "500 weights are removed, 40 % of the model" in told
-    assert "whole curve: CPR 0.5 [0.4, 0.6], random 0.2" in told
+    assert "whole curve: CPR 0.50 [0.40, 0.60], random 0.2000" in told
     assert "reference seed 1: Spearman 0.875, Jaccard at this size 0.625" in told
 
 
@@ -73,7 +74,15 @@ def test_metrics_stand_beside_the_dense_model_and_the_random_controls():
     )
     lines = described(whole, at(whole, 0.5)).splitlines()
     (line,) = [line for line in lines if line.startswith("Perplexity")]
-    assert line.split() == ["Perplexity", "40", "[38,", "43]", "20", "200"]
+    told = ["Perplexity", "40.0", "[38.0,", "43.0]", "20.00", "200.0"]
+    assert line.split() == [*told, "not", "better", "than", "random"]
+
+
+def test_no_number_of_a_broken_model_is_written_out():
+    broken = make_result("wanda", (20.0, 3.2e45, 1.7e308), amounts=(0.0, 0.5, 0.9))
+    told = described(broken, at(broken, 0.5))
+    assert "3.20 × 10⁴⁵" in told
+    assert max(map(len, re.findall(r"[\d,.]+", told))) < 16
 
 
 def test_table_has_a_row_for_each_block_and_the_roles_in_the_order_of_a_block():

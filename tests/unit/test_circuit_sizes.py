@@ -74,6 +74,18 @@ def test_by_default_the_circuit_nearest_to_a_tenth_is_shown_or_the_one_found():
     assert shown(curve(), 0.5).index == 1
 
 
+@pytest.mark.parametrize("amounts", [(0.0, 0.5, 1.0), (0.0, 0.3, 0.5, 0.7, 1.0), (0.0, 0.05, 1.0)])
+def test_by_default_neither_the_dense_nor_the_empty_model_is_shown(amounts):
+    values = tuple(map(float, range(len(amounts))))
+    made = curve(amounts=amounts, values=values)
+    assert shown(made, None).amount == amounts[-2]
+    kept = curve(amounts=amounts, values=values, found=found(0.0))
+    assert shown(kept, None).amount == amounts[-2]
+    assert shown(made, 1.0).amount == 1.0
+    only = curve(amounts=(0.0, 1.0), values=(1.0, 2.0))
+    assert shown(only, None).amount == 1.0
+
+
 def test_a_size_that_was_not_measured_is_refused_with_those_that_were():
     with pytest.raises(Sparc3Error) as refused:
         shown(curve(), 0.7)
@@ -95,6 +107,9 @@ def test_a_size_is_needed_where_one_is_computed():
 def test_common_sizes_leave_out_the_whole_and_the_empty_model():
     other = curve(amounts=(0.0, 0.5, 0.9, 1.0), values=(1.0, 2.0, 3.0, 4.0))
     assert common([curve(), other]) == [0.9, 0.5]
+    counted = {"amount_kind": "count", "group": "model"}
+    whole = curve(amounts=(0.0, 500.0, 1000.0), values=(1.0, 2.0, 3.0), **counted)
+    assert common([whole, whole]) == [500.0]
     alone = curve(amounts=(0.0,), values=(1.0,))
     assert common([curve(), alone]) == [0.0]
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.stats import ttest_rel
 from typer.testing import CliRunner, Result
 from unit.results import make_result, save
 from unit.test_leaderboard_ranks import measured
 
 from sparc3_bench.cli import app
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.leaderboard import words
 from sparc3_bench.record.files import samples_path
+from sparc3_bench.run.intervals import read_renewed
 
 
 def sparc3(*arguments: object) -> Result:
@@ -37,17 +42,33 @@ def test_difference_of_two_runs_is_told_with_interval_and_p_value(pair):
     done = sparc3("compare", *pair)
     assert done.exit_code == 0, done.exception
     (row,) = re.findall(r"^0\.5 +(.*)$", done.output, re.M)
-    left, right, difference, low, _, high, p_value = row.split()
-    assert float(difference) == pytest.approx(float(left) - float(right), rel=1e-3)
-    assert float(low) < float(difference) < float(high) < 0
-    assert float(p_value) < 1e-6
+    left, right, ratio, low, _, high, less, p_value, least = row.split()
+    assert float(ratio.removeprefix("×")) == pytest.approx(float(left) / float(right), rel=1e-3)
+    # Losses differ by 0.5 with noise of 0.07: so do logarithms of perplexities.
+    assert float(low) < float(ratio.removeprefix("×")) < float(high) < math.exp(-0.45)
+    assert (less, p_value) == ("<", "0.001")
+    assert 1 < float(least.removeprefix("×")) < 1.1
     assert "Perplexity (lower is better)" in done.output
     assert "kl" not in done.output
 
 
+def test_interval_and_p_value_are_of_the_same_quantity(tmp_path):
+    # By t, not by percentiles: what 64 windows say, recomputed from their losses.
+    near = [measured("wanda", 0, 0), measured("lrp", 0.02, 1)]
+    paths = [tmp_path / save(tmp_path, result) for result in near]
+    (row,) = re.findall(r"^0\.5 +(.*)$", sparc3("compare", *paths).output, re.M)
+    cells = row.split()
+    ours, theirs = (result.points[1].samples["loss"] for result in near)
+    known = ttest_rel(ours, theirs)
+    low, high = np.exp(known.confidence_interval())
+    assert [float(cells[3]), float(cells[5])] == pytest.approx([low, high], rel=2e-3)
+    assert float(cells[6]) == pytest.approx(known.pvalue, rel=0.4)
+    assert (high < 1) == (known.pvalue < 0.05)
+
+
 def test_a_run_beside_itself_does_not_differ(pair):
     (row,) = re.findall(r"^0\.5 +(.*)$", sparc3("compare", pair[0], pair[0]).output, re.M)
-    assert row.split()[2:] == ["+0", "+0", "to", "+0", "1"]
+    assert row.split()[2:] == ["none", "–", "1", "–"]
 
 
 def test_another_metric_may_be_compared(pair):
@@ -59,7 +80,12 @@ def test_another_metric_may_be_compared(pair):
 def test_what_cannot_be_compared_is_refused_with_the_reason(pair, tmp_path):
     one, other = pair
     layer = tmp_path / save(tmp_path, measured("lrp", 0, 1, group="layer"))
-    assert "they differ in conventions" in refusal("compare", one, layer)
+    told = refusal("compare", one, layer)
+    assert "they differ in conventions, by row and by layer; run one of them" in told
+    texts = tmp_path / save(tmp_path, measured("lrp", 0, 1, evaluation_digest="f" * 64))
+    told = refusal("compare", one, texts)
+    assert "(digest eeeeeeeeeeee) and 64 windows × 128 tokens" in told
+    assert not re.search(r"[\[({]'|None", told)
     failed = tmp_path / save(tmp_path, make_result(status="failed", error="no memory"))
     assert "is of a run that is failed" in refusal("compare", one, failed)
     elsewhere = tmp_path / save(tmp_path, measured("lrp", 0, 1, amounts=(0.0, 0.3)))
@@ -71,6 +97,8 @@ def test_what_cannot_be_compared_is_refused_with_the_reason(pair, tmp_path):
 def test_show_has_every_metric_and_cost(pair):
     done = sparc3("show", pair[0])
     assert done.exit_code == 0, done.exception
+    perplexity = read_renewed(pair[0]).points[1].intervals["perplexity"]
+    assert words.precise(perplexity[0], perplexity) in done.output
     for told in ("Wanda on Compression", "weight by row", "Perplexity", "attribution: 12.5 s"):
         assert told in done.output
 

@@ -7,8 +7,9 @@ import pytest
 
 from sparc3_bench import Metric, Task
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.run.curve import drawn_means, measured
-from sparc3_bench.statistics.bootstrap import interval, resampled_means
+from sparc3_bench.statistics.bootstrap import resampled_means
+from sparc3_bench.statistics.curve import beside_controls, drawn_means, measured
+from sparc3_bench.statistics.interval import interval
 
 
 class Recovered(Task):
@@ -68,10 +69,13 @@ def test_intervals_are_of_the_same_function_of_the_same_draws_at_every_point(clu
     curve = measured(Recovered(), AMOUNTS, SAMPLES, given, "lowest")
     dense, half, empty = resampled_means([here["x"] for here in SAMPLES], clusters).T
     recovered = (half - empty) / (dense - empty)
-    assert curve.intervals[1]["recovered"] == pytest.approx(interval(recovered))
-    assert curve.intervals[1]["raw"] == pytest.approx(interval(half))
+    many, value = (3 if clusters is None else 2), 2 / (19 / 3 - 1)
+    assert curve.intervals[1]["recovered"] == pytest.approx(interval(value, recovered, many))
+    assert curve.intervals[1]["raw"] == pytest.approx(interval(3.0, half, many))
     total = curve.whole["total"]
-    assert (total.low, total.high) == pytest.approx(interval(1 + recovered))
+    assert (total.low, total.high) == pytest.approx(interval(1 + value, 1 + recovered, many))
+    assert curve.clusters == {"recovered": many, "raw": many}
+    assert curve.whole_clusters == {"total": many}
 
 
 def test_ends_of_a_paired_metric_have_intervals_without_width():
@@ -90,9 +94,52 @@ def test_kinds_of_samples_may_differ_in_number_and_clusters():
 
     samples = [{"x": (1.0, 2.0, 4.0), "y": (1.0, 5.0)}] * 2
     curve = measured(Both(), (0.0, 0.5), samples, {"x": (0, 0, 1)}, "lowest")
-    expected = interval(resampled_means([(1.0, 2.0, 4.0)], (0, 0, 1))[:, 0])
-    assert curve.intervals[1]["recovered"] == pytest.approx(expected)
-    assert curve.intervals[1]["raw"] == pytest.approx((1, 5))
+    drawn = resampled_means([(1.0, 2.0, 4.0)], (0, 0, 1))[:, 0]
+    assert curve.intervals[1]["recovered"] == pytest.approx(interval(7 / 3, drawn, 2))
+    drawn = resampled_means([(1.0, 5.0)])[:, 0]
+    assert curve.intervals[1]["raw"] == pytest.approx(interval(3.0, drawn, 2))
+
+
+def test_a_metric_has_its_interval_on_its_own_scale():
+    class Grown(Plain):
+        """The exponential of the mean."""
+
+        metrics = (Metric("grown", "lower", "1", "Grown", scale="log"),)
+
+        def point_metrics(self, means, dense, empty):
+            return {"grown": np.exp(means["x"])}
+
+        def summarise(self, amounts, points, removal):
+            return {}
+
+    curve = measured(Grown(), (0.0, 0.5), SAMPLES[:2], {}, "lowest")
+    plain = measured(Plain(), (0.0, 0.5), SAMPLES[:2], {}, "lowest")
+    for own, of_mean in zip(curve.intervals, plain.intervals, strict=True):
+        assert own["grown"] == pytest.approx(np.exp(of_mean["raw"]))
+
+
+def test_a_number_in_steps_follows_from_what_moves_it():
+    class Steps(Plain):
+        """How many points are above 2, which a little does not change."""
+
+        def summarise(self, amounts, points, removal):
+            return {"total": sum(np.asarray(point["raw"] > 2) * 1.0 for point in points)}
+
+    curve = measured(Steps(), AMOUNTS, SAMPLES, {}, "lowest")
+    assert curve.whole_clusters == {"total": 3}
+    assert curve.whole["total"].low < curve.whole["total"].high
+
+
+def test_every_metric_stands_beside_controls_of_the_same_samples():
+    own = [SAMPLES[0], SAMPLES[1]]
+    controls = [[SAMPLES[0], {"x": (9.0, 8.0, 7.0)}], [SAMPLES[0], {"x": (8.0, 9.0, 9.0)}]]
+    points, whole = beside_controls(Plain(), (0.0, 0.5), own, controls, {}, "lowest")
+    found = points[1]["raw"]
+    assert found.value == pytest.approx(3 - (8 + 26 / 3) / 2)
+    assert found.low < found.value < found.high < 0
+    assert points[0]["raw"].p_value == 1
+    # Of the whole curve it is the sum of what is recovered.
+    assert whole["total"].value == pytest.approx(found.value)
 
 
 @pytest.mark.parametrize(
@@ -118,9 +165,10 @@ def test_without_intervals_there_are_none():
     assert curve.whole["total"].value == plain.whole["total"].value
 
 
-def test_one_sample_has_an_interval_without_width():
+def test_of_one_sample_only_what_needs_none_has_an_interval():
     curve = measured(Plain(), (0.0,), [{"x": (3.0,)}], {}, "lowest")
-    assert curve.intervals == [{"recovered": (0, 0), "raw": (3, 3)}]
+    assert curve.intervals == [{"recovered": (0, 0)}]
+    assert curve.clusters == {"recovered": 0, "raw": 1}
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -15,6 +15,7 @@ from unit.site_pages import every_page, render
 from unit.test_leaderboard_circuits import FAITHFULNESS, section_of
 from unit.test_leaderboard_site import Page, pairs
 
+from sparc3_bench.leaderboard.against import Against, against, whole_against
 from sparc3_bench.leaderboard.overview import Overview, _standings
 from sparc3_bench.record.checks import problems
 from sparc3_bench.record.parts import EstimateRecord, Found, MetricRecord
@@ -140,17 +141,17 @@ def test_a_number_without_a_better_end_beats_and_is_beaten_by_nothing() -> None:
             (1.0, 0.5),
             metrics=metrics,
             others={"size": (1.0, 2.0)},
-            control={"size": ((1.0,), (9.0,)), "faithfulness": ((1.0,), (0.9,))},
+            control={"size": ((1.0,) * 2, (9.0,) * 2), "faithfulness": ((1.0,) * 2, (0.9,) * 2)},
             curve_metrics=(OTHER,),
-            curve={"other": EstimateRecord(value=0.1, control=(0.9,))},
+            curve={"other": EstimateRecord(value=0.1, control=(0.9, 0.9))},
         )
         for name in ("lrp", "wanda")
     ]
     section = section_of(*made)
     first = section.series[0]
-    assert section.beaten_by(first, 0.5, metrics[1]) == ""
-    assert section.whole_beaten_by(first, OTHER) == ""
-    assert section.beaten_by(first, 0.5, FAITHFULNESS) == "random"
+    assert against(section, first, 0.5, metrics[1]) == Against()
+    assert whole_against(section, first, OTHER) == Against()
+    assert against(section, first, 0.5, FAITHFULNESS) == Against("random")
     assert "neither is better" in render(pairs(*made))
 
 
@@ -176,8 +177,8 @@ def test_variants_of_a_scorer_keep_a_table_of_scores_in_the_overview() -> None:
 def test_who_is_in_few_tables_stands_behind_who_is_in_all() -> None:
     draws = np.random.default_rng(1).normal(size=(200, 3)) / 10 + [3, 2, 9]
     tables = [
-        Table(("good", "fair", "best"), draws, "higher"),
-        Table(("good", "fair"), draws[:, :2], "higher"),
+        Table(("good", "fair", "best"), draws, "higher", 16),
+        Table(("good", "fair"), draws[:, :2], "higher", 16),
     ]
     assert list(overall(tables)) == ["best", "good", "fair"]
     assert list(_standings(tables)) == ["good", "fair", "best"]

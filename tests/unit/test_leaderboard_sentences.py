@@ -34,13 +34,13 @@ def sentence(row: Chosen) -> str:
             {},
             "Lrp (t-statistic): 100 of 46,080 neurons removed; change of harm −0.041 (95 % −0.063 "
             f"to −0.020), 0.183 → 0.142; {SIDE}. {AGAINST}(−0.061 to −0.016), p 0.001, of "
-            "being one more of them p < 0.0001: separable from random.",
+            "being one more of them p < 0.001: separable from random.",
         ),
         (
             {"against": (-0.061, 0.0, 0.0501)},
             "Lrp (t-statistic): 100 of 46,080 neurons removed; change of harm −0.041 (95 % −0.063 "
             f"to −0.020), 0.183 → 0.142; {SIDE}. {AGAINST}(−0.061 to 0.000), p 0.05, of "
-            "being one more of them p < 0.0001: not separable from random.",
+            "being one more of them p < 0.001: not separable from random.",
         ),
         (
             {"moved": at(-0.01), "candidate": ""},
@@ -53,8 +53,8 @@ def sentence(row: Chosen) -> str:
             {"moved": at(0.04), "selected": at(-0.1), "against": (0.02, 0.06, 0.00005)},
             "Lrp (t-statistic): 100 of 46,080 neurons removed; change of harm 0.040 (95 % 0.018 to "
             f"0.061), 0.183 → 0.223, worse than the dense model; {SIDE}. Against ten random "
-            "circuits with as many neurons in every layer 0.043 (0.020 to 0.060), p < 0.0001, of "
-            "being one more of them p < 0.0001: worse than random, and separable from it.",
+            "circuits with as many neurons in every layer 0.043 (0.020 to 0.060), p < 0.001, of "
+            "being one more of them p < 0.001: worse than random, and separable from it.",
         ),
         (
             {"moved": at(0.01), "selected": at(-0.1), "against": (-0.01, 0.06, 0.21)},
@@ -92,13 +92,13 @@ def sentence(row: Chosen) -> str:
             {"moved": at(-0.041), "unit": "weight", "group": "row", "drawn": 1, "limits": {}},
             "Lrp (t-statistic): 100 of 46,080 weights removed; change of harm −0.041 (95 % −0.063 "
             "to −0.020), 0.183 → 0.142. Against one random circuit with as many weights in every "
-            "row −0.038 (−0.061 to −0.016), p 0.001: not separable from random.",
+            "row −0.038 (−0.061 to −0.016), p 0.001: no verdict: one random circuit only.",
         ),
         (
             {"moved": at(-0.041), "unit": "weight", "drawn": 20, "limits": {}, "chosen_by": OTHER},
             "Lrp (t-statistic): 100 of 46,080 weights removed; change of harm −0.041 (95 % −0.063 "
             "to −0.020), 0.183 → 0.142. Against 20 random circuits with as many weights in every "
-            "matrix −0.038 (−0.061 to −0.016), p 0.001, of being one more of them p < 0.0001: "
+            "matrix −0.038 (−0.061 to −0.016), p 0.001, of being one more of them p < 0.001: "
             "separable from random. Ranking and amount were chosen by "
             "Word list (word-list, sparc3-bench 0.1.0, weights 0123456789ab).",
         ),

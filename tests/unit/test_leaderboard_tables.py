@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from unit.results import KL, PERPLEXITY, make_control, make_result
 
 from sparc3_bench.errors import RecordError
 from sparc3_bench.leaderboard import chart, words
+from sparc3_bench.leaderboard.against import ALONE, NONE, Against, against
 from sparc3_bench.leaderboard.tables import Section, split
 from sparc3_bench.leaderboard.words import named
 from sparc3_bench.record.parts import MetricRecord
@@ -45,7 +45,6 @@ def series_of(*results: Result) -> Series:
         {"task": "another"},
         {"task_version": 2},
         {"model": "tiny-opt"},
-        {"label": "4-bit, de-quantised"},
         {"dtype": "bfloat16"},
         {"unit": "neuron"},
         {"group": "layer"},
@@ -67,7 +66,11 @@ def test_what_cannot_be_compared_gets_a_section_of_its_own(change: dict[str, Any
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 3}, {"objective": None}, {"processor": "Another"}, {"seconds": 1.0}]
+    "change",
+    [
+        *({"seed": 3}, {"objective": None}, {"processor": "Another"}, {"seconds": 1.0}),
+        {"label": "Instruct, 4-bit, de-quantised"},
+    ],
 )
 def test_what_can_be_compared_shares_a_section(change: dict[str, Any]) -> None:
     section = section_of(make_result("wanda"), make_result("lrp", **change))
@@ -198,54 +201,45 @@ def test_windows_behind_a_beginning_are_not_compared_with_windows_without() -> N
     )
 
 
-def test_error_is_perplexity_times_the_standard_error_of_the_losses() -> None:
-    result = make_result(values=(20.0, 40.0), windows=8, spread=0.3)
-    losses = result.points[1].samples["loss"]
-    value = series_of(result).value(0.5, "perplexity")
-    assert value is not None
-    assert value.error == pytest.approx(40.0 * statistics.stdev(losses) / math.sqrt(8))
-
-
-def test_error_needs_perplexity_and_two_windows() -> None:
-    for result, name in [
-        (make_result(metrics=(ACCURACY,)), "accuracy"),
-        (make_result(windows=1), "perplexity"),
-        (make_result(), "kl"),
-    ]:
-        value = series_of(result).value(0.5, name)
-        assert value is not None
-        assert value.error is None
-
-
 @pytest.mark.parametrize(
     ("metric", "own", "beaten"),
     [
-        (PERPLEXITY, 89.9, False),
-        (PERPLEXITY, 90.0, True),
-        (PERPLEXITY, 100.0, True),
+        # 90, 100 and 110 lie 10 around their mean; t of 2 degrees of freedom is 4.303, and one more
+        # draw spreads by the root of 1 + 1/3 more: 100 ∓ 49.7.
+        (PERPLEXITY, 50.2, False),
+        (PERPLEXITY, 50.4, True),
+        (PERPLEXITY, 89.9, True),
         (PERPLEXITY, 500.0, True),
-        (ACCURACY, 110.1, False),
-        (ACCURACY, 110.0, True),
-        (ACCURACY, 100.0, True),
+        (ACCURACY, 149.8, False),
+        (ACCURACY, 149.6, True),
+        (ACCURACY, 110.1, True),
         (ACCURACY, 1.0, True),
     ],
 )
-def test_a_scorer_must_leave_the_band_of_the_control_on_the_better_side(
+def test_a_scorer_must_be_told_apart_from_one_more_run_of_the_control(
     metric: MetricRecord, own: float, beaten: bool
 ) -> None:
     band = [make_control(s, (20.0, v), metrics=(metric,)) for s, v in enumerate((90, 100, 110))]
     section = section_of(make_result(values=(20.0, own), metrics=(metric,)), *band)
     scorer, control = section.series
-    assert section.beaten_by(scorer, 0.5) == ("random" if beaten else "")
-    assert section.beaten_by(scorer, 0.0) == ""
-    assert section.beaten_by(control, 0.5) == ""
+    assert against(section, scorer, 0.5) == Against("random" if beaten else "")
+    assert against(section, scorer, 0.0) == Against()
+    assert against(section, control, 0.5) == Against()
 
 
 def test_an_amount_the_control_was_not_run_at_is_not_judged() -> None:
     section = section_of(
-        make_result(values=(20, 500, 900), amounts=(0.0, 0.5, 0.9)), make_control(0)
+        make_result(values=(20, 500, 900), amounts=(0.0, 0.5, 0.9)),
+        make_control(0),
+        make_control(1),
     )
-    assert [section.beaten_by(section.series[0], a) for a in (0.5, 0.9)] == ["random", ""]
+    found = [against(section, section.series[0], amount) for amount in (0.5, 0.9)]
+    assert found == [Against("random"), Against(untested=NONE)]
+
+
+def test_one_run_of_a_control_is_none_to_judge_by() -> None:
+    section = section_of(make_result(values=(20, 500)), make_control(0))
+    assert against(section, section.series[0], 0.5) == Against(untested=ALONE)
 
 
 @pytest.mark.parametrize(

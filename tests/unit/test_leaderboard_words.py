@@ -93,7 +93,7 @@ def test_a_judge_is_named_with_all_that_its_scores_depend_on() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1.0, "1"), (0.5, "0.5"), (0.0009995, "0.001"), (0.00012, "0.00012"), (0.0, "< 0.0001")],
+    [(1.0, "1"), (0.5, "0.5"), (0.0012, "0.0012"), (0.0009995, "< 0.001"), (0.0, "< 0.001")],
 )
 def test_probabilities(value: float, text: str) -> None:
     assert probability(value) == text

@@ -207,6 +207,7 @@ def test_record_of_schema_2_has_no_judge_and_keeps_its_numbers(tmp_path):
     new = result.model_dump(mode="json")
     assert new["spec"].pop("judge", "absent") is None
     assert new["spec"] == old["spec"]
+    assert [point.pop("versus") for point in new["points"]] == [{}] * len(old["points"])
     assert new["points"] == old["points"]
     for phase in new["cost"].values():
         assert phase.pop("tokens") is None
@@ -255,11 +256,21 @@ def test_record_of_schema_4_keeps_key_numbers_and_samples(tmp_path):
     assert all(point.samples for point in new.points)
     for name, estimate in old["curve"].items():
         assert "note" not in estimate
-        assert new.curve[name].model_dump(mode="json") == {**estimate, "note": ""}
+        assert new.curve[name].model_dump(mode="json") == {
+            **estimate,
+            "note": "",
+            "versus": None,
+        }
     write_result(tmp_path / "result.json", new)
     again = json.loads((tmp_path / "result.json").read_text())
     changed = {name for name in again if again[name] != old.get(name)}
-    assert changed == {"schema_version", "content_hash", "curve"}
+    assert changed == {
+        *("schema_version", "content_hash", "curve"),
+        *("metrics", "curve_metrics", "points"),
+    }
+    for part in ("metrics", "curve_metrics"):
+        read = [{"scale": "linear", "clusters": None, **metric} for metric in old[part]]
+        assert again[part] == read
 
 
 @pytest.mark.parametrize("part", ["metrics", "curve_metrics", "curve"])

@@ -270,7 +270,7 @@ def test_a_choice_that_is_consistent_has_no_problems(result: Result) -> None:
         ),
         (
             with_versus(CHOICE, difference=-0.041),
-            "`found.versus.difference` is -0.041; the metric minus the mean of its controls is "
+            "`found.versus.difference` is -0.041; the metric beside the mean of its controls is "
             "-0.038.",
         ),
         (

@@ -31,20 +31,43 @@ def test_the_coefficient_is_that_of_scipy_with_ties_too(ours, theirs, count):
         assert found.p_value == pytest.approx(expected.pvalue)
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs"),
-    [(spearman, scipy.stats.spearmanr), (pearson, scipy.stats.pearsonr)],
-    ids=["spearman", "pearson"],
-)
-def test_the_interval_is_of_coefficients_of_points_drawn_again(ours, theirs):
+def coefficients(theirs):
+    """Return those of eight points drawn again and again."""
     generator, found = np.random.default_rng(1), []
     x, y = X[:8], Y[:8] + X[:8]
     for _ in range(2000):
         drawn = generator.integers(8, size=8)
         if np.ptp(x[drawn]) > 0 and np.ptp(y[drawn]) > 0:
             found.append(theirs(x[drawn], y[drawn]).statistic)
-    own = ours(x, y)
+    return x, y, found
+
+
+def test_the_interval_of_ranks_is_of_coefficients_of_points_drawn_again():
+    x, y, found = coefficients(scipy.stats.spearmanr)
+    own = spearman(x, y)
     assert (own.low, own.high) == pytest.approx(np.quantile(found, (0.025, 0.975)), abs=0.06)
+
+
+def test_the_other_interval_is_by_t_on_fishers_scale():
+    x, y, found = coefficients(scipy.stats.pearsonr)
+    own = pearson(x, y)
+    bent = np.arctanh(np.clip(found, -0.999, 0.999))
+    below, above = np.quantile(bent, scipy.stats.norm.cdf([-1, 1]))
+    half = scipy.stats.t.ppf(0.975, 7) * (above - below) / 2 * np.sqrt(8 / 7)
+    expected = np.tanh([np.arctanh(own.value) - half, np.arctanh(own.value) + half])
+    assert (own.low, own.high) == pytest.approx(expected, abs=0.06)
+
+
+@pytest.mark.parametrize("of", [spearman, pearson])
+@pytest.mark.parametrize("count", [8, 20])
+def test_intervals_hold_the_truth_as_often_as_they_say(of, count):
+    generator, held, true = np.random.default_rng(count), 0, 0.8
+    expected = true if of is pearson else 6 / np.pi * np.arcsin(true / 2)
+    for _ in range(200):
+        x, noise = generator.normal(size=(2, count))
+        found = of(x, true * x + np.sqrt(1 - true**2) * noise)
+        held += found.low <= expected <= found.high
+    assert held / 200 >= 0.92
 
 
 def test_few_points_are_tested_by_all_orders():
@@ -75,11 +98,11 @@ def test_without_a_relation_hardly_ever_one_is_told():
 
 def test_points_of_one_cluster_are_drawn_together():
     generator = np.random.default_rng(3)
-    few = generator.normal(size=(2, 6))
-    x, y = (np.repeat(row, 5) + 1e-6 * generator.normal(size=30) for row in few)
-    clusters = np.repeat(list("abcdef"), 5).tolist()
+    few = generator.normal(size=(2, 12))
+    x, y = (np.repeat(row, 5) + 1e-6 * generator.normal(size=60) for row in few)
+    clusters = np.repeat(list("abcdefghijkl"), 5).tolist()
     alone, together = spearman(x, y), spearman(x, y, clusters)
-    assert (together.points, together.clusters) == (30, 6)
+    assert (together.points, together.clusters) == (60, 12)
     assert alone.value == together.value
     assert together.high - together.low > 1.5 * (alone.high - alone.low)
     assert together.p_value > alone.p_value

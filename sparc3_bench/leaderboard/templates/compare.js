@@ -12,21 +12,26 @@
   function meetings(at, first, second) {
     const turned = first > second;
     const pair = at.pairs.find(([a, b]) => a === Math.min(first, second) && b === Math.max(first, second));
+    const other = ratio(at) ? (one) => 1 / one : (one) => 0 - one;
     return (pair?.[2] ?? []).map(([i, value, low, high, p, adjusted]) => (turned
-      ? { i, value: 0 - value, low: 0 - high, high: 0 - low, p, adjusted }
+      ? { i, value: other(value), low: other(high), high: other(low), p, adjusted }
       : { i, value, low, high, p, adjusted }));
   }
+
+  // What two rows are that do not differ: on a log scale they are told apart by their ratio.
+  const ratio = (at) => at.metrics[0].scale === "log";
+  const none = (at) => (ratio(at) ? 1 : 0);
 
   function sentence(at, one, other, found) {
     const [a, b] = [sparc3.label(one), sparc3.label(other)];
     if (one === other) return "Choose two different rows.";
     if (!found.length) return `${a} and ${b} cannot be tested: samples are missing, or are of one document.`;
     const metric = at.metrics[0];
-    const sure = found.filter((m) => m.adjusted <= level && m.value !== 0);
+    const sure = found.filter((m) => m.adjusted <= level && m.value !== none(at));
     if (!sure.length) {
       return `${a} and ${b} are not told apart at any of ${found.length} amounts in ${metric.title}.`;
     }
-    const ahead = sure.filter((m) => (metric.direction === "higher") === (m.value > 0)).length;
+    const ahead = sure.filter((m) => (metric.direction === "higher") === (m.value > none(at))).length;
     const parts = [[a, b, ahead], [b, a, sure.length - ahead]]
       .filter(([, , count]) => count)
       .map(([x, y, count]) => `${x} is better than ${y} at ${count} of ${found.length} amounts`);
@@ -54,7 +59,7 @@
         cell(at.texts[m.i], "th"),
         cell(sparc3.number(one.points[m.i][0]?.[0])),
         cell(sparc3.number(other.points[m.i][0]?.[0])),
-        cell((m.value > 0 ? "+" : "") + sparc3.number(m.value)),
+        cell((ratio(at) ? "×" : m.value > 0 ? "+" : "") + sparc3.number(m.value)),
         cell(`${sparc3.number(m.low)} to ${sparc3.number(m.high)}`),
         cell(sparc3.probability(m.adjusted)),
       );
@@ -66,13 +71,13 @@
     const colour = sparc3.colour(one);
     sparc3.draw(
       figure,
-      `${at.metrics[0].title}: ${sparc3.label(one)} minus ${sparc3.label(other)}, ${at.words}. ${at.metrics[0].direction === "lower" ? "Below" : "Above"} 0 the first is better.`,
+      `${at.metrics[0].title}: ${sparc3.label(one)} ${ratio(at) ? "over" : "minus"} ${sparc3.label(other)}, ${at.words}. ${at.metrics[0].direction === "lower" ? "Below" : "Above"} ${none(at)} the first is better.`,
       points.length === 0 ? null : Plot.plot({
         ...sparc3.frame(figure),
         x: { type: log ? "log" : "linear", label: at.axis, tickFormat: sparc3.tick(at, log) },
-        y: { nice: true, label: `Difference in ${sparc3.titled(at.metrics[0])}`, grid: true },
+        y: { nice: true, label: `${ratio(at) ? "Ratio" : "Difference"} in ${sparc3.titled(at.metrics[0])}`, grid: true },
         marks: [
-          Plot.ruleY([0], { stroke: "var(--muted)" }),
+          Plot.ruleY([none(at)], { stroke: "var(--muted)" }),
           Plot.ruleX(points, { x: "x", y1: "low", y2: "high", stroke: colour, strokeWidth: 1.5 }),
           Plot.dot(points, {
             x: "x", y: "value", stroke: colour, strokeWidth: 1.5, r: 4.5,

@@ -37,7 +37,7 @@ const sparc3 = {
   },
 
   probability(value) {
-    return value < 1e-4 ? "< 0.0001" : String(Number(value.toPrecision(2)));
+    return value < 1e-3 ? "< 0.001" : String(Number(value.toPrecision(2)));
   },
 
   // The filters stand behind the # of the address, so that it can be kept and passed on.

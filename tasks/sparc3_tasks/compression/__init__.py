@@ -49,7 +49,7 @@ class Compression(WindowTask):
     title = "Compression"
     version = 1
     metrics = (
-        Metric("perplexity", "lower", "1", "Perplexity"),
+        Metric("perplexity", "lower", "1", "Perplexity", scale="log"),
         Metric("kl", "lower", "nats per token", "KL divergence to the dense model"),
     )
     amounts = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)

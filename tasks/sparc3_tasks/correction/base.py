@@ -210,7 +210,7 @@ class Correction(Task):
 def common_metrics() -> tuple[Metric, ...]:
     """Return the metrics of side effects, which both tasks report."""
     return (
-        Metric("perplexity", "lower", "1", "Perplexity of general text"),
+        Metric("perplexity", "lower", "1", "Perplexity of general text", scale="log"),
         Metric("perplexity_increase", "lower", "1", "Increase of perplexity"),
         Metric("distinct_1", "higher", "1", "Distinct tokens"),
         Metric("distinct_2", "higher", "1", "Distinct bigrams"),

@@ -118,8 +118,8 @@ class PreparedCorrection(PreparedTask):
             asked += self.side.neutral
         answered = [[*ids, *[0] * self.task.new_tokens] for ids in asked]
         items = [] if self.side is None else [[*cut.context, *cut.word] for cut in self.side.items]
-        windows = [self.begin.before(one) for some in self.held_out.values() for one in some]
-        return [*answered, *items, *windows]
+        held = [self.begin.before(row) for some in self.held_out.values() for row in some]
+        return [*answered, *items, *held]
 
     def evaluate(
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]

@@ -68,11 +68,11 @@ class IoiCircuit(Task):
         Metric("logit_difference", "higher", "logits", "Logit difference"),
         Metric("io_probability", "higher", "1", "Probability of IO"),
         Metric("kl", "lower", "nats", "KL divergence to the dense model"),
-        Metric("perplexity", "lower", "1", "Perplexity of general text"),
+        Metric("perplexity", "lower", "1", "Perplexity of general text", scale="log"),
     )
     curve_metrics = (
-        Metric("cpr", "higher", "1", "CPR (MIB)"),
-        Metric("cmd", "lower", "1", "CMD (MIB)"),
+        Metric("cpr", "higher", "1", "CPR (MIB's formula, of removed weights)"),
+        Metric("cmd", "lower", "1", "CMD (MIB's formula, of removed weights)"),
         Metric("auc_linear", "higher", "1", "Mean faithfulness over size"),
         Metric("auc_log", "higher", "1", "Mean faithfulness over log size"),
         Metric("rest_linear", "lower", "1", "Mean faithfulness of the rest over size"),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparc3_bench import Estimate
+from sparc3_bench import Estimate, interval
 
 REPLICATES = 2000
 _AT_ONCE = 4_000_000
@@ -30,8 +30,10 @@ def estimates(scores: Array, truth: Array) -> dict[str, Estimate]:
 
     Notes
     -----
-    Intervals are percentiles over bootstrap replicates that draw units with replacement. The same
-    units are drawn for every scorer.
+    Intervals are by `sparc3_bench.statistics.interval` of bootstrap replicates that draw units with
+    replacement, the same for every scorer, and end at 0 and 1. Both numbers follow from pairs of a
+    unit of the circuit and one of the rest: as many are independent as there are units of the rarer
+    kind.
     """
     order = np.argsort(-scores, kind="stable")
     truth, ranked = truth[order], scores[order]
@@ -43,8 +45,13 @@ def estimates(scores: Array, truth: Array) -> dict[str, Estimate]:
     for name, value in values.items():
         drawn = np.concatenate([replicate[name] for replicate in replicates])
         # A replicate without one of the two kinds has no such number.
-        low, high = np.quantile(drawn[np.isfinite(drawn)], (0.025, 0.975))
-        found[name] = Estimate(float(value[0]), float(low), float(high))
+        known = drawn[np.isfinite(drawn)]
+        rarer = min(int(truth.sum()), int((~truth).sum()))
+        if rarer < 2:
+            found[name] = Estimate(float(value[0]))
+            continue
+        low, high = interval(float(value[0]), known, rarer)
+        found[name] = Estimate(float(value[0]), max(low, 0.0), min(high, 1.0))
     return found
 
 

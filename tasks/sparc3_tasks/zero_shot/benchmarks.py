@@ -43,7 +43,13 @@ class Benchmark:
             "perplexity": ("lower", f"{self.title}: perplexity of the last word"),
         }
         return [
-            Metric(f"{self.name}_{name}", direction, "1", title)  # type: ignore[arg-type]
+            Metric(
+                f"{self.name}_{name}",
+                direction,  # type: ignore[arg-type]
+                "1",
+                title,
+                scale="log" if name == "perplexity" else "linear",
+            )
             for name, (direction, title) in read.items()
             if name in self.metrics
         ]
