@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from sparc3_bench.hookspecs import hookimpl as hookimpl
     from sparc3_bench.incremental import IncrementalScorer as IncrementalScorer
     from sparc3_bench.incremental import State as State
+    from sparc3_bench.model.gguf import converted_gguf as converted_gguf
+    from sparc3_bench.model.opening import open_model as open_model
     from sparc3_bench.model.view import ModelView as ModelView
     from sparc3_bench.record.spec import DatasetRecord as DatasetRecord
     from sparc3_bench.selection.select import choose as choose
@@ -109,6 +111,7 @@ _HOMES = {
     "Unit": "sparc3_bench.contracts",
     "Verdicts": "sparc3_bench.values",
     "choose": "sparc3_bench.selection.select",
+    "converted_gguf": "sparc3_bench.model.gguf",
     "default_cache": "sparc3_bench.assets",
     "fetch": "sparc3_bench.assets",
     "fetch_all": "sparc3_bench.assets",
@@ -118,6 +121,7 @@ _HOMES = {
     "interval": "sparc3_bench.statistics.interval",
     "mean_estimate": "sparc3_bench.statistics.bootstrap",
     "mean_height": "sparc3_bench.statistics.area",
+    "open_model": "sparc3_bench.model.opening",
     "rankable": "sparc3_bench.selection.select",
     "unit_scores": "sparc3_bench.selection.units",
 }

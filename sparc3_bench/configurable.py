@@ -27,13 +27,13 @@ class Configurable(Named):
     """Options of a plugin are its dataclass fields: declared, typed, recorded and hashed."""
 
     file_options: ClassVar[tuple[str, ...]] = ()
-    """Options that may be the path of a local file; it is recorded without its folders."""
+    """Options that may be the path of a local file or folder; recorded without those above it."""
 
     def options(self) -> dict[str, Any]:
         """Return every option with its value, as JSON types."""
         options = {field.name: getattr(self, field.name) for field in option_fields(type(self))}
         for name in self.file_options:
-            # The digest of what is in the file is recorded with the data.
-            if (path := Path(options[name])).is_file():
-                options[name] = path.name
+            # The digest of what is in it is recorded with the data.
+            if options[name] and (path := Path(options[name])).exists():
+                options[name] = path.name or path.resolve().name
         return options

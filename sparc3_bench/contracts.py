@@ -7,7 +7,7 @@ without it. Terms follow ``docs/glossary.md``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -64,6 +64,9 @@ class Scorer(Configurable, ABC):
     """What a user must know before using the method, e.g. of its licence or patents."""
     default_group: ClassVar[Group] = "row"
     """The comparison group used unless the user chooses another."""
+    default_objective: ClassVar[str | None] = None
+    """The objective that the method is defined for, used where the task has it unless the user
+    chooses another; results under another one say so. None: any will do."""
     needs_reference: ClassVar[bool] = True
     """Whether `score` runs the model on the reference samples."""
     is_control: ClassVar[bool] = False
@@ -120,7 +123,10 @@ class Task(Configurable, ABC):
     steering: ClassVar[frozenset[str]] = frozenset()
     """Options that move rankings and choices only; what is measured does not depend on them."""
     default_objective: ClassVar[str]
-    """The scalar that is attributed unless the user chooses another."""
+    """The scalar that is attributed unless the user, or the scorer, chooses another."""
+    objectives: ClassVar[tuple[str, ...]] = ()
+    """The scalars that may be attributed; none named: those of `find_objective`, if the default one
+    is among them, or else that one alone."""
     default_judge: ClassVar[str | None] = None
     """Judge of the texts that models write; None for a task without any."""
     prompts_option: ClassVar[str | None] = None
@@ -239,6 +245,13 @@ class PreparedTask(ABC):
         UnknownNameError
             When the task has no such objective.
         """
+
+    def sequences(self) -> Iterable[Sequence[int]]:
+        """Return token ids of samples that are measured on, the longest and largest among them.
+
+        The plan refuses what the model has no embedding or position for, here and in references.
+        """
+        return ()
 
     @abstractmethod
     def evaluate(

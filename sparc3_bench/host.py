@@ -7,12 +7,13 @@ import importlib.metadata
 import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 import pluggy
 
 from sparc3_bench import hookspecs
+from sparc3_bench.code import plugin_digest
 from sparc3_bench.contracts import Judge, ModelAdapter, ModelSource, Scorer, Suite, Task
 from sparc3_bench.errors import PluginError, UnknownNameError
 from sparc3_bench.source import source_digest
@@ -63,6 +64,13 @@ class Registered:
 
     cls: type[Any]
     origin: Origin
+    declared_by: Any = None
+    """The distribution, where there is one."""
+
+    @cached_property
+    def code(self) -> str:
+        """The digest of all that the class comes with; see `plugin_digest`."""
+        return plugin_digest(self.cls, self.declared_by)
 
 
 class PluginHost:
@@ -173,7 +181,7 @@ class PluginHost:
             )
         distribution, version = _distribution(point)
         digest = source_digest(importlib.import_module(cls.__module__))
-        return Registered(cls, Origin(point.name, distribution, version, digest))
+        return Registered(cls, Origin(point.name, distribution, version, digest), point.dist)
 
 
 def _told(error: BaseException) -> str:

@@ -35,7 +35,8 @@ for folder in sys.argv[3:]:
     (code,) = re.findall("```python\\n(.*?)```", pathlib.Path("README.md").read_text(), re.DOTALL)
     space = {}
     exec(code, space)
-    pruned = AutoModelForCausalLM.from_pretrained("pruned")
+    (call,) = re.findall("`(AutoModel.*)`", pathlib.Path("README.md").read_text())
+    pruned = eval(call, space)
     words = AutoTokenizer.from_pretrained("pruned")(text, return_tensors="pt").input_ids
     with torch.no_grad():
         found = {"masked": space["model"](ids).logits, "pruned": pruned(ids).logits}

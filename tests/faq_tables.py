@@ -1,71 +1,72 @@
-"""Tables in docs/faq.md, made of committed results and of published numbers; run it to renew them.
+"""Blocks of docs/faq.md, made of committed results and of published numbers.
 
 No scorer is named: each table has whatever was measured under all that it compares.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
-from pathlib import Path
-from typing import Any
+import math
+from collections.abc import Callable, Iterable, Sequence
 
-from circuit_tables import at, with_interval
-from tables import renewed, results_below, table
+from circuit_tables import signed, with_interval
+from rows import (
+    LEVEL,
+    ROOT,
+    Row,
+    aggregation,
+    at,
+    committed,
+    label,
+    leader,
+    named,
+    p_value,
+    percent,
+    picked,
+    plain,
+    ranking,
+    tested,
+)
+from tables import paragraph, table
 
-from sparc3_bench.contracts import AGGREGATIONS, option_fields
+from sparc3_bench.contracts import AGGREGATIONS
 from sparc3_bench.host import default_host
+from sparc3_bench.leaderboard.agreed import sentence
+from sparc3_bench.leaderboard.agreement import agreements
 from sparc3_bench.leaderboard.boards import boards
 from sparc3_bench.leaderboard.literature import literature
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.leaderboard.words import number
 from sparc3_bench.record.result import Result
+from sparc3_bench.statistics.ranking import rank_text
 
-ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs/faq.md"
 
 HALF = 0.5
 GROUPS = ("row", "layer", "model")
 SIZES = (0.0, 0.2, 0.4, 0.5, 0.6)
-
-
-@cache
-def found(task: str, dtype: str = "bfloat16") -> list[tuple[Path, Result]]:
-    """Return the committed results of a task on the default model, measured as by default."""
-    cls = default_host().get("task", task).cls
-    every = results_below(ROOT / "leaderboard/results" / task)
-    return [
-        (Path(task) / path, one)
-        for path, one in every
-        if one.status == "ok"
-        and (one.spec.model.id, one.spec.model.dtype) == ("smollm2-135m", dtype)
-        and {*changed(cls, one.spec.task.options)} <= cls.steering
-    ]
-
-
-def changed(cls: type, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that are not as they are by default."""
-    defaults = {field.name: field.default for field in option_fields(cls)}
-    return {name: value for name, value in options.items() if defaults.get(name) != value}
-
-
-def label(one: Result) -> str:
-    """Return a scorer with what sets it apart, but for its aggregation."""
-    scorer = one.spec.scorer
-    options = changed(default_host().get("scorer", scorer.name).cls, scorer.options)
-    told = [f"`{name}={value}`" for name, value in options.items() if name != "aggregation"]
-    return ", ".join([scorer.title, *told])
+SOME = (0.3, HALF)
+LONG = (HALF, 0.99)
+"""Amounts that only whole curves on IOI have."""
 
 
 def runs(task: str, dtype: str = "bfloat16", **conventions: object) -> list[Result]:
-    """Return those of scorers that are no controls, under these conventions."""
-    return [
-        one
-        for _, one in found(task, dtype)
-        if not one.is_control
-        and one.spec.seed == 0
-        and all(getattr(one.spec, name) == value for name, value in conventions.items())
-    ]
+    """Return those of scorers that are no controls, under these conventions, with seed 0.
+
+    What compares conventions compares them on the same reference samples.
+    """
+    rows = picked(task, dtype, lambda one: one.spec.seed == 0 and not one.is_control, **conventions)
+    return [row.first for row in rows]
+
+
+def defaults(
+    task: str, amounts: Iterable[float], dtype: str = "bfloat16", **conventions: object
+) -> list[Result]:
+    """Return the same of each scorer once, as by default, measured at some amounts or more."""
+
+    def fits(one: Result) -> bool:
+        return one.spec.seed == 0 and {*amounts} <= {*one.spec.amounts}
+
+    return [row.first for row in plain(picked(task, dtype, fits, **conventions))]
 
 
 def compared(
@@ -77,9 +78,7 @@ def compared(
     """Return a table of what was measured under every column, the same scorer in a row."""
     rows: dict[str, dict[str, Result]] = {}
     for one in results:
-        row = rows.setdefault(label(one), {})
-        assert by(one) not in row, f"{label(one)}, {by(one)}: measured twice; compare what is alike"
-        row[by(one)] = one
+        rows.setdefault(named(one), {})[by(one)] = one
     whole = {title: row for title, row in sorted(rows.items()) if {*columns} <= {*row}}
     lines = [(title, *(cell(row[name]) for name in columns)) for title, row in whole.items()]
     return table(("scorer", *(f"`{name}`" for name in columns)), lines)
@@ -90,18 +89,17 @@ def perplexity(result: Result, amount: float = HALF) -> str:
 
 
 def half(result: Result) -> str:
-    return with_interval(at(result, HALF))
-
-
-def percent(fraction: float, digits: int = 0) -> str:
-    return f"{100 * fraction:.{digits}f} %"
+    return with_interval(result, HALF)
 
 
 def groups() -> str:
     """Return perplexity with half of the weights removed, by comparison group."""
-    here = [one for one in runs("compression", schedule="one-shot") if one.spec.unit == "weight"]
-    defaults = [one for one in here if _aggregation(one) in {"", "token-rms"}]
-    return compared(defaults, lambda one: one.spec.group, GROUPS, perplexity)
+    here = [
+        one
+        for group in GROUPS
+        for one in defaults("compression", [HALF], unit="weight", group=group, schedule="one-shot")
+    ]
+    return compared(here, lambda one: one.spec.group, GROUPS, perplexity)
 
 
 def short() -> list[Result]:
@@ -113,12 +111,12 @@ def short() -> list[Result]:
 def aggregations() -> str:
     """Return faithfulness on IOI with half of the weights, by aggregation."""
     here = [one for one in short() if one.spec.objective == "logit-difference"]
-    return compared(here, _aggregation, AGGREGATIONS, half)
+    return compared(here, aggregation, AGGREGATIONS, half)
 
 
 def objectives() -> str:
     """Return the same by objective."""
-    here = [one for one in short() if _aggregation(one) == "token-rms"]
+    here = [one for one in short() if aggregation(one) == "token-rms"]
     names = ("logit-difference", "io-logit", "io-log-probability")
     return compared(here, lambda one: one.spec.objective or "", names, half)
 
@@ -127,9 +125,9 @@ def schedules() -> str:
     """Return perplexity one-shot and blockwise."""
     amounts = (0.4, HALF, 0.6)
     pairs: dict[str, dict[str, Result]] = {}
-    for one in runs("compression", unit="weight", group="row"):
-        if {*amounts} <= {*one.spec.amounts}:
-            pairs.setdefault(label(one), {})[one.spec.schedule] = one
+    for name in ("one-shot", "blockwise"):
+        for one in defaults("compression", amounts, unit="weight", group="row", schedule=name):
+            pairs.setdefault(label(one), {})[name] = one
     lines = [
         (f"{title}, `{name}`", *(perplexity(pair[name], amount) for amount in amounts))
         for title, pair in sorted(pairs.items())
@@ -141,10 +139,12 @@ def schedules() -> str:
 
 def units() -> str:
     """Return faithfulness on IOI with half kept, by unit."""
-    here = runs("ioi-circuit", group="model", removal="lowest", objective="logit-difference")
-    blind = runs("ioi-circuit", group="model", removal="lowest", objective=None)
-    defaults = [one for one in (*here, *blind) if len(one.points) > 3]
-    return compared(defaults, lambda one: one.spec.unit, ("weight", "neuron", "head"), half)
+    here = [
+        one
+        for unit in ("weight", "neuron", "head")
+        for one in defaults("ioi-circuit", LONG, unit=unit, group="model", removal="lowest")
+    ]
+    return compared(here, lambda one: one.spec.unit, ("weight", "neuron", "head"), half)
 
 
 def ends() -> str:
@@ -154,7 +154,7 @@ def ends() -> str:
         if len(one.points) > 3:
             rows.setdefault(label(one), {})[one.spec.removal] = one
     lines = [
-        (title, half(row["lowest"]), half(row["highest"]), with_interval(at(row["highest"], 0.01)))
+        (title, half(row["lowest"]), half(row["highest"]), with_interval(row["highest"], 0.01))
         for title, row in sorted(rows.items())
         if len(row) == 2
     ]
@@ -213,78 +213,151 @@ def reported() -> str:
     return table(head, sorted(lines, key=lambda line: (line[1], line[0].lower(), line[4])))
 
 
+def by_perplexity() -> list[Row]:
+    """Return the rows of all scorers with half of each row removed, best first."""
+    every = picked(
+        *("compression", "bfloat16", lambda one: one.spec.amounts == SIZES),
+        **{"unit": "weight", "group": "row", "schedule": "one-shot"},
+    )
+    return sorted(plain(every), key=lambda row: row.value(HALF, "perplexity"))
+
+
+def by_faithfulness() -> list[Row]:
+    """Return the same on IOI."""
+    every = picked(
+        *("ioi-circuit", "bfloat16", lambda one: one.spec.amounts == (0.0, HALF, 1.0)),
+        **{"unit": "weight", "group": "row", "removal": "lowest"},
+    )
+    return plain(every)
+
+
 def ties() -> str:
-    """Return perplexity with half of the weights removed by row, with ranks as on the site."""
-    sections, _ = split(found("compression"))
-    (entry,) = [
-        entry
-        for board in boards(sections, default_host())
-        for entry in board.entries
-        if (entry.spec.unit, entry.spec.group, entry.spec.schedule) == ("weight", "row", "one-shot")
+    """Return perplexity with half of the weights removed by row, with ranks."""
+    rows = by_perplexity()
+    found = ranking(rows, HALF, "perplexity")
+    lines = [
+        (row.label, *_perplexity(row), rank_text(*ranks))
+        for row, *ranks in zip(rows, found.best_rank, found.worst_rank, strict=True)
     ]
-    lines = []
-    for place, one in enumerate(entry.section.series):
-        value = one.value(HALF, "perplexity")
-        if value is not None and not one.is_control and value.interval:
-            ends = " to ".join(number(end) for end in value.interval)
-            named = f"{one.label}, {one.difference}" if one.difference else one.label
-            lines.append((named, number(value.centre), ends, entry.rank(place)))
-    assert entry.metric.name == "perplexity", entry.where
     return table(("scorer", "perplexity", "95 % interval", "rank"), lines)
 
 
 def scorers() -> str:
     """Return perplexity and faithfulness with half of each row removed, of all scorers."""
-    here = runs("compression", unit="weight", group="row", schedule="one-shot")
-    text = [one for one in here if one.spec.amounts == SIZES]
-    prompts = {label(one): one for one in short() if _is_default(one)}
+    prompts = {named(row.first): row for row in by_faithfulness()}
     lines = []
-    for one in sorted(text, key=lambda one: at(one, HALF).metrics["perplexity"]):
-        low, high = at(one, HALF).intervals["perplexity"]
-        told = f"{perplexity(one)} [{number(low)}, {number(high)}]"
-        if _is_default(one) and label(one) in prompts:
-            lines.append((label(one), told, half(prompts[label(one)])))
+    for row in by_perplexity():
+        value, ends = _perplexity(row)
+        other = prompts.get(named(row.first))
+        told = f"{value} [{ends.replace(' to ', ', ')}]"
+        lines.append((row.label, told, faithfulness(other) if other else ""))
     return table(("scorer", "perplexity", "faithfulness"), lines)
+
+
+def told_apart() -> str:
+    """Return who ties with the best of that table."""
+    text, prompts = by_perplexity(), by_faithfulness()
+    pairs = [len(rows) * (len(rows) - 1) // 2 for rows in (text, prompts)]
+    return paragraph(
+        f"Pairs are tested on the same windows or prompts, p-values adjusted over all pairs of a "
+        f"column ({pairs[0]} and {pairs[1]}), as ranks of a board are. On perplexity "
+        f"{leader(text, HALF, 'perplexity')} On IOI {leader(prompts, HALF, 'faithfulness')}"
+    )
 
 
 def accuracies() -> str:
     """Return perplexity, and accuracy over benchmarks, of the same pruned models."""
-    text = {label(one): one for one in runs("compression", "float32", group="row")}
+    text = {row.label: row for row in plain(_thirds("compression"))}
     rows: dict[str, list[str]] = {}
-    here = runs("zero-shot", "float32", group="row")
-    for one in sorted(here, key=lambda one: -at(one, HALF).metrics["accuracy"]):
-        for name, amount in (("dense model", 0.0), (label(one), 0.3), (label(one), HALF)):
-            low, high = (100 * end for end in at(one, amount).intervals["accuracy"])
-            share = percent(at(one, amount).metrics["accuracy"], 1)
-            told = [perplexity(text[label(one)], amount), f"{share} [{low:.1f}, {high:.1f}]"]
+    for row in _accurate():
+        for name, amount in (("dense model", 0.0), *((row.label, amount) for amount in SOME)):
+            low, high = (100 * end for end in row.interval(amount, "accuracy"))
+            share = percent(row.value(amount, "accuracy"), 1)
+            other = text.get(row.label)
+            value = number(other.value(amount, "perplexity")) if other else ""
+            told = [value, f"{share} [{low:.1f}, {high:.1f}]"]
             rows[name] = told * 2 if amount == 0 else rows.get(name, []) + told
-    sizes = ("30 %", "50 %")
-    head = [f"{what}, {size}" for size in sizes for what in ("perplexity", "accuracy")]
+    head = [f"{what}, {percent(a)}" for a in SOME for what in ("perplexity", "accuracy")]
     return table(("scorer", *head), [(name, *cells) for name, cells in rows.items()])
+
+
+def accurate() -> str:
+    """Return which accuracies differ."""
+    rows = _accurate()
+    found = tested(rows, SOME, "accuracy")
+    differ = [
+        f"{(one if d.sign > 0 else other).label} is better than "
+        f"{(other if d.sign > 0 else one).label} at {percent(amount)} by "
+        f"{100 * abs(d.value):.1f} points ({p_value(p)})"
+        for one, other, amount, d, p in found
+        if p <= LEVEL
+    ]
+    text = [
+        f"On the same items, p-values adjusted over all {len(found)} comparisons of two scorers at "
+        f"a sparsity: {'; '.join(differ) or 'none differ'}. The others tie."
+    ]
+    best, second = rows[:2]
+    (d, p) = next(f[3:] for f in found if f[:2] == (best, second) and f[2] == HALF)
+    if p > LEVEL:
+        text.append(
+            f"So do {best.label} and {second.label} at 50 %: {100 * d.value:.1f} points, interval "
+            f"of this pair alone {100 * d.low:.1f} to {100 * d.high:.1f}, {p_value(p)}."
+        )
+    return paragraph(*text)
+
+
+def correlated() -> str:
+    """Return how perplexity and accuracy of the same pruned models go together."""
+    sections, _ = split([*committed("compression"), *committed("zero-shot")])
+    found = agreements(boards(sections, default_host()), default_host())
+    return paragraph(*dict.fromkeys(sentence(one) for many in found.values() for one in many))
 
 
 def formats() -> str:
     """Return perplexity with half of the weights removed by row, in two number formats."""
-    here: dict[str, list[str]] = {}
-    for dtype in ("float32", "bfloat16"):
-        for one in runs("compression", dtype, unit="weight", group="row", schedule="one-shot"):
-            if _is_default(one):
-                here.setdefault(label(one), []).append(perplexity(one))
-    lines = [(title, *cells) for title, cells in sorted(here.items()) if len(cells) == 2]
+    lines = [(title, *map(number, cells)) for title, cells in sorted(_formats().items())]
     return table(("scorer", "`float32`", "`bfloat16`"), lines)
 
 
-def _is_default(one: Result) -> bool:
-    cls = default_host().get("scorer", one.spec.scorer.name).cls
-    objective = one.spec.objective
-    task = default_host().get("task", one.spec.task.name).cls
-    return objective in (None, task.default_objective) and "aggregation" not in changed(
-        cls, one.spec.scorer.options
+def format_gap() -> str:
+    """Return how far the two formats are apart, and whether the order is the same."""
+    here = _formats()
+    most = max(abs(math.log(b / a)) for a, b in here.values())
+    orders = [sorted(here, key=lambda title: here[title][place]) for place in (0, 1)]
+    same = "the same" if orders[0] == orders[1] else "not the same"
+    return paragraph(
+        f"Here the two differ by at most {100 * math.expm1(most):.2f} %, and the order is {same}."
     )
 
 
-def _aggregation(one: Result) -> str:
-    return str(one.spec.scorer.options.get("aggregation", ""))
+def _formats() -> dict[str, list[float]]:
+    here: dict[str, list[float]] = {}
+    for dtype in ("float32", "bfloat16"):
+        conventions = {"unit": "weight", "group": "row", "schedule": "one-shot"}
+        for one in defaults("compression", [HALF], dtype, **conventions):
+            here.setdefault(label(one), []).append(at(one, HALF).metrics["perplexity"])
+    return {title: cells for title, cells in here.items() if len(cells) == 2}
+
+
+def _thirds(task: str) -> list[Row]:
+    return picked(
+        *(task, "float32", lambda one: {0.0, *SOME} <= {*one.spec.amounts}),
+        **{"unit": "weight", "group": "row", "schedule": "one-shot"},
+    )
+
+
+def _accurate() -> list[Row]:
+    return sorted(plain(_thirds("zero-shot")), key=lambda row: -row.value(HALF, "accuracy"))
+
+
+def _perplexity(row: Row) -> tuple[str, str]:
+    value = number(row.value(HALF, "perplexity")) + row.spread(HALF, "perplexity")
+    return value, " to ".join(number(end) for end in row.interval(HALF, "perplexity"))
+
+
+def faithfulness(row: Row) -> str:
+    low, high = row.interval(HALF, "faithfulness")
+    return f"{signed(row.value(HALF, 'faithfulness'))} [{signed(low)}, {signed(high)}]"
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -293,8 +366,12 @@ def _mean(values: Sequence[float]) -> float:
 
 MAKERS: dict[str, Callable[[], str]] = {
     "scorers": scorers,
+    "told apart": told_apart,
     "accuracies": accuracies,
+    "accurate": accurate,
+    "correlated": correlated,
     "formats": formats,
+    "format gap": format_gap,
     "groups": groups,
     "aggregations": aggregations,
     "objectives": objectives,
@@ -306,6 +383,3 @@ MAKERS: dict[str, Callable[[], str]] = {
     "reported": reported,
     "ties": ties,
 }
-
-if __name__ == "__main__":
-    DOCUMENT.write_text(renewed(DOCUMENT.read_text(), MAKERS))

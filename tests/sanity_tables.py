@@ -1,16 +1,15 @@
-"""Tables in docs/sanity.md, made of committed results; run it to renew them."""
+"""Blocks of docs/sanity.md, made of committed results."""
 
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
+from rows import ROOT, aggregation, committed, listed, newest
 from sparc3_tasks.attribution_sanity.checks import CHECKS
-from tables import renewed, results_below, table
+from tables import bullets, table
 
 from sparc3_bench.record.result import Result
 
-ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs/sanity.md"
 TABLES = ("row spearman", "row overlap", "model spearman", "model overlap")
 
@@ -19,15 +18,15 @@ def results(group: str) -> list[Result]:
     """Return the committed results of the first seed, controls last."""
     every = [
         result
-        for _, result in results_below(ROOT / "leaderboard/results/attribution-sanity")
+        for _, result in committed("attribution-sanity")
         if result.spec.group == group and result.spec.seed == 0
     ]
-    return sorted(every, key=lambda one: (one.is_control, named(one)))
+    return sorted(newest(every), key=lambda one: (one.is_control, named(one)))
 
 
 def named(result: Result) -> str:
-    aggregation = result.spec.scorer.options.get("aggregation")
-    return result.spec.scorer.title + (f", `{aggregation}`" if aggregation else "")
+    told = aggregation(result)
+    return result.spec.scorer.title + (f", `{told}`" if told else "")
 
 
 def number(value: float) -> str:
@@ -53,8 +52,41 @@ def similarities(name: str) -> str:
     return table(("scorer", *(check.title for check in CHECKS)), rows)
 
 
-MAKERS = {name: partial(similarities, name) for name in TABLES}
+def depends() -> str:
+    """Return what rankings by `token-rms` depend on."""
+    here = [one for one in results("row") if aggregation(one) == "token-rms"]
+    values = [one.curve[f"{name}_spearman"].value for one in here for name in ("later", "labels")]
+    if not values:
+        return ""
+    return (
+        f"By `token-rms`, {listed([one.spec.scorer.title for one in here])} rank the weights of a "
+        "row nearly the same whether the later blocks are trained or not, the labels right or "
+        f"permuted (Spearman {number(min(values))} and above): such scores follow the size of "
+        "weights and activations, as Wanda does."
+    )
 
 
-if __name__ == "__main__":
-    DOCUMENT.write_text(renewed(DOCUMENT.read_text(), MAKERS))
+def found() -> str:
+    """Return what the table of rows says."""
+    here = [one for one in results("row") if not one.is_control]
+    fresh = [one.curve["model_spearman"] for one in here if not one.curve["model_spearman"].note]
+    signed = [one for one in here if aggregation(one) == "signed-mean"]
+    lines = [
+        "Nothing of a ranking is left when the model is re-initialised: no Spearman is further "
+        f"from 0 than {number(max(abs(one.value) for one in fresh))}."
+    ]
+    if told := depends():
+        lines.append(f"**The aggregation says more than the method.** {told}")
+    if signed:
+        draws = listed(
+            f"{one.curve['references_spearman'].value:.2f} ({one.spec.scorer.title})"
+            for one in signed
+        )
+        lines.append(
+            f"By `signed-mean` two draws of the samples agree to {draws}. What changes with the "
+            "labels can then not be told from what changes with the draw; it takes more samples."
+        )
+    return bullets(lines)
+
+
+MAKERS = {name: partial(similarities, name) for name in TABLES} | {"found": found}

@@ -1,23 +1,18 @@
-"""Tables in documents, each between a mark that names it and one that ends it, made of results."""
+"""Blocks of documents that are made of results, each between a mark that names it and its end.
+
+A block is a table, or sentences; `tests/renew.py` writes them all anew, a test compares them.
+"""
 
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 
-from sparc3_bench.host import default_host
-from sparc3_bench.record.files import read_results
-from sparc3_bench.record.result import Result
-from sparc3_bench.run.intervals import renewed as with_intervals
+Makers = Mapping[str, Callable[[], str]]
 
-_WHOLE = re.DOTALL | re.MULTILINE
-
-
-def results_below(folder: Path) -> list[tuple[Path, Result]]:
-    """Return committed results with the intervals that the pages show."""
-    host = default_host()
-    return [(path, with_intervals(result, host)) for path, result in read_results(folder)]
+_MARK = r"<!-- made: ([\w -]+?) -->"
+_BLOCK = re.compile(rf"^{_MARK}\n.*?^<!-- end -->$", re.DOTALL | re.MULTILINE)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -25,11 +20,36 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def renewed(text: str, makers: Mapping[str, Callable[[], str]]) -> str:
-    """Return a document with its tables made anew; it must have each of them, and no others."""
-    assert sorted(re.findall(r"^<!-- table: (.*) -->$", text, re.MULTILINE)) == sorted(makers)
-    for name, make in makers.items():
-        made = f"{make()}\n"
-        between = rf"(?<=^<!-- table: {re.escape(name)} -->\n).*?(?=^<!-- end -->$)"
-        text = re.sub(between, lambda _, made=made: made, text, count=1, flags=_WHOLE)
-    return text
+def paragraph(*sentences: str) -> str:
+    """Return sentences in lines of a document, those that are empty left out."""
+    return _filled(" ".join(filter(None, sentences)), "")
+
+
+def bullets(sentences: Iterable[str]) -> str:
+    """Return a list, a sentence an item."""
+    return "\n".join(_filled(sentence, "- ") for sentence in sentences)
+
+
+def renewed(text: str, makers: Makers) -> str:
+    """Return a document with its blocks made anew; it must have each of them, and no others."""
+    named = re.findall(rf"^{_MARK}$", text, re.MULTILINE)
+    assert sorted(named) == sorted(makers), set(named) ^ set(makers)
+    return _BLOCK.sub(
+        lambda found: f"<!-- made: {found[1]} -->\n{makers[found[1]]()}\n<!-- end -->", text
+    )
+
+
+def without(text: str) -> str:
+    """Return what of a document is not made of results."""
+    return _BLOCK.sub("", text)
+
+
+def _filled(text: str, first: str) -> str:
+    return textwrap.fill(
+        text,
+        100,
+        initial_indent=first,
+        subsequent_indent=" " * len(first),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -64,7 +64,9 @@ def infer(config: Any) -> Findings:
 
 def _built(config: Any) -> nn.Module:
     try:
-        model: nn.Module = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
+        model: nn.Module = AutoModelForCausalLM.from_config(
+            config, attn_implementation="eager", trust_remote_code=False
+        )
     except Exception as error:  # a stranger's configuration; transformers raises a dozen kinds
         reason = (str(error).splitlines() or [""])[0].rstrip(".")
         raise ModelError(

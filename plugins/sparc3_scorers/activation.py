@@ -37,24 +37,25 @@ class Activation(IncrementalScorer):
     )
 
     def accumulate(self, model: ModelView, reference: ReferenceSamples, state: State) -> State:
-        """Add the absolute inputs of every matrix, ``[in_features]``, float64, and count tokens."""
+        """Add the absolute inputs of every matrix, ``[in_features]``, float64, and its tokens."""
         import torch
 
         asked: Tensor
 
         def add(name: str, inputs: Tensor) -> None:
-            place = f"inputs/{name}"
             # Over batches in float64: how samples are batched is lost in rounding to float32.
-            here = inputs[asked].abs().sum(0).double()
-            state[place] = state[place] + here if place in state else here
+            here = {
+                f"inputs/{name}": inputs[asked].abs().sum(0).double(),
+                f"tokens/{name}": asked.sum(),  # again at every use of the matrix
+            }
+            for place, value in here.items():
+                state[place] = state[place] + value if place in state else value
 
-        tokens = int(state.get("tokens", 0))
         with model.observe(add), torch.no_grad():
             for batch in reference.batches(model.device):
                 asked = _asked(batch)
-                tokens += int(asked.sum())
                 model.forward(batch)
-        return {**state, "tokens": torch.tensor(tokens)}
+        return state
 
     def finish(self, model: ModelView, state: State) -> Mapping[str, Tensor]:
         """Return the share of activation of every weight, in [0, ∞).
@@ -64,8 +65,10 @@ class Activation(IncrementalScorer):
         Sparc3Error
             When the scope has the rows of neurons without the columns that read them.
         """
-        tokens = int(state["tokens"])
-        means = {n: (state[f"inputs/{n}"] / tokens).float() for n in model.weights()}
+        means = {
+            name: (state[f"inputs/{name}"] / state[f"tokens/{name}"]).float()
+            for name in model.weights()
+        }
         return _shared_out(model, means)
 
 

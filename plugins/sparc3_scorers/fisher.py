@@ -23,14 +23,16 @@ class Fisher(IncrementalScorer):
     -----
     A sample is a whole sequence: gradients are summed over its tokens before they are squared.
     Squaring the part of every token instead ranks like scorer `gradient` with aggregation
-    `token-rms`. It is the empirical Fisher of the model where the objective is
-    `label-log-probability`, and that of the objective otherwise. Biases are scored along.
+    `token-rms`. It is the empirical Fisher of the model for the objective `label-log-probability`
+    alone, the log-likelihood of what the task asks of a sample; any other one is no likelihood.
+    Biases are scored along.
     """
 
     name = "fisher"
     title = "Fisher"
     citation = "theis2018"
-    formula = "½ w² · meanₛ (∂Lₛ/∂w)² with samples s and the objective L"
+    formula = "½ w² · meanₛ (∂Lₛ/∂w)² with samples s and the log-likelihood L of their tokens"
+    default_objective = "label-log-probability"
 
     def accumulate(self, model: ModelView, reference: ReferenceSamples, state: State) -> State:
         """Add the squared gradients of samples, and count them."""

@@ -42,9 +42,10 @@ class Gblm(IncrementalScorer):
     title = "GBLM"
     citation = "das2023"
     formula = (
-        "|W| · (100 · Σₛ |∂Lₛ/∂W| + ‖X‖₂) with samples s, the objective L, and X the input feature "
-        "over all tokens, its square averaged over samples"
+        "|W| · (100 · Σₛ |∂Lₛ/∂W| + ‖X‖₂) with samples s, L the mean loss of their tokens, and X "
+        "the input feature over all tokens, its square averaged over samples"
     )
+    default_objective = "loss"
 
     alpha: float = 100.0
     norm: Norm = "l1"

@@ -58,8 +58,14 @@ class LrpLxt(Scorer):
         Raises
         ------
         Sparc3Error
-            When lxt is not installed, does not know the architecture, or its process fails.
+            When lxt is not installed, does not know the architecture, or its process fails; and for
+            a model whose modules share matrices, which a saved copy does not.
         """
+        if shared := [name for name, weight in model.weights().items() if weight.sharing]:
+            raise Sparc3Error(
+                f"Scorer 'lrp-lxt' scores a saved copy of the model, in which `{shared[0]}` is no "
+                "longer shared with other modules; use 'lrp'."
+            )
         _check_installed()
         from sparc3_scorers.lxt_process import score_with_lxt
 

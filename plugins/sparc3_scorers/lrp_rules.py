@@ -84,7 +84,11 @@ def rules(model: ModelView, variant: str) -> Iterator[Rule]:
     chosen = _ALONE.get(variant, set(Role))
     whole = "attnlrp" if variant in _ALONE else variant
     factors, product = _FACTORS[whole], _GATE_PRODUCT[whole]
+    seen: set[nn.Module] = set()
     for name, (module, role) in roles.items():
+        if module in seen:  # at another path, too: it has its rule
+            continue
+        seen.add(module)
         runs = [(factors.get(part, 1.0), rows) for part, rows in _runs(role)]
         if role in (Role.SOFT_CAP, Role.UNKNOWN):
             raise Sparc3Error(

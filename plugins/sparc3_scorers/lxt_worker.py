@@ -31,7 +31,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from sparc3_bench import Accumulator, Batch, ModelView, ReferenceSamples, Sparc3Error
+from sparc3_bench import Accumulator, Batch, ModelView, ReferenceSamples, Sparc3Error, open_model
 
 _NO_DECODERS = ("bert", "vit_torch")
 
@@ -155,18 +155,14 @@ def score(request: Mapping[str, Any], talk: Talk) -> None:
 
 
 def _load(request: Mapping[str, Any], folder: Path) -> ModelView:
-    from transformers import AutoModelForCausalLM
-
-    model, report = AutoModelForCausalLM.from_pretrained(
+    opened = open_model(
         folder,
+        "the copy for lxt",
         dtype=getattr(torch, request["dtype"]),
         attn_implementation=request["attention"],
-        local_files_only=True,
-        output_loading_info=True,
     )
-    assert not report["missing_keys"], report
     adapter = pickle.loads((folder / "adapter").read_bytes())
-    return ModelView(model.to(request["device"]), adapter)
+    return ModelView(opened.model.to(request["device"]), adapter)
 
 
 def _give_memory_back() -> None:

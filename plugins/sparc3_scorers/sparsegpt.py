@@ -68,7 +68,7 @@ class SparseGpt(IncrementalScorer):
         state.clear()
         errors = {first: self._errors(inputs.grams.pop(first)) for first in list(inputs.grams)}
         return {
-            name: (weight.matrix.double().square_() * errors[inputs.first[name]]).float()
+            name: (weight.matrix.double().square() * errors[inputs.first[name]]).float()
             for name, weight in model.weights().items()
         }
 

@@ -2,7 +2,8 @@
 
 Every gradient-type scorer shares it. A matrix with inputs ``a`` and (modified) output gradients
 ``g``, ``[tokens, features]`` each, has the gradient ``g.T @ a``; the aggregations differ in where
-the absolute value stands, and that decides rankings.
+the absolute value stands, and that decides rankings. A matrix that is used several times reads the
+tokens of all its uses, which are one sample.
 """
 
 from __future__ import annotations
@@ -93,9 +94,7 @@ class Accumulator:
         self._by_sample: dict[str, list[Tensor]] = {
             name: list(state.get(f"samples/{name}", ()))
             for name, weight in weights.items()
-            if by_sample
-            and not weight.sharing
-            and (weight.role is Role.ATTENTION_OUTPUT or weight.neuron_rows)
+            if by_sample and (weight.role is Role.ATTENTION_OUTPUT or weight.neuron_rows)
         }
         self._counts = {name: int(state.get(f"count/{name}", 0)) for name in weights}
         self._pending: dict[str, list[tuple[Tensor, Tensor]]] = {
@@ -215,8 +214,7 @@ class Accumulator:
         for name in list(self._sums):
             self._fold_pending(name)
             weight = self._weights[name]
-            # A matrix used twice in the model is folded twice a sample.
-            count = self._counts[name] // (1 + len(weight.sharing))
+            count = self._counts[name]
             matrix = weight.matrix.to(statistics_dtype(weight.matrix))
             weights[name] = self._finish(self._sums.pop(name).div_(count), matrix)
             if self._second_moment:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sparc3_bench.circuit.export import save_mask, save_pruned
+from sparc3_bench.circuit.export import save_mask, save_pruned, stored_view
 from sparc3_bench.circuit.folder import Kind, replacing
 from sparc3_bench.circuit.rebuild import Rebuilt
 from sparc3_bench.circuit.report import Outcome, about, report
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import PluginHost
 from sparc3_bench.leaderboard.picture import picture
-from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.files import write_result
 
 KIND = Kind(
@@ -102,7 +101,7 @@ def write(rebuilt: Rebuilt, outcome: Outcome, folder: Path) -> None:
         if outcome.amount:
             view = stored_view(rebuilt)
             save_mask(view, outcome.circuit.keep, part / "mask.safetensors")
-            save_pruned(view, outcome.circuit.keep, part / "model")
+            save_pruned(view, outcome.circuit.keep, part / "model", rebuilt.plan.model.folder)
         write_result(part / "result.json", result)
         files = {
             "plot.svg": picture(result, result.found.metric),
@@ -111,11 +110,3 @@ def write(rebuilt: Rebuilt, outcome: Outcome, folder: Path) -> None:
         for name, text in files.items():
             (part / name).write_text(text, encoding="utf-8")
         KIND.write(part, about(outcome, dtype))
-
-
-def stored_view(rebuilt: Rebuilt) -> ModelView:
-    """Return the dense model in the number format of its files, in which it may not have run."""
-    model = rebuilt.plan.model
-    if model.stored_dtype == model.dtype:
-        return rebuilt.view
-    return model.load(rebuilt.result.spec.scope, model.stored_dtype)

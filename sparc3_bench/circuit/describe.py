@@ -9,7 +9,7 @@ from sparc3_bench.contracts import Role
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.against import in_record
 from sparc3_bench.leaderboard.heatmap import heatmap
-from sparc3_bench.leaderboard.words import bracketed, number
+from sparc3_bench.leaderboard.words import bracketed, named, number
 from sparc3_bench.record.parts import EstimateRecord
 from sparc3_bench.record.result import Result
 
@@ -119,7 +119,7 @@ def pictures(result: Result, at: Recorded) -> dict[str, str]:
             "The record has no counts by role and block to draw; make the result again with "
             "`sparc3 run`."
         )
-    title = f"{result.spec.scorer.title} on {result.spec.model.id}, {_size(result, at)}"
+    title = f"{named(result.spec)} on {result.spec.model.id}, {_size(result, at)}"
     rows = [str(block) for block in range(_blocks(result))]
     drawn = {
         "": heatmap(
@@ -160,7 +160,7 @@ def _head(result: Result, at: Recorded) -> str:
     units = f"{amount.units_removed:,} {spec.unit}s with " if known else ""
     what = "Circuit" if spec.removal == "lowest" else "What is left without the circuit"
     lines = [
-        f"{what} of {spec.scorer.title} on {spec.model.id}{label}, {spec.model.dtype}",
+        f"{what} of {named(spec)} on {spec.model.id}{label}, {spec.model.dtype}",
         f"  result    {result.key}, task {spec.task.name}, seed {spec.seed}{objective}",
         f"  chosen    units of '{spec.unit}', ranked by '{spec.group}', scope '{spec.scope}', "
         f"schedule '{spec.schedule}'",

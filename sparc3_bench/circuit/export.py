@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
 from torch import Tensor
+from transformers import GenerationConfig
 
 from sparc3_bench.circuit import mib
 from sparc3_bench.circuit.folder import Kind, replacing
 from sparc3_bench.circuit.rebuild import Circuit, Rebuilt
 from sparc3_bench.circuit.sizes import option, recorded, told
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.leaderboard.words import named
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.result import Result
@@ -115,11 +118,40 @@ def save_mask(view: ModelView, keep: KeepMask, path: Path) -> None:
     save_file(parameter_masks(view, keep), path, metadata={"format": "pt"})
 
 
-def save_pruned(view: ModelView, keep: KeepMask, folder: Path) -> None:
-    """Save the model without what `keep` does not keep, with its tokenizer."""
+def stored_view(rebuilt: Rebuilt) -> ModelView:
+    """Return the dense model in the number format of its files, in which it may not have run."""
+    model = rebuilt.plan.model
+    if model.stored_dtype == model.dtype:
+        return rebuilt.view
+    return model.load(rebuilt.result.spec.scope, model.stored_dtype)
+
+
+def save_pruned(view: ModelView, keep: KeepMask, folder: Path, source: Path | None = None) -> None:
+    """Save the model without what `keep` does not keep, with its tokenizer.
+
+    Parameters
+    ----------
+    view, keep
+        The model, and what is kept of it.
+    folder
+        Where to.
+    source
+        Where the model is from; how it generates is copied from there as it is.
+    """
     model: Any = view.model
-    with view.masked(keep):
-        model.save_pretrained(folder, state_dict=_untied(model))
+    generation = model.generation_config
+    # transformers saves no settings that it finds at odds, and pruning changes none.
+    model.generation_config = GenerationConfig()
+    try:
+        with view.masked(keep):
+            model.save_pretrained(folder, state_dict=_untied(model))
+    finally:
+        model.generation_config = generation
+    settings = folder / "generation_config.json"
+    if source is not None and (source / settings.name).is_file():
+        shutil.copyfile(source / settings.name, settings)
+    else:
+        generation.to_json_file(settings)
     if view.tokenizer is not None:
         view.tokenizer.save_pretrained(folder)
 
@@ -141,7 +173,8 @@ def export(rebuilt: Rebuilt, circuit: Circuit, folder: Path, wish: Wish) -> None
         save_mask(view, circuit.keep, part / "mask.safetensors")
         notes = []
         if wish.model:
-            save_pruned(view, circuit.keep, part / "pruned")
+            source = rebuilt.plan.model.folder
+            save_pruned(stored_view(rebuilt), circuit.keep, part / "pruned", source)
         if wish.mib is not None:
             found = mib.nodes(view, rebuilt.scores, circuit.keep)
             notes = mib.write(found, result.spec.unit, part / "mib", wish.mib)
@@ -202,13 +235,14 @@ def _readme(rebuilt: Rebuilt, circuit: Circuit, wish: Wish) -> str:
         )
     elif wish.model:
         pruned = (
-            '`pruned/` is the same model saved: `AutoModelForCausalLM.from_pretrained("pruned")` '
-            "gives the same logits."
+            "`pruned/` is the same model saved in the number format of the original files: "
+            f'`AutoModelForCausalLM.from_pretrained("pruned", dtype="{spec.model.dtype}")` gives '
+            "the same logits."
         )
     else:
         pruned = "The pruned model was not saved; the lines above make it."
     return _README.format(
-        title=f"Circuit of {spec.scorer.title} on {spec.model.id}, {of}",
+        title=f"Circuit of {named(spec)} on {spec.model.id}, {of}",
         what=f"From the result {spec.key} of task '{spec.task.name}', unit '{spec.unit}', group "
         f"'{spec.group}', scope '{spec.scope}', the {spec.removal} removed, ablation "
         f"'{spec.ablation}'.",

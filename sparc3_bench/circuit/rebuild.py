@@ -185,7 +185,7 @@ def rebuilt(
             f"{before} and is {now} now; bring that back, or make the result again with "
             "`sparc3 run`."
         )
-    hub = request.model not in host.all("model") and not Path(request.model).is_dir()
+    hub = request.model not in host.all("model") and not Path(request.model).exists()
     origin = request.model if hub else str(made.model.folder.resolve())
     return Rebuilt(result, made, origin, Session(made, cache, reporter, batch_size))
 

@@ -21,7 +21,7 @@ ScorerNames = Annotated[
 ]
 TaskName = Annotated[str, typer.Option("--task", help="Task to run.")]
 ModelName = Annotated[
-    str, typer.Option("--model", help="Named model, local folder, or Hugging Face id.")
+    str, typer.Option("--model", help="Named model, local folder or GGUF file, or Hugging Face id.")
 ]
 ScorerOptions = Annotated[
     list[str],
@@ -43,7 +43,7 @@ JudgeOptions = Annotated[
 ]
 Objective = Annotated[
     str | None,
-    typer.Option(help="Scalar that is attributed; the task's default when absent."),
+    typer.Option(help="Scalar that is attributed [default: the scorer's, or else the task's]."),
 ]
 Scope = Annotated[
     str, typer.Option(help="Matrices that may be pruned: all, attention, mlp, mlp-in, mlp-out.")

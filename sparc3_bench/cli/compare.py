@@ -11,7 +11,7 @@ import typer
 
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.leaderboard import words
-from sparc3_bench.leaderboard.words import titled
+from sparc3_bench.leaderboard.words import named, titled
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -104,7 +104,7 @@ def show(
     spec = result.spec
     told = f"{spec.unit} by {spec.group}, {spec.schedule}, ablation {spec.ablation}"
     lines = [
-        f"{spec.scorer.title} on {spec.task.title}, {spec.model.id} {spec.model.label}".rstrip(),
+        f"{named(spec)} on {spec.task.title}, {spec.model.id} {spec.model.label}".rstrip(),
         f"{told}, {spec.removal} removed, seed {spec.seed}; {result.status}, {result.origin}",
     ]
     if spec.objective:
@@ -233,8 +233,8 @@ def _number(path: Path, result: Result, point: Point, task: object, name: str) -
 
 def _named(result: Result, other: Result) -> str:
     spec = result.spec
-    same = spec.scorer.name == other.spec.scorer.name
-    return f"{spec.scorer.title} {result.key[:6]}" if same else spec.scorer.title
+    name = named(spec)
+    return f"{name} {result.key[:6]}" if name == named(other.spec) else name
 
 
 def _table(title: str, columns: tuple[str, ...]) -> Table:

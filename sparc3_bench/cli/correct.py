@@ -30,8 +30,8 @@ def command(
     undesired: Annotated[
         str | None,
         typer.Option(
-            help="Prompts whose responses are undesired: what the task takes, e.g. a JSON Lines "
-            "file with `prompt`, or a name; the task's own when absent."
+            help="Prompts whose responses are undesired: what the task takes, e.g. a file of them "
+            "(text, JSON Lines, CSV, parquet) or a name; the task's own when absent."
         ),
     ] = None,
     task: Annotated[

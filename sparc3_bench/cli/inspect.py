@@ -22,7 +22,9 @@ _UNITS = ("weight", "neuron", "head")
 
 
 def command(
-    model: Annotated[str, typer.Argument(help="Named model, local folder, or Hugging Face id.")],
+    model: Annotated[
+        str, typer.Argument(help="Named model, local folder or GGUF file, or Hugging Face id.")
+    ],
     scorer: Annotated[
         list[str],
         typer.Option(
@@ -37,7 +39,8 @@ def command(
 ) -> None:
     """Show what the suite sees in a model: blocks, roles, prunable weights, units, rules.
 
-    Only the configuration is read, no weights; of a hub's models it is all that is downloaded.
+    Of a hub's models only the configuration is downloaded and read; a local one is looked at as
+    `sparc3 run` would, and refused with the same words.
     """
     from sparc3_bench.model.load import outline_model
 
@@ -99,7 +102,7 @@ def _facts(model: str, label: str, view: ModelView, scorers: dict[str, Scorer]) 
             for part in seen.parts
         ],
         "refusals": refusals,
-        "warnings": list(view.adapter.warnings),
+        "warnings": [*view.adapter.warnings, *view.notes],
     }
 
 

@@ -53,7 +53,7 @@ def command(
     check_writable(folder)
     cases = [opened(path, host) for path in result]
     sitting = bench(judge, parse_pairs(judge_option), host, folder)
-    targets = _targets(cases, [case.target(sitting.ref, results) for case in cases])
+    targets = _targets(cases, [case.target(sitting, results) for case in cases])
     standing = {path: check_other(case, sitting.ref, path) for path, case in targets.items()}
     for path in targets:
         check_writable(path.parent)

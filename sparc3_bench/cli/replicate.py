@@ -67,7 +67,7 @@ def command(
     """
     from sparc3_bench.host import default_host
     from sparc3_bench.record.files import write_atomically
-    from sparc3_bench.replication.report import Report, asked_for, labelled
+    from sparc3_bench.replication.report import Report, asked_for, begun, labelled
     from sparc3_bench.replication.rows import rows
     from sparc3_bench.replication.work import Work
     from sparc3_bench.run.options import parse_pairs
@@ -95,7 +95,8 @@ def command(
         work.run(common.cache_folder(cache), batch_size)
     outcomes = work.outcomes()
     compared = rows(content, outcomes, same_items=not changes.task_options)
-    deviations = [*content.deviations, *labelled(outcomes), *asked_for(changes, content)]
+    found = [*labelled(outcomes), *begun(outcomes)]
+    deviations = [*content.deviations, *found, *asked_for(changes, content)]
     report = Report(suite, content, compared, outcomes, deviations)
     _show(report)
     if json_file is not None:

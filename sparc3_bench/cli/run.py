@@ -194,7 +194,10 @@ def _table(outcomes: list[tuple[str, Result]], described: bool) -> str:
     what = "removed" if spec.removal == "lowest" else "removed from the top"
     lines = [f"{metric.title} by amount {what} ({metric.direction} is better)"]
     if described:
-        parts = (spec.task.name, spec.unit, spec.group, spec.objective or "", spec.ablation)
+        # Scorers may have objectives of their own.
+        objectives = {result.spec.objective for _, result in outcomes} - {None}
+        objective = next(iter(objectives)) if len(objectives) == 1 else None
+        parts = (spec.task.name, spec.unit, spec.group, objective or "", spec.ablation)
         lines.insert(0, " · ".join(part for part in parts if part))
     lines.append("".join([f"{'':<{width}}", *(f"{amount:>11g}" for amount in spec.amounts)]))
     for name, result in outcomes:

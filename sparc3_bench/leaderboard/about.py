@@ -72,7 +72,7 @@ class About:
         Works of the bibliography, and what the scorer cites otherwise.
     notice
         What a user must know before using it.
-    default_group, is_control, needs_reference
+    default_group, default_objective, is_control, needs_reference
         As the class says; None when it is not installed.
     is_installed
         Whether the class was there to ask. Without it only `title`, `name`, `distribution`,
@@ -88,6 +88,7 @@ class About:
     references: tuple[Reference | str, ...]
     notice: str
     default_group: Group | None
+    default_objective: str | None
     is_control: bool | None
     needs_reference: bool | None
     distribution: str
@@ -126,6 +127,7 @@ def _recorded(ref: PluginRef) -> About:
         references=(),
         notice="",
         default_group=None,
+        default_objective=None,
         is_control=None,
         needs_reference=None,
         distribution=ref.distribution,
@@ -167,6 +169,7 @@ def _installed(entry: Registered) -> About:
         references=told.references,
         notice=str(cls.notice),
         default_group=cls.default_group,
+        default_objective=cls.default_objective,
         is_control=cls.is_control,
         needs_reference=cls.needs_reference,
         distribution=entry.origin.distribution,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.words import number, precise
+from sparc3_bench.leaderboard.words import named, number, precise
 
 if TYPE_CHECKING:
     from sparc3_bench.leaderboard.boards import Board, Entry
@@ -86,19 +86,24 @@ def overview(boards: Sequence[Board]) -> Overview:
     tables = [entry.table() for board in boards for entry in board.leading]
     standings = _standings([table for table in tables if table is not None])
     titles: dict[str, str] = {}
+    names: dict[str, set[str]] = {}
     controls: dict[str, str] = {}
     lines = []
     for board in boards:
         leading = board.leading
         for entry in board.entries:
             rows = entry.scorers()
-            titles.update({name: one.scorer.title for name, one in rows.items()})
+            for name, one in rows.items():
+                names.setdefault(name, set()).add(named(one.runs[0].result.spec))
+                titles[name] = one.scorer.title
             drawn = {one.scorer.name: one for one in entry.section.series if one.is_control}
             controls.update({name: one.scorer.title for name, one in drawn.items()})
             # A curve of nothing but variants is about conventions, not about scorers.
             if len(rows) > 1 and (entry.ranks or not (entry.has_variants and entry.section.prunes)):
                 cells = {name: _cell(entry, one) for name, one in (rows | drawn).items()}
                 lines.append(Line(board, entry, any(entry is one for one in leading), cells))
+    # One name for all tables, if the row that stands for the scorer has one in all.
+    titles |= {name: next(iter(same)) for name, same in names.items() if len(same) == 1}
     order = [*standings, *sorted(set(titles) - set(standings))]
     return Overview({name: titles[name] for name in order}, controls, tuple(lines), standings)
 

@@ -39,7 +39,8 @@ def provenance(result: Result) -> list[tuple[str, str]]:
         (
             f"{data.purpose.capitalize()} data",
             f"{described(data)}, {data.tokens:,} tokens, from {data.source}; {data.choice}; "
-            f"text {data.digest[:16]}, tokens {data.token_digest[:16]}",
+            f"text {data.digest[:16]}, tokens {data.token_digest[:16]}"
+            + (f", before each {''.join(data.begin)}" if data.begin else ""),
         )
         for data in spec.datasets
     ]
@@ -58,6 +59,7 @@ def provenance(result: Result) -> list[tuple[str, str]]:
             else "",
         ),
         ("Suite", _suite(result)),
+        ("All code", _code(spec.code)),
         ("Machine", f"{machine.processor}, {machine.memory_bytes / 2**30:.0f} GiB"),
         ("Device", f"{model.device}, {machine.threads} threads"),
         ("Platform", machine.platform),
@@ -82,6 +84,12 @@ def _suite(result: Result) -> str:
     commit = f", commit {machine.commit}" if machine.commit else ""
     dirty = " with uncommitted changes" if machine.dirty else ""
     return f"source {machine.source_digest}{commit}{dirty}"
+
+
+def _code(digests: Mapping[str, str]) -> str:
+    if not digests:
+        return "not in the key: an older state of the suite made this run"
+    return ", ".join(f"{who} {digest}" for who, digest in sorted(digests.items()))
 
 
 def _packages(python: str, packages: Mapping[str, str]) -> str:

@@ -106,11 +106,11 @@ def pruned(result: Result, host: PluginHost) -> str:
         pass  # not installed, or not with these options: then only equal records are alike
     return canonical_json(
         {
-            "model": (model.slug, model.label, model.weight_digest),
+            "model": (model.slug, model.weight_digest),
             "scorer": (spec.scorer.name, options),
             **{name: getattr(spec, name) for name in _SHARED},
             "reference": [
-                (data.digest, data.token_digest, data.windows, data.window_length)
+                (data.digest, data.token_digest, data.windows, data.window_length, data.begin)
                 for data in spec.datasets
                 if is_reference(data)
             ],
@@ -123,7 +123,7 @@ def _samples(result: Result) -> tuple[Any, ...]:
     spec = result.spec
     measured = [data for data in spec.datasets if not is_reference(data)]
     return (
-        tuple((data.token_digest, data.windows, data.window_length) for data in measured),
+        tuple((d.token_digest, d.windows, d.window_length, d.begin) for d in measured),
         (result.metrics[0].name, result.metrics[0].direction),
         judge_of(spec),
     )

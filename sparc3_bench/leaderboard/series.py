@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from sparc3_bench.leaderboard.values import Value, merged, metric, pooled
 from sparc3_bench.leaderboard.whole import Whole, whole
-from sparc3_bench.leaderboard.words import is_reference, samples
+from sparc3_bench.leaderboard.words import in_the_name, is_reference, samples
 from sparc3_bench.record.spec import PluginRef, canonical_json
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class Series:
     Attributes
     ----------
     difference
-        The choices that set it apart from the other series of its scorer; often empty.
+        What no name of a row may leave out, and the choices that set it apart from the other series
+        of its scorer; often empty.
     settings
         The choices a reader should see beside the numbers.
     variant
@@ -175,7 +176,9 @@ def merge(runs: Iterable[Run]) -> list[Series]:
             own = [facet for facet in facets if facet not in shared]
             options = members[0].result.spec.scorer.options
             settings = [f for f in facets if f in own or f[0] == "objective" or f[0] in options]
-            difference = ", ".join(" ".join(facet) for facet in own if facet[0] in telling)
+            always = in_the_name(members[0].result.spec)
+            others = [" ".join(f) for f in own if f[0] in telling and f[0] not in always]
+            difference = ", ".join((*always.values(), *others))
             series.append(_series(members, control, difference, tuple(settings), variant))
     return series
 

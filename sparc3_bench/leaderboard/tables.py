@@ -10,7 +10,7 @@ import math
 import statistics
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from sparc3_bench.contracts import Ablation, AmountKind, Group, Removal, Schedule, Scope, Unit
 from sparc3_bench.errors import RecordError
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 Convention = tuple[
     tuple[str, int, str],
     tuple[int, ...],
-    tuple[str, str, str, str],
-    tuple[tuple[str, int, int], ...],
+    tuple[str, str, str],
+    tuple[tuple[str, int, int, tuple[str, ...]], ...],
     tuple[tuple[str, str], ...],
     tuple[float, ...],
     tuple[str, ...],
@@ -85,11 +85,12 @@ class Section:
     @property
     def datasets(self) -> tuple[DatasetRecord, ...]:
         """The texts used, reference before evaluation, each description once."""
-        found: dict[tuple[bool, str, str, int, int], DatasetRecord] = {}
+        found: dict[tuple[Any, ...], DatasetRecord] = {}
         for run in self.runs:
             for data in run.result.spec.datasets:
                 last = not is_reference(data)
-                kind = (last, data.purpose, data.source, data.windows, data.window_length)
+                size = (data.windows, data.window_length, data.begin)
+                kind = (last, data.purpose, data.source, *size)
                 found.setdefault(kind, data)
         return tuple(found[kind] for kind in sorted(found))
 
@@ -107,6 +108,11 @@ class Section:
     def suites(self) -> int:
         """How many different states of the suite's code made the runs."""
         return len({run.result.environment.source_digest for run in self.runs})
+
+    @property
+    def older(self) -> int:
+        """How many runs were made before all code was in the key of a run."""
+        return sum(not run.result.spec.code for run in self.runs)
 
     @property
     def machines(self) -> list[str]:
@@ -187,10 +193,11 @@ def convention(result: Result) -> Convention:
             get_args(Ablation).index(spec.ablation),
             get_args(Removal).index(spec.removal),
         ),
-        (model.dtype, model.label, model.weight_digest, model.tokenizer_digest),
+        # Not the label, which only tells in words what the digest of the weights says.
+        (model.dtype, model.weight_digest, model.tokenizer_digest),
         # Sizes too: the task decides whether its digest marks where a window ends.
         tuple(
-            (data.token_digest, data.windows, data.window_length)
+            (data.token_digest, data.windows, data.window_length, data.begin)
             for data in spec.datasets
             if not is_reference(data)
         ),

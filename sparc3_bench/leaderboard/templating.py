@@ -41,6 +41,7 @@ def templates() -> jinja2.Environment:
         judged=words.judged,
         least=words.least,
         measured=words.measured,
+        named=words.named,
         plain=words.plain,
         probability=words.probability,
         within=words.within,

@@ -87,6 +87,37 @@ def brief(spec: RunSpec) -> tuple[str, ...]:
     )
 
 
+def named(spec: RunSpec) -> str:
+    """Return the scorer's title with what always stands beside it: "LRP, token-rms"."""
+    return ", ".join((spec.scorer.title, *in_the_name(spec).values()))
+
+
+def in_the_name(spec: RunSpec) -> dict[str, str]:
+    """Return by choice what no name of a row may leave out, as it decides what the scores are.
+
+    That is how contributions are aggregated, and an objective that the scorer is not defined for.
+    """
+    found = {}
+    if (aggregation := spec.scorer.options.get("aggregation")) is not None:
+        found["aggregation"] = str(aggregation)
+    if (own := _own_objective(spec)) not in (None, spec.objective):
+        found["objective"] = f"{spec.objective} in place of {own}"
+    return found
+
+
+def _own_objective(spec: RunSpec) -> str | None:
+    """Return the objective that a scorer is defined for; None for any, or if it is not here."""
+    from sparc3_bench.host import default_host
+
+    entry = default_host().all("scorer").get(spec.scorer.name)
+    if entry is None or spec.objective is None:
+        return None
+    if entry.origin.distribution != spec.scorer.distribution:  # another scorer of the same name
+        return None
+    own: str | None = entry.cls.default_objective
+    return own
+
+
 def units(spec: RunSpec, count: float = 2) -> str:
     """Return what is removed as a whole: weights, neurons or heads."""
     return spec.unit if count == 1 else f"{spec.unit}s"
@@ -114,9 +145,10 @@ def samples(data: DatasetRecord) -> str:
 def described(data: DatasetRecord) -> str:
     """Return how many samples of which length."""
     count = f"{data.windows:,} {data.item}{'s' if data.windows != 1 else ''}"
+    behind = ", behind what the tokenizer begins with" if data.begin else ""
     if data.item == "window":
-        return f"{count} × {data.window_length:,} tokens"
-    return f"{count} of at most {data.window_length:,} tokens"
+        return f"{count} × {data.window_length:,} tokens{behind}"
+    return f"{count} of at most {data.window_length:,} tokens{behind}"
 
 
 def titled(metric: MetricRecord) -> str:

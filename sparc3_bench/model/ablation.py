@@ -9,6 +9,7 @@ patching [vig2020; zhang2024patching]. Biases stay, as they belong to no input.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,7 @@ class Resampling:
             name: _removed(weight, keep.weights[name]) for name, weight in self._weights.items()
         }
         self._keep = keep
-        self._inputs: dict[nn.Module, Tensor] = {}
+        self._inputs: dict[nn.Module, deque[Tensor]] = {}
         self._recording = False
 
     @contextmanager
@@ -110,13 +111,15 @@ class Resampling:
 
     def _record(self, module: nn.Module, args: tuple[Any, ...]) -> None:
         if self._recording:
-            self._inputs[module] = args[0].detach()
+            self._inputs.setdefault(module, deque()).append(args[0].detach())
 
     def _contribution(self, name: str) -> Callable[[nn.Module], Tensor | None]:
         def contribution(module: nn.Module) -> Tensor | None:
             if self._recording:
                 return None
-            return functional.linear(self._inputs[module], self._removed[name])
+            inputs = self._inputs[module]
+            inputs.rotate(-1)  # the next call of the module finds its own
+            return functional.linear(inputs[-1], self._removed[name])
 
         return contribution
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.view import ModelView
 
 if TYPE_CHECKING:
@@ -61,13 +62,34 @@ def walk(view: ModelView, reference: ReferenceSamples) -> Generator[BlockView]:
 
     What the caller removes from a block before asking for the next one is removed for all later
     blocks; the caller undoes it at the end.
+
+    Raises
+    ------
+    Sparc3Error
+        When blocks share matrices, or run more than once: then none is behind the others.
     """
+    _check_each_once(view)
     recorded = [_record(view, batch) for batch in reference.batches(view.device)]
+    if len(recorded[0].calls) != len(view.blocks):
+        raise Sparc3Error(
+            f"Schedule 'blockwise' takes every block once, but this model runs "
+            f"{len(view.blocks)} blocks {len(recorded[0].calls)} times; choose schedule 'one-shot'."
+        )
     for index in range(len(view.blocks)):
         block = BlockView(view, index, recorded)
         if block.weights():
             yield block
         block.advance()
+
+
+def _check_each_once(view: ModelView) -> None:
+    users = [{id(parameter) for parameter in block.parameters()} for block in view.blocks]
+    for weight in view.weights().values():
+        if sum(id(weight.parameter) in used for used in users) > 1:
+            raise Sparc3Error(
+                "Schedule 'blockwise' decides one block after the other, but "
+                f"`{weight.name}` is used by several blocks; choose schedule 'one-shot'."
+            )
 
 
 def _record(view: ModelView, batch: Batch) -> _Recorded:

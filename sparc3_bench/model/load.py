@@ -2,44 +2,77 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-from transformers.utils.logging import disable_progress_bar
 
 from sparc3_bench.assets import file_digest
-from sparc3_bench.contracts import ModelAdapter, Scope
+from sparc3_bench.contracts import Fused, ModelAdapter, Role, Scope
 from sparc3_bench.errors import ModelError, UnknownNameError
 from sparc3_bench.host import PluginHost
+from sparc3_bench.model import checkpoint, gguf
+from sparc3_bench.model.opening import (
+    empty_model,
+    open_config,
+    open_model,
+    open_tokenizer,
+    stored_tensors,
+)
+from sparc3_bench.model.soundness import examine
 from sparc3_bench.model.view import ModelView
-from sparc3_bench.record.spec import ModelRef
+from sparc3_bench.record.spec import ModelRef, canonical_json
 
 _WEIGHTS = ("*.safetensors", "*.bin")
-_FILES = ("*.json", "*.txt", "*.model", "*.jinja", *_WEIGHTS)
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-_STORED = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-}
 
 
 @dataclass(frozen=True)
 class FoundModel:
-    """A model that lies on this disk and that an adapter serves; its weights are not loaded yet."""
+    """A model that lies on this disk and that an adapter serves; its weights are not loaded yet.
+
+    Attributes
+    ----------
+    ref
+        What is recorded of it.
+    folder
+        Where it is.
+    adapter
+        The adapter that serves it.
+    tokenizer
+        Its tokenizer.
+    empty
+        The model on torch's device `meta`, without numbers.
+    notes
+        What a reader of results must know of how its files were read.
+    """
 
     ref: ModelRef
     folder: Path
     adapter: ModelAdapter
     tokenizer: Any
+    empty: Any
+    notes: tuple[str, ...] = ()
+
+    def adapter_code(self, host: PluginHost) -> str:
+        """Return a digest of the adapter's code and of all that it says of the model."""
+        adapter = self.adapter
+        told: dict[str, Any] = {
+            "code": host.get("adapter", adapter.name).code,
+            "blocks": adapter.blocks,
+            "transposed": adapter.transposed,
+            "roles": _named(adapter.roles(self.empty.config)),
+            "outer": _named(adapter.outer_norms(self.empty.config)),
+        }
+        with contextlib.suppress(AttributeError):  # only unit `head` needs it
+            told["heads"] = adapter.heads(self.empty.config)
+        return hashlib.sha256(canonical_json(told).encode()).hexdigest()[:16]
 
     @property
     def dtype(self) -> torch.dtype:
@@ -49,15 +82,22 @@ class FoundModel:
     @property
     def stored_dtype(self) -> torch.dtype:
         """The number format of the weight files; of several, one that holds all their numbers."""
-        return reduce(torch.promote_types, _stored(self.folder) or {self.dtype})
+        found = checkpoint.stored_formats(self.folder, self.ref.id)
+        return reduce(torch.promote_types, found or {self.dtype})
 
     def load(self, scope: Scope, dtype: torch.dtype | None = None) -> ModelView:
-        """Load the weights, in the format that the model runs in or in another one."""
-        disable_progress_bar()  # it prints hundreds of lines into a log, for a second of work
-        model = AutoModelForCausalLM.from_pretrained(
-            self.folder, dtype=dtype or self.dtype, local_files_only=True
-        )
-        return ModelView(model.to(self.ref.device), self.adapter, self.tokenizer, scope)
+        """Load the weights, in the format that the model runs in or in another one.
+
+        Raises
+        ------
+        ModelError
+            When they cannot be read, or a number is not finite.
+        """
+        opened = open_model(self.folder, self.ref.id, dtype=dtype or self.dtype)
+        view = ModelView(opened.model, self.adapter, self.tokenizer, scope)
+        examine(opened.model.state_dict().items(), view, self.ref.id)
+        view.model.to(self.ref.device)
+        return view
 
 
 def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device: str) -> FoundModel:
@@ -66,7 +106,7 @@ def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device:
     Parameters
     ----------
     model_id
-        A named model, a local folder, or the id of a model on the Hugging Face hub.
+        A named model, a local folder or GGUF file, or the id of a model on the Hugging Face hub.
     host
         The plugins.
     cache
@@ -79,55 +119,51 @@ def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device:
     Raises
     ------
     ModelError, UnknownNameError
-        When there is no such model, it has no weights, or no adapter serves it.
+        When there is no such model, it is not whole, or no adapter serves it.
     """
     _check_device(device)
-    folder, label = _find_folder(model_id, host, cache, _FILES)
-    files = sorted(path for pattern in _WEIGHTS for path in folder.glob(pattern))
-    if not files:
-        raise ModelError(
-            f"The folder {model_id} has no weights (*.safetensors or *.bin); give a folder that "
-            "transformers' `save_pretrained` wrote."
-        )
-    config = _read_config(folder, model_id)
+    folder, label = _find_folder(model_id, host, cache, checkpoint.PATTERNS)
+    config = open_config(folder, model_id)
+    checkpoint.weight_files(folder, model_id)
     adapter = choose_adapter(config, model_id, host)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError):
-        raise ModelError(
-            f"The folder {model_id} has no tokenizer; save it there with `save_pretrained`."
-        ) from None
-    name = folder.resolve().name if Path(model_id).is_dir() else model_id
+    tokenizer = open_tokenizer(folder, model_id)
+    opened = open_model(folder, model_id, device_map="meta")
+    name = _name(model_id)
     ref = ModelRef(
         id=name,
         slug=re.sub(r"[^A-Za-z0-9._-]+", "--", name).strip("-._") or "model",
         label=label,
         model_type=config.model_type,
         adapter=adapter.name,
-        weight_digest=_digest(files),
+        weight_digest=_digest(sorted(path for end in _WEIGHTS for path in folder.glob(end))),
         tokenizer_digest=_digest(sorted(folder.glob("token*")) + sorted(folder.glob("vocab*"))),
         dtype=resolve_dtype(dtype),
         device=torch.device(device).type,
     )
-    return FoundModel(ref, folder, adapter, tokenizer)
+    return FoundModel(ref, folder, adapter, tokenizer, opened.model, opened.notes)
 
 
 def outline_model(model_id: str, host: PluginHost, cache: Path) -> tuple[ModelView, str]:
     """Return a model without its weights, on torch's device `meta`, and what its label says.
 
-    Only the configuration is read or downloaded, but for named models.
+    Of a hub's models only the configuration is read or downloaded. What else lies in a local
+    folder must be as `find_model` wants it.
 
     Raises
     ------
     ModelError
-        When there is no such model, or no adapter serves it.
+        When there is no such model, it is not whole, or no adapter serves it.
     """
-    folder, label = _find_folder(model_id, host, cache, ("config.json",))
-    config = _read_config(folder, model_id)
+    folder, label = _find_folder(model_id, host, cache, checkpoint.CONFIG_PATTERNS)
+    config = open_config(folder, model_id)
     adapter = choose_adapter(config, model_id, host)
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
-    return ModelView(model, adapter), label
+    view = ModelView(empty_model(config, model_id), adapter)
+    here = {path.name for path in folder.iterdir()} - set(checkpoint.CONFIG_PATTERNS)
+    if here and (Path(model_id).exists() or label):
+        open_tokenizer(folder, model_id)
+        view.notes = open_model(folder, model_id, device_map="meta").notes
+        examine(stored_tensors(folder, model_id, view.model), view, model_id)
+    return view, label
 
 
 def resolve_dtype(dtype: str) -> str:
@@ -161,20 +197,27 @@ def _find_folder(
     model_id: str, host: PluginHost, cache: Path, patterns: tuple[str, ...]
 ) -> tuple[Path, str]:
     """Return the folder of a model, with those of a hub's files that match, and its label."""
-    label = ""
+    path = Path(model_id)
     if model_id in host.all("model"):
         source = host.get("model", model_id).cls()
-        folder, label = source.fetch(cache), source.label
-    elif Path(model_id).is_dir():
-        folder = Path(model_id)
-    else:
-        folder = _download(model_id, host, patterns)
-    if not (folder / "config.json").is_file():
+        return source.fetch(cache), source.label
+    if gguf.is_gguf(path):
+        folder = gguf.folder_of(path, cache)
+        return folder, gguf.label_of(folder)
+    if path.is_file():
         raise ModelError(
-            f"The folder {model_id} has no config.json; give a folder that "
-            "transformers' `save_pretrained` wrote."
+            f"The file {model_id} is no GGUF file; give the folder of the model that it is part of."
         )
-    return folder, label
+    return (path if path.is_dir() else _download(model_id, host, patterns)), ""
+
+
+def _name(model_id: str) -> str:
+    """Return what a model is called: a folder by its name, a hub's snapshot by its repository."""
+    if not Path(model_id).exists():
+        return model_id
+    path = Path(model_id).resolve()
+    snapshot = re.search(r"(?:^|/)models--([^/]+)/snapshots/[^/]+$", path.as_posix())
+    return snapshot[1].replace("--", "/") if snapshot else path.name
 
 
 def _download(model_id: str, host: PluginHost, patterns: tuple[str, ...]) -> Path:
@@ -188,14 +231,6 @@ def _download(model_id: str, host: PluginHost, patterns: tuple[str, ...]) -> Pat
             f"Model '{model_id}' is neither a named model ({named}) nor a local folder, and the "
             f"hub cannot give it ({type(error).__name__}); check the name or the connection."
         ) from None
-
-
-def _read_config(folder: Path, model_id: str) -> Any:
-    try:
-        return AutoConfig.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        first = (str(error).splitlines() or ["no reason given"])[0]
-        raise ModelError(f"The config.json of {model_id} cannot be read: {first}") from None
 
 
 def choose_adapter(config: Any, model_id: str, host: PluginHost) -> ModelAdapter:
@@ -226,19 +261,8 @@ def choose_adapter(config: Any, model_id: str, host: PluginHost) -> ModelAdapter
     )
 
 
-def _stored(folder: Path) -> set[torch.dtype]:
-    """Return the formats of the floating-point numbers in the files that transformers reads."""
-    found: set[torch.dtype] = set()
-    for path in folder.glob("model*.safetensors"):
-        with safe_open(path, "pt") as file:
-            names = {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
-        found |= {_STORED[name] for name in names if name in _STORED}
-    if found:
-        return found
-    for path in folder.glob("pytorch_model*.bin"):
-        tensors = torch.load(path, map_location="meta", weights_only=True).values()
-        found |= {tensor.dtype for tensor in tensors if tensor.is_floating_point()}
-    return found
+def _named(roles: Mapping[str, Role | Fused]) -> dict[str, str]:
+    return {path: repr(role) for path, role in roles.items()}
 
 
 def _digest(files: list[Path]) -> str:

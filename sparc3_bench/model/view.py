@@ -8,7 +8,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from sparc3_bench.contracts import Fused, ModelAdapter, Role, Scope
 from sparc3_bench.model import ablation, masking
+from sparc3_bench.model.uses import Fold, Layout, Use, Uses
 from sparc3_bench.model.weights import (
     PrunableWeight,
     count_parameters,
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 Observer = Callable[[str, Tensor], None]
 """Called with a weight's name and its inputs ``[tokens, in_features]``, float32 or better,
 without padding."""
-
-Fold = Callable[[str, Tensor, Tensor], None]
-"""Called with a weight's name, its inputs and the gradients of its outputs, one sample at a time:
-``[tokens, in_features]`` and ``[tokens, out_features]``, float32 or better, without padding."""
 
 
 class ModelView:
@@ -58,6 +54,8 @@ class ModelView:
         How many have gone through the model so far, padding included.
     memory
         What was measured before on the model as it is now; None where nobody keeps it.
+    notes
+        What a reader of results must know of the weights.
     """
 
     def __init__(
@@ -75,7 +73,8 @@ class ModelView:
         self._weights = find_weights(model, adapter, scope, self._roles)
         self.tokens = 0
         self.memory: Memory | None = None
-        self._layout: _Layout | None = None
+        self.notes: tuple[str, ...] = ()
+        self._layout: Layout | None = None
         self._resampling: ablation.Resampling | None = None
         self._can_keep_last = "logits_to_keep" in inspect.signature(model.forward).parameters
 
@@ -135,7 +134,7 @@ class ModelView:
     def laid_out(self, batch: Batch) -> Iterator[None]:
         """Tell the hooks which rows of a matrix's inputs belong to which sample of `batch`."""
         valid = None if batch.is_full else batch.attention_mask.bool()
-        self._layout = _Layout(batch.input_ids.shape[0], valid)
+        self._layout = Layout(batch.input_ids.shape[0], valid)
         try:
             yield
         finally:
@@ -171,30 +170,31 @@ class ModelView:
 
         No gradient of a weight is ever formed: with inputs `a` and output gradients `g` of one
         matrix, ``g.T @ a`` is that gradient, and `fold` decides what becomes of it. Each pair is
-        freed as soon as it is folded.
+        freed as soon as it is folded; those of a matrix that is used several times wait for one
+        another, as the gradient on a sample is the sum over uses, before any absolute value.
         """
         with ExitStack() as stack:
+            uses = Uses(fold)
             stack.enter_context(_frozen(self.model))
             embeddings: nn.Module = self.model.get_input_embeddings()  # type: ignore[operator]
             stack.enter_context(_removing(embeddings.register_forward_hook(_start_graph)))
             for name, weight in self._weights.items():
                 for module in (weight.module, *weight.sharing):
-                    handle = module.register_forward_hook(self._capture(name, fold))
+                    handle = module.register_forward_hook(self._capture(name, uses))
                     stack.enter_context(_removing(handle))
             with torch.enable_grad():
                 for batch in reference.batches(self.device):
                     torch.autograd.backward(reference.objective(self.forward(batch), batch))
+                    uses.end()
 
-    def _capture(self, name: str, fold: Fold) -> Callable[..., None]:
+    def _capture(self, name: str, uses: Uses) -> Callable[..., None]:
         def after(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
             inputs, layout = args[0].detach(), self._layout
             assert layout is not None
-            dtype = statistics_dtype(inputs)
+            uses.begin(name)
 
             def backward(gradient: Tensor) -> None:
-                pairs = zip(layout.samples(inputs), layout.samples(gradient), strict=True)
-                for a, g in pairs:
-                    fold(name, a.to(dtype), g.to(dtype))
+                uses.add(name, Use(layout, inputs, gradient))
 
             output.register_hook(backward)  # type: ignore[no-untyped-call]
 
@@ -224,25 +224,6 @@ class ModelView:
                 yield
             finally:
                 self._resampling = None
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """How the rows of a module's inputs divide into samples and tokens.
-
-    Some architectures flatten ``[samples, tokens, features]`` to two dimensions on the way.
-    """
-
-    count: int
-    valid: Tensor | None
-
-    def samples(self, values: Tensor) -> Iterator[Tensor]:
-        for index, rows in enumerate(values.view(self.count, -1, values.shape[-1])):
-            yield rows if self.valid is None else rows[self.valid[index]]
-
-    def tokens(self, values: Tensor) -> Tensor:
-        flat = values.reshape(-1, values.shape[-1])
-        return flat if self.valid is None else flat[self.valid.flatten()]
 
 
 def _start_graph(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ class PrunableWeight:
     transposed
         Whether ``module.weight`` is stored ``[in_features, out_features]``.
     sharing
-        Other modules that use the same parameter.
+        Other modules that use the same parameter, each once.
     """
 
     name: str
@@ -72,8 +72,14 @@ class PrunableWeight:
 
     @property
     def bias(self) -> Tensor | None:
-        """A view of the bias, ``[out_features]``, or None."""
+        """A view of the bias, ``[out_features]``, or None.
+
+        None also where modules share the matrix and have biases of their own: none of these goes
+        with the matrix.
+        """
         bias = getattr(self.module, "bias", None)
+        if any(getattr(module, "bias", None) is not bias for module in self.sharing):
+            return None
         return bias.detach() if isinstance(bias, nn.Parameter) else None
 
     @property
@@ -149,9 +155,11 @@ def find_weights(
         owner = first.setdefault(id(weight.parameter), name)
         if owner == name:
             found[name] = weight
-        else:
-            sharing = (*found[owner].sharing, module)
-            found[owner] = dataclasses.replace(found[owner], sharing=sharing)
+            continue
+        known = (found[owner].module, *found[owner].sharing)
+        # A module may itself stand at several paths; what hooks it must not do so twice.
+        if all(module is not other for other in known):
+            found[owner] = dataclasses.replace(found[owner], sharing=(*known[1:], module))
     return found
 
 

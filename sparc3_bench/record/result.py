@@ -25,7 +25,7 @@ from sparc3_bench.record.parts import (
 )
 from sparc3_bench.record.spec import JudgeRef, OnDisk, RunSpec, canonical_json
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Raised by any change to the fields below; every step gets a migration."""
 
 Status = Literal["ok", "failed", "interrupted", "withdrawn"]
@@ -43,7 +43,7 @@ def content_hash(content: Mapping[str, Any]) -> str:
 class Result(OnDisk):
     """One run: what was asked, what came out, what it cost, where it ran."""
 
-    schema_version: Literal[5]
+    schema_version: Literal[6]
     """Version of this layout."""
     key: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
     """Content key of the spec; part of the file's name."""

@@ -29,6 +29,11 @@ def content_key(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:12]
 
 
+def _is_empty(value: Any) -> bool:
+    """Whether a field came later than a record and is left out of it, so that keys stay."""
+    return not value
+
+
 class OnDisk(BaseModel):
     """A frozen part of a result file; a field it does not know is an error."""
 
@@ -105,11 +110,13 @@ class DatasetRecord(OnDisk):
     windows: int
     """How many samples were used."""
     window_length: int
-    """Tokens in a sample; in the longest, where they differ."""
+    """Tokens in a sample, without `begin`; in the longest, where they differ."""
     tokens: int
-    """Tokens used in all."""
+    """Tokens used in all, without `begin`."""
     choice: str
     """How the windows were chosen from the text."""
+    begin: Annotated[tuple[str, ...], Field(exclude_if=_is_empty)] = ()
+    """Tokens before every sample, which are read and not scored; none where there are none."""
 
 
 class RunSpec(OnDisk):
@@ -149,6 +156,12 @@ class RunSpec(OnDisk):
     """How many other reference seeds the ranking was compared with."""
     seed: int
     """Seed of the reference sampling and of stochastic scorers."""
+    code: Annotated[
+        dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]],
+        Field(default_factory=dict, exclude_if=_is_empty),
+    ]
+    """Digests of all code that the numbers rest on: of the suite, and of the distributions of
+    scorer, task, judge and adapter, with what the adapter inferred. None in records of before."""
 
     @property
     def key(self) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sparc3_bench.contracts import Judge, Scorer, Task
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.spec import RunSpec, canonical_json
+from sparc3_bench.run.objectives import objective_for
 from sparc3_bench.run.options import as_typed, build, task_of
 from sparc3_bench.run.plan import Resolved, resolve
 
@@ -63,7 +64,7 @@ class Existing:
             name = request.judge or task.default_judge
             judge = build("judge", self._host.get("judge", name).cls, request.judge_options)
         folder = Path(request.model)
-        objective = request.objective or task.default_objective
+        objective = request.objective or objective_for(scorer, task)
         return _key(
             task,
             scorer,

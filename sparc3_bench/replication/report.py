@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sparc3_bench.code import suite_digest
 from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.replication.rows import Outcome, Row
 from sparc3_bench.replication.verdict import DEFINITION, Number
-from sparc3_bench.run.environment import source_digest, without_folders
+from sparc3_bench.run.environment import without_folders
 from sparc3_bench.run.suite import Changes, Deviation, SuiteFile
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Report:
     def states(self) -> int:
         """How many results were made by another state of the suite's code."""
         return sum(
-            result.environment.source_digest != source_digest()
+            result.environment.source_digest != suite_digest()
             for one in self.outcomes
             for result in one.results.values()
         )
@@ -209,6 +210,26 @@ def labelled(outcomes: Iterable[Outcome]) -> list[Deviation]:
             why="the results are of this copy.",
         )
         for model, label in sorted(found)
+    ]
+
+
+def begun(outcomes: Iterable[Outcome]) -> list[Deviation]:
+    """Return as deviations what stood before samples: published numbers often have nothing."""
+    found = {
+        (one.run.model, result.spec.task.name, data.item, "".join(data.begin))
+        for one in outcomes
+        for result in one.results.values()
+        for data in result.spec.datasets
+        if data.begin
+    }
+    return [
+        Deviation(
+            about=f"Beginning of every {item}, {task} on {model}",
+            paper="what the suite says of it, if it does.",
+            here=f"`{tokens}`, read and not scored.",
+            why="option `begin` has what the tokenizer puts before a text.",
+        )
+        for model, task, item, tokens in sorted(found)
     ]
 
 

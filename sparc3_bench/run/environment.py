@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.metadata
 import os
 import platform
@@ -14,21 +13,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
+from sparc3_bench.code import libraries, suite_digest
 from sparc3_bench.record.parts import Environment, Phase
 
-_PACKAGES = (
-    *("sparc3-bench", "torch", "transformers", "tokenizers", "safetensors", "numpy", "gguf"),
-    *("scipy", "datasets", "h5py", "detoxify", "lxt", "lm-eval"),
-)
-_MEASURING = (
-    *("runner", "scoring", "points", "walked", "found", "search", "controls", "judging"),
-    "meeting",
-)
-"""Files of this folder that can move a number, too."""
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -36,12 +26,7 @@ def describe_environment() -> Environment:
     """Return the environment of this process."""
     import torch
 
-    packages = {}
-    for name in _PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            packages[name] = importlib.metadata.version(name)
-    # The build of torch (CPU, CUDA) is in its own version string, not in its metadata.
-    packages["torch"] = str(torch.__version__)
+    packages = {"sparc3-bench": importlib.metadata.version("sparc3-bench"), **libraries()}
     commit = _git("rev-parse", "HEAD")
     return Environment(
         python=platform.python_version(),
@@ -50,22 +35,10 @@ def describe_environment() -> Environment:
         processor=_processor(),
         threads=torch.get_num_threads(),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        source_digest=source_digest(),
+        source_digest=suite_digest(),
         commit=commit,
         dirty=None if commit is None else bool(_git("status", "--porcelain")),
     )
-
-
-@lru_cache(maxsize=1)
-def source_digest() -> str:
-    """Return a digest of the suite's own files that can move a number."""
-    digest = hashlib.sha256()
-    files = [_ROOT / "run" / f"{name}.py" for name in _MEASURING]
-    for folder in ("attribution", "model", "selection", "statistics"):
-        files += sorted((_ROOT / folder).glob("*.py"))
-    for path in files:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 class Meter:

@@ -124,12 +124,13 @@ def _point(result: Result, found: Found, task: Task) -> Point:
     if task.needs_empty and last.amount.requested > amounts[1]:
         amounts.append(last.amount.requested)
         points.append(last)
-    if amounts[1] == 0:
-        amounts, points = amounts[1:], points[:1]
+    place = 1
+    if amounts[1] == 0:  # what was found is the dense model itself
+        del amounts[0], points[0]
+        place = 0
     samples = [point.samples for point in points]
     curve = measured(task, amounts, samples, result.clusters, result.spec.removal)
-    ends = curve.intervals[min(1, len(amounts) - 1)]
-    return found.point.model_copy(update={"intervals": ends})
+    return found.point.model_copy(update={"intervals": curve.intervals[place]})
 
 
 def _versus(result: Result, found: Found, old: Versus, task: Task, curve: Curve) -> Versus | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sparc3_bench.code import libraries, suite_digest
 from sparc3_bench.contracts import LoadedJudge, Progress, Task, Texts, Verdicts
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.parts import Phase
@@ -24,6 +25,8 @@ class Bench:
 
     ref: JudgeRef
     judge: LoadedJudge
+    code: str
+    """Digest of all code that the judge comes with."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ def judged(
 def remembered(bench: Bench, texts: Texts, cache: Path, progress: Progress) -> store.Verdict:
     """Return the verdict on texts, from the cache if it is there."""
     listed = {kind: [list(some) for some in prompts] for kind, prompts in texts.items()}
-    key = content_key([bench.ref.model_dump(mode="json"), listed])
+    made_by = [bench.code, suite_digest(), libraries(bench.ref.distribution)]
+    key = content_key([bench.ref.model_dump(mode="json"), made_by, listed])
     path = cache / "verdicts" / f"{key}.json"
     if (kept := store.read(store.Verdict, path)) is not None:
         assert isinstance(kept, store.Verdict)

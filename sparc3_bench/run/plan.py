@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from sparc3_bench.code import suite_digest
 from sparc3_bench.contracts import (
     AmountKind,
     Group,
@@ -21,7 +22,9 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import PluginHost, Registered
 from sparc3_bench.model.load import FoundModel, find_model, resolve_dtype
 from sparc3_bench.record.spec import JudgeRef, PluginRef, RunSpec, TaskRef, canonical_json
+from sparc3_bench.run.fit import check_fit
 from sparc3_bench.run.judging import Bench
+from sparc3_bench.run.objectives import objective_for
 from sparc3_bench.run.options import build, check_scorer_options, meant_for
 from sparc3_bench.run.request import Request as Request
 from sparc3_bench.run.request import check_conventions
@@ -37,6 +40,8 @@ class Cell:
     prepared: PreparedTask
     others: tuple[tuple[int, Cell], ...] = ()
     """The same with the reference samples of other seeds, for `stability_seeds`."""
+    remarks: tuple[str, ...] = ()
+    """What a reader must know of how model and data fit each other."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,14 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
             request.model, host, cache, request.dtype, request.device
         )
     model = shared.models[wanted]
+    code = {
+        "suite": suite_digest(),
+        "task": task_entry.code,
+        "adapter": model.adapter_code(host),
+        **({"judge": judge.code} if judge else {}),
+    }
     ready_for: dict[int, PreparedTask] = {}
+    fitting: dict[int, tuple[str, ...]] = {}
 
     def prepare(seed: int) -> PreparedTask:
         key = canonical_json([wanted, task.name, dict(request.task_options), seed])
@@ -133,8 +145,10 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
         steered = scorer.needs_reference or request.ablation == "mean"
         # Without a reference the seed moves no text, so any prepared task serves.
         ready = prepare(seed) if steered or not ready_for else next(iter(ready_for.values()))
-        objective = request.objective or task.default_objective
-        ready.references(objective)  # refuses an unknown objective
+        objective = request.objective or objective_for(scorer, task)
+        references = ready.references(objective)  # refuses an unknown objective
+        if id(ready) not in fitting:
+            fitting[id(ready)] = check_fit(model, ready, references.values())
         spec = RunSpec(
             scorer=PluginRef(**_ref(entry, scorer)),
             task=TaskRef(**_ref(task_entry, task), task_version=task.version),
@@ -156,9 +170,10 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
             controls=0 if scorer.is_control else request.controls,
             stability_seeds=others,
             seed=seed,
+            code={**code, "scorer": entry.code},
         )
         more = tuple((seed + n, cell(entry, scorer, seed + n, 0)) for n in range(1, others + 1))
-        return Cell(spec, scorer, ready, more)
+        return Cell(spec, scorer, ready, more, fitting[id(ready)])
 
     cells = []
     for (entry, scorer), (_, seeds) in zip(scorers, request.scorers, strict=True):
@@ -247,7 +262,7 @@ def bench(name: str, options: Mapping[str, str], host: PluginHost, cache: Path) 
     entry = host.get("judge", name)
     judge: Judge = build("judge", entry.cls, options)
     loaded = judge.load(cache)
-    return Bench(JudgeRef(**_ref(entry, judge), weights_digest=loaded.digest), loaded)
+    return Bench(JudgeRef(**_ref(entry, judge), weights_digest=loaded.digest), loaded, entry.code)
 
 
 def checked_amounts(amounts: Sequence[float], kind: AmountKind = "fraction") -> tuple[float, ...]:

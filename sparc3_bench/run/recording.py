@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sparc3_bench.record.result import SCHEMA_VERSION, Result
 from sparc3_bench.run.environment import command_line, describe_environment
 from sparc3_bench.run.intervals import metrics_read
+from sparc3_bench.run.objectives import objective_remarks
 
 if TYPE_CHECKING:
     from sparc3_bench.run.plan import Cell, Plan
@@ -37,6 +38,13 @@ def recorded(plan: Plan, cell: Cell, **parts: Any) -> Result:
         **metrics_read(plan.task, cell.spec.removal, curve, parts.get("curve", ())),
         clusters={name: tuple(ids) for name, ids in cell.prepared.clusters.items()},
         environment=describe_environment(),
-        warnings=(*plan.model.adapter.warnings, *cell.prepared.warnings, *remarks),
+        warnings=(
+            *plan.model.adapter.warnings,
+            *plan.model.notes,
+            *cell.prepared.warnings,
+            *cell.remarks,
+            *objective_remarks(cell.scorer, cell.spec.objective),
+            *remarks,
+        ),
         **parts,
     )

@@ -54,13 +54,15 @@ class Case:
         assert first is not None
         return first
 
-    def spec(self, judge: JudgeRef) -> RunSpec:
+    def spec(self, bench: Bench) -> RunSpec:
         """Return the spec of the run with another judge."""
-        return self.result.spec.model_copy(update={"judge": judge})
+        spec = self.result.spec
+        code = {**spec.code, "judge": bench.code} if spec.code else {}
+        return spec.model_copy(update={"judge": bench.ref, "code": code})
 
-    def target(self, judge: JudgeRef, results: Path | None) -> Path:
+    def target(self, bench: Bench, results: Path | None) -> Path:
         """Return where the new result belongs: below `results`, or where the old one is."""
-        return (results or _results_folder(self.path, self.result.spec)) / self.spec(judge).path
+        return (results or _results_folder(self.path, self.result.spec)) / self.spec(bench).path
 
 
 def opened(path: Path, host: PluginHost) -> Case:
@@ -132,7 +134,7 @@ def rejudged(case: Case, bench: Bench, cache: Path, report: Reporter) -> Result:
         Told how far it is.
     """
     result, task = case.result, case.task
-    spec = case.spec(bench.ref)
+    spec = case.spec(bench)
 
     def read(written: Sequence[store.Evaluated]) -> list[Measured]:
         label = case.path.name

@@ -169,9 +169,12 @@ class Session:
         return self.plan.task.candidates(rankings)
 
     def remarks(self, cell: Cell, metrics: Mapping[str, float]) -> tuple[str, ...]:
-        """Return what the task has to say, given the metrics of the dense model."""
+        """Return what there is to say of the weights, and by the task of the dense metrics."""
         met = self._met.get(id(cell.prepared))
-        return (cell.prepared if met is None else met.task).remarks(metrics)
+        return (
+            *self.view.notes,
+            *(cell.prepared if met is None else met.task).remarks(metrics),
+        )
 
     def met(self, cell: Cell) -> Met:
         """Return a cell's task as it stands for the dense model."""

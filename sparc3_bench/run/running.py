@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import RecordError
 from sparc3_bench.record.files import read_result, write_result
-from sparc3_bench.run.environment import source_digest
 from sparc3_bench.run.responses import write_responses
 from sparc3_bench.run.runner import Session
 
@@ -87,7 +86,7 @@ def _name(cell: Cell, plan: Plan) -> str:
 
 
 def _finished(path: Path) -> Result | None:
-    """Return the result at `path` if it was made by this very code and did not fail.
+    """Return the result at `path` if it did not fail; what made it is in its name.
 
     One that was judged again is not this run: another judge chose its ranking and amount.
     """
@@ -97,6 +96,5 @@ def _finished(path: Path) -> Result | None:
         result = read_result(path)
     except RecordError:
         return None
-    current = result.environment.source_digest == source_digest()
-    whole = current and result.status == "ok" and result.chosen_by is None
+    whole = result.status == "ok" and result.chosen_by is None
     return result if whole else None

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, JsonValue
@@ -23,12 +23,12 @@ from sparc3_bench.attribution.scores import (
     save_scores,
     save_tensors,
 )
+from sparc3_bench.code import libraries
 from sparc3_bench.contracts import Part
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.record.files import write_atomically
 from sparc3_bench.record.parts import Amount, Phase
 from sparc3_bench.record.spec import OnDisk, RunSpec, content_key
-from sparc3_bench.run.environment import source_digest
 
 if TYPE_CHECKING:
     import torch
@@ -82,7 +82,7 @@ def attribution_key(spec: RunSpec, purpose: str, content: str = "") -> str:
             "reference": [d for d in _parts(spec, "datasets")["datasets"] if _steers(d)],
             "content": content,
             "purpose": purpose,
-            "source": source_digest(),
+            **_made_by(spec, "scorer", "task"),
         }
     )
 
@@ -101,7 +101,7 @@ def snapshot_keys(spec: RunSpec, purpose: str, reference: ReferenceSamples) -> l
             "variant": reference.variant,
             "reference seed": reference.seed,
             "altered": reference.alteration.name if reference.alteration else None,
-            "source": source_digest(),
+            **_made_by(spec, "scorer", "task"),
         }
     )
     digest, keys = hashlib.sha256(about.encode()), []
@@ -121,7 +121,7 @@ def dense_key(spec: RunSpec, steering: Collection[str] = ()) -> str:
             **_parts(spec, "model"),
             "task": {**task, "options": options},
             "evaluation": [d for d in _parts(spec, "datasets")["datasets"] if not _steers(d)],
-            "source": source_digest(),
+            **_made_by(spec, "task"),
         }
     )
 
@@ -148,7 +148,7 @@ def state_key(spec: RunSpec, digest: str, content: str = "") -> str:
         {
             **_parts(spec, "model"),
             "task": task,
-            "source": source_digest(),
+            **_made_by(spec, "task"),
             **_removed(spec, digest, content),
         }
     )
@@ -264,6 +264,15 @@ def _removed(spec: RunSpec, digest: str, content: str) -> dict[str, str]:
     if digest != DENSE and spec.ablation == "mean":
         named["means"] = content
     return named
+
+
+def _made_by(spec: RunSpec, *plugins: Literal["scorer", "task"]) -> dict[str, Any]:
+    """Return all code that some numbers rest on: the suite, the adapter, plugins, libraries."""
+    versions: dict[str, str] = {}
+    for plugin in plugins:
+        versions |= libraries(getattr(spec, plugin).distribution)
+    named = ("suite", "adapter", *plugins)
+    return {"code": {name: spec.code.get(name) for name in named}, "libraries": versions}
 
 
 def _parts(spec: RunSpec, *names: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from sparc3_bench.testing.scorer_runs import (
     Plugin,
     Run,
     Scores,
+    changes,
     gap,
     made,
     plain_runs,
@@ -169,17 +170,43 @@ def check_works_in_bfloat16(plugin: Plugin) -> None:
     """
     why = "real runs are in bfloat16"
     for run in plain_runs(plugin):
-        view = make_view(run.architecture, torch.bfloat16)
-        scores = variant(run, make_reference(4), "in bfloat16", why, view)
-        for name, values in scores.items():
-            finite = name in run.scores and bool(run.scores[name].isfinite().all())
-            if finite and not values.isfinite().all():
+        _check_format(run, torch.bfloat16, why, "compute from `weight.matrix.float()`")
+
+
+def check_works_in_float64(plugin: Plugin) -> None:
+    """Demand finite scores of a model in float64, and that it keeps every bit of its weights.
+
+    There ``matrix.double()`` is the weight itself and no copy, and what is done in place is done to
+    the model.
+    """
+    why = "models in float64 are what others are compared with"
+    in_float32 = {where: set(changed["weights"]) for where, changed in changes(plugin)}
+    for run in plain_runs(plugin):
+        view = _check_format(run, torch.float64, why, "let sums have the format of their inputs")
+        fresh = make_view(run.architecture, torch.float64).model.state_dict()
+        for name, values in view.model.state_dict().items():
+            if not torch.equal(values, fresh[name]) and name not in in_float32[str(run)]:
                 raise CheckFailure(
-                    f"In bfloat16 scores of '{name}' are not finite, which they are in float32, "
-                    f"{run}",
+                    f"In float64 the scorer leaves other numbers in `{name}`, {run}",
                     why,
-                    "compute from `weight.matrix.float()`",
+                    "do nothing in place to what `.double()` or `.to` returns, which may be the "
+                    "weight itself",
                 )
+
+
+def _check_format(run: Run, dtype: torch.dtype, why: str, remedy: str) -> ModelView:
+    """Score a model in another number format and return its view; demand finite scores."""
+    view, called = make_view(run.architecture, dtype), str(dtype).removeprefix("torch.")
+    scores = variant(run, make_reference(4), f"in {called}", why, view)
+    for name, values in scores.items():
+        finite = name in run.scores and bool(run.scores[name].isfinite().all())
+        if finite and not values.isfinite().all():
+            raise CheckFailure(
+                f"In {called} scores of '{name}' are not finite, which they are in float32, {run}",
+                why,
+                remedy,
+            )
+    return view
 
 
 def _one_by_one(plugin: Plugin, run: Run, lengths: tuple[int, ...]) -> Scores:
@@ -215,6 +242,7 @@ def _check_fold(run: Run, aggregation: str, fold: Callable[[Tensor, Tensor], Ten
 
 REPEATING_CHECKS: tuple[Callable[[Plugin], None], ...] = (
     check_works_in_bfloat16,
+    check_works_in_float64,
     check_is_deterministic,
     check_batching_does_not_matter,
     check_order_of_samples_does_not_matter,

@@ -165,9 +165,9 @@ def removing(view: ModelView, amount: float) -> KeepMask:
     )
 
 
-def references(trial: Trial) -> Mapping[str, ReferenceSamples]:
-    """Return the task's references under its default objective."""
-    return trial.prepared.references(trial.task.default_objective)
+def references(trial: Trial, objective: str | None = None) -> Mapping[str, ReferenceSamples]:
+    """Return the task's references under an objective; its default one, if none is named."""
+    return trial.prepared.references(objective or trial.task.default_objective)
 
 
 def part(prepared: PreparedTask, name: Part) -> PreparedTask:

@@ -12,6 +12,7 @@ import time
 import pytest
 import torch
 from lm_eval.models.huggingface import HFLM
+from sparc3_tasks.texts.begin import Beginning
 from sparc3_tasks.zero_shot import ZeroShot, harness
 
 from sparc3_bench import Batch, ModelView
@@ -59,7 +60,7 @@ def answered(view: ModelView, requests, model) -> tuple[float, int]:
 
 
 def test_answers_over_the_plain_forward(view, requests):
-    ours = harness.InMemory(view, view.tokenizer, lambda done, total: None)
+    ours = harness.InMemory(view, view.tokenizer, Beginning(), lambda done, total: None)
     plain, rates = [], []
     for _ in range(ROUNDS):
         seconds, tokens = answered(view, requests, ours)
@@ -71,7 +72,7 @@ def test_answers_over_the_plain_forward(view, requests):
 
 
 def test_answers_over_lm_evals_own(view, requests):
-    ours = harness.InMemory(view, view.tokenizer, lambda done, total: None)
+    ours = harness.InMemory(view, view.tokenizer, Beginning(), lambda done, total: None)
     theirs = HFLM(pretrained=view.model, tokenizer=view.tokenizer, batch_size=16)
     times = [(answered(view, requests, theirs)[0], answered(view, requests, ours)[0])]
     ratios = [own / other for other, own in times]

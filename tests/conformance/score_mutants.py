@@ -151,6 +151,16 @@ class OverflowsInBfloat16(Sound):
         return {name: v / (one + 1e-4 - 1).float() for name, v in scores.items()}
 
 
+class SquaresDoublesInPlace(Sound):
+    """A copy that is none in float64."""
+
+    def score(self, model, reference):
+        scores = super().score(model, reference)
+        for weight in model.weights().values():
+            weight.matrix.double().square_()
+        return scores
+
+
 class SaysItNeedsNoReference(Sound):
     """A declaration that is not true."""
 
@@ -274,6 +284,7 @@ SCORES = {
     TheWeightsThemselves: "check_scores_are_no_views",
     ByNumpy: "check_works_in_bfloat16",
     OverflowsInBfloat16: "check_works_in_bfloat16",
+    SquaresDoublesInPlace: "check_works_in_float64",
     SaysItNeedsNoReference: "check_says_whether_it_runs_the_model",
     OtherNoiseEveryTime: "check_is_deterministic",
     MeanOverBatches: "check_batching_does_not_matter",

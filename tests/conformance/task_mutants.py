@@ -137,6 +137,12 @@ class MeanOverBatch(Sound):
     prepared = like(references=by_mean)
 
 
+class NamesAnotherObjective(Sound):
+    """An objective that the task says it takes and does not."""
+
+    objectives = ("label-log-probability", "los")
+
+
 def behind_the_padding(self, objective):
     (reference,) = PreparedSound.references(self, objective).values()
 
@@ -326,6 +332,7 @@ TASKS = {
     ChoosesOnTest: "check_selection_and_test_are_disjoint",
     TakesAnyObjective: "check_unknown_objective_is_refused",
     MeanOverBatch: "check_objective_adds_up_over_samples",
+    NamesAnotherObjective: "check_objective_adds_up_over_samples",
     ReadsPadding: "check_objective_adds_up_over_samples",
     Drifts: "check_evaluation_repeats_itself",
     DropsOne: "check_samples_are_paired",

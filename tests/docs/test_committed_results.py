@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from sparc3_bench.host import default_host
 from sparc3_bench.record.files import read_results
 from sparc3_bench.record.result import SCHEMA_VERSION, Result
+from sparc3_bench.run.intervals import is_old, renewed
 
+HOST = default_host()
 FOLDER = Path(__file__).resolve().parents[2] / "leaderboard" / "results"
 
 
@@ -37,3 +40,8 @@ def test_every_number_has_an_interval_and_its_samples(results):
 
 def test_no_text_of_a_model_is_beside_them():
     assert list(FOLDER.rglob("*.responses.json.gz")) == []
+
+
+def test_every_interval_is_made_anew_where_an_older_version_had_made_it(results):
+    old = [path for path, one in results if one.status == "ok" and is_old(renewed(one, HOST))]
+    assert old == []

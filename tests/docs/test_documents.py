@@ -6,13 +6,8 @@ import re
 import shlex
 from pathlib import Path
 
-import circuit_tables
-import correction_tables
-import faq_tables
 import pytest
-import sanity_tables
 import typer
-from tables import renewed
 
 from sparc3_bench import hookspecs
 from sparc3_bench.cli import app
@@ -20,7 +15,6 @@ from sparc3_bench.contracts import AGGREGATIONS, option_fields
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.documentation import documentation
 from sparc3_bench.leaderboard.markdown import document
-from sparc3_bench.record.files import read_results
 from sparc3_bench.scaffold.write import render
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,35 +98,6 @@ def test_every_citation_key_is_in_the_bibliography():
             cited |= {key for group in groups for key in re.findall(r"[a-z]+\d{4}[a-z]*", group)}
     assert cited
     assert cited <= keys
-
-
-def test_the_table_of_results_is_made_of_committed_results():
-    runs = [result for _, result in read_results(ROOT / "leaderboard/results/compression")]
-    shown = {
-        (result.spec.scorer.title, f"{point.metrics['perplexity']:,.4g}")
-        for result in runs
-        for point in result.points
-    }
-    table = README.split("## What came out")[1].split("##")[0]
-    rows = [line.strip("|").split("|") for line in table.splitlines() if "±" in line[:40]]
-    claimed = {(title.strip(), cell.split()[0]) for title, *cells in rows for cell in cells[:5]}
-    assert len(claimed) == 20
-    assert claimed <= shown
-
-
-@pytest.mark.parametrize("made", [circuit_tables, correction_tables, faq_tables, sanity_tables])
-def test_the_tables_of_a_document_are_made_of_committed_results(made):
-    text = made.DOCUMENT.read_text()
-    assert renewed(text, made.MAKERS) == text, f"stale; run tests/{made.__name__}.py"
-
-
-def test_a_table_that_is_stale_would_be_seen():
-    text = circuit_tables.DOCUMENT.read_text().replace("| LRP |", "| LRP, p < 0.01 |", 1)
-    assert renewed(text, circuit_tables.MAKERS) != text
-
-
-def test_the_picture_of_circuits_is_made_of_committed_results():
-    assert circuit_tables.PICTURE.read_text() == circuit_tables.picture()
 
 
 def places(path: Path) -> set[str]:

@@ -186,7 +186,7 @@ def test_numbers_are_those_of_scoring_by_hand(folder, tmp_path, unit, group):
     torch.manual_seed(SEED)
     new = AutoModelForCausalLM.from_config(config).state_dict()
     old = {name: value.clone() for name, value in view.model.state_dict().items()}
-    others = {"references": scored(samples=prepared.again)}
+    others = {"references": scored(samples=prepared.again.rows)}
 
     def wrong_labels(logits, batch):
         logs = logits[:, :-1].log_softmax(-1)
@@ -195,7 +195,7 @@ def test_numbers_are_those_of_scoring_by_hand(folder, tmp_path, unit, group):
     def logit(logits, batch):
         return logits[:, :-1].gather(-1, batch.input_ids[:, 1:, None]).sum()
 
-    others["labels"] = scored(objective=wrong_labels, targets=permuted(prepared.reference))
+    others["labels"] = scored(objective=wrong_labels, targets=permuted(prepared.reference.rows))
     others["objective"] = scored(objective=logit)
     view.model.load_state_dict(new)
     others["model"] = scored()

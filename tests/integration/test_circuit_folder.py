@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -99,6 +100,29 @@ def test_the_pruned_model_has_the_losses_of_the_record(world, architecture, unit
     assert about["measured"]["metrics"] == point.metrics
     assert about["size"]["weights_removed"] == point.amount.weights_removed
     assert about["spec"] == json.loads(world.results[architecture, unit, dtype].read_text())["spec"]
+
+
+@pytest.mark.parametrize(("architecture", "unit", "dtype"), CASES)
+def test_the_pruned_model_is_stored_in_the_format_of_the_original(world, architecture, unit, dtype):
+    folder = world.folder / "out" / f"{architecture}-{unit}-{dtype}-0.4"
+    whole = load_file(world.folder / "in" / architecture / "model.safetensors")
+    pruned = load_file(folder / "pruned/model.safetensors")
+    assert {n: v.dtype for n, v in pruned.items()} == {n: v.dtype for n, v in whole.items()}
+    assert f'from_pretrained("pruned", dtype="{dtype}")' in (folder / "README.md").read_text()
+
+
+def test_settings_of_generation_at_odds_are_exported_as_they_are(world, sparc3, tmp_path):
+    model = world.folder / "in/chatty"
+    shutil.copytree(world.folder / "in/llama", model)
+    settings = {"do_sample": False, "num_return_sequences": 4, "temperature": 0.9}
+    (model / "generation_config.json").write_text(json.dumps(settings))
+    path = run(world.folder, model="chatty")
+    done = sparc3(
+        "export", path, "--size", "0.4", "--out", tmp_path / "out", *options(world.folder)
+    )
+    assert done.code == 0, done.err
+    saved = tmp_path / "out/pruned/generation_config.json"
+    assert json.loads(saved.read_text()) == settings
 
 
 def test_circuit_json_names_every_file_by_its_digest(world):

@@ -20,7 +20,7 @@ from sparc3_bench.circuit import rebuild
 from sparc3_bench.circuit.correct import find_task
 from sparc3_bench.circuit.export import parameter_masks
 from sparc3_bench.circuit.rebuild import rebuilt
-from sparc3_bench.model.load import _stored
+from sparc3_bench.model.checkpoint import stored_formats
 from sparc3_bench.record.files import read_result
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.testing.tiny import make_model, make_tokenizer, save_model
@@ -313,13 +313,14 @@ def test_the_task_is_found_where_only_one_fits(tasks, judged, expected):
 def test_the_format_on_disk_is_that_of_the_files_transformers_reads(tmp_path):
     values = {"a": torch.zeros(2, dtype=torch.float16), "n": torch.zeros(2, dtype=torch.int64)}
     (tmp_path / "training_args.bin").write_bytes(b"no tensors")
-    assert _stored(tmp_path) == set()
     torch.save({"a": torch.zeros(2, dtype=torch.bfloat16)}, tmp_path / "pytorch_model.bin")
-    assert _stored(tmp_path) == {torch.bfloat16}
-    save_file(values, tmp_path / "model-00001-of-00002.safetensors")
-    assert _stored(tmp_path) == {torch.float16}
-    save_file({"b": torch.zeros(2)}, tmp_path / "model-00002-of-00002.safetensors")
-    assert _stored(tmp_path) == {torch.float16, torch.float32}
+    assert stored_formats(tmp_path, "model") == {torch.bfloat16}
+    parts = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    save_file(values, tmp_path / parts["a"])
+    save_file({"b": torch.zeros(2)}, tmp_path / parts["b"])
+    assert stored_formats(tmp_path, "model") == {torch.bfloat16}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": parts}))
+    assert stored_formats(tmp_path, "model") == {torch.float16, torch.float32}
 
 
 def test_help_describes_every_option(correct, capsys):

@@ -18,6 +18,7 @@ from sparc3_bench.run.options import build
 from sparc3_bench.run.plan import Plan
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.runner import Session
+from sparc3_bench.testing.tiny import save_model
 
 TOXICITY, REPETITION = "toxicity-correction", "repetition-correction"
 CLASSES = {TOXICITY: ToxicityCorrection, REPETITION: RepetitionCorrection}
@@ -94,7 +95,7 @@ def refused(task: str, changes: dict[str, Any], folder: Path) -> str:
         ({"neutral_count": 6}, "neutral.jsonl has 5 different prompts and 6 are needed"),
         ({"held_out_windows": 50}, "which make 20 windows of 10; 100 are needed."),
         ({"last_words": 11}, "LAMBADA has 10 passages; 11 cannot be taken."),
-        ({"prompts": "nowhere.jsonl"}, "The prompts 'nowhere.jsonl' are not one of"),
+        ({"prompts": "nowhere.jsonl"}, "The source of prompts 'nowhere.jsonl' is not one of"),
         ({"prompt": "x"}, "Unknown option of task"),
     ],
     ids=str,
@@ -109,7 +110,7 @@ def test_wrong_option_is_refused_in_one_sentence_before_anything_is_run(
 def test_empty_file_of_prompts_is_refused(folder, task, tmp_path):
     path = tmp_path / "empty.jsonl"
     path.write_text("\n\n")
-    expected = "empty.jsonl is empty; give a JSON object with a text `prompt` a line."
+    expected = "empty.jsonl is empty; give a file with at least one row."
     assert refused(task, {"prompts": path}, folder) == expected
     assert refused(task, {"neutral_prompts": path}, folder) == expected
 
@@ -161,10 +162,12 @@ def test_prompts_without_undesired_responses_are_refused_with_how_close_they_com
     assert "that reaches the `threshold` of 1, at least 16 are needed" in result.error
 
 
-def test_prompt_that_is_too_long_for_the_model_fails_in_one_sentence(folder, kept):
-    _, result = run(made(folder, REPETITION, task_options={"new_tokens": 60}), kept)
-    assert result.error.startswith("Sparc3Error: Prompt ")
-    assert "is more than the 64 this model takes" in result.error
+def test_answers_beyond_the_positions_of_the_model_are_refused_or_remarked(folder, tmp_path):
+    longer = {"task_options": {"new_tokens": 60}}
+    assert "64 positions" in " ".join(made(folder, REPETITION, **longer).cells[0].remarks)
+    learned = str(save_model("gpt2", tmp_path / "gpt2"))
+    with pytest.raises(Sparc3Error, match="has learned 64 positions"):
+        made(folder, REPETITION, **longer, model=learned)
 
 
 @pytest.mark.parametrize(

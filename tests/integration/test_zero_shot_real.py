@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from datasets import Dataset
+from sparc3_tasks.texts.begin import beginning
 from sparc3_tasks.zero_shot import documents, harness
 from sparc3_tasks.zero_shot.benchmarks import BENCHMARKS
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
@@ -138,7 +139,9 @@ def test_scores_are_those_of_lm_evals_command_line(tasks, folder, cache, tmp_pat
     view = ModelView(model, default_host().get("adapter", "llama").cls())
     tokenizer = AutoTokenizer.from_pretrained(folder)
     try:
-        ours = harness.score(view, tokenizer, tasks, lambda done, total: None)
+        ours = harness.score(
+            view, tokenizer, beginning(tokenizer, "auto"), tasks, lambda done, total: None
+        )
     finally:
         for name, task in tasks.items():
             task.dataset["test"] = first[name]

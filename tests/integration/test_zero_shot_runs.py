@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zero_shot
+from framing import framed
 from lm_eval.api.instance import Instance
 from lm_eval.evaluator import evaluate
 from lm_eval.models.huggingface import HFLM
 from sparc3_scorers.magnitude import Magnitude
+from sparc3_tasks.texts.begin import beginning
 from sparc3_tasks.zero_shot import ZeroShot, documents, harness, likelihoods
 
 from sparc3_bench.attribution.scores import checked
@@ -124,13 +126,17 @@ def tasks(folder):
     return harness.load(list(documents.ASSETS), "local", folder / "cache")
 
 
-@pytest.mark.parametrize("architecture", ["llama", "opt", "gpt2"])
-def test_scores_are_those_of_lm_evals_own_model_pruned_or_not(tasks, architecture):
-    view, tokenizer = make_view(architecture), make_tokenizer()
+@pytest.mark.parametrize(
+    ("architecture", "before"), [("llama", ""), ("opt", ""), ("gpt2", ""), ("llama", "<s>")]
+)
+def test_scores_are_those_of_lm_evals_own_model_pruned_or_not(tasks, architecture, before):
+    view, tokenizer = make_view(architecture), framed(before)
+    begin = beginning(tokenizer, "auto")
+    assert "".join(begin.tokens) == before
 
     def check():
         before = taken(view)
-        ours = harness.score(view, tokenizer, tasks, lambda done, total: None)
+        ours = harness.score(view, tokenizer, begin, tasks, lambda done, total: None)
         assert not any(differences(before, taken(view)).values())
         with harness.quiet():
             lm = HFLM(pretrained=view.model, tokenizer=tokenizer, batch_size=1)
@@ -154,7 +160,7 @@ def test_scores_are_those_of_lm_evals_own_model_pruned_or_not(tasks, architectur
 
 def test_texts_and_rolling_likelihoods_are_lm_evals(folder):
     view, tokenizer = make_view("llama"), make_tokenizer()
-    ours = harness.InMemory(view, tokenizer, lambda done, total: None)
+    ours = harness.InMemory(view, tokenizer, beginning(tokenizer, "auto"), lambda done, total: None)
     theirs = HFLM(pretrained=view.model, tokenizer=make_tokenizer(), batch_size=1)
     text = " ".join(f"w{number}" for number in range(3, 90))
     rolling = [Instance("loglikelihood_rolling", {}, (text,), 0)]

@@ -11,7 +11,16 @@ from sparc3_scorers.gblm import Gblm
 from sparc3_scorers.wanda import Wanda
 
 from sparc3_bench import Sparc3Error, find_objective
-from sparc3_bench.testing.tiny import ARCHITECTURES, make_model, make_reference, make_view
+from sparc3_bench.host import default_host
+from sparc3_bench.run.plan import Request, plan
+from sparc3_bench.testing.tiny import (
+    ARCHITECTURES,
+    make_model,
+    make_reference,
+    make_view,
+    save_model,
+    save_text,
+)
 
 LENGTHS = (12, 5, 9)
 COUNT = 5
@@ -47,6 +56,29 @@ def test_equals_the_published_procedure(architecture, batch_size, norm):
         weight = dense_matrix(model.get_submodule(name)).abs()
         expected = weight * mean.sqrt() + weight * total
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6 * float(expected.max()))
+
+
+def test_a_run_that_asks_for_no_objective_has_the_published_balance(tmp_path):
+    """α = 100 belongs to the mean loss of a sample, not to the sum over its tokens."""
+    save_model("llama", tmp_path / "tiny")
+    options = {
+        f"{part}_text": str(save_text(tmp_path / part, 600, seed))
+        for seed, part in enumerate(("reference", "evaluation"))
+    }
+    options |= {"reference_windows": "3", "reference_length": "24", "evaluation_length": "24"}
+    tiny = str(tmp_path / "tiny")
+    request = Request([("gblm", [0])], "compression", tiny, dtype="float32", task_options=options)
+    (cell,) = plan(request, default_host(), tmp_path / "cache").cells
+    (reference,) = cell.prepared.references(cell.spec.objective).values()
+    scores = cell.scorer.score(make_view("llama"), reference)
+    model = make_model("llama")
+    gradients = weight_gradients(model, list(scores), reference.samples, loss_of)
+    inputs = [gather_inputs(model, list(scores), [ids]) for ids in reference.samples]
+    for name, found in scores.items():
+        norm = torch.stack([one[name].square().sum(0) for one in inputs]).mean(0).sqrt()
+        total = torch.stack([sample[name].abs() for sample in gradients]).sum(0)
+        expected = dense_matrix(model.get_submodule(name)).abs() * (100 * total + norm)
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4 * float(expected.max()))
 
 
 @every_architecture

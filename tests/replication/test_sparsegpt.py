@@ -93,6 +93,13 @@ def test_what_reads_the_same_inputs_shares_one_product(architecture):
     assert sum(values.numel() > 0 for values in state.values()) == len(groups)
 
 
+def test_a_model_in_float64_keeps_its_weights():
+    view, untouched = make_view("llama", torch.float64), make_view("llama", torch.float64)
+    SparseGpt().score(view, make_reference(COUNT, LENGTHS))
+    for name, weight in untouched.weights().items():
+        assert torch.equal(view.weights()[name].matrix, weight.matrix), name
+
+
 def test_matrices_used_by_several_modules_share_nothing():
     view = make_view("llama")
     layers = view.model.model.layers

@@ -121,6 +121,7 @@ def test_a_built_in_scorer_says_what_it_is(name: str) -> None:
     assert told.is_control or told.references
     assert (told.title, told.is_control) == (cls.title, cls.is_control)
     assert (told.default_group, told.needs_reference) == (cls.default_group, cls.needs_reference)
+    assert told.default_objective == cls.default_objective
     assert [option.name for option in told.options] == [one.name for one in option_fields(cls)]
     for text in (told.summary, *told.details, *(one.description for one in told.options)):
         assert text
@@ -196,6 +197,7 @@ def test_a_strangers_class_is_read_as_text(host: PluginHost) -> None:
         references=("Doe (2031). <i>Free</i> text; [1]", told.references[1]),
         notice="<em>Beware</em>",
         default_group="row",
+        default_objective=None,
         is_control=False,
         needs_reference=True,
         distribution="guest",

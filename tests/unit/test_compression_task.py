@@ -7,7 +7,9 @@ import math
 
 import pytest
 import torch
-from sparc3_tasks.compression import Compression, data
+from sparc3_tasks.compression import Compression
+from sparc3_tasks.texts import sources
+from sparc3_tasks.texts import windows as data
 from torch.nn import functional
 
 from sparc3_bench import Batch, Sparc3Error
@@ -27,7 +29,7 @@ def make_task(tmp_path, **options) -> Compression:
 
 
 def test_windows_do_not_overlap_and_the_short_rest_is_dropped():
-    text = data.Text("words", " ".join(f"w{index}" for index in range(3, 40)))
+    text = sources.Text("words", " ".join(f"w{index}" for index in range(3, 40)))
     windows = data.cut(text, make_tokenizer(), length=10, count=3)
     assert windows == [list(range(3, 13)), list(range(13, 23)), list(range(23, 33))]
 
@@ -41,7 +43,7 @@ def test_the_reference_is_drawn_by_seed_and_the_evaluation_is_spread():
 
 def test_the_tags_of_the_articles_are_stripped(tmp_path):
     text = '<doc id="1" url="x" title="y">\nTitle\n\nBody a < b.\n\n</doc>\n'
-    assert data._without_tags(text) == "Title\n\nBody a < b.\n\n"
+    assert sources._without_tags(text) == "Title\n\nBody a < b.\n\n"
 
 
 def test_overlap_is_the_share_of_the_evaluations_ngrams_that_the_reference_has():
@@ -54,7 +56,7 @@ def test_a_data_set_is_read_through_datasets(tmp_path):
     folder.mkdir()
     rows = [{"body": "w3 w4"}, {"body": "w5"}]
     (folder / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    text = data.read_text(f"hf:{folder}::test:body", tmp_path)
+    text = sources.read_text(f"hf:{folder}::test:body", tmp_path)
     assert text.content == "w3 w4\n\nw5"
 
 
@@ -64,14 +66,14 @@ def test_a_file_of_a_data_set_is_read_alone(tmp_path):
     for name in ("one", "two"):
         (folder / f"{name}.jsonl").write_text(json.dumps({"text": f"{name} w3"}) + "\n")
     name = f"hf:{tmp_path / 'set'}:en/two.jsonl:train"
-    assert data.read_text(name, tmp_path).content == "two w3"
-    assert list(data.read_documents(name, tmp_path).rows) == ["two w3"]
+    assert sources.read_text(name, tmp_path).content == "two w3"
+    assert list(sources.read_documents(name, tmp_path).rows) == ["two w3"]
 
 
 def test_documents_are_cropped_at_random_and_come_in_turn():
     tokenizer = make_tokenizer()
     rows = [" ".join(f"w{n}" for n in range(start, start + 30)) for start in (3, 33, 63)]
-    documents = data.Documents("rows", [*rows, "w3 w4"])
+    documents = sources.Documents("rows", [*rows, "w3 w4"])
     drawn = [data.cropped(documents, tokenizer, 10, 6, seed) for seed in (0, 0, 1)]
     assert drawn[0] == drawn[1] != drawn[2]
     for windows in drawn:
@@ -86,7 +88,9 @@ def test_documents_are_cropped_at_random_and_come_in_turn():
 
 
 def test_digest_of_documents_tells_where_one_ends():
-    digests = {data.Documents("rows", rows).digest for rows in (["ab", "c"], ["a", "bc"], ["abc"])}
+    digests = {
+        sources.Documents("rows", rows).digest for rows in (["ab", "c"], ["a", "bc"], ["abc"])
+    }
     assert len(digests) == 3
 
 
@@ -97,9 +101,9 @@ def test_the_reference_may_be_parts_of_documents_and_the_evaluation_everything(t
         tmp_path, reference_text=str(path), reference_draw="documents", evaluation_windows=0
     )
     prepared = task.prepare(make_tokenizer(), "tiny", tmp_path, seed=0)
-    assert all(len(set(window)) == 1 for window in prepared.reference)
-    assert len({window[0] for window in prepared.reference}) == 4
-    assert len(prepared.evaluation) == 300 // 16
+    assert all(len(set(window)) == 1 for window in prepared.reference.rows)
+    assert len({window[0] for window in prepared.reference.rows}) == 4
+    assert len(prepared.evaluation.rows) == 300 // 16
     reference, evaluation = prepared.datasets
     assert reference.choice == "parts of documents, drawn at random, seed 0"
     assert (reference.source, evaluation.windows) == ("lines.txt", 18)
@@ -110,12 +114,12 @@ def test_of_a_nested_draw_fewer_windows_are_the_first_of_more(tmp_path, seed):
     path = tmp_path / "long.txt"
     path.write_text(" ".join(f"w{3 + n * n % 90}" for n in range(400)))
     asked = (str(path), "nested", make_tokenizer(), 4)
-    whole, _ = data.draw_reference(*asked, 100, seed, tmp_path)
+    whole = data.draw_reference(*asked, 100, seed, tmp_path).rows
     for count in (1, 2, 5, 6, 21, 64, 99):
-        fewer, about = data.draw_reference(*asked, count, seed, tmp_path)
-        assert fewer == whole[:count]
-        assert about.choice == f"the first of all windows in random order, seed {seed}"
-    other, _ = data.draw_reference(*asked, 100, 2, tmp_path)
+        fewer = data.draw_reference(*asked, count, seed, tmp_path)
+        assert fewer.rows == whole[:count]
+        assert fewer.record.choice == f"the first of all windows in random order, seed {seed}"
+    other = data.draw_reference(*asked, 100, 2, tmp_path).rows
     assert sorted(whole) == sorted(other)
     assert whole != other
 
@@ -186,7 +190,7 @@ def test_loss_and_divergence_are_those_of_the_full_distributions(tmp_path, archi
             logits = view.forward(Batch(ids, torch.ones_like(ids)))
         return functional.log_softmax(logits[0, :-1].double(), dim=-1)
 
-    for index, window in enumerate(prepared.evaluation):
+    for index, window in enumerate(prepared.evaluation.rows):
         q = log_probabilities(window)
         with view.masked(keep):
             p = log_probabilities(window)

@@ -17,6 +17,7 @@ from sparc3_tasks.correction import last_word
 from sparc3_tasks.correction.last_word import Cut, Item
 from sparc3_tasks.correction.neutral import matched, prefixes
 from sparc3_tasks.correction.prompts import Prompt, read_prompts, split
+from sparc3_tasks.texts.begin import Beginning
 
 from sparc3_bench import Sparc3Error, assets
 from sparc3_bench.assets import file_digest
@@ -67,7 +68,7 @@ def few_items(monkeypatch, tmp_path) -> Path:
     ],
 )
 def test_built_in_prompts_are_the_same_every_time(cache, source, count, expected):
-    prompts = read_prompts(source, cache, count)
+    prompts, _ = read_prompts(source, cache, count)
     # Counted before it is asserted: where an assertion fails, pytest shows what it spoke of.
     different = len({" ".join(prompt.text.split()) for prompt in prompts})
     assert (len(prompts), different) == (count, count)
@@ -76,7 +77,7 @@ def test_built_in_prompts_are_the_same_every_time(cache, source, count, expected
 
 @pytest.mark.real
 def test_toxic_prompts_have_a_category_and_most_have_scores(cache):
-    prompts = read_prompts("realtoxicityprompts", cache, 1500)
+    prompts, _ = read_prompts("realtoxicityprompts", cache, 1500)
     scored = [prompt for prompt in prompts if prompt.scores]
     assert len(scored) == 993
     assert {len(prompt.scores) for prompt in scored} == {8}
@@ -97,7 +98,7 @@ def test_toxic_prompts_have_a_category_and_most_have_scores(cache):
 @pytest.mark.real
 @pytest.mark.parametrize("source", SOURCES)
 def test_built_in_prompts_suffice_for_three_parts(cache, source):
-    prompts = read_prompts(source, cache, sum(COUNTS.values()) + 5)
+    prompts, _ = read_prompts(source, cache, sum(COUNTS.values()) + 5)
     parts = split(prompts, 3, COUNTS)
     assert {part: len(found) for part, found in parts.items()} == COUNTS
     every = Counter(prompt.kind for prompt in prompts)
@@ -109,7 +110,7 @@ def test_built_in_prompts_suffice_for_three_parts(cache, source):
 
 @pytest.mark.real
 def test_toxic_prompts_of_the_test_part_are_not_the_worst_ones(cache):
-    prompts = read_prompts("realtoxicityprompts", cache, 1500)
+    prompts, _ = read_prompts("realtoxicityprompts", cache, 1500)
     means = []
     for some in (prompts, split(prompts, 0, COUNTS)["test"]):
         scores = [prompt.scores["toxicity"] for prompt in some if prompt.scores]
@@ -119,7 +120,7 @@ def test_toxic_prompts_of_the_test_part_are_not_the_worst_ones(cache):
 
 @pytest.mark.real
 def test_neutral_prompts_are_short_and_one_an_article(cache):
-    prompts = read_prompts("wikipedia", cache, 200)
+    prompts, _ = read_prompts("wikipedia", cache, 200)
     assert len({prompt.cluster for prompt in prompts}) == 200
     lengths = [len(prompt.text.split()) for prompt in prompts]
     assert min(lengths) >= 10
@@ -130,7 +131,7 @@ def test_neutral_prompts_are_short_and_one_an_article(cache):
 
 @pytest.mark.real
 def test_a_third_of_the_repetition_prompts_are_passages_of_their_own(cache):
-    prompts = read_prompts("repetition", cache, 350)
+    prompts, _ = read_prompts("repetition", cache, 350)
     passages = [prompt for prompt in prompts if prompt.kind == "passage"]
     assert len(passages) == 132
     assert all(40 <= len(prompt.text.split()) <= 60 for prompt in passages)
@@ -151,7 +152,7 @@ def test_last_words_are_evenly_spaced_over_lambada(cache):
 def test_last_words_are_tokens_of_their_own_for_the_default_model(cache):
     tokenizer = find_model("smollm2-135m", default_host(), cache, "auto", "cpu").tokenizer
     items = last_word.read(cache, 200)
-    for item, cut in zip(items, last_word.cut(items, tokenizer), strict=True):
+    for item, cut in zip(items, last_word.cut(items, tokenizer, Beginning()), strict=True):
         assert tokenizer.decode(cut.word) == f" {item.word}"
         assert tokenizer.decode(cut.context) == item.context
 
@@ -169,26 +170,25 @@ def test_a_few_last_words_are_taken_at_even_distances(few_items):
 
 def test_the_tokens_of_the_word_are_those_after_the_context(few_items):
     items = last_word.read(few_items, 2)
-    cuts = last_word.cut(items, make_tokenizer())
+    cuts = last_word.cut(items, make_tokenizer(), Beginning())
     assert cuts == [Cut((3, 20), (3,)), Cut((8, 20), (8,))]
-    found = last_word.record(items, cuts)
+    found = last_word.record(items, cuts, Beginning())
     assert (found.purpose, found.item) == ("last-word", "passage")
     assert (found.windows, found.window_length, found.tokens) == (2, 3, 6)
-    assert found.token_digest != last_word.record(items, cuts[::-1]).token_digest
+    assert found.token_digest != last_word.record(items, cuts[::-1], Beginning()).token_digest
 
 
 def test_a_tokenizer_that_joins_the_word_with_the_context_is_refused():
     class Joins:
-        eos_token_id = None
         known: ClassVar = {"a": [1], "a b": [1, 2], "a c": [3, 4], "a d": [1]}
 
-        def __call__(self, text: str, verbose: bool) -> dict[str, list[int]]:
+        def __call__(self, text: str, **options: bool) -> dict[str, list[int]]:
             return {"input_ids": self.known[text]}
 
-    assert last_word.cut([Item("a", "b")], Joins()) == [Cut((1,), (2,))]
+    assert last_word.cut([Item("a", "b")], Joins(), Beginning()) == [Cut((1,), (2,))]
     for word in "cd":
         with pytest.raises(Sparc3Error, match=f"joins the last word '{word}' of a passage"):
-            last_word.cut([Item("a", "b"), Item("a", word)], Joins())
+            last_word.cut([Item("a", "b"), Item("a", word)], Joins(), Beginning())
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from sparc3_tasks.correction.prompts import BUILT_IN, Prompt, about, read_prompts, records, split
 from sparc3_tasks.correction.repetition import written
 from sparc3_tasks.correction.toxic import merge, passages
+from sparc3_tasks.texts.begin import Beginning
 
 from sparc3_bench import Sparc3Error
 
@@ -110,11 +111,14 @@ def test_a_file_may_have_kinds_and_scores_or_not(tmp_path):
         '{"prompt": "a\u2028b", "more": 3}',
     ]
     source = write(tmp_path / "p.jsonl", rows)
-    assert read_prompts(source, tmp_path, 3) == [
-        Prompt("one", "prompt", {}, 1),
-        Prompt("two", "insult", {"toxicity": 0.25, "threat": 1}, 3),
-        Prompt("a\u2028b", "prompt", {}, 5),
-    ]
+    assert read_prompts(source, tmp_path, 3) == (
+        [
+            Prompt("one", "prompt", {}, 1),
+            Prompt("two", "insult", {"toxicity": 0.25, "threat": 1}, 3),
+            Prompt("a\u2028b", "prompt", {}, 5),
+        ],
+        (),
+    )
     assert about(source) == "p.jsonl"
 
 
@@ -122,9 +126,11 @@ def test_a_file_may_have_kinds_and_scores_or_not(tmp_path):
     ("row", "message"),
     [
         ("{", "is not JSON: Expecting property name"),
-        ("[1]", "has no text `prompt`; every line needs one"),
-        ({"text": "three"}, "has no text `prompt`; every line needs one"),
-        ({"prompt": "  "}, "has no text `prompt`; every line needs one"),
+        ("[1]", "is no JSON object; every line needs one"),
+        ({"text": "three"}, "has no `prompt`; every line needs one"),
+        ({"prompt": "  "}, "has an empty `prompt`; every line needs a text"),
+        ({"prompt": 3}, "has a number in column 'prompt' where a text is needed; name a column"),
+        ({"prompt": {"a": "three"}}, "has an object without a text `text` in column 'prompt'"),
         ({"prompt": "three", "kind": 3}, "has a `kind` that is no text; give a text or leave it"),
         ({"prompt": "three", "scores": [1]}, "has `scores` that are not all"),
         ({"prompt": "three", "scores": {"toxicity": "high"}}, "has `scores` that are not all"),
@@ -150,9 +156,9 @@ def test_a_bad_line_is_named(tmp_path, row, message):
 
 def test_files_that_are_empty_or_absent_or_short_or_no_text_are_refused(tmp_path):
     empty = write(tmp_path / "p.jsonl", ["", " "])
-    with pytest.raises(Sparc3Error, match=r"^p\.jsonl is empty; give a JSON object"):
+    with pytest.raises(Sparc3Error, match=r"^p\.jsonl is empty; give a file with at least one row"):
         read_prompts(empty, tmp_path, 1)
-    with pytest.raises(Sparc3Error, match=r"'none' are not one of realtoxicityprompts, rep.*'hf:'"):
+    with pytest.raises(Sparc3Error, match=r"'none' is not one of realtoxicityprompts, rep.*'hf:'"):
         read_prompts("none", tmp_path, 1)
     short = write(tmp_path / "q.jsonl", [{"prompt": "one"}, {"prompt": "one"}])
     with pytest.raises(Sparc3Error, match=r"^q\.jsonl has 1 different prompts and 2 are needed"):
@@ -167,24 +173,30 @@ def test_a_data_set_has_texts_in_a_column_or_texts_with_scores(tmp_path):
     folder.mkdir()
     scored = {"text": "one", "toxicity": 0.5, "threat": None, "begin": 17}
     write(folder / "train.jsonl", [{"prompt": scored}, {"prompt": {**scored, "text": "two"}}])
-    assert read_prompts(f"hf:{folder}", tmp_path, 2) == [
+    assert read_prompts(f"hf:{folder}", tmp_path, 2)[0] == [
         Prompt("one", "prompt", {"toxicity": 0.5}, 1),
         Prompt("two", "prompt", {"toxicity": 0.5}, 2),
     ]
     other = tmp_path / "other"
     other.mkdir()
-    write(other / "test.jsonl", [{"ask": "w3"}, {"ask": "w4"}, {"ask": None}])
+    write(other / "test.jsonl", [{"ask": "w3"}, {"ask": "w4"}, {"ask": None}, {"ask": "w5"}])
+    both = tmp_path / "both"
+    both.mkdir()
+    write(both / "test.jsonl", [{"ask": "w3", "n": 3}])
     assert about("hf:a/b::test:ask") == "a/b::test:ask"
-    with pytest.raises(Sparc3Error, match=r"^Row 3 of the data set .* has no text in column 'ask'"):
-        read_prompts(f"hf:{other}::test:ask", tmp_path, 1)
-    with pytest.raises(Sparc3Error, match=r"cannot be loaded .*split 'train', column 'prompt'\.$"):
-        read_prompts(f"hf:{other}::test", tmp_path, 1)
+    prompts, warnings = read_prompts(f"hf:{other}::test:ask", tmp_path, 1)
+    assert [prompt.cluster for prompt in prompts] == [1, 2, 4]
+    assert warnings == (f"Rows of {other}::test:ask that have no text and were left out: 1.",)
+    with pytest.raises(Sparc3Error, match=r"has no column 'prompt', only ask, n; name the one"):
+        read_prompts(f"hf:{both}::test", tmp_path, 1)
+    with pytest.raises(Sparc3Error, match=r"cannot be loaded .*by default split 'train'\.$"):
+        read_prompts(f"hf:{other}", tmp_path, 1)
 
 
 def test_a_record_for_each_part_says_how_it_was_drawn():
     parts = split(made({"a": 60, "b": 40}), 7, COUNTS)
     ids = {part: [(1, 2), (3,) * 9, *[(4,)] * (COUNTS[part] - 2)] for part in COUNTS}
-    found = records("some file", parts, ids, 7)
+    found = records("some file", parts, ids, 7, Beginning())
     assert [one.purpose for one in found] == ["reference", "selection", "evaluation"]
     assert [one.choice for one in found] == [
         f"drawn with seed {seed}, not by score, stratified by kind ({kinds})"
@@ -196,7 +208,7 @@ def test_a_record_for_each_part_says_how_it_was_drawn():
     tokens = json.dumps([list(row) for row in ids["test"]])
     assert last.token_digest == hashlib.sha256(tokens.encode()).hexdigest()
     assert len({one.digest for one in found}) == 3
-    moved = records("some file", parts, {**ids, "test": [(1, 3), *ids["test"][1:]]}, 7)
+    moved = records("some file", parts, {**ids, "test": [(1, 3), *ids["test"][1:]]}, 7, Beginning())
     assert moved[2].token_digest != last.token_digest
     assert moved[2].digest == last.digest
 

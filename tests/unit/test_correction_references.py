@@ -13,6 +13,7 @@ from sparc3_tasks.correction.looping import RepetitionCorrection
 from sparc3_tasks.correction.prepared import PreparedCorrection
 from sparc3_tasks.correction.references import Undesired, general_samples, undesired_of
 from sparc3_tasks.correction.toxicity import ToxicityCorrection
+from sparc3_tasks.texts.begin import Beginning
 
 from sparc3_bench import Batch, Sparc3Error
 from sparc3_bench.errors import UnknownNameError
@@ -23,7 +24,12 @@ TEXT = list(range(1000, 1400))
 Answers = list[list[list[int]]]
 
 
-def prepared(seed: int = 0, text: Sequence[int] = TEXT, **options: Any) -> PreparedCorrection:
+def prepared(
+    seed: int = 0,
+    text: Sequence[int] = TEXT,
+    begin: Beginning = Beginning(),  # noqa: B008  # frozen
+    **options: Any,
+) -> PreparedCorrection:
     """Return what is left of a prepared task where only references are made: no data, no model."""
     given = {"undesired_least": 1, "samples": 2, **options}
     return PreparedCorrection(
@@ -32,12 +38,14 @@ def prepared(seed: int = 0, text: Sequence[int] = TEXT, **options: Any) -> Prepa
         ids={"reference": [(3, 4), (5,), (6, 7, 8), (9,), (10, 11)]},
         chosen={},
         asked=(),
+        begin=begin,
         windows=(),
         held_out={},
         side=None,
         general_text=text,
         seed=seed,
         datasets=(),
+        warnings=(),
     )
 
 

@@ -25,7 +25,7 @@ SPARSITIES = (*(round(1 - size, 6) for size in reversed(MIB_SIZES)), 1.0)
 
 
 def prepared(count: int = 3) -> PreparedIoi:
-    return PreparedIoi(PROMPTS[:count], PROMPTS[:1], PROMPTS[:count], 1, (), ())
+    return PreparedIoi(PROMPTS[:count], PROMPTS[:1], PROMPTS[:count], 1, None, (), ())
 
 
 def by_hand(view, prompt: Tokenized) -> torch.Tensor:
@@ -51,6 +51,8 @@ def test_objectives_look_behind_the_last_real_token(name, side):
                 "logit-difference": right - wrong,
                 "io-logit": right,
                 "io-log-probability": last.log_softmax(-1)[prompt.io],
+                "label-log-probability": last.log_softmax(-1)[prompt.io],
+                "loss": -last.log_softmax(-1)[prompt.io],
             }[name]
         )
     targets = torch.tensor([(prompt.io, prompt.s) for prompt in PROMPTS])

@@ -17,6 +17,7 @@ from sparc3_tasks.ioi_circuit.prompts import (
     part_of,
 )
 from sparc3_tasks.ioi_circuit.tokens import batches, name_token, read_prompts, tokenize
+from sparc3_tasks.texts.begin import Beginning
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -139,7 +140,7 @@ def test_parts_and_clusters(tmp_path):
 
 def test_batches_hold_every_prompt_once_and_no_padding():
     tokenizer = english_tokenizer()
-    prompts = tokenize(tokenizer, generate("test", 44, 0, NAMES), str)
+    prompts = tokenize(tokenizer, generate("test", 44, 0, NAMES), [""] * 44, Beginning())
     seen = []
     for chosen, batch in batches(prompts, "cpu"):
         assert batch.is_full
@@ -155,27 +156,29 @@ def test_batches_hold_every_prompt_once_and_no_padding():
 def test_a_missing_field_is_named_with_its_line(tmp_path, field):
     row = {name: value for name, value in ROW.items() if name != field}
     path = write(tmp_path / "p.jsonl", [ROW, "", row])
-    with pytest.raises(Sparc3Error, match=rf"p\.jsonl, line 3 has no text `{field}`"):
-        read_prompts(path, 2)
+    with pytest.raises(Sparc3Error, match=rf"p\.jsonl, line 3 has no `{field}`; every line needs"):
+        read_prompts(str(path), 2)
 
 
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
         (["{"], r"line 1 is not JSON"),
-        (["[1]"], r"line 1 has no text `prompt`"),
-        ([{**ROW, "io": 3}], r"line 1 has no text `io`"),
+        (["[1]"], r"line 1 is no JSON object"),
+        ([{"prompt": "w3"}], r"has no column `io`; every line needs prompt, io, s, corrupted"),
+        ([{**ROW, "io": 3}], r"line 1 has a number in column 'io' .*; every line needs"),
+        ([{**ROW, "s": " "}], r"line 1 has an empty `s`; every line needs"),
         ([ROW], r"has 1 prompts and 2 are asked for"),
     ],
 )
 def test_a_bad_file_is_refused(tmp_path, rows, message):
     with pytest.raises(Sparc3Error, match=message):
-        read_prompts(write(tmp_path / "p.jsonl", rows), 2)
+        read_prompts(str(write(tmp_path / "p.jsonl", rows)), 2)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(Sparc3Error, match="cannot be read"):
-        read_prompts(tmp_path / "none.jsonl", 1)
+    with pytest.raises(Sparc3Error, match=r"There is no file or folder '.*none\.jsonl'"):
+        read_prompts(str(tmp_path / "none.jsonl"), 1)
 
 
 @pytest.mark.parametrize(

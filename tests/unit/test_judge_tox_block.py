@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from sparc3_judges import tox_block
 from sparc3_judges.tox_block import _RANGES, _SHAPES, _VOCABULARY, _WEIGHTS, ToxBlock
-from sparc3_tasks.compression.data import read_text
+from sparc3_tasks.texts.sources import read_text
 
 from sparc3_bench import Asset, Sparc3Error, fetch
 from sparc3_bench.run.options import build

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sparc3_judges import word_list
 from sparc3_judges.word_list import WordList
-from sparc3_tasks.compression.data import read_text
+from sparc3_tasks.texts.sources import read_text
 
 from sparc3_bench import Asset, LoadedJudge, Sparc3Error, fetch, file_digest
 

@@ -135,7 +135,6 @@ def test_other_weights_options_or_reference_samples_are_no_pair():
     scorer, model = theirs.spec.scorer, theirs.spec.model
     for update in (
         {"model": model.model_copy(update={"weight_digest": "f" * 64})},
-        {"model": model.model_copy(update={"label": "4-bit"})},
         {"scorer": scorer.model_copy(update={"options": {"power": 2}})},
         {"datasets": theirs.spec.datasets[1:]},
     ):

@@ -12,9 +12,10 @@ from unit.choices import JUDGE
 from unit.results import KL, PERPLEXITY, make_control, make_result
 
 from sparc3_bench.errors import RecordError
-from sparc3_bench.leaderboard import chart
+from sparc3_bench.leaderboard import chart, words
 from sparc3_bench.leaderboard.against import ALONE, NONE, Against, against
 from sparc3_bench.leaderboard.tables import Section, split
+from sparc3_bench.leaderboard.words import named
 from sparc3_bench.record.parts import MetricRecord
 from sparc3_bench.record.result import Result
 
@@ -44,7 +45,6 @@ def series_of(*results: Result) -> Series:
         {"task": "another"},
         {"task_version": 2},
         {"model": "tiny-opt"},
-        {"label": "4-bit, de-quantised"},
         {"dtype": "bfloat16"},
         {"unit": "neuron"},
         {"group": "layer"},
@@ -66,7 +66,11 @@ def test_what_cannot_be_compared_gets_a_section_of_its_own(change: dict[str, Any
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 3}, {"objective": None}, {"processor": "Another"}, {"seconds": 1.0}]
+    "change",
+    [
+        *({"seed": 3}, {"objective": None}, {"processor": "Another"}, {"seconds": 1.0}),
+        {"label": "Instruct, 4-bit, de-quantised"},
+    ],
 )
 def test_what_can_be_compared_shares_a_section(change: dict[str, Any]) -> None:
     section = section_of(make_result("wanda"), make_result("lrp", **change))
@@ -107,6 +111,35 @@ def test_a_seed_that_was_run_twice_counts_once_with_its_newest_numbers() -> None
     series = series_of(old, new)
     assert [series.metrics[amount]["perplexity"].centre for amount in amounts] == [20, 30, 99]
     assert series.label == "Wanda"
+
+
+def test_a_row_says_how_it_aggregates_also_where_no_other_row_does_otherwise() -> None:
+    options = {"aggregation": "token-rms", "variant": "attnlrp"}
+    one = make_result("lrp", title="LRP", options=options)
+    assert (series_of(one).label, series_of(one).difference) == ("LRP", "token-rms")
+    assert named(one.spec) == "LRP, token-rms"
+    other = make_result("lrp", options={"aggregation": "abs-of-mean", "variant": "attnlrp"})
+    third = make_result("lrp", options={"aggregation": "abs-of-mean", "variant": "cp-lrp"})
+    rows = section_of(one, other, third).series
+    assert {row.difference for row in rows} == {
+        "token-rms, variant attnlrp",
+        "abs-of-mean, variant attnlrp",
+        "abs-of-mean, variant cp-lrp",
+    }
+
+
+@pytest.mark.parametrize(
+    ("scorer", "objective", "said"),
+    [
+        ("gblm", "loss", ""),
+        ("gblm", "label-log-probability", "label-log-probability in place of loss"),
+        ("fisher", "logit-difference", "logit-difference in place of label-log-probability"),
+        ("wanda", "label-logit", ""),
+        ("not-installed", "label-logit", ""),
+    ],
+)
+def test_a_row_says_which_objective_its_scorer_is_not_defined_for(scorer, objective, said) -> None:
+    assert series_of(make_result(scorer, objective=objective)).difference == said
 
 
 @pytest.mark.parametrize(
@@ -154,6 +187,18 @@ def test_the_seed_changes_the_reference_tokens_but_not_the_series() -> None:
     one, two = make_result(seed=1), make_result(seed=2)
     assert one.spec.datasets[0].token_digest != two.spec.datasets[0].token_digest
     assert len(series_of(one, two).runs) == 2
+
+
+def test_windows_behind_a_beginning_are_not_compared_with_windows_without() -> None:
+    one, two = make_result(), make_result("magnitude")
+    reference, evaluation = two.spec.datasets
+    begun = evaluation.model_copy(update={"begin": ("<bos>",)})
+    spec = two.spec.model_copy(update={"datasets": (reference, begun)})
+    assert len(sections_of(one, two)) == 1
+    assert len(sections_of(one, two.model_copy(update={"spec": spec}))) == 2
+    assert words.described(begun) == words.described(evaluation) + (
+        ", behind what the tokenizer begins with"
+    )
 
 
 @pytest.mark.parametrize(

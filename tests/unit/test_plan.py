@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sparc3_scorers.gblm import Gblm
 
 from sparc3_bench.errors import ModelError, Sparc3Error, UnknownNameError
 from sparc3_bench.host import default_host
+from sparc3_bench.run.objectives import objective_for, offered
 from sparc3_bench.run.plan import Plan, Request, check_writable, checked_amounts, plan
+from sparc3_bench.run.recording import recorded
 from sparc3_bench.testing.tiny import save_model, save_text
 
 
@@ -51,6 +54,47 @@ def refused(**changes: Any) -> str:
         plan(Request(**asked), default_host(), Path("nowhere"))
     assert not isinstance(caught.value, ModelError)
     return str(caught.value)
+
+
+SCORERS = [(name, [0]) for name in ("gblm", "fisher", "gradient", "magnitude")]
+
+
+def test_each_scorer_gets_the_objective_that_it_is_defined_for(folder):
+    cells = make_plan(folder, *SCORERS).cells
+    label = "label-log-probability"
+    assert [cell.spec.objective for cell in cells] == ["loss", label, label, None]
+    cells = make_plan(folder, *SCORERS, objective="label-logit").cells
+    assert [cell.spec.objective for cell in cells] == [*["label-logit"] * 3, None]
+    request = Request(SCORERS, "planted-circuit", "planted-ioi")
+    cells = plan(request, default_host(), folder / "cache").cells
+    assert [cell.spec.objective for cell in cells] == ["loss", label, "logit-difference", None]
+
+
+@pytest.mark.parametrize(
+    ("asked", "warned"),
+    [
+        (None, []),
+        ("label-logit", ["'gblm' is defined for objective 'loss'", "'fisher' is defined for"]),
+    ],
+)
+def test_an_objective_that_a_scorer_is_not_defined_for_is_told_in_the_record(folder, asked, warned):
+    made = make_plan(folder, *SCORERS, objective=asked)
+    failed = {"points": (), "cost": {}, "status": "failed", "error": "Not run."}
+    records = [recorded(made, cell, **failed) for cell in made.cells]
+    told = [text for record in records for text in record.warnings if "is defined for" in text]
+    assert len(told) == len(warned)
+    assert all(part in text for part, text in zip(warned, told, strict=True))
+
+
+def test_a_task_with_an_objective_of_its_own_has_no_other_unless_it_says_so():
+    class Own:
+        default_objective = "own"
+        objectives = ()
+
+    assert offered(Own()) == ("own",)
+    assert objective_for(Gblm(), Own()) == "own"
+    Own.objectives = ("own", "loss")
+    assert objective_for(Gblm(), Own()) == "loss"
 
 
 @pytest.mark.parametrize(

@@ -255,3 +255,14 @@ def test_a_report_is_not_put_among_the_results(capsys, tmp_path):
     )
     assert outcome.code == 2
     assert "would be among the results" in outcome.err
+
+
+def test_what_stood_before_samples_is_a_deviation(run, tmp_path):
+    made = make_result("wanda", (7.98, 11.52), model="hub-tiny", objective="label-log-probability")
+    begun = tuple(one.model_copy(update={"begin": ("<s>",)}) for one in made.spec.datasets)
+    spec = made.spec.model_copy(update={"datasets": begun})
+    save(tmp_path / "results", made.model_copy(update={"spec": spec, "key": spec.key}))
+    _, report = run()
+    (found,) = [one for one in report["deviations"] if "Beginning" in one["about"]]
+    assert found["about"] == "Beginning of every window, compression on TinyLlama"
+    assert found["here"] == "`<s>`, read and not scored."

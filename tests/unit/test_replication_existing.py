@@ -57,6 +57,13 @@ def test_whatever_a_user_can_say_tells_two_results_apart(changes):
     assert found(result(**changes)) is None
 
 
+def test_of_a_scorer_with_an_objective_of_its_own_that_one_is_meant():
+    made = [result(scorer="gblm", objective=name) for name in ("label-log-probability", "loss")]
+    request = dataclasses.replace(REQUEST, scorers=[("gblm", [0])])
+    assert Existing(made, default_host()).of(request, "gblm", 0) is made[1]
+    assert Existing(made[:1], default_host()).of(request, "gblm", 0) is None
+
+
 def test_one_that_was_judged_again_is_not_the_run():
     judge = JudgeRef(
         **{"name": "j", "title": "J", "options": {}, "distribution": "d", "version": "1"},

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparc3_bench import Means, Metric, Task, hookimpl
 from sparc3_tasks.attribution_sanity.checks import CHECKS
+from sparc3_tasks.texts.begin import Begin
 from sparc3_tasks.windows import WindowTask
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class AttributionSanity(WindowTask):
         Tokens in a window.
     other_objective
         What is attributed beside the objective of the run.
+    begin
+        As in task ``compression``.
     """
 
     name = "attribution-sanity"
@@ -58,6 +61,7 @@ class AttributionSanity(WindowTask):
     reference_length: int = 256
     evaluation_length: int = 512
     other_objective: str = "label-logit"
+    begin: Begin = "auto"
 
     def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
         """Return the mean losses over windows."""
@@ -67,27 +71,34 @@ class AttributionSanity(WindowTask):
         """Fetch, tokenise, cut and draw; refuse text that is empty or short."""
         from sparc3_bench import find_objective
         from sparc3_tasks.attribution_sanity.prepared import PreparedSanity
-        from sparc3_tasks.compression import data
+        from sparc3_tasks.texts import windows
+        from sparc3_tasks.texts.begin import beginning
+        from sparc3_tasks.texts.sources import read_text
 
         find_objective(self.other_objective)
         count = self.reference_windows
-        text = data.read_text(self.reference_text, cache)
-        windows = data.cut(text, tokenizer, self.reference_length, 2 * count)
-        drawn = data.drawn(windows, 2 * count, seed)
-        held_out = data.read_text(self.evaluation_text, cache)
-        windows = data.cut(held_out, tokenizer, self.evaluation_length, self.evaluation_windows)
-        evaluation = data.spread(windows, self.evaluation_windows)
-        choice = f"drawn at random, seed {seed}"
+        text = read_text(self.reference_text, cache)
+        cut = windows.cut(text, tokenizer, self.reference_length, 2 * count)
+        drawn = windows.drawn(cut, 2 * count, seed)
+        first, choice = beginning(tokenizer, self.begin), f"drawn at random, seed {seed}"
+        rest = f"{choice}, from the rest"
+        reference = windows.described("reference", text, drawn[:count], first, choice)
+        again = windows.described("reference", text, drawn[count:], first, rest)
+        evaluation = windows.held_out(
+            self.evaluation_text,
+            tokenizer,
+            self.evaluation_length,
+            self.evaluation_windows,
+            cache,
+            self.begin,
+        )
         return PreparedSanity(
-            drawn[:count],
-            drawn[count:],
+            reference,
+            again,
             evaluation,
             self.other_objective,
-            (
-                data.record("reference", text, drawn[:count], choice),
-                data.record("reference", text, drawn[count:], f"{choice}, from the rest"),
-                data.record("evaluation", held_out, evaluation, "evenly spaced over the text"),
-            ),
+            (reference.record, again.record, evaluation.record),
+            (*reference.warnings, *evaluation.warnings),
         )
 
 

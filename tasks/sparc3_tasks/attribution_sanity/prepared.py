@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         ScoreMap,
         Unit,
     )
-    from sparc3_tasks.compression.data import Window
+    from sparc3_tasks.texts.windows import Window, Windows
 
 _OTHER_SEED = 1_000_003
 """Added to the seed of the run: far from the seeds that users choose."""
@@ -47,24 +47,26 @@ class PreparedSanity(PreparedTask):
         What else is attributed.
     """
 
-    reference: Sequence[Window]
-    again: Sequence[Window]
-    evaluation: Sequence[Window]
+    reference: Windows
+    again: Windows
+    evaluation: Windows
     other_objective: str
     datasets: tuple[DatasetRecord, ...]
+    warnings: tuple[str, ...]
     compares = False
     scores_all = True
 
     def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
         """Return what is scored first, and for every check the same with one thing changed."""
-        from sparc3_bench import Alteration, ReferenceSamples, find_objective
+        from sparc3_bench import Alteration, find_objective
 
         if objective == self.other_objective:
             raise Sparc3Error(
                 f"`other_objective` is '{objective}', which is the objective itself; choose "
                 "another one of the two."
             )
-        task = ReferenceSamples(self.reference, find_objective(objective))
+        task = self.reference.reference(find_objective(objective))
+        again = self.again.reference(task.objective)
         later = Alteration("attribution-sanity 1: untrained from the middle on", _later_untrained)
         model = Alteration("attribution-sanity 1: untrained", _untrained)
         return {
@@ -72,14 +74,18 @@ class PreparedSanity(PreparedTask):
             "later": dataclasses.replace(task, alteration=later),
             "model": dataclasses.replace(task, alteration=model),
             "labels": dataclasses.replace(
-                task, objective=relabelled(task.objective), targets=permuted(self.reference)
+                task, objective=relabelled(task.objective), targets=permuted(self.reference.rows)
             ),
             # Whatever is drawn is drawn again: the scorer's own noise, too.
-            "references": dataclasses.replace(task, samples=self.again, seed=_OTHER_SEED),
+            "references": dataclasses.replace(task, samples=again.samples, seed=_OTHER_SEED),
             "objective": dataclasses.replace(
                 task, objective=find_objective(self.other_objective), variant=self.other_objective
             ),
         }
+
+    def sequences(self) -> Sequence[Sequence[int]]:
+        """Return the evaluation windows."""
+        return self.evaluation.samples
 
     def evaluate(
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
@@ -87,11 +93,13 @@ class PreparedSanity(PreparedTask):
         """Measure the loss of every window, and what it is without training."""
         from sparc3_tasks.compression.measure import measure_window
 
+        windows, begin = self.evaluation.rows, self.evaluation.begin.ids
+
         def losses(done: int) -> list[float]:
             found = []
-            for window in self.evaluation:
-                found.append(measure_window(model, window, None)[0])
-                progress(done + len(found), 2 * len(self.evaluation))
+            for window in windows:
+                found.append(measure_window(model, window, None, begin)[0])
+                progress(done + len(found), 2 * len(windows))
             return found
 
         trained = losses(0)
@@ -152,7 +160,8 @@ def relabelled(objective: Objective) -> Objective:
     def attributed(logits: Tensor, batch: Batch) -> Tensor:
         assert batch.targets is not None
         # The model has run; labels are read off the ids alone.
-        ids = torch.cat([batch.input_ids[:, :1], batch.targets], dim=1)
+        unlabelled = batch.input_ids.shape[1] - batch.targets.shape[1]
+        ids = torch.cat([batch.input_ids[:, :unlabelled], batch.targets], dim=1)
         return objective(logits, dataclasses.replace(batch, input_ids=ids))
 
     return attributed

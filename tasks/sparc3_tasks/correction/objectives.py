@@ -42,11 +42,17 @@ def prompt_argmax_logit(logits: Tensor, batch: Batch) -> Tensor:
     return _wide(logits[batch.rows, last]).amax(-1)
 
 
+def loss(logits: Tensor, batch: Batch) -> Tensor:
+    """Return per sample the mean negative log-probability of the asked tokens."""
+    return -log_probability(logits, batch) / _asked(batch)
+
+
 OBJECTIVES: dict[str, Objective] = {
     "label-log-probability": log_probability,
     "label-logit": logit,
     "argmax-logit": argmax_logit,
     "prompt-argmax-logit": prompt_argmax_logit,
+    "loss": loss,
 }
 """By the name that users type; each gives ``[samples]``."""
 
@@ -72,11 +78,16 @@ def find(name: str, *, per_token: bool) -> Objective:
 
     def objective(logits: Tensor, batch: Batch) -> Tensor:
         values = of_samples(logits, batch)
-        if per_token and of_samples is not prompt_argmax_logit:
-            values = values / (batch.labels >= 0).sum(1).clamp(min=1)
+        if per_token and of_samples not in (prompt_argmax_logit, loss):
+            values = values / _asked(batch)
         return values.sum()
 
     return objective
+
+
+def _asked(batch: Batch) -> Tensor:
+    """Return per sample how many tokens are asked, at least 1."""
+    return (batch.labels >= 0).sum(1).clamp(min=1)
 
 
 def _wide(values: Tensor) -> Tensor:

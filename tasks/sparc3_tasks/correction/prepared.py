@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench import DatasetRecord, Evaluation, Part, PreparedTask, ReferenceSamples
-from sparc3_tasks.compression import data
 from sparc3_tasks.correction import last_word, measure, objectives, prompts, texts
 from sparc3_tasks.correction.generation import respond
 from sparc3_tasks.correction.references import (
@@ -17,7 +16,9 @@ from sparc3_tasks.correction.references import (
     general_samples,
     undesired_of,
 )
-from sparc3_tasks.ioi_circuit.tokens import encode
+from sparc3_tasks.texts.begin import Beginning, beginning, plain
+from sparc3_tasks.texts.sources import left_out_of, read_text
+from sparc3_tasks.texts.windows import held_out, record
 
 if TYPE_CHECKING:
     from sparc3_bench import Judging, ModelView, Remember
@@ -44,12 +45,14 @@ class PreparedCorrection(PreparedTask):
     ids: Mapping[str, Sequence[Ids]]
     chosen: Mapping[str, Sequence[prompts.Prompt]]
     asked: Sequence[Ids]
+    begin: Beginning
     windows: Sequence[Ids]
     held_out: Mapping[str, Sequence[Ids]]
     side: Side | None
     general_text: Sequence[int]
     seed: int
     datasets: tuple[DatasetRecord, ...]
+    warnings: tuple[str, ...]
     undesired: Undesired | None = None
     compares = False
 
@@ -108,13 +111,24 @@ class PreparedCorrection(PreparedTask):
             ),
         }
 
+    def sequences(self) -> Sequence[Ids]:
+        """Return prompts with room for an answer, and what losses are measured on."""
+        asked = [ids for some in self.ids.values() for ids in some]
+        if self.side is not None:
+            asked += self.side.neutral
+        answered = [[*ids, *[0] * self.task.new_tokens] for ids in asked]
+        items = [] if self.side is None else [[*cut.context, *cut.word] for cut in self.side.items]
+        held = [self.begin.before(row) for some in self.held_out.values() for row in some]
+        return [*answered, *items, *held]
+
     def evaluate(
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
     ) -> Evaluation:
         """Let the model respond, and measure what needs it as it is now."""
         sampling, batch = self.task.sampling, self.task.generation_batch
         # What has no progress comes first, so that the rest tells how long the whole will take.
-        aside: dict[str, list[float]] = {"loss": measure.window_losses(model, self.windows)}
+        losses = measure.window_losses(model, self.windows, self.begin.ids)
+        aside: dict[str, list[float]] = {"loss": losses}
         written: dict[str, list[list[str]]] = {}
         logarithms: Any = None
         if self.side is not None:
@@ -173,46 +187,53 @@ class PreparedCorrection(PreparedTask):
 
 def prepare(task: Correction, tokenizer: Any, cache: Path, seed: int) -> PreparedCorrection:
     """Fetch, split, tokenise and cut everything a correction needs."""
+    begin = beginning(tokenizer, task.begin)
     counts = {part: getattr(task, f"{part}_count") for part in prompts.PARTS}
-    found = prompts.read_prompts(task.prompts, cache, sum(counts.values()))
+    found, warnings = prompts.read_prompts(task.prompts, cache, sum(counts.values()))
     chosen = prompts.split(found, seed, counts)
     ids = {
-        part: [encode(tokenizer, prompt.text) for prompt in some] for part, some in chosen.items()
+        part: [begin.encode(tokenizer, prompt.text) for prompt in some]
+        for part, some in chosen.items()
     }
     source = prompts.about(task.prompts)
-    records = [*prompts.records(source, chosen, ids, seed)]
-    neutral = prompts.read_prompts(task.neutral_prompts, cache, task.neutral_count)
+    records = [*prompts.records(source, chosen, ids, seed, begin)]
+    neutral, others = prompts.read_prompts(task.neutral_prompts, cache, task.neutral_count)
     neutral = neutral[: task.neutral_count]
-    neutral_ids = [encode(tokenizer, prompt.text) for prompt in neutral]
-    records.append(
-        prompts.record(
-            "neutral", prompts.about(task.neutral_prompts), neutral, neutral_ids, "the first"
-        )
-    )
+    neutral_ids = [begin.encode(tokenizer, prompt.text) for prompt in neutral]
+    about = prompts.about(task.neutral_prompts)
+    records.append(prompts.record("neutral", about, neutral, neutral_ids, "the first", begin))
     items: list[Any] = []
     if task.last_words:
         passages = last_word.read(cache, task.last_words)
-        items = last_word.cut(passages, tokenizer)
-        records.append(last_word.record(passages, items))
-    text = data.read_text(task.held_out_text, cache)
-    cut = data.cut(text, tokenizer, task.held_out_length, 2 * task.held_out_windows)
-    windows = data.spread(cut, 2 * task.held_out_windows)
-    spaced = "evenly spaced over the text, every other one for the selection part"
-    records.append(data.record("general", text, windows, spaced))
-    general = data.read_text(task.general_text, cache)
-    whole = tokenizer(general.content, add_special_tokens=False, verbose=False)["input_ids"]
+        items = last_word.cut(passages, tokenizer, begin)
+        records.append(last_word.record(passages, items, begin))
+    held = held_out(
+        task.held_out_text,
+        tokenizer,
+        task.held_out_length,
+        2 * task.held_out_windows,
+        cache,
+        task.begin,
+        "general",
+        ", every other one for the selection part",
+    )
+    records.append(held.record)
+    general = read_text(task.general_text, cache)
+    whole = plain(tokenizer, general.content)
     drawn = f"{task.general}, drawn with seed {seed} when the undesired samples are known"
-    records.append(data.record("reference", general, [whole], drawn))
+    records.append(record("reference", general, [whole], drawn, begin))
     return PreparedCorrection(
         task=task,
         tokenizer=tokenizer,
         ids=ids,
         chosen=chosen,
         asked=ids["test"],
-        windows=windows[::2],
-        held_out={"test": windows[::2], "selection": windows[1::2]},
+        begin=begin,
+        windows=held.rows[::2],
+        held_out={"test": held.rows[::2], "selection": held.rows[1::2]},
         side=Side(neutral_ids, items),
         general_text=whole,
         seed=seed,
         datasets=tuple(records),
+        warnings=(*dict.fromkeys([*warnings, *others]), *held.warnings, *left_out_of(general)),
     )

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from sparc3_bench import DatasetRecord, Sparc3Error
+from sparc3_tasks.texts.begin import Beginning
+from sparc3_tasks.texts.sources import check_there, left_out, source_name
+from sparc3_tasks.texts.tables import open_table
 
 PARTS = ("reference", "selection", "test")
 """What prompts are for: attribution, choosing how much to remove, measuring."""
@@ -28,6 +31,9 @@ FIXED_SEED = 0
 
 _KIND = "prompt"
 """The kind of a prompt of which none is given."""
+
+_COLUMNS = ("prompt", "text")
+"""Where a table has its prompts unless a column is named."""
 
 
 @dataclass(frozen=True)
@@ -104,16 +110,16 @@ def split(
     return {part: [prompts[index] for index in taken[part]] for part in PARTS}
 
 
-def read_prompts(source: str, cache: Path, count: int) -> list[Prompt]:
-    """Return the prompts of a source, no text twice.
+def read_prompts(source: str, cache: Path, count: int) -> tuple[list[Prompt], tuple[str, ...]]:
+    """Return the prompts of a source, no text twice, and what a reader must know of them.
 
     Parameters
     ----------
     source
-        ``realtoxicityprompts``, ``repetition``, ``wikipedia`` (neutral), a local JSON Lines file
-        with `prompt` and, where wanted, `kind` and `scores`, or
-        ``hf:DATASET[:CONFIG[:SPLIT[:COLUMN]]]``, by default split ``train``, column ``prompt``.
-        A cell of the column is a text, or holds one under `text` with its scores beside it.
+        ``realtoxicityprompts``, ``repetition``, ``wikipedia`` (neutral), or a table, see
+        `open_table`: by default split ``train``, column ``prompt`` or else ``text``. A cell is a
+        text, or holds one under `text` with its scores beside it; a file may have columns `kind`
+        and `scores`, too.
     cache
         The cache folder.
     count
@@ -122,33 +128,38 @@ def read_prompts(source: str, cache: Path, count: int) -> list[Prompt]:
     Raises
     ------
     Sparc3Error
-        When there are fewer, or naming the first line that is wrong.
+        When there are fewer, or naming the first row that is wrong.
     """
+    warnings: tuple[str, ...] = ()
     if source in BUILT_IN:
         prompts = _built_in(source, cache, count)
-    elif source.startswith("hf:"):
-        prompts = _from_hub(source)
     else:
-        prompts = _from_file(source)
+        check_there(source, list(BUILT_IN), "source of prompts")
+        prompts, missing = _of_table(source)
+        warnings = (left_out(about(source), missing),) if missing else ()
     if len(prompts) < count:
         raise Sparc3Error(
             f"{about(source)} has {len(prompts):,} different prompts and {count:,} are needed; ask "
             "for fewer or give more."
         )
-    return prompts
+    return prompts, warnings
 
 
 def about(source: str) -> str:
     """Return where the prompts of `source` come from, without the folders of a local file."""
-    if source.startswith("hf:"):
-        return source.removeprefix("hf:")
-    return BUILT_IN.get(source, Path(source).name)
+    return BUILT_IN.get(source) or source_name(source)
 
 
 def record(
-    purpose: str, source: str, prompts: Sequence[Prompt], ids: Sequence[Sequence[int]], choice: str
+    purpose: str,
+    source: str,
+    prompts: Sequence[Prompt],
+    ids: Sequence[Sequence[int]],
+    choice: str,
+    begin: Beginning,
 ) -> DatasetRecord:
-    """Describe the prompts that were used; `ids` are their token ids, one list a prompt."""
+    """Describe the prompts that were used; `ids` are their token ids, with `begin` first."""
+    lengths = [len(one) - len(begin.ids) for one in ids]
     return DatasetRecord(
         purpose=purpose,
         source=source,
@@ -156,9 +167,10 @@ def record(
         token_digest=_digest([list(tokens) for tokens in ids]),
         item="prompt",
         windows=len(ids),
-        window_length=max(map(len, ids)),
-        tokens=sum(map(len, ids)),
+        window_length=max(lengths),
+        tokens=sum(lengths),
         choice=choice,
+        begin=begin.tokens,
     )
 
 
@@ -167,6 +179,7 @@ def records(
     parts: Mapping[str, Sequence[Prompt]],
     ids: Mapping[str, Sequence[Sequence[int]]],
     seed: int,
+    begin: Beginning,
 ) -> tuple[DatasetRecord, ...]:
     """Describe the three parts of a `split` with `seed`, the reference part first."""
     found = []
@@ -177,7 +190,7 @@ def records(
             f"stratified by kind ({', '.join(f'{kind} {number}' for kind, number in kinds)})"
         )
         purpose = "evaluation" if part == "test" else part
-        found.append(record(purpose, source, parts[part], ids[part], choice))
+        found.append(record(purpose, source, parts[part], ids[part], choice, begin))
     return tuple(found)
 
 
@@ -224,67 +237,34 @@ def _built_in(source: str, cache: Path, count: int) -> list[Prompt]:
     return repetition.read(cache) if source == "repetition" else neutral.read(cache, count)
 
 
-def _from_file(source: str) -> list[Prompt]:
-    path = Path(source)
-    if not path.is_file():
-        raise Sparc3Error(
-            f"The prompts '{source}' are not one of {', '.join(BUILT_IN)}, no local file, and do "
-            "not start with 'hf:'; give one of these."
-        )
-    try:
-        # Not `splitlines`: a text may hold characters that it takes for the end of a line.
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Sparc3Error(f"The prompts {source} cannot be read as UTF-8: {error}.") from None
-    prompts = [
-        _from_row(line, f"{path.name}, line {number}", number)
-        for number, line in enumerate(lines, 1)
-        if line.strip()
-    ]
-    if not prompts:
-        raise Sparc3Error(f"{path.name} is empty; give a JSON object with a text `prompt` a line.")
-    return distinct(prompts)
-
-
-def _from_row(line: str, where: str, number: int) -> Prompt:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise Sparc3Error(f"{where} is not JSON: {error}.") from None
-    if not isinstance(row, dict) or not _is_text(row.get("prompt")):
-        raise Sparc3Error(f"{where} has no text `prompt`; every line needs one.")
-    if not _is_text(kind := row.get("kind", _KIND)):
-        raise Sparc3Error(f"{where} has a `kind` that is no text; give a text or leave it out.")
-    scores = row.get("scores", {})
-    if not isinstance(scores, dict) or not all(map(_is_score, scores.values())):
-        raise Sparc3Error(f"{where} has `scores` that are not all numbers from 0 to 1 by name.")
-    # Of a stranger's templates nothing is known: each prompt stands for itself.
-    return Prompt(row["prompt"], kind, scores, number)
-
-
-def _from_hub(source: str) -> list[Prompt]:
-    path, config, part, column = [*source.removeprefix("hf:").split(":"), "", "", ""][:4]
-    try:
-        from datasets import load_dataset
-
-        cells = list(load_dataset(path, config or None, split=part or "train")[column or "prompt"])
-    except Exception as error:  # the hub's client raises a dozen kinds
-        first = (str(error).splitlines() or [""])[0].rstrip(".")
-        raise Sparc3Error(
-            f"The data set '{source}' cannot be loaded ({type(error).__name__}: {first}); the form "
-            "is hf:DATASET[:CONFIG[:SPLIT[:COLUMN]]], by default split 'train', column 'prompt'."
-        ) from None
+def _of_table(source: str) -> tuple[list[Prompt], int]:
+    """Return the prompts of a table, and how many of its rows have none."""
+    table, asked = open_table(source, "train")
+    column = table.choose(asked, _COLUMNS)
+    texts = table.texts(column)
+    cells = table.cells(column, texts.indices)
+    # A data set may have columns of these names that are about something else.
+    kinds, scores = (
+        table.cells(name if table.is_file else "", texts.indices) for name in ("kind", "scores")
+    )
     prompts = []
-    for number, cell in enumerate(cells, 1):
-        row = cell if isinstance(cell, dict) else {"text": cell}
-        if not _is_text(row.get("text")):
-            raise Sparc3Error(
-                f"Row {number:,} of the data set '{source}' has no text in column "
-                f"'{column or 'prompt'}'; name a column that has one in every row."
-            )
-        scores = {name: value for name, value in row.items() if _is_score(value)}
-        prompts.append(Prompt(row["text"], _KIND, scores, number))
-    return distinct(prompts)
+    for index, text, cell, kind, given in zip(
+        texts.indices, texts.rows, cells, kinds, scores, strict=True
+    ):
+        where = table.where(index)
+        if not text.strip():
+            raise Sparc3Error(f"{where} has an empty `{column}`; every {table.unit} needs a text.")
+        kind = _KIND if kind is None else kind
+        if not _is_text(kind):
+            raise Sparc3Error(f"{where} has a `kind` that is no text; give a text or leave it out.")
+        given = {} if given is None else given
+        if not isinstance(given, dict) or not all(map(_is_score, given.values())):
+            raise Sparc3Error(f"{where} has `scores` that are not all numbers from 0 to 1 by name.")
+        beside = cell if isinstance(cell, dict) else {}
+        own = {name: value for name, value in beside.items() if _is_score(value)}
+        # Of a stranger's templates nothing is known: each prompt stands for itself.
+        prompts.append(Prompt(text, kind, {**own, **given}, table.number(index)))
+    return distinct(prompts), texts.left_out
 
 
 def _is_text(value: Any) -> bool:

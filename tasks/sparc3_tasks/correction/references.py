@@ -92,13 +92,15 @@ def general_samples(
     prepared: PreparedCorrection, undesired: Undesired
 ) -> tuple[list[list[int]], list[int]]:
     """Return samples of general text, and where in each begins what is attributed."""
-    task, text = prepared.task, prepared.general_text
+    task, text, begin = prepared.task, prepared.general_text, prepared.begin
     samples: list[list[int]] = []
     starts: list[int] = []
     if task.general in ("matched", "both"):
-        lengths = [(len(prompt), len(response)) for prompt, response in undesired.samples]
-        samples += matched(text, lengths, prepared.seed)
-        starts += [prompt for prompt, _ in lengths]
+        lengths = [
+            (len(prompt) - len(begin.ids), len(response)) for prompt, response in undesired.samples
+        ]
+        samples += map(begin.before, matched(text, lengths, prepared.seed))
+        starts += [len(prompt) for prompt, _ in undesired.samples]
     if task.general in ("windows", "both"):
         size = task.general_length
         cut = [text[at : at + size] for at in range(0, len(text) - size + 1, size)]
@@ -108,6 +110,6 @@ def general_samples(
                 f"{task.general_windows} are needed. Give a longer text or ask for fewer."
             )
         drawn = random.Random(prepared.seed).sample(cut, task.general_windows)
-        samples += [list(window) for window in drawn]
-        starts += [0] * len(drawn)
+        samples += map(begin.before, drawn)
+        starts += [begin.start] * len(drawn)
     return samples, starts

@@ -22,11 +22,13 @@ from sparc3_bench import (
     hookimpl,
 )
 from sparc3_tasks.ioi_circuit.curves import curve_numbers, faithfulness
+from sparc3_tasks.texts.begin import Begin, Beginning
+from sparc3_tasks.texts.sources import source_name
 
 if TYPE_CHECKING:
     from sparc3_bench import DatasetRecord, ModelView, ReferenceSamples
-    from sparc3_tasks.ioi_circuit.prompts import Prompt
-    from sparc3_tasks.ioi_circuit.tokens import Tokenized
+    from sparc3_tasks.ioi_circuit.tokens import Drawn, Tokenized
+    from sparc3_tasks.texts.windows import Windows
 
 _GENERATED = "generated"
 
@@ -41,7 +43,7 @@ class IoiCircuit(Task):
     Parameters
     ----------
     reference_prompts, selection_prompts, test_prompts
-        ``generated``, or a JSON Lines file with the fields prompt, io, s, corrupted.
+        ``generated``, or rows with the fields prompt, io, s, corrupted, such as a JSON Lines file.
     reference_count, selection_count, test_count
         How many prompts of each.
     control_count
@@ -49,6 +51,8 @@ class IoiCircuit(Task):
     general_text, general_windows, general_length
         Text on which specificity is measured, as for task `compression`; how many windows of it
         and how many tokens each.
+    begin
+        What stands before every prompt and window, as for task `compression`.
     smallest
         Whether the smallest circuit with a faithfulness of 0.9 is looked for.
     """
@@ -67,8 +71,8 @@ class IoiCircuit(Task):
         Metric("perplexity", "lower", "1", "Perplexity of general text", scale="log"),
     )
     curve_metrics = (
-        Metric("cpr", "higher", "1", "CPR (MIB)"),
-        Metric("cmd", "lower", "1", "CMD (MIB)"),
+        Metric("cpr", "higher", "1", "CPR (MIB's formula, of removed weights)"),
+        Metric("cmd", "lower", "1", "CMD (MIB's formula, of removed weights)"),
         Metric("auc_linear", "higher", "1", "Mean faithfulness over size"),
         Metric("auc_log", "higher", "1", "Mean faithfulness over log size"),
         Metric("rest_linear", "lower", "1", "Mean faithfulness of the rest over size"),
@@ -78,6 +82,9 @@ class IoiCircuit(Task):
     needs_empty = True
     steering = frozenset({"smallest"})
     default_objective = "logit-difference"
+    objectives = (
+        *("logit-difference", "io-logit", "io-log-probability", "label-log-probability", "loss"),
+    )
     tiny_options = {  # noqa: RUF012  # of the class
         **{"reference_count": 8, "selection_count": 8, "test_count": 16, "control_count": 4},
         **{"general_windows": 2, "general_length": 24},
@@ -93,6 +100,7 @@ class IoiCircuit(Task):
     general_text: str = "wikipedia"
     general_windows: int = 4
     general_length: int = 128
+    begin: Begin = "auto"
     smallest: bool = True
 
     @property
@@ -152,64 +160,68 @@ class IoiCircuit(Task):
         """Draw and tokenise the prompts; refuse names of several tokens and leaking prompts."""
         from sparc3_tasks.ioi_circuit.prompts import NAMES
         from sparc3_tasks.ioi_circuit.tokens import name_token
+        from sparc3_tasks.texts.begin import beginning
+        from sparc3_tasks.texts.windows import held_out
 
+        first = beginning(tokenizer, self.begin)
         names = [name for name in NAMES if name_token(tokenizer, name) is not None]
-        dropped = sorted(set(NAMES) - set(names))
         drawn = {
-            part: self._draw(part, tokenizer, seed if part == "reference" else 0, names, dropped)
+            part: self._draw(part, tokenizer, seed if part == "reference" else 0, names, first)
             for part in ("reference", "selection", "test")
         }
-        texts = {
-            part: {prompt.text for prompt in prompts} for part, (prompts, _, _) in drawn.items()
-        }
+        texts = {part: {prompt.text for prompt in one.prompts} for part, one in drawn.items()}
         for part in ("reference", "selection"):
             if shared := texts[part] & texts["test"]:
                 raise Sparc3Error(
                     f"{len(shared)} of the {part} prompts are test prompts, too; a circuit must "
                     "not be judged on what it was found with. Give other prompts."
                 )
-        windows, general = self._general(tokenizer, cache)
+        general = held_out(
+            self.general_text,
+            tokenizer,
+            self.general_length,
+            self.general_windows,
+            cache,
+            self.begin,
+            "general",
+        )
         return PreparedIoi(
-            reference=drawn["reference"][1],
-            selection=drawn["selection"][1],
-            test=drawn["test"][1],
+            reference=drawn["reference"].tokens,
+            selection=drawn["selection"].tokens,
+            test=drawn["test"].tokens,
             control_count=self.control_count,
-            windows=windows,
-            datasets=(
-                *(record for _, _, record in drawn.values()),
-                general,
+            general=general,
+            datasets=(*(one.record for one in drawn.values()), general.record),
+            warnings=(
+                *dict.fromkeys(line for one in drawn.values() for line in one.warnings),
+                *general.warnings,
             ),
         )
 
-    def _general(self, tokenizer: Any, cache: Path) -> tuple[list[list[int]], DatasetRecord]:
-        from sparc3_tasks.compression import data
-
-        text = data.read_text(self.general_text, cache)
-        cut = data.cut(text, tokenizer, self.general_length, self.general_windows)
-        windows = data.spread(cut, self.general_windows)
-        return windows, data.record("general", text, windows, "evenly spaced over the text")
-
     def _draw(
-        self, part: str, tokenizer: Any, seed: int, names: Sequence[str], dropped: Sequence[str]
-    ) -> tuple[list[Prompt], list[Tokenized], DatasetRecord]:
+        self, part: str, tokenizer: Any, seed: int, names: Sequence[str], begin: Beginning
+    ) -> Drawn:
         from sparc3_tasks.ioi_circuit import prompts, tokens
+        from sparc3_tasks.texts.windows import repeated
 
         source, count = getattr(self, f"{part}_prompts"), getattr(self, f"{part}_count")
-        purpose = "evaluation" if part == "test" else part
+        warnings: tuple[str, ...] = ()
         if source == _GENERATED:
             made = prompts.generate(part, count, seed, names)
-            found = tokens.tokenize(tokenizer, made, lambda index: f"Prompt {index + 1} of {part}")
+            places = [f"Prompt {index + 1} of {part}" for index in range(count)]
+            dropped = sorted(set(prompts.NAMES) - set(names))
             choice = f"drawn with seed {seed}; names of one token: {len(names)}"
             choice += f", left out: {', '.join(dropped)}" if dropped else ""
             about = f"own templates ({len(prompts.TEMPLATES[part])} of part '{part}')"
         else:
-            path = Path(source)
-            made = tokens.read_prompts(path, count)
-            found = tokens.tokenize(
-                tokenizer, made, lambda index: f"{path.name}, line {made[index].template}"
-            )
-            about, choice = path.name, "the first of the file"
-        return made, found, tokens.record(purpose, about, made, found, choice)
+            made, places, warnings = tokens.read_prompts(source, count)
+            about, choice = source_name(source), "the first of the file"
+        found = tokens.tokenize(tokenizer, made, places, begin)
+        purpose = "evaluation" if part == "test" else part
+        if part == "test":
+            warnings += repeated([one.ids for one in found], "evaluation prompts")
+        record = tokens.record(purpose, about, made, found, choice, begin)
+        return tokens.Drawn(made, found, record, warnings)
 
 
 @dataclass(frozen=True)
@@ -220,8 +232,9 @@ class PreparedIoi(PreparedTask):
     selection: Sequence[Tokenized]
     test: Sequence[Tokenized]
     control_count: int
-    windows: Sequence[Sequence[int]]
+    general: Windows | None
     datasets: tuple[DatasetRecord, ...]
+    warnings: tuple[str, ...]
     has_counterparts = True
 
     @property
@@ -233,13 +246,13 @@ class PreparedIoi(PreparedTask):
     def part(self, name: Part) -> PreparedTask:
         """Return selection prompts or a sample of the test prompts, both without general text."""
         if name == "selection":
-            return dataclasses.replace(self, test=self.selection, windows=())
+            return dataclasses.replace(self, test=self.selection, general=None)
         if name == "control":
             spaced = [
                 self.test[index * len(self.test) // self.control_count]
                 for index in range(self.control_count)
             ]
-            return dataclasses.replace(self, test=spaced, windows=())
+            return dataclasses.replace(self, test=spaced, general=None)
         return self
 
     def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
@@ -248,21 +261,28 @@ class PreparedIoi(PreparedTask):
 
         return {"task": answered(self.reference, objective)}
 
+    def sequences(self) -> Sequence[Sequence[int]]:
+        """Return what is measured on: prompts, their counterparts, windows of general text."""
+        prompts = [*self.selection, *self.test]
+        general = [] if self.general is None else self.general.samples
+        return [*(each for one in prompts for each in (one.ids, one.corrupted)), *general]
+
     def evaluate(
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
     ) -> Evaluation:
         """Measure every test prompt, and the loss of every window of general text."""
         from sparc3_tasks.ioi_circuit.measure import measure_prompts, measure_windows
 
-        total = len(self.test) + len(self.windows)
+        general = self.general
+        total = len(self.test) + (0 if general is None else len(general.rows))
         samples, memory = measure_prompts(
             model,
             self.test,
             None if dense is None else dense.memory,
             lambda done: progress(done, total),
         )
-        if self.windows:
-            samples["loss"] = measure_windows(model, self.windows)
+        if general is not None:
+            samples["loss"] = measure_windows(model, general.rows, general.begin.ids)
             progress(total, total)
         return Evaluation(samples, memory if dense is None else None)
 

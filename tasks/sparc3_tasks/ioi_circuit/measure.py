@@ -38,11 +38,20 @@ def io_log_probability(logits: Tensor, batch: Batch) -> Tensor:
     return right.sum()
 
 
+def loss(logits: Tensor, batch: Batch) -> Tensor:
+    """Sum over prompts of -log p(IO): the mean loss of a prompt, of which one token is asked."""
+    return -io_log_probability(logits, batch)
+
+
 OBJECTIVES: dict[str, Callable[[Tensor, Batch], Tensor]] = {
     "logit-difference": logit_difference,
     "io-logit": io_logit,
     "io-log-probability": io_log_probability,
+    # The general objectives that scorers may be defined for; the label of a prompt is IO.
+    "label-log-probability": io_log_probability,
+    "loss": loss,
 }
+"""By the name that users type."""
 
 
 def answered(prompts: Sequence[Tokenized], objective: str) -> ReferenceSamples:
@@ -114,22 +123,23 @@ def measure_prompts(
     return {name: column.tolist() for name, column in columns.items()}, kept
 
 
-def measure_windows(model: ModelView, windows: Sequence[Sequence[int]]) -> list[float]:
-    """Return the mean loss of every window of general text.
+def measure_windows(
+    model: ModelView, windows: Sequence[Sequence[int]], begin: Sequence[int] = ()
+) -> list[float]:
+    """Return the mean loss of every window of general text, behind the tokens `begin`.
 
     Under ablation `resample` each window's counterpart is the one before it.
     """
-    ids = torch.tensor(windows, device=model.device)
+    ids = torch.tensor([[*begin, *window] for window in windows], device=model.device)
+    first = len(begin)
     with torch.inference_mode():
         logits = model.forward(Batch(ids, torch.ones_like(ids), None, ids.roll(1, 0)))
         losses = []
-        for row, labels in zip(logits, ids[:, 1:], strict=True):
+        for row, labels in zip(logits[:, first:-1], ids[:, first + 1 :], strict=True):
             total = 0.0
             for start in range(0, len(labels), _ROWS):
                 part = slice(start, start + _ROWS)
-                here = functional.cross_entropy(
-                    row[:-1][part].float(), labels[part], reduction="sum"
-                )
+                here = functional.cross_entropy(row[part].float(), labels[part], reduction="sum")
                 total += float(here)
             losses.append(total / len(labels))
     return losses

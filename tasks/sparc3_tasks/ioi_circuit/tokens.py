@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sparc3_bench import DatasetRecord, Sparc3Error
 from sparc3_tasks.ioi_circuit.prompts import Prompt
+from sparc3_tasks.texts.begin import Beginning, plain
+from sparc3_tasks.texts.sources import left_out, source_name
+from sparc3_tasks.texts.tables import open_table
 
 if TYPE_CHECKING:
     from sparc3_bench import Batch
@@ -41,25 +43,29 @@ class Tokenized:
     template: int
 
 
-def encode(tokenizer: Any, text: str) -> tuple[int, ...]:
-    """Return the ids of `text`, with what the tokenizer puts before it, and nothing after it."""
-    ids = list(tokenizer(text, verbose=False)["input_ids"])
-    if ids and ids[-1] == tokenizer.eos_token_id and len(ids) > 1:
-        ids.pop()
-    return tuple(ids)
-
-
 def name_token(tokenizer: Any, name: str) -> int | None:
     """Return the one token that `name` is after another word, or None if it is several."""
-    before, after = encode(tokenizer, "to"), encode(tokenizer, f"to {name}")
+    before, after = plain(tokenizer, "to"), plain(tokenizer, f"to {name}")
     if len(after) != len(before) + 1 or after[:-1] != before:
         return None
     unknown = getattr(tokenizer, "unk_token_id", None)
     return None if after[-1] == unknown else after[-1]
 
 
+class Drawn(NamedTuple):
+    """The prompts of a part, their tokens, what is recorded of them, and warnings."""
+
+    prompts: Sequence[Prompt]
+    tokens: Sequence[Tokenized]
+    record: DatasetRecord
+    warnings: tuple[str, ...]
+
+
 def tokenize(
-    tokenizer: Any, prompts: Sequence[Prompt], where: Callable[[int], str]
+    tokenizer: Any,
+    prompts: Sequence[Prompt],
+    places: Sequence[str],
+    begin: Beginning,
 ) -> list[Tokenized]:
     """Return the prompts in tokens.
 
@@ -69,8 +75,10 @@ def tokenize(
         The model's.
     prompts
         What to tokenise.
-    where
-        Says of the prompt of an index where it comes from, for messages.
+    places
+        Where each comes from, for messages.
+    begin
+        What stands before each.
 
     Raises
     ------
@@ -84,60 +92,64 @@ def tokenize(
             token = name_token(tokenizer, name)
             if token is None:
                 raise Sparc3Error(
-                    f"{where(index)}: the name '{name}' is not one token for this model's "
+                    f"{places[index]}: the name '{name}' is not one token for this model's "
                     "tokenizer; use a name that is."
                 )
             tokens.append(token)
         if tokens[0] == tokens[1]:
-            raise Sparc3Error(f"{where(index)}: `io` and `s` are the same name; use two.")
-        ids, corrupted = encode(tokenizer, prompt.text), encode(tokenizer, prompt.corrupted)
+            raise Sparc3Error(f"{places[index]}: `io` and `s` are the same name; use two.")
+        ids, corrupted = (begin.encode(tokenizer, text) for text in (prompt.text, prompt.corrupted))
         if len(ids) != len(corrupted):
             raise Sparc3Error(
-                f"{where(index)}: the prompt has {len(ids)} tokens and its corrupted counterpart "
+                f"{places[index]}: the prompt has {len(ids)} tokens and its corrupted counterpart "
                 f"{len(corrupted)}; give counterparts of equal length."
             )
         found.append(Tokenized(ids, corrupted, tokens[0], tokens[1], prompt.template))
     return found
 
 
-def read_prompts(path: Path, count: int) -> list[Prompt]:
-    """Return the first `count` prompts of a JSON Lines file with prompt, io, s and corrupted.
+def read_prompts(source: str, count: int) -> tuple[list[Prompt], list[str], tuple[str, ...]]:
+    """Return the first `count` prompts of a table, the place of each in it, and warnings.
+
+    Parameters
+    ----------
+    source
+        See `open_table`; with columns prompt, io, s and corrupted.
+    count
+        How many.
 
     Raises
     ------
     Sparc3Error
-        Naming the first line that is wrong, or when there are fewer.
+        Naming the first row that is wrong, or when there are fewer.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+    table, _ = open_table(source, "train")
+    needs = f"every {table.unit} needs {', '.join(_FIELDS)}"
+    for name in _FIELDS:
+        if name not in table.names:
+            raise Sparc3Error(f"{table.name} has no column `{name}`; {needs}.")
+    columns = []
+    for name in _FIELDS:
+        texts = table.texts(name, needs)
+        columns.append(dict(zip(texts.indices, texts.rows, strict=True)))
+        for index, text in columns[-1].items():
+            if not text.strip():
+                raise Sparc3Error(f"{table.where(index)} has an empty `{name}`; {needs}.")
+    kept = [index for index in columns[0] if all(index in column for column in columns)]
+    if len(kept) < count:
         raise Sparc3Error(
-            f"The prompts {path} cannot be read ({error}); give 'generated' or a JSON Lines file."
-        ) from None
-    prompts = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise Sparc3Error(f"{path.name}, line {number} is not JSON: {error}.") from None
-        for name in _FIELDS:
-            if not isinstance(row, dict) or not isinstance(row.get(name), str) or not row[name]:
-                raise Sparc3Error(
-                    f"{path.name}, line {number} has no text `{name}`; every line needs "
-                    f"{', '.join(_FIELDS)}."
-                )
-        # Of a stranger's templates nothing is known: each prompt stands for itself.
-        prompts.append(
-            Prompt(row["prompt"], row["io"].strip(), row["s"].strip(), row["corrupted"], number)
-        )
-    if len(prompts) < count:
-        raise Sparc3Error(
-            f"{path.name} has {len(prompts)} prompts and {count} are asked for; ask for fewer or "
+            f"{table.name} has {len(kept)} prompts and {count} are asked for; ask for fewer or "
             "give more."
         )
-    return prompts[:count]
+    # Of a stranger's templates nothing is known: each prompt stands for itself.
+    prompts = [
+        Prompt(text, io.strip(), s.strip(), corrupted, table.number(index))
+        for index in kept[:count]
+        for text, io, s, corrupted in [[column[index] for column in columns]]
+    ]
+    missing = table.count - len(kept)
+    warnings = (left_out(source_name(source), missing),) if missing else ()
+    return prompts, [table.where(index) for index in kept[:count]], warnings
 
 
 def batches(prompts: Sequence[Tokenized], device: Any) -> Iterator[tuple[list[int], Batch]]:
@@ -165,9 +177,15 @@ def batches(prompts: Sequence[Tokenized], device: Any) -> Iterator[tuple[list[in
 
 
 def record(
-    purpose: str, source: str, prompts: Sequence[Prompt], tokens: Sequence[Tokenized], choice: str
+    purpose: str,
+    source: str,
+    prompts: Sequence[Prompt],
+    tokens: Sequence[Tokenized],
+    choice: str,
+    begin: Beginning,
 ) -> DatasetRecord:
     """Describe the prompts that were used."""
+    lengths = [len(token.ids) - len(begin.ids) for token in tokens]
     texts = [[p.text, p.io, p.s, p.corrupted] for p in prompts]
     ids = [[t.ids, t.corrupted, t.io, t.s] for t in tokens]
     return DatasetRecord(
@@ -177,9 +195,10 @@ def record(
         token_digest=_digest(ids),
         item="prompt",
         windows=len(tokens),
-        window_length=max(len(token.ids) for token in tokens),
-        tokens=sum(len(token.ids) for token in tokens),
+        window_length=max(lengths),
+        tokens=sum(lengths),
         choice=choice,
+        begin=begin.tokens,
     )
 
 

@@ -17,6 +17,7 @@ from sparc3_bench import (
     Task,
     hookimpl,
 )
+from sparc3_tasks.ioi_circuit import IoiCircuit
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,6 +72,7 @@ class PlantedCircuit(Task):
     )
     amounts = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.988)
     default_objective = "logit-difference"
+    objectives = IoiCircuit.objectives
     tiny_options = {"reference_count": 8, "test_count": 16}  # noqa: RUF012  # of the class
     tiny_model = PlantedIoi.name
 
@@ -91,20 +93,23 @@ class PlantedCircuit(Task):
         """Draw the prompts; refuse a model that does not speak the language."""
         from sparc3_tasks.ioi_circuit import tokens
         from sparc3_tasks.planted_circuit import data
+        from sparc3_tasks.texts.begin import beginning
 
         if tokenizer.get_vocab() != data.vocabulary():
             raise Sparc3Error(_refusal(model_id))
+        first = beginning(tokenizer, "auto")
         drawn, described = {}, []
         for part, count, drawn_with in (
             ("reference", self.reference_count, seed),
             ("test", self.test_count, 0),
         ):
             prompts = data.ioi_prompts(part, count, drawn_with)
-            drawn[part] = tokens.tokenize(tokenizer, prompts, str)
+            places = [f"Prompt {index + 1}" for index in range(count)]
+            drawn[part] = tokens.tokenize(tokenizer, prompts, places, first)
             purpose = "evaluation" if part == "test" else part
             source = f"the language of {PlantedIoi.name}, part '{part}'"
             choice = f"drawn with seed {drawn_with}"
-            described.append(tokens.record(purpose, source, prompts, drawn[part], choice))
+            described.append(tokens.record(purpose, source, prompts, drawn[part], choice, first))
         return PreparedPlanted(drawn["reference"], drawn["test"], tuple(described))
 
 
@@ -122,6 +127,10 @@ class PreparedPlanted(PreparedTask):
         from sparc3_tasks.ioi_circuit.measure import answered
 
         return {"task": answered(self.reference, objective)}
+
+    def sequences(self) -> Sequence[Sequence[int]]:
+        """Return the test prompts."""
+        return [prompt.ids for prompt in self.test]
 
     def evaluate(
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]

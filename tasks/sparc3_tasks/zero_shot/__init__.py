@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sparc3_bench import Means, Metric, PreparedTask, Sparc3Error, Task, hookimpl
+from sparc3_tasks.texts.begin import Begin
 from sparc3_tasks.windows import Draw
 from sparc3_tasks.zero_shot.benchmarks import ACCURACIES, BENCHMARKS, known
 
@@ -40,6 +41,8 @@ class ZeroShot(Task):
         tasks, any that has an accuracy.
     reference_text, reference_windows, reference_length, reference_draw
         As for task ``compression``, so that scores are made once for both.
+    begin
+        As for task ``compression``; of an item, what stands before its context.
     """
 
     name = "zero-shot"
@@ -65,6 +68,7 @@ class ZeroShot(Task):
     reference_windows: int = 16
     reference_length: int = 512
     reference_draw: Draw = "windows"
+    begin: Begin = "auto"
 
     def __post_init__(self) -> None:
         for name, least in (("limit", 0), ("reference_windows", 1), ("reference_length", 2)):

@@ -22,6 +22,7 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
 from sparc3_bench import Sparc3Error
+from sparc3_tasks.texts.begin import Beginning, plain
 from sparc3_tasks.zero_shot.benchmarks import BENCHMARKS
 from sparc3_tasks.zero_shot.likelihoods import Asked, Found, log_likelihoods
 
@@ -111,6 +112,7 @@ def _refuse(manager: Any, name: str, *, local: bool) -> None:
 def score(
     view: ModelView,
     tokenizer: Any,
+    begin: Beginning,
     tasks: Mapping[str, Any],
     progress: Progress,
 ) -> dict[str, list[dict[str, Any]]]:
@@ -122,6 +124,8 @@ def score(
         The model as it is now.
     tokenizer
         Its tokenizer.
+    begin
+        What stands before every context.
     tasks
         By benchmark; see `load`.
     progress
@@ -129,7 +133,7 @@ def score(
     """
     with quiet() as aloud:
         found = evaluate(
-            InMemory(view, tokenizer, aloud(progress)),
+            InMemory(view, tokenizer, begin, aloud(progress)),
             {"tasks": dict(tasks)},
             bootstrap_iters=0,
         )
@@ -139,7 +143,8 @@ def score(
 class InMemory(HFLM):  # type: ignore[misc]  # mypy does not follow lm-eval
     """lm-eval's model over one that is in memory, pruned or not, neither copied nor reloaded.
 
-    How texts become tokens, and what is generated, is lm-eval's; log-likelihoods are our own.
+    Where a context ends is lm-eval's to say; what stands before it, and log-likelihoods, are our
+    own. lm-eval would put before it whatever the tokenizer does, and after it, too.
 
     Parameters
     ----------
@@ -147,14 +152,41 @@ class InMemory(HFLM):  # type: ignore[misc]  # mypy does not follow lm-eval
         The model as it is now; what its `memory` knows is not measured again.
     tokenizer
         Its tokenizer.
+    begin
+        What stands before every context.
     progress
         Called with (tokens done, in all).
     """
 
-    def __init__(self, view: ModelView, tokenizer: Any, progress: Progress) -> None:
+    def __init__(
+        self, view: ModelView, tokenizer: Any, begin: Beginning, progress: Progress
+    ) -> None:
         # lm-eval may give it a padding token.
-        super().__init__(pretrained=view.model, tokenizer=copy.deepcopy(tokenizer))
-        self._view, self._progress = view, progress
+        super().__init__(
+            pretrained=view.model,
+            tokenizer=copy.deepcopy(tokenizer),
+            add_bos_token=None if begin.ids else False,
+        )
+        self._view, self._begin, self._progress = view, begin, progress
+
+    @property
+    def prefix_token_id(self) -> int:
+        """The token that an item without a context is asked behind, as lm-eval chooses it."""
+        found = super().prefix_token_id
+        if found is None:
+            raise Sparc3Error(
+                "This model's tokenizer has neither a BOS nor an EOS token, and one of them has to "
+                "stand before items without a context; choose other `benchmarks`."
+            )
+        return int(found)
+
+    def tok_encode(
+        self, string: str, add_special_tokens: bool | None = None, **options: Any
+    ) -> list[int]:
+        """Return a text in tokens, behind the beginning unless it is a continuation."""
+        if add_special_tokens is False:
+            return plain(self.tokenizer, string)
+        return list(self._begin.encode(self.tokenizer, string))
 
     def loglikelihood(self, requests: Any, disable_tqdm: bool = True) -> Any:
         """Return log-likelihoods of requests, without a progress bar of lm-eval's."""

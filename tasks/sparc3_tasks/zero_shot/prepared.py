@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench import DatasetRecord, Evaluation, PreparedTask, fetch_all
-from sparc3_tasks.compression import data
+from sparc3_tasks.texts.begin import Beginning, beginning
+from sparc3_tasks.texts.windows import Windows, draw_reference
 from sparc3_tasks.zero_shot import documents, harness
 from sparc3_tasks.zero_shot.benchmarks import BENCHMARKS, known
 
@@ -34,16 +35,20 @@ class Drawn:
         Where items may be about one text, the number of the text of each.
     records
         What is recorded of them.
+    largest
+        The largest token id in any of them.
     """
 
     tasks: Mapping[str, Any]
     clusters: Mapping[str, Sequence[int]]
     records: tuple[DatasetRecord, ...]
+    largest: int
 
 
 def prepare(task: ZeroShot, tokenizer: Any, cache: Path, seed: int) -> PreparedZeroShot:
     """Return the task with its data; see `ZeroShot.prepare`."""
-    reference, record = data.draw_reference(
+    begin = beginning(tokenizer, task.begin)
+    reference = draw_reference(
         task.reference_text,
         task.reference_draw,
         tokenizer,
@@ -51,19 +56,27 @@ def prepare(task: ZeroShot, tokenizer: Any, cache: Path, seed: int) -> PreparedZ
         task.reference_windows,
         seed,
         cache,
+        task.begin,
     )
-    drawn = _drawn(task.names, task.limit, task.item_seed, task.source, tokenizer, cache)
-    return PreparedZeroShot(tokenizer, reference, drawn, (record, *drawn.records))
+    drawn = _drawn(task.names, task.limit, task.item_seed, task.source, tokenizer, begin, cache)
+    records = (reference.record, *drawn.records)
+    return PreparedZeroShot(tokenizer, reference, begin, drawn, records, reference.warnings)
 
 
 @lru_cache(maxsize=1)  # seeds of the reference differ in nothing else
 def _drawn(
-    names: Sequence[str], limit: int, seed: int, source: str, tokenizer: Any, cache: Path
+    names: Sequence[str],
+    limit: int,
+    seed: int,
+    source: str,
+    tokenizer: Any,
+    begin: Beginning,
+    cache: Path,
 ) -> Drawn:
     if source == "local":
         fetch_all([documents.ASSETS[name] for name in names if name in BENCHMARKS], cache)
     tasks = harness.load(names, source, cache)
-    records, clusters = [], {}
+    records, clusters, largest = [], {}, 0
     for name, task in tasks.items():
         split = task.config.test_split or task.config.validation_split
         count = len(task.dataset[split])
@@ -72,11 +85,13 @@ def _drawn(
         docs = list(task.eval_docs)
         drawn = "all" if len(places) == count else f"{len(places):,} drawn with seed {seed}"
         where = documents.PACKAGE if source == "local" else f"{task.DATASET_PATH} on the hub"
+        ids = _ids(task, tokenizer, begin)
+        largest = max(largest, *(max(one, default=0) for one in ids))
         records.append(
             _record(
-                task,
                 docs,
-                tokenizer,
+                ids,
+                begin,
                 purpose=name,
                 source=f"{known(name).title}, {count:,} items ({where})",
                 choice=f"{drawn}; lm-eval's task {name}, version {task.VERSION}",
@@ -84,7 +99,7 @@ def _drawn(
         )
         if known(name).sharing:
             clusters[name] = clusters_of(docs, known(name).sharing)
-    return Drawn(tasks, clusters, tuple(records))
+    return Drawn(tasks, clusters, tuple(records), largest)
 
 
 def chosen(name: str, count: int, limit: int, seed: int) -> list[int]:
@@ -94,14 +109,20 @@ def chosen(name: str, count: int, limit: int, seed: int) -> list[int]:
     return sorted(order[: limit or count])
 
 
-def _record(
-    task: Any, docs: Sequence[documents.Document], tokenizer: Any, **said: str
-) -> DatasetRecord:
+def _ids(task: Any, tokenizer: Any, begin: Beginning) -> Sequence[Sequence[int]]:
     with harness.quiet():
         task.build_all_requests()
     texts = ["".join(request.args) for request in task.instances]
-    ids = tokenizer(texts, verbose=False)["input_ids"]
-    lengths = [len(one) for one in ids]
+    return [begin.encode(tokenizer, text) for text in texts]
+
+
+def _record(
+    docs: Sequence[documents.Document],
+    ids: Sequence[Sequence[int]],
+    begin: Beginning,
+    **said: str,
+) -> DatasetRecord:
+    lengths = [len(one) - len(begin.ids) for one in ids]
     return DatasetRecord(
         digest=_digest(json.dumps(one, sort_keys=True, default=str) for one in docs),
         token_digest=_digest(",".join(map(str, one)) for one in ids),
@@ -109,6 +130,7 @@ def _record(
         windows=len(docs),
         window_length=max(lengths),
         tokens=sum(lengths),
+        begin=begin.tokens,
         **said,
     )
 
@@ -125,9 +147,11 @@ class PreparedZeroShot(PreparedTask):
     """Items and reference windows in memory."""
 
     tokenizer: Any
-    reference: Sequence[data.Window]
+    reference: Windows
+    begin: Beginning
     drawn: Drawn
     datasets: tuple[DatasetRecord, ...]
+    warnings: tuple[str, ...]
     compares = False
 
     @property
@@ -141,15 +165,19 @@ class PreparedZeroShot(PreparedTask):
 
     def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
         """Return the reference windows; any objective over text will do."""
-        from sparc3_bench import ReferenceSamples, find_objective
+        from sparc3_bench import find_objective
 
-        return {"task": ReferenceSamples(list(self.reference), find_objective(objective))}
+        return {"task": self.reference.reference(find_objective(objective))}
+
+    def sequences(self) -> Sequence[Sequence[int]]:
+        """Return the largest token; of items that are too long lm-eval leaves the beginning out."""
+        return [[self.drawn.largest]]
 
     def evaluate(
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
     ) -> Evaluation:
         """Have lm-eval score every item; of a perplexity the log-likelihoods are kept."""
-        logged = harness.score(model, self.tokenizer, self.drawn.tasks, progress)
+        logged = harness.score(model, self.tokenizer, self.begin, self.drawn.tasks, progress)
         return Evaluation(
             {
                 f"{name}/{metric}": [float(one[metric]) for one in items]

@@ -1,0 +1,151 @@
+"""GGUF: a file of llama.cpp as a folder that transformers can load, converted once."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from sparc3_bench.assets import file_digest
+from sparc3_bench.errors import ModelError
+from sparc3_bench.model import checkpoint
+from sparc3_bench.model.opening import check_complete, empty_model, telling
+
+_MANIFEST = "manifest.json"
+_ORIGIN = "gguf.json"
+_MAGIC = b"GGUF"
+_WIDE = ("F64", "F32", "F16", "BF16")
+"""Number formats that nothing was lost in, or no more than in other files."""
+
+
+def is_gguf(path: Path) -> bool:
+    """Return whether a path is of a GGUF file, by its name or how it begins."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return path.suffix == ".gguf" or file.read(len(_MAGIC)) == _MAGIC
+
+
+def folder_of(source: Path, cache: Path) -> Path:
+    """Return the folder of a GGUF file, kept in the cache under the digest of the file.
+
+    Raises
+    ------
+    ModelError
+        When the file is damaged, or transformers cannot read such models.
+    """
+    checkpoint.check_no_pointer(source, source.name)
+    folder = cache / "models" / f"gguf-{file_digest(source)[:32]}"
+    return converted_gguf(folder, lambda: source)
+
+
+def converted_gguf(folder: Path, find: Callable[[], Path]) -> Path:
+    """Return `folder` with the de-quantised model of a GGUF file, made unless it is there intact.
+
+    Parameters
+    ----------
+    folder
+        Where safetensors in float32, configuration and tokenizer belong.
+    find
+        Returns the path of the file; not called when the folder is there.
+
+    Raises
+    ------
+    ModelError
+        When the file is damaged, or transformers cannot read such models.
+    """
+    if folder.is_dir():
+        if _is_intact(folder):
+            return folder
+        _say(f"{folder.name} in the cache is damaged (a SHA-256 differs); making it again.")
+        shutil.rmtree(folder)
+    source = find()
+    _say(f"Converting {source.name} to float32 safetensors, once …")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        alone, made = Path(scratch) / "source", Path(scratch) / "model"
+        alone.mkdir()
+        # Beside other files transformers would read those, too.
+        (alone / source.name).symlink_to(source.absolute())
+        _convert(alone, source.name, made)
+        digests = {path.name: file_digest(path) for path in sorted(made.iterdir())}
+        (made / _MANIFEST).write_text(json.dumps(digests, indent=2) + "\n")
+        made.replace(folder)
+    return folder
+
+
+def label_of(folder: Path) -> str:
+    """Return how the weights of a converted folder differ from original ones."""
+    label: str = json.loads((folder / _ORIGIN).read_text())["label"]
+    return label
+
+
+def _convert(folder: Path, name: str, made: Path) -> None:
+    way_out = "download it again, or give a folder with safetensors"
+    options: dict[str, Any] = {"gguf_file": name, "trust_remote_code": False}
+    with telling(f"The GGUF file {name}", way_out):
+        label = _label(folder / name)
+        config = AutoConfig.from_pretrained(folder, **options)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+        loaded, report = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # told below, by name
+            **options,
+        )
+    check_complete(report, name)
+    # A model that remembers having been quantised refuses to be saved.
+    config = loaded.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    fresh = empty_model(config, name)
+    fresh.load_state_dict(loaded.state_dict(), assign=True)
+    fresh.tie_weights()
+    fresh.save_pretrained(made)
+    tokenizer.save_pretrained(made)
+    (made / _ORIGIN).write_text(json.dumps({"label": label}) + "\n")
+
+
+def _label(path: Path) -> str:
+    """Return the type of a file, or of most of its numbers, if it loses some; what is not read."""
+    import gguf
+
+    reader = gguf.GGUFReader(path)
+    count: Counter[str] = Counter()
+    for tensor in reader.tensors:
+        count[tensor.tensor_type.name] += int(tensor.n_elements)
+    if not count:
+        raise ModelError(f"The GGUF file {path.name} has no tensors; give a file of a model.")
+    told = []
+    if not set(count) <= set(_WIDE):
+        [(kind, _)] = count.most_common(1)
+        if field := reader.get_field("general.file_type"):
+            with contextlib.suppress(ValueError):  # newer than the package
+                kind = gguf.LlamaFileType(int(field.contents())).name.removeprefix("MOSTLY_")
+        told.append(f"{kind}, de-quantised")
+    # Of scaled rotary positions; transformers passes it over.
+    if any(tensor.name.startswith("rope_") for tensor in reader.tensors):
+        told.append("without the scaling of its positions")
+    return ", ".join(told)
+
+
+def _is_intact(folder: Path) -> bool:
+    try:
+        digests = json.loads((folder / _MANIFEST).read_text())
+        return all(file_digest(folder / name) == digest for name, digest in digests.items())
+    except (OSError, ValueError):
+        return False
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201

@@ -1,0 +1,54 @@
+"""Soundness: whether the numbers of a model are finite, and how many are zero already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from sparc3_bench.errors import ModelError
+from sparc3_bench.model.view import ModelView
+
+_WORTH_TELLING = 0.005
+"""Share of a scope that is zero from which on a reader is told."""
+
+
+def examine(tensors: Iterable[tuple[str, Tensor]], view: ModelView, model_id: str) -> None:
+    """Refuse a model with a number that is not finite; note in the view what is zero already.
+
+    Parameters
+    ----------
+    tensors
+        What the model consists of, by name in the model.
+    view
+        The model, with or without numbers.
+    model_id
+        What to call it.
+
+    Raises
+    ------
+    ModelError
+        Naming the first parameter that is not finite.
+    """
+    inside = {f"{name}.weight" for name in view.weights()}
+    whole = empty = 0
+    for name, values in tensors:
+        if not values.is_floating_point():
+            continue
+        finite = torch.isfinite(values)
+        if not finite.all():
+            raise ModelError(
+                f"The parameter `{name}` of {model_id} is NaN or infinite in "
+                f"{int((~finite).sum()):,} of {values.numel():,} places, so nothing can be "
+                "measured with this model; give an intact checkpoint."
+            )
+        if name in inside:
+            whole += values.numel()
+            empty += values.numel() - int(values.count_nonzero())
+    if whole and empty / whole >= _WORTH_TELLING:
+        view.notes = (
+            *view.notes,
+            f"{empty:,} of the {whole:,} weights in scope ({empty / whole:.1%}) are already zero "
+            "before anything is removed; removing those changes nothing.",
+        )

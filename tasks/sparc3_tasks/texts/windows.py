@@ -1,0 +1,264 @@
+"""Windows: a text in tokens, cut, drawn and described, with what stands before every window."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparc3_bench import DatasetRecord, Sparc3Error
+from sparc3_tasks.texts.begin import Begin, Beginning, beginning, plain
+from sparc3_tasks.texts.sources import Documents, Text, left_out_of, read_documents, read_text
+
+if TYPE_CHECKING:
+    from sparc3_bench import Objective, ReferenceSamples
+    from sparc3_tasks.windows import Draw
+
+Window = list[int]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of one text as a run uses them.
+
+    Attributes
+    ----------
+    rows
+        Tokens of the text, without what stands before them.
+    begin
+        What stands before each.
+    record
+        What is recorded of them.
+    warnings
+        What a reader must know of them.
+    """
+
+    rows: Sequence[Window]
+    begin: Beginning
+    record: DatasetRecord
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def samples(self) -> list[Window]:
+        """The tokens that a model reads, one list a window."""
+        return [self.begin.before(row) for row in self.rows]
+
+    def reference(self, objective: Objective) -> ReferenceSamples:
+        """Return them as reference samples; the same labels count with a beginning or without."""
+        from sparc3_bench import ReferenceSamples
+
+        return ReferenceSamples(
+            self.samples,
+            objective,
+            starts=[self.begin.start] * len(self.rows) if self.begin.ids else None,
+        )
+
+
+def cut(text: Text, tokenizer: Any, length: int, count: int) -> list[Window]:
+    """Cut a text into non-overlapping windows of `length` tokens; the last, short one is dropped.
+
+    Nothing stands before a text that is not in it, and nothing is padded; see `Beginning`.
+
+    Raises
+    ------
+    Sparc3Error
+        When there are fewer than `count` windows.
+    """
+    tokens = plain(tokenizer, text.content)
+    windows = [tokens[start : start + length] for start in range(0, len(tokens), length)]
+    if windows and len(windows[-1]) < length:
+        windows.pop()
+    if len(windows) < count:
+        raise Sparc3Error(
+            f"The text {text.source} has {len(tokens):,} tokens, which make {len(windows)} "
+            f"windows of {length}; {count} are needed. Give a longer text, shorter windows or "
+            "fewer of them."
+        )
+    return windows
+
+
+def drawn(windows: Sequence[Window], count: int, seed: int) -> list[Window]:
+    """Draw `count` windows without replacement; fewer are not always the first of more."""
+    return random.Random(seed).sample(list(windows), count)
+
+
+def cropped(
+    documents: Documents, tokenizer: Any, length: int, count: int, seed: int
+) -> list[Window]:
+    """Draw documents of more than `length` tokens, and of each a part at random [sun2024wanda].
+
+    No document comes again before all have come, and none is tokenised twice.
+
+    Raises
+    ------
+    Sparc3Error
+        When no document is long enough.
+    """
+    generator = random.Random(seed)
+    found: list[Window] = []
+    known: dict[int, list[int]] = {}
+    while len(found) < count:
+        before = len(found)
+        for index in generator.sample(range(len(documents.rows)), len(documents.rows)):
+            if index not in known:
+                tokens = plain(tokenizer, documents.rows[index])
+                known[index] = tokens if len(tokens) > length else []
+            if tokens := known[index]:
+                start = generator.randrange(len(tokens) - length)
+                found.append(tokens[start : start + length])
+            if len(found) == count:
+                break
+        if len(found) == before:
+            raise Sparc3Error(
+                f"No document of {documents.source} has more than {length} tokens; give longer "
+                "documents (rows of a data set, lines of a file) or shorter windows, or draw "
+                "windows of the whole text."
+            )
+    return found
+
+
+def draw_reference(
+    name: str,
+    draw: Draw,
+    tokenizer: Any,
+    length: int,
+    count: int,
+    seed: int,
+    cache: Path,
+    begin: Begin = "auto",
+) -> Windows:
+    """Draw `count` reference windows of `length` tokens, and describe them.
+
+    Parameters
+    ----------
+    name
+        Of the text.
+    draw
+        From windows of the text cut end to end (``windows``; ``nested``: the first of all in one
+        random order), or parts of its ``documents``.
+    tokenizer
+        The model's.
+    length, count
+        Tokens of a window, and how many windows.
+    seed
+        Of the draw.
+    cache
+        The cache folder.
+    begin
+        What is put before each.
+
+    Raises
+    ------
+    Sparc3Error
+        When the text cannot be found or is too short.
+    """
+    first = beginning(tokenizer, begin)
+    if draw == "documents":
+        documents = read_documents(name, cache)
+        windows = cropped(documents, tokenizer, length, count, seed)
+        how = f"parts of documents, drawn at random, seed {seed}"
+        return described("reference", documents, windows, first, how)
+    text = read_text(name, cache)
+    windows = cut(text, tokenizer, length, count)
+    if draw == "nested":
+        chosen = drawn(windows, len(windows), seed)[:count]
+        how = f"the first of all windows in random order, seed {seed}"
+    else:
+        chosen, how = drawn(windows, count, seed), f"drawn at random, seed {seed}"
+    return described("reference", text, chosen, first, how)
+
+
+def held_out(
+    name: str,
+    tokenizer: Any,
+    length: int,
+    count: int,
+    cache: Path,
+    begin: Begin = "auto",
+    purpose: str = "evaluation",
+    note: str = "",
+) -> Windows:
+    """Cut `count` windows at even distances over a text, or with 0 all; and describe them.
+
+    Parameters
+    ----------
+    name, tokenizer, length, cache, begin
+        As for `draw_reference`.
+    count
+        How many.
+    purpose
+        What they are for.
+    note
+        What the record says of the choice beside that.
+
+    Raises
+    ------
+    Sparc3Error
+        When the text cannot be found or is too short.
+    """
+    text = read_text(name, cache)
+    windows = cut(text, tokenizer, length, max(count, 1))
+    chosen = spread(windows, count or len(windows))
+    how = f"evenly spaced over the text{note}"
+    return described(purpose, text, chosen, beginning(tokenizer, begin), how)
+
+
+def described(
+    purpose: str, text: Text | Documents, rows: Sequence[Window], begin: Beginning, choice: str
+) -> Windows:
+    """Return windows with what is recorded of them, and what a reader must know."""
+    warnings = left_out_of(text)
+    if purpose != "reference":
+        warnings += repeated(rows, f"{purpose} windows")
+    return Windows(rows, begin, record(purpose, text, rows, choice, begin), warnings)
+
+
+def repeated(rows: Sequence[Sequence[int]], what: str) -> tuple[str, ...]:
+    """Return a sentence if some are equal to another one: they are fewer samples than they seem."""
+    counts = Counter(map(tuple, rows))
+    equal = sum(count for count in counts.values() if count > 1)
+    return (f"Of {len(rows):,} {what} {equal:,} are equal to another one.",) if equal else ()
+
+
+def spread(windows: Sequence[Window], count: int) -> list[Window]:
+    """Take `count` windows at even distances over the whole text."""
+    return [windows[index * len(windows) // count] for index in range(count)]
+
+
+def record(
+    purpose: str,
+    text: Text | Documents,
+    windows: Sequence[Window],
+    choice: str,
+    begin: Beginning,
+) -> DatasetRecord:
+    """Describe the windows that were used."""
+    ids = ";".join(",".join(map(str, window)) for window in windows)
+    return DatasetRecord(
+        purpose=purpose,
+        source=text.source,
+        digest=text.digest,
+        token_digest=hashlib.sha256(ids.encode()).hexdigest(),
+        windows=len(windows),
+        window_length=len(windows[0]),
+        tokens=sum(len(window) for window in windows),
+        choice=choice,
+        begin=begin.tokens,
+    )
+
+
+def overlap(reference: Sequence[Window], evaluation: Sequence[Window], size: int = 13) -> float:
+    """Return the fraction of the evaluation's n-grams of tokens that the reference has too."""
+
+    def grams(windows: Sequence[Window]) -> Iterator[tuple[int, ...]]:
+        for window in windows:
+            yield from (tuple(window[i : i + size]) for i in range(len(window) - size + 1))
+
+    asked = list(grams(evaluation))
+    # Of a large reference only what is asked for is kept.
+    shared = set(asked).intersection(grams(reference))
+    return sum(gram in shared for gram in asked) / len(asked) if asked else 0.0

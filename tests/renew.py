@@ -1,0 +1,42 @@
+"""Make anew what documents say of committed results: `python tests/renew.py`; a test compares it.
+
+Every block between `<!-- made: NAME -->` and `<!-- end -->` comes from the maker of that name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import card_tables
+import circuit_tables
+import correction_tables
+import faq_tables
+import lxt_tables
+import readme_tables
+import sanity_tables
+import suite_tables
+from tables import Makers, renewed
+
+MODULES = (
+    *(readme_tables, faq_tables, circuit_tables, correction_tables, sanity_tables, lxt_tables),
+    *(suite_tables, *card_tables.CARDS),
+)
+
+
+def documents() -> Iterator[tuple[Path, Makers]]:
+    """Yield every document that has blocks, with their makers."""
+    for module in MODULES:
+        yield module.DOCUMENT, module.MAKERS
+
+
+def pictures() -> Iterator[tuple[Path, Callable[[], str]]]:
+    """Yield every picture that is made of results."""
+    yield from circuit_tables.PICTURES.items()
+
+
+if __name__ == "__main__":
+    for path, makers in documents():
+        path.write_text(renewed(path.read_text(), makers))
+    for path, make in pictures():
+        path.write_text(make())
