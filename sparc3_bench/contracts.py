@@ -1,7 +1,6 @@
 """The door: what the author of a scorer, task, adapter or named model implements, on one page.
 
-Nothing here imports torch, so that a plugin's class can be listed and described on a machine
-without it. Terms follow ``docs/glossary.md``.
+Nothing here imports torch, so that classes can be listed without it. Terms: ``docs/glossary.md``.
 """
 
 from __future__ import annotations
@@ -65,8 +64,7 @@ class Scorer(Configurable, ABC):
     default_group: ClassVar[Group] = "row"
     """The comparison group used unless the user chooses another."""
     default_objective: ClassVar[str | None] = None
-    """The objective that the method is defined for, used where the task has it unless the user
-    chooses another; results under another one say so. None: any will do."""
+    """The objective that the method is defined for, used where the task has it; None for any."""
     needs_reference: ClassVar[bool] = True
     """Whether `score` runs the model on the reference samples."""
     is_control: ClassVar[bool] = False
@@ -125,8 +123,7 @@ class Task(Configurable, ABC):
     default_objective: ClassVar[str]
     """The scalar that is attributed unless the user, or the scorer, chooses another."""
     objectives: ClassVar[tuple[str, ...]] = ()
-    """The scalars that may be attributed; none named: those of `find_objective`, if the default one
-    is among them, or else that one alone."""
+    """The scalars that may be attributed; none: the default, and where it is general, its like."""
     default_judge: ClassVar[str | None] = None
     """Judge of the texts that models write; None for a task without any."""
     prompts_option: ClassVar[str | None] = None
@@ -247,10 +244,7 @@ class PreparedTask(ABC):
         """
 
     def sequences(self) -> Iterable[Sequence[int]]:
-        """Return token ids of samples that are measured on, the longest and largest among them.
-
-        The plan refuses what the model has no embedding or position for, here and in references.
-        """
+        """Return token ids of what is measured on: a plan refuses what the model has no row for."""
         return ()
 
     @abstractmethod

@@ -84,8 +84,14 @@ def _from_4(record: Record) -> Record:
 
 
 def _from_5(record: Record) -> Record:
-    """Digests of all code came; a run before is named without them."""
-    if "code" in record["spec"]:
+    """Digests of all code, scales, and comparisons with controls came; keys stay as they are."""
+    metrics = [*record["metrics"], *record.get("curve_metrics", ())]
+    numbers = [*record["points"], *record.get("curve", {}).values()]
+    came = [record["spec"].keys() & {"code"}]
+    came += [metric.keys() & {"scale", "clusters"} for metric in metrics]
+    came += [number.keys() & {"versus"} for number in numbers]
+    came += [data.keys() & {"begin"} for data in record["spec"]["datasets"]]
+    if any(came):
         raise KeyError("a field that schema 5 does not have")
     return record
 

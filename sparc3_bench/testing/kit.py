@@ -25,11 +25,17 @@ from sparc3_bench.testing.scorer_repeats import REPEATING_CHECKS
 from sparc3_bench.testing.scorer_restores import RESTORING_CHECKS
 from sparc3_bench.testing.task_checks import DATA_CHECKS
 from sparc3_bench.testing.task_measures import MEASURING_CHECKS
+from sparc3_bench.testing.task_objectives import check_objective_adds_up_over_samples
 from sparc3_bench.testing.task_restores import RESTORING_TASK_CHECKS
 
 CHECKS: dict[str, tuple[Check, ...]] = {
     "scorer": (*SCORE_CHECKS, *REPEATING_CHECKS, check_memory_is_bounded, *RESTORING_CHECKS),
-    "task": (*DATA_CHECKS, *MEASURING_CHECKS, *RESTORING_TASK_CHECKS),
+    "task": (
+        *DATA_CHECKS,
+        check_objective_adds_up_over_samples,
+        *MEASURING_CHECKS,
+        *RESTORING_TASK_CHECKS,
+    ),
     "adapter": ADAPTER_CHECKS,
 }
 """The checks of each kind of plugin, in the order they run."""

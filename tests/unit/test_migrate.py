@@ -281,3 +281,40 @@ def test_what_schema_4_did_not_have_is_refused(tmp_path, part):
     else:
         data[part][1]["direction"] = "neither"
     assert f"`schema_version`: Input should be {SCHEMA_VERSION}." in refusal(tmp_path, data)
+
+
+# Schema 5.
+
+FIFTH = Path(__file__).parent / "fixtures" / "result-5.json"
+
+
+def test_record_of_schema_5_keeps_key_name_numbers_and_samples(tmp_path):
+    old = json.loads(FIFTH.read_text())
+    assert (old["schema_version"], old["key"]) == (5, content_key(old["spec"]))
+    new = read_result(FIFTH)
+    assert (new.key, new.spec.code) == (old["key"], {})
+    write_result(tmp_path / "result.json", new)
+    again = json.loads((tmp_path / "result.json").read_text())
+    changed = {name for name in again if again[name] != old.get(name)}
+    assert changed == {"schema_version", "content_hash", "metrics", "points"}
+    for before, after in zip(old["points"], again["points"], strict=True):
+        assert after == {**before, "versus": {}}
+    assert all(point.samples for point in read_result(tmp_path / "result.json").points)
+
+
+@pytest.mark.parametrize(
+    ("where", "field", "value"),
+    [
+        (("spec",), "code", {"suite": "0" * 16}),
+        (("metrics", 0), "scale", "log"),
+        (("points", 0), "versus", {}),
+        (("spec", "datasets", 0), "begin", ["<s>"]),
+    ],
+)
+def test_what_schema_5_did_not_have_is_refused(tmp_path, where, field, value):
+    data = {**json.loads(FIFTH.read_text()), "content_hash": None}
+    owner = data
+    for part in where:
+        owner = owner[part]
+    owner[field] = value
+    assert f"`schema_version`: Input should be {SCHEMA_VERSION}." in refusal(tmp_path, data)
