@@ -99,7 +99,9 @@ def decoded(name: str, content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Sparc3Error(f"The text {name} cannot be read as UTF-8: {error}.") from None
+        raise Sparc3Error(
+            f"The text {name} cannot be read as UTF-8: {error}; save it as UTF-8."
+        ) from None
 
 
 def contents(path: Path) -> bytes:

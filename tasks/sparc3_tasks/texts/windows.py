@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench import DatasetRecord, Sparc3Error
-from sparc3_tasks.texts.begin import Begin, Beginning, beginning, plain
+from sparc3_tasks.texts.begin import Begin, Beginning, beginning, check_known, plain
 from sparc3_tasks.texts.sources import Documents, Text, left_out_of, read_documents, read_text
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def cut(text: Text, tokenizer: Any, length: int, count: int) -> list[Window]:
         When there are fewer than `count` windows.
     """
     tokens = plain(tokenizer, text.content)
+    check_known(tokens, tokenizer, text.source)
     windows = [tokens[start : start + length] for start in range(0, len(tokens), length)]
     if windows and len(windows[-1]) < length:
         windows.pop()
