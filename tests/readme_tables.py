@@ -69,7 +69,8 @@ def came_out() -> str:
         (
             row.full,
             *(_cell(row, amount) for amount in (0.0, *AMOUNTS)),
-            f"{statistics.fmean(one.cost['attribution'].seconds for one in row.results):.0f} s",
+            # What else the machine does only adds to it.
+            f"{min(one.cost['attribution'].seconds for one in row.results):.0f} s",
         )
         for row in sorted(shown, key=lambda row: row.value(HALF, METRIC))
     ]

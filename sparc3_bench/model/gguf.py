@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import shutil
 import sys
@@ -16,6 +17,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from sparc3_bench.assets import file_digest
+from sparc3_bench.code import libraries
 from sparc3_bench.errors import ModelError
 from sparc3_bench.model import checkpoint
 from sparc3_bench.model.opening import check_complete, empty_model, telling
@@ -66,7 +68,7 @@ def converted_gguf(folder: Path, find: Callable[[], Path]) -> Path:
     if folder.is_dir():
         if _is_intact(folder):
             return folder
-        _say(f"{folder.name} in the cache is damaged (a SHA-256 differs); making it again.")
+        _say(f"{folder.name} in the cache is damaged, or of another version; making it again.")
         shutil.rmtree(folder)
     source = find()
     _say(f"Converting {source.name} to float32 safetensors, once …")
@@ -113,7 +115,8 @@ def _convert(folder: Path, name: str, made: Path) -> None:
     fresh.tie_weights()
     fresh.save_pretrained(made)
     tokenizer.save_pretrained(made)
-    (made / _ORIGIN).write_text(json.dumps({"label": label}) + "\n")
+    told = {"label": label, "made_by": _made_by()}
+    (made / _ORIGIN).write_text(json.dumps(told) + "\n")
 
 
 def _label(path: Path) -> str:
@@ -139,11 +142,21 @@ def _label(path: Path) -> str:
     return ", ".join(told)
 
 
+def _made_by() -> str:
+    """Return a digest of what converts: this file, and the libraries that read and write."""
+    versions = {name: libraries().get(name) for name in ("gguf", "transformers", "safetensors")}
+    content = json.dumps(versions, sort_keys=True).encode() + Path(__file__).read_bytes()
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
 def _is_intact(folder: Path) -> bool:
+    """Return whether every file is as it was made, and would be made so today."""
     try:
+        if json.loads((folder / _ORIGIN).read_text()).get("made_by") != _made_by():
+            return False
         digests = json.loads((folder / _MANIFEST).read_text())
         return all(file_digest(folder / name) == digest for name, digest in digests.items())
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):
         return False
 
 
