@@ -122,7 +122,7 @@ def _cloud(
         # Without lines, scorers of one colour differ in nothing else.
         look = replace(look, hollow=names.index(first.scorer.name) // COLOURS % 2 == 1)
     return Cloud(
-        name=first.scorer.title,
+        name=", ".join(filter(None, (first.scorer.title, first.difference))),
         style=look,
         marks=tuple(marks),
         paths=tuple(tuple(path) for path in runs.values() if len(path) > 1),

@@ -10,7 +10,8 @@ from playwright.sync_api import Page
 SELECTS = ("section", "unit", "group", "aggregation", "scorer", "metric", "amount")
 CHECKS = ("logx", "logy")
 
-_NUMBER = re.compile(r"([+-]?[\d,]*\.?\d+)(?: × 10\^(-?\d+))?(?:e([+-]?\d+))?")
+_NUMBER = re.compile(r"([+-]?[\d,]*\.?\d+)(?: × 10\^?(-?\d+))?(?:e([+-]?\d+))?")
+_RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 
 
 def control(name: str) -> str:
@@ -88,7 +89,7 @@ def numbers(text: str) -> list[float]:
     """Return the numbers in a text as pages and tables of the terminal write them."""
     return [
         float(f"{digits.replace(',', '')}e{power or exponent or 0}")
-        for digits, power, exponent in _NUMBER.findall(text.replace("−", "-"))
+        for digits, power, exponent in _NUMBER.findall(text.replace("−", "-").translate(_RAISED))
     ]
 
 

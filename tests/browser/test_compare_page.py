@@ -53,9 +53,14 @@ def compared(results: Path, section: dict[str, Any], *rows: int) -> list[list[fl
     assert run.exit_code == 0, run.output
     title, heading, *lines = run.stdout.splitlines()
     assert "is better" in title
-    assert "difference" in heading
+    assert ("ratio" if is_ratio(section) else "difference") in heading
     split = [re.split(r"\s{2,}", line.strip()) for line in lines if line.strip()]
     return [[number for cell in line for number in numbers(cell)] for line in split]
+
+
+def is_ratio(section: dict[str, Any]) -> bool:
+    """Return whether two rows of a section are compared by their ratio."""
+    return bool(section["metrics"][0]["scale"] == "log")
 
 
 def turn_to(page: Page, board: str, section: str, first: int, second: int) -> None:
@@ -97,10 +102,13 @@ def test_the_page_has_the_numbers_of_the_command(board, site, results, visit):
         for ours, theirs in zip(found, expected, strict=True):
             assert ours[0] == pytest.approx(theirs[0]), where
             # Four digits, and of p two; what is smaller than 0.0001 is said to be so.
-            scale = max(abs(number) for number in theirs[3:6])
             assert ours[1:3] == pytest.approx(theirs[1:3], rel=1e-3), where
+            if len(theirs) < 7:  # the command has no numbers for what does not differ
+                assert (ours[3:6], ours[6:]) == ([float(is_ratio(section))] * 3, theirs[3:]), where
+                continue
+            scale = max(abs(number) for number in theirs[3:6])
             assert ours[3:6] == pytest.approx(theirs[3:6], rel=1e-3, abs=1e-3 * scale), where
-            assert ours[6] == pytest.approx(max(theirs[6], 1e-4), rel=0.06), where
+            assert ours[6] == pytest.approx(max(theirs[6], 1e-3), rel=0.06), where
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -113,9 +121,10 @@ def test_one_sentence_says_what_the_table_shows(board, site, visit):
         assert re.fullmatch(r"[^.]*(\d\.\d[^.]*)*\.", told), told
         for row in (first, second):
             assert section["rows"][row]["title"] in told
-        sure = [row for row in rows if row[6] <= LEVEL and row[3] != 0]
+        none = float(is_ratio(section))
+        sure = [row for row in rows if row[6] <= LEVEL and row[3] != none]
         higher = section["metrics"][0]["direction"] == "higher"
-        ahead = sum((row[3] > 0) == higher for row in sure)
+        ahead = sum((row[3] > none) == higher for row in sure)
         counts = [count for count in (ahead, len(sure) - ahead) if count]
         expected = [f"at {count} of {len(rows)} amounts" for count in counts]
         assert re.findall(r"at \d+ of \d+ amounts", told) == expected
@@ -124,15 +133,17 @@ def test_one_sentence_says_what_the_table_shows(board, site, visit):
     assert True in said
 
 
-def test_the_other_way_round_only_signs_change(site, visit):
-    section, first, second = pairs(site, BOARDS[0])[0]
+@pytest.mark.parametrize("board", BOARDS)
+def test_the_other_way_round_is_the_opposite(board, site, visit):
+    section, first, second = pairs(site, board)[0]
     one, other = (
-        visit(address(BOARDS[0], section["id"], *rows))
-        for rows in ((first, second), (second, first))
+        visit(address(board, section["id"], *rows)) for rows in ((first, second), (second, first))
     )
     for mine, theirs in zip(table(one), table(other), strict=True):
-        amount, a, b, difference, low, high, p = mine
-        assert theirs == [amount, b, a, -difference, -high, -low, p]
+        amount, a, b, *beside, p = mine
+        opposite = [1 / x if is_ratio(section) else -x for x in reversed(beside)]
+        assert theirs[:3] + theirs[6:] == [amount, b, a, p]
+        assert sorted(theirs[3:6]) == pytest.approx(sorted(opposite), rel=1e-3, abs=1e-12)
     assert re.findall(r"(\w+) is better", verdict(one)) == re.findall(
         r"(\w+) is better", verdict(other)
     )

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import string
 import subprocess
 import sys
 import venv
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer, models
+from transformers import PreTrainedTokenizerFast
 from unit.results import make_result
 from unit.test_leaderboard_site import files
 
@@ -174,6 +177,14 @@ def tutorial() -> list[str]:
     return "".join(blocks("")).splitlines()
 
 
+def make_spelling_tokenizer() -> PreTrainedTokenizerFast:
+    """Make a tokenizer with one token a letter."""
+    special = ["<unk>", "<s>", "</s>"]
+    letters = {one: at for at, one in enumerate([*special, " ", *string.ascii_letters])}
+    inner = Tokenizer(models.BPE(letters, [], unk_token="<unk>"))
+    return PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="<unk>", pad_token="</s>")
+
+
 def test_a_new_task_and_a_new_adapter_are_installed_tested_and_run(workshop, tmp_path):
     for kind, name in (("task", "my-agreement"), ("adapter", "granite")):
         workshop.run("sparc3", "new", kind, name, where=tmp_path)
@@ -182,6 +193,7 @@ def test_a_new_task_and_a_new_adapter_are_installed_tested_and_run(workshop, tmp
     tested = workshop.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *folders)
     assert " passed" in tested.stdout
     model = save_model("granite", tmp_path / "tiny-granite")
+    make_spelling_tokenizer().save_pretrained(model)  # one that knows the task's sentences
     run = ["sparc3", "run", "--task", "my-agreement", "--model", str(model)]
     workshop.run(*run, "--scorer", "magnitude", "--amounts", "0,0.5", where=tmp_path)
     (path,) = (tmp_path / "results/my-agreement/tiny-granite").glob("*.json")

@@ -111,7 +111,7 @@ def test_other_ablations_run_from_the_command_line(sparc3, folder, tmp_path, abl
         ([], {"test_count": 13}, "test.jsonl has 12 prompts and 13 are asked for"),
         ([], {"control_count": 40}, "`control_count` is 40, more than the 12 test prompts"),
         ([], {"test_prompts": "reference.jsonl"}, "12 of the reference prompts are test prompts"),
-        ([], {"test_prompts": "none.jsonl"}, "cannot be read"),
+        ([], {"test_prompts": "none.jsonl"}, "There is no file or folder 'none.jsonl'"),
     ],
 )
 def test_wrong_input_is_refused(sparc3, folder, tmp_path, monkeypatch, more, options, message):
@@ -126,7 +126,7 @@ def test_wrong_input_is_refused(sparc3, folder, tmp_path, monkeypatch, more, opt
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("s", None, "bad.jsonl, line 3 has no text `s`"),
+        ("s", 7, "bad.jsonl, line 3 has a number in column 's'"),
         ("io", "w10 w11", "bad.jsonl, line 3: the name 'w10 w11' is not one token"),
         ("corrupted", "w3", "bad.jsonl, line 3: the prompt has 8 tokens and its corrupted"),
     ],

@@ -131,7 +131,7 @@ def sentence(outcome: Outcome, results: Path | None = None) -> str:
         ({"device": "tpu9000"}, "tpu9000"),
         ({"model": "no-such/model"}, "Model 'no-such/model' is neither a named model"),
         ({"reference_text": "no-such-text"}, "The text 'no-such-text' is not one of c4, wikipedia"),
-        ({"reference_text": "hf:no-such/data"}, "The data set 'hf:no-such/data' cannot be loaded"),
+        ({"reference_text": "hf:no-such/data"}, "The data set 'no-such/data' cannot be loaded"),
         ({"evaluation_windows": 13}, "400 tokens, which make 12 windows of 32; 13 are needed."),
     ],
     ids=str,

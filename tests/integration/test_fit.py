@@ -93,7 +93,7 @@ def test_a_token_without_a_row_is_refused_and_one_that_is_not_used_is_not(tmp_pa
 
 def test_a_tokenizer_that_knows_no_word_is_refused(tmp_path):
     model = save_model("llama", tmp_path / "model")
-    with pytest.raises(Sparc3Error, match="knows no word of the texts, every token is '<unk>'"):
+    with pytest.raises(Sparc3Error, match=r"knows no word of .*, every token is '<unk>'"):
         planned(tmp_path, model, "compression", "x")
 
 

@@ -126,7 +126,7 @@ def test_an_adapter_that_says_other_things_of_a_model_is_another(folder, monkeyp
     host = default_host()
     found = find_model(str(folder / "llama"), host, folder / "cache", "float32", "cpu")
     before = found.adapter_code(host)
-    roles = dict(found.adapter.roles(found.config))
+    roles = dict(found.adapter.roles(found.empty.config))
     del roles["mlp.up_proj"]
     monkeypatch.setattr(type(found.adapter), "roles", lambda self, config: roles)
     assert found.adapter_code(host) != before

@@ -174,7 +174,7 @@ def test_texts_and_rolling_likelihoods_are_lm_evals(folder):
 def test_of_a_suite_the_rest_goes_on(folder, monkeypatch, capsys):
     text = {"reference_text": str(folder / "text.txt"), "reference_length": "16"}
     runs = [
-        ("zero-shot", {"benchmarks": "boolq,no-such"}),
+        ("zero-shot", {"benchmarks": "boolq,no-such", "reference_windows": "2", **text}),
         ("zero-shot", {"benchmarks": "boolq", "limit": "4", "reference_windows": "2", **text}),
     ]
     lines = [f'model = "{folder / "llama"}"', 'scorers = ["magnitude"]', "amounts = [0, 0.5]"]
