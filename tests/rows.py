@@ -256,7 +256,9 @@ def verdicts(rows: Sequence[Row], amounts: Sequence[float], metric: str) -> list
     found: list[str] = []
     for one, other in itertools.combinations(rows, 2):
         met = meetings(one, other, amounts, metric)
-        apart = [m for m in met if m.p_adjusted <= LEVEL]
+        # What another draw of the reference samples could turn is no difference of scorers.
+        unsure = [m for m in met if m.p_adjusted <= LEVEL and one.overlaps(other, m.amount, metric)]
+        apart = [m for m in met if m.p_adjusted <= LEVEL and m not in unsure]
         tied = [m for m in met if m.p_adjusted > LEVEL]
         ahead = [m for m in apart if sign * m.difference.sign > 0]
         behind = [m for m in apart if m not in ahead]
@@ -275,6 +277,13 @@ def verdicts(rows: Sequence[Row], amounts: Sequence[float], metric: str) -> list
             parts.append(
                 f"they tie {where}" if parts else f"{one.spoken} and {other.spoken} tie {where}"
             )
+        if unsure:
+            told = [f"{percent(m.amount)} ({p_value(m.p_adjusted)} over windows)" for m in unsure]
+            whose = "their ranges" if parts else f"the ranges of {one.spoken} and {other.spoken}"
+            parts.append(
+                f"at {listed(told)} {whose} over reference seeds overlap, so it is not told who is "
+                "better"
+            )
         found.append("; ".join(parts) + ".")
     for worse, better in always.items():
         names, ps = [name for name, _ in better], max(p for _, p in better)
@@ -288,8 +297,7 @@ def verdicts(rows: Sequence[Row], amounts: Sequence[float], metric: str) -> list
 def _sizes(met: Sequence[Meeting], one: Row, other: Row, metric: str) -> str:
     told = [
         f"{percent(m.amount)} ({number(one.value(m.amount, metric))} and "
-        f"{number(other.value(m.amount, metric))}, {p_value(m.p_adjusted)}"
-        f"{', but their ranges over seeds overlap' * one.overlaps(other, m.amount, metric)})"
+        f"{number(other.value(m.amount, metric))}, {p_value(m.p_adjusted)})"
         for m in met
     ]
     return listed(told)
