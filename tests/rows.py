@@ -326,7 +326,11 @@ def leader(rows: Sequence[Row], amount: float, metric: str) -> str:
     rows = sorted(rows, key=lambda row: -sign * row.value(amount, metric))
     found = ranking(rows, amount, metric)
     p_values = [float(p) for p in found.p_values[0]]
-    tied = [place for place in range(1, len(rows)) if p_values[place] > LEVEL]
+    tied = [
+        place
+        for place in range(1, len(rows))
+        if p_values[place] > LEVEL or rows[0].overlaps(rows[place], amount, metric)
+    ]
     apart = [place for place in range(1, len(rows)) if place not in tied]
     text = inline(rows[0].label)
     if tied:

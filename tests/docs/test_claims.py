@@ -18,6 +18,7 @@ from rows import ROOT
 from tables import renewed, without
 
 from sparc3_bench.host import default_host
+from sparc3_bench.leaderboard.words import number
 
 DOCUMENTS = [
     *(ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "leaderboard/README.md"),
@@ -137,16 +138,27 @@ class TestRows:
     def test_a_row_with_several_seeds_is_their_mean_with_their_range(self):
         (one,) = [row for row in _rows() if row.label == "Wanda"]
         (other,) = [row for row in _rows() if row.label == "Magnitude"]
-        both = rows.Row((*one.results, *other.results))
-        values = [row.value(0.5, "perplexity") for row in (one, other)]
+        alone = rows.Row(one.results[:1])
+        both = rows.Row((*alone.results, *other.results))
+        values = [row.value(0.5, "perplexity") for row in (alone, other)]
         assert both.value(0.5, "perplexity") == pytest.approx(sum(values) / 2)
-        assert both.spread(0.5, "perplexity") == " (44.42 to 265.9)"
-        assert one.spread(0.5, "perplexity") == ""
+        assert both.spread(0.5, "perplexity") == f" ({number(values[0])} to {number(values[1])})"
+        assert alone.spread(0.5, "perplexity") == ""
+
+    def test_what_another_draw_of_the_reference_could_turn_is_no_difference(self):
+        (one,) = [row for row in _rows() if row.label == "Wanda"]
+        (other,) = [row for row in _rows() if row.label == "Magnitude"]
+        apart = rows.verdicts([one, other], [0.5], "perplexity")
+        assert "is better than" in " ".join(apart)
+        # Each with a run of the other: their ranges over seeds are the same.
+        mixed = [rows.Row((*one.results, *other.results)), rows.Row((*other.results, one.first))]
+        said = " ".join(rows.verdicts(mixed, [0.5], "perplexity"))
+        assert "is better than" not in said
 
     def test_of_what_was_run_twice_the_newest_counts_whatever_options_came_later(self):
         (old,) = [row.first for row in _rows() if row.label == "LRP"]
-        assert "by_sample" not in old.spec.scorer.options
-        options = {**old.spec.scorer.options, "by_sample": False}
+        options = dict(old.spec.scorer.options)
+        assert options.pop("by_sample") is False
         scorer = old.spec.scorer.model_copy(update={"options": options})
         spec = old.spec.model_copy(update={"scorer": scorer})
         new = old.model_copy(update={"spec": spec, "created": "2999-01-01T00:00:00Z"})
