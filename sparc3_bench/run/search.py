@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from typing import Any
 
 _STEP = 1.05
 """The search ends when the bar lies between two sizes of this ratio."""
@@ -11,18 +12,25 @@ _SMALLEST = 0.001
 """The smallest circuit looked at, as a fraction of the scope."""
 
 
-def largest_amount(passes: Callable[[float], bool]) -> float:
+def largest_amount(
+    passes: Callable[[float], Generator[Any, Any, bool]],
+) -> Generator[Any, Any, float]:
     """Return the largest fraction removed that passes, by bisection over the log of what is kept.
 
     Between the smallest circuit and the whole model the bar is taken to be crossed once; a curve
     that crosses it more often gives one of the crossings. Amount 0 is taken to pass.
+
+    Parameters
+    ----------
+    passes
+        A part of a recipe that says whether a fraction passes.
     """
     low, high = _SMALLEST, 1.0
-    if passes(_amount(low)):
+    if (yield from passes(_amount(low))):
         return _amount(low)
     while high / low > _STEP:
         middle = (low * high) ** 0.5
-        if passes(_amount(middle)):
+        if (yield from passes(_amount(middle))):
             high = middle
         else:
             low = middle

@@ -1,0 +1,83 @@
+"""Cost: what making something takes, measured around it and added up."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sparc3_bench.record.parts import Phase
+
+NOTHING = Phase(seconds=0, peak_bytes=0)
+"""What takes no time."""
+
+
+class Meter:
+    """The cost of what happens inside `metered`, filled in when that ends.
+
+    Attributes
+    ----------
+    phase
+        The whole.
+    """
+
+    phase = NOTHING
+
+    def __init__(self) -> None:
+        self._recalled: list[Phase] = []
+
+    def recall(self, phase: Phase) -> None:
+        """Add what a part cost that was made before, and is used here."""
+        self._recalled.append(phase)
+
+    def end(self, own: Phase) -> None:
+        """Fill in the whole, given what was spent now."""
+        self.phase = total([own, *self._recalled])
+
+
+@contextmanager
+def metered(tokens: Callable[[], int] | None = None) -> Iterator[Meter]:
+    """Measure wall time, the peak of resident memory, and what `tokens` counts in the meantime."""
+    meter = Meter()
+    _reset_peak()
+    before = tokens() if tokens else 0
+    start = time.perf_counter()
+    yield meter
+    meter.end(
+        Phase(
+            seconds=round(time.perf_counter() - start, 3),
+            peak_bytes=peak(),
+            tokens=tokens() - before if tokens else None,
+        )
+    )
+
+
+def total(phases: Iterable[Phase]) -> Phase:
+    """Return the cost of all together: the sum of time and tokens, the most memory at once."""
+    every = list(phases)
+    tokens = [phase.tokens for phase in every if phase.tokens is not None]
+    return Phase(
+        seconds=round(sum(phase.seconds for phase in every), 3),
+        peak_bytes=max((phase.peak_bytes for phase in every), default=0),
+        tokens=sum(tokens) if tokens else None,
+    )
+
+
+def peak() -> int:
+    """Return the most memory that was resident at once since measuring began, in bytes."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def _reset_peak() -> None:
+    # Linux only; elsewhere the peak is that of the process so far.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")

@@ -1,0 +1,124 @@
+"""Local: makes steps in this process, each once, and keeps what is worth keeping."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar, cast
+
+from sparc3_bench.graph.cost import NOTHING, Meter, metered
+from sparc3_bench.graph.drive import Recipe, drive
+from sparc3_bench.graph.step import Hold, Key, Step
+from sparc3_bench.graph.store import Entry, Store
+from sparc3_bench.record.parts import Phase
+
+T = TypeVar("T")
+
+
+class Local:
+    """Gives the values of steps: from memory, from the store, or by making them.
+
+    Parameters
+    ----------
+    store
+        Where values are kept.
+
+    Attributes
+    ----------
+    meter
+        Of the step that is being made.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.meter = Meter()
+        self._held: dict[Key, tuple[Hold, Entry]] = {}
+        self._also: dict[Key, Key] = {}
+        self._costs: dict[Key, tuple[str, Phase]] = {}
+
+    def tokens(self) -> int:
+        """Return how many tokens have gone through models so far."""
+        return 0
+
+    def get(self, step: Step[T]) -> T:
+        """Return the value of a step."""
+        return cast("T", self._entry(step).value)
+
+    def also(self, step: Step[Any]) -> Key:
+        """Return the name of a step by its content, or by its recipe where it has no other."""
+        if step.key not in self._also:
+            self._also[step.key] = step.also(self) or step.key
+        return self._also[step.key]
+
+    def find(self, step: Step[Any]) -> Entry | None:
+        """Return what is in memory or kept of a step under one of its names, making nothing of it.
+
+        Its inputs may be made, where they are the only way to its other name.
+        """
+        if step.key in self._held:
+            return self._held[step.key][1]
+        codec, kind = step.codec, type(step).__name__
+        if codec is None:
+            return None
+        entry = self.store.read(kind, step.key, codec)
+        if entry is None and (other := self.also(step)) != step.key:
+            entry = self.store.read(kind, other, codec)
+            if entry is not None:
+                self.store.link(kind, step.key, other)
+        return entry
+
+    def put(self, step: Step[T], value: T) -> None:
+        """Hold the value of a step that was made beside another one."""
+        self._held[step.key] = (step.hold, Entry(value, NOTHING))
+
+    def run(self, recipe: Recipe[Step[T]]) -> T:
+        """Run a recipe, and return the value of the step that it ends in."""
+        self._costs = {}
+        try:
+            return self.get(drive(recipe, self._batch))
+        finally:
+            self.release(Hold.RUN)
+
+    def costs(self) -> dict[str, list[Phase]]:
+        """Return by phase what the steps that the present recipe used cost, each once."""
+        found: dict[str, list[Phase]] = {}
+        for phase, cost in self._costs.values():
+            found.setdefault(phase, []).append(cost)
+        return found
+
+    def release(self, hold: Hold) -> None:
+        """Forget the values that are held for so long, or shorter."""
+        self._held = {key: one for key, one in self._held.items() if one[0] > hold}
+
+    def _batch(self, wanted: Sequence[Step[Any]]) -> Sequence[Any]:
+        values = [self.get(step) for step in wanted]
+        self.release(Hold.BATCH)
+        return values
+
+    def _entry(self, step: Step[Any]) -> Entry:
+        entry = self.find(step)
+        if entry is None:
+            entry = self._made(step)
+        if step.hold > Hold.USE:
+            self._held[step.key] = (step.hold, entry)
+        if step.phase:
+            self._costs.setdefault(self._also.get(step.key, step.key), (step.phase, entry.cost))
+        return entry
+
+    def _made(self, step: Step[Any]) -> Entry:
+        got = {
+            name: self.get(one) if isinstance(one, Step) else [self.get(step) for step in one]
+            for name, one in step.inputs.items()
+        }
+        with metered(self.tokens) as meter:
+            outer, self.meter = self.meter, meter
+            try:
+                value = step.make(self, got)
+            finally:
+                self.meter = outer
+        entry = Entry(value, meter.phase)
+        if (codec := step.codec) is not None:
+            kind, name = type(step).__name__, self.also(step)
+            self.store.write(kind, name, codec, entry)
+            self.store.link(kind, step.key, name)
+        return entry
+

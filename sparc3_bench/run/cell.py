@@ -1,0 +1,137 @@
+"""Cell: one run that is to be made, by its spec and the plugins that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sparc3_bench.types.samples import ReferenceSamples
+
+if TYPE_CHECKING:
+    from sparc3_bench.contracts import LoadedJudge, PreparedTask, Scorer, Task
+    from sparc3_bench.model.load import FoundModel
+    from sparc3_bench.model.view import ModelView
+    from sparc3_bench.record.spec import JudgeRef, RunSpec
+    from sparc3_bench.types.conventions import Part
+
+
+@dataclass(frozen=True)
+class ReadyJudge:
+    """A judge that can read, with what is recorded of it.
+
+    Attributes
+    ----------
+    ref
+        What is recorded.
+    judge
+        The judge.
+    code
+        Digest of all code that it comes with.
+    """
+
+    ref: JudgeRef
+    judge: LoadedJudge
+    code: str
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One run that is to be made.
+
+    Attributes
+    ----------
+    spec
+        Everything that determines its numbers.
+    scorer, task, prepared, model, judge
+        What the spec names; the model's weights are not loaded, and there need not be a judge.
+    others
+        The same with the reference samples of other seeds, by seed, for `stability_seeds`.
+    remarks
+        What a reader must know of how model and data fit each other.
+    asked
+        What was asked for, before defaults.
+    snapshots
+        Whether a scorer that can go on leaves behind what to go on from.
+    """
+
+    spec: RunSpec
+    scorer: Scorer
+    task: Task
+    prepared: PreparedTask
+    model: FoundModel
+    judge: ReadyJudge | None = None
+    others: tuple[tuple[int, Cell], ...] = ()
+    remarks: tuple[str, ...] = ()
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    snapshots: bool = False
+
+    def named(self, *fields: str) -> dict[str, Any]:
+        """Return fields of the spec as JSON."""
+        return self.spec.model_dump(mode="json", include=set(fields))
+
+    def made_by(self, *plugins: str) -> dict[str, str | None]:
+        """Return the digests of the code of plugins: scorer, task, adapter, judge."""
+        return {name: self.spec.code.get(name) for name in plugins}
+
+    def data(self, *, steers: bool) -> list[dict[str, Any]]:
+        """Return the records of the texts that steer scores, or of those that are measured on."""
+        texts: list[dict[str, Any]] = self.named("datasets")["datasets"]
+        return [one for one in texts if (one["purpose"] == "reference") == steers]
+
+    def task_as_measured(self, leave_out: Collection[str] = ()) -> dict[str, Any]:
+        """Return what is recorded of the task, without options that move only what is chosen."""
+        task: dict[str, Any] = self.named("task")["task"]
+        left_out = {*self.task.steering, *leave_out}
+        options = {name: value for name, value in task["options"].items() if name not in left_out}
+        return {**task, "options": options}
+
+    def part(self, name: Part) -> Part:
+        """Return the name of a part of the data; one part has one name."""
+        return "test" if self.prepared.part(name) is self.prepared else name
+
+    @property
+    def purposes(self) -> tuple[str, ...]:
+        """What there are reference samples for; a scorer without a reference has one, called ""."""
+        if self.spec.objective is None and not self.scores_all:
+            return ("",)
+        facts = self.task.facts
+        return facts.purposes if facts else tuple(self.references(None))
+
+    @property
+    def scores_all(self) -> bool:
+        """Whether every reference is scored, even by a scorer that needs none."""
+        assessment = self.task.assessment
+        return assessment is not None and assessment.every_reference
+
+    @property
+    def learns(self) -> bool:
+        """Whether the task must ask the dense model before its references are known."""
+        return self.task.facts is not None
+
+    def references(self, learned: PreparedTask | None) -> Mapping[str, ReferenceSamples]:
+        """Return the reference samples by purpose.
+
+        Parameters
+        ----------
+        learned
+            The task as it stands for the dense model, where it must know that first.
+        """
+        if self.spec.objective is None and not self.scores_all:
+            from sparc3_bench.attribution.objectives import find_objective
+
+            return {"": ReferenceSamples([[0, 0]], find_objective("loss"))}
+        return self.general_references(learned)
+
+    def general_references(self, learned: PreparedTask | None) -> Mapping[str, ReferenceSamples]:
+        """Return the task's reference samples, whether or not the scorer needs any."""
+        objective = self.spec.objective or self.task.default_objective
+        return (learned or self.prepared).references(objective)
+
+    @cached_property
+    def blank(self) -> ModelView:
+        """The model without numbers, for what depends on its shapes only."""
+        from sparc3_bench.model.view import ModelView
+
+        return ModelView(self.model.empty, self.model.adapter, None, self.spec.scope)

@@ -1,0 +1,163 @@
+"""What a run is: its steps in order, and what it decides on the way."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sparc3_bench.run.search import largest_amount
+from sparc3_bench.run.steps.assess import Assess
+from sparc3_bench.run.steps.blockwise import Blockwise
+from sparc3_bench.run.steps.curve import BesideChoice, Curve
+from sparc3_bench.run.steps.decide import Best, Chosen, Reaches
+from sparc3_bench.run.steps.evaluate import Evaluate
+from sparc3_bench.run.steps.facts import learned
+from sparc3_bench.run.steps.judge import Judged, judged
+from sparc3_bench.run.steps.mask import CircuitStep, Matched, Nothing, Ranked
+from sparc3_bench.run.steps.model import WeightNotes
+from sparc3_bench.run.steps.outline import Membership, Outline, Overlap, RankLikeness
+from sparc3_bench.run.steps.rank import Rank, Usable, contrasts
+from sparc3_bench.run.steps.record import OperatingPoint, Record
+
+if TYPE_CHECKING:
+    from sparc3_bench.graph.drive import Recipe
+    from sparc3_bench.graph.step import Step
+    from sparc3_bench.run.cell import Cell
+    from sparc3_bench.run.responses import Evaluated
+    from sparc3_bench.types.conventions import Part
+
+
+def run(cell: Cell) -> Recipe[Record]:
+    """Yield what a run is made of, an amount at a time; return its record.
+
+    Masks are as large as the model, so that no two amounts are asked for at once.
+    """
+    spec, task = cell.spec, cell.task
+    chosen = yield from _chosen(cell)
+    circuits = [circuit(cell, chosen.contrast, amount) for amount in spec.amounts]
+    points, outlines, drawn = [], [], []
+    others = [(seed, other, list[Overlap | None]()) for seed, other in cell.others]
+    for one in circuits:
+        points.append(measured(cell, one))
+        outlines.append(Outline(cell, one))
+        drawn.append([control(cell, one, seed) for seed in range(spec.controls)])
+        overlaps = [overlap(one, other, chosen.contrast) for _, other, _ in others]
+        for (_, _, so_far), found in zip(others, overlaps, strict=True):
+            so_far.append(found)
+        yield [points[-1], outlines[-1], *filter(None, overlaps), *drawn[-1]]
+    operating = None
+    if task.choice is not None:
+        operating = yield from _at_choice(cell, chosen, points, outlines)
+    elif task.bar is not None and spec.removal == "lowest" and spec.amount_kind == "fraction":
+        operating = yield from _at_bar(cell, chosen.contrast, points[0])
+    return Record(
+        cell=cell,
+        chosen=chosen,
+        points=points,
+        outlines=outlines,
+        curve=Curve(cell, spec.amounts, points, [*zip(*drawn, strict=True)]),
+        controls=[*zip(*drawn, strict=True)],
+        operating=operating,
+        stability=[
+            (seed, RankLikeness(Rank(cell, chosen.contrast), Rank(other, chosen.contrast)), found)
+            for seed, other, found in others
+        ],
+        membership=_membership(cell, outlines),
+        assessment=Assess(cell) if task.assessment else None,
+        notes=WeightNotes(cell),
+        **({"learned": learned(cell)["learned"]} if _steered(cell) else {}),
+    )
+
+
+def circuit(cell: Cell, contrast: str, amount: float) -> CircuitStep | None:
+    """Return the step that makes what is kept at an amount; None for the dense model."""
+    if amount == 0:
+        return None
+    if amount == 1 and cell.spec.amount_kind == "fraction":
+        return Nothing(cell, amount)
+    if cell.spec.schedule == "blockwise":
+        return Blockwise(cell, amount)
+    return Ranked(cell, amount, Rank(cell, contrast))
+
+
+def measured(cell: Cell, one: CircuitStep | None, part: Part = "test") -> Step[Evaluated]:
+    """Return the step that measures what a circuit leaves, as the cell's judge sees it."""
+    return judged(cell, Evaluate(cell, part, one))
+
+
+def control(
+    cell: Cell, one: CircuitStep | None, seed: int, part: Part = "control"
+) -> Step[Evaluated]:
+    """Return the step that measures a random control of a circuit."""
+    return measured(cell, one and Matched(cell, one.amount, one, seed), part)
+
+
+def overlap(one: CircuitStep | None, other: Cell, contrast: str) -> Overlap | None:
+    """Return the step that compares a circuit with that of another cell at the same amount."""
+    its = one and circuit(other, contrast, one.amount)
+    return Overlap(one, its) if one and its else None
+
+
+def _chosen(cell: Cell) -> Recipe[Chosen]:
+    """Choose a contrast and an amount on the selection part, where the task has a choice."""
+    declared = contrasts(cell)
+    names = [""]
+    if declared is not None:
+        (names,) = yield [Usable(cell)]
+    if cell.task.choice is None:
+        return Chosen(contrast="", amount=0.0)
+    tried: dict[str, list[Step[Evaluated]]] = {name: [] for name in names}
+    for name, amount in itertools.product(names, cell.spec.amounts):
+        tried[name].append(measured(cell, circuit(cell, name, amount), "selection"))
+        yield tried[name][-1:]
+    (chosen,) = yield [Best(cell, tried)]
+    return chosen
+
+
+def _at_choice(
+    cell: Cell, chosen: Chosen, points: Sequence[Step[Evaluated]], outlines: Sequence[Outline]
+) -> Recipe[OperatingPoint]:
+    """Measure the random controls of the chosen amount on the samples of the test part."""
+    place = cell.spec.amounts.index(chosen.amount)
+    one, seeds = circuit(cell, chosen.contrast, chosen.amount), range(cell.spec.controls)
+    drawn = [control(cell, one, seed, "paired") for seed in seeds] if one else []
+    yield drawn
+    beside = BesideChoice(cell, chosen.amount, [points[0], points[place]], drawn)
+    return OperatingPoint(
+        chosen.amount, points[place], outlines[place], controls=drawn, beside=beside if drawn else None
+    )
+
+
+def _at_bar(cell: Cell, contrast: str, dense: Step[Evaluated]) -> Recipe[OperatingPoint]:
+    """Look for the largest amount that reaches the task's bar, and measure it on the test part."""
+
+    def selection(amount: float) -> Step[Evaluated]:
+        return measured(cell, circuit(cell, contrast, amount), "selection")
+
+    ends = selection(0.0), selection(1.0)
+    yield [ends[0]]
+    yield [ends[1]]
+
+    def passes(amount: float) -> Recipe[bool]:
+        (reached,) = yield [Reaches(cell, amount, [ends[0], selection(amount), ends[1]])]
+        return reached
+
+    amount = yield from largest_amount(passes)
+    one = circuit(cell, contrast, amount)
+    own, outline = measured(cell, one), Outline(cell, one)
+    yield [own, outline]
+    empty = measured(cell, circuit(cell, contrast, 1.0))
+    curve = Curve(cell, (0.0, amount, 1.0), [dense, own, empty])
+    return OperatingPoint(amount, own, outline, curve=curve)
+
+
+def _membership(cell: Cell, outlines: Sequence[Outline]) -> Membership | None:
+    """Return the sketch of nested circuits; those of schedule `blockwise` are not."""
+    nested = cell.spec.removal == "lowest" and cell.spec.schedule == "one-shot"
+    return Membership(cell, outlines) if nested else None
+
+
+def _steered(cell: Cell) -> bool:
+    return cell.learns and cell.spec.objective is not None

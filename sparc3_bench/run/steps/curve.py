@@ -1,0 +1,156 @@
+"""Metrics and intervals of a curve, beside its random controls, from the samples of its points."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from sparc3_bench.graph.step import Step
+from sparc3_bench.graph.store import AsJson
+from sparc3_bench.record.parts import EstimateRecord, Versus
+from sparc3_bench.run.controls import NO_CONTROLS, at_choice, beside, control_curve, versus
+from sparc3_bench.statistics.curve import measured
+
+if TYPE_CHECKING:
+    from sparc3_bench.run.cell import Cell
+    from sparc3_bench.run.place import Place
+    from sparc3_bench.run.responses import Evaluated
+
+
+class CurvePoint(BaseModel):
+    """The numbers of one point, each beside those of the random controls there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    metrics: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    control: dict[str, tuple[float, ...]]
+    versus: dict[str, Versus]
+
+
+class CurveNumbers(BaseModel):
+    """The numbers of a curve; `clusters` and `whole_clusters` say how many samples are behind."""
+
+    model_config = ConfigDict(frozen=True)
+
+    points: tuple[CurvePoint, ...]
+    whole: dict[str, EstimateRecord]
+    clusters: dict[str, int]
+    whole_clusters: dict[str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Curve(Step[CurveNumbers]):
+    """What follows from the samples at several amounts, rising from 0."""
+
+    cell: Cell
+    amounts: Sequence[float]
+    points: Sequence[Step[Evaluated]]
+    controls: Sequence[Sequence[Step[Evaluated]]] = ()
+    codec = AsJson(CurveNumbers)
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """How the task makes metrics of samples, and which samples move together."""
+        return {
+            "amounts": list(self.amounts),
+            **self.cell.named("removal"),
+            "data": self.cell.data(steers=False),
+            "task": self.cell.task_as_measured(),
+            "code": self.cell.made_by("task"),
+        }
+
+    @property
+    def inputs(self) -> Mapping[str, Sequence[Step[Any]]]:
+        """The measurements."""
+        drawn = {f"control {seed}": one for seed, one in enumerate(self.controls)}
+        return {"points": self.points, **drawn}
+
+    def make(self, at: Place, got: Mapping[str, Any]) -> CurveNumbers:
+        """Bootstrap."""
+        drawn = [got[f"control {seed}"] for seed in range(len(self.controls))]
+        return numbers(
+            self.cell,
+            self.amounts,
+            [one.samples for one in got["points"]],
+            [[one.samples for one in control] for control in drawn],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class BesideChoice(Step["tuple[dict[str, tuple[float, ...]], dict[str, Versus]]"]):
+    """The random controls of the chosen amount on the samples of the test part."""
+
+    cell: Cell
+    amount: float
+    points: Sequence[Step[Evaluated]]
+    controls: Sequence[Step[Evaluated]]
+    codec = AsJson(tuple[dict[str, tuple[float, ...]], dict[str, Versus]])
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """As for a curve."""
+        return Curve(self.cell, (0.0, self.amount), ()).recipe
+
+    @property
+    def inputs(self) -> Mapping[str, Sequence[Step[Any]]]:
+        """The dense model, the run and its controls."""
+        return {"points": self.points, "controls": self.controls}
+
+    def make(
+        self, at: Place, got: Mapping[str, Any]
+    ) -> tuple[dict[str, tuple[float, ...]], dict[str, Versus]]:
+        """Compare."""
+        own, drawn = ([one.samples for one in got[name]] for name in ("points", "controls"))
+        clusters, removal = self.cell.prepared.clusters, self.cell.spec.removal
+        return at_choice(self.cell.task, self.amount, own, drawn, clusters, removal)
+
+
+def numbers(
+    cell: Cell,
+    amounts: Sequence[float],
+    samples: Sequence[Mapping[str, Sequence[float]]],
+    controls: Sequence[Sequence[Mapping[str, Sequence[float]]]],
+) -> CurveNumbers:
+    """Return the numbers of a curve from the samples at its amounts."""
+    task, spec, clusters = cell.task, cell.spec, cell.prepared.clusters
+    curve = measured(task, amounts, samples, clusters, spec.removal)
+    drawn = [control_curve(task, amounts, one, spec.removal) for one in controls]
+    of_points, of_whole = (
+        beside(task, amounts, samples, controls, clusters, spec.removal) if drawn else NO_CONTROLS
+    )
+    points = [
+        CurvePoint(
+            metrics=metrics,
+            intervals=curve.intervals[index],
+            control={
+                name: tuple(one.points[index][name] for one in drawn)
+                for name in (drawn[0].points[index] if drawn else ())
+            },
+            # The dense model is its own control.
+            versus={
+                name: versus(one)
+                for name, one in (of_points[index] if of_points else {}).items()
+                if amounts[index] > 0
+            },
+        )
+        for index, metrics in enumerate(curve.points)
+    ]
+    whole = {
+        name: EstimateRecord(
+            **dataclasses.asdict(estimate),
+            control=tuple(one.whole[name].value for one in drawn),
+            versus=versus(of_whole[name]) if name in of_whole else None,
+        )
+        for name, estimate in curve.whole.items()
+    }
+    return CurveNumbers(
+        points=tuple(points),
+        whole=whole,
+        clusters=curve.clusters,
+        whole_clusters=curve.whole_clusters,
+    )

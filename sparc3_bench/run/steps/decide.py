@@ -1,0 +1,134 @@
+"""What a run decides by numbers: the best of what was tried, and whether a bar is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from sparc3_bench.graph.step import Step
+from sparc3_bench.graph.store import AsJson
+from sparc3_bench.record.parts import Tried
+from sparc3_bench.statistics.curve import measured
+
+if TYPE_CHECKING:
+    from sparc3_bench.run.cell import Cell
+    from sparc3_bench.run.place import Place
+    from sparc3_bench.run.responses import Evaluated
+    from sparc3_bench.types.values import Choice
+
+
+class Chosen(BaseModel):
+    """A ranking and an amount, with everything that they were chosen from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    contrast: str
+    amount: float
+    tried: tuple[Tried, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Best(Step[Chosen]):
+    """The best of all contrasts at all amounts on the selection part, within the limits.
+
+    The smaller amount wins a tie, and the dense model always keeps the limits. Where that wins, the
+    contrast is the one that goes least beyond them at the smallest amount.
+    """
+
+    cell: Cell
+    tried: Mapping[str, Sequence[Step[Evaluated]]]
+    """By contrast, the measurements at every amount of the run."""
+    codec = AsJson(Chosen)
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """The choice, and how the task makes metrics of samples."""
+        return {
+            **self.cell.named("task", "amounts", "removal"),
+            "code": self.cell.made_by("task"),
+        }
+
+    @property
+    def inputs(self) -> Mapping[str, Sequence[Step[Any]]]:
+        """The measurements."""
+        return self.tried
+
+    def make(self, at: Place, got: Mapping[str, Any]) -> Chosen:
+        """Choose."""
+        task, spec = self.cell.task, self.cell.spec
+        choice = task.choice
+        assert choice is not None
+        tried = []
+        for contrast in self.tried:
+            samples = [one.samples for one in got[contrast]]
+            found = measured(task, spec.amounts, samples, {}, spec.removal, with_intervals=False)
+            tried += [
+                Tried(
+                    candidate=contrast,
+                    requested=amount,
+                    metrics=point,
+                    passes=_excess(choice, point) <= 0,
+                )
+                for amount, point in zip(spec.amounts, found.points, strict=True)
+            ]
+        directions = {m.name: m.direction for m in task.metrics_for(spec.removal)}
+        sign = 1.0 if directions[choice.metric] == "higher" else -1.0
+        best = max(
+            (one for one in tried if one.passes or one.requested == 0),
+            key=lambda one: (sign * one.metrics[choice.metric], -one.requested),
+        )
+        contrast = best.candidate
+        if best.requested == 0:
+            smallest = min((one.requested for one in tried if one.requested > 0), default=0.0)
+            first = [one for one in tried if one.requested == smallest]
+            contrast = min(first, key=lambda one: _excess(choice, one.metrics)).candidate
+        return Chosen(contrast=contrast, amount=best.requested, tried=tuple(tried))
+
+    def guess(self) -> Chosen:
+        """Take the largest amount, which has controls to be measured."""
+        return Chosen(contrast=next(iter(self.tried)), amount=self.cell.spec.amounts[-1])
+
+
+@dataclass(frozen=True, eq=False)
+class Reaches(Step[bool]):
+    """Whether a circuit reaches the task's bar on the selection part."""
+
+    cell: Cell
+    amount: float
+    points: Sequence[Step[Evaluated]]
+    """The dense model, the circuit, and what is left when everything goes."""
+    codec = AsJson(bool)
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """The bar, and how the task makes metrics of samples."""
+        return {
+            "amount": self.amount,
+            **self.cell.named("task"),
+            "code": self.cell.made_by("task"),
+        }
+
+    @property
+    def inputs(self) -> Mapping[str, Sequence[Step[Any]]]:
+        """The measurements."""
+        return {"points": self.points}
+
+    def make(self, at: Place, got: Mapping[str, Any]) -> bool:
+        """Compare with the bar."""
+        task, bar = self.cell.task, self.cell.task.bar
+        assert bar is not None
+        samples = [one.samples for one in got["points"]]
+        amounts = (0.0, self.amount, 1.0)
+        found = measured(task, amounts, samples, {}, "lowest", with_intervals=False)
+        return found.points[1][bar.metric] >= bar.at_least
+
+    def guess(self) -> bool:
+        """Take it not to, so that the search goes on."""
+        return False
+
+
+def _excess(choice: Choice, metrics: Mapping[str, float]) -> float:
+    return max((metrics[name] - most for name, most in choice.limits.items()), default=0.0)

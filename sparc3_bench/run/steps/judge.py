@@ -1,0 +1,133 @@
+"""What a judge says of what a model wrote, and the samples that follow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.graph.step import Step
+from sparc3_bench.graph.store import AsJson
+from sparc3_bench.record.spec import content_key
+from sparc3_bench.run.responses import Evaluated
+from sparc3_bench.source import libraries_of
+
+if TYPE_CHECKING:
+    from sparc3_bench.run.cell import Cell, ReadyJudge
+    from sparc3_bench.run.place import Place
+    from sparc3_bench.types.values import Progress, Texts, Verdicts
+
+Scores = dict[str, tuple[tuple[float, ...], ...]]
+
+
+class Writes(Protocol):
+    """A step in whose value there are texts."""
+
+    key: str
+
+    def texts(self, value: Any) -> Texts:
+        """Return the texts in its value."""
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict(Step[Scores]):
+    """The scores of all texts of a step, by the judge of a cell."""
+
+    cell: Cell
+    of: Any
+    phase: str = "judging"
+    codec = AsJson(Scores)
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """The judge."""
+        judge = self._judge
+        return {
+            **self.cell.named("judge"),
+            "code": judge.code,
+            "libraries": libraries_of(type(judge.judge)),
+        }
+
+    @property
+    def inputs(self) -> Mapping[str, Step[Any]]:
+        """What the model wrote."""
+        return {"of": self.of}
+
+    def also(self, at: Place) -> str:
+        """Name it by the texts."""
+        return content_key({**self.recipe, "texts": _listed(self.of.texts(at.get(self.of)))})
+
+    def make(self, at: Place, got: Mapping[str, Any]) -> Scores:
+        """Have the judge read."""
+        with at.progress(f"judged by {self.cell.spec.judge.name}") as progress:  # type: ignore[union-attr]
+            return read_by(self._judge, self.of.texts(got["of"]), progress)
+
+    @property
+    def _judge(self) -> ReadyJudge:
+        assert self.cell.judge is not None
+        return self.cell.judge
+
+
+@dataclass(frozen=True, eq=False)
+class Judged(Step[Evaluated]):
+    """An evaluation with the samples that follow from what the judge says."""
+
+    cell: Cell
+    of: Any
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """How the task makes samples of scores."""
+        return {"task": self.cell.task_as_measured(), "code": self.cell.made_by("task")}
+
+    @property
+    def inputs(self) -> Mapping[str, Step[Any]]:
+        """The evaluation and the verdict."""
+        return {"of": self.of, "verdict": Verdict(self.cell, self.of)}
+
+    def make(self, at: Place, got: Mapping[str, Any]) -> Evaluated:
+        """Add the samples."""
+        raw, judging = got["of"], self.cell.task.judging
+        assert judging is not None
+        if not raw.texts:
+            return raw  # type: ignore[no-any-return]
+        samples = {name: tuple(values) for name, values in judging.samples(got["verdict"]).items()}
+        return Evaluated(samples={**raw.samples, **samples})
+
+
+def judged(cell: Cell, evaluation: Step[Evaluated]) -> Step[Evaluated]:
+    """Return an evaluation as the judge of the cell sees it, if there is one."""
+    return Judged(cell, evaluation) if cell.judge else evaluation
+
+
+def read_by(judge: ReadyJudge, texts: Texts, progress: Progress) -> Scores:
+    """Return the judge's scores of all texts, nested as they are.
+
+    Raises
+    ------
+    Sparc3Error
+        When the judge does not give one number from 0 to 1 for every text.
+    """
+    flat = [text for prompts in texts.values() for responses in prompts for text in responses]
+    scores = [float(score) for score in judge.judge.score(flat, progress)] if flat else []
+    if len(scores) != len(flat):
+        raise Sparc3Error(
+            f"Judge '{judge.ref.name}' returned {len(scores)} scores for {len(flat)} texts; it "
+            "must return one a text."
+        )
+    for score in scores:
+        if not (math.isfinite(score) and 0 <= score <= 1):
+            raise Sparc3Error(
+                f"Judge '{judge.ref.name}' returned the score {score:g}; it must be from 0 to 1."
+            )
+    rest = iter(scores)
+    return {
+        kind: tuple(tuple(next(rest) for _ in responses) for responses in prompts)
+        for kind, prompts in texts.items()
+    }
+
+
+def _listed(texts: Verdicts | Texts) -> dict[str, list[list[Any]]]:
+    return {kind: [list(some) for some in prompts] for kind, prompts in texts.items()}
