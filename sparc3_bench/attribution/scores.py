@@ -1,17 +1,12 @@
-"""The importance of every weight, checked, saved and loaded."""
+"""The importance of every weight: checked, and as tensors of a file."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import tempfile
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from sparc3_bench.errors import Sparc3Error
@@ -60,41 +55,28 @@ def checked(
     return dataclasses.replace(score_map, weights=whole)
 
 
-def save_scores(scores: ScoreMap, path: Path, about: Mapping[str, Any]) -> None:
-    """Write a score artefact: safetensors, with `about` as JSON in its header."""
+def to_tensors(scores: ScoreMap) -> dict[str, Tensor]:
+    """Return all tensors of scores, by the names that they have in a file."""
     kinds = {
         "": scores.weights,
         _BIAS: scores.biases,
         _ERROR: scores.standard_errors,
         _SAMPLES: scores.by_sample,
     }
-    tensors = {name + kind: v for kind, values in kinds.items() for name, v in values.items()}
-    save_tensors(tensors, path, about)
+    return {name + kind: v for kind, values in kinds.items() for name, v in values.items()}
 
 
-def load_scores(path: Path) -> tuple[ScoreMap, dict[str, Any]]:
-    """Read a score artefact and what was said about it when it was saved."""
+def from_tensors(tensors: Mapping[str, Tensor], order: Iterable[str]) -> ScoreMap:
+    """Return the scores that a file holds, weights in an order of their names.
+
+    Raises
+    ------
+    KeyError
+        When one of those has no scores.
+    """
     maps: dict[str, dict[str, Tensor]] = {"": {}, _BIAS: {}, _ERROR: {}, _SAMPLES: {}}
-    tensors, about = load_tensors(path)
     for key, values in tensors.items():
         name, mark, kind = key.partition("#")
         maps[mark + kind][name] = values
-    return ScoreMap(maps[""], maps[_BIAS], maps[_ERROR], maps[_SAMPLES]), about
-
-
-def save_tensors(tensors: Mapping[str, Tensor], path: Path, about: Mapping[str, Any]) -> None:
-    """Write tensors by name as safetensors, with `about` as JSON in the header."""
-    whole = {name: values.contiguous() for name, values in tensors.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        part = Path(folder) / "part"
-        save_file(whole, part, metadata={"sparc3": json.dumps(about, sort_keys=True)})
-        part.replace(path)
-
-
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read tensors by name and what was said about them when they were saved."""
-    with safe_open(path, framework="pt") as file:
-        about = json.loads((file.metadata() or {}).get("sparc3", "{}"))
-        # Not the file itself, which is no mapping.
-        return {key: file.get_tensor(key) for key in file.keys()}, about  # noqa: SIM118
+    weights = {name: maps[""][name] for name in order}
+    return ScoreMap(weights, maps[_BIAS], maps[_ERROR], maps[_SAMPLES])

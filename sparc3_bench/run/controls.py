@@ -15,7 +15,6 @@ from sparc3_bench.statistics.paired import Difference
 
 if TYPE_CHECKING:
     from sparc3_bench.contracts import Task
-    from sparc3_bench.record.spec import RunSpec
     from sparc3_bench.types.conventions import Removal
 
 Beside = tuple[list[dict[str, Difference]], dict[str, Difference]]
@@ -28,17 +27,20 @@ NO_CONTROLS: Beside = ([], {})
 """Where there is nothing on the same samples to be compared with."""
 
 
-def control_curve(task: Task, spec: RunSpec, samples: Sequence[Samples]) -> Curve:
+def control_curve(
+    task: Task, amounts: Sequence[float], samples: Sequence[Samples], removal: Removal
+) -> Curve:
     """Return the metrics of a random control, whose samples are of every amount."""
-    return measured(task, spec.amounts, samples, {}, spec.removal, with_intervals=False)
+    return measured(task, amounts, samples, {}, removal, with_intervals=False)
 
 
 def beside(
     task: Task,
-    spec: RunSpec,
+    amounts: Sequence[float],
     own: Sequence[Samples],
     controls: Sequence[Sequence[Samples]],
     clusters: Mapping[str, Sequence[int]],
+    removal: Removal,
 ) -> Beside:
     """Return a curve beside its random controls, on the samples that both were measured on.
 
@@ -47,7 +49,7 @@ def beside(
 
     Parameters
     ----------
-    task, spec
+    task, amounts, removal
         What was run.
     own, controls
         Samples of the run, and of every control, at every amount.
@@ -61,7 +63,7 @@ def beside(
         return NO_CONTROLS
     some = [{kind: [here[kind][at] for at in places[kind]] for kind in places} for here in own]
     members = {k: [clusters[k][at] for at in places[k]] for k in places if k in clusters}
-    return beside_controls(task, spec.amounts, some, controls, members, spec.removal)
+    return beside_controls(task, amounts, some, controls, members, removal)
 
 
 def shared_places(dense: Samples, controls: Samples) -> dict[str, list[int]]:

@@ -1,4 +1,4 @@
-"""Where a run happens: versions, processor, memory, commit; and what a phase of it costs."""
+"""Where a run happens: versions, processor, memory, commit."""
 
 from __future__ import annotations
 
@@ -6,18 +6,13 @@ import contextlib
 import importlib.metadata
 import os
 import platform
-import resource
 import shlex
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 from sparc3_bench.code import libraries, suite_digest
-from sparc3_bench.record.parts import Environment, Phase
+from sparc3_bench.record.parts import Environment
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -41,43 +36,6 @@ def describe_environment() -> Environment:
     )
 
 
-class Meter:
-    """Seconds and peak memory of a phase, filled in when the phase ends."""
-
-    phase: Phase
-
-
-class Counting(Protocol):
-    """What counts the tokens that go through it; a view of a model."""
-
-    tokens: int
-
-
-@contextmanager
-def metered(model: Counting | None = None) -> Iterator[Meter]:
-    """Measure wall time, the peak of resident memory, and the tokens that go through a model."""
-    meter = Meter()
-    _reset_peak()
-    before = model.tokens if model else 0
-    start = time.perf_counter()
-    yield meter
-    meter.phase = Phase(
-        seconds=round(time.perf_counter() - start, 3),
-        peak_bytes=peak(),
-        tokens=model.tokens - before if model else None,
-    )
-
-
-def added(left: Phase, right: Phase) -> Phase:
-    """Return the cost of two phases together."""
-    tokens = [phase.tokens for phase in (left, right) if phase.tokens is not None]
-    return Phase(
-        seconds=round(left.seconds + right.seconds, 3),
-        peak_bytes=max(left.peak_bytes, right.peak_bytes),
-        tokens=sum(tokens) if tokens else None,
-    )
-
-
 def command_line() -> str | None:
     """Return the command that runs, without the folders of local files; None outside a command."""
     if Path(sys.argv[0]).name != "sparc3":
@@ -90,22 +48,6 @@ def without_folders(text: str) -> str:
     name, equals, value = text.rpartition("=")
     is_local = value.startswith(("/", "~", ".")) or ("/" in value and Path(value).exists())
     return f"{name}{equals}{Path(value).name}" if is_local else text
-
-
-def _reset_peak() -> None:
-    # Linux only; elsewhere the peak is that of the process so far.
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak() -> int:
-    """Return the most memory that was resident at once since the phase began, in bytes."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _processor() -> str:

@@ -12,14 +12,13 @@ from pydantic import JsonValue
 
 from sparc3_bench.record.parts import Phase
 from sparc3_bench.record.spec import OnDisk
-from sparc3_bench.run.environment import added, peak
-from sparc3_bench.run.judging import NOTHING
+from sparc3_bench.graph.cost import NOTHING, Meter, peak
 
 if TYPE_CHECKING:
     from sparc3_bench.model.view import ModelView
 
 
-class Batch(OnDisk):
+class Line(OnDisk):
     """One line of the file: what was measured together, and what it cost."""
 
     values: dict[str, JsonValue]
@@ -35,16 +34,12 @@ class FileMemory:
         The file, named after all that determines the values but for their own names.
     model
         The model, whose tokens are counted.
-
-    Attributes
-    ----------
-    recalled
-        What it cost, at the time, to measure what was recalled: of every batch its share.
+    meter
+        Is told what it cost, at the time, to measure what is recalled: of every batch its share.
     """
 
-    def __init__(self, path: Path, model: ModelView) -> None:
-        self.recalled = NOTHING
-        self._path, self._model = path, model
+    def __init__(self, path: Path, model: ModelView, meter: Meter) -> None:
+        self._path, self._model, self._meter = path, model, meter
         self._begin()
 
     def recall(self, names: Iterable[str]) -> Mapping[str, Any]:
@@ -54,7 +49,7 @@ class FileMemory:
             here = {name: batch.values[name] for name in asked & set(batch.values)}
             asked -= set(here)
             found.update(here)
-            self.recalled = added(self.recalled, _share(batch, len(here)))
+            self._meter.recall(_share(batch, len(here)))
         self._begin()
         return found
 
@@ -65,7 +60,7 @@ class FileMemory:
             peak_bytes=peak(),
             tokens=self._model.tokens - self._tokens,
         )
-        line = Batch(values=dict(values), phase=phase).model_dump_json()
+        line = Line(values=dict(values), phase=phase).model_dump_json()
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a", encoding="utf-8") as file:
             # Begun on a new line, as the one before may have been cut off.
@@ -75,25 +70,24 @@ class FileMemory:
     def _begin(self) -> None:
         self._time, self._tokens = time.perf_counter(), self._model.tokens
 
-    def _batches(self) -> Iterator[Batch]:
+    def _batches(self) -> Iterator[Line]:
         if self._path.is_file():
             for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
                 with suppress(ValueError):  # an empty line, or one that was cut off
-                    yield Batch.model_validate_json(line)
+                    yield Line.model_validate_json(line)
 
 
 @contextmanager
-def remembering(model: ModelView, path: Path) -> Iterator[FileMemory]:
+def remembering(model: ModelView, path: Path, meter: Meter) -> Iterator[None]:
     """Give a model a memory for a while."""
-    memory = FileMemory(path, model)
-    model.memory = memory
+    model.memory = FileMemory(path, model, meter)
     try:
-        yield memory
+        yield
     finally:
         model.memory = None
 
 
-def _share(batch: Batch, count: int) -> Phase:
+def _share(batch: Line, count: int) -> Phase:
     """Return what `count` values of a batch cost."""
     if not count:
         return NOTHING

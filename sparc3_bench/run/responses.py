@@ -6,15 +6,27 @@ import gzip
 import hashlib
 import zlib
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from sparc3_bench.errors import RecordError
-from sparc3_bench.record.parts import Responses
+from sparc3_bench.record.parts import Phase, Responses
 from sparc3_bench.record.spec import OnDisk
-from sparc3_bench.run.store import Evaluated
 
 _SUFFIX = ".responses.json.gz"
+
+
+class Evaluated(OnDisk):
+    """Per-sample measurements of one model, before any judge."""
+
+    samples: dict[str, tuple[float, ...]]
+    phase: Phase | None = None
+    """What it cost; in files of before."""
+    has_memory: bool = False
+    """Whether the task wants back more of the dense model than the samples."""
+    texts: Annotated[dict[str, tuple[tuple[str, ...], ...]], Field(default_factory=dict)]
+    """What the model wrote."""
 
 
 class Written(OnDisk):
@@ -26,11 +38,14 @@ class Written(OnDisk):
     """By control seed, one an amount."""
     paired: tuple[Evaluated, ...] = ()
     """The controls of what was chosen, by seed."""
+    at_bar: Evaluated | None = None
+    """The amount that was found by a bar; none in files of before."""
 
     @property
     def texts(self) -> int:
         """How many texts there are."""
-        every = (*self.points, *(one for drawn in self.controls for one in drawn), *self.paired)
+        every = [*self.points, *(one for drawn in self.controls for one in drawn), *self.paired]
+        every += [self.at_bar] if self.at_bar else []
         return sum(
             len(responses)
             for evaluated in every

@@ -74,25 +74,30 @@ def unit_scores(scores: ScoreMap, view: ModelView, unit: Structured) -> dict[str
     return sums
 
 
-def count_units(view: ModelView, unit: Unit) -> int:
-    """Return how many units the scope has.
+def unit_shapes(view: ModelView, unit: Unit) -> dict[str, torch.Size]:
+    """Return the shapes of what is ranked: of matrices by name, or ``[units]`` by block.
 
     Raises
     ------
     Sparc3Error
-        When it has none.
+        When the scope has none.
     """
-    weights = view.weights().values()
-    if unit == "weight":
-        found = sum(weight.matrix.numel() for weight in weights)
-    elif unit == "neuron":
-        found = sum({w.block: len(rows) for w in weights for rows in w.neuron_rows}.values())
-    else:
-        blocks = sum(weight.role is Role.ATTENTION_OUTPUT for weight in weights)
-        found = blocks * view.adapter.heads(view.config)
-    if found == 0:
+    found: dict[str, torch.Size] = {}
+    for name, weight in view.weights().items():
+        if unit == "weight":
+            found[name] = weight.matrix.shape
+        elif unit == "neuron":
+            found |= {str(weight.block): torch.Size([len(rows)]) for rows in weight.neuron_rows}
+        elif weight.role is Role.ATTENTION_OUTPUT:
+            found[str(weight.block)] = torch.Size([view.adapter.heads(view.config)])
+    if not found:
         raise Sparc3Error(_NO_UNITS.format(unit=unit))
     return found
+
+
+def count_units(view: ModelView, unit: Unit) -> int:
+    """Return how many units the scope has; raises as `unit_shapes`."""
+    return sum(shape.numel() for shape in unit_shapes(view, unit).values())
 
 
 def unit_mask(keep: Mapping[str, Tensor], view: ModelView, unit: Structured) -> KeepMask:

@@ -1,0 +1,85 @@
+"""Place: where steps of runs are made: one model in memory, one store, one view of progress."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sparc3_bench.assets import scores_limit
+from sparc3_bench.graph.local import Local
+from sparc3_bench.graph.step import Hold
+from sparc3_bench.graph.store import Store
+
+if TYPE_CHECKING:
+    from sparc3_bench.model.view import ModelView
+    from sparc3_bench.run.cell import Cell
+    from sparc3_bench.run.progress import Progress, Reporter
+    from sparc3_bench.types.samples import ReferenceSamples
+
+
+class Place(Local):
+    """Makes the steps of runs in this process.
+
+    Parameters
+    ----------
+    cache
+        Keeps scores, evaluations, and all else that is worth it.
+    report
+        Told what is going on.
+    batch_size
+        Reference samples run at once.
+
+    Attributes
+    ----------
+    label
+        What is being run, for the lines of progress.
+    """
+
+    def __init__(self, cache: Path, report: Reporter, batch_size: int = 1) -> None:
+        super().__init__(Store(cache / "steps", scores_limit()))
+        self.report, self.label = report, ""
+        self._batch_size = batch_size
+        self._view: ModelView | None = None
+        self._loaded = ""
+
+    def tokens(self) -> int:
+        """Return how many tokens have gone through the model so far."""
+        return self._view.tokens if self._view else 0
+
+    def load(self, cell: Cell) -> ModelView:
+        """Load the model of a cell."""
+        self.say(f"Loading {cell.model.ref.id} in {cell.model.ref.dtype} …")
+        self._view = cell.model.load(cell.spec.scope)
+        return self._view
+
+    def turn_to(self, cell: Cell, label: str) -> None:
+        """Begin with another cell; forget the model of the one before where it is another."""
+        wanted = cell.spec.model.model_dump_json() + cell.spec.scope
+        if wanted != self._loaded:
+            self.release(Hold.SESSION)
+            self._view = None
+        self._loaded, self.label = wanted, label
+
+    def say(self, text: str) -> None:
+        """Tell the user one line."""
+        self.report.say(f"{self.label}: {text}" if self.label else text)
+
+    @contextmanager
+    def progress(self, title: str) -> Iterator[Progress]:
+        """Report the progress of one step."""
+        with self.report.steps(f"{self.label} · {title}" if self.label else title) as step:
+            yield step
+
+    def ready(
+        self, reference: ReferenceSamples, cell: Cell, progress: Callable[[int, int], None]
+    ) -> ReferenceSamples:
+        """Return reference samples as a scorer is given them."""
+        return dataclasses.replace(
+            reference,
+            seed=cell.spec.seed + reference.seed,
+            batch_size=self._batch_size,
+            progress=progress,
+        )

@@ -1,0 +1,235 @@
+"""The record of a run, from the values of all its steps."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sparc3_bench.graph.cost import total
+from sparc3_bench.graph.step import Step
+from sparc3_bench.record.parts import Amount, Found, Point, Stability
+from sparc3_bench.record.result import SCHEMA_VERSION, Result
+from sparc3_bench.run.environment import command_line, describe_environment
+from sparc3_bench.run.intervals import metrics_read
+from sparc3_bench.run.objectives import objective_remarks
+from sparc3_bench.run.responses import Written
+from sparc3_bench.run.steps.judge import Judged
+
+if TYPE_CHECKING:
+    from sparc3_bench.run.cell import Cell
+    from sparc3_bench.run.place import Place
+    from sparc3_bench.run.responses import Evaluated
+    from sparc3_bench.run.steps.assess import Assess
+    from sparc3_bench.run.steps.curve import BesideChoice, Curve, CurveNumbers, CurvePoint
+    from sparc3_bench.run.steps.decide import Chosen
+    from sparc3_bench.run.steps.model import WeightNotes
+    from sparc3_bench.run.steps.outline import Membership, Outline, Overlap, RankLikeness, Size
+
+Measured = Step["Evaluated"]
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """The amount that was chosen, or found by a bar, with the steps that say what it is worth.
+
+    Attributes
+    ----------
+    amount, point, outline
+        How much, measured on the test part, and its size.
+    controls, beside
+        Of a choice: random controls on the same samples, and the comparison.
+    curve
+        Of a bar: the curve of which it is the second point.
+    """
+
+    amount: float
+    point: Measured
+    outline: Outline
+    controls: Sequence[Measured] = ()
+    beside: BesideChoice | None = None
+    curve: Curve | None = None
+
+    @property
+    def steps(self) -> list[Step[Any]]:
+        """All of them."""
+        rest = [one for one in (self.beside, self.curve) if one is not None]
+        return [self.point, self.outline, *self.controls, *rest]
+
+
+@dataclass(frozen=True, eq=False)
+class Record(Step["tuple[Result, Written]"]):
+    """What is written of a run: its result, and the texts beside it."""
+
+    cell: Cell
+    chosen: Chosen
+    points: Sequence[Measured]
+    outlines: Sequence[Outline]
+    curve: Curve
+    controls: Sequence[Sequence[Measured]]
+    operating: OperatingPoint | None
+    stability: Sequence[tuple[int, RankLikeness, Sequence[Overlap | None]]]
+    membership: Membership | None
+    assessment: Assess | None
+    notes: WeightNotes
+    learned: Step[Any] | None = None
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """The spec."""
+        return {"spec": self.cell.spec.key}
+
+    @property
+    def inputs(self) -> Mapping[str, Step[Any] | Sequence[Step[Any]]]:
+        """Everything."""
+        optional = {
+            "membership": self.membership,
+            "assessment": self.assessment,
+            "learned": self.learned,
+        }
+        return {
+            "points": self.points,
+            "outlines": self.outlines,
+            "curve": self.curve,
+            "controls": [one for drawn in self.controls for one in drawn],
+            "operating": self.operating.steps if self.operating else [],
+            "spearman": [one for _, one, _ in self.stability],
+            "jaccard": [one for _, _, some in self.stability for one in some if one],
+            "notes": self.notes,
+            **{name: step for name, step in optional.items() if step is not None},
+        }
+
+    def make(self, at: Place, got: Mapping[str, Any]) -> tuple[Result, Written]:
+        """Write it down."""
+        cell, curve = self.cell, got["curve"]
+        points = tuple(
+            _point(amount, size, numbers, measured)
+            for amount, size, numbers, measured in zip(
+                cell.spec.amounts, got["outlines"], curve.points, got["points"], strict=True
+            )
+        )
+        written = self._written(at)
+        prepared = got.get("learned") or cell.prepared
+        result = recorded(
+            cell,
+            points=points,
+            curve=curve.whole | got.get("assessment", {}),
+            measured=curve,
+            found=self.operating and self._found(at, self.operating, points),
+            tried=self.chosen.tried,
+            candidate=self.chosen.contrast,
+            stability=self._stability(at),
+            sketch=got.get("membership"),
+            remarks=(*got["notes"], *prepared.remarks(points[0].metrics)),
+            cost={phase: total(costs) for phase, costs in at.costs().items()},
+            responses=written.record() if written.texts else None,
+        )
+        return result, written
+
+    def _written(self, at: Place) -> Written:
+        """Return what was measured and written before any judge."""
+
+        def raw(step: Measured) -> Evaluated:
+            return at.get(step.of if isinstance(step, Judged) else step)  # type: ignore[no-any-return]
+
+        operating = self.operating
+        return Written(
+            points=tuple(map(raw, self.points)),
+            controls=tuple(tuple(map(raw, drawn)) for drawn in self.controls),
+            paired=tuple(map(raw, operating.controls)) if operating else (),
+            at_bar=raw(operating.point) if operating and operating.curve else None,
+        )
+
+    def _found(
+        self, at: Place, operating: OperatingPoint, points: Sequence[Point]
+    ) -> Found:
+        task, amounts = self.cell.task, self.cell.spec.amounts
+        if operating.curve is not None:
+            assert task.bar is not None
+            numbers = at.get(operating.curve).points[1]
+            return Found(
+                metric=task.bar.metric,
+                at_least=task.bar.at_least,
+                limits={},
+                title=task.bar.title,
+                point=_point(
+                    operating.amount, at.get(operating.outline), numbers, at.get(operating.point)
+                ),
+            )
+        choice = task.choice
+        assert choice is not None
+        drawn, versus = at.get(operating.beside) if operating.beside else ({}, {})
+        own = points[amounts.index(operating.amount)]
+        return Found(
+            metric=choice.metric,
+            limits=dict(choice.limits),
+            title=choice.title,
+            point=own.model_copy(update={"control": drawn, "versus": versus}),
+            versus=versus.get(choice.metric),
+        )
+
+    def _stability(self, at: Place) -> tuple[Stability, ...]:
+        return tuple(
+            Stability(
+                seed=seed,
+                spearman=at.get(likeness),
+                # Where nothing is removed, or everything, both keep the same.
+                jaccard=tuple(at.get(one) if one else 1.0 for one in overlaps),
+            )
+            for seed, likeness, overlaps in self.stability
+        )
+
+
+def recorded(cell: Cell, **parts: Any) -> Result:
+    """Return the result of a cell.
+
+    Parameters
+    ----------
+    cell
+        What was run.
+    parts
+        Fields of the result that were measured; `measured`, the curve they are of; and `remarks`,
+        which join the warnings.
+    """
+    now = datetime.datetime.now(datetime.UTC)
+    remarks, curve = parts.pop("remarks", ()), parts.pop("measured", None)
+    return Result(
+        schema_version=SCHEMA_VERSION,
+        key=cell.spec.key,
+        created=now.isoformat(timespec="seconds"),
+        is_control=cell.scorer.is_control,
+        spec=cell.spec,
+        asked=dict(cell.asked),
+        command=command_line(),
+        **metrics_read(cell.task, cell.spec.removal, curve, parts.get("curve", ())),
+        clusters={name: tuple(ids) for name, ids in cell.prepared.clusters.items()},
+        environment=describe_environment(),
+        warnings=(
+            *cell.model.adapter.warnings,
+            *cell.model.notes,
+            *cell.prepared.warnings,
+            *cell.remarks,
+            *objective_remarks(cell.scorer, cell.spec.objective),
+            *remarks,
+        ),
+        **parts,
+    )
+
+
+def _point(amount: float, size: Size, numbers: CurvePoint, measured: Evaluated) -> Point:
+    return Point(
+        amount=Amount(
+            requested=amount,
+            in_scope=size.in_scope,
+            in_model=size.in_model,
+            weights_removed=size.weights_removed,
+            units_removed=size.units_removed,
+        ),
+        metrics=numbers.metrics,
+        intervals=numbers.intervals,
+        samples=dict(measured.samples),
+        control=numbers.control,
+        versus=numbers.versus,
+        kept=size.kept,
+    )
