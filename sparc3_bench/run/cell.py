@@ -54,6 +54,8 @@ class Cell:
         What was asked for, before defaults.
     snapshots
         Whether a scorer that can go on leaves behind what to go on from.
+    phase
+        Under which word a record counts the cost of scores.
     """
 
     spec: RunSpec
@@ -66,6 +68,7 @@ class Cell:
     remarks: tuple[str, ...] = ()
     asked: Mapping[str, Any] = field(default_factory=dict)
     snapshots: bool = False
+    phase: str = "attribution"
 
     def named(self, *fields: str) -> dict[str, Any]:
         """Return fields of the spec as JSON."""

@@ -16,40 +16,14 @@ from sparc3_bench.host import PluginHost, Registered
 from sparc3_bench.model.load import FoundModel, find_model, resolve_dtype
 from sparc3_bench.record.spec import JudgeRef, PluginRef, RunSpec, TaskRef, canonical_json
 from sparc3_bench.run.fit import check_fit
-from sparc3_bench.run.judging import Bench
+from sparc3_bench.run.cell import Cell, ReadyJudge
 from sparc3_bench.run.objectives import objective_for
 from sparc3_bench.run.options import build, check_scorer_options, meant_for
 from sparc3_bench.run.request import Request as Request
 from sparc3_bench.run.request import check_conventions
 from sparc3_bench.selection.select import check_amount
+from sparc3_bench.selection.units import count_units
 from sparc3_bench.types.conventions import AmountKind, Group
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One run that is to be made."""
-
-    spec: RunSpec
-    scorer: Scorer
-    prepared: PreparedTask
-    others: tuple[tuple[int, Cell], ...] = ()
-    """The same with the reference samples of other seeds, for `stability_seeds`."""
-    remarks: tuple[str, ...] = ()
-    """What a reader must know of how model and data fit each other."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All runs of a request, in order, with what they share."""
-
-    cells: tuple[Cell, ...]
-    task: Task
-    model: FoundModel
-    judge: Bench | None
-    asked: Mapping[str, Any] = field(default_factory=dict)
-    """What was asked for, before defaults."""
-    snapshots: bool = False
-    """Whether scorers that can go on leave in the cache what to go on from."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +45,12 @@ class Shared:
 
     models: dict[tuple[str, str, str], FoundModel] = field(default_factory=dict)
     tasks: dict[str, PreparedTask] = field(default_factory=dict)
-    judges: dict[str, Bench] = field(default_factory=dict)
+    judges: dict[str, ReadyJudge] = field(default_factory=dict)
 
 
-def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None = None) -> Plan:
+def plan(
+    request: Request, host: PluginHost, cache: Path, shared: Shared | None = None
+) -> tuple[Cell, ...]:
     """Resolve a request completely: names, options, data and digests.
 
     Parameters
@@ -135,7 +111,9 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
             )
         return prepared
 
-    def cell(entry: Registered, scorer: Scorer, seed: int, others: int) -> Cell:
+    def cell(
+        entry: Registered, scorer: Scorer, seed: int, others: int, phase: str = "attribution"
+    ) -> Cell:
         steered = scorer.needs_reference or request.ablation == "mean"
         # Without a reference the seed moves no text, so any prepared task serves.
         ready = prepare(seed) if steered or not ready_for else next(iter(ready_for.values()))
@@ -166,14 +144,40 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
             seed=seed,
             code={**code, "scorer": entry.code},
         )
-        more = tuple((seed + n, cell(entry, scorer, seed + n, 0)) for n in range(1, others + 1))
-        return Cell(spec, scorer, ready, more, fitting[id(ready)])
+        more = [
+            (seed + n, cell(entry, scorer, seed + n, 0, "stability")) for n in range(1, others + 1)
+        ]
+        made = Cell(
+            spec,
+            scorer,
+            task,
+            ready,
+            model,
+            judge,
+            tuple(more),
+            fitting[id(ready)],
+            request.asked(),
+            request.snapshots,
+            phase,
+        )
+        _check_counts(made)
+        return made
 
-    cells = []
+    cells: list[Cell] = []
     for (entry, scorer), (_, seeds) in zip(scorers, request.scorers, strict=True):
         others = request.stability_seeds if scorer.needs_reference else 0
         cells += [cell(entry, scorer, seed, others) for seed in seeds]
-    return Plan(tuple(cells), task, model, judge, request.asked(), request.snapshots)
+    return tuple(cells)
+
+
+def _check_counts(cell: Cell) -> None:
+    """Refuse a scope without units, or more units to be removed than there are."""
+    spec = cell.spec
+    total, most = count_units(cell.blank, spec.unit), max(spec.amounts)
+    if spec.amount_kind == "count" and most > total:
+        raise Sparc3Error(
+            f"{most:,.0f} units of '{spec.unit}' cannot be removed: the scope has {total:,}."
+        )
 
 
 def resolve(request: Request, host: PluginHost) -> Resolved:
@@ -231,7 +235,7 @@ def _group(request: Request, kind: AmountKind) -> Group | None:
 
 def _judge(
     request: Request, task: Task, host: PluginHost, cache: Path, shared: Shared
-) -> Bench | None:
+) -> ReadyJudge | None:
     if task.default_judge is None:
         if request.judge or request.judge_options:
             raise Sparc3Error(
@@ -241,11 +245,11 @@ def _judge(
     name = request.judge or task.default_judge
     key = canonical_json([name, dict(request.judge_options)])
     if key not in shared.judges:
-        shared.judges[key] = bench(name, request.judge_options, host, cache)
+        shared.judges[key] = ready_judge(name, request.judge_options, host, cache)
     return shared.judges[key]
 
 
-def bench(name: str, options: Mapping[str, str], host: PluginHost, cache: Path) -> Bench:
+def ready_judge(name: str, options: Mapping[str, str], host: PluginHost, cache: Path) -> ReadyJudge:
     """Return a judge ready to read, with what is recorded of it.
 
     Raises
@@ -256,7 +260,7 @@ def bench(name: str, options: Mapping[str, str], host: PluginHost, cache: Path) 
     entry = host.get("judge", name)
     judge: Judge = build("judge", entry.cls, options)
     loaded = judge.load(cache)
-    return Bench(JudgeRef(**_ref(entry, judge), weights_digest=loaded.digest), loaded, entry.code)
+    return ReadyJudge(JudgeRef(**_ref(entry, judge), weights_digest=loaded.digest), loaded, entry.code)
 
 
 def checked_amounts(amounts: Sequence[float], kind: AmountKind = "fraction") -> tuple[float, ...]:

@@ -1,18 +1,22 @@
-"""Running the cells of plans in order, each result written as soon as it is there."""
+"""Running cells in order, each result written as soon as it is there."""
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparc3_bench.errors import RecordError
+from sparc3_bench.errors import RecordError, Sparc3Error
 from sparc3_bench.record.files import read_result, write_result
-from sparc3_bench.run.responses import write_responses
-from sparc3_bench.run.runner import Session
+from sparc3_bench.run.place import Place
+from sparc3_bench.run.recipes import run
+from sparc3_bench.run.responses import Written, write_responses
+from sparc3_bench.run.steps.record import recorded
 
 if TYPE_CHECKING:
     from sparc3_bench.record.result import Result
-    from sparc3_bench.run.plan import Cell, Plan
+    from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.progress import Reporter
 
 
@@ -26,7 +30,7 @@ class Runs:
     results
         Folder for result files.
     cache
-        Keeps scores and evaluations.
+        Keeps what steps make.
     report
         Told what is going on.
     batch_size
@@ -36,38 +40,28 @@ class Runs:
     def __init__(
         self, total: int, results: Path, cache: Path, report: Reporter, batch_size: int
     ) -> None:
-        self._total, self._results, self._cache = total, results, cache
-        self._report, self._batch_size = report, batch_size
+        self._total, self._results, self._report = total, results, report
+        self._place = Place(cache, report, batch_size)
         self._started = 0
-        self._session: Session | None = None
 
-    def of(self, plan: Plan) -> list[tuple[str, Result]]:
-        """Return the results of a plan with their names, running what is not finished.
-
-        Raises
-        ------
-        Sparc3Error
-            When the model cannot do what is asked of it.
-        """
-        session = Session(plan, self._cache, self._report, self._batch_size, self._session)
-        self._session = session
+    def of(self, cells: Sequence[Cell]) -> list[tuple[str, Result]]:
+        """Return the results of cells with their names, running what is not finished."""
         outcomes = []
-        for cell in plan.cells:
+        for cell in cells:
             self._started += 1
-            name = _name(cell, plan)
+            name = _name(cell, cells)
             label = f"[{self._started}/{self._total}] {name}"
             path = self._results / cell.spec.path
-            result = _finished(path)
+            result = finished(path)
             if result is None:
-                session.check()
                 try:
-                    result = session.run(cell, label)
+                    result, written = run_cell(cell, self._place, label)
                 except KeyboardInterrupt:
                     if not path.exists():
-                        write_result(path, session.interrupted(cell))
+                        write_result(path, _interrupted(cell))
                     raise
-                if content := session.responses.pop(result.key, None):
-                    write_responses(path, content)
+                if result.responses is not None:
+                    write_responses(path, written.to_json())
                 write_result(path, result)
                 failed = f"  failed: {result.error}" if result.error else ""
                 self._report.say(f"{label} → {path}{failed}")
@@ -79,13 +73,26 @@ class Runs:
         return outcomes
 
 
-def _name(cell: Cell, plan: Plan) -> str:
-    name = cell.scorer.name
-    seeds = sum(other.scorer.name == name for other in plan.cells)
-    return f"{name} seed {cell.spec.seed}" if cell.scorer.is_control or seeds > 1 else name
+def run_cell(cell: Cell, place: Place, label: str) -> tuple[Result, Written]:
+    """Run one cell; an unexpected error becomes a failed result, never a traceback.
+
+    Returns
+    -------
+    tuple
+        The result, and what models wrote.
+    """
+    place.turn_to(cell, label)
+    try:
+        return place.run(run(cell))
+    except Exception as error:  # a stranger's scorer may raise anything
+        reason = f"{type(error).__name__}: {error}"
+        if not isinstance(error, Sparc3Error):
+            place.report.say(traceback.format_exc().rstrip())
+        failed = recorded(cell, points=(), cost={}, status="failed", error=reason)
+        return failed, Written(points=())
 
 
-def _finished(path: Path) -> Result | None:
+def finished(path: Path) -> Result | None:
     """Return the result at `path` if it did not fail; what made it is in its name.
 
     One that was judged again is not this run: another judge chose its ranking and amount.
@@ -98,3 +105,14 @@ def _finished(path: Path) -> Result | None:
         return None
     whole = result.status == "ok" and result.chosen_by is None
     return result if whole else None
+
+
+def _interrupted(cell: Cell) -> Result:
+    reason = "Interrupted; the same command goes on from there."
+    return recorded(cell, points=(), cost={}, status="interrupted", error=reason)
+
+
+def _name(cell: Cell, cells: Sequence[Cell]) -> str:
+    name = cell.scorer.name
+    seeds = sum(other.scorer.name == name for other in cells)
+    return f"{name} seed {cell.spec.seed}" if cell.scorer.is_control or seeds > 1 else name

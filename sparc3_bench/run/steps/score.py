@@ -38,7 +38,11 @@ class Score(Step[ScoreMap]):
 
     cell: Cell
     purpose: str
-    phase: str = "attribution"
+
+    @property
+    def phase(self) -> str:  # type: ignore[override]
+        """As the cell says."""
+        return self.cell.phase
 
     @property
     def recipe(self) -> Mapping[str, Any]:
