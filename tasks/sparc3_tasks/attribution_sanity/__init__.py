@@ -78,8 +78,8 @@ class AttributionSanity(WindowTask):
             evaluation,
             (reference.record, again.record, evaluation.record),
             (*reference.warnings, *evaluation.warnings),
-            again,
-            self.other_objective,
+            again=again,
+            other_objective=self.other_objective,
         )
 
 

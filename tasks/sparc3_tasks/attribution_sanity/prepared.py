@@ -33,7 +33,7 @@ _OTHER_SEED = 1_000_003
 """Added to the seed of the run: far from the seeds that users choose."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PreparedSanity(PreparedWindows):
     """The windows in memory; on those of `evaluation` the re-initialised model is measured, too.
 
