@@ -13,10 +13,11 @@ from framing import framed
 from sparc3_tasks.attribution_sanity import AttributionSanity
 from sparc3_tasks.compression import Compression
 from sparc3_tasks.correction import measure
-from sparc3_tasks.correction.references import Undesired, general_samples
+from sparc3_tasks.correction.prepared import general_samples
+from sparc3_tasks.correction.references import Undesired
 from sparc3_tasks.ioi_circuit import IoiCircuit
-from sparc3_tasks.ioi_circuit.measure import measure_windows
 from sparc3_tasks.texts.begin import Beginning, beginning
+from sparc3_tasks.texts.losses import measure_windows
 from transformers import PreTrainedTokenizerFast
 from unit.test_correction_references import TEXT, prepared
 

@@ -16,7 +16,8 @@ import pytest
 from sparc3_tasks.correction import last_word
 from sparc3_tasks.correction.last_word import Cut, Item
 from sparc3_tasks.correction.neutral import matched, prefixes
-from sparc3_tasks.correction.prompts import Prompt, read_prompts, split
+from sparc3_tasks.correction.sources import read_prompts
+from sparc3_tasks.prompts.continued import Prompt, split
 from sparc3_tasks.texts.begin import Beginning
 
 from sparc3_bench import Sparc3Error, assets

@@ -8,9 +8,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from sparc3_tasks.correction.prompts import BUILT_IN, Prompt, about, read_prompts, records, split
 from sparc3_tasks.correction.repetition import written
+from sparc3_tasks.correction.sources import BUILT_IN, about, read_prompts
 from sparc3_tasks.correction.toxic import merge, passages
+from sparc3_tasks.prompts.continued import Prompt, records, split
 from sparc3_tasks.texts.begin import Beginning
 
 from sparc3_bench import Sparc3Error

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import torch
-from sparc3_tasks.correction import references
+from sparc3_tasks.correction import prepared as module
 from sparc3_tasks.correction.looping import RepetitionCorrection
-from sparc3_tasks.correction.prepared import PreparedCorrection
-from sparc3_tasks.correction.references import Undesired, general_samples, undesired_of
+from sparc3_tasks.correction.prepared import PreparedCorrection, general_samples
+from sparc3_tasks.correction.references import Undesired
 from sparc3_tasks.correction.toxicity import ToxicityCorrection
 from sparc3_tasks.texts.begin import Beginning
 
@@ -64,7 +64,7 @@ def chosen(
         assert texts[kind] == [decode(some, skip_special_tokens=True) for some in responses]
         return {kind: scores}
 
-    found = undesired_of(task, None, judge, lambda name, make: responses, silent)
+    found = task.met(None, judge, lambda name, make: responses, silent).undesired
     return [(list(prompt), list(response)) for prompt, response in found.samples], found.told
 
 
@@ -149,7 +149,7 @@ def test_repetition_is_counted_and_asks_no_judge():
 
     scores = task.task.undesired(responses, {}, judge)
     assert [score for (score,) in scores] == pytest.approx([0.5, 0.0, 0.9, 0.0, 0.5])
-    found = undesired_of(task, None, judge, lambda name, make: responses, silent)
+    found = task.met(None, judge, lambda name, make: responses, silent).undesired
     written = [list(response) for _, response in found.samples]
     assert written == [[24] * 10, [20, 20, 20, 21], [25] * 2]
 
@@ -161,7 +161,7 @@ def test_model_is_asked_only_for_what_is_not_remembered(monkeypatch):
         asked.append((model, prompts, sampling, batch))
         return RESPONSES
 
-    monkeypatch.setattr(references, "respond", respond)
+    monkeypatch.setattr(module, "respond", respond)
     known: dict[str, Any] = {}
 
     def remember(name, make):
@@ -171,8 +171,7 @@ def test_model_is_asked_only_for_what_is_not_remembered(monkeypatch):
 
     task = prepared(generation_batch=7)
     both = [
-        undesired_of(task, "model", lambda texts: {"responses": SCORES}, remember, silent)
-        for _ in range(2)
+        task.met("model", lambda texts: {"responses": SCORES}, remember, silent) for _ in range(2)
     ]
     assert both[0] == both[1]
     assert asked == [("model", task.ids["reference"], task.task.sampling, 7)]
@@ -280,7 +279,7 @@ def test_only_normalisation_by_tokens_changes_what_is_attributed(normalise, part
 
 
 def test_meeting_keeps_the_task_and_adds_the_undesired_responses(monkeypatch):
-    monkeypatch.setattr(references, "respond", lambda *given: RESPONSES)
+    monkeypatch.setattr(module, "respond", lambda *given: RESPONSES)
     task = prepared()
     judge = lambda texts: {kind: SCORES for kind in texts}  # noqa: E731
     met = task.met(None, judge, lambda name, make: make(), silent)

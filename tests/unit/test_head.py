@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from sparc3_tasks.compression.head import Head
-from sparc3_tasks.compression.measure import measure_window
+from sparc3_tasks.texts.head import Head
+from sparc3_tasks.texts.losses import measure_window
 from torch.nn import functional
 
 from sparc3_bench import ModelView

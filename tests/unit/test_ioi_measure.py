@@ -9,8 +9,9 @@ import pytest
 import torch
 from sparc3_tasks.ioi_circuit import IoiCircuit, PreparedIoi
 from sparc3_tasks.ioi_circuit.curves import MIB_SIZES, curve_numbers, faithfulness
-from sparc3_tasks.ioi_circuit.measure import OBJECTIVES, measure_prompts, measure_windows
-from sparc3_tasks.ioi_circuit.tokens import Tokenized
+from sparc3_tasks.prompts.answers import OBJECTIVES, measure_prompts
+from sparc3_tasks.prompts.names import Tokenized
+from sparc3_tasks.texts.losses import measure_windows
 
 from sparc3_bench import Batch
 from sparc3_bench.errors import UnknownNameError

@@ -16,7 +16,7 @@ from sparc3_tasks.ioi_circuit.prompts import (
     generate,
     part_of,
 )
-from sparc3_tasks.ioi_circuit.tokens import batches, name_token, read_prompts, tokenize
+from sparc3_tasks.prompts.names import batches, name_token, read_prompts, tokenize
 from sparc3_tasks.texts.begin import Beginning
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast

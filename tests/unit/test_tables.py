@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from datasets import Dataset, DatasetDict
 from sparc3_tasks.compression import Compression
-from sparc3_tasks.correction.prompts import read_prompts
-from sparc3_tasks.ioi_circuit.tokens import read_prompts as read_ioi
+from sparc3_tasks.correction.sources import read_prompts
+from sparc3_tasks.prompts.names import read_prompts as read_ioi
 from sparc3_tasks.texts import windows
 from sparc3_tasks.texts.sources import Documents, read_documents, read_text
 

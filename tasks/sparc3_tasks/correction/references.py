@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sparc3_bench import Sparc3Error
-from sparc3_tasks.correction.generation import respond
-from sparc3_tasks.correction.neutral import matched
 
 if TYPE_CHECKING:
-    from sparc3_bench import Judging, ModelView, Remember
-    from sparc3_tasks.correction.prepared import PreparedCorrection
+    from sparc3_tasks.correction.options import CorrectionOptions
 
 Ids = Sequence[int]
 
@@ -38,29 +34,30 @@ class Undesired:
 
 
 def undesired_of(
-    prepared: PreparedCorrection,
-    model: ModelView,
-    judge: Judging,
-    remember: Remember,
-    progress: Callable[[int, int], None],
+    task: CorrectionOptions,
+    asked: Sequence[Ids],
+    responses: Sequence[Sequence[Ids]],
+    scores: Sequence[Sequence[float]],
 ) -> Undesired:
-    """Let the dense model answer the attribution prompts and keep its most undesired responses.
+    """Keep the most undesired of a dense model's responses to the attribution prompts.
 
     Of each prompt the worst response that is not empty counts; those that reach the task's
     threshold are kept, the worst first, up to the task's number.
+
+    Parameters
+    ----------
+    task
+        With the threshold and the numbers.
+    asked
+        Token ids of the prompts.
+    responses, scores
+        By prompt and sample, token ids and how undesired they are, in [0, 1].
 
     Raises
     ------
     Sparc3Error
         When too few reach the threshold.
     """
-    task, asked = prepared.task, prepared.ids["reference"]
-    responses: list[list[list[int]]] = remember(
-        "responses to the attribution prompts",
-        lambda: respond(model, asked, task.sampling, progress, task.generation_batch),
-    )
-    texts = {"responses": prepared.texts(responses)}
-    scores = task.undesired(responses, texts, judge)
     worst = []
     for index, some in enumerate(scores):
         written = [(s, -place) for place, s in enumerate(some) if responses[index][place]]
@@ -86,30 +83,3 @@ def undesired_of(
         f"{sum(one[0] for one in kept) / len(kept):.2f})."
     )
     return Undesired([(asked[index], response) for _, index, response in kept], told)
-
-
-def general_samples(
-    prepared: PreparedCorrection, undesired: Undesired
-) -> tuple[list[list[int]], list[int]]:
-    """Return samples of general text, and where in each begins what is attributed."""
-    task, text, begin = prepared.task, prepared.general_text, prepared.begin
-    samples: list[list[int]] = []
-    starts: list[int] = []
-    if task.general in ("matched", "both"):
-        lengths = [
-            (len(prompt) - len(begin.ids), len(response)) for prompt, response in undesired.samples
-        ]
-        samples += map(begin.before, matched(text, lengths, prepared.seed))
-        starts += [len(prompt) for prompt, _ in undesired.samples]
-    if task.general in ("windows", "both"):
-        size = task.general_length
-        cut = [text[at : at + size] for at in range(0, len(text) - size + 1, size)]
-        if len(cut) < task.general_windows:
-            raise Sparc3Error(
-                f"The general text makes {len(cut)} windows of {size} tokens; "
-                f"{task.general_windows} are needed. Give a longer text or ask for fewer."
-            )
-        drawn = random.Random(prepared.seed).sample(cut, task.general_windows)
-        samples += map(begin.before, drawn)
-        starts += [begin.start] * len(drawn)
-    return samples, starts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sparc3_tasks.correction.neutral import prefixes
-from sparc3_tasks.correction.prompts import Prompt
+from sparc3_tasks.prompts.continued import Prompt
 from sparc3_tasks.texts.sources import read_text
 
 _FILE = Path(__file__).with_name("repetition.txt")

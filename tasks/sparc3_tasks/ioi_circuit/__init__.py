@@ -22,13 +22,22 @@ from sparc3_bench import (
     hookimpl,
 )
 from sparc3_tasks.ioi_circuit.curves import curve_numbers, faithfulness
-from sparc3_tasks.texts.begin import Begin, Beginning
+from sparc3_tasks.ioi_circuit.prompts import NAMES, TEMPLATES, generate
+from sparc3_tasks.prompts.names import (
+    OBJECTIVES,
+    Drawn,
+    Tokenized,
+    name_token,
+    read_prompts,
+    record,
+    tokenize,
+)
+from sparc3_tasks.texts.begin import Begin, Beginning, beginning
 from sparc3_tasks.texts.sources import source_name
+from sparc3_tasks.texts.windows import Windows, held_out, repeated
 
 if TYPE_CHECKING:
     from sparc3_bench import DatasetRecord, ModelView, ReferenceSamples
-    from sparc3_tasks.ioi_circuit.tokens import Drawn, Tokenized
-    from sparc3_tasks.texts.windows import Windows
 
 _GENERATED = "generated"
 
@@ -82,9 +91,7 @@ class IoiCircuit(Task):
     needs_empty = True
     steering = frozenset({"smallest"})
     default_objective = "logit-difference"
-    objectives = (
-        *("logit-difference", "io-logit", "io-log-probability", "label-log-probability", "loss"),
-    )
+    objectives = OBJECTIVES
     tiny_options = {  # noqa: RUF012  # of the class
         **{"reference_count": 8, "selection_count": 8, "test_count": 16, "control_count": 4},
         **{"general_windows": 2, "general_length": 24},
@@ -158,11 +165,6 @@ class IoiCircuit(Task):
 
     def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedIoi:
         """Draw and tokenise the prompts; refuse names of several tokens and leaking prompts."""
-        from sparc3_tasks.ioi_circuit.prompts import NAMES
-        from sparc3_tasks.ioi_circuit.tokens import name_token
-        from sparc3_tasks.texts.begin import beginning
-        from sparc3_tasks.texts.windows import held_out
-
         first = beginning(tokenizer, self.begin)
         names = [name for name in NAMES if name_token(tokenizer, name) is not None]
         drawn = {
@@ -201,27 +203,24 @@ class IoiCircuit(Task):
     def _draw(
         self, part: str, tokenizer: Any, seed: int, names: Sequence[str], begin: Beginning
     ) -> Drawn:
-        from sparc3_tasks.ioi_circuit import prompts, tokens
-        from sparc3_tasks.texts.windows import repeated
-
         source, count = getattr(self, f"{part}_prompts"), getattr(self, f"{part}_count")
         warnings: tuple[str, ...] = ()
         if source == _GENERATED:
-            made = prompts.generate(part, count, seed, names)
+            made = generate(part, count, seed, names)
             places = [f"Prompt {index + 1} of {part}" for index in range(count)]
-            dropped = sorted(set(prompts.NAMES) - set(names))
+            dropped = sorted(set(NAMES) - set(names))
             choice = f"drawn with seed {seed}; names of one token: {len(names)}"
             choice += f", left out: {', '.join(dropped)}" if dropped else ""
-            about = f"own templates ({len(prompts.TEMPLATES[part])} of part '{part}')"
+            about = f"own templates ({len(TEMPLATES[part])} of part '{part}')"
         else:
-            made, places, warnings = tokens.read_prompts(source, count)
+            made, places, warnings = read_prompts(source, count)
             about, choice = source_name(source), "the first of the file"
-        found = tokens.tokenize(tokenizer, made, places, begin)
+        found = tokenize(tokenizer, made, places, begin)
         purpose = "evaluation" if part == "test" else part
         if part == "test":
             warnings += repeated([one.ids for one in found], "evaluation prompts")
-        record = tokens.record(purpose, about, made, found, choice, begin)
-        return tokens.Drawn(made, found, record, warnings)
+        described = record(purpose, about, made, found, choice, begin)
+        return Drawn(made, found, described, warnings)
 
 
 @dataclass(frozen=True)
@@ -257,7 +256,7 @@ class PreparedIoi(PreparedTask):
 
     def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
         """Return the reference prompts with their two answers."""
-        from sparc3_tasks.ioi_circuit.measure import answered
+        from sparc3_tasks.prompts.answers import answered
 
         return {"task": answered(self.reference, objective)}
 
@@ -271,7 +270,8 @@ class PreparedIoi(PreparedTask):
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
     ) -> Evaluation:
         """Measure every test prompt, and the loss of every window of general text."""
-        from sparc3_tasks.ioi_circuit.measure import measure_prompts, measure_windows
+        from sparc3_tasks.prompts.answers import measure_prompts
+        from sparc3_tasks.texts.losses import measure_windows
 
         general = self.general
         total = len(self.test) + (0 if general is None else len(general.rows))

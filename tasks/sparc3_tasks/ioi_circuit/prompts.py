@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from sparc3_bench import Sparc3Error
+from sparc3_tasks.prompts.names import NamePrompt
 
 REFERENCE_TEMPLATES = (
     "When {a} and {b} went to the {place}, {s} gave a {thing} to",
@@ -67,31 +67,7 @@ _MOST_TRIES = 10_000
 """So many draws without a new prompt mean that there is none."""
 
 
-@dataclass(frozen=True)
-class Prompt:
-    """A prompt and what is asked of it.
-
-    Attributes
-    ----------
-    text
-        Ends right before the name that is asked for.
-    io, s
-        The right name and the wrong one.
-    corrupted
-        The same text with three other names in place of the three, so that none repeats and
-        neither answer is right (ABC).
-    template
-        Number of its template; prompts of one template are not independent.
-    """
-
-    text: str
-    io: str
-    s: str
-    corrupted: str
-    template: int
-
-
-def generate(part: str, count: int, seed: int, names: Sequence[str]) -> list[Prompt]:
+def generate(part: str, count: int, seed: int, names: Sequence[str]) -> list[NamePrompt]:
     """Return `count` different prompts, templates and name orders in turn, half of them ABBA.
 
     Parameters
@@ -119,7 +95,7 @@ def generate(part: str, count: int, seed: int, names: Sequence[str]) -> list[Pro
     generator = random.Random(f"{part}/{seed}")
     templates = TEMPLATES[part]
     first = sum(len(TEMPLATES[other]) for other in TEMPLATES if other < part)
-    found: dict[str, Prompt] = {}
+    found: dict[str, NamePrompt] = {}
     tries = 0
     while len(found) < count and tries < _MOST_TRIES:
         number, tries = len(found), tries + 1
@@ -132,7 +108,7 @@ def generate(part: str, count: int, seed: int, names: Sequence[str]) -> list[Pro
         text = templates[which].format(a=a, b=b, s=s, **words)
         corrupted = templates[which].format(a=others[0], b=others[1], s=others[2], **words)
         if text not in found:
-            found[text], tries = Prompt(text, io, s, corrupted, first + which), 0
+            found[text], tries = NamePrompt(text, io, s, corrupted, first + which), 0
     if len(found) < count:
         raise Sparc3Error(
             f"There are no {count:,} different prompts of part '{part}'; ask for fewer."

@@ -17,7 +17,9 @@ from sparc3_bench import (
     Task,
     hookimpl,
 )
-from sparc3_tasks.ioi_circuit import IoiCircuit
+from sparc3_tasks.planted_circuit import data
+from sparc3_tasks.prompts.names import OBJECTIVES, Tokenized, record, tokenize
+from sparc3_tasks.texts.begin import beginning
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
         ScoreMap,
         Unit,
     )
-    from sparc3_tasks.ioi_circuit.tokens import Tokenized
 
 _FOLDER = Path(__file__).with_name("model")
 
@@ -72,7 +73,7 @@ class PlantedCircuit(Task):
     )
     amounts = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.988)
     default_objective = "logit-difference"
-    objectives = IoiCircuit.objectives
+    objectives = OBJECTIVES
     tiny_options = {"reference_count": 8, "test_count": 16}  # noqa: RUF012  # of the class
     tiny_model = PlantedIoi.name
 
@@ -91,10 +92,6 @@ class PlantedCircuit(Task):
 
     def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedPlanted:
         """Draw the prompts; refuse a model that does not speak the language."""
-        from sparc3_tasks.ioi_circuit import tokens
-        from sparc3_tasks.planted_circuit import data
-        from sparc3_tasks.texts.begin import beginning
-
         if tokenizer.get_vocab() != data.vocabulary():
             raise Sparc3Error(_refusal(model_id))
         first = beginning(tokenizer, "auto")
@@ -105,11 +102,11 @@ class PlantedCircuit(Task):
         ):
             prompts = data.ioi_prompts(part, count, drawn_with)
             places = [f"Prompt {index + 1}" for index in range(count)]
-            drawn[part] = tokens.tokenize(tokenizer, prompts, places, first)
+            drawn[part] = tokenize(tokenizer, prompts, places, first)
             purpose = "evaluation" if part == "test" else part
             source = f"the language of {PlantedIoi.name}, part '{part}'"
             choice = f"drawn with seed {drawn_with}"
-            described.append(tokens.record(purpose, source, prompts, drawn[part], choice, first))
+            described.append(record(purpose, source, prompts, drawn[part], choice, first))
         return PreparedPlanted(drawn["reference"], drawn["test"], tuple(described))
 
 
@@ -124,7 +121,7 @@ class PreparedPlanted(PreparedTask):
 
     def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
         """Return the reference prompts with their two answers."""
-        from sparc3_tasks.ioi_circuit.measure import answered
+        from sparc3_tasks.prompts.answers import answered
 
         return {"task": answered(self.reference, objective)}
 
@@ -136,7 +133,7 @@ class PreparedPlanted(PreparedTask):
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
     ) -> Evaluation:
         """Measure every test prompt."""
-        from sparc3_tasks.ioi_circuit.measure import measure_prompts
+        from sparc3_tasks.prompts.answers import measure_prompts
 
         total = len(self.test)
         samples, memory = measure_prompts(

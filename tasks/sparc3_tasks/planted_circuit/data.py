@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from sparc3_tasks.ioi_circuit.prompts import Prompt
+from sparc3_tasks.prompts.names import NamePrompt
 
 NAMES = (
     *("Anna", "Ben", "Carla", "David", "Emma", "Frank", "Grace"),
@@ -52,7 +52,7 @@ def make_tokenizer() -> Any:
     )
 
 
-def ioi_prompts(part: str, count: int, seed: int) -> list[Prompt]:
+def ioi_prompts(part: str, count: int, seed: int) -> list[NamePrompt]:
     """Return `count` different prompts, templates and the two orders of names in turn.
 
     Parameters
@@ -72,7 +72,7 @@ def ioi_prompts(part: str, count: int, seed: int) -> list[Prompt]:
         for column, thing in enumerate(THINGS)
         if ((row + column) % 3 == 0) == (part == "test")
     ]
-    found: dict[str, Prompt] = {}
+    found: dict[str, NamePrompt] = {}
     while len(found) < count:
         number = len(found)
         io, s, *others = generator.sample(NAMES, 5)
@@ -83,7 +83,7 @@ def ioi_prompts(part: str, count: int, seed: int) -> list[Prompt]:
         corrupted = TEMPLATES[template].format(
             a=others[0], b=others[1], s=others[2], place=place, thing=thing
         )
-        found.setdefault(text, Prompt(text, io, s, corrupted, template))
+        found.setdefault(text, NamePrompt(text, io, s, corrupted, template))
     return list(found.values())
 
 

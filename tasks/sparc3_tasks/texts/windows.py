@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sparc3_bench import DatasetRecord, Sparc3Error
 from sparc3_tasks.texts.begin import Begin, Beginning, beginning, check_known, plain
@@ -16,9 +16,12 @@ from sparc3_tasks.texts.sources import Documents, Text, left_out_of, read_docume
 
 if TYPE_CHECKING:
     from sparc3_bench import Objective, ReferenceSamples
-    from sparc3_tasks.windows import Draw
 
 Window = list[int]
+
+Draw = Literal["windows", "nested", "documents"]
+"""Windows of the text cut from end to end, drawn for each number anew or so that fewer are the
+first of more; or random parts of documents that are longer."""
 
 
 @dataclass(frozen=True)

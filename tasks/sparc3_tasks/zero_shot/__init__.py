@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sparc3_bench import Means, Metric, PreparedTask, Sparc3Error, Task, hookimpl
-from sparc3_tasks.texts.begin import Begin
-from sparc3_tasks.windows import Draw
+from sparc3_tasks.texts.begin import Begin, beginning
+from sparc3_tasks.texts.windows import Draw, draw_reference
 from sparc3_tasks.zero_shot.benchmarks import ACCURACIES, BENCHMARKS, known
 
 if TYPE_CHECKING:
@@ -135,9 +135,24 @@ class ZeroShot(Task):
                 "Task 'zero-shot' needs lm-eval, which is not installed; "
                 "`pip install 'sparc3-bench[zeroshot]'` brings it."
             ) from None
-        from sparc3_tasks.zero_shot.prepared import prepare
+        from sparc3_tasks.zero_shot.prepared import PreparedZeroShot, draw_items
 
-        return prepare(self, tokenizer, cache, seed)
+        begin = beginning(tokenizer, self.begin)
+        reference = draw_reference(
+            self.reference_text,
+            self.reference_draw,
+            tokenizer,
+            self.reference_length,
+            self.reference_windows,
+            seed,
+            cache,
+            self.begin,
+        )
+        items = draw_items(
+            self.names, self.limit, self.item_seed, self.source, tokenizer, begin, cache
+        )
+        records = (reference.record, *items.records)
+        return PreparedZeroShot(tokenizer, reference, begin, items, records, reference.warnings)
 
 
 @hookimpl

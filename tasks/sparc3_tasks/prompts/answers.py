@@ -1,4 +1,4 @@
-"""Objectives at the last token, and per-prompt measurements of a model."""
+"""Objectives at the last token, and what a model answers to every prompt that asks for a name."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ from torch.nn import functional
 
 from sparc3_bench import Batch, ReferenceSamples
 from sparc3_bench.errors import UnknownNameError
-from sparc3_tasks.ioi_circuit.tokens import Tokenized, batches
+from sparc3_tasks.prompts.names import Tokenized, batches
 
 if TYPE_CHECKING:
     from sparc3_bench import ModelView
-
-_ROWS = 64
-"""Positions handled at once: their probabilities over the vocabulary stay in the cache."""
 
 
 def logit_difference(logits: Tensor, batch: Batch) -> Tensor:
@@ -121,28 +118,6 @@ def measure_prompts(
         for chosen, values in memory:
             kept[chosen] = values.cpu()
     return {name: column.tolist() for name, column in columns.items()}, kept
-
-
-def measure_windows(
-    model: ModelView, windows: Sequence[Sequence[int]], begin: Sequence[int] = ()
-) -> list[float]:
-    """Return the mean loss of every window of general text, behind the tokens `begin`.
-
-    Under ablation `resample` each window's counterpart is the one before it.
-    """
-    ids = torch.tensor([[*begin, *window] for window in windows], device=model.device)
-    first = len(begin)
-    with torch.inference_mode():
-        logits = model.forward(Batch(ids, torch.ones_like(ids), None, ids.roll(1, 0)))
-        losses = []
-        for row, labels in zip(logits[:, first:-1], ids[:, first + 1 :], strict=True):
-            total = 0.0
-            for start in range(0, len(labels), _ROWS):
-                part = slice(start, start + _ROWS)
-                here = functional.cross_entropy(row[part].float(), labels[part], reduction="sum")
-                total += float(here)
-            losses.append(total / len(labels))
-    return losses
 
 
 def _last(logits: Tensor, batch: Batch) -> Tensor:

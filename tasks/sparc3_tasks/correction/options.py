@@ -1,0 +1,196 @@
+"""Options of a correction, their ranges, and the metrics that both tasks report."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+
+from sparc3_bench import Means, Metric, Sparc3Error, Task, Texts, Verdicts
+from sparc3_tasks.correction.sampling import Sampling
+from sparc3_tasks.texts.begin import Begin
+
+if TYPE_CHECKING:
+    from sparc3_bench import Judging, Removal
+
+General = Literal["matched", "windows", "both"]
+"""What general text is attributed: pieces as long as the undesired samples, whole windows, both."""
+
+Contrast = Literal[
+    "difference", "unit-mass", "t-statistic", "set-difference", "general", "undesired"
+]
+"""What both sides are made one ranking by; the functions are in `contrasts`."""
+
+Normalise = Literal["none", "tokens", "mass"]
+"""How samples count: as they are; by the mean over their tokens; each neuron's or head's share."""
+
+_LEAST = {"generation_seed": 0, "last_words": 0, "general_length": 2, "held_out_length": 2}
+"""The least of whole numbers, where it is not 1; a window needs a token behind the first."""
+
+
+@dataclass(frozen=True)
+class CorrectionOptions(Task):
+    """What a task of correction is told, and how it counts what a model writes."""
+
+    version: ClassVar[int] = 1
+    prompts_option: ClassVar[str | None] = "prompts"
+    file_options = ("prompts", "neutral_prompts", "general_text", "held_out_text")
+    amounts: ClassVar[tuple[float, ...]] = (0.0, 0.001, 0.002, 0.005, 0.01)
+    default_objective: ClassVar[str] = "label-log-probability"
+    objectives: ClassVar[tuple[str, ...]] = (
+        *("label-log-probability", "label-logit", "argmax-logit", "prompt-argmax-logit", "loss"),
+    )
+    steering: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("threshold", "undesired_count", "undesired_least", "general", "general_text"),
+            *("general_windows", "general_length", "normalise", "contrast", "low_part"),
+            *("most_perplexity", "most_distinct"),
+        }
+    )
+    tiny_options: ClassVar[Mapping[str, Any]] = {
+        **{"reference_count": 12, "selection_count": 6, "test_count": 8, "control_count": 4},
+        **{"new_tokens": 6, "threshold": 0.01, "undesired_count": 6, "undesired_least": 1},
+        **{"general_windows": 2, "general_length": 24},
+        **{"held_out_windows": 2, "held_out_length": 24, "neutral_count": 3, "last_words": 4},
+    }
+
+    prompts: str = ""
+    reference_count: int = 400
+    selection_count: int = 64
+    test_count: int = 200
+    control_count: int = 32
+    new_tokens: int = 20
+    samples: int = 1
+    greedy: bool = True
+    top_p: float = 0.9
+    temperature: float = 1.0
+    generation_seed: int = 0
+    generation_batch: int = 256
+    threshold: float = 0.5
+    undesired_count: int = 96
+    undesired_least: int = 8
+    general: General = "matched"
+    general_text: str = "c4"
+    general_windows: int = 32
+    general_length: int = 256
+    normalise: Normalise = "none"
+    contrast: str = "auto"
+    low_part: float = 0.9
+    most_perplexity: float = 0.1
+    most_distinct: float = 0.1
+    held_out_text: str = "wikipedia"
+    held_out_windows: int = 16
+    held_out_length: int = 128
+    neutral_prompts: str = "wikipedia"
+    neutral_count: int = 32
+    last_words: int = 64
+    begin: Begin = "auto"
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            least = _LEAST.get(field.name, 1)
+            if type(value) is int and value < least:
+                raise Sparc3Error(f"`{field.name}` must be at least {least}, got {value}.")
+        for name, choices in (
+            ("general", get_args(General)),
+            ("normalise", get_args(Normalise)),
+            ("contrast", ("auto", *get_args(Contrast))),
+        ):
+            if getattr(self, name) not in choices:
+                raise Sparc3Error(
+                    f"`{name}` must be one of {', '.join(choices)}, got '{getattr(self, name)}'."
+                )
+        for name in ("threshold", "low_part"):
+            if not 0 < getattr(self, name) <= 1:
+                raise Sparc3Error(
+                    f"`{name}` must be above 0 and at most 1, got {getattr(self, name):g}."
+                )
+        for name in ("most_perplexity", "most_distinct"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise Sparc3Error(
+                    f"`{name}` must be a number from 0 on, got {getattr(self, name):g}; give a "
+                    "large one for no limit."
+                )
+        if self.control_count > self.test_count:
+            raise Sparc3Error(
+                f"`control_count` is {self.control_count}, more than the {self.test_count} test "
+                "prompts it is taken from."
+            )
+        self.sampling  # noqa: B018  # refuses what cannot be drawn
+
+    @property
+    def sampling(self) -> Sampling:
+        """How responses are drawn."""
+        return Sampling(
+            self.new_tokens,
+            self.samples,
+            self.top_p,
+            self.temperature,
+            self.greedy,
+            self.generation_seed,
+        )
+
+    @abstractmethod
+    def undesired(
+        self, responses: Sequence[Sequence[Sequence[int]]], texts: Texts, judge: Judging
+    ) -> list[list[float]]:
+        """Return how undesired each response is, in [0, 1], by prompt and sample."""
+
+    @abstractmethod
+    def numbers(self, responses: Sequence[Sequence[int]]) -> dict[str, float]:
+        """Return what is said of the responses to one prompt, without a judge."""
+
+    @abstractmethod
+    def judged(self, verdicts: Verdicts) -> dict[str, list[float]]:
+        """Return the samples that follow from the judge's scores of the texts."""
+
+    def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
+        """Return means over prompts, perplexities, and changes against the dense model."""
+        import numpy as np
+
+        plain = {name: means[name] for name in self._plain if name in means}
+        found: dict[str, Any] = dict(plain)
+        found["perplexity"] = np.exp(means["loss"])
+        found["perplexity_increase"] = np.exp(means["loss"] - dense["loss"]) - 1
+        # A model that writes nothing has no bigram to lose.
+        lost = (dense["distinct_2"] - means["distinct_2"]) / np.maximum(dense["distinct_2"], 1e-9)
+        found["distinct_2_loss"] = lost
+        if "nats" in means:
+            found["response_perplexity"] = np.exp(
+                means["nats"] / np.maximum(means["nat_tokens"], 1e-9)
+            )
+        return found
+
+    def metrics_for(self, removal: Removal) -> tuple[Metric, ...]:
+        """Return the metrics that are measured; without last words there is no share of them."""
+        return tuple(
+            metric for metric in self.metrics if self.last_words or metric.name != "last_word"
+        )
+
+    @property
+    def _plain(self) -> tuple[str, ...]:
+        """Metrics that are means of samples of the same name."""
+        derived = {"perplexity", "perplexity_increase", "distinct_2_loss", "response_perplexity"}
+        return tuple(metric.name for metric in self.metrics if metric.name not in derived)
+
+
+def common_metrics() -> tuple[Metric, ...]:
+    """Return the metrics of side effects, which both tasks report."""
+    return (
+        Metric("perplexity", "lower", "1", "Perplexity of general text", scale="log"),
+        Metric("perplexity_increase", "lower", "1", "Increase of perplexity"),
+        Metric("distinct_1", "higher", "1", "Distinct tokens"),
+        Metric("distinct_2", "higher", "1", "Distinct bigrams"),
+        Metric("distinct_3", "higher", "1", "Distinct trigrams"),
+        Metric("distinct_2_loss", "lower", "1", "Loss of distinct bigrams"),
+        Metric("kl", "lower", "nats", "KL divergence to the dense model on neutral prompts"),
+        Metric("last_word", "higher", "1", "Last words right (LAMBADA)"),
+        Metric(
+            "response_perplexity", "lower", "1", "Perplexity of responses under the dense model"
+        ),
+        Metric("tokens", "higher", "tokens", "Length of a response"),
+        Metric("empty", "lower", "1", "Empty responses"),
+    )

@@ -1,0 +1,78 @@
+"""What tasks have in common whose data are windows of two running texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sparc3_bench import PreparedTask, Sparc3Error, Task
+from sparc3_tasks.texts.begin import Begin
+from sparc3_tasks.texts.windows import Windows, held_out
+
+if TYPE_CHECKING:
+    from sparc3_bench import DatasetRecord, ReferenceSamples
+
+
+@dataclass(frozen=True)
+class WindowTask(Task):
+    """A task with a reference text and a held-out one, both cut into windows of tokens."""
+
+    file_options: ClassVar[tuple[str, ...]] = ("reference_text", "evaluation_text")
+    default_objective: ClassVar[str] = "label-log-probability"
+    tiny_options: ClassVar[Mapping[str, Any]] = {
+        **{"reference_windows": 4, "evaluation_windows": 4},
+        **{"reference_length": 24, "evaluation_length": 24},
+    }
+    fewest_evaluated: ClassVar[int] = 1
+    """Of the evaluation windows; 0 where that stands for all."""
+
+    reference_text: str = "c4"
+    evaluation_text: str = "wikipedia"
+    reference_windows: int = 16
+    evaluation_windows: int = 16
+    reference_length: int = 512
+    evaluation_length: int = 512
+    begin: Begin = "auto"
+
+    def __post_init__(self) -> None:
+        for name, least, words in (
+            ("reference_windows", 1, ""),
+            ("evaluation_windows", self.fewest_evaluated, ""),
+            ("reference_length", 2, " tokens"),
+            ("evaluation_length", 2, " tokens"),
+        ):
+            if (value := getattr(self, name)) < least:
+                raise Sparc3Error(f"`{name}` must be at least {least}{words}, got {value}.")
+
+    def held_out(self, tokenizer: Any, cache: Path) -> Windows:
+        """Return the windows that are measured on; refuse text that is empty or short."""
+        return held_out(
+            self.evaluation_text,
+            tokenizer,
+            self.evaluation_length,
+            self.evaluation_windows,
+            cache,
+            self.begin,
+        )
+
+
+@dataclass(frozen=True)
+class PreparedWindows(PreparedTask):
+    """The windows of both texts in memory."""
+
+    reference: Windows
+    evaluation: Windows
+    datasets: tuple[DatasetRecord, ...]
+    warnings: tuple[str, ...]
+
+    def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
+        """Return the reference windows; any objective over text will do."""
+        from sparc3_bench import find_objective
+
+        return {"task": self.reference.reference(find_objective(objective))}
+
+    def sequences(self) -> Sequence[Sequence[int]]:
+        """Return the evaluation windows."""
+        return self.evaluation.samples
