@@ -95,13 +95,13 @@ def write(rebuilt: Rebuilt, outcome: Outcome, folder: Path) -> None:
     """
     KIND.check_free(folder)
     result = outcome.result
-    dtype = str(rebuilt.plan.model.stored_dtype).removeprefix("torch.")
+    dtype = str(rebuilt.cell.model.stored_dtype).removeprefix("torch.")
     assert result.found is not None
     with replacing(folder) as part:
         if outcome.amount:
             view = stored_view(rebuilt)
             save_mask(view, outcome.circuit.keep, part / "mask.safetensors")
-            save_pruned(view, outcome.circuit.keep, part / "model", rebuilt.plan.model.folder)
+            save_pruned(view, outcome.circuit.keep, part / "model", rebuilt.cell.model.folder)
         write_result(part / "result.json", result)
         files = {
             "plot.svg": picture(result, result.found.metric),

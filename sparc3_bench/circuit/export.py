@@ -14,7 +14,7 @@ from transformers import GenerationConfig
 
 from sparc3_bench.circuit import mib
 from sparc3_bench.circuit.folder import Kind, replacing
-from sparc3_bench.circuit.rebuild import Circuit, Rebuilt
+from sparc3_bench.circuit.rebuild import Rebuilt, SizedCircuit
 from sparc3_bench.circuit.sizes import option, recorded, told
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.words import named
@@ -120,7 +120,7 @@ def save_mask(view: ModelView, keep: KeepMask, path: Path) -> None:
 
 def stored_view(rebuilt: Rebuilt) -> ModelView:
     """Return the dense model in the number format of its files, in which it may not have run."""
-    model = rebuilt.plan.model
+    model = rebuilt.cell.model
     if model.stored_dtype == model.dtype:
         return rebuilt.view
     return model.load(rebuilt.result.spec.scope, model.stored_dtype)
@@ -156,7 +156,7 @@ def save_pruned(view: ModelView, keep: KeepMask, folder: Path, source: Path | No
         view.tokenizer.save_pretrained(folder)
 
 
-def export(rebuilt: Rebuilt, circuit: Circuit, folder: Path, wish: Wish) -> None:
+def export(rebuilt: Rebuilt, circuit: SizedCircuit, folder: Path, wish: Wish) -> None:
     """Write the folder; whatever interrupts it, none is left half written under its name.
 
     Parameters
@@ -173,13 +173,13 @@ def export(rebuilt: Rebuilt, circuit: Circuit, folder: Path, wish: Wish) -> None
         save_mask(view, circuit.keep, part / "mask.safetensors")
         notes = []
         if wish.model:
-            source = rebuilt.plan.model.folder
+            source = rebuilt.cell.model.folder
             save_pruned(stored_view(rebuilt), circuit.keep, part / "pruned", source)
         if wish.mib is not None:
             found = mib.nodes(view, rebuilt.scores, circuit.keep)
             notes = mib.write(found, result.spec.unit, part / "mib", wish.mib)
         (part / "README.md").write_text(_readme(rebuilt, circuit, wish), encoding="utf-8")
-        _KIND.write(part, {**_about(rebuilt, circuit, notes), "model_from": rebuilt.origin})
+        _KIND.write(part, {**_about(rebuilt, circuit, notes), "model_from": rebuilt.cell.model.origin})
 
 
 def _untied(model: Any) -> dict[str, Tensor]:
@@ -198,7 +198,7 @@ def _untied(model: Any) -> dict[str, Tensor]:
     return state
 
 
-def _about(rebuilt: Rebuilt, circuit: Circuit, notes: list[str]) -> dict[str, Any]:
+def _about(rebuilt: Rebuilt, circuit: SizedCircuit, notes: list[str]) -> dict[str, Any]:
     result, amount = rebuilt.result, circuit.amount
     kind = result.spec.amount_kind
     point = next((at.point for at in recorded(result) if at.amount == amount.requested), None)
@@ -223,7 +223,7 @@ def _about(rebuilt: Rebuilt, circuit: Circuit, notes: list[str]) -> dict[str, An
     }
 
 
-def _readme(rebuilt: Rebuilt, circuit: Circuit, wish: Wish) -> str:
+def _readme(rebuilt: Rebuilt, circuit: SizedCircuit, wish: Wish) -> str:
     spec = rebuilt.result.spec
     size = told(circuit.amount.requested, spec.amount_kind)
     of = f"{size} of the {spec.unit}s kept" if spec.amount_kind == "fraction" else f"{size} removed"
@@ -246,7 +246,7 @@ def _readme(rebuilt: Rebuilt, circuit: Circuit, wish: Wish) -> str:
         what=f"From the result {spec.key} of task '{spec.task.name}', unit '{spec.unit}', group "
         f"'{spec.group}', scope '{spec.scope}', the {spec.removal} removed, ablation "
         f"'{spec.ablation}'.",
-        origin=json.dumps(rebuilt.origin, ensure_ascii=False),
+        origin=json.dumps(rebuilt.cell.model.origin, ensure_ascii=False),
         dtype=spec.model.dtype,
         digest=spec.model.weight_digest[:16],
         pruned=pruned,

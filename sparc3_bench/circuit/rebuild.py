@@ -1,4 +1,4 @@
-"""From a result file back to its scores and masks, or to a sentence why that cannot be."""
+"""From a result file back to its scores and circuits, or to a sentence why that cannot be."""
 
 from __future__ import annotations
 
@@ -13,30 +13,35 @@ from torch import Tensor
 
 from sparc3_bench.circuit.compare import Overlap, Pair, overlap_of_masks, pairs
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.graph.step import Hold
 from sparc3_bench.host import PluginHost, default_host
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.parts import Amount
 from sparc3_bench.record.result import Result
 from sparc3_bench.record.spec import JudgeRef, RunSpec
+from sparc3_bench.run.cell import Cell
 from sparc3_bench.run.options import as_typed
-from sparc3_bench.run.plan import Plan, Request, plan
-from sparc3_bench.run.points import CellRun
-from sparc3_bench.run.progress import Reporter
-from sparc3_bench.run.runner import Session
-from sparc3_bench.run.sketch import Likeness, Sketcher
-from sparc3_bench.selection.select import as_mask, choose
+from sparc3_bench.run.place import Place
+from sparc3_bench.run.plan import Request, plan
+from sparc3_bench.run.recipes import circuit
+from sparc3_bench.run.steps.mask import Circuit, Uniform
+from sparc3_bench.run.steps.model import DenseModel
+from sparc3_bench.run.steps.outline import Size, size_of
+from sparc3_bench.run.steps.rank import Rank
+from sparc3_bench.run.steps.score import Score
+from sparc3_bench.selection.membership import rank_correlation
 from sparc3_bench.types.masks import KeepMask
 from sparc3_bench.types.scores import ScoreMap
 
 
 @dataclass(frozen=True)
-class Circuit:
+class SizedCircuit:
     """What is kept at one size.
 
     Attributes
     ----------
     kept
-        What was chosen: bool, a tensor for each matrix (weights) or block (neurons, heads).
+        By unit: bool, a tensor for each matrix (weights) or block (neurons, heads).
     keep
         The weights and biases that go with it.
     amount
@@ -56,86 +61,76 @@ class Circuit:
 
 
 class Rebuilt:
-    """The scores of a result, made again or read from the cache.
+    """The circuits of a result, made again or read from the cache.
 
     Parameters
     ----------
     result
         What `sparc3 run` wrote.
-    plan
-        The plan of the very same run.
-    origin
-        What transformers can load the dense model from: a hub id, or a folder.
-    session
-        Of that plan.
+    cell
+        The very same run.
+    place
+        Where its steps are made.
     """
 
-    def __init__(self, result: Result, plan: Plan, origin: str, session: Session) -> None:
-        self.result, self.plan, self.origin = result, plan, origin
-        self._session = session
+    def __init__(self, result: Result, cell: Cell, place: Place) -> None:
+        self.result, self.cell, self._place = result, cell, place
+        place.turn_to(cell, cell.scorer.name)
 
     @property
     def view(self) -> ModelView:
         """The dense model."""
-        return self._session.view
-
-    @cached_property
-    def _maps(self) -> dict[str, ScoreMap]:
-        return self._session.scores(self.plan.cells[0], self.result.spec.scorer.name)[0]
+        return self._place.get(DenseModel(self.cell))
 
     @property
     def scores(self) -> ScoreMap:
         """The scores of the task's first reference, in the order of the model."""
-        return next(iter(self._maps.values()))
-
-    @cached_property
-    def ranking(self) -> Mapping[str, Tensor]:
-        """Scores of what is ranked."""
-        candidates = self._session.candidates(self.plan.cells[0], self._maps)
-        return candidates[self.result.candidate]
+        return self._place.get(Score(self.cell, self.cell.purposes[0]))
 
     @property
+    def ranking(self) -> Mapping[str, Tensor] | None:
+        """Scores of what is ranked; None with schedule `blockwise`, where every size has its own."""
+        if self.cell.spec.schedule == "blockwise":
+            return None
+        return self._place.get(Rank(self.cell, self.result.candidate))
+
+    @cached_property
     def whole(self) -> Mapping[str, Sequence[int]]:
         """By role of the matrix, how many weights every block has in scope."""
-        return CellRun(self._session, self.plan.cells[0], "").counted(KeepMask({}))
+        return size_of(self.cell, None).kept
 
-    def chosen(self, amount: float) -> dict[str, Tensor]:
-        """Return what is kept at an amount: bool, in the shapes of the ranking."""
-        spec = self.result.spec
-        return choose(
-            self.ranking,
-            amount,
-            unit=spec.unit,
-            group=spec.group,
-            removal=spec.removal,
-            kind=spec.amount_kind,
-        )
+    def chosen(self, amount: float) -> Mapping[str, Tensor]:
+        """Return what is kept at an amount: bool, by unit."""
+        return self._made(amount).kept
 
-    def circuit(self, amount: float) -> Circuit:
+    def circuit(self, amount: float) -> SizedCircuit:
         """Return the circuit of an amount."""
-        kept = self.chosen(amount)
-        keep = as_mask(kept, self.view, self.result.spec.unit)
-        cell = CellRun(self._session, self.plan.cells[0], "")
-        return Circuit(
-            kept=kept,
-            keep=keep,
-            amount=cell.amount(amount, keep, cell.removed(kept)),
-            counts=cell.counted(keep),
-            agreement=self._agreement(kept, amount),
+        made = self._made(amount)
+        size = size_of(self.cell, made)
+        return SizedCircuit(
+            kept=made.kept,
+            keep=made.mask,
+            amount=size.amount(amount),
+            counts=size.kept,
+            agreement=self._agreement(size, amount),
         )
 
-    def _agreement(self, kept: Mapping[str, Tensor], amount: float) -> float | None:
+    def _made(self, amount: float) -> Circuit:
+        step = circuit(self.cell, self.result.candidate, amount)
+        made = self._place.get(step or Uniform(self.cell, 0.0))
+        self._place.release(Hold.BATCH)
+        return made
+
+    def _agreement(self, size: Size, amount: float) -> float | None:
         sketch, amounts = self.result.sketch, self.result.spec.amounts
         if sketch is None or amount not in amounts:
             return None
-        sketcher = Sketcher(kept)
-        sketcher.add(kept)
-        now, index = sketcher.record(), amounts.index(amount)
-        if now is None or len(now.levels) != len(sketch.levels):
+        if len(size.sampled) != len(sketch.levels):
             return 0.0
+        index = amounts.index(amount)
         same = sum(
             (int(before, 36) > index) == (after == "1")
-            for before, after in zip(sketch.levels, now.levels, strict=True)
+            for before, after in zip(sketch.levels, size.sampled, strict=True)
         )
         return same / len(sketch.levels)
 
@@ -145,8 +140,7 @@ def rebuilt(
     name: str,
     files: Sequence[Path],
     cache: Path,
-    reporter: Reporter,
-    batch_size: int = 1,
+    place: Place,
 ) -> Rebuilt:
     """Plan the very run that made a result again; nothing is computed yet.
 
@@ -156,8 +150,10 @@ def rebuilt(
         The result, and what to call it in messages.
     files
         Folders with the local models and texts, of which a result has only the names.
-    cache, reporter, batch_size
-        As for `Session`.
+    cache
+        Where models and texts are kept.
+    place
+        Where its steps are to be made.
 
     Raises
     ------
@@ -170,13 +166,13 @@ def rebuilt(
     judge = result.chosen_by or result.spec.judge
     request = _request(result.spec, judge, host, files)
     try:
-        made = plan(request, host, cache)
+        (cell,) = plan(request, host, cache)
     except Sparc3Error as error:
         raise Sparc3Error(
             f"{name} cannot be rebuilt: {str(error).rstrip('.')} (a result has only the names of "
             "local models and texts; `--files FOLDER` says where they are)."
         ) from None
-    planned = made.cells[0].spec
+    planned = cell.spec
     differing = _first_difference(_decides(result.spec, judge), _decides(planned, planned.judge))
     if differing is not None:
         field, before, now = differing
@@ -185,9 +181,7 @@ def rebuilt(
             f"{before} and is {now} now; bring that back, or make the result again with "
             "`sparc3 run`."
         )
-    hub = request.model not in host.all("model") and not Path(request.model).exists()
-    origin = request.model if hub else str(made.model.folder.resolve())
-    return Rebuilt(result, made, origin, Session(made, cache, reporter, batch_size))
+    return Rebuilt(result, cell, place)
 
 
 def overlaps(circuits: Sequence[Rebuilt], amount: float) -> dict[Pair, Overlap]:
@@ -196,13 +190,15 @@ def overlaps(circuits: Sequence[Rebuilt], amount: float) -> dict[Pair, Overlap]:
     return {(i, j): overlap_of_masks(kept[i], kept[j]) for i, j in pairs(len(kept))}
 
 
-def likeness(circuits: Sequence[Rebuilt]) -> dict[Pair, float]:
-    """Return the rank correlation of the scores of each two, as `sparc3 run` measures it."""
-    rankings = [circuit.ranking for circuit in circuits]
-    return {
-        (i, j): Likeness(0, rankings[i], rankings[j]).record().spearman
-        for i, j in pairs(len(rankings))
-    }
+def likeness(circuits: Sequence[Rebuilt]) -> dict[Pair, float] | None:
+    """Return the rank correlation of the scores of each two, as `sparc3 run` measures it.
+
+    None where a circuit has no one ranking behind it.
+    """
+    if any(circuit.ranking is None for circuit in circuits):
+        return None
+    rankings = [circuit.ranking or {} for circuit in circuits]
+    return {(i, j): rank_correlation(rankings[i], rankings[j]) for i, j in pairs(len(rankings))}
 
 
 def _check_has_circuits(result: Result, name: str) -> None:
@@ -211,15 +207,10 @@ def _check_has_circuits(result: Result, name: str) -> None:
     Raises
     ------
     Sparc3Error
-        For a failed run, and for schedule `blockwise`.
+        For a failed run.
     """
     if result.status != "ok":
         raise Sparc3Error(f"{name} is of a run that failed and has no circuits; run it again.")
-    if result.spec.schedule == "blockwise":
-        raise Sparc3Error(
-            f"{name} was made with schedule 'blockwise', where every size has scores of its own "
-            "and no one ranking names its circuits; run it with `--schedule one-shot`."
-        )
 
 
 def _request(

@@ -10,7 +10,7 @@ from statistics import fmean
 from torch import Tensor
 
 from sparc3_bench.circuit.describe import Counts, ordered
-from sparc3_bench.circuit.rebuild import Circuit
+from sparc3_bench.circuit.rebuild import SizedCircuit
 from sparc3_bench.leaderboard.against import in_record
 from sparc3_bench.leaderboard.words import (
     bracketed,
@@ -75,7 +75,7 @@ class Outcome:
 
     result: Result
     amount: float
-    circuit: Circuit
+    circuit: SizedCircuit
     whole: Counts
 
     @property

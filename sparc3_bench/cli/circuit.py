@@ -108,13 +108,15 @@ def export(
     from sparc3_bench.circuit.export import Wish, check_exportable
     from sparc3_bench.circuit.export import export as write
     from sparc3_bench.circuit.rebuild import rebuilt
+    from sparc3_bench.run.place import Place
 
     read = _read(result)
     wish = Wish(model=not no_model, mib=mib)
     amount = sizes.needed(read, sizes.typed(size, remove, read.spec.amount_kind))
     check_exportable(read, out, wish)
     report = _reporter()
-    made = rebuilt(read, str(result), files, common.cache_folder(cache), report, batch_size)
+    folder = common.cache_folder(cache)
+    made = rebuilt(read, str(result), files, folder, Place(folder, report, batch_size))
     circuit = made.circuit(amount)
     if circuit.agreement is not None and circuit.agreement < 1:
         report.say(
@@ -201,11 +203,11 @@ def _exactly(
     batch_size: int,
 ) -> tuple[str, list[Found | None]]:
     from sparc3_bench.circuit import rebuild
+    from sparc3_bench.run.place import Place
 
-    report, folder = _reporter(), common.cache_folder(cache)
-    made = [
-        rebuild.rebuilt(one, name, files, folder, report, batch_size) for name, one in read.items()
-    ]
+    folder = common.cache_folder(cache)
+    place = Place(folder, _reporter(), batch_size)
+    made = [rebuild.rebuilt(one, name, files, folder, place) for name, one in read.items()]
     overlaps = [rebuild.overlaps(made, amount) for amount in amounts]
     text = compare.compared(list(read), told, overlaps, rebuild.likeness(made))
     if len(made) > 2:

@@ -14,7 +14,6 @@ from sparc3_bench.errors import Sparc3Error
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
     from sparc3_bench.record.result import Result
-    from sparc3_bench.run.plan import Plan
     from sparc3_bench.types.conventions import Unit
 
 
@@ -89,7 +88,7 @@ def command(
     from sparc3_bench.run.options import parse_pairs
     from sparc3_bench.run.plan import Request, check_writable, plan
     from sparc3_bench.run.progress import Reporter
-    from sparc3_bench.run.runner import Session
+    from sparc3_bench.run.running import run_cell
 
     removed, count = _removed({"neuron": neurons, "head": heads, "weight": weights}, unit)
     correct.KIND.check_free(out)
@@ -117,19 +116,18 @@ def command(
         dtype=dtype,
         device=device,
     )
-    made = plan(request, host, folder)
-    _check_choice(made)
+    (cell,) = plan(request, host, folder)
+    _check_choice(cell.task)
     said = Reporter()
-    session = Session(made, folder, said, batch_size)
-    session.check()
-    result = session.run(made.cells[0], scorer)
+    place = Place(folder, said, batch_size)
+    result, written = run_cell(cell, place, scorer)
     if results is not None:
-        _keep(result, session.responses.get(result.key), results)
+        _keep(result, written, results)
     if result.found is None:
         said.say(f"{scorer}  failed: {result.error}")
         raise typer.Exit(1)
     amount = result.found.point.amount.requested if count is None else float(count)
-    rebuilt = Rebuilt(result, made, str(made.model.folder), session)
+    rebuilt = Rebuilt(result, cell, place)
     outcome = correct.outcome_of(rebuilt, amount)
     correct.write(rebuilt, outcome, out)
     for warning in result.warnings:
@@ -184,20 +182,20 @@ def _with_prompts(
     return {**options, option: undesired}
 
 
-def _check_choice(made: Plan) -> None:
-    if made.task.choice is None:
+def _check_choice(task: Task) -> None:
+    if task.choice is None:
         raise Sparc3Error(
-            f"Task '{made.task.name}' does not say what a correction is to reach; choose another "
+            f"Task '{task.name}' does not say what a correction is to reach; choose another "
             "with `--task`."
         )
 
 
-def _keep(result: Result, responses: str | None, results: Path) -> None:
+def _keep(result: Result, written: Written, results: Path) -> None:
     """Write the result and its responses, as `sparc3 run` does."""
     from sparc3_bench.record.files import write_result
     from sparc3_bench.run.responses import write_responses
 
     path = results / result.spec.path
-    if responses is not None:
-        write_responses(path, responses)
+    if result.responses is not None:
+        write_responses(path, written.to_json())
     write_result(path, result)

@@ -31,12 +31,15 @@ def command(
     The file holds one float32 tensor a matrix, [out_features, in_features], higher = more
     important; its header says how it was made. A task with several references gives a file each.
     """
-    from sparc3_bench.attribution.scores import save_scores
+    from sparc3_bench.attribution.scores import to_tensors
+    from sparc3_bench.graph.cost import total
+    from sparc3_bench.graph.tensors import save_tensors
     from sparc3_bench.host import default_host
     from sparc3_bench.run.options import parse_pairs
+    from sparc3_bench.run.place import Place
     from sparc3_bench.run.plan import Request, check_writable, plan
     from sparc3_bench.run.progress import Reporter
-    from sparc3_bench.run.runner import Session
+    from sparc3_bench.run.steps.score import Score
 
     if out.is_dir():
         raise Sparc3Error(f"`--out` must name a file, but {out} is a folder.")
@@ -54,12 +57,14 @@ def command(
     )
     folder = common.cache_folder(cache)
     check_writable(folder)
-    made = plan(request, default_host(), folder)
-    cell = made.cells[0]
-    maps, cost = Session(made, folder, Reporter(), batch_size).scores(cell, scorer)
+    (cell,) = plan(request, default_host(), folder)
+    place = Place(folder, Reporter(), batch_size)
+    place.turn_to(cell, scorer)
+    maps = {purpose: place.get(Score(cell, purpose)) for purpose in cell.purposes}
+    cost = total(place.costs().get(cell.phase, ()))
     about = {"spec": cell.spec.model_dump(mode="json"), "cost": cost.model_dump()}
     for purpose, scores in maps.items():
         path = out if len(maps) == 1 else out.with_stem(f"{out.stem}-{purpose}")
-        save_scores(scores, path, {**about, "purpose": purpose})
+        save_tensors(to_tensors(scores), path, {**about, "purpose": purpose})
         weights = sum(values.numel() for values in scores.values())
         typer.echo(f"{path}: {weights:,} scores in {len(scores)} matrices, {cost.seconds:.1f} s")

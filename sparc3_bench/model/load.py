@@ -52,6 +52,8 @@ class FoundModel:
         The model on torch's device `meta`, without numbers.
     notes
         What a reader of results must know of how its files were read.
+    origin
+        What transformers can load it from: a hub id, or a folder.
     """
 
     ref: ModelRef
@@ -60,6 +62,7 @@ class FoundModel:
     tokenizer: Any
     empty: Any
     notes: tuple[str, ...] = ()
+    origin: str = ""
 
     def adapter_code(self, host: PluginHost) -> str:
         """Return a digest of the adapter's code and of all that it says of the model."""
@@ -141,7 +144,9 @@ def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device:
         dtype=resolve_dtype(dtype),
         device=torch.device(device).type,
     )
-    return FoundModel(ref, folder, adapter, tokenizer, opened.model, opened.notes)
+    is_local = model_id in host.all("model") or Path(model_id).exists()
+    origin = str(folder.resolve()) if is_local else model_id
+    return FoundModel(ref, folder, adapter, tokenizer, opened.model, opened.notes, origin)
 
 
 def outline_model(model_id: str, host: PluginHost, cache: Path) -> tuple[ModelView, str]:

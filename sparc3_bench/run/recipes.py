@@ -15,7 +15,7 @@ from sparc3_bench.run.steps.decide import Best, Chosen, Reaches
 from sparc3_bench.run.steps.evaluate import Evaluate
 from sparc3_bench.run.steps.facts import learned
 from sparc3_bench.run.steps.judge import Judged, judged
-from sparc3_bench.run.steps.mask import CircuitStep, Matched, Nothing, Ranked
+from sparc3_bench.run.steps.mask import CircuitStep, Matched, Ranked, Uniform
 from sparc3_bench.run.steps.model import WeightNotes
 from sparc3_bench.run.steps.outline import Membership, Outline, Overlap, RankLikeness
 from sparc3_bench.run.steps.rank import Rank, Usable, contrasts
@@ -76,7 +76,7 @@ def circuit(cell: Cell, contrast: str, amount: float) -> CircuitStep | None:
     if amount == 0:
         return None
     if amount == 1 and cell.spec.amount_kind == "fraction":
-        return Nothing(cell, amount)
+        return Uniform(cell, amount)
     if cell.spec.schedule == "blockwise":
         return Blockwise(cell, amount)
     return Ranked(cell, amount, Rank(cell, contrast))
@@ -90,8 +90,13 @@ def measured(cell: Cell, one: CircuitStep | None, part: Part = "test") -> Step[E
 def control(
     cell: Cell, one: CircuitStep | None, seed: int, part: Part = "control"
 ) -> Step[Evaluated]:
+    """Return the step that measures a random control of a circuit, as the judge sees it."""
+    return judged(cell, random_control(cell, one, seed, part))
+
+
+def random_control(cell: Cell, one: CircuitStep | None, seed: int, part: Part) -> Evaluate:
     """Return the step that measures a random control of a circuit."""
-    return measured(cell, one and Matched(cell, one.amount, one, seed), part)
+    return Evaluate(cell, part, one and Matched(cell, one.amount, one, seed))
 
 
 def overlap(one: CircuitStep | None, other: Cell, contrast: str) -> Overlap | None:

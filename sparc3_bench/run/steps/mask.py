@@ -92,18 +92,19 @@ class Ranked(CircuitStep):
 
 
 @dataclass(frozen=True, eq=False)
-class Nothing(CircuitStep):
-    """What is left when everything in scope goes, whoever ranked it."""
+class Uniform(CircuitStep):
+    """What is left when everything in scope goes (amount 1) or stays (0), whoever ranked it."""
 
     @property
     def recipe(self) -> Mapping[str, Any]:
         """The model, and what is removed as a whole."""
-        return {**self.cell.named("model", "scope", "unit"), **self.cell.made_by("adapter")}
+        named = {"amount": self.amount, **self.cell.named("model", "scope", "unit")}
+        return {**named, **self.cell.made_by("adapter")}
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
-        """Keep nothing."""
+        """Keep all or nothing."""
         shapes = unit_shapes(self.cell.blank, self.cell.spec.unit)
-        kept = {name: torch.zeros(shape, dtype=torch.bool) for name, shape in shapes.items()}
+        kept = {name: torch.full(shape, self.amount == 0) for name, shape in shapes.items()}
         return Circuit(kept, as_mask(kept, self.cell.blank, self.cell.spec.unit))
 
 

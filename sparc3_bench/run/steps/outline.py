@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sparc3_bench.graph.step import Step
 from sparc3_bench.graph.store import AsJson
-from sparc3_bench.record.parts import Sketch
+from sparc3_bench.record.parts import Amount, Point, Sketch
 from sparc3_bench.selection.membership import (
     DIGITS,
     MOST_SKETCHED,
@@ -36,11 +36,22 @@ class Size(BaseModel):
     in_scope: float
     in_model: float
     weights_removed: int
-    units_removed: int
+    units_removed: int | None
     kept: dict[str, tuple[int, ...]]
     """By role of the matrix, how many weights every decoder block keeps."""
     sampled: str
     """Of evenly spaced units which are kept, a digit each."""
+
+    @classmethod
+    def of(cls, point: Point) -> Size:
+        """Return what a record says of a circuit, which has no sample of it."""
+        return cls(
+            **point.amount.model_dump(exclude={"requested"}), kept=point.kept, sampled=""
+        )
+
+    def amount(self, requested: float) -> Amount:
+        """Return it as a record says it, given what was asked for."""
+        return Amount(requested=requested, **self.model_dump(exclude={"kept", "sampled"}))
 
 
 @dataclass(frozen=True, eq=False)

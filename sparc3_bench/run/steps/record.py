@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.graph.cost import total
 from sparc3_bench.graph.step import Step
-from sparc3_bench.record.parts import Amount, Found, Point, Stability
+from sparc3_bench.record.parts import Found, Point, Stability
 from sparc3_bench.record.result import SCHEMA_VERSION, Result
 from sparc3_bench.run.environment import command_line, describe_environment
 from sparc3_bench.run.intervals import metrics_read
@@ -102,30 +102,37 @@ class Record(Step["tuple[Result, Written]"]):
 
     def make(self, at: Place, got: Mapping[str, Any]) -> tuple[Result, Written]:
         """Write it down."""
-        cell, curve = self.cell, got["curve"]
-        points = tuple(
-            _point(amount, size, numbers, measured)
-            for amount, size, numbers, measured in zip(
-                cell.spec.amounts, got["outlines"], curve.points, got["points"], strict=True
-            )
-        )
-        written = self._written(at)
-        prepared = got.get("learned") or cell.prepared
+        fields, written = self.measured(at), self._written(at)
+        prepared = got.get("learned") or self.cell.prepared
         result = recorded(
-            cell,
-            points=points,
-            curve=curve.whole | got.get("assessment", {}),
-            measured=curve,
-            found=self.operating and self._found(at, self.operating, points),
+            self.cell,
+            **fields,
             tried=self.chosen.tried,
             candidate=self.chosen.contrast,
             stability=self._stability(at),
             sketch=got.get("membership"),
-            remarks=(*got["notes"], *prepared.remarks(points[0].metrics)),
+            remarks=(*got["notes"], *prepared.remarks(fields["points"][0].metrics)),
             cost={phase: total(costs) for phase, costs in at.costs().items()},
             responses=written.record() if written.texts else None,
         )
         return result, written
+
+    def measured(self, at: Place) -> dict[str, Any]:
+        """Return the fields that follow from what was measured; `measured` is the curve."""
+        curve = at.get(self.curve)
+        points = tuple(
+            _point(amount, at.get(outline), numbers, at.get(measured))
+            for amount, outline, numbers, measured in zip(
+                self.cell.spec.amounts, self.outlines, curve.points, self.points, strict=True
+            )
+        )
+        assessed = at.get(self.assessment) if self.assessment else {}
+        return {
+            "points": points,
+            "curve": curve.whole | assessed,
+            "measured": curve,
+            "found": self.operating and self._found(at, self.operating, points),
+        }
 
     def _written(self, at: Place) -> Written:
         """Return what was measured and written before any judge."""
@@ -219,13 +226,7 @@ def recorded(cell: Cell, **parts: Any) -> Result:
 
 def _point(amount: float, size: Size, numbers: CurvePoint, measured: Evaluated) -> Point:
     return Point(
-        amount=Amount(
-            requested=amount,
-            in_scope=size.in_scope,
-            in_model=size.in_model,
-            weights_removed=size.weights_removed,
-            units_removed=size.units_removed,
-        ),
+        amount=size.amount(amount),
         metrics=numbers.metrics,
         intervals=numbers.intervals,
         samples=dict(measured.samples),
