@@ -12,7 +12,7 @@ from sparc3_bench.cli import common
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
-    from sparc3_bench.run.rejudging import Case
+    from sparc3_bench.run.rejudge import Case
 
 
 def command(
@@ -42,9 +42,9 @@ def command(
     from sparc3_bench.host import default_host
     from sparc3_bench.record.files import write_result
     from sparc3_bench.run.options import parse_pairs
-    from sparc3_bench.run.plan import bench, check_writable
+    from sparc3_bench.run.plan import check_writable, ready_judge
     from sparc3_bench.run.progress import Reporter
-    from sparc3_bench.run.rejudging import check_other, metric_told, opened, rejudged
+    from sparc3_bench.run.rejudge import check_other, metric_told, opened, rejudged
     from sparc3_bench.run.responses import write_responses
 
     if len(set(result)) < len(result):
@@ -52,7 +52,7 @@ def command(
     host, folder = default_host(), common.cache_folder(cache)
     check_writable(folder)
     cases = [opened(path, host) for path in result]
-    sitting = bench(judge, parse_pairs(judge_option), host, folder)
+    sitting = ready_judge(judge, parse_pairs(judge_option), host, folder)
     targets = _targets(cases, [case.target(sitting, results) for case in cases])
     standing = {path: check_other(case, sitting.ref, path) for path, case in targets.items()}
     for path in targets:

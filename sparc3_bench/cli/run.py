@@ -160,7 +160,7 @@ def command(
                 raise
             refused.append(f"Task '{request.task}' is not run: {error}")
             report.say(refused[-1])
-    runs = Runs(sum(len(made.cells) for made in plans), results, folder, report, batch_size)
+    runs = Runs(sum(map(len, plans)), results, folder, report, batch_size)
     failed = bool(refused)
     for made in plans:
         outcomes = runs.of(made)

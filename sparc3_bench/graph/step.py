@@ -102,7 +102,7 @@ class Step(ABC, Generic[T]):
         """Return what its cost depends on, as JSON: of one kind one is tried; None: not counted."""
         return None
 
-    def units(self) -> float:
+    def units(self, at: Any) -> float:
         """Return how many times the unit of cost of its kind it takes, e.g. tokens it reads."""
         return 1.0
 

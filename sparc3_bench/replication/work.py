@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +12,14 @@ from sparc3_bench.errors import ModelError, Sparc3Error
 from sparc3_bench.record.files import read_results
 from sparc3_bench.replication.existing import Existing
 from sparc3_bench.replication.rows import Outcome, labels
-from sparc3_bench.run.plan import Plan, Shared, check_writable, plan
+from sparc3_bench.run.plan import Shared, check_writable, plan
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.running import Runs
 
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
     from sparc3_bench.record.result import Result
+    from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.suite import SuiteFile
 
 
@@ -81,7 +82,7 @@ class Work:
         check_writable(cache)
         report = Reporter()
         plans = list(self._plans(cache))
-        total = sum(len(made.cells) for _, made in plans)
+        total = sum(len(made) for _, made in plans)
         runs = Runs(total, self._results, cache, report, batch_size)
         for cells, made in plans:
             try:
@@ -119,7 +120,7 @@ class Work:
             for scorer, seeds in run.request.scorers:
                 yield from (_Cell(place, scorer, seed) for seed in seeds)
 
-    def _plans(self, cache: Path) -> Iterator[tuple[list[_Cell], Plan]]:
+    def _plans(self, cache: Path) -> Iterator[tuple[list[_Cell], Sequence[Cell]]]:
         shared = Shared()
         gone: dict[str, str] = {}
         for place, run in enumerate(self._suite.runs):

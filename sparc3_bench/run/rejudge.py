@@ -22,6 +22,7 @@ from sparc3_bench.run.options import task_of
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.recipes import circuit, random_control, run
 from sparc3_bench.run.responses import Written, read_responses
+from sparc3_bench.run.steps.assess import Assess
 from sparc3_bench.run.steps.decide import Best, Chosen, Reaches
 from sparc3_bench.run.steps.evaluate import Evaluate
 from sparc3_bench.run.steps.judge import Judged
@@ -229,6 +230,8 @@ class _Recorded(Place):
                 return Entry(chosen, NOTHING)
             case Reaches():
                 return Entry(step.amount <= amount, NOTHING)
+            case Assess():
+                return Entry({}, NOTHING)  # of scores
             case Judged() if step.of.part == "selection":
                 return Entry(None, NOTHING)  # it is behind a decision, which stands
         if step.key in self._known:

@@ -37,6 +37,10 @@ class Assess(Step[dict[str, EstimateRecord]]):
         scores = [Score(self.cell, purpose) for purpose in self.cell.purposes]
         return {"model": DenseModel(self.cell), "scores": scores}
 
+    def like(self) -> Mapping[str, Any]:
+        """All of as many scores by one task."""
+        return {**self.recipe, **self.cell.named("model", "scope")}
+
     def make(self, at: Place, got: Mapping[str, Any]) -> dict[str, EstimateRecord]:
         """Assess."""
         cell = self.cell

@@ -50,6 +50,11 @@ class Blockwise(CircuitStep):
         """Bits, eight a byte."""
         return AsTensors(lambda circuit: _packed(circuit.kept), self._unpacked)
 
+    def like(self) -> Mapping[str, Any]:
+        """All walks of one model by one scorer over the same texts."""
+        named = self.cell.named("scorer", "model", "objective", "scope", "schedule")
+        return {**named, "reference": self.cell.data(steers=True)}
+
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
         """Walk the model; it is as it was when the last block is decided."""
         cell, view = self.cell, got["model"]

@@ -70,6 +70,10 @@ class Curve(Step[CurveNumbers]):
         drawn = {f"control {seed}": one for seed, one in enumerate(self.controls)}
         return {"points": self.points, **drawn}
 
+    def like(self) -> Mapping[str, Any]:
+        """All of one task with as many points and controls."""
+        return {**self.recipe, "controls": len(self.controls)}
+
     def make(self, at: Place, got: Mapping[str, Any]) -> CurveNumbers:
         """Bootstrap."""
         drawn = [got[f"control {seed}"] for seed in range(len(self.controls))]

@@ -115,6 +115,17 @@ class Evaluate(Step[Evaluated]):
         what = {"test": "", "selection": "selection part · "}.get(self.part, "random controls · ")
         return f"{what}{self.cell.spec.removal} {self.circuit.amount:g}"
 
+    def like(self) -> Mapping[str, Any]:
+        """All of one task and part on one model; zeros cost what weights cost."""
+        how = self.cell.spec.ablation if self.is_dearer else "dense"
+        return {"part": self.cell.part(self.part), "how": how, **self._about}
+
+    @property
+    def is_dearer(self) -> bool:
+        """Whether it may take longer than on the dense model."""
+        compares = self.cell.prepared.part(self.part).compares
+        return self.circuit is not None and (self.cell.spec.ablation != "zero" or compares)
+
     def texts(self, value: Evaluated) -> Texts:
         """Return what the model wrote."""
         return value.texts
@@ -162,6 +173,15 @@ class DenseEvaluation(Step[Evaluation]):
         """The evaluation."""
         return {"numbers": Evaluate(self.cell, self.part)}
 
+    def like(self) -> Mapping[str, Any]:
+        """As for the evaluation."""
+        return Evaluate(self.cell, self.part).like()
+
+    def units(self, at: Place) -> float:
+        """Once, where the evaluation is kept and what is wanted back of it is not."""
+        kept = at.find(Evaluate(self.cell, self.part))
+        return float(kept is not None and kept.value.has_memory)
+
     def make(self, at: Place, got: Mapping[str, Any]) -> Evaluation:
         """Take the numbers where those are all; else measure again."""
         if not got["numbers"].has_memory:
@@ -193,6 +213,10 @@ class MeanInputs(Step["Mapping[str, Tensor]"]):
         """Name it by the tokens of the reference."""
         known = at.get(learned(self.cell)["learned"]) if self.cell.learns else None
         return _first(self.cell.general_references(known)).digest
+
+    def like(self) -> Mapping[str, Any]:
+        """All of one model over the same texts."""
+        return {**self.cell.named("model", "scope"), "reference": self.cell.data(steers=True)}
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Mapping[str, Tensor]:
         """Run the model over the reference samples."""

@@ -54,6 +54,10 @@ class Asked(Step[JsonValue]):
         with at.progress(f"{self.cell.task.name} asks {model}") as progress:
             return facts.ask(self.cell.prepared, got["model"], progress)
 
+    def like(self) -> Mapping[str, Any]:
+        """Nothing: it decides what comes after it, so that a plan makes it."""
+        return {"key": self.key}
+
     def texts(self, value: JsonValue) -> Texts:
         """Return what of the answers a judge must read."""
         return _facts(self.cell).texts(self.cell.prepared, value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.graph.step import Step
@@ -22,21 +22,13 @@ if TYPE_CHECKING:
 Scores = dict[str, tuple[tuple[float, ...], ...]]
 
 
-class Writes(Protocol):
-    """A step in whose value there are texts."""
-
-    key: str
-
-    def texts(self, value: Any) -> Texts:
-        """Return the texts in its value."""
-
-
 @dataclass(frozen=True, eq=False)
 class Verdict(Step[Scores]):
     """The scores of all texts of a step, by the judge of a cell."""
 
     cell: Cell
     of: Any
+    """A step with a method `texts`, which takes its value."""
     phase: str = "judging"
     codec = AsJson(Scores)
 
@@ -63,6 +55,10 @@ class Verdict(Step[Scores]):
         """Have the judge read."""
         with at.progress(f"judged by {self.cell.spec.judge.name}") as progress:  # type: ignore[union-attr]
             return read_by(self._judge, self.of.texts(got["of"]), progress)
+
+    def like(self) -> Mapping[str, Any]:
+        """All reading of one judge of as many texts."""
+        return {**self.recipe, "of": self.of.like()}
 
     @property
     def _judge(self) -> ReadyJudge:

@@ -60,6 +60,10 @@ class CircuitStep(Step[Circuit]):
         """Name it by what it removes."""
         return circuit_digest(at.get(self))
 
+    def like(self) -> Mapping[str, Any]:
+        """All circuits of one model that are chosen in the same set."""
+        return self.cell.named("model", "scope", "unit", "group", "amount_kind")
+
 
 @dataclass(frozen=True, eq=False)
 class Ranked(CircuitStep):

@@ -27,6 +27,10 @@ class DenseModel(Step["ModelView"]):
         """The model and what is in scope."""
         return {**self.cell.named("model", "scope"), **self.cell.made_by("adapter")}
 
+    def like(self) -> Mapping[str, Any]:
+        """All loading of one model is alike."""
+        return self.cell.named("model")
+
     def make(self, at: Place, got: Mapping[str, Any]) -> ModelView:
         """Load it."""
         return at.load(self.cell)

@@ -72,6 +72,10 @@ class Outline(Step[Size]):
         """The circuit."""
         return {"circuit": self.circuit} if self.circuit else {}
 
+    def like(self) -> Mapping[str, Any]:
+        """All of one model."""
+        return self.cell.named("model", "scope", "unit")
+
     def make(self, at: Place, got: Mapping[str, Any]) -> Size:
         """Count."""
         return size_of(self.cell, got.get("circuit"))

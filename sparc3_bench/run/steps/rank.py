@@ -39,6 +39,10 @@ class Rank(Step[Mapping[str, Tensor]]):
         purposes = self.cell.purposes if self.contrast else self.cell.purposes[:1]
         return {"scores": [Score(self.cell, one) for one in purposes]}
 
+    def like(self) -> Mapping[str, Any]:
+        """All rankings of as many scores."""
+        return {"contrast": self.contrast, **self.cell.named("model", "scope", "unit")}
+
     def make(self, at: Place, got: Mapping[str, Any]) -> Mapping[str, Tensor]:
         """Rank units, and contrast."""
         if not self.contrast:

@@ -120,6 +120,16 @@ class Score(Step[ScoreMap]):
             at.say(f"{before} of {count} samples came from a snapshot; {new:,} tokens were new")
         return scorer.finish(view, state)
 
+    def like(self) -> Mapping[str, Any]:
+        """All scoring by one scorer of one model."""
+        return self.cell.named("scorer", "model", "objective", "scope")
+
+    def units(self, at: Place) -> float:
+        """Return how many tokens of the reference are in no snapshot."""
+        known = at.get(self._learned["learned"]) if self._learned else None
+        reference = self.cell.references(known)[self.purpose]
+        return float(sum(map(len, reference.samples)))
+
     def snapshots(self, reference: ReferenceSamples) -> list[str]:
         """Name all that was added up after the first, the second, … the last sample.
 

@@ -1,0 +1,200 @@
+"""Forecast: which steps of recipes are there, which are new, and what those will cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from sparc3_bench.graph.drive import Recipe, drive
+from sparc3_bench.graph.local import Local
+from sparc3_bench.graph.step import Key, Step, each
+from sparc3_bench.graph.store import AsJson, Entry
+from sparc3_bench.graph.cost import NOTHING
+from sparc3_bench.record.parts import Phase
+from sparc3_bench.record.spec import content_key
+
+HANDLING = "handling"
+"""The phase of steps whose cost no record counts."""
+
+
+class Cost(BaseModel):
+    """What something costs.
+
+    `seconds` of wall time; `tokens` through the model, padding included; `flops`, floating point
+    operations of its matrix products as far as torch counts them, a product and a sum being two;
+    `peak_bytes`, the most memory that is resident at once.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    seconds: float = 0.0
+    tokens: float = 0.0
+    flops: float = 0.0
+    peak_bytes: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            seconds=self.seconds + other.seconds,
+            tokens=self.tokens + other.tokens,
+            flops=self.flops + other.flops,
+            peak_bytes=max(self.peak_bytes, other.peak_bytes),
+        )
+
+    @classmethod
+    def of(cls, phase: Phase, flops: float = 0.0) -> Cost:
+        """Return the cost of a phase, given its operations."""
+        return cls(
+            seconds=phase.seconds,
+            tokens=phase.tokens or 0,
+            flops=flops,
+            peak_bytes=phase.peak_bytes,
+        )
+
+    def times(self, factor: float) -> Cost:
+        """Return the cost of so many of it, one after the other."""
+        return Cost(
+            seconds=self.seconds * factor,
+            tokens=self.tokens * factor,
+            flops=self.flops * factor,
+            peak_bytes=self.peak_bytes,
+        )
+
+
+class Rate(BaseModel):
+    """A cost that grows with how much there is to do."""
+
+    model_config = ConfigDict(frozen=True)
+
+    each: Cost = Cost()
+    fixed: Cost = Cost()
+    in_part: bool = False
+    """Whether it was tried in part only."""
+
+    def at(self, units: float) -> Cost:
+        """Return the cost of so many units."""
+        return self.fixed + self.each.times(units)
+
+
+@dataclass
+class Foreseen:
+    """What one recipe will take.
+
+    Attributes
+    ----------
+    there
+        How many of its steps are kept already.
+    new
+        By key, the kind of every step that it makes.
+    shared
+        By key, the kind of every new step that a recipe before it makes.
+    phases
+        By the phase of a record, the cost of what is new.
+    """
+
+    there: int = 0
+    new: dict[Key, str] = field(default_factory=dict)
+    shared: dict[Key, str] = field(default_factory=dict)
+    phases: dict[str, Cost] = field(default_factory=dict)
+
+    @property
+    def cost(self) -> Cost:
+        """All phases together."""
+        return sum(self.phases.values(), Cost())
+
+    def add(self, phase: str, cost: Cost) -> None:
+        """Add to a phase."""
+        self.phases[phase] = self.phases.get(phase, Cost()) + cost
+
+
+class Forecast:
+    """Goes through recipes in order without making anything, but for what tells a cost.
+
+    Parameters
+    ----------
+    at
+        Where steps would be made.
+    probe
+        Tries a step of a kind that was never tried on this machine. That is kept.
+    machine
+        What costs depend on beside the kind of a step.
+
+    Attributes
+    ----------
+    probed
+        How many kinds were tried.
+    in_part
+        How many of the kinds that were met had been tried in part only.
+    """
+
+    _RATE = "Rate"
+
+    def __init__(self, at: Local, probe: Callable[[Step[Any]], Rate], machine: str) -> None:
+        self._at, self._probe, self._machine = at, probe, machine
+        self._rates: dict[Key, Rate] = {}
+        self._seen: dict[Key, bool] = {}
+        self.probed = 0
+
+    @property
+    def in_part(self) -> int:
+        """How many of the kinds that were met had been tried in part only."""
+        return sum(rate.in_part for rate in self._rates.values())
+
+    def of(self, recipe: Recipe[Step[Any]]) -> Foreseen:
+        """Return what a recipe will take after those before it."""
+        found, own = Foreseen(), set[Key]()
+
+        def guessed(step: Step[Any]) -> Any:
+            self._note(step, found, own)
+            kept = self._kept(step)
+            return kept.value if kept else step.guess()
+
+        def guesses(wanted: Sequence[Step[Any]]) -> Sequence[Any]:
+            return [guessed(step) for step in wanted]
+
+        self._note(drive(recipe, guesses), found, own)
+        return found
+
+    def _note(self, step: Step[Any], found: Foreseen, own: set[Key]) -> None:
+        """Count a step that is needed, and if it is new all that it is made from."""
+        if step.key in own:
+            return
+        own.add(step.key)
+        kind, codec = type(step).__name__, step.codec
+        if step.key not in self._seen:
+            kept = codec and self._at.store.cost(kind, step.key, codec)
+            self._seen[step.key] = kept is not None
+            if kept is None:
+                for one in each(step.inputs):
+                    self._note(one, found, own)
+                found.add(step.phase or HANDLING, self._cost(step))
+                if codec is not None:
+                    found.new[step.key] = kind
+                return
+        elif not self._seen[step.key]:
+            if codec is not None:
+                found.shared[step.key] = kind
+            return
+        found.there += 1
+
+    def _kept(self, step: Step[Any]) -> Entry | None:
+        codec = step.codec
+        return codec and self._at.store.read(type(step).__name__, step.key, codec)
+
+    def _cost(self, step: Step[Any]) -> Cost:
+        like = step.like()
+        return Cost() if like is None else self._rate(step, like).at(step.units(self._at))
+
+    def _rate(self, step: Step[Any], like: Any) -> Rate:
+        key = content_key([type(step).__name__, like, self._machine])
+        if key not in self._rates:
+            store, codec = self._at.store, AsJson(Rate)
+            kept = store.read(self._RATE, key, codec)
+            if kept is None:
+                self.probed += 1
+                kept = Entry(self._probe(step), NOTHING)
+                store.write(self._RATE, key, codec, kept)
+            self._rates[key] = kept.value
+        return self._rates[key]

@@ -1,0 +1,253 @@
+"""Probes: what a step of a kind takes on this machine, tried on the real model, long ones in part."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import singledispatchmethod
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from sparc3_bench.graph.cost import metered, peak
+from sparc3_bench.graph.forecast import Cost, Rate
+from sparc3_bench.graph.step import Step
+from sparc3_bench.model.blockwise import walk
+from sparc3_bench.record.parts import Phase
+from sparc3_bench.run.cell import Cell
+from sparc3_bench.run.place import Place
+from sparc3_bench.run.steps.blockwise import Blockwise
+from sparc3_bench.run.steps.curve import Curve
+from sparc3_bench.run.steps.evaluate import DenseEvaluation, Evaluate, MeanInputs
+from sparc3_bench.run.steps.facts import Asked, Learned
+from sparc3_bench.run.steps.judge import Judged, Verdict
+from sparc3_bench.run.steps.mask import Circuit, CircuitStep
+from sparc3_bench.run.steps.model import DenseModel
+from sparc3_bench.run.steps.score import Score
+from sparc3_bench.run.watch import Enough, Watch
+from sparc3_bench.types.masks import KeepMask
+from sparc3_bench.types.samples import Batch, ReferenceSamples
+from sparc3_bench.types.scores import ScoreMap
+
+_LEAST = 0.001
+"""The share of weights that goes in a circuit that is only tried."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sprinkled(CircuitStep):
+    """A circuit from which few weights are missing, at random."""
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """The share that is missing."""
+        return {"amount": self.amount}
+
+    def content(self, at: Place) -> str:
+        """Name it, as no two are alike."""
+        return "sprinkled"
+
+    def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
+        """Draw it."""
+        weights = self.cell.blank.weights()
+        mask = {n: torch.rand(w.matrix.shape) >= self.amount for n, w in weights.items()}
+        return Circuit(mask, KeepMask(mask))
+
+
+class Trial(Place):
+    """A place where steps are tried.
+
+    Parameters
+    ----------
+    cache, batch_size
+        As for `Place`.
+    watch
+        Told what is going on.
+    """
+
+    def __init__(self, cache: Path, watch: Watch, batch_size: int = 1) -> None:
+        super().__init__(cache, watch, batch_size)
+        self.watch = watch
+        watch.tokens = self.tokens
+        self._flops: dict[str, float] = {}
+
+    @singledispatchmethod
+    def probe(self, step: Step[Any]) -> Rate:
+        """Return what a step of this kind takes: it is made of stand-ins, and not kept."""
+        got = self._stand_ins(step)
+        with metered(self.tokens) as meter:
+            step.make(self, got)
+        return Rate(each=Cost.of(meter.phase))
+
+    @probe.register(DenseModel | Asked)
+    def _made(self, step: DenseModel | Asked) -> Rate:
+        return Rate(each=self._cost(self._entry(step).cost, step.cell))
+
+    @probe.register
+    def _verdict(self, step: Verdict) -> Rate:
+        """Let the judge read what the dense model writes, which is kept."""
+        dense = Evaluate(step.cell, step.of.part) if isinstance(step.of, Evaluate) else step.of
+        if self.find(dense) is None:
+            return Rate(in_part=True)
+        return Rate(each=Cost.of(self._entry(Verdict(step.cell, dense)).cost))
+
+    @probe.register
+    def _curve(self, step: Curve) -> Rate:
+        dense = Evaluate(step.cell, "test")
+        if self.find(dense) is None or step.cell.judge:
+            return Rate(in_part=True)
+        measured = self.get(dense)
+        with metered() as meter:
+            step.make(self, {name: [measured] * len(some) for name, some in step.inputs.items()})
+        return Rate(each=Cost.of(meter.phase))
+
+    @probe.register(Evaluate | DenseEvaluation)
+    def _evaluation(self, step: Evaluate | DenseEvaluation) -> Rate:
+        """Measure, and keep it where it was not cut short.
+
+        Where a pruned model takes longer than the dense one, few weights are removed at random: a
+        model that says anything still.
+        """
+        dense = Evaluate(step.cell, step.part)
+        try:
+            with self.watch.cutting():
+                if isinstance(step, Evaluate) and step.is_dearer:
+                    found = self._pruned(step)
+                else:
+                    found = self._entry(dense).cost
+        except Enough:
+            seen = self.watch.extrapolated().model_copy(update={"peak_bytes": peak()})
+            return Rate(each=self._with_flops(seen, step.cell), in_part=True)
+        return Rate(each=self._cost(found, step.cell))
+
+    @probe.register
+    def _means(self, step: MeanInputs) -> Rate:
+        return Rate(each=self._cost(self._entry(step).cost, step.cell))
+
+    @probe.register
+    def _score(self, step: Score) -> Rate:
+        """Score one of the reference samples, and some more.
+
+        Of seconds that the limit allows a quarter is enough, as samples are much alike.
+
+        Raises
+        ------
+        Sparc3Error
+            When the scorer cannot score this model.
+        """
+        self.say(f"Trying scorer '{step.cell.scorer.name}' …")
+        known = self.get(Learned(step.cell)) if step.cell.learns and step.purpose else None
+        reference = step.cell.references(known)[step.purpose]
+        one, most, limit = _some(reference, 1), len(reference.samples), self.watch.limit
+        with FlopCounterMode(display=False) as counter:
+            short = self._scored(step.cell, one)  # the first of anything takes longer
+        if not step.cell.scorer.needs_reference:
+            return Rate(fixed=Cost.of(self._scored(step.cell, one)))
+        if most > 1 and short.seconds < limit:
+            short = self._scored(step.cell, one)
+        some = _some(reference, min(most, max(3, int(limit / 4 / max(short.seconds, 1e-3)))))
+        long = self._scored(step.cell, some) if most > 1 else short
+        length, more = _length(one), _length(some) - _length(one)
+        each = Cost(
+            seconds=max(0.0, long.seconds - short.seconds) / more
+            if more
+            else short.seconds / length,
+            tokens=(long.tokens or 0) / _length(some),
+            flops=counter.get_total_flops() / length,
+            peak_bytes=long.peak_bytes,
+        )
+        fixed = Cost(seconds=max(0.0, short.seconds - each.seconds * length))
+        return Rate(each=each, fixed=fixed)
+
+    @probe.register
+    def _walk(self, step: Blockwise) -> Rate:
+        """Walk the first blocks, three at least, with nothing pruned."""
+        cell, view, marks = step.cell, self.get(DenseModel(step.cell)), list[Cost]()
+        known = self.get(Learned(cell)) if cell.learns else None
+        reference = self.ready(
+            next(iter(cell.references(known).values())), cell, lambda done, total: None
+        )
+        counter = FlopCounterMode(display=False)
+        with metered() as meter, closing(walk(view, reference)) as blocks, counter:
+            start, tokens = time.perf_counter(), view.tokens
+            for block in blocks:
+                seconds, read = time.perf_counter() - start, view.tokens - tokens
+                flops = counter.get_total_flops()
+                marks.append(Cost(seconds=seconds, tokens=read, flops=flops))
+                if len(marks) > 3 and seconds - marks[0].seconds > self.watch.limit:
+                    break
+                cell.scorer.score(block, reference)
+        count, left = len(marks) - 1, len(view.blocks) - len(marks) + 1
+        each = marks[-1] + marks[0].times(-1)
+        whole = marks[-1] + each.times(left / count if count else 0)
+        return Rate(each=whole.model_copy(update={"peak_bytes": meter.phase.peak_bytes}))
+
+    def _stand_ins(self, step: Step[Any]) -> Mapping[str, Any]:
+        return {
+            name: self._stand_in(one) if isinstance(one, Step) else [*map(self._stand_in, one)]
+            for name, one in step.inputs.items()
+        }
+
+    def _stand_in(self, step: Step[Any]) -> Any:
+        """Return something like the value of a step, without its cost."""
+        if isinstance(step, DenseModel | Learned | Asked):
+            return self.get(step)
+        if isinstance(step, Score):
+            return self._noise(step.cell)
+        return step.make(self, self._stand_ins(step))
+
+    def _noise(self, cell: Cell) -> ScoreMap:
+        """Return scores at random, for what depends on their number only."""
+        generator, weights = torch.Generator().manual_seed(0), cell.blank.weights()
+        return ScoreMap(
+            {n: torch.rand(w.matrix.shape, generator=generator) for n, w in weights.items()}
+        )
+
+    def _pruned(self, step: Evaluate) -> Phase:
+        tried = Evaluate(step.cell, step.part, Sprinkled(step.cell, _LEAST))
+        got = {name: self.get(one) for name, one in tried.inputs.items()}
+        with metered(self.tokens) as meter:
+            tried.make(self, got)
+        return meter.phase
+
+    def _scored(self, cell: Cell, reference: ReferenceSamples) -> Phase:
+        view = self.get(DenseModel(cell))
+        given = self.ready(reference, cell, lambda done, total: None)
+        with reference.altering(view), metered(self.tokens) as meter:
+            cell.scorer.score(view, given)
+        return meter.phase
+
+    def _cost(self, phase: Phase, cell: Cell) -> Cost:
+        return self._with_flops(Cost.of(phase), cell)
+
+    def _with_flops(self, cost: Cost, cell: Cell) -> Cost:
+        """Add operations, by those of one token's way through the model in a window of 128."""
+        if not cost.tokens:
+            return cost
+        model = DenseModel(cell)
+        if model.key not in self._flops:
+            view = self.get(model)
+            length = min(128, getattr(view.config, "max_position_embeddings", 128))
+            ids = torch.ones(1, length, dtype=torch.long, device=view.device)
+            with FlopCounterMode(display=False) as counter, torch.no_grad():
+                view.forward(Batch(ids, torch.ones_like(ids), None))
+            self._flops[model.key] = float(counter.get_total_flops() / length)
+        return cost.model_copy(update={"flops": cost.tokens * self._flops[model.key]})
+
+
+def _length(reference: ReferenceSamples) -> int:
+    return sum(map(len, reference.samples))
+
+
+def _some(reference: ReferenceSamples, count: int) -> ReferenceSamples:
+    """Return `count` samples, evenly spaced."""
+    places = [index * len(reference.samples) // count for index in range(count)]
+
+    def picked(values: Any) -> Any:
+        return None if values is None else [values[place] for place in places]
+
+    names = ("samples", "targets", "starts")
+    return replace(reference, **{name: picked(getattr(reference, name)) for name in names})

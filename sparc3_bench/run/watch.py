@@ -1,0 +1,81 @@
+"""Watch: sees how a long step goes, and ends it when that is enough to tell what it takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sparc3_bench.graph.forecast import Cost
+from sparc3_bench.run.progress import Reporter, Step
+
+
+class Enough(BaseException):
+    """Ends a trial from within. Like an interruption, no plugin takes it for an error."""
+
+
+class Watch(Reporter):
+    """Says what is going on, and ends a step that has been seen for long enough.
+
+    Parameters
+    ----------
+    limit
+        Seconds.
+
+    Attributes
+    ----------
+    tokens
+        Counts those that go through a model.
+    """
+
+    def __init__(self, limit: float) -> None:
+        super().__init__()
+        self.limit = limit
+        self.tokens: Callable[[], int] = int
+        self._cuts = False
+        self._forget()
+
+    @contextmanager
+    def cutting(self) -> Iterator[None]:
+        """End what takes longer than the limit."""
+        self._cuts = True
+        try:
+            yield
+        finally:
+            self._cuts = False
+
+    @contextmanager
+    def steps(self, label: str) -> Iterator[Step]:
+        """Report the steps of one phase, until the limit."""
+        with super().steps(label) as shown:
+            self._forget()
+
+            def step(done: int, total: int) -> None:
+                shown(done, total)
+                self._marks.append((time.perf_counter(), self.tokens(), done, total))
+                late = self._marks[-1][0] - self._began[0] > self.limit
+                if late and self._cuts and done < total and len(self._marks) > 1:
+                    raise Enough
+
+            yield step
+
+    def extrapolated(self) -> Cost:
+        """Return what the phase that was ended would have cost.
+
+        Steps are taken to cost the same, and what came before the first as it was.
+        """
+        (first, tokens, done, total), (last, at_last, reached, _) = self._marks[0], self._marks[-1]
+        share = reached - done
+        one = share / (len(self._marks) - 1)
+
+        def whole(before: float, since: float) -> float:
+            return max(0.0, before - since * one / share) + since * total / share
+
+        return Cost(
+            seconds=whole(first - self._began[0], last - first),
+            tokens=whole(tokens - self._began[1], at_last - tokens),
+        )
+
+    def _forget(self) -> None:
+        self._began = time.perf_counter(), self.tokens()
+        self._marks: list[tuple[float, int, int, int]] = []
