@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import os
 import platform
 import resource
@@ -16,8 +15,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from sparc3_bench.code import libraries, suite_digest
 from sparc3_bench.record.parts import Environment, Phase
+from sparc3_bench.source import code_of, versions
+
+LIBRARIES = (
+    *("torch", "transformers", "tokenizers", "safetensors", "numpy", "gguf"),
+    *("scipy", "datasets", "h5py", "detoxify", "lxt", "lm-eval"),
+)
+"""Distributions whose versions are recorded."""
+RUNNER = "sparc3_bench.run.runner"
+"""The module whose code runs a run."""
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,7 +33,7 @@ def describe_environment() -> Environment:
     """Return the environment of this process."""
     import torch
 
-    packages = {"sparc3-bench": importlib.metadata.version("sparc3-bench"), **libraries()}
+    packages = versions(("sparc3-bench", *LIBRARIES))
     commit = _git("rev-parse", "HEAD")
     return Environment(
         python=platform.python_version(),
@@ -35,7 +42,7 @@ def describe_environment() -> Environment:
         processor=_processor(),
         threads=torch.get_num_threads(),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        source_digest=suite_digest(),
+        source_digest=code_of(RUNNER),
         commit=commit,
         dirty=None if commit is None else bool(_git("status", "--porcelain")),
     )

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparc3_bench.code import libraries, suite_digest
 from sparc3_bench.contracts import LoadedJudge, Progress, Task, Texts, Verdicts
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.parts import Phase
 from sparc3_bench.record.spec import JudgeRef, content_key
 from sparc3_bench.run import store
-from sparc3_bench.run.environment import metered
+from sparc3_bench.run.environment import LIBRARIES, RUNNER, metered
 from sparc3_bench.run.progress import Reporter
+from sparc3_bench.source import code_of, versions
 
 NOTHING = Phase(seconds=0, peak_bytes=0)
 
@@ -68,7 +68,7 @@ def judged(
 def remembered(bench: Bench, texts: Texts, cache: Path, progress: Progress) -> store.Verdict:
     """Return the verdict on texts, from the cache if it is there."""
     listed = {kind: [list(some) for some in prompts] for kind, prompts in texts.items()}
-    made_by = [bench.code, suite_digest(), libraries(bench.ref.distribution)]
+    made_by = [bench.code, code_of(RUNNER), versions(LIBRARIES)]
     key = content_key([bench.ref.model_dump(mode="json"), made_by, listed])
     path = cache / "verdicts" / f"{key}.json"
     if (kept := store.read(store.Verdict, path)) is not None:

@@ -9,7 +9,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from sparc3_bench.code import suite_digest
 from sparc3_bench.contracts import (
     AmountKind,
     Group,
@@ -22,6 +21,7 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import PluginHost, Registered
 from sparc3_bench.model.load import FoundModel, find_model, resolve_dtype
 from sparc3_bench.record.spec import JudgeRef, PluginRef, RunSpec, TaskRef, canonical_json
+from sparc3_bench.run.environment import RUNNER
 from sparc3_bench.run.fit import check_fit
 from sparc3_bench.run.judging import Bench
 from sparc3_bench.run.objectives import objective_for
@@ -29,6 +29,7 @@ from sparc3_bench.run.options import build, check_scorer_options, meant_for
 from sparc3_bench.run.request import Request as Request
 from sparc3_bench.run.request import check_conventions
 from sparc3_bench.selection.select import check_amount
+from sparc3_bench.source import code_of
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
         )
     model = shared.models[wanted]
     code = {
-        "suite": suite_digest(),
+        "suite": code_of(RUNNER),
         "task": task_entry.code,
         "adapter": model.adapter_code(host),
         **({"judge": judge.code} if judge else {}),
@@ -314,5 +315,5 @@ def _ref(entry: Registered, plugin: Scorer | Task | Judge) -> dict[str, Any]:
         "options": plugin.options(),
         "distribution": entry.origin.distribution,
         "version": entry.origin.version,
-        "source_digest": entry.origin.source_digest,
+        "source_digest": entry.source_digest,
     }

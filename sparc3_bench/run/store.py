@@ -23,12 +23,13 @@ from sparc3_bench.attribution.scores import (
     save_scores,
     save_tensors,
 )
-from sparc3_bench.code import libraries
 from sparc3_bench.contracts import Part
 from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.record.files import write_atomically
 from sparc3_bench.record.parts import Amount, Phase
 from sparc3_bench.record.spec import OnDisk, RunSpec, content_key
+from sparc3_bench.run.environment import LIBRARIES
+from sparc3_bench.source import versions
 
 if TYPE_CHECKING:
     import torch
@@ -268,11 +269,9 @@ def _removed(spec: RunSpec, digest: str, content: str) -> dict[str, str]:
 
 def _made_by(spec: RunSpec, *plugins: Literal["scorer", "task"]) -> dict[str, Any]:
     """Return all code that some numbers rest on: the suite, the adapter, plugins, libraries."""
-    versions: dict[str, str] = {}
-    for plugin in plugins:
-        versions |= libraries(getattr(spec, plugin).distribution)
     named = ("suite", "adapter", *plugins)
-    return {"code": {name: spec.code.get(name) for name in named}, "libraries": versions}
+    code = {name: spec.code.get(name) for name in named}
+    return {"code": code, "libraries": versions(LIBRARIES)}
 
 
 def _parts(spec: RunSpec, *names: str) -> dict[str, Any]:
