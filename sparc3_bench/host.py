@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
+import hashlib
 import importlib.metadata
 import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, Protocol
 
 import pluggy
 
 from sparc3_bench import hookspecs
-from sparc3_bench.code import plugin_digest
 from sparc3_bench.contracts import Judge, Scorer, Suite, Task
 from sparc3_bench.errors import PluginError, UnknownNameError
-from sparc3_bench.source import source_digest
+from sparc3_bench.source import code_of, files_of
 from sparc3_bench.types.architecture import ModelAdapter, ModelSource
 
 KINDS: dict[str, tuple[str, type]] = {
@@ -55,8 +54,6 @@ class Origin:
     plugin: str
     distribution: str
     version: str
-    source_digest: str
-    """SHA-256 over the files of its package that the class rests on, first 16 hex digits."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +62,27 @@ class Registered:
 
     cls: type[Any]
     origin: Origin
-    declared_by: Any = None
-    """The distribution, where there is one."""
 
-    @cached_property
+    @property
     def code(self) -> str:
-        """The digest of all that the class comes with; see `plugin_digest`."""
-        return plugin_digest(self.cls, self.declared_by)
+        """The digest of all code that the class rests on; see `code_of`."""
+        return code_of(self.cls)
+
+    @property
+    def source_digest(self) -> str:
+        """The digest of the bytes of the class's file and those of its package that it imports.
+
+        Records tell by it that two runs had the same state of a plugin, whatever suite ran them.
+        """
+        top = self.cls.__module__.partition(".")[0]
+        files = files_of(self.cls).items()
+        own = [(path, file) for path, file in files if path.startswith((f"{top}/", f"{top}.py"))]
+        if all(file.name == "__init__.py" for _, file in own[1:]):
+            own = own[:1]  # it imports nothing from its package
+        digest = hashlib.sha256()
+        for path, file in sorted(own, key=lambda item: item[0].split("/")):
+            digest.update(path.encode() + b"\0" + file.read_bytes())
+        return digest.hexdigest()[:16]
 
 
 class PluginHost:
@@ -181,8 +192,7 @@ class PluginHost:
                 f"{taken.origin.version}; rename one of them or uninstall it."
             )
         distribution, version = _distribution(point)
-        digest = source_digest(importlib.import_module(cls.__module__))
-        return Registered(cls, Origin(point.name, distribution, version, digest), point.dist)
+        return Registered(cls, Origin(point.name, distribution, version))
 
 
 def _told(error: BaseException) -> str:

@@ -17,10 +17,10 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from sparc3_bench.assets import file_digest
-from sparc3_bench.code import libraries
 from sparc3_bench.errors import ModelError
 from sparc3_bench.model import checkpoint
 from sparc3_bench.model.opening import check_complete, empty_model, telling
+from sparc3_bench.source import versions
 
 _MANIFEST = "manifest.json"
 _ORIGIN = "gguf.json"
@@ -144,8 +144,8 @@ def _label(path: Path) -> str:
 
 def _made_by() -> str:
     """Return a digest of what converts: this file, and the libraries that read and write."""
-    versions = {name: libraries().get(name) for name in ("gguf", "transformers", "safetensors")}
-    content = json.dumps(versions, sort_keys=True).encode() + Path(__file__).read_bytes()
+    libraries = versions(("gguf", "transformers", "safetensors"))
+    content = json.dumps(libraries, sort_keys=True).encode() + Path(__file__).read_bytes()
     return hashlib.sha256(content).hexdigest()[:16]
 
 

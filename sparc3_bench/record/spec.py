@@ -160,8 +160,8 @@ class RunSpec(OnDisk):
         dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]],
         Field(default_factory=dict, exclude_if=_is_empty),
     ]
-    """Digests of all code that the numbers rest on: of the suite, and of the distributions of
-    scorer, task, judge and adapter, with what the adapter inferred. None in records of before."""
+    """Digests of all code that the numbers rest on: of what runs a run, and of scorer, task, judge
+    and adapter, with what the adapter inferred. None in records of before."""
 
     @property
     def key(self) -> str:

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench.code import suite_digest
 from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.replication.rows import Outcome, Row
 from sparc3_bench.replication.verdict import DEFINITION, Number
-from sparc3_bench.run.environment import without_folders
+from sparc3_bench.run.environment import RUNNER, without_folders
 from sparc3_bench.run.suite import Changes, Deviation, SuiteFile
+from sparc3_bench.source import code_of
 
 if TYPE_CHECKING:
     from sparc3_bench.record.parts import MetricRecord
@@ -72,7 +72,7 @@ class Report:
     def states(self) -> int:
         """How many results were made by another state of the suite's code."""
         return sum(
-            result.environment.source_digest != suite_digest()
+            result.environment.source_digest != code_of(RUNNER)
             for one in self.outcomes
             for result in one.results.values()
         )

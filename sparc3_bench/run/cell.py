@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sparc3_bench.source import libraries_of
 from sparc3_bench.types.samples import ReferenceSamples
 
 if TYPE_CHECKING:
@@ -74,9 +75,10 @@ class Cell:
         """Return fields of the spec as JSON."""
         return self.spec.model_dump(mode="json", include=set(fields))
 
-    def made_by(self, *plugins: str) -> dict[str, str | None]:
-        """Return the digests of the code of plugins: scorer, task, adapter, judge."""
-        return {name: self.spec.code.get(name) for name in plugins}
+    def made_by(self, *plugins: str) -> dict[str, Any]:
+        """Return the code of plugins (scorer, task, adapter) and the libraries under it."""
+        at_work = {"scorer": self.scorer, "task": self.task, "adapter": self.model.adapter}
+        return {n: [self.spec.code.get(n), libraries_of(type(at_work[n]))] for n in plugins}
 
     def data(self, *, steers: bool) -> list[dict[str, Any]]:
         """Return the records of the texts that steer scores, or of those that are measured on."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import os
 import platform
 import shlex
@@ -11,8 +10,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sparc3_bench.code import libraries, suite_digest
 from sparc3_bench.record.parts import Environment
+from sparc3_bench.source import code_of, versions
+
+LIBRARIES = (
+    *("torch", "transformers", "tokenizers", "safetensors", "numpy", "gguf"),
+    *("scipy", "datasets", "h5py", "detoxify", "lxt", "lm-eval"),
+)
+"""Distributions whose versions are recorded."""
+RUNNER = "sparc3_bench.run.recipes"
+"""The module that says what a run is; all that makes its numbers is under it."""
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,7 +28,7 @@ def describe_environment() -> Environment:
     """Return the environment of this process."""
     import torch
 
-    packages = {"sparc3-bench": importlib.metadata.version("sparc3-bench"), **libraries()}
+    packages = versions(("sparc3-bench", *LIBRARIES))
     commit = _git("rev-parse", "HEAD")
     return Environment(
         python=platform.python_version(),
@@ -30,7 +37,7 @@ def describe_environment() -> Environment:
         processor=_processor(),
         threads=torch.get_num_threads(),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        source_digest=suite_digest(),
+        source_digest=code_of(RUNNER),
         commit=commit,
         dirty=None if commit is None else bool(_git("status", "--porcelain")),
     )

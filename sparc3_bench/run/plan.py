@@ -9,12 +9,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from sparc3_bench.code import suite_digest
 from sparc3_bench.contracts import Judge, PreparedTask, Scorer, Task
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import PluginHost, Registered
 from sparc3_bench.model.load import FoundModel, find_model, resolve_dtype
 from sparc3_bench.record.spec import JudgeRef, PluginRef, RunSpec, TaskRef, canonical_json
+from sparc3_bench.run.environment import RUNNER
 from sparc3_bench.run.fit import check_fit
 from sparc3_bench.run.cell import Cell, ReadyJudge
 from sparc3_bench.run.objectives import objective_for
@@ -23,6 +23,7 @@ from sparc3_bench.run.request import Request as Request
 from sparc3_bench.run.request import check_conventions
 from sparc3_bench.selection.select import check_amount
 from sparc3_bench.selection.units import count_units
+from sparc3_bench.source import code_of
 from sparc3_bench.types.conventions import AmountKind, Group
 
 
@@ -86,7 +87,7 @@ def plan(
         )
     model = shared.models[wanted]
     code = {
-        "suite": suite_digest(),
+        "suite": code_of(RUNNER),
         "task": task_entry.code,
         "adapter": model.adapter_code(host),
         **({"judge": judge.code} if judge else {}),
@@ -312,5 +313,5 @@ def _ref(entry: Registered, plugin: Scorer | Task | Judge) -> dict[str, Any]:
         "options": plugin.options(),
         "distribution": entry.origin.distribution,
         "version": entry.origin.version,
-        "source_digest": entry.origin.source_digest,
+        "source_digest": entry.source_digest,
     }

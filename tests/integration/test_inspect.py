@@ -197,7 +197,7 @@ def test_a_named_model_is_found_with_its_label(tmp_path, monkeypatch):
             return cache / "model"
 
     models = default_host()._registered["model"]
-    origin = Origin("named", "guest", "1", "")
+    origin = Origin("named", "guest", "1")
     monkeypatch.setitem(models, "named", Registered(Named, origin))
     (tmp_path / "cache").mkdir()
     assert facts("named", "--cache", tmp_path / "cache")["label"] == "made up"

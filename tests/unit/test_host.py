@@ -129,7 +129,7 @@ def test_every_built_in_entry_point_loads_and_is_listed_with_its_origin():
             assert entry.cls.name == name
             assert entry.origin.plugin == ("planted-circuit" if name == "planted-ioi" else name)
             assert (entry.origin.distribution, entry.origin.version) == ("sparc3-bench", "0.1.0")
-            assert re.fullmatch("[0-9a-f]{16}", entry.origin.source_digest)
+            assert re.fullmatch("[0-9a-f]{16}", entry.source_digest)
 
 
 def test_entry_point_table_is_sorted_and_is_what_is_installed():

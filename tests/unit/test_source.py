@@ -1,69 +1,292 @@
-"""The digest of a plugin: moved by the files it rests on, and by no others."""
+"""What a thing rests on: moved by whatever of it changes what it does, and by nothing else."""
 
 from __future__ import annotations
 
 import importlib
 import sys
-from pathlib import Path
+import time
+from collections.abc import Callable
 
 import pytest
+from unit.results import make_result
 
+from sparc3_bench import source
 from sparc3_bench.host import default_host
-from sparc3_bench.source import source_digest
+from sparc3_bench.record.spec import RunSpec
+from sparc3_bench.run import store
 
 FILES = {
-    "__init__.py": "",
-    "scorer.py": "from digested.rules import rule\n\ndef score():\n    from .late import x\n",
-    "rules.py": "import digested.sub.deep\n\ndef rule(): ...\n",
-    "late.py": "x = 1\n",
-    "other.py": "y = 1\n",
-    "sub/__init__.py": "",
-    "sub/deep.py": "from .. import up\nfrom . import beside\n",
-    "sub/beside.py": "",
-    "sub/apart.py": "",
-    "up.py": "",
+    "authored/__init__.py": "from authored.scorer import Mine\n",
+    "authored/scorer.py": """\
+'''A scorer.'''
+from typing import TYPE_CHECKING
+import beside
+from elsewhere.base import Base
+from lazy import wanted
+if TYPE_CHECKING:
+    from authored.typed import Typed
+class Mine(Base):
+    '''Mine.'''
+    def score(self, data: 'Typed'):
+        '''Score it.'''
+        from .late import x  # when asked
+        import importlib
+        return [importlib.import_module('authored.named'), self.power]
+""",
+    "authored/late.py": "from . import near\nx = 1\n",
+    "authored/near.py": "y = 1\n",
+    "authored/named.py": "z = 1\n",
+    "authored/typed.py": "class Typed: ...\n",
+    "authored/unused.py": "u = 1\n",
+    "authored/unused.json": "{}",
+    "authored/table.bin": "1 2 3",
+    "authored/tables/t.json": "{}",
+    "authored/tables/__init__.py": "",
+    "authored/other/__init__.py": "v = 1\n",
+    "authored/other/of_other.json": "{}",
+    "authored/README.md": "About.",
+    "authored/run.log": "done",
+    "beside.py": "import authored.from_beside\nrule = 1\n",
+    "authored/from_beside.py": "w = 1\n",
+    "elsewhere/__init__.py": "",
+    "elsewhere/base.py": "from elsewhere import Power\nclass Base: power = Power\n",
+    "elsewhere/power.py": "Power = 2\n",
+    "elsewhere/apart.py": "Power = 3\n",
+    "elsewhere/rules.toml": "x = 1\n",
+    "lazy/__init__.py": """\
+import importlib
+_HOMES = {'wanted': 'lazy.wanted_home', 'left': '.left_home'}
+def __getattr__(name):
+    return getattr(importlib.import_module(_HOMES[name], __name__), name)
+""",
+    "lazy/wanted_home.py": "wanted = 1\n",
+    "lazy/left_home.py": "left = 1\n",
+}
+FILES["elsewhere/__init__.py"] = "from elsewhere.power import Power\n"
+UNMOVED = {
+    *("authored/typed.py", "authored/unused.py", "elsewhere/apart.py", "lazy/left_home.py"),
+    *("authored/other/__init__.py", "authored/other/of_other.json"),
+    *("authored/README.md", "authored/run.log"),
 }
 
 
 @pytest.fixture
-def package(tmp_path, monkeypatch) -> Path:
-    for name, text in FILES.items():
-        file = tmp_path / "digested" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+def forget(monkeypatch) -> Callable[[], None]:
+    """Forget what was looked up, and what was imported of the made packages."""
+
+    def forget() -> None:
+        for one in vars(source).values():
+            if hasattr(one, "cache_clear"):
+                one.cache_clear()
+        for name in list(sys.modules):
+            if name.partition(".")[0] in ("authored", "beside", "elsewhere", "lazy", "installed"):
+                monkeypatch.delitem(sys.modules, name)
+        importlib.invalidate_caches()
+
+    return forget
+
+
+@pytest.fixture
+def digest(tmp_path, monkeypatch, forget) -> Callable[..., str]:
+    """Write the made packages, some files otherwise, and return the digest of a class."""
     monkeypatch.syspath_prepend(tmp_path)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "digested"]:
-        monkeypatch.delitem(sys.modules, name)
-    return tmp_path / "digested"
+
+    def digest(of: str = "authored.scorer", **changed: str) -> str:
+        for name, text in {**FILES, **changed}.items():
+            file = tmp_path / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        forget()
+        return source.code_of(of)
+
+    return digest
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_the_digest_moves_with_what_is_imported_and_with_nothing_else(package, name):
-    module = importlib.import_module("digested.scorer")
-    before = source_digest(module)
-    (package / name).write_text(FILES[name] + "# changed\n")
-    unrelated = name in ("other.py", "sub/apart.py")
-    assert (source_digest(module) == before) is unrelated
+def test_what_a_class_imports_and_what_ships_beside_it_moves_its_digest(digest, name):
+    before = digest()
+    assert digest() == before
+    after = digest(**{name: FILES[name] + "changed = 1\n"})
+    assert (after == before) is (name in UNMOVED), name
 
 
-def test_a_file_that_is_renamed_is_another_source(package):
-    module = importlib.import_module("digested.scorer")
-    before = source_digest(module)
-    (package / "late.py").rename(package / "later.py")
-    (package / "scorer.py").write_text(FILES["scorer.py"].replace(".late", ".later"))
-    assert source_digest(module) != before
+SCORER = FILES["authored/scorer.py"]
+HOMES = FILES["lazy/__init__.py"]
 
 
-def test_a_package_and_a_lone_module_have_a_digest(package, tmp_path):
-    (tmp_path / "lone.py").write_text("z = 1\n")
-    lone = importlib.import_module("lone")
-    before = source_digest(lone)
-    (tmp_path / "lone.py").write_text("z = 2\n")
-    assert source_digest(lone) != before
-    assert source_digest(importlib.import_module("digested")) != before
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("authored/scorer.py", "# Why.\n" + SCORER),
+        ("authored/scorer.py", SCORER.replace("'''Score it.'''", "'''Score\n\n        all.'''")),
+        ("authored/scorer.py", SCORER.replace("        '''Score it.'''\n", "")),
+        ("authored/scorer.py", SCORER.replace("'authored.named'", '(\n\n"authored.named"  )')),
+        ("authored/scorer.py", SCORER.replace("import Typed\n", "import Typed, Other\n")),
+        (
+            "authored/late.py",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch\n"
+            + FILES["authored/late.py"],
+        ),
+        ("lazy/__init__.py", HOMES.replace("{'wanted'", "{'more': 'lazy.more', 'wanted'")),
+    ],
+    ids=["comment", "docstring", "no docstring", "layout", "typing", "first typing", "lazy"],
+)
+def test_what_changes_nothing_moves_nothing(digest, name, text):
+    assert text != FILES[name]
+    assert digest(**{name: text}) == digest()
 
 
-def test_scorers_of_one_package_have_digests_of_their_own():
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("authored/scorer.py", SCORER.replace("data: 'Typed'", "data: int")),
+        ("authored/scorer.py", SCORER.replace("if TYPE_CHECKING", "if True")),
+        ("authored/scorer.py", SCORER.replace("self.power]", "'''self.power''']")),
+        ("lazy/__init__.py", HOMES.replace("wanted_home", "left_home")),
+        # Who does not list its names may load anything of the package.
+        ("lazy/__init__.py", HOMES.replace("_HOMES =", "_HOMES, other =")),
+    ],
+    ids=["annotation", "at run time", "text", "another home", "unlisted"],
+)
+def test_what_changes_something_moves_the_digest(digest, name, text):
+    assert text != FILES[name]
+    assert digest(**{name: text}) != digest()
+
+
+def test_an_unlisted_lazy_package_is_followed_whole(digest):
+    unlisted = {"lazy/__init__.py": HOMES.replace("lazy.wanted_home", "lazy' + '.wanted_home")}
+    before = digest(**unlisted)
+    assert digest(**unlisted, **{"lazy/left_home.py": "left = 2\n"}) != before
+
+
+def test_a_file_that_is_renamed_is_another_source(digest):
+    before = digest()
+    renamed = {"authored/scorer.py": SCORER.replace(".late", ".later")}
+    assert digest(**renamed, **{"authored/later.py": FILES["authored/late.py"]}) != before
+
+
+def test_a_damaged_file_counts_by_its_bytes(digest):
+    before = digest(**{"authored/late.py": "x = = 1\n"})
+    assert digest(**{"authored/late.py": "x = = 2\n"}) != before
+
+
+def test_a_class_and_its_module_are_one_and_code_without_a_file_is_always_new(digest, forget):
+    before = digest()
+    module = importlib.import_module("authored.scorer")
+    assert source.code_of(module) == source.code_of(module.Mine) == before
+    typed_in = source.code_of("never.written")
+    forget()
+    assert source.code_of("never.written") != typed_in
+
+
+INSTALLED = {
+    "installed/__init__.py": "",
+    "installed/one.py": "import yaml\nfrom installed.two import x\nclass Mine: ...\n",
+    "installed/two.py": "x = 1\n",
+    "installed/apart.py": "x = 1\n",
+    "installed/table.json": "{}",
+    "installed_beside.py": "x = 1\n",
+    "shared_data/t.json": "{}",
+    "some_plugin-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: some-plugin\n"
+    "Version: 1.0\nRequires-Dist: sparc3-bench\n",
+    "some_plugin-1.0.dist-info/top_level.txt": "installed\ninstalled_beside\n",
+    "yaml.py": "",
+    "pyyaml-7.dist-info/METADATA": "Metadata-Version: 2.1\nName: pyyaml\nVersion: 7\n",
+    "pyyaml-7.dist-info/top_level.txt": "yaml\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "moves"),
+    [
+        ("installed/one.py", "installed.one", True),
+        ("installed/two.py", "installed.one", True),
+        ("installed/two.py", "guest", True),
+        ("installed/apart.py", "installed.one", False),
+        ("installed/table.json", "installed.one", True),
+        ("shared_data/t.json", "installed.one", True),
+        ("shared_data/t.json", "installed_beside", True),
+        ("installed_beside.py", "installed_beside", True),
+        ("yaml.py", "installed.one", False),
+    ],
+)
+def test_of_what_is_installed_plugins_are_followed_and_libraries_have_versions(
+    tmp_path, monkeypatch, forget, name, start, moves
+):
+    site = tmp_path / "site-packages"
+    files = {**INSTALLED, "../guest.py": "import installed.one\n"}
+    record = "".join(f"{path},,\n" for path in INSTALLED)
+    files["some_plugin-1.0.dist-info/RECORD"] = record
+    for path, text in files.items():
+        (site / path).parent.mkdir(parents=True, exist_ok=True)
+        (site / path).write_text(text)
+    for place in (site, tmp_path):
+        monkeypatch.syspath_prepend(place)
+    forget()
+    before = source.code_of(start)
+    if start != "installed_beside":
+        assert source.libraries_of(start) == {"pyyaml": "7"}
+    (site / name).write_text(INSTALLED[name] + "\nchanged = 1\n")
+    forget()
+    assert (source.code_of(start) != before) is moves
+
+
+def test_every_builtin_has_a_digest_of_its_own_soon_and_none_rests_on_what_shows_numbers(forget):
+    host = default_host()
+    kinds = ("scorer", "task", "adapter", "judge")
+    entries = [entry for kind in kinds for entry in host.all(kind).values()]
+    forget()
+    start = time.process_time()
+    digests = {entry.code for entry in entries}
+    assert time.process_time() - start < 3  # about 0.4 s on an idle core
+    assert len(digests) == len({entry.cls.__module__ for entry in entries})
+    shown = tuple(f"sparc3_bench/{room}/" for room in ("cli", "leaderboard", "scaffold", "testing"))
+    for of in (*(entry.cls for entry in entries), "sparc3_bench.run.runner"):
+        assert not [path for path in source.files_of(of) if path.startswith(shown)]
+
+
+def test_libraries_are_those_that_are_imported_and_all_under_torch():
     scorers = default_host().all("scorer")
-    digests = {entry.origin.source_digest for entry in scorers.values()}
-    assert len(digests) == len(scorers)
+    assert source.libraries_of(scorers["magnitude"].cls) == {}
+    assert {"torch", "transformers", "tokenizers", "numpy"} <= source.libraries_of(
+        scorers["random"].cls
+    ).keys()
+    assert "lm_eval" in source.libraries_of(default_host().all("task")["zero-shot"].cls)
+
+
+def spec_with(**code: str) -> RunSpec:
+    digests = dict.fromkeys(("suite", "scorer", "task", "adapter"), "0" * 16) | code
+    return make_result().spec.model_copy(update={"code": digests})
+
+
+def keys(spec: RunSpec) -> dict[str, str]:
+    return {
+        "run": spec.key,
+        "scores": store.attribution_key(spec, "task"),
+        "dense": store.dense_key(spec),
+        "evaluation": store.evaluation_key(spec, "test", "1" * 24),
+        "state": store.state_key(spec, "1" * 24),
+        "meeting": store.meeting_key(spec, "x", ()),
+        "walk": store.walk_key(spec, 0.5),
+    }
+
+
+@pytest.mark.parametrize("who", ["suite", "scorer", "task", "adapter"])
+def test_whose_code_changes_has_other_keys(who):
+    before, after = keys(spec_with()), keys(spec_with(**{who: "f" * 16}))
+    same = {name for name in before if before[name] == after[name]}
+    # What is measured on a model does not depend on who scored it.
+    assert same == ({"dense", "evaluation", "state", "meeting"} if who == "scorer" else set())
+
+
+def test_another_version_of_a_library_has_other_keys_in_the_cache(monkeypatch):
+    before = keys(spec_with())
+    monkeypatch.setattr(store, "versions", lambda names: {"torch": "0"})
+    after = keys(spec_with())
+    assert {name for name in before if before[name] == after[name]} == {"run"}
+
+
+def test_a_record_from_before_keeps_its_key():
+    spec = make_result().spec
+    assert spec.code == {}
+    assert "code" not in spec.model_dump(mode="json")
