@@ -179,7 +179,8 @@ def export(rebuilt: Rebuilt, circuit: SizedCircuit, folder: Path, wish: Wish) ->
             found = mib.nodes(view, rebuilt.scores, circuit.keep)
             notes = mib.write(found, result.spec.unit, part / "mib", wish.mib)
         (part / "README.md").write_text(_readme(rebuilt, circuit, wish), encoding="utf-8")
-        _KIND.write(part, {**_about(rebuilt, circuit, notes), "model_from": rebuilt.cell.model.origin})
+        origin = rebuilt.cell.model.origin
+        _KIND.write(part, {**_about(rebuilt, circuit, notes), "model_from": origin})
 
 
 def _untied(model: Any) -> dict[str, Tensor]:

@@ -89,7 +89,7 @@ class Rebuilt:
 
     @property
     def ranking(self) -> Mapping[str, Tensor] | None:
-        """Scores of what is ranked; None with schedule `blockwise`, where every size has its own."""
+        """Scores of what is ranked; None with schedule `blockwise`: every size has its own."""
         if self.cell.spec.schedule == "blockwise":
             return None
         return self._place.get(Rank(self.cell, self.result.candidate))

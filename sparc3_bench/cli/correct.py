@@ -12,8 +12,10 @@ from sparc3_bench.cli import common
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
+    from sparc3_bench.contracts import Task
     from sparc3_bench.host import PluginHost
     from sparc3_bench.record.result import Result
+    from sparc3_bench.run.responses import Written
     from sparc3_bench.types.conventions import Unit
 
 
@@ -86,6 +88,7 @@ def command(
     from sparc3_bench.circuit.rebuild import Rebuilt
     from sparc3_bench.host import default_host
     from sparc3_bench.run.options import parse_pairs
+    from sparc3_bench.run.place import Place
     from sparc3_bench.run.plan import Request, check_writable, plan
     from sparc3_bench.run.progress import Reporter
     from sparc3_bench.run.running import run_cell

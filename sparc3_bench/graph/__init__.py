@@ -1,1 +1,1 @@
-"""Things made of other things: named by all that they depend on, made once, kept with their cost."""
+"""Things made of other things: named by all they depend on, made once, kept with their cost."""

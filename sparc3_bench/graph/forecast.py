@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from sparc3_bench.graph.cost import NOTHING
 from sparc3_bench.graph.drive import Recipe, drive
 from sparc3_bench.graph.local import Local
 from sparc3_bench.graph.step import Key, Step, each
 from sparc3_bench.graph.store import AsJson, Entry
-from sparc3_bench.graph.cost import NOTHING
 from sparc3_bench.record.parts import Phase
 from sparc3_bench.record.spec import content_key
 

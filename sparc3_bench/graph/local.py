@@ -121,4 +121,3 @@ class Local:
             self.store.write(kind, name, codec, entry)
             self.store.link(kind, step.key, name)
         return entry
-

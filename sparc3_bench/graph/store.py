@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 
-from sparc3_bench.graph.cost import NOTHING
 from sparc3_bench.record.files import write_atomically
 from sparc3_bench.record.parts import Phase
 

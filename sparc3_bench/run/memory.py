@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
+from sparc3_bench.graph.cost import NOTHING, Meter, peak
 from sparc3_bench.record.parts import Phase
 from sparc3_bench.record.spec import OnDisk
-from sparc3_bench.graph.cost import NOTHING, Meter, peak
 
 if TYPE_CHECKING:
     from sparc3_bench.model.view import ModelView

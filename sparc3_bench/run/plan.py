@@ -14,9 +14,9 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import PluginHost, Registered
 from sparc3_bench.model.load import FoundModel, find_model, resolve_dtype
 from sparc3_bench.record.spec import JudgeRef, PluginRef, RunSpec, TaskRef, canonical_json
+from sparc3_bench.run.cell import Cell, ReadyJudge
 from sparc3_bench.run.environment import RUNNER
 from sparc3_bench.run.fit import check_fit
-from sparc3_bench.run.cell import Cell, ReadyJudge
 from sparc3_bench.run.objectives import objective_for
 from sparc3_bench.run.options import build, check_scorer_options, meant_for
 from sparc3_bench.run.request import Request as Request
@@ -261,7 +261,8 @@ def ready_judge(name: str, options: Mapping[str, str], host: PluginHost, cache: 
     entry = host.get("judge", name)
     judge: Judge = build("judge", entry.cls, options)
     loaded = judge.load(cache)
-    return ReadyJudge(JudgeRef(**_ref(entry, judge), weights_digest=loaded.digest), loaded, entry.code)
+    ref = JudgeRef(**_ref(entry, judge), weights_digest=loaded.digest)
+    return ReadyJudge(ref, loaded, entry.code)
 
 
 def checked_amounts(amounts: Sequence[float], kind: AmountKind = "fraction") -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""Probes: what a step of a kind takes on this machine, tried on the real model, long ones in part."""
+"""Probes: what a step of a kind takes here, tried on the real model, long ones in part."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sparc3_bench.run.steps.blockwise import Blockwise
 from sparc3_bench.run.steps.curve import Curve
 from sparc3_bench.run.steps.evaluate import DenseEvaluation, Evaluate, MeanInputs
 from sparc3_bench.run.steps.facts import Asked, Learned
-from sparc3_bench.run.steps.judge import Judged, Verdict
+from sparc3_bench.run.steps.judge import Verdict
 from sparc3_bench.run.steps.mask import Circuit, CircuitStep
 from sparc3_bench.run.steps.model import DenseModel
 from sparc3_bench.run.steps.score import Score

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from sparc3_bench.run.search import largest_amount
 from sparc3_bench.run.steps.assess import Assess
@@ -14,7 +13,7 @@ from sparc3_bench.run.steps.curve import BesideChoice, Curve
 from sparc3_bench.run.steps.decide import Best, Chosen, Reaches
 from sparc3_bench.run.steps.evaluate import Evaluate
 from sparc3_bench.run.steps.facts import learned
-from sparc3_bench.run.steps.judge import Judged, judged
+from sparc3_bench.run.steps.judge import judged
 from sparc3_bench.run.steps.mask import CircuitStep, Matched, Ranked, Uniform
 from sparc3_bench.run.steps.model import WeightNotes
 from sparc3_bench.run.steps.outline import Membership, Outline, Overlap, RankLikeness
@@ -129,10 +128,9 @@ def _at_choice(
     one, seeds = circuit(cell, chosen.contrast, chosen.amount), range(cell.spec.controls)
     drawn = [control(cell, one, seed, "paired") for seed in seeds] if one else []
     yield drawn
-    beside = BesideChoice(cell, chosen.amount, [points[0], points[place]], drawn)
-    return OperatingPoint(
-        chosen.amount, points[place], outlines[place], controls=drawn, beside=beside if drawn else None
-    )
+    own = [points[0], points[place]]
+    beside = BesideChoice(cell, chosen.amount, own, drawn) if drawn else None
+    return OperatingPoint(chosen.amount, own[1], outlines[place], controls=drawn, beside=beside)
 
 
 def _at_bar(cell: Cell, contrast: str, dense: Step[Evaluated]) -> Recipe[OperatingPoint]:

@@ -12,6 +12,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
+from sparc3_bench.run.runner import Session
 
 from sparc3_bench import (
     Batch,
@@ -30,7 +31,6 @@ from sparc3_bench.host import PluginHost
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.plan import Plan, Request, plan
 from sparc3_bench.run.progress import Reporter
-from sparc3_bench.run.runner import Session
 from sparc3_bench.testing.tiny import VOCABULARY
 
 PARTS = {"test": 1, "selection": 2, "control": 3}

@@ -14,6 +14,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from sparc3_bench.run.runner import Session
 from sparc3_tasks.correction import last_word
 
 from sparc3_bench import Judge, LoadedJudge, hookimpl
@@ -22,7 +23,6 @@ from sparc3_bench.host import PluginHost
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.plan import Plan, Request, plan
 from sparc3_bench.run.progress import Reporter
-from sparc3_bench.run.runner import Session
 from sparc3_bench.testing.tiny import VOCABULARY, save_model, save_text
 
 COUNTS = {"reference": 16, "selection": 6, "test": 9}

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
+from sparc3_bench.run.runner import Session
+
 from sparc3_bench import (
     Choice,
     DatasetRecord,
@@ -29,7 +31,6 @@ from sparc3_bench.host import PluginHost
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.plan import Plan, Request, plan
 from sparc3_bench.run.progress import Reporter
-from sparc3_bench.run.runner import Session
 from sparc3_bench.testing.tiny import VOCABULARY
 
 PROMPTS = {"test": 6, "selection": 4, "control": 3, "paired": 6}

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import spearmanr
+from sparc3_bench.run.runner import Session
 from sparc3_tasks.attribution_sanity.checks import CHECKS
 from sparc3_tasks.attribution_sanity.prepared import PreparedSanity, permuted
 from sparc3_tasks.attribution_sanity.untrained import SEED
@@ -25,7 +26,6 @@ from sparc3_bench.record.files import read_result, write_result
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.plan import Plan, Request, plan
 from sparc3_bench.run.progress import Reporter
-from sparc3_bench.run.runner import Session
 from sparc3_bench.testing.tiny import save_model, save_text
 
 NAMES = [check.name for check in CHECKS]

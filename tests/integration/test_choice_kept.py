@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import torch
 from integration.tabled import TABLE, Table, Tabled, made, run, session, whole
+from sparc3_bench.run.runner import Session
 
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.progress import Reporter, Step
-from sparc3_bench.run.runner import Session
 from sparc3_bench.testing.tiny import save_model
 
 

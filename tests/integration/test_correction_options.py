@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from integration.correcting import BY_SAMPLE, made, made_up, options, run, save_prompts
+from sparc3_bench.run.runner import Session
 from sparc3_tasks.correction.looping import RepetitionCorrection
 from sparc3_tasks.correction.toxicity import ToxicityCorrection
 
@@ -17,7 +18,6 @@ from sparc3_bench.record.result import Result
 from sparc3_bench.run.options import build
 from sparc3_bench.run.plan import Plan
 from sparc3_bench.run.progress import Reporter
-from sparc3_bench.run.runner import Session
 from sparc3_bench.testing.tiny import save_model
 
 TOXICITY, REPETITION = "toxicity-correction", "repetition-correction"

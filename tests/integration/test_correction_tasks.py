@@ -19,6 +19,7 @@ from integration.correcting import (
     made_up,
     run,
 )
+from sparc3_bench.run.runner import Session
 from sparc3_tasks.correction import texts
 from sparc3_tasks.correction.generation import respond
 from sparc3_tasks.correction.looping import RepetitionCorrection
@@ -31,7 +32,6 @@ from sparc3_bench.record.checks import problems
 from sparc3_bench.record.files import read_result, write_result
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.responses import Written
-from sparc3_bench.run.runner import Session
 from sparc3_bench.selection.select import as_mask, choose
 
 SIDE = {"kl", "last_word", "response_perplexity"}

@@ -98,8 +98,9 @@ def test_a_tokenizer_that_knows_no_word_is_refused(tmp_path):
 
 
 def test_remarks_are_in_the_record(tmp_path, monkeypatch):
-    from sparc3_bench.run.progress import Reporter
     from sparc3_bench.run.runner import Session
+
+    from sparc3_bench.run.progress import Reporter
 
     model = save_model("llama", tmp_path / "model")
     made = planned(tmp_path, model, "compression", evaluation_length=65)

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from sparc3_bench.run.estimate import Estimate, Estimator
+from sparc3_bench.run.probing import Watch
 
 from sparc3_bench.cli import main
 from sparc3_bench.host import default_host
-from sparc3_bench.run.estimate import Estimate, Estimator
 from sparc3_bench.run.plan import Plan, Shared, plan
-from sparc3_bench.run.probing import Watch
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.running import Runs
 from sparc3_bench.run.suite import load_suite

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
+from sparc3_bench.run.runner import Session
 
 from sparc3_bench import ScoreMap, Sparc3Error
 from sparc3_bench.host import default_host
 from sparc3_bench.record.parts import Phase
 from sparc3_bench.run.plan import Request, plan
 from sparc3_bench.run.progress import Reporter
-from sparc3_bench.run.runner import Session
 from sparc3_bench.run.suite import load_suite
 from sparc3_bench.testing.tiny import save_model, save_text
 

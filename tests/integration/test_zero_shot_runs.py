@@ -14,6 +14,7 @@ from framing import framed
 from lm_eval.api.instance import Instance
 from lm_eval.evaluator import evaluate
 from lm_eval.models.huggingface import HFLM
+from sparc3_bench.run.runner import Session
 from sparc3_scorers.magnitude import Magnitude
 from sparc3_tasks.texts.begin import beginning
 from sparc3_tasks.zero_shot import ZeroShot, documents, harness, likelihoods
@@ -24,7 +25,6 @@ from sparc3_bench.host import default_host
 from sparc3_bench.record.files import read_result, write_result
 from sparc3_bench.run.plan import Request, plan
 from sparc3_bench.run.progress import Reporter
-from sparc3_bench.run.runner import Session
 from sparc3_bench.selection.select import select
 from sparc3_bench.testing.state import differences, taken
 from sparc3_bench.testing.tiny import (

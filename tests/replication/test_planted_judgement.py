@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from replication.planted import load_model, load_tokenizer, load_truth, view_of
+from sparc3_bench.run.runner import Session
 from sparc3_tasks.planted_circuit import PlantedCircuit, data, known
 from sparc3_tasks.planted_circuit.layout import Kind
 from sparc3_tasks.planted_circuit.ranking import estimates
@@ -18,7 +19,6 @@ from sparc3_bench import ScoreMap, Sparc3Error
 from sparc3_bench.host import default_host
 from sparc3_bench.run.plan import Request, plan
 from sparc3_bench.run.progress import Reporter
-from sparc3_bench.run.runner import Session
 from sparc3_bench.testing.tiny import make_tokenizer, make_view
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sparc3_bench.run.recording import recorded
 from sparc3_scorers.gblm import Gblm
 
 from sparc3_bench.errors import ModelError, Sparc3Error, UnknownNameError
 from sparc3_bench.host import default_host
 from sparc3_bench.run.objectives import objective_for, offered
 from sparc3_bench.run.plan import Plan, Request, check_writable, checked_amounts, plan
-from sparc3_bench.run.recording import recorded
 from sparc3_bench.testing.tiny import save_model, save_text
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import scipy.stats
 import torch
+from sparc3_bench.run.sketch import Likeness, Sketcher, jaccard, spearman
 from torch import Tensor
 
 from sparc3_bench.run import sketch
-from sparc3_bench.run.sketch import Likeness, Sketcher, jaccard, spearman
 from sparc3_bench.selection.select import choose
 
 SHAPES = {"a": (5, 8), "b": (3, 7), "c": (2,), "d": (1, 11)}

@@ -45,9 +45,7 @@ class Size(BaseModel):
     @classmethod
     def of(cls, point: Point) -> Size:
         """Return what a record says of a circuit, which has no sample of it."""
-        return cls(
-            **point.amount.model_dump(exclude={"requested"}), kept=point.kept, sampled=""
-        )
+        return cls(**point.amount.model_dump(exclude={"requested"}), kept=point.kept, sampled="")
 
     def amount(self, requested: float) -> Amount:
         """Return it as a record says it, given what was asked for."""
@@ -105,7 +103,9 @@ class Membership(Step[Sketch | None]):
         """Add up; None when there are more amounts than digits."""
         if len(got["outlines"]) >= len(DIGITS):
             return None
-        levels = [sum(map(int, unit)) for unit in zip(*(o.sampled for o in got["outlines"]), strict=True)]
+        levels = [
+            sum(map(int, unit)) for unit in zip(*(o.sampled for o in got["outlines"]), strict=True)
+        ]
         units = units_of(self.cell)
         text = "".join(DIGITS[level] for level in levels)
         return Sketch(units=units, stride=stride(units, MOST_SKETCHED), levels=text)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sparc3_bench.run.place import Place
     from sparc3_bench.run.responses import Evaluated
     from sparc3_bench.run.steps.assess import Assess
-    from sparc3_bench.run.steps.curve import BesideChoice, Curve, CurveNumbers, CurvePoint
+    from sparc3_bench.run.steps.curve import BesideChoice, Curve, CurvePoint
     from sparc3_bench.run.steps.decide import Chosen
     from sparc3_bench.run.steps.model import WeightNotes
     from sparc3_bench.run.steps.outline import Membership, Outline, Overlap, RankLikeness, Size
@@ -148,9 +148,7 @@ class Record(Step["tuple[Result, Written]"]):
             at_bar=raw(operating.point) if operating and operating.curve else None,
         )
 
-    def _found(
-        self, at: Place, operating: OperatingPoint, points: Sequence[Point]
-    ) -> Found:
+    def _found(self, at: Place, operating: OperatingPoint, points: Sequence[Point]) -> Found:
         task, amounts = self.cell.task, self.cell.spec.amounts
         if operating.curve is not None:
             assert task.bar is not None
