@@ -103,11 +103,8 @@ class Evaluate(Step[Evaluated]):
         """Measure the model as it is; parts of a long evaluation are kept as they are measured."""
         content = self.circuit.content(at) if self.circuit else DENSE
         state = {**self._about, "data": None, "task": {**self._about["task"], "options": {}}}
-        path = (
-            at.store.root
-            / "memories"
-            / f"{content_key({**state, **self._removed(at, content)})}.jsonl"
-        )
+        name = content_key({**state, **self._removed(at, content)})
+        path = at.store.root / "memories" / f"{name}.jsonl"
         with at.progress(self.title) as step, remembering(view, path, at.meter):
             return self.cell.prepared.part(self.part).evaluate(view, dense, step)
 

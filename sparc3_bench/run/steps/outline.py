@@ -103,9 +103,8 @@ class Membership(Step[Sketch | None]):
         """Add up; None when there are more amounts than digits."""
         if len(got["outlines"]) >= len(DIGITS):
             return None
-        levels = [
-            sum(map(int, unit)) for unit in zip(*(o.sampled for o in got["outlines"]), strict=True)
-        ]
+        samples = zip(*(one.sampled for one in got["outlines"]), strict=True)
+        levels = [sum(map(int, unit)) for unit in samples]
         units = units_of(self.cell)
         text = "".join(DIGITS[level] for level in levels)
         return Sketch(units=units, stride=stride(units, MOST_SKETCHED), levels=text)
