@@ -10,8 +10,8 @@ from pathlib import Path
 from rows import LEVEL, ROOT, at_found, committed, listed, newest, p_value, scale
 from tables import bullets, paragraph, table
 
-from sparc3_bench.leaderboard.choices import Chosen
 from sparc3_bench.leaderboard.headtohead import compared
+from sparc3_bench.leaderboard.operating_points import Chosen
 from sparc3_bench.leaderboard.sentences import against_random
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.leaderboard.words import number, probability

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import sparc3_bench.cli.common as common
 from sparc3_bench.circuit import compare, describe, sizes
-from sparc3_bench.cli import common
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.files import read_result, write_atomically
 from sparc3_bench.record.result import Result

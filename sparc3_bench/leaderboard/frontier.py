@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sparc3_bench.leaderboard.chart import Layout, Style
-    from sparc3_bench.leaderboard.choices import Chosen, Question
+    from sparc3_bench.leaderboard.operating_points import Chosen
+    from sparc3_bench.leaderboard.questions import Question
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.record.parts import MetricRecord
 

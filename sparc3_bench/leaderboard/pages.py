@@ -28,6 +28,7 @@ from sparc3_bench.record.files import samples_path
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
     from sparc3_bench.leaderboard.agreement import Agreement
+    from sparc3_bench.leaderboard.commands import Command
     from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.record.result import Result
 
@@ -39,7 +40,9 @@ _CHOICES = ("unit", "group", "aggregation", "scorer")
 Pages = Iterator[tuple[str, str]]
 
 
-def pages(results: Sequence[tuple[Path, Result]], host: PluginHost) -> Pages:
+def pages(
+    results: Sequence[tuple[Path, Result]], host: PluginHost, commands: tuple[Command, ...]
+) -> Pages:
     """Yield every file of the site but the copies of results, by its path in the site.
 
     Parameters
@@ -48,10 +51,12 @@ def pages(results: Sequence[tuple[Path, Result]], host: PluginHost) -> Pages:
         Each result with its path relative to the results folder, as from `read_results`.
     host
         Where tasks and scorers are looked up.
+    commands
+        What the command line says of itself.
     """
     site = _Site(results, host)
     yield from site.fixed()
-    yield from site.of_documents(host)
+    yield from site.of_documents(host, commands)
     for board in site.boards:
         yield from site.of_board(board)
     yield from site.of_scorers()
@@ -107,9 +112,9 @@ class _Site:
         for name in _SCRIPTS:
             yield f"static/{name}", (HERE / "templates" / name).read_text(encoding="utf-8")
 
-    def of_documents(self, host: PluginHost) -> Pages:
+    def of_documents(self, host: PluginHost, commands: tuple[Command, ...]) -> Pages:
         """Yield the documentation."""
-        found = documentation(host)
+        found = documentation(host, commands)
         for _, shown in found.menu:
             for one in shown:
                 context = {"page": f"docs/{one.name}", "shown": one, "menu": found.menu}

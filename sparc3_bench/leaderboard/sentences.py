@@ -18,7 +18,7 @@ from sparc3_bench.leaderboard.words import (
 )
 
 if TYPE_CHECKING:
-    from sparc3_bench.leaderboard.choices import Chosen, Limited
+    from sparc3_bench.leaderboard.operating_points import Chosen, Limited
 
 _NUMBERS = (
     *("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from sparc3_bench.contracts import Ablation, AmountKind, Group, Removal, Schedule, Scope, Unit
 from sparc3_bench.errors import RecordError
-from sparc3_bench.leaderboard.choices import Question, questions
+from sparc3_bench.leaderboard.questions import Question, questions
 from sparc3_bench.leaderboard.series import Run, Series, merge
 from sparc3_bench.leaderboard.sizes import Sizes
 from sparc3_bench.leaderboard.words import is_reference
 from sparc3_bench.record.spec import DatasetRecord, RunSpec, canonical_json, content_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from sparc3_bench.leaderboard.whole import Smallest
@@ -131,7 +131,7 @@ class Section:
     @cached_property
     def sizes(self) -> Sizes:
         """The amounts as sizes of circuits, and how to write them."""
-        return Sizes(self.spec, self.amounts, self.series)
+        return _sizes(self.spec, self.amounts, self.series)
 
     @property
     def curve_metrics(self) -> tuple[MetricRecord, ...]:
@@ -218,10 +218,21 @@ def judge_of(spec: RunSpec) -> tuple[str, ...]:
     return judge.name, options, *package, judge.weights_digest
 
 
+def _sizes(spec: RunSpec, amounts: Sequence[float], series: Sequence[Series]) -> Sizes:
+    if spec.amount_kind == "fraction":
+        return Sizes(spec, dict(zip(amounts, amounts, strict=True)))
+    # Where amounts are counts the series say how much of the scope they remove.
+    shares = {
+        amount: [one.achieved[amount][0].centre for one in series if amount in one.achieved]
+        for amount in amounts
+    }
+    return Sizes(spec, {amount: statistics.median_low(some) for amount, some in shares.items()})
+
+
 def _section(shared: Convention, runs: list[Run]) -> Section:
     amounts = tuple(sorted({point.amount.requested for r in runs for point in r.result.points}))
     series = merge(runs)
-    sizes = Sizes(runs[0].result.spec, amounts, series)
+    sizes = _sizes(runs[0].result.spec, amounts, series)
     common = [amount for amount in amounts if all(amount in one.metrics for one in series)]
     focus, order = sizes.focus(amounts), sizes.order(common)
     first = runs[0].result.metrics[0]

@@ -12,12 +12,13 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from unit.site_pages import COMMANDS
 
 from sparc3_bench import Metric, Scorer, Task, hookspecs
 from sparc3_bench.errors import ExitCode
 from sparc3_bench.host import KINDS, PluginHost, Registered, default_host
 from sparc3_bench.leaderboard import reference
-from sparc3_bench.leaderboard.commands import Command, Parameter, commands
+from sparc3_bench.leaderboard.commands import Command, Parameter
 from sparc3_bench.leaderboard.docstrings import read
 from sparc3_bench.leaderboard.documentation import documentation
 from sparc3_bench.leaderboard.markdown import slug
@@ -35,7 +36,7 @@ CODE = [
 @cache
 def page(name: str) -> str:
     """Return a page of the reference."""
-    menu = documentation(default_host()).menu
+    menu = documentation(default_host(), COMMANDS).menu
     (body,) = [one.body for _, pages in menu for one in pages if one.name == f"{name}.html"]
     return str(body)
 
@@ -163,7 +164,7 @@ def test_a_contract_without_a_word_would_be_found():
 
 
 def test_every_command_and_option_is_explained():
-    found = commands()
+    found = COMMANDS
     assert len(found) > 10
     assert list(unsaid_commands(found)) == []
     assert has("commands", *(slug(one.name) for one in found))
