@@ -172,7 +172,7 @@ def _pages() -> Callable[..., Page]:
         prose=markdown.prose,
         slug=markdown.slug,
         anchor=reference.anchor,
-        linked=reference.linked,
+        linked=reference.with_links,
     )
 
     def page(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sparc3_bench.contracts import Role
 from sparc3_bench.leaderboard.heatmap import heatmap
-from sparc3_bench.leaderboard.words import percent
+from sparc3_bench.leaderboard.phrasing import percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sparc3_bench.leaderboard.curve_summary import ranked_units
 from sparc3_bench.leaderboard.series import seeds
-from sparc3_bench.leaderboard.values import Value, merged
-from sparc3_bench.leaderboard.whole import ranked_units
+from sparc3_bench.leaderboard.values import Value, merge_seeds
 
 if TYPE_CHECKING:
-    from sparc3_bench.leaderboard.series import Run, Series
+    from sparc3_bench.leaderboard.series import ResultFile, Series
     from sparc3_bench.record.parts import Found, MetricRecord, Point, Versus
     from sparc3_bench.record.result import Result
 
@@ -40,7 +40,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class OperatingPoint:
     """What one run chose.
 
     Attributes
@@ -61,7 +61,7 @@ class Chosen:
         is compared.
     """
 
-    run: Run
+    run: ResultFile
     series: Series
     metric: MetricRecord
     value: Value
@@ -131,7 +131,7 @@ class Chosen:
         return difference < 0 if self.metric.direction == "lower" else difference > 0
 
 
-def operating_point(run: Run, series: Series, found: Found) -> Chosen:
+def operating_point(run: ResultFile, series: Series, found: Found) -> OperatingPoint:
     """Return what a run of a series chose."""
     result = run.result
     metrics = {metric.name: metric for metric in result.metrics}
@@ -141,7 +141,7 @@ def operating_point(run: Run, series: Series, found: Found) -> Chosen:
     if found.point.amount.requested > 0 and (metric := _changed(result, found.metric)):
         before, after = dense.metrics[metric.name], found.point.metrics[metric.name]
         changed = Change(metric, before, after)
-    return Chosen(
+    return OperatingPoint(
         run=run,
         series=series,
         metric=metrics[found.metric],
@@ -160,7 +160,7 @@ def operating_point(run: Run, series: Series, found: Found) -> Chosen:
 
 
 def _value(point: Point, name: str) -> Value:
-    return merged([point.metrics[name]], False, [point.intervals.get(name)])
+    return merge_seeds([point.metrics[name]], False, [point.intervals.get(name)])
 
 
 def _changed(result: Result, name: str) -> MetricRecord | None:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.operating_points import Chosen, operating_point
+from sparc3_bench.leaderboard.operating_points import OperatingPoint, operating_point
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ class Question:
     title: str
     metric: MetricRecord
     limits: tuple[tuple[MetricRecord, float], ...]
-    rows: tuple[Chosen, ...]
+    rows: tuple[OperatingPoint, ...]
     amounts: tuple[float, ...]
 
     @property
@@ -49,7 +49,7 @@ class Question:
         return math.fsum(found) / len(found) if found else None
 
     @property
-    def tried(self) -> tuple[tuple[Chosen, str, Mapping[float, Tried]], ...]:
+    def tried(self) -> tuple[tuple[OperatingPoint, str, Mapping[float, Tried]], ...]:
         """For every run and candidate ranking, by amount what was measured to choose."""
         found = []
         for row in self.rows:
@@ -78,7 +78,7 @@ class Question:
 
 def questions(series: Sequence[Series]) -> tuple[Question, ...]:
     """Return what the runs of a section chose, a question for each metric with its limits."""
-    asked: dict[tuple[str, str, tuple[tuple[str, float], ...]], list[Chosen]] = {}
+    asked: dict[tuple[str, str, tuple[tuple[str, float], ...]], list[OperatingPoint]] = {}
     for one in series:
         for run in one.runs:
             found = run.result.found
@@ -89,10 +89,10 @@ def questions(series: Sequence[Series]) -> tuple[Question, ...]:
     return tuple(_question(f"choice-{i + 1}", asked[key]) for i, key in enumerate(sorted(asked)))
 
 
-def _question(name: str, rows: list[Chosen]) -> Question:
+def _question(name: str, rows: list[OperatingPoint]) -> Question:
     sign = 1 if rows[0].metric.direction == "lower" else -1
 
-    def position(row: Chosen) -> tuple[bool, float, str, int, int, str]:
+    def position(row: OperatingPoint) -> tuple[bool, float, str, int, int, str]:
         effect = sign * row.value.centre
         spec = row.result.spec
         variant = row.series.variant
@@ -129,7 +129,7 @@ def _overlap(one: Value, other: Value) -> bool:
 
 
 def _adjusted(
-    rows: Sequence[Chosen], p_value: Callable[[Chosen], float | None]
+    rows: Sequence[OperatingPoint], p_value: Callable[[OperatingPoint], float | None]
 ) -> list[float | None]:
     """Return p-values of a table adjusted by Holm; None of rows that have none."""
     from sparc3_bench.statistics.holm import holm  # loads numpy
@@ -140,14 +140,14 @@ def _adjusted(
     return [None if one is None else next(numbers) for one in found]
 
 
-def _p_random(row: Chosen) -> float | None:
+def _p_random(row: OperatingPoint) -> float | None:
     """Return the larger of both p-values: it is no luck of samples, nor one of draws."""
     if row.versus is None or row.p_draw is None:
         return None
     return max(row.versus.p_value, row.p_draw)
 
 
-def _p_dense(row: Chosen) -> float | None:
+def _p_dense(row: OperatingPoint) -> float | None:
     """Return the p-value of a change of 0, by the error that its interval is of."""
     from sparc3_bench.statistics.interval import error_of, two_sided
 

@@ -24,7 +24,7 @@ from sparc3_bench.run.probing import (
 from sparc3_bench.run.runner import Session
 from sparc3_bench.run.steps import Averaging, Measuring, Scoring, Walking, steps_of
 from sparc3_bench.selection.units import Ranking, ranked
-from sparc3_bench.statistics.curve import measured as curve_of
+from sparc3_bench.statistics.curve import curve_numbers
 
 if TYPE_CHECKING:
     from sparc3_bench.attribution.scores import ScoreMap
@@ -165,7 +165,7 @@ class Estimator:
             if dense is not None:
                 samples = session.judged(dense, "").samples
                 with metered() as meter:
-                    curve_of(
+                    curve_numbers(
                         session.plan.task,
                         spec.amounts,
                         [samples] * len(spec.amounts),

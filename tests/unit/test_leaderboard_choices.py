@@ -14,7 +14,7 @@ from unit.results import make_result, save
 from unit.site_pages import COMMANDS, every_page, render
 from unit.test_leaderboard_site import HOSTILE, Page, pairs
 
-from sparc3_bench.leaderboard.operating_points import Chosen
+from sparc3_bench.leaderboard.operating_points import OperatingPoint
 from sparc3_bench.leaderboard.sentences import against_random
 from sparc3_bench.leaderboard.site import publish
 from sparc3_bench.leaderboard.tables import Section, split
@@ -28,7 +28,7 @@ def sections_of(*results: Result) -> tuple[Section, ...]:
     return split((Path(result.spec.path), result) for result in results)[0]
 
 
-def rows_of(*results: Result) -> tuple[Chosen, ...]:
+def rows_of(*results: Result) -> tuple[OperatingPoint, ...]:
     (section,) = sections_of(*results)
     (question,) = section.questions
     return question.rows
