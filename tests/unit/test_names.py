@@ -1,4 +1,4 @@
-"""No public function or class of the host has a name that another module gives to something else."""
+"""Every public function and class of the host has a name that no other module gives away."""
 
 from __future__ import annotations
 
