@@ -14,9 +14,10 @@ import pluggy
 
 from sparc3_bench import hookspecs
 from sparc3_bench.code import plugin_digest
-from sparc3_bench.contracts import Judge, ModelAdapter, ModelSource, Scorer, Suite, Task
+from sparc3_bench.contracts import Judge, Scorer, Suite, Task
 from sparc3_bench.errors import PluginError, UnknownNameError
 from sparc3_bench.source import source_digest
+from sparc3_bench.types.architecture import ModelAdapter, ModelSource
 
 KINDS: dict[str, tuple[str, type]] = {
     "scorer": ("sparc3_register_scorers", Scorer),

@@ -28,7 +28,6 @@ from rows import (
 )
 from tables import paragraph, table
 
-from sparc3_bench.contracts import AGGREGATIONS
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.agreement import agreements
 from sparc3_bench.leaderboard.agreement_text import sentence
@@ -38,6 +37,7 @@ from sparc3_bench.leaderboard.phrasing import number
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.result import Result
 from sparc3_bench.statistics.ranking import rank_text
+from sparc3_bench.types.conventions import AGGREGATIONS
 
 DOCUMENT = ROOT / "docs/faq.md"
 

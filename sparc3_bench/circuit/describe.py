@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from sparc3_bench.circuit.sizes import MeasuredCircuit, option, size_text
-from sparc3_bench.contracts import Role
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.control_verdict import record_verdict
 from sparc3_bench.leaderboard.heatmap import heatmap
 from sparc3_bench.leaderboard.phrasing import interval_text, number, scorer_text
 from sparc3_bench.record.parts import EstimateRecord
 from sparc3_bench.record.result import Result
+from sparc3_bench.types.architecture import Role
 
 Counts = Mapping[str, Sequence[int]]
 """Role of a matrix to a number for every decoder block."""

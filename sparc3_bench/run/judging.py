@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparc3_bench.code import libraries, suite_digest
-from sparc3_bench.contracts import LoadedJudge, Progress, Task, Texts, Verdicts
+from sparc3_bench.contracts import LoadedJudge, Task
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.parts import Phase
 from sparc3_bench.record.spec import JudgeRef, content_key
 from sparc3_bench.run import store
 from sparc3_bench.run.environment import metered
 from sparc3_bench.run.progress import Reporter
+from sparc3_bench.types.values import Progress, Texts, Verdicts
 
 NOTHING = Phase(seconds=0, peak_bytes=0)
 

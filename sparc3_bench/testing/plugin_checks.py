@@ -7,8 +7,9 @@ import json
 import re
 from typing import Any
 
-from sparc3_bench.contracts import ModelAdapter, Scorer, Task
+from sparc3_bench.contracts import Scorer, Task
 from sparc3_bench.testing.report import CheckFailure, describe
+from sparc3_bench.types.architecture import ModelAdapter
 
 
 def check_describes_itself(plugin: Any) -> None:

@@ -9,7 +9,7 @@ from typing import get_args
 
 import torch
 
-from sparc3_bench.contracts import PreparedTask, Unit
+from sparc3_bench.contracts import PreparedTask
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.testing.plugin_checks import (
     check_describes_itself,
@@ -33,6 +33,7 @@ from sparc3_bench.testing.task_runs import (
     trial,
 )
 from sparc3_bench.testing.tiny import ARCHITECTURES
+from sparc3_bench.types.conventions import Unit
 
 _GRAM = 13
 """Tokens in a row that two texts do not share by chance."""

@@ -89,7 +89,7 @@ def test_an_installed_plugin_is_its_whole_distribution(tmp_path, monkeypatch, na
     ("name", "moves"),
     [
         ("incremental.py", True),
-        ("architecture.py", True),
+        ("types/architecture.py", True),
         ("run/sketch.py", True),
         ("run/memory.py", True),
         ("statistics/area.py", True),
