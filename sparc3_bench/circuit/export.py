@@ -15,9 +15,9 @@ from transformers import GenerationConfig
 from sparc3_bench.circuit import mib
 from sparc3_bench.circuit.folder import Kind, replacing
 from sparc3_bench.circuit.rebuild import Rebuilt, SizedCircuit
-from sparc3_bench.circuit.sizes import option, recorded, told
+from sparc3_bench.circuit.sizes import measured_circuits, option, size_text
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.words import named
+from sparc3_bench.leaderboard.phrasing import scorer_text
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.result import Result
 from sparc3_bench.types.masks import KeepMask
@@ -177,7 +177,7 @@ def export(rebuilt: Rebuilt, circuit: SizedCircuit, folder: Path, wish: Wish) ->
             save_pruned(stored_view(rebuilt), circuit.keep, part / "pruned", source)
         if wish.mib is not None:
             found = mib.nodes(view, rebuilt.scores, circuit.keep)
-            notes = mib.write(found, result.spec.unit, part / "mib", wish.mib)
+            notes = mib.write_mib(found, result.spec.unit, part / "mib", wish.mib)
         (part / "README.md").write_text(_readme(rebuilt, circuit, wish), encoding="utf-8")
         origin = rebuilt.cell.model.origin
         _KIND.write(part, {**_about(rebuilt, circuit, notes), "model_from": origin})
@@ -202,12 +202,14 @@ def _untied(model: Any) -> dict[str, Tensor]:
 def _about(rebuilt: Rebuilt, circuit: SizedCircuit, notes: list[str]) -> dict[str, Any]:
     result, amount = rebuilt.result, circuit.amount
     kind = result.spec.amount_kind
-    point = next((at.point for at in recorded(result) if at.amount == amount.requested), None)
+    point = next(
+        (at.point for at in measured_circuits(result) if at.amount == amount.requested), None
+    )
     return {
         "key": result.key,
         "spec": result.spec.model_dump(mode="json"),
         "size": {
-            option(kind).removeprefix("--"): told(amount.requested, kind),
+            option(kind).removeprefix("--"): size_text(amount.requested, kind),
             "units": sum(mask.numel() for mask in circuit.kept.values()),
             "units_kept": sum(int(mask.sum()) for mask in circuit.kept.values()),
             "kept_in_scope": 1 - amount.in_scope,
@@ -226,7 +228,7 @@ def _about(rebuilt: Rebuilt, circuit: SizedCircuit, notes: list[str]) -> dict[st
 
 def _readme(rebuilt: Rebuilt, circuit: SizedCircuit, wish: Wish) -> str:
     spec = rebuilt.result.spec
-    size = told(circuit.amount.requested, spec.amount_kind)
+    size = size_text(circuit.amount.requested, spec.amount_kind)
     of = f"{size} of the {spec.unit}s kept" if spec.amount_kind == "fraction" else f"{size} removed"
     if spec.ablation != "zero":
         pruned = (
@@ -243,7 +245,7 @@ def _readme(rebuilt: Rebuilt, circuit: SizedCircuit, wish: Wish) -> str:
     else:
         pruned = "The pruned model was not saved; the lines above make it."
     return _README.format(
-        title=f"Circuit of {named(spec)} on {spec.model.id}, {of}",
+        title=f"Circuit of {scorer_text(spec)} on {spec.model.id}, {of}",
         what=f"From the result {spec.key} of task '{spec.task.name}', unit '{spec.unit}', group "
         f"'{spec.group}', scope '{spec.scope}', the {spec.removal} removed, ablation "
         f"'{spec.ablation}'.",

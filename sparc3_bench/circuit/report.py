@@ -9,12 +9,13 @@ from statistics import fmean
 
 from torch import Tensor
 
-from sparc3_bench.circuit.describe import Counts, ordered
+from sparc3_bench.circuit.describe import Counts, in_role_order
 from sparc3_bench.circuit.rebuild import SizedCircuit
-from sparc3_bench.leaderboard.against import in_record
-from sparc3_bench.leaderboard.words import (
-    bracketed,
-    described,
+from sparc3_bench.leaderboard.control_verdict import record_verdict
+from sparc3_bench.leaderboard.phrasing import (
+    dataset_text,
+    interval_text,
+    markdown_table,
     number,
     p_value,
     percent,
@@ -58,7 +59,7 @@ digest of every file.
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Correction:
     """What came out of a correction.
 
     Attributes
@@ -100,7 +101,7 @@ class Outcome:
         return found is not None and found.point.amount.requested == self.amount
 
 
-def report(outcome: Outcome, dtype: str) -> str:
+def report(outcome: Correction, dtype: str) -> str:
     """Return the report.
 
     Parameters
@@ -131,7 +132,7 @@ def report(outcome: Outcome, dtype: str) -> str:
     return "\n\n".join(parts).rstrip() + "\n"
 
 
-def _opening(outcome: Outcome) -> str:
+def _opening(outcome: Correction) -> str:
     result, point = outcome.result, outcome.point
     assert result.found is not None
     wanted = result.found.title
@@ -153,7 +154,7 @@ def _opening(outcome: Outcome) -> str:
     )
 
 
-def _before_and_after(outcome: Outcome) -> str:
+def _before_and_after(outcome: Correction) -> str:
     dense, point = outcome.result.points[0], outcome.point
     drawn = max((len(numbers) for numbers in point.control.values()), default=0)
     head = ["", "better", "before", "after"]
@@ -163,7 +164,12 @@ def _before_and_after(outcome: Outcome) -> str:
     for metric in outcome.result.metrics:
         name = metric.name
         title = metric.title if metric.unit in ("", "1") else f"{metric.title}, {metric.unit}"
-        row = [title, metric.direction, bracketed(*dense.read(name)), bracketed(*point.read(name))]
+        row = [
+            title,
+            metric.direction,
+            interval_text(*dense.read(name)),
+            interval_text(*point.read(name)),
+        ]
         if drawn:
             row.append(_range(point.control.get(name, ())))
         rows.append(row)
@@ -173,10 +179,10 @@ def _before_and_after(outcome: Outcome) -> str:
             "; the random ones are as many in every layer, mean and range (in the plot they are of "
             "the part of the prompts that the task has for them)"
         )
-    return f"{table(head, rows)}\n\n{note}."
+    return f"{markdown_table(head, rows)}\n\n{note}."
 
 
-def _versus(outcome: Outcome) -> list[str]:
+def _versus(outcome: Correction) -> list[str]:
     found = outcome.result.found
     if found is None or found.versus is None:
         return []
@@ -192,16 +198,16 @@ def _versus(outcome: Outcome) -> list[str]:
     if len(drawn) >= LEAST:
         p_draw = one_more(found.point.metrics[found.metric], drawn, metric.scale)
         said += f"; of being one more of them {p_value(p_draw)}"
-    return [f"{said}: {in_record(outcome.result, found.point, metric)}."]
+    return [f"{said}: {record_verdict(outcome.result, found.point, metric)}."]
 
 
-def removed_rows(outcome: Outcome) -> list[str]:
+def removed_rows(outcome: Correction) -> list[str]:
     """Return the lines of the table of what is removed, by layer."""
     spec, kept = outcome.result.spec, outcome.circuit.kept
     if outcome.amount == 0:
         return ["Nothing."]
     if spec.unit == "weight":
-        return table(*_by_role(outcome)).splitlines()
+        return markdown_table(*_by_role(outcome)).splitlines()
     lost = lost_units(kept)
     listed = sum(map(len, lost.values())) <= _MOST_LISTED
     head = ["layer", f"{units(spec)} removed", *(["which"] if listed else [])]
@@ -212,7 +218,7 @@ def removed_rows(outcome: Outcome) -> list[str]:
     rest = len(kept) - len(lost)
     others = "The other layer loses none." if rest == 1 else f"The other {rest} layers lose none."
     more = ["", others] if rest else []
-    return [*table(head, rows).splitlines(), *more]
+    return [*markdown_table(head, rows).splitlines(), *more]
 
 
 def lost_units(kept: Mapping[str, Tensor]) -> dict[str, list[int]]:
@@ -221,16 +227,16 @@ def lost_units(kept: Mapping[str, Tensor]) -> dict[str, list[int]]:
     return {layer: which for layer, which in lost.items() if which}
 
 
-def _by_role(outcome: Outcome) -> tuple[list[str], list[list[str]]]:
+def _by_role(outcome: Correction) -> tuple[list[str], list[list[str]]]:
     """Return the head and the rows of a table of weights removed, by layer and role."""
-    whole, kept = ordered(outcome.whole), outcome.circuit.counts
+    whole, kept = in_role_order(outcome.whole), outcome.circuit.counts
     lost = {role: [n - k for n, k in zip(whole[role], kept[role], strict=True)] for role in whole}
     by_layer = enumerate(zip(*lost.values(), strict=True))
     rows = [[str(layer), *(f"{n:,}" for n in row)] for layer, row in by_layer if any(row)]
     return ["layer", *lost], rows
 
 
-def _tried(outcome: Outcome) -> list[str]:
+def _tried(outcome: Correction) -> list[str]:
     result = outcome.result
     assert result.found is not None
     names = [result.found.metric, *result.found.limits]
@@ -251,7 +257,7 @@ def _tried(outcome: Outcome) -> list[str]:
     limits = ", ".join(f"{titles[n]} {most:g}" for n, most in result.found.limits.items())
     note = "On the selection prompts, which no other table here is of"
     note += f"; the most that may be: {limits}." if limits else "."
-    return [table(head, rows), note]
+    return [markdown_table(head, rows), note]
 
 
 def _measured(result: Result) -> Iterable[str]:
@@ -269,7 +275,7 @@ def _measured(result: Result) -> Iterable[str]:
     else:
         yield f"judge {_plugin(spec.judge)}; digest `{spec.judge.weights_digest}`"
     for data in spec.datasets:
-        yield f"{data.purpose}: {described(data)} from {data.source}"
+        yield f"{data.purpose}: {dataset_text(data)} from {data.source}"
     yield f"result {result.key}, {_versions(result)}"
 
 
@@ -288,24 +294,16 @@ def _range(numbers: Sequence[float]) -> str:
     return "{} ({} to {})".format(*told) if told else "–"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
-    )
-
-
-def summary(outcome: Outcome) -> str:
+def outcome_line(outcome: Correction) -> str:
     """Return the outcome in a line: the number that was to change, and the limits."""
     result, point = outcome.result, outcome.point
     assert result.found is not None
     titles = {metric.name: metric.title for metric in result.metrics}
     names = [result.found.metric, *result.found.limits]
-    return "; ".join(f"{titles[name]} {bracketed(*point.read(name))}" for name in names)
+    return "; ".join(f"{titles[name]} {interval_text(*point.read(name))}" for name in names)
 
 
-def about(outcome: Outcome, dtype: str) -> dict[str, object]:
+def correction_json(outcome: Correction, dtype: str) -> dict[str, object]:
     """Return what the folder's description has besides the digests of its files."""
     result, spec = outcome.result, outcome.result.spec
     kept: Mapping[str, Tensor] = outcome.circuit.kept if outcome.amount else {}

@@ -86,7 +86,7 @@ def parse(text: str) -> dict[str, Reference]:
     return {entry.key: _reference(entry) for entry in entries(text)}
 
 
-def cited(citation: str) -> tuple[Reference | str, ...]:
+def citations(citation: str) -> tuple[Reference | str, ...]:
     """Return what a plugin's `citation` names; keys are separated by semicolons.
 
     What is no key of the bibliography is handed back as it is, e.g. a citation written out.
@@ -105,7 +105,7 @@ def cited(citation: str) -> tuple[Reference | str, ...]:
     return tuple(found)
 
 
-def spelled(text: str) -> tuple[str, tuple[Reference, ...]]:
+def spell_out(text: str) -> tuple[str, tuple[Reference, ...]]:
     """Spell out keys in brackets, as docstrings have them, and return the works that they name.
 
     ``[sun2024wanda, eq. 1]`` becomes ``(Sun et al. 2024, eq. 1)``. Brackets that hold anything

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.axes import Place, Scale, SymLogScale, Tick, y_axis
-from sparc3_bench.leaderboard.words import count, measured, number, plain, titled, within
+from sparc3_bench.leaderboard.axes import XY, Scale, SymLogScale, Tick, y_axis
+from sparc3_bench.leaderboard.phrasing import count, metric_title, number, plain, value_text, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sparc3_bench.leaderboard.chart import Layout, Style
-    from sparc3_bench.leaderboard.choices import Chosen, Question
+    from sparc3_bench.leaderboard.chart import Canvas, Style
+    from sparc3_bench.leaderboard.operating_points import OperatingPoint
+    from sparc3_bench.leaderboard.questions import Question
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.record.parts import MetricRecord
 
@@ -48,11 +49,11 @@ class Trace:
     """
 
     style: Style
-    segments: tuple[tuple[Place, Place], ...]
-    points: tuple[Place, ...]
-    arrows: tuple[Place, ...]
+    segments: tuple[tuple[XY, XY], ...]
+    points: tuple[XY, ...]
+    arrows: tuple[XY, ...]
     whiskers: tuple[tuple[float, float, float], ...]
-    chosen: Place
+    chosen: XY
     name: str
     detail: str
     label_y: float
@@ -76,9 +77,9 @@ class Frontier:
         On which side of its place the name of the limit starts.
     """
 
-    layout: Layout
+    layout: Canvas
     traces: tuple[Trace, ...]
-    cloud: tuple[Place, ...]
+    cloud: tuple[XY, ...]
     cloud_label: Tick
     ring_label_y: float
     x_ticks: tuple[Tick, ...]
@@ -96,7 +97,7 @@ class Frontier:
 class _Axis:
     """The axis of a limited metric: bent around the dense model, with a strip for what is far."""
 
-    def __init__(self, values: Sequence[float], dense: float, most: float, layout: Layout) -> None:
+    def __init__(self, values: Sequence[float], dense: float, most: float, layout: Canvas) -> None:
         spread = max((abs(value - dense) for value in values), default=0.0)
         limit = abs(most - dense)
         unit = (limit or spread or 1.0) / _LINEAR
@@ -120,7 +121,7 @@ def frontier(
     question: Question,
     metric: MetricRecord,
     style: Callable[[Series], Style],
-    layout: Layout,
+    layout: Canvas,
 ) -> Frontier:
     """Return the main metric of a question against one of its limited metrics.
 
@@ -157,8 +158,8 @@ def frontier(
         ring_label_y=labels.next(),
         x_ticks=x.scale.ticks((most,)),
         y_ticks=y_ticks,
-        x_title=_cut(f"{titled(metric)}, symmetric log", layout.width // 7),
-        y_title=_cut(titled(main), layout.width // 7 - len(reading)) + reading,
+        x_title=_cut(f"{metric_title(metric)}, symmetric log", layout.width // 7),
+        y_title=_cut(metric_title(main), layout.width // 7 - len(reading)) + reading,
         title=f"{main.title} against {within(metric.title)}",
         floor_end=x.end,
         strip=Tick(x.apart, f"> {plain(float(f'{x.last:.3g}'))}") if x.has_strip else None,
@@ -171,7 +172,7 @@ def frontier(
 class _Labels:
     """Hands out places in the list beside a drawing, one for each series and some more."""
 
-    def __init__(self, series: Sequence[Series], extra: int, layout: Layout) -> None:
+    def __init__(self, series: Sequence[Series], extra: int, layout: Canvas) -> None:
         details = sum(bool(one.difference) for one in series)
         needed = _LABEL * (len(series) + extra) + 14 * details
         self._shrunk = min(1.0, (layout.height - layout.top - 4) / needed)
@@ -193,7 +194,9 @@ class _Labels:
         return round(place + 13, 2)
 
 
-def _trace(row: Chosen, metric: str, x: _Axis, y: Scale, style: Style, labels: _Labels) -> Trace:
+def _trace(
+    row: OperatingPoint, metric: str, x: _Axis, y: Scale, style: Style, labels: _Labels
+) -> Trace:
     main = row.metric.name
     points = row.result.points
     far = [point.metrics[metric] > x.last for point in points]
@@ -220,9 +223,9 @@ def _trace(row: Chosen, metric: str, x: _Axis, y: Scale, style: Style, labels: _
     )
 
 
-def _random(question: Question, metric: str) -> list[Place]:
+def _random(question: Question, metric: str) -> list[XY]:
     """Return both metrics of every random circuit along the curves, each circuit once."""
-    found: dict[Place, None] = {}
+    found: dict[XY, None] = {}
     for row in question.rows:
         comparable = all(row.series.is_comparable(name) for name in (metric, row.metric.name))
         if row.series.is_control or not comparable:
@@ -245,7 +248,7 @@ def _description(question: Question, metric: MetricRecord, last: float) -> str:
     for row in question.rows:
         point = row.found.point
         cost = number(point.metrics[metric.name], 3)
-        gain = measured(row.value.centre, row.value.interval)
+        gain = value_text(row.value.centre, row.value.interval)
         where = f"{gain} at {cost}"
         text = f"{row.name}: dense model kept" if row.is_dense else f"{row.name}: {where}"
         beyond = [p for p in row.result.points if p.metrics[metric.name] > last]

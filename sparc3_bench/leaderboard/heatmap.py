@@ -6,7 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.words import number
+from sparc3_bench.leaderboard.phrasing import number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

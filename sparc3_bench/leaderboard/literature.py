@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.leaderboard.bibliography import Reference, bibliography
-from sparc3_bench.leaderboard.words import power
+from sparc3_bench.leaderboard.phrasing import power
 
 FILE = Path(__file__).parent / "literature.toml"
 
@@ -37,7 +37,7 @@ Link = Annotated[str, Field(pattern=r"^https://[^\s<>\"']+$")]
 
 
 @dataclass(frozen=True)
-class Reported:
+class ReportedNumber:
     """A number as somebody published it.
 
     Attributes
@@ -79,12 +79,12 @@ class Reported:
 
 
 @dataclass(frozen=True)
-class Line:
+class ReportedRow:
     """A row of a table: a method, what it removed, and a number or nothing for every column."""
 
     method: str
     removed: str
-    cells: tuple[Reported | None, ...]
+    cells: tuple[ReportedNumber | None, ...]
 
     @property
     def is_dense(self) -> bool:
@@ -93,7 +93,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Table:
+class ReportedTable:
     """Numbers of one source.
 
     Attributes
@@ -121,7 +121,7 @@ class Table:
     reference: str
     error: str
     columns: tuple[str, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[ReportedRow, ...]
     source: Reference
     where: str
     link: str
@@ -129,7 +129,7 @@ class Table:
     dagger: str
 
     @property
-    def numbers(self) -> tuple[Reported, ...]:
+    def numbers(self) -> tuple[ReportedNumber, ...]:
         """Every number, row by row."""
         return tuple(cell for line in self.lines for cell in line.cells if cell is not None)
 
@@ -156,7 +156,7 @@ class _Written(BaseModel):
     dagger: str = ""
 
 
-def literature(path: Path = FILE) -> tuple[Table, ...]:
+def literature(path: Path = FILE) -> tuple[ReportedTable, ...]:
     """Return the tables of published numbers, in the order of the file.
 
     Raises
@@ -177,7 +177,7 @@ def literature(path: Path = FILE) -> tuple[Table, ...]:
     return tuple(_table(number, table) for number, table in enumerate(tables, 1))
 
 
-def _table(number: int, content: object) -> Table:
+def _table(number: int, content: object) -> ReportedTable:
     try:
         written = _Written.model_validate(content)
     except ValidationError as error:
@@ -196,7 +196,7 @@ def _table(number: int, content: object) -> Table:
     lines = tuple(_line(number, written, source, row) for row in written.rows)
     if bool(written.dagger) != ("†" in str(written.rows)):
         raise _wrong(number, "cells marked † and their `dagger` go together")
-    return Table(
+    return ReportedTable(
         id=f"reported-{number}",
         title=written.title,
         metric=_TITLES[written.metric],
@@ -215,7 +215,7 @@ def _table(number: int, content: object) -> Table:
     )
 
 
-def _line(number: int, table: _Written, source: Reference, row: tuple[str, ...]) -> Line:
+def _line(number: int, table: _Written, source: Reference, row: tuple[str, ...]) -> ReportedRow:
     if len(row) != 2 + len(table.columns):
         raise _wrong(number, f"row {row[:2]} must have {len(table.columns)} cells")
     method, removed, *cells = row
@@ -229,7 +229,7 @@ def _line(number: int, table: _Written, source: Reference, row: tuple[str, ...])
         _reported(number, table, source, method, removed, column, cell) if cell else None
         for column, cell in zip(table.columns, cells, strict=True)
     )
-    return Line(method, removed.replace(" ", _SPACE), found)
+    return ReportedRow(method, removed.replace(" ", _SPACE), found)
 
 
 def _reported(
@@ -240,7 +240,7 @@ def _reported(
     removed: str,
     column: str,
     cell: str,
-) -> Reported:
+) -> ReportedNumber:
     match = _CELL.fullmatch(cell)
     if match is None or not math.isfinite(float(match["value"])):
         raise _wrong(number, f"'{cell}' must be a finite number, 'value' or 'value ± error'")
@@ -248,7 +248,7 @@ def _reported(
     if error is not None and not table.error:
         raise _wrong(number, "`error` must say what stands behind ±")
     across_models = table.across == "models"
-    return Reported(
+    return ReportedNumber(
         method=method,
         model=column if across_models else table.model,
         metric=table.metric,

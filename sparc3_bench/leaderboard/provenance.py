@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.words import described, judged
+from sparc3_bench.leaderboard.phrasing import dataset_text, judge_text
 from sparc3_bench.record.spec import canonical_json
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def provenance(result: Result) -> list[tuple[str, str]]:
         ("Task", f"{_plugin(spec.task)}, task version {spec.task.task_version}"),
         ("Task options", _options(spec.task.options)),
         ("Objective", spec.objective or ""),
-        ("Judge", judged(spec.judge) if spec.judge else ""),
+        ("Judge", judge_text(spec.judge) if spec.judge else ""),
         ("Ranking", result.candidate),
         ("Model", f"{model.id} {model.label}".strip() + f", {model.model_type}, {model.dtype}"),
         ("Model weights", f"SHA-256 {model.weight_digest}"),
@@ -38,7 +38,7 @@ def provenance(result: Result) -> list[tuple[str, str]]:
     rows += [
         (
             f"{data.purpose.capitalize()} data",
-            f"{described(data)}, {data.tokens:,} tokens, from {data.source}; {data.choice}; "
+            f"{dataset_text(data)}, {data.tokens:,} tokens, from {data.source}; {data.choice}; "
             f"text {data.digest[:16]}, tokens {data.token_digest[:16]}"
             + (f", before each {''.join(data.begin)}" if data.begin else ""),
         )

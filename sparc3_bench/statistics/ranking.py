@@ -18,7 +18,7 @@ from sparc3_bench.types.values import Direction, Scale
 
 
 @dataclass(frozen=True, eq=False)
-class Ranking:
+class RankRanges:
     """The methods of one table, in the order they were given.
 
     Attributes
@@ -53,7 +53,7 @@ class Ranking:
     resolvable: float | None
 
 
-def ranked(
+def rank_methods(
     values: ArrayLike,
     replicates: ArrayLike,
     direction: Direction,
@@ -61,7 +61,7 @@ def ranked(
     *,
     level: float = 0.05,
     scale: Scale = "linear",
-) -> Ranking:
+) -> RankRanges:
     """Rank the methods of one table by one metric.
 
     Every method is compared with every other on the same samples, and the p-values of all pairs are
@@ -115,7 +115,7 @@ def ranked(
         p_values = holm([one.p_value for one in found])
         adjusted[rows, columns] = adjusted[columns, rows] = p_values
     beats = better & (adjusted <= level)
-    return Ranking(
+    return RankRanges(
         best_rank=tuple(int(1 + beaten) for beaten in beats.sum(axis=0)),
         worst_rank=tuple(int(count - beaten) for beaten in beats.sum(axis=1)),
         differences=differences,
@@ -134,12 +134,12 @@ def resolvable(
     level: float = 0.05,
     scale: Scale = "linear",
 ) -> float | None:
-    """Return what neighbours must typically differ by to be told apart; see `Ranking`.
+    """Return what neighbours must typically differ by to be told apart; see `RankRanges`.
 
     Parameters
     ----------
     values, replicates, clusters, level, scale
-        As for `ranked`.
+        As for `rank_methods`.
     """
     numbers, drawn = _table(values, replicates)
     count = len(numbers)

@@ -9,7 +9,7 @@ from sparc3_bench.contracts import Scorer, Task
 from sparc3_bench.errors import PluginError, Sparc3Error, UnknownNameError
 from sparc3_bench.host import default_host
 from sparc3_bench.testing.adapter_checks import ADAPTER_CHECKS
-from sparc3_bench.testing.option_checks import configured
+from sparc3_bench.testing.plugin_checks import instance_of
 from sparc3_bench.testing.report import (
     Check,
     CheckFailure,
@@ -193,7 +193,7 @@ def _checked(
         name=cls.name,
         distribution=origins[0].distribution if origins else None,
         version=origins[0].version if origins else None,
-        options={} if kind == "adapter" else configured(plugin).options(),
+        options={} if kind == "adapter" else instance_of(plugin).options(),
         outcomes=run_checks(CHECKS[kind], plugin, told or _silent, expected or {}),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sparc3_bench.testing.report import CheckFailure
-from sparc3_bench.testing.scorer_runs import Plugin, changes, interrupted
+from sparc3_bench.testing.scorer_runs import Plugin, changes, interruptions
 
 
 def check_leaves_weights_unchanged(plugin: Plugin) -> None:
@@ -111,7 +111,7 @@ def check_cleans_up_when_interrupted(plugin: Plugin) -> None:
 
     The exception is raised from ``reference.progress``, and must come through.
     """
-    for where, left, through in interrupted(plugin):
+    for where, left, through in interruptions(plugin):
         if not through:
             raise CheckFailure(
                 f"The scorer goes on after an interruption in the middle of the reference, {where}",

@@ -91,7 +91,7 @@ def differences(before: State, after: State) -> dict[str, list[str]]:
 
 
 @contextmanager
-def contained(view: ModelView) -> Iterator[None]:
+def undoing(view: ModelView) -> Iterator[None]:
     """Put back on leaving what a plugin changed outside its own model.
 
     Otherwise one broken promise would spoil the checks, and the plugins, that come after it.

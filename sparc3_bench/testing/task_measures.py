@@ -15,8 +15,8 @@ from sparc3_bench.statistics.dependence import fewest, independent, kinds_behind
 from sparc3_bench.statistics.paired import of_replicates
 from sparc3_bench.testing.report import CheckFailure, CheckSkipped, describe
 from sparc3_bench.testing.task_runs import (
-    Measured,
     Plugin,
+    TaskMeasurement,
     Trial,
     breaking,
     measure,
@@ -251,7 +251,7 @@ def _check_declared(what: str, given: set[str], metrics: Sequence[Metric]) -> No
         )
 
 
-def _curve(found: Trial) -> Sequence[Measured]:
+def _curve(found: Trial) -> Sequence[TaskMeasurement]:
     return found.dense, found.half, found.empty
 
 

@@ -324,7 +324,7 @@ TASKS = {
     SteersByNothing: "check_names_are_known",
     TupleOption: "check_options_are_json",
     SetsOptions: "check_options_are_frozen",
-    LlamaOnly: "check_runs_on_every_architecture",
+    LlamaOnly: "check_measures_on_every_architecture",
     NoRecords: "check_describes_its_data",
     OtherDrawEveryTime: "check_prepares_the_same_again",
     SeedMovesAll: "check_seed_moves_the_reference_alone",
@@ -347,6 +347,6 @@ TASKS = {
     LeavesHook: "check_leaves_model_and_process_unchanged",
     SeedsTorch: "check_leaves_model_and_process_unchanged",
     RoundsWeights: "check_leaves_model_and_process_unchanged",
-    CleansUpIfAllGoesWell: "check_cleans_up_when_interrupted",
-    SwallowsInterruptions: "check_cleans_up_when_interrupted",
+    CleansUpIfAllGoesWell: "check_cleans_up_when_measuring_is_interrupted",
+    SwallowsInterruptions: "check_cleans_up_when_measuring_is_interrupted",
 }

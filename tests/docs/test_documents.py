@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from unit.site_pages import COMMANDS
 
 from sparc3_bench import hookspecs
 from sparc3_bench.cli import app
@@ -122,7 +123,7 @@ def test_the_contents_list_every_document_and_the_site_has_them():
     text = (ROOT / "docs/README.md").read_text()
     listed = re.findall(r"^- \[.+\]\((.+\.md)\)", text, flags=re.MULTILINE)
     assert {path.name for path in (ROOT / "docs").glob("*.md")} <= {"README.md", *listed}
-    found = documentation(default_host())
+    found = documentation(default_host(), COMMANDS)
     (guides,) = [pages for title, pages in found.menu if title == "Guides"]
     assert len(guides) == len(listed) + 1
     names = [page.name for _, pages in found.menu for page in pages]

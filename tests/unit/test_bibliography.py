@@ -9,7 +9,7 @@ import pytest
 
 import sparc3_bench
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.bibliography import FILE, bibliography, cited, parse, spelled
+from sparc3_bench.leaderboard.bibliography import FILE, bibliography, citations, parse, spell_out
 from sparc3_bench.leaderboard.bibtex import plain
 
 ENTRY = "@misc{doe2020,\n  title = {T},\n  author = {Doe, Jane},\n  year = {2020}\n}\n"
@@ -167,23 +167,25 @@ def test_comments_and_bare_years_are_read() -> None:
 
 def test_keys_of_a_citation_become_works() -> None:
     works = bibliography()
-    assert cited("hatefi2025; achtibat2024") == (works["hatefi2025"], works["achtibat2024"])
-    assert cited("sun2024wanda, eq. 1") == (works["sun2024wanda"],)
-    assert cited("") == ()
+    assert citations("hatefi2025; achtibat2024") == (works["hatefi2025"], works["achtibat2024"])
+    assert citations("sun2024wanda, eq. 1") == (works["sun2024wanda"],)
+    assert citations("") == ()
 
 
 def test_what_is_no_key_stays_plain_text() -> None:
     free = "Doe, J.; Roe, R. (2031). <b>A title</b>; see https://example.org"
-    assert cited(free) == (free,)
-    assert cited("doe2031") == ("doe2031",)
-    assert cited(f"han2015; {free}") == (bibliography()["han2015"], free)
+    assert citations(free) == (free,)
+    assert citations("doe2031") == ("doe2031",)
+    assert citations(f"han2015; {free}") == (bibliography()["han2015"], free)
 
 
 def test_keys_in_brackets_are_spelled_out() -> None:
     works = bibliography()
-    text, named = spelled("By [becking2022; hatefi2025, eq. 8], in [0, 1) and [tokens, features].")
+    text, named = spell_out(
+        "By [becking2022; hatefi2025, eq. 8], in [0, 1) and [tokens, features]."
+    )
     assert text == (
         "By (Becking et al. 2022; Hatefi et al. 2025, eq. 8), in [0, 1) and [tokens, features]."
     )
     assert named == (works["becking2022"], works["hatefi2025"])
-    assert spelled("[han2015; doe2031]") == ("[han2015; doe2031]", ())
+    assert spell_out("[han2015; doe2031]") == ("[han2015; doe2031]", ())

@@ -11,22 +11,22 @@ from unit.results import KL, PERPLEXITY, make_result
 
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.boards import boards
-from sparc3_bench.leaderboard.tables import split
-from sparc3_bench.leaderboard.words import (
-    convention,
+from sparc3_bench.leaderboard.phrasing import (
+    convention_text,
     count,
-    described,
+    dataset_text,
     drawn_in,
-    judged,
+    judge_text,
+    metric_title,
     number,
     percent,
     plain,
     precise,
     probability,
     samples,
-    titled,
     within,
 )
+from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.parts import EstimateRecord, MetricRecord
 from sparc3_bench.record.result import Result
 
@@ -57,7 +57,7 @@ def test_percentages() -> None:
 
 
 def test_a_pure_number_has_no_unit() -> None:
-    assert [titled(metric) for metric in (PERPLEXITY, ACCURACY, KL)] == [
+    assert [metric_title(metric) for metric in (PERPLEXITY, ACCURACY, KL)] == [
         "Perplexity",
         "Accuracy",
         "KL divergence, nats",
@@ -65,30 +65,36 @@ def test_a_pure_number_has_no_unit() -> None:
 
 
 def test_conventions_in_words() -> None:
-    assert convention(make_result().spec) == (
+    assert convention_text(make_result().spec) == (
         "Single weights are removed, ranked within each output row, scored once, on the dense "
         "model, in all matrices of the decoder blocks. The lowest are removed; removed weights "
         "read zero"
     )
     neurons = make_result(unit="neuron", group="layer", schedule="blockwise", scope="mlp").spec
-    assert "neurons are removed, ranked within each block, scored block by" in convention(neurons)
+    assert "neurons are removed, ranked within each block, scored block by" in convention_text(
+        neurons
+    )
     heads = make_result(
         unit="head", group="model", removal="highest", ablation="mean", amount_kind="count"
     ).spec
-    assert convention(heads).endswith(
+    assert convention_text(heads).endswith(
         "The highest are removed: the circuit goes and the rest stays; removed weights read the "
         "mean of their inputs over the reference samples; amounts count heads"
     )
-    assert convention(make_result(ablation="resample").spec).endswith(
+    assert convention_text(make_result(ablation="resample").spec).endswith(
         "removed weights read their inputs on the corrupted prompt"
     )
-    assert convention(make_result(judge=JUDGE).spec).endswith("read zero; judged by Harm judge")
+    assert convention_text(make_result(judge=JUDGE).spec).endswith(
+        "read zero; judged by Harm judge"
+    )
 
 
 def test_a_judge_is_named_with_all_that_its_scores_depend_on() -> None:
-    assert judged(JUDGE) == ("Harm judge (harm-judge, sparc3-bench 0.1.0, weights 0123456789ab)")
+    assert judge_text(JUDGE) == (
+        "Harm judge (harm-judge, sparc3-bench 0.1.0, weights 0123456789ab)"
+    )
     options = JUDGE.model_copy(update={"options": {"words": "x", "at": 0.5}})
-    assert judged(options).endswith("weights 0123456789ab, at 0.5, words x)")
+    assert judge_text(options).endswith("weights 0123456789ab, at 0.5, words x)")
 
 
 @pytest.mark.parametrize(
@@ -155,9 +161,9 @@ def test_counts_are_whole_unless_they_are_means() -> None:
 
 def test_samples_are_windows_or_what_the_task_calls_them() -> None:
     window = make_result().spec.datasets[1]
-    assert (samples(window), described(window)) == ("4 × 128 tokens", "4 windows × 128 tokens")
+    assert (samples(window), dataset_text(window)) == ("4 × 128 tokens", "4 windows × 128 tokens")
     prompt = window.model_copy(update={"item": "prompt", "windows": 1, "window_length": 23})
-    assert (samples(prompt), described(prompt)) == ("1 prompt", "1 prompt of at most 23 tokens")
+    assert (samples(prompt), dataset_text(prompt)) == ("1 prompt", "1 prompt of at most 23 tokens")
 
 
 def test_the_sections_are_grouped_by_task_and_model_and_say_what_sets_them_apart() -> None:

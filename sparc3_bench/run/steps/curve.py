@@ -13,7 +13,7 @@ from sparc3_bench.graph.step import Step
 from sparc3_bench.graph.store import AsJson
 from sparc3_bench.record.parts import EstimateRecord, Versus
 from sparc3_bench.run.controls import NO_CONTROLS, at_choice, beside, control_curve, versus
-from sparc3_bench.statistics.curve import measured
+from sparc3_bench.statistics.curve import curve_numbers
 
 if TYPE_CHECKING:
     from sparc3_bench.run.cell import Cell
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sparc3_bench.run.responses import Evaluated
 
 
-class CurvePoint(BaseModel):
+class PointValues(BaseModel):
     """The numbers of one point, each beside those of the random controls there."""
 
     model_config = ConfigDict(frozen=True)
@@ -32,26 +32,26 @@ class CurvePoint(BaseModel):
     versus: dict[str, Versus]
 
 
-class CurveNumbers(BaseModel):
+class CurveValues(BaseModel):
     """The numbers of a curve; `clusters` and `whole_clusters` say how many samples are behind."""
 
     model_config = ConfigDict(frozen=True)
 
-    points: tuple[CurvePoint, ...]
+    points: tuple[PointValues, ...]
     whole: dict[str, EstimateRecord]
     clusters: dict[str, int]
     whole_clusters: dict[str, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Curve(Step[CurveNumbers]):
+class Curve(Step[CurveValues]):
     """What follows from the samples at several amounts, rising from 0."""
 
     cell: Cell
     amounts: Sequence[float]
     points: Sequence[Step[Evaluated]]
     controls: Sequence[Sequence[Step[Evaluated]]] = ()
-    codec = AsJson(CurveNumbers)
+    codec = AsJson(CurveValues)
 
     @property
     def recipe(self) -> Mapping[str, Any]:
@@ -74,7 +74,7 @@ class Curve(Step[CurveNumbers]):
         """All of one task with as many points and controls."""
         return {**self.recipe, "controls": len(self.controls)}
 
-    def make(self, at: Place, got: Mapping[str, Any]) -> CurveNumbers:
+    def make(self, at: Place, got: Mapping[str, Any]) -> CurveValues:
         """Bootstrap."""
         drawn = [got[f"control {seed}"] for seed in range(len(self.controls))]
         return numbers(
@@ -119,16 +119,16 @@ def numbers(
     amounts: Sequence[float],
     samples: Sequence[Mapping[str, Sequence[float]]],
     controls: Sequence[Sequence[Mapping[str, Sequence[float]]]],
-) -> CurveNumbers:
+) -> CurveValues:
     """Return the numbers of a curve from the samples at its amounts."""
     task, spec, clusters = cell.task, cell.spec, cell.prepared.clusters
-    curve = measured(task, amounts, samples, clusters, spec.removal)
+    curve = curve_numbers(task, amounts, samples, clusters, spec.removal)
     drawn = [control_curve(task, amounts, one, spec.removal) for one in controls]
     of_points, of_whole = (
         beside(task, amounts, samples, controls, clusters, spec.removal) if drawn else NO_CONTROLS
     )
     points = [
-        CurvePoint(
+        PointValues(
             metrics=metrics,
             intervals=curve.intervals[index],
             control={
@@ -152,7 +152,7 @@ def numbers(
         )
         for name, estimate in curve.whole.items()
     }
-    return CurveNumbers(
+    return CurveValues(
         points=tuple(points),
         whole=whole,
         clusters=curve.clusters,

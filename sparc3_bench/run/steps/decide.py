@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from sparc3_bench.graph.step import Step
 from sparc3_bench.graph.store import AsJson
 from sparc3_bench.record.parts import Tried
-from sparc3_bench.statistics.curve import measured
+from sparc3_bench.statistics.curve import curve_numbers
 
 if TYPE_CHECKING:
     from sparc3_bench.run.cell import Cell
@@ -64,7 +64,9 @@ class Best(Step[Chosen]):
         tried = []
         for contrast in self.tried:
             samples = [one.samples for one in got[contrast]]
-            found = measured(task, spec.amounts, samples, {}, spec.removal, with_intervals=False)
+            found = curve_numbers(
+                task, spec.amounts, samples, {}, spec.removal, with_intervals=False
+            )
             tried += [
                 Tried(
                     candidate=contrast,
@@ -122,7 +124,7 @@ class Reaches(Step[bool]):
         assert bar is not None
         samples = [one.samples for one in got["points"]]
         amounts = (0.0, self.amount, 1.0)
-        found = measured(task, amounts, samples, {}, "lowest", with_intervals=False)
+        found = curve_numbers(task, amounts, samples, {}, "lowest", with_intervals=False)
         return found.points[1][bar.metric] >= bar.at_least
 
     def guess(self) -> bool:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sparc3_bench.run.place import Place
     from sparc3_bench.run.responses import Evaluated
     from sparc3_bench.run.steps.assess import Assess
-    from sparc3_bench.run.steps.curve import BesideChoice, Curve, CurvePoint
+    from sparc3_bench.run.steps.curve import BesideChoice, Curve
     from sparc3_bench.run.steps.decide import Chosen
     from sparc3_bench.run.steps.model import WeightNotes
     from sparc3_bench.run.steps.outline import Membership, Outline, Overlap, RankLikeness, Size
@@ -222,7 +222,7 @@ def recorded(cell: Cell, **parts: Any) -> Result:
     )
 
 
-def _point(amount: float, size: Size, numbers: CurvePoint, measured: Evaluated) -> Point:
+def _point(amount: float, size: Size, numbers: PointValues, measured: Evaluated) -> Point:
     return Point(
         amount=size.amount(amount),
         metrics=numbers.metrics,

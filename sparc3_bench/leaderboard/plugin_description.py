@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.configurable import option_fields
 from sparc3_bench.errors import UnknownNameError
-from sparc3_bench.leaderboard.bibliography import Reference, cited, spelled
-from sparc3_bench.leaderboard.docstrings import first_sentence, read
+from sparc3_bench.leaderboard.bibliography import Reference, citations, spell_out
+from sparc3_bench.leaderboard.docstrings import first_sentence, parse_docstring
 
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost, Registered
@@ -57,7 +57,7 @@ class Description:
 
 
 @dataclass(frozen=True)
-class About:
+class ScorerDescription:
     """What a page tells of a scorer, all of it plain text.
 
     Attributes
@@ -96,7 +96,7 @@ class About:
     is_installed: bool
 
 
-def about(scorer_ref: PluginRef, host: PluginHost) -> About:
+def scorer_description(scorer_ref: PluginRef, host: PluginHost) -> ScorerDescription:
     """Return what is known of a scorer.
 
     Parameters
@@ -116,8 +116,8 @@ def about(scorer_ref: PluginRef, host: PluginHost) -> About:
     return _installed(entry)
 
 
-def _recorded(ref: PluginRef) -> About:
-    return About(
+def _recorded(ref: PluginRef) -> ScorerDescription:
+    return ScorerDescription(
         title=ref.title,
         name=ref.name,
         summary="",
@@ -136,30 +136,30 @@ def _recorded(ref: PluginRef) -> About:
     )
 
 
-def described(cls: type[Any]) -> Description:
+def class_description(cls: type[Any]) -> Description:
     """Return what a plugin's class says of itself."""
-    own = read(_docstring(cls))
-    module = read(getattr(sys.modules.get(cls.__module__), "__doc__", None))
+    own = parse_docstring(_docstring(cls))
+    module = parse_docstring(getattr(sys.modules.get(cls.__module__), "__doc__", None))
     first, *rest = own.paragraphs or module.paragraphs or ("",)
     summary, remainder = first_sentence(first)
     around = [_untitled(text, cls) for text in module.paragraphs if own.paragraphs]
     told = [*around, remainder, *rest, *own.notes]
     notice = getattr(cls, "notice", "")
     paragraphs = [text for text in dict.fromkeys(told) if text not in ("", first, notice)]
-    spelt = [spelled(text) for text in (summary, *paragraphs)]
+    spelt = [spell_out(text) for text in (summary, *paragraphs)]
     named = [work for _, works in spelt for work in works]
     return Description(
         summary=spelt[0][0],
         details=tuple(text for text, _ in spelt[1:]),
         options=tuple(_options(cls)),
-        references=tuple(dict.fromkeys([*cited(str(getattr(cls, "citation", ""))), *named])),
+        references=tuple(dict.fromkeys([*citations(str(getattr(cls, "citation", ""))), *named])),
     )
 
 
-def _installed(entry: Registered) -> About:
+def _installed(entry: Registered) -> ScorerDescription:
     cls = entry.cls
-    told = described(cls)
-    return About(
+    told = class_description(cls)
+    return ScorerDescription(
         title=str(cls.title),
         name=str(cls.name),
         summary=told.summary,
@@ -196,9 +196,9 @@ def _options(cls: type[Any]) -> Iterable[Option]:
     # What a class does not say of an option, the one that it has it from does.
     said: dict[str, str] = {}
     for base in reversed(cls.__mro__):
-        said |= read(_docstring(base)).parameters
+        said |= parse_docstring(_docstring(base)).parameters
     for field in option_fields(cls):
-        text, _ = spelled(said.get(field.name, ""))
+        text, _ = spell_out(said.get(field.name, ""))
         yield Option(field.name, _default(field), text)
 
 
