@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.graph.step import Hold, Step
 from sparc3_bench.graph.store import AsJson
-from sparc3_bench.model.ablation import mean_inputs
+from sparc3_bench.model.means import mean_inputs
 from sparc3_bench.record.spec import content_key
 from sparc3_bench.run.memory import remembering
 from sparc3_bench.run.responses import Evaluated

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sparc3_bench.run.place import Place
     from sparc3_bench.run.responses import Evaluated
     from sparc3_bench.run.steps.assess import Assess
-    from sparc3_bench.run.steps.curve import BesideChoice, Curve
+    from sparc3_bench.run.steps.curve import BesideChoice, Curve, PointValues
     from sparc3_bench.run.steps.decide import Chosen
     from sparc3_bench.run.steps.model import WeightNotes
     from sparc3_bench.run.steps.outline import Membership, Outline, Overlap, RankLikeness, Size
@@ -106,6 +106,7 @@ class Record(Step["tuple[Result, Written]"]):
         prepared = got.get("learned") or self.cell.prepared
         result = recorded(
             self.cell,
+            status="ok",
             **fields,
             tried=self.chosen.tried,
             candidate=self.chosen.contrast,
