@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from sparc3_bench.record.spec import content_key
 from sparc3_bench.run import store
 from sparc3_bench.run.environment import metered
+from sparc3_bench.run.found import candidates_of
 from sparc3_bench.run.handling import Handling, handled, noise
 from sparc3_bench.run.probing import (
     Cost,
@@ -174,10 +175,11 @@ class Estimator:
                         spec.removal,
                     )
                 made["handling"] = Cost(meter.phase.seconds)
-            if spec.schedule == "one-shot":
+            assessment = session.plan.task.assessment
+            if spec.schedule == "one-shot" and assessment is not None:
                 scores = dict.fromkeys(session.references(cell), self._noise(session))
                 with metered(view) as meter:
-                    cell.prepared.assess(view, scores, spec.unit, spec.group)
+                    assessment.assess(cell.prepared, view, scores, spec.unit, spec.group)
                 made["assessment"] = Cost.of(meter.phase)
             return made
 
@@ -206,7 +208,7 @@ class Estimator:
         parts = spec.model_dump(mode="json", include={"task", "model", "scope", "unit"})
         return self._once(
             content_key(["candidates", parts, purposes]),
-            lambda: list(task.candidates(dict.fromkeys(purposes, self._ranking(session, cell)))),
+            lambda: [*candidates_of(task, dict.fromkeys(purposes, self._ranking(session, cell)))],
         )
 
     def _ranking(self, session: Session, cell: Cell) -> Ranking:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from sparc3_bench.contracts import Task
-from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.parts import Found, Point, Tried, Versus
 from sparc3_bench.run import store
 from sparc3_bench.run.controls import at_choice
@@ -20,11 +19,12 @@ from sparc3_bench.selection.select import as_mask
 from sparc3_bench.statistics.curve import measured
 from sparc3_bench.statistics.dependence import Samples
 from sparc3_bench.types.conventions import Removal
-from sparc3_bench.types.values import Choice, Search
+from sparc3_bench.types.parts import Bar, Choice
 
 if TYPE_CHECKING:
     from sparc3_bench.run.judging import Measured
     from sparc3_bench.run.points import OneShot
+    from sparc3_bench.types.scores import Ranking as Scored
 
 Ranking = Mapping[str, Tensor]
 
@@ -48,26 +48,24 @@ class Chosen:
     tried: tuple[Tried, ...] = ()
 
 
+def candidates_of(task: Task, rankings: Mapping[str, Scored]) -> Mapping[str, Ranking]:
+    """Return by name the rankings that may be pruned by, from those of the references."""
+    contrasts = None if task.choice is None else task.choice.contrasts
+    if contrasts is None or "" in rankings:  # of a scorer without a reference
+        return {"": next(iter(rankings.values())).scores}
+    return {name: contrasts.ranking(name, rankings) for name in contrasts.usable(rankings)}
+
+
 def choose_candidate(run: OneShot, candidates: Mapping[str, Ranking]) -> Chosen:
     """Measure every candidate at every amount on the selection part, and choose.
 
     Of what keeps the limits, the best wins, the smaller amount in a tie; the dense model always
     keeps them. Where it wins, the candidate is the one that goes least beyond the limits at the
     smallest amount.
-
-    Raises
-    ------
-    Sparc3Error
-        When there are several candidates and the task has no choice to make.
     """
     task = run.session.plan.task
     choice = task.choice
     if choice is None:
-        if len(candidates) != 1:
-            raise Sparc3Error(
-                f"Task '{task.name}' gives {len(candidates)} rankings and no `choice` between "
-                "them; give one, or set `choice`."
-            )
         return Chosen(next(iter(candidates)))
     tried = [
         one for name, ranking in candidates.items() for one in _tries(run, choice, name, ranking)
@@ -139,10 +137,10 @@ def chosen_point(
     )
 
 
-def found_by_bar(run: OneShot, ranking: Ranking, search: Search) -> Found:
+def found_by_bar(run: OneShot, ranking: Ranking, bar: Bar) -> Found:
     """Look for the largest amount that reaches the task's bar, and measure it on the test part."""
     task, cell = run.session.plan.task, run.cell
-    label = f"{run.label} · looking for {search.metric} ≥ {search.at_least:g}"
+    label = f"{run.label} · looking for {bar.metric} ≥ {bar.at_least:g}"
 
     def samples(amount: float) -> Mapping[str, Sequence[float]]:
         at = run.evaluated(run.masked(ranking, amount), label, "selection")
@@ -161,7 +159,7 @@ def found_by_bar(run: OneShot, ranking: Ranking, search: Search) -> Found:
             "lowest",
             with_intervals=False,
         )
-        return curve.points[1][search.metric] >= search.at_least
+        return curve.points[1][bar.metric] >= bar.at_least
 
     amount = largest_amount(passes)
     kept = run.chosen(ranking, amount)
@@ -184,10 +182,10 @@ def found_by_bar(run: OneShot, ranking: Ranking, search: Search) -> Found:
         kept=run.counted(keep),
     )
     return Found(
-        metric=search.metric,
-        at_least=search.at_least,
+        metric=bar.metric,
+        at_least=bar.at_least,
         limits={},
-        title=search.title,
+        title=bar.title,
         point=point,
     )
 

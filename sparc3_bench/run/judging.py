@@ -58,11 +58,12 @@ def judged(
     label: str,
 ) -> Measured:
     """Have the judge read what a model wrote, unless its verdict is in the cache."""
-    if bench is None or not evaluated.texts:
+    if bench is None or task.judging is None or not evaluated.texts:
         return Measured(evaluated, evaluated.samples)
     with report.steps(f"{label} · {bench.ref.name}") as step:
         verdict = remembered(bench, evaluated.texts, cache, step)
-    samples = {name: tuple(values) for name, values in task.judged(verdict.scores).items()}
+    judged = task.judging.samples(verdict.scores)
+    samples = {name: tuple(values) for name, values in judged.items()}
     return Measured(evaluated, {**evaluated.samples, **samples}, verdict.phase)
 
 

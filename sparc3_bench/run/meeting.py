@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,6 @@ from sparc3_bench.record.parts import Phase
 from sparc3_bench.run import store
 from sparc3_bench.run.environment import added, metered
 from sparc3_bench.run.judging import NOTHING, remembered
-from sparc3_bench.types.values import Texts, Verdicts
 
 if TYPE_CHECKING:
     from sparc3_bench.run.plan import Cell
@@ -38,29 +36,20 @@ class Met:
 
 
 def meet(session: Session, cell: Cell) -> Met:
-    """Let a cell's task meet the dense model; what it wants is remembered."""
-    plan, label = session.plan, f"{session.plan.task.name} meets {session.plan.model.ref.id}"
-    cost = NOTHING
-
-    def judge(texts: Texts) -> Verdicts:
-        nonlocal cost
-        assert plan.judge is not None
-        verdict = remembered(plan.judge, texts, session.cache, step)
-        cost = added(cost, verdict.phase)
-        return verdict.scores
-
-    def remember(name: str, make: Callable[[], Any]) -> Any:
-        nonlocal cost
-        key = store.meeting_key(cell.spec, name, plan.task.steering)
-        path = session.cache / "meetings" / f"{key}.json"
+    """Let a cell's task learn the facts of the dense model; what it asked for is kept."""
+    plan, facts = session.plan, session.plan.task.facts
+    if facts is None:
+        return Met(cell.prepared, cell.prepared, NOTHING)
+    key = store.meeting_key(cell.spec, plan.task.steering)
+    path = session.cache / "meetings" / f"{key}.json"
+    with session.report.steps(f"{plan.task.name} meets {plan.model.ref.id}") as step:
         if (kept := store.read(store.Kept, path)) is None:
             with metered(session.view) as meter:
-                value = make()
+                value = facts.ask(cell.prepared, session.view, step)
             kept = store.Kept(value=value, phase=meter.phase)
             store.write(kept, path)
-        cost = added(cost, kept.phase)
-        return kept.value
-
-    with session.report.steps(label) as step:
-        task = cell.prepared.met(session.view, judge, remember, step)
-    return Met(cell.prepared, task, cost)
+        cost, scores = kept.phase, dict[str, Any]()
+        if (texts := facts.texts(cell.prepared, kept.value)) and plan.judge is not None:
+            verdict = remembered(plan.judge, texts, session.cache, step)
+            cost, scores = added(cost, verdict.phase), verdict.scores
+    return Met(cell.prepared, facts.learned(cell.prepared, kept.value, scores), cost)

@@ -21,6 +21,7 @@ from sparc3_bench.selection.select import as_mask, choose
 from sparc3_bench.statistics.curve import Curve, measured
 from sparc3_bench.types.conventions import Part
 from sparc3_bench.types.masks import KeepMask
+from sparc3_bench.types.values import Estimate
 
 if TYPE_CHECKING:
     from sparc3_bench.run.judging import Measured
@@ -148,11 +149,12 @@ class OneShot(CellRun):
         ]
         beside = self._beside(drawn)
         points = self.points(curve, controls, beside)
-        with metered(self.session.view) as meter:
-            assessed = self.cell.prepared.assess(
-                self.session.view, scores, self.spec.unit, self.spec.group
-            )
-        if assessed:
+        assessed: Mapping[str, Estimate] = {}
+        if (assessment := self.session.plan.task.assessment) is not None:
+            with metered(self.session.view) as meter:
+                assessed = assessment.assess(
+                    self.cell.prepared, self.session.view, scores, self.spec.unit, self.spec.group
+                )
             self.spend("assessment", meter.phase)
         whole = estimates(curve, controls, beside) | {
             name: EstimateRecord(**dataclasses.asdict(estimate))
@@ -193,11 +195,11 @@ class OneShot(CellRun):
         return as_mask(self.chosen(ranking, amount), self.session.view, self.spec.unit)
 
     def _found(self, choice: Chosen, points: Sequence[Point]) -> Found | None:
-        search, spec = self.session.plan.task.search, self.spec
+        bar, spec = self.session.plan.task.bar, self.spec
         if choice.amount is not None:
             return found_choice(self, choice.amount, points)
-        if search is not None and spec.removal == "lowest" and spec.amount_kind == "fraction":
-            return found_by_bar(self, self.ranking, search)
+        if bar is not None and spec.removal == "lowest" and spec.amount_kind == "fraction":
+            return found_by_bar(self, self.ranking, bar)
         return None
 
     def _control(self, drawn: list[list[Measured]], kept: dict[str, Tensor], amount: float) -> None:

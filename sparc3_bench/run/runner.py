@@ -21,6 +21,7 @@ from sparc3_bench.record.parts import Phase
 from sparc3_bench.record.result import Result
 from sparc3_bench.run import store
 from sparc3_bench.run.environment import added, metered
+from sparc3_bench.run.found import candidates_of
 from sparc3_bench.run.judging import NOTHING, Measured, judged
 from sparc3_bench.run.meeting import Met, meet
 from sparc3_bench.run.memory import remembering
@@ -169,7 +170,7 @@ class Session:
         rankings = {
             purpose: ranked(scores, self.view, cell.spec.unit) for purpose, scores in maps.items()
         }
-        return self.plan.task.candidates(rankings)
+        return candidates_of(self.plan.task, rankings)
 
     def remarks(self, cell: Cell, metrics: Mapping[str, float]) -> tuple[str, ...]:
         """Return what there is to say of the weights, and by the task of the dense metrics."""
@@ -188,7 +189,8 @@ class Session:
 
     def references(self, cell: Cell) -> Mapping[str, ReferenceSamples]:
         """Return the reference samples by purpose; a scorer may not ask for an objective."""
-        if cell.spec.objective is None and not cell.prepared.scores_all:
+        assessment = self.plan.task.assessment
+        if cell.spec.objective is None and not (assessment and assessment.every_reference):
             return {"": ReferenceSamples([[0, 0]], find_objective("loss"))}
         objective = cell.spec.objective or self.plan.task.default_objective
         return self.met(cell).task.references(objective)

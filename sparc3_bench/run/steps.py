@@ -117,7 +117,7 @@ def steps_of(session: Session, cell: Cell, candidates: Sequence[str]) -> Iterato
     if task.choice is not None:
         for seed in range(spec.controls):
             yield name.control("controls", "paired", spec.amounts[-1], seed)
-    elif task.search and spec.removal == "lowest" and spec.amount_kind == "fraction":
+    elif task.bar and spec.removal == "lowest" and spec.amount_kind == "fraction":
         tried = [0.0, 1.0]
         largest_amount(lambda amount: tried.append(amount) or False)  # type: ignore[func-returns-value]
         for amount in tried:

@@ -149,10 +149,10 @@ def state_key(spec: RunSpec, digest: str, content: str = "") -> str:
     )
 
 
-def meeting_key(spec: RunSpec, name: str, steering: Collection[str]) -> str:
+def meeting_key(spec: RunSpec, steering: Collection[str]) -> str:
     """Name what determines something that a task makes of the dense model and its own data."""
     datasets = _parts(spec, "datasets")["datasets"]
-    return content_key({"dense": dense_key(spec, steering), "datasets": datasets, "name": name})
+    return content_key({"dense": dense_key(spec, steering), "datasets": datasets, "name": "facts"})
 
 
 def walk_key(spec: RunSpec, amount: float) -> str:

@@ -67,7 +67,7 @@ class Trial:
 
     def again(self, seed: int) -> PreparedTask:
         """Prepare the task anew, and let it meet the model."""
-        return meet(prepare(self.task, self.ground, seed), self.ground.view())
+        return meet(self.task, prepare(self.task, self.ground, seed), self.ground.view())
 
 
 def made(plugin: Plugin) -> Task:
@@ -103,8 +103,8 @@ def _try(plugin: Plugin) -> Trial | None:
         start, plain = ground(plugin), prepared_once(plugin)
         with contained(start.view()):
             if task.tiny_model is None:
-                start = learned(start, asked(start, meet(plain, start.view()))[1])
-            prepared = meet(plain, start.view())
+                start = learned(start, asked(start, meet(task, plain, start.view()))[1])
+            prepared = meet(task, plain, start.view())
             view = start.view()
             dense = measure(task, prepared, view)
             half = measure(task, prepared, view, dense, removing(view, 0.5))
@@ -124,9 +124,13 @@ def prepare(task: Task, ground: Ground, seed: int) -> PreparedTask:
     return task.prepare(ground.tokenizer, ground.name, default_cache(), seed)
 
 
-def meet(prepared: PreparedTask, view: ModelView) -> PreparedTask:
-    """Let a task meet a model."""
-    return prepared.met(view, judged, remembered, silent)
+def meet(task: Task, prepared: PreparedTask, view: ModelView) -> PreparedTask:
+    """Let a task learn the facts of a model, as they come back from a file."""
+    if (facts := task.facts) is None:
+        return prepared
+    known = json.loads(json.dumps(facts.ask(prepared, view, silent)))
+    learned: PreparedTask = facts.learned(prepared, known, judged(facts.texts(prepared, known)))
+    return learned
 
 
 def measure(
@@ -143,8 +147,8 @@ def measure(
         raw = prepared.evaluate(view, before, progress or silent)
     found = prepared.after(view, raw)
     samples = dict(found.samples)
-    if found.texts and task.default_judge is not None:
-        samples |= task.judged(judged(found.texts))
+    if found.texts and task.judging is not None:
+        samples |= task.judging.samples(judged(found.texts))
     return Measured(raw, samples)
 
 
@@ -192,11 +196,6 @@ def judged(texts: Texts) -> Verdicts:
         kind: [[zlib.crc32(text.encode()) / 2**32 for text in some] for some in prompts]
         for kind, prompts in texts.items()
     }
-
-
-def remembered(name: str, make: Callable[[], Any]) -> Any:
-    """Return a value as it comes back from a file."""
-    return json.loads(json.dumps(make()))
 
 
 def silent(done: int, total: int) -> None:
