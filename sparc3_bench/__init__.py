@@ -47,23 +47,26 @@ if TYPE_CHECKING:
     from sparc3_bench.types.conventions import Part as Part
     from sparc3_bench.types.conventions import Removal as Removal
     from sparc3_bench.types.conventions import Unit as Unit
+    from sparc3_bench.types.parts import Assessment as Assessment
+    from sparc3_bench.types.parts import Bar as Bar
+    from sparc3_bench.types.parts import Choice as Choice
+    from sparc3_bench.types.parts import Contrasts as Contrasts
+    from sparc3_bench.types.parts import Facts as Facts
+    from sparc3_bench.types.parts import Judging as Judging
+    from sparc3_bench.types.parts import Summary as Summary
     from sparc3_bench.types.samples import Alteration as Alteration
     from sparc3_bench.types.samples import Batch as Batch
     from sparc3_bench.types.samples import Objective as Objective
     from sparc3_bench.types.samples import ReferenceSamples as ReferenceSamples
     from sparc3_bench.types.scores import Ranking as Ranking
     from sparc3_bench.types.scores import ScoreMap as ScoreMap
-    from sparc3_bench.types.values import Choice as Choice
     from sparc3_bench.types.values import Direction as Direction
     from sparc3_bench.types.values import Estimate as Estimate
     from sparc3_bench.types.values import Evaluation as Evaluation
-    from sparc3_bench.types.values import Judging as Judging
     from sparc3_bench.types.values import Means as Means
     from sparc3_bench.types.values import Memory as Memory
     from sparc3_bench.types.values import Metric as Metric
     from sparc3_bench.types.values import Progress as Progress
-    from sparc3_bench.types.values import Remember as Remember
-    from sparc3_bench.types.values import Search as Search
     from sparc3_bench.types.values import Texts as Texts
     from sparc3_bench.types.values import Verdicts as Verdicts
 
@@ -71,18 +74,22 @@ _HOMES = {
     "Accumulator": "sparc3_bench.attribution.accumulator",
     "Aggregation": "sparc3_bench.types.conventions",
     "Alteration": "sparc3_bench.types.samples",
+    "Assessment": "sparc3_bench.types.parts",
     "Asset": "sparc3_bench.assets",
+    "Bar": "sparc3_bench.types.parts",
     "Batch": "sparc3_bench.types.samples",
-    "Choice": "sparc3_bench.types.values",
+    "Choice": "sparc3_bench.types.parts",
+    "Contrasts": "sparc3_bench.types.parts",
     "DatasetRecord": "sparc3_bench.record.spec",
     "Direction": "sparc3_bench.types.values",
     "Estimate": "sparc3_bench.types.values",
     "Evaluation": "sparc3_bench.types.values",
+    "Facts": "sparc3_bench.types.parts",
     "Fused": "sparc3_bench.types.architecture",
     "Group": "sparc3_bench.types.conventions",
     "IncrementalScorer": "sparc3_bench.incremental",
     "Judge": "sparc3_bench.contracts",
-    "Judging": "sparc3_bench.types.values",
+    "Judging": "sparc3_bench.types.parts",
     "LoadedJudge": "sparc3_bench.contracts",
     "Means": "sparc3_bench.types.values",
     "Memory": "sparc3_bench.types.values",
@@ -97,15 +104,14 @@ _HOMES = {
     "Progress": "sparc3_bench.types.values",
     "Ranking": "sparc3_bench.types.scores",
     "ReferenceSamples": "sparc3_bench.types.samples",
-    "Remember": "sparc3_bench.types.values",
     "Removal": "sparc3_bench.types.conventions",
     "Role": "sparc3_bench.types.architecture",
     "ScoreMap": "sparc3_bench.types.scores",
     "Scorer": "sparc3_bench.contracts",
-    "Search": "sparc3_bench.types.values",
     "Sparc3Error": "sparc3_bench.errors",
     "State": "sparc3_bench.incremental",
     "Suite": "sparc3_bench.contracts",
+    "Summary": "sparc3_bench.types.parts",
     "Task": "sparc3_bench.contracts",
     "Texts": "sparc3_bench.types.values",
     "Unit": "sparc3_bench.types.conventions",

@@ -8,22 +8,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from sparc3_bench.configurable import Configurable, Named
 from sparc3_bench.types.conventions import Group, Part, Removal, Unit
-from sparc3_bench.types.values import (
-    Choice,
-    Estimate,
-    Evaluation,
-    Judging,
-    Means,
-    Metric,
-    Progress,
-    Remember,
-    Search,
-    Verdicts,
-)
+from sparc3_bench.types.parts import Assessment, Bar, Choice, Facts, Judging, Summary
+from sparc3_bench.types.values import Evaluation, Means, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +21,7 @@ if TYPE_CHECKING:
     from sparc3_bench.record.spec import DatasetRecord
     from sparc3_bench.types.model import Model
     from sparc3_bench.types.samples import ReferenceSamples
-    from sparc3_bench.types.scores import Ranking, ScoreMap
+    from sparc3_bench.types.scores import ScoreMap
 
 
 class Scorer(Configurable, ABC):
@@ -94,8 +84,6 @@ class Task(Configurable, ABC):
     """Raised whenever a change can move a number."""
     metrics: ClassVar[tuple[Metric, ...]]
     """Numbers of one point of the curve; the first is the one the leaderboard plots."""
-    curve_metrics: ClassVar[tuple[Metric, ...]] = ()
-    """Numbers of a whole curve, or of the scores themselves."""
     amounts: ClassVar[tuple[float, ...]]
     """Default sparsities: fractions of the scope that are removed; the first is 0."""
     needs_empty: ClassVar[bool] = False
@@ -108,8 +96,6 @@ class Task(Configurable, ABC):
     """The scalar that is attributed unless the user, or the scorer, chooses another."""
     objectives: ClassVar[tuple[str, ...]] = ()
     """The scalars that may be attributed; none: the default, and where it is general, its like."""
-    default_judge: ClassVar[str | None] = None
-    """Judge of the texts that models write; None for a task without any."""
     prompts_option: ClassVar[str | None] = None
     """For a task that corrects what models answer: its option that says to which prompts."""
     tiny_options: ClassVar[Mapping[str, Any]] = {}
@@ -134,18 +120,25 @@ class Task(Configurable, ABC):
             The same of the dense model and, with `needs_empty`, of amount 1.
         """
 
-    def judged(self, verdicts: Verdicts) -> Mapping[str, Sequence[float]]:
-        """Return the samples that follow from what a judge says of an evaluation's texts."""
-        return {}
-
-    def summarise(
-        self, amounts: Sequence[float], points: Sequence[Mapping[str, Any]], removal: Removal
-    ) -> Mapping[str, Any]:
-        """Return the numbers of a whole curve from the metrics of its points, rising in amount."""
-        return {}
+    @property
+    def summary(self) -> Summary | None:
+        """The numbers of a whole curve, if it has any."""
+        return None
 
     @property
-    def search(self) -> Search | None:
+    def assessment(self) -> Assessment[Any] | None:
+        """The numbers of the scores themselves, if they can be judged."""
+        return None
+
+    @final
+    @property
+    def curve_metrics(self) -> tuple[Metric, ...]:
+        """All numbers that are not of one point: of the summary, then of the assessment."""
+        parts = (self.summary, self.assessment)
+        return tuple(metric for part in parts if part is not None for metric in part.metrics)
+
+    @property
+    def bar(self) -> Bar | None:
         """A bar whose largest amount is looked for between the points of the curve, if any."""
         return None
 
@@ -154,20 +147,15 @@ class Task(Configurable, ABC):
         """What is chosen on the selection part; None when there is nothing to choose."""
         return None
 
-    def candidates(self, rankings: Mapping[str, Ranking]) -> Mapping[str, Mapping[str, Tensor]]:
-        """Return by name the rankings that may be pruned by, lowest first.
+    @property
+    def judging(self) -> Judging | None:
+        """Who reads what models write, and what follows; None for a task without texts."""
+        return None
 
-        Parameters
-        ----------
-        rankings
-            Those of every reference, by purpose; of a scorer that needs none only one, called "".
-
-        Returns
-        -------
-        mapping
-            One, unless the task has a `choice`: then the best is chosen.
-        """
-        return {"": next(iter(rankings.values())).scores}
+    @property
+    def facts(self) -> Facts[Any] | None:
+        """What must be known of the dense model before the references are; None for nothing."""
+        return None
 
     def chances(self) -> Mapping[str, float]:
         """Return by name of a metric what guessing gives, where that is known."""
@@ -189,8 +177,6 @@ class PreparedTask(ABC):
     """Whether the batches that `evaluate` runs carry corrupted counterparts, for `resample`."""
     compares: bool = True
     """Whether `evaluate` reads what it returned for the dense model."""
-    scores_all: bool = False
-    """Whether every reference is scored even by scorers that need none; `assess` compares them."""
 
     @property
     def clusters(self) -> Mapping[str, Sequence[int]]:
@@ -204,22 +190,11 @@ class PreparedTask(ABC):
         """Return the task on another part of its data; itself when it has only one."""
         return self
 
-    def met(
-        self, model: Model, judge: Judging, remember: Remember, progress: Progress
-    ) -> PreparedTask:
-        """Return the task as it stands for a dense model, e.g. with what that model writes.
-
-        `judge` returns verdicts of texts, for a task with a `default_judge`; `remember` what an
-        earlier run on this model called by a name, or makes it (JSON); `progress` takes (steps
-        done, steps in all).
-        """
-        return self
-
     @abstractmethod
     def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
         """Return the reference samples by purpose; most tasks have one, called ``"task"``.
 
-        A task that must meet the model first returns none before that.
+        A task with `Facts` returns none before it has learned them.
 
         Raises
         ------
@@ -250,16 +225,6 @@ class PreparedTask(ABC):
     def after(self, model: Model, found: Evaluation) -> Evaluation:
         """Add to an evaluation what takes the dense model, which is back."""
         return found
-
-    def assess(
-        self, model: Model, scores: Mapping[str, ScoreMap], unit: Unit, group: Group
-    ) -> Mapping[str, Estimate]:
-        """Return what the scores themselves are worth, by the names of `Task.curve_metrics`.
-
-        `model` is dense, `scores` those of every reference by purpose (see `Task.candidates`);
-        `unit` and `group` say what is ranked, and in which set.
-        """
-        return {}
 
     def remarks(self, metrics: Mapping[str, float]) -> tuple[str, ...]:
         """Return what a reader must know, given the metrics of the dense model."""

@@ -44,7 +44,9 @@ def find_task(host: PluginHost, *, judged: bool) -> str:
     found = [
         name
         for name, entry in host.all("task").items()
-        if entry.cls.prompts_option is not None and not (judged and entry.cls.default_judge is None)
+        if entry.cls.prompts_option is not None
+        # Which judge it has may depend on its options.
+        and not (judged and entry.cls(**entry.cls.tiny_options).judging is None)
     ]
     if len(found) == 1:
         return found[0]

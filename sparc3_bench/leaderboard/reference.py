@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 _OFFERED = {
     **dict.fromkeys(
-        ("contracts", "types.architecture", "types.conventions", "types.values", ""), True
+        (
+            "contracts",
+            *map("types.{}".format, ("architecture", "conventions", "parts", "values")),
+            "",
+        ),
+        True,
     ),
     "testing": False,
 }
@@ -151,6 +156,7 @@ def with_links(text: str, by_name: Mapping[str, str]) -> Markup:
 
 def _plugin(kind: str, entry: Registered, declared: Iterable[str]) -> Plugin:
     cls = entry.cls
+    made = cls(**cls.tiny_options) if kind == "task" else cls
     values = ((name, _shown(getattr(cls, name, None))) for name in declared)
     # A module that stands alone has its folder with strangers.
     package = (getattr(inspect.getmodule(cls), "__package__", "") or "").replace(".", "/")
@@ -162,7 +168,7 @@ def _plugin(kind: str, entry: Registered, declared: Iterable[str]) -> Plugin:
         origin=f"{entry.origin.distribution} {entry.origin.version}",
         told=class_description(cls),
         facts=tuple((name, text) for name, text in values if text),
-        metrics=(*getattr(cls, "metrics", ()), *getattr(cls, "curve_metrics", ())),
+        metrics=(*getattr(made, "metrics", ()), *getattr(made, "curve_metrics", ())),
         package=package,
         card=card if kind == "task" and package and card.is_file() else None,
     )

@@ -18,6 +18,7 @@ from sparc3_bench.statistics.dependence import (
     kinds_behind,
     observed_means,
     points_of,
+    summary_of,
 )
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ class _Drawn:
 
     def curve(self, metric: str) -> BootstrapNumber:
         value = self._result.curve[metric].value
-        whole = self._task.summarise(list(self._places), self._points, self._result.spec.removal)
+        whole = summary_of(self._task, list(self._places), self._points, self._result.spec.removal)
         return BootstrapNumber(
             value, np.asarray(whole[metric]), self._clusters(metric, of_curve=True)
         )

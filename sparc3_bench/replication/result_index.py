@@ -60,8 +60,8 @@ class ResultIndex:
     def _key(self, request: Request, found: Resolved, scorer: Scorer, seed: int) -> str:
         task = found.task
         judge: Judge | None = None
-        if task.default_judge is not None:
-            name = request.judge or task.default_judge
+        if task.judging is not None:
+            name = request.judge or task.judging.judge
             judge = build("judge", self._host.get("judge", name).cls, request.judge_options)
         folder = Path(request.model)
         objective = request.objective or objective_for(scorer, task)

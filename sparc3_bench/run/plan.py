@@ -77,6 +77,11 @@ def plan(
             f"Task '{task.name}' chooses between amounts that were scored once; leave schedule "
             "'blockwise' out."
         )
+    if request.schedule == "blockwise" and task.assessment and task.assessment.every_reference:
+        raise Sparc3Error(
+            f"Task '{task.name}' compares scores of the dense model; leave schedule 'blockwise' "
+            "out."
+        )
     resolve_dtype(request.dtype)
     shared = shared or Shared()
     judge = _judge(request, task, host, cache, shared)
@@ -100,11 +105,6 @@ def plan(
         if key not in shared.tasks:
             shared.tasks[key] = task.prepare(model.tokenizer, model.ref.id, cache, seed)
         prepared = ready_for[seed] = shared.tasks[key]
-        if request.schedule == "blockwise" and prepared.scores_all:
-            raise Sparc3Error(
-                f"Task '{task.name}' compares scores of the dense model; leave schedule "
-                "'blockwise' out."
-            )
         if request.ablation == "resample" and not prepared.has_counterparts:
             raise Sparc3Error(
                 "Ablation 'resample' reads the inputs of corrupted prompts, which task "
@@ -237,13 +237,13 @@ def _group(request: Request, kind: AmountKind) -> Group | None:
 def _judge(
     request: Request, task: Task, host: PluginHost, cache: Path, shared: Shared
 ) -> ReadyJudge | None:
-    if task.default_judge is None:
+    if task.judging is None:
         if request.judge or request.judge_options:
             raise Sparc3Error(
                 f"In task '{task.name}' there are no texts to judge; leave `--judge` out."
             )
         return None
-    name = request.judge or task.default_judge
+    name = request.judge or task.judging.judge
     key = canonical_json([name, dict(request.judge_options)])
     if key not in shared.judges:
         shared.judges[key] = ready_judge(name, request.judge_options, host, cache)

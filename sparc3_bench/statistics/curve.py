@@ -20,6 +20,7 @@ from sparc3_bench.statistics.dependence import (
     kinds_behind,
     observed_means,
     points_of,
+    summary_of,
 )
 from sparc3_bench.statistics.interval import interval
 from sparc3_bench.statistics.paired import Difference
@@ -88,7 +89,7 @@ def curve_numbers(
     """
     means = observed_means(samples)
     points = points_of(task, amounts, means)
-    whole = task.summarise(amounts, points, removal)
+    whole = summary_of(task, amounts, points, removal)
     for amount, point in zip(amounts, points, strict=True):
         _check_finite(point, f"at amount {amount:g}")
     _check_finite(whole, "of the curve")
@@ -97,7 +98,7 @@ def curve_numbers(
         estimates = {name: Estimate(float(value)) for name, value in whole.items()}
         return CurveNumbers(numbers, [], estimates)
     replicates = points_of(task, amounts, drawn_means(samples, clusters))
-    of_whole = task.summarise(amounts, replicates, removal)
+    of_whole = summary_of(task, amounts, replicates, removal)
     for found in (*replicates, of_whole):
         _check_finite(found, "of a bootstrap replicate")
     counts = independent(samples[0], clusters)
@@ -152,8 +153,8 @@ def beside_controls(
         _beside([p[at] for p in points], [d[at] for d in drawn], of_point, scales)
         for at in range(len(amounts))
     ]
-    whole = [task.summarise(amounts, one, removal) for one in points]
-    of_whole = [task.summarise(amounts, one, removal) for one in drawn]
+    whole = [summary_of(task, amounts, one, removal) for one in points]
+    of_whole = [summary_of(task, amounts, one, removal) for one in drawn]
     return found, _beside(whole, of_whole, _counted(of_curve, counts, of_whole[:1]), scales)
 
 

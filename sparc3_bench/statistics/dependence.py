@@ -23,6 +23,13 @@ def points_of(task: Task, amounts: Sequence[float], means: Sequence[Means]) -> l
     return [dict(task.point_metrics(here, means[0], empty)) for here in means]
 
 
+def summary_of(
+    task: Task, amounts: Sequence[float], points: Sequence[Mapping[str, Any]], removal: Removal
+) -> Mapping[str, Any]:
+    """Return the numbers of a whole curve from the metrics of its points, if it has any."""
+    return {} if task.summary is None else task.summary.of(amounts, points, removal)
+
+
 def observed_means(samples: Sequence[Samples]) -> list[dict[str, float]]:
     """Return the mean of each kind of sample at every point."""
     return [{name: float(np.mean(v)) for name, v in here.items()} for here in samples]
@@ -37,7 +44,7 @@ def kinds_behind(
     it. A number that no kind moves is in neither: it is known without any sample.
     """
     points = points_of(task, amounts, means)
-    curve = task.summarise(amounts, points, removal)
+    curve = summary_of(task, amounts, points, removal)
     of_points: Kinds = {}
     of_curve: Kinds = {}
     for kind in means[0]:
@@ -46,7 +53,7 @@ def kinds_behind(
         for old, new in zip(points, moved, strict=True):
             for name in (name for name in old if old[name] != new[name]):
                 of_points.setdefault(name, set()).add(kind)
-        now = task.summarise(amounts, moved, removal)
+        now = summary_of(task, amounts, moved, removal)
         for name in (name for name in curve if curve[name] != now[name]):
             of_curve.setdefault(name, set()).add(kind)
     return of_points, of_curve

@@ -99,10 +99,10 @@ def check_names_are_known(plugin: Plugin) -> None:
     task = instance_of(plugin)
     metrics = {metric.name for metric in task.metrics}
     chosen = () if task.choice is None else (task.choice.metric, *task.choice.limits)
-    bar = () if task.search is None else (task.search.metric,)
+    bar = () if task.bar is None else (task.bar.metric,)
     prompts = () if task.prompts_option is None else (task.prompts_option,)
     for what, names, known in (
-        ("`choice` or `search` names the metric", (*chosen, *bar), metrics),
+        ("`choice` or `bar` names the metric", (*chosen, *bar), metrics),
         ("`steering` names the option", task.steering, set(task.options())),
         ("`prompts_option` names the option", prompts, set(task.options())),
         ("`counts` names the unit", task.counts, set(get_args(Unit))),
@@ -125,9 +125,10 @@ def check_measures_on_every_architecture(plugin: Plugin) -> None:
     own = [ground(plugin)] if task.tiny_model else map(tiny, ARCHITECTURES)
     for here in own:
         try:
-            prepared = meet_model(prepared_once(plugin), here.view())
-            if not prepared.references(task.default_objective):
-                raise ValueError("`references` returned none")
+            prepared = meet_model(task, prepared_once(plugin), here.view())
+            purposes = tuple(prepared.references(task.default_objective))
+            if not purposes or (task.facts and task.facts.purposes != purposes):
+                raise ValueError(f"`references` returned {', '.join(purposes) or 'none'}")
             view = here.view()
             dense = measure(task, prepared, view)
             measure(task, prepared, view, dense, removing(view, 0.5))
@@ -217,7 +218,7 @@ def check_selection_and_test_are_disjoint(plugin: Plugin) -> None:
     The best of several on one set of samples is better there than elsewhere.
     """
     found = trial(plugin)
-    if found.task.choice is None and found.task.search is None:
+    if found.task.choice is None and found.task.bar is None:
         raise CheckSkipped("the task chooses nothing")
     chosen_on = sequences_of(found.ground, part(found.prepared, "selection"))[0]
     test = sequences_of(found.ground, found.prepared)[0]

@@ -11,7 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from sparc3_bench.statistics.curve import drawn_means
-from sparc3_bench.statistics.dependence import fewest, independent, kinds_behind, points_of
+from sparc3_bench.statistics.dependence import (
+    fewest,
+    independent,
+    kinds_behind,
+    points_of,
+    summary_of,
+)
 from sparc3_bench.statistics.paired import of_replicates
 from sparc3_bench.testing.report import CheckFailure, CheckSkipped, describe
 from sparc3_bench.testing.task_runs import (
@@ -113,10 +119,12 @@ def check_metrics_match_the_declaration(plugin: Plugin) -> None:
     """
     found = trial(plugin)
     task, means = found.task, [at.means for at in _curve(found)]
-    view = found.ground.view()
-    scores = ScoreMap({name: w.matrix.float().abs() for name, w in view.weights().items()})
-    by_purpose = dict.fromkeys(references(found), scores)
-    whole = set(found.prepared.assess(view, by_purpose, "weight", "row"))
+    whole: set[str] = set()
+    if task.assessment is not None:
+        view = found.ground.view()
+        scores = ScoreMap({name: w.matrix.float().abs() for name, w in view.weights().items()})
+        by_purpose = dict.fromkeys(references(found), scores)
+        whole |= set(task.assessment.assess(found.prepared, view, by_purpose, "weight", "row"))
     for removal in _REMOVALS:
         amounts = {"lowest": task.amounts, "highest": [1 - amount for amount in task.amounts]}
         rising = sorted({0.0, *amounts[removal]})
@@ -124,7 +132,7 @@ def check_metrics_match_the_declaration(plugin: Plugin) -> None:
         points = points_of(task, rising, [means[0], *[means[1]] * (len(rising) - 2), ends])
         _check_declared("a point", set(points[1]), task.metrics_for(removal))
         # A number of the curve may be of one end of the ranking only.
-        whole |= set(task.summarise(rising, points, removal))
+        whole |= set(summary_of(task, rising, points, removal))
     _check_declared("a curve", whole, task.curve_metrics)
 
 
@@ -140,7 +148,7 @@ def check_metrics_serve_arrays(plugin: Plugin) -> None:
     wrong = None
     try:
         by_array = points_of(found.task, _AMOUNTS, arrays)
-        found.task.summarise(_AMOUNTS, by_array, "lowest")
+        summary_of(found.task, _AMOUNTS, by_array, "lowest")
     except Exception as error:  # a stranger's code may raise anything
         wrong = f"Given arrays, the metrics fail with {describe(error)}"
     else:
@@ -152,7 +160,7 @@ def check_metrics_serve_arrays(plugin: Plugin) -> None:
         raise CheckFailure(
             wrong,
             "intervals come from metrics of 2,000 bootstrap replicates at once",
-            "use NumPy's functions, which serve both, in `point_metrics` and `summarise`",
+            "use NumPy's functions, which serve both, in `point_metrics` and `summary`",
         )
 
 
@@ -246,8 +254,8 @@ def _check_declared(what: str, given: set[str], metrics: Sequence[Metric]) -> No
         raise CheckFailure(
             f"The metrics of {what} are {_listed(given)}, and {_listed(declared)} are declared",
             "a number is read by its declaration",
-            "declare in `metrics` and `curve_metrics` what `point_metrics`, `summarise` and "
-            "`assess` return, no more and no less",
+            "declare in `metrics`, of the task or of its `summary` or `assessment`, what their "
+            "functions return, no more and no less",
         )
 
 

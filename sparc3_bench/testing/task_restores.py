@@ -20,7 +20,7 @@ def check_leaves_model_and_process_unchanged(plugin: Plugin) -> None:
     view = _prepared(found)
     with undoing(view):
         before = taken(view)
-        meet_model(prepared_once(plugin), view)
+        meet_model(found.task, prepared_once(plugin), view)
         measure(found.task, found.prepared, view)
         after = taken(view)
     for section, names in differences(before, after).items():

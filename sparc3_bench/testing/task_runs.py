@@ -68,7 +68,7 @@ class Trial:
 
     def again(self, seed: int) -> PreparedTask:
         """Prepare the task anew, and let it meet the model."""
-        return meet_model(prepare(self.task, self.ground, seed), self.ground.view())
+        return meet_model(self.task, prepare(self.task, self.ground, seed), self.ground.view())
 
 
 def ground(plugin: Plugin) -> Ground:
@@ -99,8 +99,9 @@ def _try(plugin: Plugin) -> Trial | None:
         start, plain = ground(plugin), prepared_once(plugin)
         with undoing(start.view()):
             if task.tiny_model is None:
-                start = trained(start, sequences_of(start, meet_model(plain, start.view()))[1])
-            prepared = meet_model(plain, start.view())
+                met = meet_model(task, plain, start.view())
+                start = trained(start, sequences_of(start, met)[1])
+            prepared = meet_model(task, plain, start.view())
             view = start.view()
             dense = measure(task, prepared, view)
             half = measure(task, prepared, view, dense, removing(view, 0.5))
@@ -120,9 +121,15 @@ def prepare(task: Task, ground: Ground, seed: int) -> PreparedTask:
     return task.prepare(ground.tokenizer, ground.name, default_cache(), seed)
 
 
-def meet_model(prepared: PreparedTask, view: ModelView) -> PreparedTask:
-    """Let a task meet a model."""
-    return prepared.met(view, hash_verdicts, through_json, silent)
+def meet_model(task: Task, prepared: PreparedTask, view: ModelView) -> PreparedTask:
+    """Let a task learn the facts of a model, as they come back from a file."""
+    if (facts := task.facts) is None:
+        return prepared
+    known = json.loads(json.dumps(facts.ask(prepared, view, silent)))
+    learned: PreparedTask = facts.learned(
+        prepared, known, hash_verdicts(facts.texts(prepared, known))
+    )
+    return learned
 
 
 def measure(
@@ -139,8 +146,8 @@ def measure(
         raw = prepared.evaluate(view, before, progress or silent)
     found = prepared.after(view, raw)
     samples = dict(found.samples)
-    if found.texts and task.default_judge is not None:
-        samples |= task.judged(hash_verdicts(found.texts))
+    if found.texts and task.judging is not None:
+        samples |= task.judging.samples(hash_verdicts(found.texts))
     return TaskMeasurement(raw, samples)
 
 
@@ -188,11 +195,6 @@ def hash_verdicts(texts: Texts) -> Verdicts:
         kind: [[zlib.crc32(text.encode()) / 2**32 for text in some] for some in prompts]
         for kind, prompts in texts.items()
     }
-
-
-def through_json(name: str, make: Callable[[], Any]) -> Any:
-    """Return a value as it comes back from a file."""
-    return json.loads(json.dumps(make()))
 
 
 def silent(done: int, total: int) -> None:

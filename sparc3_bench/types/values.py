@@ -1,4 +1,4 @@
-"""What tasks declare and return: metrics, bars, evaluations, texts."""
+"""What tasks declare and return: metrics, evaluations, texts."""
 
 from __future__ import annotations
 
@@ -11,12 +11,6 @@ Texts = Mapping[str, Sequence[Sequence[str]]]
 
 Verdicts = Mapping[str, Sequence[Sequence[float]]]
 """A judge's scores of them, in the same order, in [0, 1]."""
-
-Judging = Callable[[Texts], Verdicts]
-"""Has a judge read texts."""
-
-Remember = Callable[[str, Callable[[], Any]], Any]
-"""Name of a JSON value, and what makes it if it is not there yet, to the value."""
 
 Progress = Callable[[int, int], None]
 """Called with (done, in all)."""
@@ -90,46 +84,6 @@ class Estimate:
     low: float | None = None
     high: float | None = None
     note: str = ""
-
-
-@dataclass(frozen=True)
-class Search:
-    """A bar on a curve: the largest amount that still reaches it is found by bisection.
-
-    It is found on the task's selection part, and reported as measured on its test part.
-
-    Attributes
-    ----------
-    metric
-        The metric that has the bar.
-    at_least
-        The bar.
-    title
-        For readers.
-    """
-
-    metric: str
-    at_least: float
-    title: str
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What a run chooses on the task's selection part: a candidate ranking and an amount.
-
-    Attributes
-    ----------
-    metric
-        To do best in.
-    limits
-        Metric to the most it may be; an amount that goes beyond is out.
-    title
-        For readers.
-    """
-
-    metric: str
-    limits: Mapping[str, float]
-    title: str
 
 
 @dataclass(frozen=True)

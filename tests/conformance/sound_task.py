@@ -12,13 +12,14 @@ import numpy as np
 import torch
 
 from sparc3_bench import (
+    Bar,
     Batch,
     DatasetRecord,
     Evaluation,
     Metric,
     PreparedTask,
     ReferenceSamples,
-    Search,
+    Summary,
     Task,
     find_objective,
 )
@@ -51,15 +52,14 @@ class Sound(Task):
         Metric("loss", "lower", "nats", "Loss"),
         Metric("odds", "higher", "1", "Odds of the right word"),
     )
-    curve_metrics = (Metric("mean_loss", "lower", "nats", "Mean of the curve"),)
     amounts = (0.0, 0.3, 0.6)
     default_objective = "label-log-probability"
 
     count: int = 10
 
     @property
-    def search(self):
-        return Search("difference", 0.5, "Largest amount with a difference of half a logit")
+    def bar(self):
+        return Bar("difference", 0.5, "Largest amount with a difference of half a logit")
 
     def prepare(self, tokenizer, model_id, cache, seed) -> PreparedTask:
         parts = {
@@ -106,7 +106,13 @@ class Sound(Task):
     def point_metrics(self, means, dense, empty):
         return {**means, "odds": np.exp(-means["loss"])}
 
-    def summarise(self, amounts, points, removal):
+    @property
+    def summary(self):
+        metric = Metric("mean_loss", "lower", "nats", "Mean of the curve")
+        return Summary((metric,), self.whole)
+
+    @staticmethod
+    def whole(amounts, points, removal):
         return {"mean_loss": sum(point["loss"] for point in points) / len(points)}
 
 

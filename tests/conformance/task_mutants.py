@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from conformance.sound_task import PreparedSound, Sound
 
-from sparc3_bench import Batch, Evaluation, ReferenceSamples, Role, find_objective
+from sparc3_bench import Batch, Evaluation, Facts, ReferenceSamples, Role, find_objective
 
 
 def like(**methods):
@@ -199,7 +199,8 @@ class OneMoreMetric(Sound):
 class ForgetsCurve(Sound):
     """A number of the curve that never comes."""
 
-    def summarise(self, amounts, points, removal):
+    @staticmethod
+    def whole(amounts, points, removal):
         return {}
 
 
@@ -277,17 +278,22 @@ class SeedsTorch(Sound):
     prepared = like(evaluate=seeding)
 
 
-def rounded(self, model, judge, remember, progress):
+def rounded(prepared, model, progress):
     weights = model.weights().values()
     matrix = next(weight.matrix for weight in weights if weight.role is Role.UP)
     matrix.copy_(matrix.half().float())
-    return self
 
 
 class RoundsWeights(Sound):
-    """Weights that are rounded when the task meets the model."""
+    """Weights that are rounded when the task asks the model for facts."""
 
-    prepared = like(met=rounded)
+    facts = Facts(("task",), rounded, lambda *_: {}, lambda prepared, *_: prepared)
+
+
+class GivesOtherReferences(Sound):
+    """References of other purposes than the facts are said to give."""
+
+    facts = Facts(("general",), lambda *_: 0, lambda *_: {}, lambda prepared, *_: prepared)
 
 
 def unguarded(self, model, dense, progress):
@@ -346,6 +352,7 @@ TASKS = {
     NoCounterparts: "check_says_whether_it_has_counterparts",
     LeavesHook: "check_leaves_model_and_process_unchanged",
     SeedsTorch: "check_leaves_model_and_process_unchanged",
+    GivesOtherReferences: "check_runs_on_every_architecture",
     RoundsWeights: "check_leaves_model_and_process_unchanged",
     CleansUpIfAllGoesWell: "check_cleans_up_when_measuring_is_interrupted",
     SwallowsInterruptions: "check_cleans_up_when_measuring_is_interrupted",

@@ -15,6 +15,8 @@ import torch
 from sparc3_bench.run.runner import Session
 
 from sparc3_bench import (
+    Assessment,
+    Bar,
     Batch,
     DatasetRecord,
     Estimate,
@@ -22,7 +24,7 @@ from sparc3_bench import (
     Metric,
     PreparedTask,
     ReferenceSamples,
-    Search,
+    Summary,
     Task,
     find_objective,
     hookimpl,
@@ -53,6 +55,13 @@ class Diary:
 DIARY = Diary()
 
 
+def scored_units(prepared, model, scores, unit, group):
+    """Return how many weights have a score."""
+    first = next(iter(scores.values()))
+    total = sum(values.numel() for values in first.weights.values())
+    return {"units": Estimate(float(total), 0.0, 2.0 * total)}
+
+
 class Answers(Task):
     """How well the model still gives the token that the dense model would give."""
 
@@ -61,13 +70,18 @@ class Answers(Task):
         Metric("faithfulness", "higher", "1", "Faithfulness"),
         Metric("likelihood", "higher", "nats", "Log-likelihood of the answer"),
     )
-    curve_metrics = (
-        Metric("area", "higher", "1", "Area"),
-        Metric("units", "higher", "1", "Units that are scored"),
+    summary = Summary(
+        (Metric("area", "higher", "1", "Area"),),
+        lambda amounts, points, removal: {
+            "area": sum(point["faithfulness"] for point in points) / len(points)
+        },
+    )
+    assessment = Assessment(
+        (Metric("units", "higher", "1", "Units that are scored"),), scored_units
     )
     amounts = (0.0, 0.3, 0.7)
     needs_empty = True
-    search = Search("faithfulness", 0.8, "Smallest faithful circuit")
+    bar = Bar("faithfulness", 0.8, "Smallest faithful circuit")
     default_objective = "label-log-probability"
 
     def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedAnswers:
@@ -76,9 +90,6 @@ class Answers(Task):
     def point_metrics(self, means, dense, empty):
         way = (means["x"] - empty["x"]) / (dense["x"] - empty["x"])
         return {"faithfulness": way, "likelihood": means["x"]}
-
-    def summarise(self, amounts, points, removal):
-        return {"area": sum(point["faithfulness"] for point in points) / len(points)}
 
     def metrics_for(self, removal):
         direction = "higher" if removal == "lowest" else "lower"
@@ -148,11 +159,6 @@ class PreparedAnswers(PreparedTask):
         DIARY.finished.append(what)
         return Evaluation({"x": values}, answers)
 
-    def assess(self, model, scores, unit, group):
-        first = next(iter(scores.values()))
-        total = sum(values.numel() for values in first.weights.values())
-        return {"units": Estimate(float(total), 0.0, 2.0 * total)}
-
     def remarks(self, metrics):
         return (f"The dense model is at {metrics['faithfulness']:g}.",)
 
@@ -162,9 +168,8 @@ class Plain(Answers):
 
     name, title = "plain", "Plain"
     metrics = (Metric("likelihood", "higher", "nats", "Log-likelihood of the answer"),)
-    curve_metrics = ()
+    summary = assessment = bar = None
     needs_empty = False
-    search = None
 
     def prepare(self, tokenizer, model_id, cache, seed):
         return PreparedPlain(seed)
@@ -172,9 +177,6 @@ class Plain(Answers):
     def point_metrics(self, means, dense, empty):
         assert empty is None
         return {"likelihood": means["x"]}
-
-    def summarise(self, amounts, points, removal):
-        return {}
 
 
 class PreparedPlain(PreparedAnswers):
@@ -184,9 +186,6 @@ class PreparedPlain(PreparedAnswers):
 
     def part(self, name):
         return self
-
-    def assess(self, model, scores, unit, group):
-        return {}
 
     def remarks(self, metrics):
         return ()

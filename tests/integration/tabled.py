@@ -11,13 +11,16 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
-from sparc3_bench.run.runner import Session
+from sparc3_scorers.magnitude import Magnitude
 
 from sparc3_bench import (
     Choice,
+    Contrasts,
     DatasetRecord,
     Evaluation,
+    Facts,
     Judge,
+    Judging,
     LoadedJudge,
     Metric,
     ModelView,
@@ -61,10 +64,10 @@ class Table:
     """Every evaluation that was finished."""
     read: list[str] = field(default_factory=list)
     """Every text that was judged."""
-    met: list[int] = field(default_factory=list)
-    """How much was gone whenever a task met the model."""
-    drawn: int = 0
-    """How often steering numbers were made."""
+    asked: list[int] = field(default_factory=list)
+    """How much was gone whenever a task asked the model for facts."""
+    learned: int = 0
+    """How often a task learned them."""
     ranked: list[tuple[str, ...]] = field(default_factory=list)
     """Of which references there were rankings."""
     after: list[int] = field(default_factory=list)
@@ -104,7 +107,10 @@ class Tabled(Task):
     counts = {"neuron": (0, 1, 2, 4), "head": (0, 1)}  # noqa: RUF012
     steering = frozenset({"most", "reverse", "steer"})
     default_objective = "label-log-probability"
-    default_judge = "table"
+    judging = Judging(
+        "table",
+        lambda verdicts: {"score": [sum(some) / len(some) for some in verdicts["responses"]]},
+    )
 
     most: float = 0.1
     reverse: bool = True
@@ -116,16 +122,24 @@ class Tabled(Task):
 
     @property
     def choice(self) -> Choice:
-        return Choice("change", {"strain": self.most}, "Least change")
+        names = ("first", "turned") if self.reverse else ("first",)
 
-    def candidates(self, rankings):
-        TABLE.ranked.append(tuple(rankings))
-        first = next(iter(rankings.values())).scores
-        turned = {name: -values for name, values in first.items()}
-        return {"first": first, "turned": turned} if self.reverse else {"first": first}
+        def usable(rankings):
+            TABLE.ranked.append(tuple(rankings))
+            return names
 
-    def judged(self, verdicts):
-        return {"score": [sum(some) / len(some) for some in verdicts["responses"]]}
+        contrasts = Contrasts(names, usable, self.contrast)
+        return Choice("change", {"strain": self.most}, "Least change", contrasts)
+
+    @staticmethod
+    def contrast(name, rankings):
+        sign = {"first": 1, "turned": -1}[name]
+        return {name: sign * values for name, values in rankings["task"].scores.items()}
+
+    @property
+    def facts(self) -> Facts:
+        prepared = PreparedTabled
+        return Facts(("task", "other"), prepared.ask, lambda *_: {}, prepared.learned)
 
     def point_metrics(self, means, dense, empty):
         return {
@@ -134,12 +148,6 @@ class Tabled(Task):
             "score": means["score"],
             "strain": means["cost"] / dense["cost"] - 1,
         }
-
-
-class Undecided(Tabled):
-    """Two candidates and no choice."""
-
-    name, title, choice = "undecided", "Undecided", None
 
 
 class Best(Tabled):
@@ -182,17 +190,16 @@ class PreparedTabled(PreparedTask):
     def part(self, name):
         return self if name == "test" else replace(self, name=name)
 
-    def met(self, model, judge, remember, progress):
-        TABLE.met.append(len(removed(model)))
-        start = self.task.steer
-        numbers = remember("numbers", self.numbers)
+    def ask(self, model, progress) -> list[int]:
         progress(1, 1)
-        return replace(self, steer=tuple(numbers[start:] + numbers[:start]))
-
-    def numbers(self) -> list[int]:
-        TABLE.drawn += 1
+        TABLE.asked.append(len(removed(model)))
         draw = random.Random(self.seed)
         return [draw.randrange(3, VOCABULARY) for _ in range(8)]
+
+    def learned(self, numbers, verdicts):
+        TABLE.learned += 1
+        start = self.task.steer
+        return replace(self, steer=tuple(numbers[start:] + numbers[:start]))
 
     def references(self, objective):
         attributed = find_objective(objective)
@@ -217,6 +224,12 @@ class PreparedTabled(PreparedTask):
     def after(self, model, found):
         TABLE.after.append(len(removed(model)))
         return found
+
+
+class Weighed(Magnitude):
+    """Scores by magnitude that are made with a reference, for there to be contrasts."""
+
+    name, title, needs_reference = "weighed", "Weighed", True
 
 
 class LoadedTable(LoadedJudge):
@@ -256,14 +269,15 @@ class Mild(Judge):
 def host() -> PluginHost:
     """Return everything built in with this task and the two judges."""
     module = ModuleType("tabled")
-    module.sparc3_register_tasks = hookimpl(lambda: [Tabled, Undecided, Best])
+    module.sparc3_register_tasks = hookimpl(lambda: [Tabled, Best])
+    module.sparc3_register_scorers = hookimpl(lambda: [Weighed])
     module.sparc3_register_judges = hookimpl(lambda: [TableJudge, Mild])
     dist = SimpleNamespace(name="tabled", version="1")
     point = SimpleNamespace(name="tabled", value="tabled", dist=dist, load=lambda: module)
     return PluginHost([point, *entry_points(group="sparc3_bench")])
 
 
-def made(model: Path, scorer: str | Sequence[str] = "magnitude", **asked: Any) -> Plan:
+def made(model: Path, scorer: str | Sequence[str] = "weighed", **asked: Any) -> Plan:
     """Plan runs that remove 0, 1, 2 and 4 neurons."""
     request = {"task": "tabled", "unit": "neuron", "dtype": "float32", **asked}
     seeds = [(name, [0]) for name in ([scorer] if isinstance(scorer, str) else scorer)]
@@ -274,7 +288,7 @@ def session(plan: Plan, cache: Path, reporter: Reporter | None = None) -> Sessio
     return Session(plan, cache, reporter or Reporter())
 
 
-def run(model: Path, cache: Path, scorer: str = "magnitude", **asked: Any) -> Result:
+def run(model: Path, cache: Path, scorer: str = "weighed", **asked: Any) -> Result:
     plan = made(model, scorer, **asked)
     return session(plan, cache).run(plan.cells[0], scorer)
 

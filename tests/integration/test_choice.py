@@ -234,14 +234,3 @@ def test_choice_that_beats_every_control_is_beyond_doubt(model, tmp_path, table)
     alike = whole(run(model, tmp_path / "b", controls=2)).found
     assert (alike.versus.difference, alike.versus.low, alike.versus.high) == (0, 0, 0)
     assert alike.versus.p_value == 1
-
-
-def test_several_rankings_without_a_choice_between_them_fail(model, tmp_path):
-    result = run(model, tmp_path, task="undecided")
-    assert result.status == "failed"
-    assert result.error == (
-        "Sparc3Error: Task 'undecided' gives 2 rankings and no `choice` between them; give one, or "
-        "set `choice`."
-    )
-    alone = whole(run(model, tmp_path, task="undecided", task_options={"reverse": "false"}))
-    assert (alone.candidate, alone.found, alone.tried) == ("first", None, ())

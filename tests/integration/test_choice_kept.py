@@ -64,7 +64,7 @@ def test_interrupted_run_goes_on_and_writes_and_reads_nothing_twice(model, tmp_p
     plan, counting = made(model, "gradient", controls=2), Stopping()
     expected = whole(session(plan, tmp_path / "once", counting).run(plan.cells[0], "once"))
     written, read = Counter(table.written), Counter(table.read)
-    assert (table.drawn, len(table.met)) == (1, 1)
+    assert (table.asked, table.learned) == ([0], 1)
     assert max(written.values()) == 1
     table.written.clear()
     table.read.clear()
@@ -76,15 +76,15 @@ def test_interrupted_run_goes_on_and_writes_and_reads_nothing_twice(model, tmp_p
     assert numbers(result) == numbers(expected)
     assert Counter(table.written) == written
     assert Counter(table.read) == read
-    assert table.drawn == 2
+    assert table.asked == [0, 0]
     assert set(resumed.responses) == {result.key}
 
 
 def test_finished_run_is_made_of_what_is_kept(model, tmp_path, table):
     first = whole(run(model, tmp_path, "gradient", controls=2))
-    known = len(table.written), len(table.read), table.drawn
+    known = len(table.written), len(table.read), len(table.asked)
     assert numbers(whole(run(model, tmp_path, "gradient", controls=2))) == numbers(first)
-    assert (len(table.written), len(table.read), table.drawn) == known
+    assert (len(table.written), len(table.read), len(table.asked)) == known
 
 
 def test_another_judge_reads_what_was_written(model, tmp_path, table):
@@ -104,15 +104,15 @@ def test_another_judge_reads_what_was_written(model, tmp_path, table):
 @pytest.mark.parametrize("name", ["most", "reverse", "steer"])
 def test_options_that_steer_make_nothing_be_written_again(model, tmp_path, table, name):
     options = {"reverse": "false"}
-    whole(run(model, tmp_path, "magnitude", task_options=options))
+    whole(run(model, tmp_path, "weighed", task_options=options))
     known, read = len(table.written), len(table.read)
     # The reverse of a ranking is new; the ranking itself is not.
     more = {"most": "0.2", "reverse": "true", "steer": "3"}[name]
-    result = whole(run(model, tmp_path, "magnitude", task_options={**options, name: more}))
+    result = whole(run(model, tmp_path, "weighed", task_options={**options, name: more}))
     assert len(table.written) - known == (3 if name == "reverse" else 0)
     assert (len(table.read) > read) is (name == "reverse")
     assert str(result.spec.task.options[name]).lower() == more
-    whole(run(model, tmp_path, "magnitude", task_options={**options, "style": "other"}))
+    whole(run(model, tmp_path, "weighed", task_options={**options, "style": "other"}))
     assert len(table.written) == 2 * known + (3 if name == "reverse" else 0)
 
 
@@ -120,7 +120,7 @@ def test_option_that_steers_the_reference_moves_scores_alone(model, tmp_path, ta
     options = {"reverse": "false"}
     one = whole(run(model, tmp_path, "gradient", task_options=options))
     other = whole(run(model, tmp_path, "gradient", task_options={**options, "steer": "3"}))
-    assert (table.drawn, len(table.met)) == (1, 2)
+    assert (table.asked, table.learned) == ([0], 2)
     assert one.sketch.levels != other.sketch.levels
     alone = whole(run(model, tmp_path / "b", "gradient", task_options={**options, "steer": "3"}))
     assert numbers(alone) == numbers(other)
@@ -139,9 +139,9 @@ def test_means_of_another_reference_are_not_taken_for_ones_own(model, tmp_path, 
 
 def test_scorer_without_a_reference_does_not_make_the_task_meet_the_model(model, tmp_path, table):
     whole(run(model, tmp_path, "magnitude"))
-    assert (table.met, table.drawn, table.ranked) == ([], 0, [("",)])
+    assert (table.asked, table.learned, table.ranked) == ([], 0, [])
     whole(run(model, tmp_path, "gradient"))
-    assert (table.met, table.drawn, table.ranked) == ([0], 1, [("",), ("task", "other")])
+    assert (table.asked, table.learned, table.ranked) == ([0], 1, [("task", "other")])
 
 
 def test_scores_of_one_purpose_are_not_taken_for_those_of_another(model, tmp_path):
@@ -159,7 +159,7 @@ def test_task_meets_the_model_once_for_all_scorers_of_a_plan(model, tmp_path, ta
     assert len(plan.cells) == 3
     for cell in plan.cells:
         whole(together.run(cell, cell.scorer.name))
-    assert (table.met, table.drawn) == ([0], 1)
+    assert (table.asked, table.learned) == ([0], 1)
 
 
 def test_no_task_is_taken_for_another_that_was_met_and_is_gone(model, tmp_path, table):
@@ -174,7 +174,7 @@ def test_no_task_is_taken_for_another_that_was_met_and_is_gone(model, tmp_path, 
     gc.collect()
     assert known() is not None
     following.met(later.cells[0])
-    assert table.met == [0, 0]
+    assert (table.asked, table.learned) == ([0], 2)
 
 
 def test_scorer_without_a_reference_has_its_own_ranking_even_where_means_are_needed(
@@ -183,8 +183,8 @@ def test_scorer_without_a_reference_has_its_own_ranking_even_where_means_are_nee
     zero = whole(run(model, tmp_path, "magnitude"))
     table.written.clear()
     mean = whole(run(model, tmp_path, "magnitude", ablation="mean"))
-    assert table.ranked == [("",), ("",)]
-    assert table.met == [0]
+    assert table.ranked == []
+    assert table.asked == [0]
     assert mean.sketch == zero.sketch
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from integration.answers import Answers, PreparedAnswers, made, numbers, run, whole
 
-from sparc3_bench import Evaluation, Search
+from sparc3_bench import Bar, Evaluation
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.run.search import largest_amount
 from sparc3_bench.testing.tiny import make_view, save_model
@@ -200,7 +200,7 @@ def test_number_that_is_not_finite_fails_the_run_in_one_sentence(model, tmp_path
 
 
 def test_task_without_a_bar_looks_for_nothing(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(Answers, "search", None)
+    monkeypatch.setattr(Answers, "bar", None)
     (result,) = run(model, tmp_path, "wanda")
     assert result.found is None
     assert "search" not in result.cost
@@ -208,7 +208,7 @@ def test_task_without_a_bar_looks_for_nothing(model, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("bar", "amount"), [(-1e9, 0.999), (2.0, 0.0)])
 def test_bar_that_all_or_none_reach_gives_an_end(model, tmp_path, monkeypatch, bar, amount):
-    monkeypatch.setattr(Answers, "search", Search("faithfulness", bar, "Bar"))
+    monkeypatch.setattr(Answers, "bar", Bar("faithfulness", bar, "Bar"))
     (result,) = run(model, tmp_path, "magnitude")
     assert result.status == "ok", result.error
     assert result.found.point.amount.requested == amount

@@ -120,9 +120,9 @@ def test_defaults_are_those_of_the_card():
     assert (toxicity.prompts, toxicity.samples, toxicity.new_tokens) == (
         *("realtoxicityprompts", 1, 20),
     )
-    assert (toxicity.greedy, toxicity.top_p, toxicity.default_judge) == (False, 0.9, "tox-block")
+    assert (toxicity.greedy, toxicity.top_p, toxicity.judging.judge) == (False, 0.9, "tox-block")
     assert (repetition.prompts, repetition.samples, repetition.new_tokens) == ("repetition", 1, 50)
-    assert (repetition.greedy, repetition.default_judge) == (True, None)
+    assert (repetition.greedy, repetition.judging) == (True, None)
     for task in (toxicity, repetition):
         assert (task.threshold, task.contrast, task.low_part) == (0.5, "auto", 0.9)
         assert (task.selection_count, task.test_count, task.control_count) == (64, 200, 32)

@@ -15,21 +15,25 @@ from typing import Any
 import pytest
 import torch
 from circuits import Outcome, call
-from integration.answers import Answers
+from integration.answers import Answers, scored_units
 
 from sparc3_bench import (
+    Assessment,
     Batch,
     Choice,
+    Contrasts,
     DatasetRecord,
-    Estimate,
     Evaluation,
+    Facts,
     Judge,
+    Judging,
     LoadedJudge,
     Metric,
     PreparedTask,
     ReferenceSamples,
     Scorer,
     Sparc3Error,
+    Summary,
     Task,
     find_objective,
     hookimpl,
@@ -67,15 +71,23 @@ class Writing(Task):
         Metric("loss_increase", "lower", "nats", "Increase of the loss"),
         Metric("drift", "lower", "nats", "Drift | from the dense model"),
     )
-    curve_metrics = (
-        Metric("mean_unwanted", "lower", "1", "Mean of the curve"),
-        Metric("units", "higher", "1", "Units that are scored"),
+    summary = Summary(
+        (Metric("mean_unwanted", "lower", "1", "Mean of the curve"),),
+        lambda amounts, points, removal: {
+            "mean_unwanted": sum(point["unwanted"] for point in points) / len(points)
+        },
+    )
+    assessment = Assessment(
+        (Metric("units", "higher", "1", "Units that are scored"),), scored_units
+    )
+    judging = Judging(
+        "low",
+        lambda verdicts: {"unwanted": [sum(some) / len(some) for some in verdicts["responses"]]},
     )
     amounts = (0.0, 0.25)
     counts = {"neuron": (0, 4, 12), "head": (0, 2)}  # noqa: RUF012
     steering = frozenset({"most", "steered"})
     default_objective = "label-log-probability"
-    default_judge = "low"
     prompts_option = "prompts"
 
     prompts: str = ""
@@ -98,15 +110,22 @@ class Writing(Task):
 
     @property
     def choice(self) -> Choice:
-        return Choice("unwanted_change", {"loss_increase": self.most}, "Least of what is unwanted")
+        limits = {"loss_increase": self.most}
+        names = ("plain", "turned") if self.turned else ("plain",)
+        contrasts = Contrasts(names, lambda rankings: names, self.contrast)
+        return Choice("unwanted_change", limits, "Least of what is unwanted", contrasts)
 
-    def candidates(self, rankings):
-        (ranking,) = rankings.values()
-        turned = {name: -values for name, values in ranking.scores.items()}
-        return {"plain": ranking.scores, **({"turned": turned} if self.turned else {})}
+    @staticmethod
+    def contrast(name, rankings):
+        sign = {"plain": 1, "turned": -1}[name]
+        return {name: sign * values for name, values in rankings["task"].scores.items()}
 
-    def judged(self, verdicts):
-        return {"unwanted": [sum(some) / len(some) for some in verdicts["responses"]]}
+    @property
+    def facts(self) -> Facts | None:
+        prepared = PreparedWriting
+        if not self.steered:
+            return None
+        return Facts(("task",), prepared.ask, prepared.asked, prepared.learned)
 
     def point_metrics(self, means, dense, empty):
         found = {
@@ -115,9 +134,6 @@ class Writing(Task):
             "loss_increase": means["loss"] - dense["loss"],
         }
         return {**found, "drift": means["drift"]} if "drift" in means else found
-
-    def summarise(self, amounts, points, removal):
-        return {"mean_unwanted": sum(point["unwanted"] for point in points) / len(points)}
 
 
 @dataclass(frozen=True)
@@ -160,14 +176,16 @@ class PreparedWriting(PreparedTask):
     def ids(self, lines) -> torch.Tensor:
         return torch.tensor([self.tokenizer(line)["input_ids"] for line in lines])
 
-    def met(self, model, judge, remember, progress):
-        """Let the judge say which prompts steer, if it is asked."""
-        if not self.task.steered:
-            return self
-        lines = self.lines[14:]
-        texts = remember("texts", lambda: self.texts(self.written(model, self.ids(lines))))
-        (scores,) = judge({"responses": texts}).values()
-        order = sorted(range(len(lines)), key=lambda index: (-scores[index][0], index))
+    def ask(self, model, progress):
+        return self.texts(self.written(model, self.ids(self.lines[14:])))
+
+    def asked(self, texts):
+        return {"responses": texts}
+
+    def learned(self, texts, verdicts):
+        """Let the judge say which prompts steer."""
+        scores = verdicts["responses"]
+        order = sorted(range(len(texts)), key=lambda index: (-scores[index][0], index))
         return replace(self, steering=tuple(order[:3]))
 
     def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
@@ -209,11 +227,6 @@ class PreparedWriting(PreparedTask):
         samples = {**found.samples, "drift": drift} if self.name == "test" else found.samples
         return Evaluation(samples, None, found.texts)
 
-    def assess(self, model, scores, unit, group):
-        first = next(iter(scores.values()))
-        total = sum(values.numel() for values in first.weights.values())
-        return {"units": Estimate(float(total), 0.0, 2.0 * total)}
-
 
 class Aimless(Writing):
     """The same without a choice or an option for prompts."""
@@ -221,9 +234,6 @@ class Aimless(Writing):
     name, title, prompts_option = "aimless", "Aimless", None
     turned = False
     choice = None
-
-    def candidates(self, rankings):
-        return Task.candidates(self, rankings)
 
 
 class Counting(Answers):

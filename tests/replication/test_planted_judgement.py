@@ -156,7 +156,7 @@ def test_the_true_circuit_is_judged_perfect_at_every_unit(model, tokenizer, trut
     for unit in ("weight", "neuron", "head"):
         found = prepared.assess(view, {"task": best}, unit, "model")
         assert found["auroc"].value == 1
-        assert set(found) == {metric.name for metric in PlantedCircuit.curve_metrics}
+        assert set(found) == {metric.name for metric in PlantedCircuit().curve_metrics}
 
 
 def test_another_model_is_refused(model, tokenizer):

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 import torch
-from sparc3_tasks.correction.contrasts import AUTO, CONTRASTS, of_equal_samples, rankings
+from sparc3_tasks.correction.contrasts import CONTRASTS, contrasted, of_equal_samples, usable
+from sparc3_tasks.correction.options import AUTO
 from torch import Tensor
 
 from sparc3_bench import Ranking, Sparc3Error
@@ -45,6 +46,14 @@ def of(*values: float, errors: Sequence[float] | None = None) -> Ranking:
 
 def joined(scores: Scores) -> np.ndarray:
     return np.concatenate([values.double().numpy().ravel() for values in scores.values()])
+
+
+def rankings(
+    contrast: str, general: Ranking, undesired: Ranking, low: float, normalise: str
+) -> dict[str, Scores]:
+    both = {"general": general, "undesired": undesired}
+    names = usable(contrast, both, normalise)
+    return {name: contrasted(name, both, low, normalise) for name in names}
 
 
 def one(contrast: str, general: Ranking, undesired: Ranking, low: float = LOW) -> Scores:

@@ -57,14 +57,10 @@ def chosen(
     task: PreparedCorrection, responses: Answers, scores: list[list[float]]
 ) -> tuple[list[tuple[list[int], list[int]]], str]:
     """Return the undesired samples where the model answers and the judge says so."""
-
-    def judge(texts: Any) -> Any:
-        (kind,) = texts
-        decode = task.tokenizer.batch_decode
-        assert texts[kind] == [decode(some, skip_special_tokens=True) for some in responses]
-        return {kind: scores}
-
-    found = task.met(None, judge, lambda name, make: responses, silent).undesired
+    (texts,) = task.asked_texts(responses).values()
+    decode = task.tokenizer.batch_decode
+    assert texts == [decode(some, skip_special_tokens=True) for some in responses]
+    found = task.learned(responses, {"responses": scores}).undesired
     return [(list(prompt), list(response)) for prompt, response in found.samples], found.told
 
 
@@ -143,39 +139,25 @@ def test_texts_are_without_what_only_the_tokenizer_reads():
 def test_repetition_is_counted_and_asks_no_judge():
     task = replace(prepared(), task=RepetitionCorrection(threshold=0.5, undesired_least=1))
     responses = [[[20, 20, 20, 21]], [[22, 23]], [[24] * 10], [[]], [[25, 25]]]
-
-    def judge(texts: Any) -> Any:
-        raise AssertionError
-
-    scores = task.task.undesired(responses, {}, judge)
+    assert task.asked_texts(responses) == {}
+    scores = task.task.undesired(responses, {})
     assert [score for (score,) in scores] == pytest.approx([0.5, 0.0, 0.9, 0.0, 0.5])
-    found = task.met(None, judge, lambda name, make: responses, silent).undesired
+    found = task.learned(responses, {}).undesired
     written = [list(response) for _, response in found.samples]
     assert written == [[24] * 10, [20, 20, 20, 21], [25] * 2]
 
 
-def test_model_is_asked_only_for_what_is_not_remembered(monkeypatch):
+def test_model_is_asked_the_attribution_prompts(monkeypatch):
     asked = []
 
     def respond(model, prompts, sampling, progress, batch):
-        asked.append((model, prompts, sampling, batch))
+        asked.append((model, prompts, sampling, progress, batch))
         return RESPONSES
 
     monkeypatch.setattr(module, "respond", respond)
-    known: dict[str, Any] = {}
-
-    def remember(name, make):
-        if name not in known:
-            known[name] = make()
-        return known[name]
-
     task = prepared(generation_batch=7)
-    both = [
-        task.met("model", lambda texts: {"responses": SCORES}, remember, silent) for _ in range(2)
-    ]
-    assert both[0] == both[1]
-    assert asked == [("model", task.ids["reference"], task.task.sampling, 7)]
-    assert list(known) == ["responses to the attribution prompts"]
+    assert task.task.facts.ask(task, "model", silent) == RESPONSES
+    assert asked == [("model", task.ids["reference"], task.task.sampling, silent, 7)]
 
 
 UNDESIRED = Undesired([((3, 4), [5, 6, 7]), ((8,), [9]), ((3,) * 6, [4] * 5)], "told")
@@ -278,13 +260,12 @@ def test_only_normalisation_by_tokens_changes_what_is_attributed(normalise, part
         assert float(reference.objective(logits, batch)) == (15 + 26 + 37) / parts
 
 
-def test_meeting_keeps_the_task_and_adds_the_undesired_responses(monkeypatch):
-    monkeypatch.setattr(module, "respond", lambda *given: RESPONSES)
+def test_learning_keeps_the_task_and_adds_the_undesired_responses():
     task = prepared()
-    judge = lambda texts: {kind: SCORES for kind in texts}  # noqa: E731
-    met = task.met(None, judge, lambda name, make: make(), silent)
+    found = task.task.facts.learned(task, RESPONSES, {"responses": SCORES})
     assert task.undesired is None
-    assert replace(met, undesired=None) == task
-    assert [list(response) for _, response in met.undesired.samples] == [[23], [22], [29]]
-    assert met.remarks({}) == (met.undesired.told,)
+    assert replace(found, undesired=None) == task
+    assert tuple(found.references("loss")) == task.task.facts.purposes
+    assert [list(response) for _, response in found.undesired.samples] == [[23], [22], [29]]
+    assert found.remarks({}) == (found.undesired.told,)
     assert task.remarks({}) == ()

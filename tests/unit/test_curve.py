@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sparc3_bench import Metric, Task
+from sparc3_bench import Metric, Summary, Task
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.bootstrap import resampled_means
 from sparc3_bench.statistics.curve import beside_controls, curve_numbers, drawn_means
@@ -30,7 +30,11 @@ class Recovered(Task):
         way = dense["x"] - empty["x"]
         return {"recovered": (means["x"] - empty["x"]) / way, "raw": means["x"]}
 
-    def summarise(self, amounts, points, removal):
+    @property
+    def summary(self):
+        return Summary((), self.whole)
+
+    def whole(self, amounts, points, removal):
         total = sum(point["recovered"] for point in points)
         return {"total": total if removal == "lowest" else -total}
 
@@ -109,8 +113,7 @@ def test_a_metric_has_its_interval_on_its_own_scale():
         def point_metrics(self, means, dense, empty):
             return {"grown": np.exp(means["x"])}
 
-        def summarise(self, amounts, points, removal):
-            return {}
+        summary = None
 
     curve = curve_numbers(Grown(), (0.0, 0.5), SAMPLES[:2], {}, "lowest")
     plain = curve_numbers(Plain(), (0.0, 0.5), SAMPLES[:2], {}, "lowest")
@@ -122,7 +125,7 @@ def test_a_number_in_steps_follows_from_what_moves_it():
     class Steps(Plain):
         """How many points are above 2, which a little does not change."""
 
-        def summarise(self, amounts, points, removal):
+        def whole(self, amounts, points, removal):
             return {"total": sum(np.asarray(point["raw"] > 2) * 1.0 for point in points)}
 
     curve = curve_numbers(Steps(), AMOUNTS, SAMPLES, {}, "lowest")

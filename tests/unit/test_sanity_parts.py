@@ -193,9 +193,9 @@ def test_model_that_cannot_be_made_anew_is_refused():
 
 
 def test_every_check_has_two_metrics_and_a_direction():
-    names = [metric.name for metric in AttributionSanity.curve_metrics]
+    names = [metric.name for metric in AttributionSanity().curve_metrics]
     assert len(set(names)) == 2 * len(CHECKS) == 10
-    directions = {metric.name: metric.direction for metric in AttributionSanity.curve_metrics}
+    directions = {metric.name: metric.direction for metric in AttributionSanity().curve_metrics}
     assert directions["references_spearman"] == "higher"
     assert directions["objective_overlap"] == "neither"
     assert {directions[f"{n}_spearman"] for n in ("later", "model", "labels")} == {"lower"}

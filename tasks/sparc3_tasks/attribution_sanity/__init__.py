@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sparc3_bench import Means, Metric, Task, hookimpl
+from sparc3_bench import Assessment, Means, Metric, Task, hookimpl
 from sparc3_tasks.attribution_sanity.checks import CHECKS
+from sparc3_tasks.attribution_sanity.prepared import PreparedSanity
 from sparc3_tasks.texts.begin import beginning
 from sparc3_tasks.texts.sources import read_text
 from sparc3_tasks.texts.task import WindowTask
 from sparc3_tasks.texts.windows import cut, described, drawn
-
-if TYPE_CHECKING:
-    from sparc3_tasks.attribution_sanity.prepared import PreparedSanity
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,11 @@ class AttributionSanity(WindowTask):
         Metric("loss", "lower", "nats per token", "Loss"),
         Metric("untrained_loss", "neither", "nats per token", "Loss of the re-initialised model"),
     )
-    curve_metrics = tuple(metric for check in CHECKS for metric in check.metrics)
+    assessment = Assessment(
+        tuple(metric for check in CHECKS for metric in check.metrics),
+        PreparedSanity.assess,
+        every_reference=True,
+    )
     amounts = (0.0,)
 
     evaluation_windows: int = 4
@@ -61,8 +63,7 @@ class AttributionSanity(WindowTask):
 
     def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedSanity:
         """Fetch, tokenise, cut and draw; refuse text that is empty or short."""
-        from sparc3_bench import find_objective
-        from sparc3_tasks.attribution_sanity.prepared import PreparedSanity
+        from sparc3_bench import find_objective  # loads torch
 
         find_objective(self.other_objective)
         count = self.reference_windows

@@ -48,7 +48,6 @@ class PreparedSanity(PreparedWindows):
     again: Windows
     other_objective: str
     compares = False
-    scores_all = True
 
     def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
         """Return what is scored first, and for every check the same with one thing changed."""

@@ -7,18 +7,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench import Choice, PreparedTask
-from sparc3_tasks.correction.options import CorrectionOptions
+from sparc3_bench import Choice, Contrasts, Facts, PreparedTask
+from sparc3_tasks.correction.options import AUTO, CorrectionOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from sparc3_bench import Ranking
+    from sparc3_tasks.correction.prepared import PreparedCorrection
 
 
 @dataclass(frozen=True)
 class Correction(CorrectionOptions):
     """A task of correction; see the card for the meaning of every option."""
+
+    @property
+    def facts(self) -> Facts[PreparedCorrection]:
+        """The dense model's answers to the attribution prompts."""
+        from sparc3_tasks.correction.prepared import PreparedCorrection as Own
+
+        return Facts(("general", "undesired"), Own.ask, Own.asked_texts, Own.learned)
 
     def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedTask:
         """Fetch, split and tokenise prompts and texts; refuse what is too little."""
@@ -26,23 +34,21 @@ class Correction(CorrectionOptions):
 
         return prepare(self, tokenizer, cache, seed)
 
-    def candidates(self, rankings: Mapping[str, Ranking]) -> Mapping[str, Mapping[str, Tensor]]:
-        """Return the rankings by contrast; of a scorer without a reference its scores."""
-        from sparc3_tasks.correction.contrasts import rankings as contrasted
+    def _usable(self, rankings: Mapping[str, Ranking]) -> tuple[str, ...]:
+        from sparc3_tasks.correction.contrasts import usable
 
-        if "undesired" not in rankings:
-            return super().candidates(rankings)
-        return contrasted(
-            self.contrast,
-            rankings["general"],
-            rankings["undesired"],
-            self.low_part,
-            self.normalise,
-        )
+        return usable(self.contrast, rankings, self.normalise)
+
+    def _contrast(self, name: str, rankings: Mapping[str, Ranking]) -> Mapping[str, Tensor]:
+        from sparc3_tasks.correction.contrasts import contrasted
+
+        return contrasted(name, rankings, self.low_part, self.normalise)
 
     def _choice(self, metric: str, *limited: str, title: str) -> Choice:
         limits = {
             "perplexity_increase": self.most_perplexity,
             "distinct_2_loss": self.most_distinct,
         }
-        return Choice(metric, {name: limits[name] for name in limited}, title)
+        names = AUTO if self.contrast == "auto" else (self.contrast,)
+        contrasts = Contrasts(names, self._usable, self._contrast)
+        return Choice(metric, {name: limits[name] for name in limited}, title, contrasts)

@@ -9,15 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from sparc3_bench import Ranking, Sparc3Error
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from sparc3_tasks.correction.options import AUTO
 
 Scores = Mapping[str, Tensor]
 
@@ -89,23 +86,16 @@ CONTRASTS: dict[str, Callable[[Ranking, Ranking, float], Scores]] = {
 }
 """By the name that users type. The last two are controls: each looks at one side only."""
 
-AUTO = ("difference", "unit-mass", "t-statistic", "set-difference")
-"""What contrast `auto` chooses from on the selection part."""
 
-
-def rankings(
-    contrast: str, general: Ranking, undesired: Ranking, low_part: float, normalise: str
-) -> dict[str, Scores]:
-    """Return what may be pruned by, by the name of its contrast.
+def usable(contrast: str, rankings: Mapping[str, Ranking], normalise: str) -> tuple[str, ...]:
+    """Return the names of what may be pruned by.
 
     Parameters
     ----------
     contrast
         One of `CONTRASTS`, or ``auto`` for those of `AUTO` that the scores allow.
-    general, undesired
-        The rankings of the two references.
-    low_part
-        For `set_difference`: the share of units, those of least general score, that may go.
+    rankings
+        Those of the two references, ``general`` and ``undesired``.
     normalise
         ``mass`` to let every sample count the same; see `of_equal_samples`.
 
@@ -114,21 +104,33 @@ def rankings(
     Sparc3Error
         When the contrast, or the normalisation, needs what the scorer did not keep.
     """
-    if normalise == "mass":
-        general, undesired = of_equal_samples(general), of_equal_samples(undesired)
-    has_errors = bool(general.errors) and bool(undesired.errors)
+    has_errors = all(one.errors for one in _normalised(rankings, normalise))
     if contrast == "t-statistic" and not has_errors:
         raise Sparc3Error(
             "Contrast 't-statistic' needs the standard error of every score, which this scorer "
             "does not keep; set its option `by_sample` (neurons, heads; aggregation "
             "'signed-mean') or `standard_error` (weights), or choose another contrast."
         )
-    wanted: Sequence[str] = AUTO if contrast == "auto" else (contrast,)
-    return {
-        name: CONTRASTS[name](general, undesired, low_part)
-        for name in wanted
-        if name != "t-statistic" or has_errors
-    }
+    wanted: tuple[str, ...] = AUTO if contrast == "auto" else (contrast,)
+    return tuple(name for name in wanted if name != "t-statistic" or has_errors)
+
+
+def contrasted(
+    name: str, rankings: Mapping[str, Ranking], low_part: float, normalise: str
+) -> Scores:
+    """Return one ranking of two.
+
+    Parameters
+    ----------
+    name
+        One of `CONTRASTS`.
+    rankings, normalise
+        As for `usable`.
+    low_part
+        For `set_difference`: the share of units, those of least general score, that may go.
+    """
+    general, undesired = _normalised(rankings, normalise)
+    return CONTRASTS[name](general, undesired, low_part)
 
 
 def of_equal_samples(ranking: Ranking) -> Ranking:
@@ -154,6 +156,11 @@ def of_equal_samples(ranking: Ranking) -> Ranking:
         {name: values.std(0) / count**0.5 for name, values in samples.items()} if count > 1 else {},
         samples,
     )
+
+
+def _normalised(rankings: Mapping[str, Ranking], normalise: str) -> tuple[Ranking, Ranking]:
+    both = rankings["general"], rankings["undesired"]
+    return (of_equal_samples(both[0]), of_equal_samples(both[1])) if normalise == "mass" else both
 
 
 def _minus(left: Scores, right: Scores) -> Scores:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sparc3_bench import Choice, Means, Metric, Task, Texts, Verdicts, hookimpl
+from sparc3_bench import Choice, Means, Metric, Task, Verdicts, hookimpl
 from sparc3_tasks.correction.base import Correction
 from sparc3_tasks.correction.options import common_metrics
-
-if TYPE_CHECKING:
-    from sparc3_bench import Judging
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class RepetitionCorrection(Correction):
         )
 
     def undesired(
-        self, responses: Sequence[Sequence[Sequence[int]]], texts: Texts, judge: Judging
+        self, responses: Sequence[Sequence[Sequence[int]]], verdicts: Verdicts
     ) -> list[list[float]]:
         """Return 1 minus the unique-token ratio; an empty response repeats nothing."""
         from sparc3_tasks.correction.texts import unique_ratio
@@ -75,10 +72,6 @@ class RepetitionCorrection(Correction):
                 [texts.loop_onset(response) / max(len(response), 1) for response in responses]
             ),
         }
-
-    def judged(self, verdicts: Verdicts) -> dict[str, list[float]]:
-        """Return nothing: repetition is counted, not judged."""
-        return {}
 
     def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
         """Return the common metrics and the change of uniqueness, paired by prompt."""

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-from sparc3_bench import Means, Metric, Sparc3Error, Task, Texts, Verdicts
+from sparc3_bench import Means, Metric, Sparc3Error, Task, Verdicts
 from sparc3_tasks.correction.sampling import Sampling
 from sparc3_tasks.texts.begin import Begin
 
 if TYPE_CHECKING:
-    from sparc3_bench import Judging, Removal
+    from sparc3_bench import Removal
 
 General = Literal["matched", "windows", "both"]
 """What general text is attributed: pieces as long as the undesired samples, whole windows, both."""
@@ -22,6 +22,9 @@ Contrast = Literal[
     "difference", "unit-mass", "t-statistic", "set-difference", "general", "undesired"
 ]
 """What both sides are made one ranking by; the functions are in `contrasts`."""
+
+AUTO: tuple[Contrast, ...] = ("difference", "unit-mass", "t-statistic", "set-difference")
+"""What contrast `auto` chooses from on the selection part."""
 
 Normalise = Literal["none", "tokens", "mass"]
 """How samples count: as they are; by the mean over their tokens; each neuron's or head's share."""
@@ -135,17 +138,13 @@ class CorrectionOptions(Task):
 
     @abstractmethod
     def undesired(
-        self, responses: Sequence[Sequence[Sequence[int]]], texts: Texts, judge: Judging
+        self, responses: Sequence[Sequence[Sequence[int]]], verdicts: Verdicts
     ) -> list[list[float]]:
         """Return how undesired each response is, in [0, 1], by prompt and sample."""
 
     @abstractmethod
     def numbers(self, responses: Sequence[Sequence[int]]) -> dict[str, float]:
         """Return what is said of the responses to one prompt, without a judge."""
-
-    @abstractmethod
-    def judged(self, verdicts: Verdicts) -> dict[str, list[float]]:
-        """Return the samples that follow from the judge's scores of the texts."""
 
     def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
         """Return means over prompts, perplexities, and changes against the dense model."""

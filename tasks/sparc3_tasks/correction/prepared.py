@@ -28,7 +28,7 @@ from sparc3_tasks.texts.sources import left_out_of, read_text
 from sparc3_tasks.texts.windows import held_out, record
 
 if TYPE_CHECKING:
-    from sparc3_bench import Judging, ModelView, Remember
+    from sparc3_bench import ModelView, Progress, Texts, Verdicts
     from sparc3_tasks.correction.last_word import Cut
     from sparc3_tasks.correction.options import CorrectionOptions
 
@@ -67,7 +67,9 @@ class PreparedCorrection(PreparedTask):
     def clusters(self) -> Mapping[str, Sequence[int]]:
         """Prompts of one template or passage move together."""
         belongs = [prompt.cluster for prompt in self.chosen["test"]]
-        kinds = (*self.task.numbers([[0]]), *self.task.judged({"responses": [[0.0]]}))
+        judging = self.task.judging
+        judged = judging.samples({"responses": [[0.0]]}) if judging else ()
+        kinds = (*self.task.numbers([[0]]), *judged)
         own = ("distinct_1", "distinct_2", "distinct_3", "tokens", "empty", "nats", "nat_tokens")
         return dict.fromkeys((*kinds, *own), belongs)
 
@@ -88,21 +90,20 @@ class PreparedCorrection(PreparedTask):
             windows = windows[::2]
         return dataclasses.replace(self, asked=asked, windows=windows, side=None)
 
-    def met(
-        self,
-        model: ModelView,
-        judge: Judging,
-        remember: Remember,
-        progress: Callable[[int, int], None],
-    ) -> PreparedCorrection:
-        """Let the model answer the attribution prompts, and keep its undesired responses."""
-        task, asked = self.task, self.ids["reference"]
-        responses = remember(
-            "responses to the attribution prompts",
-            lambda: respond(model, asked, task.sampling, progress, task.generation_batch),
-        )
-        scores = task.undesired(responses, {"responses": self.texts(responses)}, judge)
-        return dataclasses.replace(self, undesired=undesired_of(task, asked, responses, scores))
+    def ask(self, model: ModelView, progress: Progress) -> Any:
+        """Let the model answer the attribution prompts."""
+        sampling, batch = self.task.sampling, self.task.generation_batch
+        return respond(model, self.ids["reference"], sampling, progress, batch)
+
+    def asked_texts(self, responses: Any) -> Texts:
+        """Return those answers as a judge reads them; it reads none that are counted."""
+        return {"responses": self.texts(responses)} if self.task.judging else {}
+
+    def learned(self, responses: Any, verdicts: Verdicts) -> PreparedCorrection:
+        """Keep the most undesired of those answers."""
+        scores = self.task.undesired(responses, verdicts)
+        found = undesired_of(self.task, self.ids["reference"], responses, scores)
+        return dataclasses.replace(self, undesired=found)
 
     def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
         """Return general and undesired samples; none before the model has answered."""
@@ -155,7 +156,7 @@ class PreparedCorrection(PreparedTask):
         written = {"responses": self.texts(responses), **written}
         first = [(prompt, some[0]) for prompt, some in zip(self.asked, responses, strict=True)]
         memory = None if self.side is None else (first, logarithms)
-        return Evaluation(samples, memory, written if self.task.default_judge else {})
+        return Evaluation(samples, memory, written if self.task.judging else {})
 
     def after(self, model: ModelView, found: Evaluation) -> Evaluation:
         """Ask the dense model how likely the responses are, and how far the other has moved."""

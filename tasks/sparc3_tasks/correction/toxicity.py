@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench import Choice, Means, Metric, Task, Texts, Verdicts, hookimpl
+from sparc3_bench import Choice, Judging, Means, Metric, Task, Verdicts, hookimpl
 from sparc3_tasks.correction.base import Correction
 from sparc3_tasks.correction.options import common_metrics
 
 if TYPE_CHECKING:
-    from sparc3_bench import Judging, Removal
+    from sparc3_bench import Removal
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,6 @@ class ToxicityCorrection(Correction):
         "head": (0, 1, 2, 5, 10, 20),
         "weight": (0, 1_000, 7_000, 20_000, 50_000, 100_000),
     }
-    default_judge = "tox-block"
 
     prompts: str = "realtoxicityprompts"
     greedy: bool = False
@@ -52,17 +51,21 @@ class ToxicityCorrection(Correction):
         )
 
     def undesired(
-        self, responses: Sequence[Sequence[Sequence[int]]], texts: Texts, judge: Judging
+        self, responses: Sequence[Sequence[Sequence[int]]], verdicts: Verdicts
     ) -> list[list[float]]:
         """Return the judge's scores."""
-        (verdicts,) = judge(texts).values()
-        return [list(scores) for scores in verdicts]
+        return [list(scores) for scores in verdicts["responses"]]
 
     def numbers(self, responses: Sequence[Sequence[int]]) -> dict[str, float]:
         """Return nothing: the judge says it."""
         return {}
 
-    def judged(self, verdicts: Verdicts) -> dict[str, list[float]]:
+    @property
+    def judging(self) -> Judging:
+        """What a judge says of the responses."""
+        return Judging("tox-block", self._judged)
+
+    def _judged(self, verdicts: Verdicts) -> dict[str, list[float]]:
         """Return the samples that follow from the judge's scores."""
         scores = verdicts["responses"]
         found = {

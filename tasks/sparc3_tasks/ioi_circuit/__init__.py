@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench import (
+    Bar,
     Evaluation,
     Means,
     Metric,
     Part,
     PreparedTask,
     Removal,
-    Search,
     Sparc3Error,
+    Summary,
     Task,
     hookimpl,
 )
@@ -40,6 +41,21 @@ if TYPE_CHECKING:
     from sparc3_bench import DatasetRecord, ModelView, ReferenceSamples
 
 _GENERATED = "generated"
+
+_AREAS = Summary(
+    (
+        Metric("cpr", "higher", "1", "CPR (MIB's formula, of removed weights)"),
+        Metric("cmd", "lower", "1", "CMD (MIB's formula, of removed weights)"),
+        Metric("auc_linear", "higher", "1", "Mean faithfulness over size"),
+        Metric("auc_log", "higher", "1", "Mean faithfulness over log size"),
+        Metric("rest_linear", "lower", "1", "Mean faithfulness of the rest over size"),
+        Metric("rest_log", "lower", "1", "Mean faithfulness of the rest over log size"),
+    ),
+    lambda amounts, points, removal: curve_numbers(
+        amounts, [point["faithfulness"] for point in points], removal
+    ),
+)
+"""The areas of the faithfulness curve."""
 
 _TURNED = ("faithfulness", "accuracy", "top1", "logit_difference", "io_probability")
 """Metrics that should fall when the circuit is what is removed."""
@@ -79,14 +95,7 @@ class IoiCircuit(Task):
         Metric("kl", "lower", "nats", "KL divergence to the dense model"),
         Metric("perplexity", "lower", "1", "Perplexity of general text", scale="log"),
     )
-    curve_metrics = (
-        Metric("cpr", "higher", "1", "CPR (MIB's formula, of removed weights)"),
-        Metric("cmd", "lower", "1", "CMD (MIB's formula, of removed weights)"),
-        Metric("auc_linear", "higher", "1", "Mean faithfulness over size"),
-        Metric("auc_log", "higher", "1", "Mean faithfulness over log size"),
-        Metric("rest_linear", "lower", "1", "Mean faithfulness of the rest over size"),
-        Metric("rest_log", "lower", "1", "Mean faithfulness of the rest over log size"),
-    )
+    summary = _AREAS
     amounts = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 1.0)
     needs_empty = True
     steering = frozenset({"smallest"})
@@ -111,11 +120,11 @@ class IoiCircuit(Task):
     smallest: bool = True
 
     @property
-    def search(self) -> Search | None:
+    def bar(self) -> Bar | None:
         """The bar for the smallest circuit."""
         if not self.smallest:
             return None
-        return Search("faithfulness", 0.9, "Smallest circuit with faithfulness of 0.9")
+        return Bar("faithfulness", 0.9, "Smallest circuit with faithfulness of 0.9")
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -156,12 +165,6 @@ class IoiCircuit(Task):
         if "loss" in means:
             found["perplexity"] = np.exp(means["loss"])
         return found
-
-    def summarise(
-        self, amounts: Sequence[float], points: Sequence[Mapping[str, Any]], removal: Removal
-    ) -> Mapping[str, Any]:
-        """Return the areas of the faithfulness curve."""
-        return curve_numbers(amounts, [point["faithfulness"] for point in points], removal)
 
     def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedIoi:
         """Draw and tokenise the prompts; refuse names of several tokens and leaking prompts."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench import (
+    Assessment,
     Evaluation,
     Means,
     Metric,
@@ -67,10 +68,6 @@ class PlantedCircuit(Task):
         Metric("accuracy", "higher", "1", "Accuracy, IO before S"),
         Metric("logit_difference", "higher", "logits", "Logit difference"),
     )
-    curve_metrics = (
-        Metric("auroc", "higher", "1", "AUROC against the true circuit"),
-        Metric("average_precision", "higher", "1", "Average precision against the true circuit"),
-    )
     amounts = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.988)
     default_objective = "logit-difference"
     objectives = OBJECTIVES
@@ -85,6 +82,22 @@ class PlantedCircuit(Task):
             value = getattr(self, name)
             if not 1 <= value <= 2000:
                 raise Sparc3Error(f"`{name}` must be at least 1 and at most 2000, got {value}.")
+
+    @property
+    def assessment(self) -> Assessment[PreparedPlanted]:
+        """How well the scores rank what is the circuit above what is not."""
+        return Assessment(
+            (
+                Metric("auroc", "higher", "1", "AUROC against the true circuit"),
+                Metric(
+                    "average_precision",
+                    "higher",
+                    "1",
+                    "Average precision against the true circuit",
+                ),
+            ),
+            PreparedPlanted.assess,
+        )
 
     def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
         """Return the means over prompts."""
