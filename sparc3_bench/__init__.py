@@ -10,33 +10,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sparc3_bench.architecture import Fused as Fused
-    from sparc3_bench.architecture import ModelAdapter as ModelAdapter
-    from sparc3_bench.architecture import ModelSource as ModelSource
-    from sparc3_bench.architecture import Role as Role
     from sparc3_bench.assets import Asset as Asset
     from sparc3_bench.assets import default_cache as default_cache
     from sparc3_bench.assets import fetch as fetch
     from sparc3_bench.assets import fetch_all as fetch_all
     from sparc3_bench.assets import file_digest as file_digest
     from sparc3_bench.attribution.accumulator import Accumulator as Accumulator
-    from sparc3_bench.attribution.reference import Alteration as Alteration
-    from sparc3_bench.attribution.reference import Batch as Batch
-    from sparc3_bench.attribution.reference import Objective as Objective
-    from sparc3_bench.attribution.reference import ReferenceSamples as ReferenceSamples
-    from sparc3_bench.attribution.reference import find_objective as find_objective
-    from sparc3_bench.attribution.scores import ScoreMap as ScoreMap
-    from sparc3_bench.contracts import Aggregation as Aggregation
-    from sparc3_bench.contracts import Group as Group
+    from sparc3_bench.attribution.objectives import find_objective as find_objective
     from sparc3_bench.contracts import Judge as Judge
     from sparc3_bench.contracts import LoadedJudge as LoadedJudge
-    from sparc3_bench.contracts import Part as Part
     from sparc3_bench.contracts import PreparedTask as PreparedTask
-    from sparc3_bench.contracts import Removal as Removal
     from sparc3_bench.contracts import Scorer as Scorer
     from sparc3_bench.contracts import Suite as Suite
     from sparc3_bench.contracts import Task as Task
-    from sparc3_bench.contracts import Unit as Unit
     from sparc3_bench.errors import ModelError as ModelError
     from sparc3_bench.errors import Sparc3Error as Sparc3Error
     from sparc3_bench.hookspecs import hookimpl as hookimpl
@@ -48,75 +34,89 @@ if TYPE_CHECKING:
     from sparc3_bench.record.spec import DatasetRecord as DatasetRecord
     from sparc3_bench.selection.select import choose as choose
     from sparc3_bench.selection.select import rankable as rankable
-    from sparc3_bench.selection.units import Ranking as Ranking
     from sparc3_bench.selection.units import unit_scores as unit_scores
     from sparc3_bench.statistics.area import mean_height as mean_height
     from sparc3_bench.statistics.bootstrap import mean_estimate as mean_estimate
     from sparc3_bench.statistics.interval import interval as interval
-    from sparc3_bench.values import Choice as Choice
-    from sparc3_bench.values import Direction as Direction
-    from sparc3_bench.values import Estimate as Estimate
-    from sparc3_bench.values import Evaluation as Evaluation
-    from sparc3_bench.values import Judging as Judging
-    from sparc3_bench.values import Means as Means
-    from sparc3_bench.values import Memory as Memory
-    from sparc3_bench.values import Metric as Metric
-    from sparc3_bench.values import Progress as Progress
-    from sparc3_bench.values import Remember as Remember
-    from sparc3_bench.values import Search as Search
-    from sparc3_bench.values import Texts as Texts
-    from sparc3_bench.values import Verdicts as Verdicts
+    from sparc3_bench.types.architecture import Fused as Fused
+    from sparc3_bench.types.architecture import ModelAdapter as ModelAdapter
+    from sparc3_bench.types.architecture import ModelSource as ModelSource
+    from sparc3_bench.types.architecture import Role as Role
+    from sparc3_bench.types.conventions import Aggregation as Aggregation
+    from sparc3_bench.types.conventions import Group as Group
+    from sparc3_bench.types.conventions import Part as Part
+    from sparc3_bench.types.conventions import Removal as Removal
+    from sparc3_bench.types.conventions import Unit as Unit
+    from sparc3_bench.types.samples import Alteration as Alteration
+    from sparc3_bench.types.samples import Batch as Batch
+    from sparc3_bench.types.samples import Objective as Objective
+    from sparc3_bench.types.samples import ReferenceSamples as ReferenceSamples
+    from sparc3_bench.types.scores import Ranking as Ranking
+    from sparc3_bench.types.scores import ScoreMap as ScoreMap
+    from sparc3_bench.types.values import Choice as Choice
+    from sparc3_bench.types.values import Direction as Direction
+    from sparc3_bench.types.values import Estimate as Estimate
+    from sparc3_bench.types.values import Evaluation as Evaluation
+    from sparc3_bench.types.values import Judging as Judging
+    from sparc3_bench.types.values import Means as Means
+    from sparc3_bench.types.values import Memory as Memory
+    from sparc3_bench.types.values import Metric as Metric
+    from sparc3_bench.types.values import Progress as Progress
+    from sparc3_bench.types.values import Remember as Remember
+    from sparc3_bench.types.values import Search as Search
+    from sparc3_bench.types.values import Texts as Texts
+    from sparc3_bench.types.values import Verdicts as Verdicts
 
 _HOMES = {
     "Accumulator": "sparc3_bench.attribution.accumulator",
-    "Aggregation": "sparc3_bench.contracts",
-    "Alteration": "sparc3_bench.attribution.reference",
+    "Aggregation": "sparc3_bench.types.conventions",
+    "Alteration": "sparc3_bench.types.samples",
     "Asset": "sparc3_bench.assets",
-    "Batch": "sparc3_bench.attribution.reference",
-    "Choice": "sparc3_bench.values",
+    "Batch": "sparc3_bench.types.samples",
+    "Choice": "sparc3_bench.types.values",
     "DatasetRecord": "sparc3_bench.record.spec",
-    "Direction": "sparc3_bench.values",
-    "Estimate": "sparc3_bench.values",
-    "Evaluation": "sparc3_bench.values",
-    "Fused": "sparc3_bench.architecture",
-    "Group": "sparc3_bench.contracts",
+    "Direction": "sparc3_bench.types.values",
+    "Estimate": "sparc3_bench.types.values",
+    "Evaluation": "sparc3_bench.types.values",
+    "Fused": "sparc3_bench.types.architecture",
+    "Group": "sparc3_bench.types.conventions",
     "IncrementalScorer": "sparc3_bench.incremental",
     "Judge": "sparc3_bench.contracts",
-    "Judging": "sparc3_bench.values",
+    "Judging": "sparc3_bench.types.values",
     "LoadedJudge": "sparc3_bench.contracts",
-    "Means": "sparc3_bench.values",
-    "Memory": "sparc3_bench.values",
-    "Metric": "sparc3_bench.values",
-    "ModelAdapter": "sparc3_bench.architecture",
+    "Means": "sparc3_bench.types.values",
+    "Memory": "sparc3_bench.types.values",
+    "Metric": "sparc3_bench.types.values",
+    "ModelAdapter": "sparc3_bench.types.architecture",
     "ModelError": "sparc3_bench.errors",
-    "ModelSource": "sparc3_bench.architecture",
+    "ModelSource": "sparc3_bench.types.architecture",
     "ModelView": "sparc3_bench.model.view",
-    "Objective": "sparc3_bench.attribution.reference",
-    "Part": "sparc3_bench.contracts",
+    "Objective": "sparc3_bench.types.samples",
+    "Part": "sparc3_bench.types.conventions",
     "PreparedTask": "sparc3_bench.contracts",
-    "Progress": "sparc3_bench.values",
-    "Ranking": "sparc3_bench.selection.units",
-    "ReferenceSamples": "sparc3_bench.attribution.reference",
-    "Remember": "sparc3_bench.values",
-    "Removal": "sparc3_bench.contracts",
-    "Role": "sparc3_bench.architecture",
-    "ScoreMap": "sparc3_bench.attribution.scores",
+    "Progress": "sparc3_bench.types.values",
+    "Ranking": "sparc3_bench.types.scores",
+    "ReferenceSamples": "sparc3_bench.types.samples",
+    "Remember": "sparc3_bench.types.values",
+    "Removal": "sparc3_bench.types.conventions",
+    "Role": "sparc3_bench.types.architecture",
+    "ScoreMap": "sparc3_bench.types.scores",
     "Scorer": "sparc3_bench.contracts",
-    "Search": "sparc3_bench.values",
+    "Search": "sparc3_bench.types.values",
     "Sparc3Error": "sparc3_bench.errors",
     "State": "sparc3_bench.incremental",
     "Suite": "sparc3_bench.contracts",
     "Task": "sparc3_bench.contracts",
-    "Texts": "sparc3_bench.values",
-    "Unit": "sparc3_bench.contracts",
-    "Verdicts": "sparc3_bench.values",
+    "Texts": "sparc3_bench.types.values",
+    "Unit": "sparc3_bench.types.conventions",
+    "Verdicts": "sparc3_bench.types.values",
     "choose": "sparc3_bench.selection.select",
     "converted_gguf": "sparc3_bench.model.gguf",
     "default_cache": "sparc3_bench.assets",
     "fetch": "sparc3_bench.assets",
     "fetch_all": "sparc3_bench.assets",
     "file_digest": "sparc3_bench.assets",
-    "find_objective": "sparc3_bench.attribution.reference",
+    "find_objective": "sparc3_bench.attribution.objectives",
     "hookimpl": "sparc3_bench.hookspecs",
     "interval": "sparc3_bench.statistics.interval",
     "mean_estimate": "sparc3_bench.statistics.bootstrap",

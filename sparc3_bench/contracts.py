@@ -10,42 +10,28 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sparc3_bench.architecture import Fused as Fused
-from sparc3_bench.architecture import ModelAdapter as ModelAdapter
-from sparc3_bench.architecture import ModelSource as ModelSource
-from sparc3_bench.architecture import Role as Role
 from sparc3_bench.configurable import Configurable, Named
-from sparc3_bench.configurable import option_fields as option_fields
-from sparc3_bench.conventions import AGGREGATIONS as AGGREGATIONS
-from sparc3_bench.conventions import Ablation as Ablation
-from sparc3_bench.conventions import Aggregation as Aggregation
-from sparc3_bench.conventions import AmountKind as AmountKind
-from sparc3_bench.conventions import Group as Group
-from sparc3_bench.conventions import Part as Part
-from sparc3_bench.conventions import Removal as Removal
-from sparc3_bench.conventions import Schedule as Schedule
-from sparc3_bench.conventions import Scope as Scope
-from sparc3_bench.conventions import Unit as Unit
-from sparc3_bench.values import Choice as Choice
-from sparc3_bench.values import Estimate as Estimate
-from sparc3_bench.values import Evaluation as Evaluation
-from sparc3_bench.values import Judging as Judging
-from sparc3_bench.values import Means as Means
-from sparc3_bench.values import Metric as Metric
-from sparc3_bench.values import Progress as Progress
-from sparc3_bench.values import Remember as Remember
-from sparc3_bench.values import Search as Search
-from sparc3_bench.values import Texts as Texts
-from sparc3_bench.values import Verdicts as Verdicts
+from sparc3_bench.types.conventions import Group, Part, Removal, Unit
+from sparc3_bench.types.values import (
+    Choice,
+    Estimate,
+    Evaluation,
+    Judging,
+    Means,
+    Metric,
+    Progress,
+    Remember,
+    Search,
+    Verdicts,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sparc3_bench.attribution.reference import ReferenceSamples
-    from sparc3_bench.attribution.scores import ScoreMap
-    from sparc3_bench.model.view import ModelView
     from sparc3_bench.record.spec import DatasetRecord
-    from sparc3_bench.selection.units import Ranking
+    from sparc3_bench.types.model import Model
+    from sparc3_bench.types.samples import ReferenceSamples
+    from sparc3_bench.types.scores import Ranking, ScoreMap
 
 
 class Scorer(Configurable, ABC):
@@ -73,9 +59,7 @@ class Scorer(Configurable, ABC):
     """Options for a run of a fraction of a second on a tiny model: `sparc3 check` makes many."""
 
     @abstractmethod
-    def score(
-        self, model: ModelView, reference: ReferenceSamples
-    ) -> ScoreMap | Mapping[str, Tensor]:
+    def score(self, model: Model, reference: ReferenceSamples) -> ScoreMap | Mapping[str, Tensor]:
         """Score every weight in the scope of `model`; leave model and process as they were.
 
         That holds when interrupted, too. Beside the model it takes no more memory than the scores
@@ -95,7 +79,7 @@ class Scorer(Configurable, ABC):
             no view of a weight; higher means more important. Signs are kept: the lowest go.
         """
 
-    def rules(self, model: ModelView) -> Mapping[str, str]:
+    def rules(self, model: Model) -> Mapping[str, str]:
         """Return by path what the scorer changes at modules of `model`, in a few words.
 
         `sparc3 inspect` shows it. What cannot be scored raises, as `score` would.
@@ -221,7 +205,7 @@ class PreparedTask(ABC):
         return self
 
     def met(
-        self, model: ModelView, judge: Judging, remember: Remember, progress: Progress
+        self, model: Model, judge: Judging, remember: Remember, progress: Progress
     ) -> PreparedTask:
         """Return the task as it stands for a dense model, e.g. with what that model writes.
 
@@ -249,7 +233,7 @@ class PreparedTask(ABC):
 
     @abstractmethod
     def evaluate(
-        self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
+        self, model: Model, dense: Evaluation | None, progress: Callable[[int, int], None]
     ) -> Evaluation:
         """Measure `model` as it is now.
 
@@ -263,12 +247,12 @@ class PreparedTask(ABC):
             Called with (steps done, steps in all), alike in length: `sparc3 plan` foresees by them.
         """
 
-    def after(self, model: ModelView, found: Evaluation) -> Evaluation:
+    def after(self, model: Model, found: Evaluation) -> Evaluation:
         """Add to an evaluation what takes the dense model, which is back."""
         return found
 
     def assess(
-        self, model: ModelView, scores: Mapping[str, ScoreMap], unit: Unit, group: Group
+        self, model: Model, scores: Mapping[str, ScoreMap], unit: Unit, group: Group
     ) -> Mapping[str, Estimate]:
         """Return what the scores themselves are worth, by the names of `Task.curve_metrics`.
 

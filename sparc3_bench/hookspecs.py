@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from sparc3_bench.contracts import Judge, ModelAdapter, ModelSource, Scorer, Suite, Task
+    from sparc3_bench.contracts import Judge, Scorer, Suite, Task
+    from sparc3_bench.types.architecture import ModelAdapter, ModelSource
 
 GROUP = "sparc3_bench"
 """Name of the entry-point group and of the pluggy project."""

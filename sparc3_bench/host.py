@@ -13,9 +13,10 @@ from typing import Any, Protocol
 import pluggy
 
 from sparc3_bench import hookspecs
-from sparc3_bench.contracts import Judge, ModelAdapter, ModelSource, Scorer, Suite, Task
+from sparc3_bench.contracts import Judge, Scorer, Suite, Task
 from sparc3_bench.errors import PluginError, UnknownNameError
 from sparc3_bench.source import code_of, files_of
+from sparc3_bench.types.architecture import ModelAdapter, ModelSource
 
 KINDS: dict[str, tuple[str, type]] = {
     "scorer": ("sparc3_register_scorers", Scorer),

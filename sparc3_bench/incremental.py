@@ -11,9 +11,9 @@ from sparc3_bench.contracts import Scorer
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sparc3_bench.attribution.reference import ReferenceSamples
-    from sparc3_bench.attribution.scores import ScoreMap
-    from sparc3_bench.model.view import ModelView
+    from sparc3_bench.types.model import Model
+    from sparc3_bench.types.samples import ReferenceSamples
+    from sparc3_bench.types.scores import ScoreMap
 
 State = dict[str, "Tensor"]
 """All that a scorer has added up, by names of its own: sums, counts, and what is to come again."""
@@ -33,7 +33,7 @@ class IncrementalScorer(Scorer):
         return True
 
     @abstractmethod
-    def accumulate(self, model: ModelView, reference: ReferenceSamples, state: State) -> State:
+    def accumulate(self, model: Model, reference: ReferenceSamples, state: State) -> State:
         """Add the samples of `reference` to a state; leave model and process as they were.
 
         Parameters
@@ -54,7 +54,7 @@ class IncrementalScorer(Scorer):
         """
 
     @abstractmethod
-    def finish(self, model: ModelView, state: State) -> ScoreMap | Mapping[str, Tensor]:
+    def finish(self, model: Model, state: State) -> ScoreMap | Mapping[str, Tensor]:
         """Return the scores of what was added up; `state` is spent.
 
         Returns
@@ -63,8 +63,6 @@ class IncrementalScorer(Scorer):
             As of `score`.
         """
 
-    def score(
-        self, model: ModelView, reference: ReferenceSamples
-    ) -> ScoreMap | Mapping[str, Tensor]:
+    def score(self, model: Model, reference: ReferenceSamples) -> ScoreMap | Mapping[str, Tensor]:
         """Score every weight in the scope of `model`: all samples in one go."""
         return self.finish(model, self.accumulate(model, reference, {}))

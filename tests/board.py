@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from unit.results import make_result, save
 
-from sparc3_bench.contracts import Group, Schedule, Task, Unit
+from sparc3_bench.contracts import Task
 from sparc3_bench.host import default_host
 from sparc3_bench.record.parts import EstimateRecord, MetricRecord
 from sparc3_bench.record.result import Result
 from sparc3_bench.statistics.curve import Samples, measured
+from sparc3_bench.types.conventions import Group, Schedule, Unit
 
 TASKS = ("compression", "ioi-circuit", "planted-circuit")
 AMOUNTS: Mapping[str, tuple[float, ...]] = {

@@ -28,7 +28,6 @@ from rows import (
 )
 from tables import paragraph, table
 
-from sparc3_bench.contracts import AGGREGATIONS
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.agreed import sentence
 from sparc3_bench.leaderboard.agreement import agreements
@@ -38,6 +37,7 @@ from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.leaderboard.words import number
 from sparc3_bench.record.result import Result
 from sparc3_bench.statistics.ranking import rank_text
+from sparc3_bench.types.conventions import AGGREGATIONS
 
 DOCUMENT = ROOT / "docs/faq.md"
 

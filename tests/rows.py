@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from sparc3_bench.contracts import option_fields
+from sparc3_bench.configurable import option_fields
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.draws import Number, number_at
 from sparc3_bench.leaderboard.headtohead import Meeting, compared
@@ -32,7 +32,7 @@ from sparc3_bench.statistics.curve import scales_of
 from sparc3_bench.statistics.holm import holm
 from sparc3_bench.statistics.paired import Difference
 from sparc3_bench.statistics.ranking import Ranking, ranked
-from sparc3_bench.values import Scale
+from sparc3_bench.types.values import Scale
 
 ROOT = Path(__file__).parents[1]
 MODEL = "smollm2-135m"

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from sparc3_bench.attribution.scores import ScoreMap
-from sparc3_bench.contracts import AGGREGATIONS, Aggregation, Role
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.model.weights import statistics_dtype
+from sparc3_bench.types.architecture import Role
+from sparc3_bench.types.conventions import AGGREGATIONS, Aggregation
+from sparc3_bench.types.scores import ScoreMap
 
 if TYPE_CHECKING:
     from sparc3_bench.model.weights import PrunableWeight

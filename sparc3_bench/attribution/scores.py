@@ -1,12 +1,11 @@
-"""ScoreMap: the importance of every weight, checked, saved and loaded."""
+"""The importance of every weight, checked, saved and loaded."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,47 +15,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.types.scores import ScoreMap
 
 if TYPE_CHECKING:
     from sparc3_bench.model.weights import PrunableWeight
 
 _BIAS, _ERROR, _SAMPLES = "#bias", "#standard-error", "#by-sample"
-
-
-@dataclass(frozen=True)
-class ScoreMap(Mapping[str, Tensor]):
-    """Importance of every weight in scope; higher = more important, signs allowed.
-
-    Attributes
-    ----------
-    weights
-        Name to float32 ``[out_features, in_features]``.
-    biases
-        Name to float32 ``[out_features]``, where a scorer scores biases: they count in the score
-        of a neuron.
-    standard_errors
-        Name to float32 ``[out_features, in_features]``: the uncertainty of each score over the
-        reference samples, where a scorer keeps it.
-    by_sample
-        Name to float32, what each reference sample contributes to the neurons and heads that a
-        matrix belongs to, where a scorer keeps it: the sums of its rows (with the bias; up and
-        gate matrices, ``[samples, out_features]``) or of its columns (attention outputs,
-        ``[samples, in_features]``).
-    """
-
-    weights: Mapping[str, Tensor]
-    biases: Mapping[str, Tensor] = field(default_factory=dict)
-    standard_errors: Mapping[str, Tensor] = field(default_factory=dict)
-    by_sample: Mapping[str, Tensor] = field(default_factory=dict)
-
-    def __getitem__(self, name: str) -> Tensor:
-        return self.weights[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.weights)
-
-    def __len__(self) -> int:
-        return len(self.weights)
 
 
 def checked(

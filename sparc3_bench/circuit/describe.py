@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from sparc3_bench.circuit.sizes import Recorded, option, told
-from sparc3_bench.contracts import Role
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.against import in_record
 from sparc3_bench.leaderboard.heatmap import heatmap
 from sparc3_bench.leaderboard.words import bracketed, named, number
 from sparc3_bench.record.parts import EstimateRecord
 from sparc3_bench.record.result import Result
+from sparc3_bench.types.architecture import Role
 
 Counts = Mapping[str, Sequence[int]]
 """Role of a matrix to a number for every decoder block."""

@@ -18,9 +18,9 @@ from sparc3_bench.circuit.rebuild import Circuit, Rebuilt
 from sparc3_bench.circuit.sizes import option, recorded, told
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.words import named
-from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.result import Result
+from sparc3_bench.types.masks import KeepMask
 
 _KIND = Kind(
     format="sparc3-circuit",

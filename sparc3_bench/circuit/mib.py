@@ -29,11 +29,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sparc3_bench.attribution.scores import ScoreMap
-from sparc3_bench.contracts import Role, Unit
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.model.view import ModelView
+from sparc3_bench.types.architecture import Role
+from sparc3_bench.types.conventions import Unit
+from sparc3_bench.types.masks import KeepMask
+from sparc3_bench.types.scores import ScoreMap
 
 _NAME = re.compile(r"[a-z0-9.-]+_[a-z0-9._-]+")
 

@@ -11,11 +11,9 @@ from typing import Any
 from pydantic import JsonValue
 from torch import Tensor
 
-from sparc3_bench.attribution.scores import ScoreMap
 from sparc3_bench.circuit.compare import Overlap, Pair, overlap_of_masks, pairs
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import PluginHost, default_host
-from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.parts import Amount
 from sparc3_bench.record.result import Result
@@ -27,6 +25,8 @@ from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.runner import Session
 from sparc3_bench.run.sketch import Likeness, Sketcher
 from sparc3_bench.selection.select import as_mask, choose
+from sparc3_bench.types.masks import KeepMask
+from sparc3_bench.types.scores import ScoreMap
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from sparc3_bench.contracts import AmountKind
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.parts import Point
 from sparc3_bench.record.result import Result
+from sparc3_bench.types.conventions import AmountKind
 
 _USUAL = Decimal("0.1")
 """Shown when nothing was looked for and no size is asked for."""

@@ -12,10 +12,10 @@ from sparc3_bench.cli import common
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
-    from sparc3_bench.contracts import Unit
     from sparc3_bench.host import PluginHost
     from sparc3_bench.record.result import Result
     from sparc3_bench.run.plan import Plan
+    from sparc3_bench.types.conventions import Unit
 
 
 def _count(unit: str) -> Any:

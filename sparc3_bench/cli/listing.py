@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sparc3_bench.contracts import option_fields
+from sparc3_bench.configurable import option_fields
 from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.host import KINDS, default_host
 

@@ -8,15 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench.contracts import option_fields
+from sparc3_bench.configurable import option_fields
 from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.leaderboard.bibliography import Reference, cited, spelled
 from sparc3_bench.leaderboard.docstrings import first_sentence, read
 
 if TYPE_CHECKING:
-    from sparc3_bench.contracts import Group
     from sparc3_bench.host import PluginHost, Registered
     from sparc3_bench.record.spec import PluginRef
+    from sparc3_bench.types.conventions import Group
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.record.parts import Point
     from sparc3_bench.record.result import Result
-    from sparc3_bench.values import Scale
+    from sparc3_bench.types.values import Scale
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from sparc3_bench.statistics.ranking import resolvable
 if TYPE_CHECKING:
     from sparc3_bench.leaderboard.draws import Draws, Number
     from sparc3_bench.leaderboard.tables import Section
-    from sparc3_bench.values import Scale
+    from sparc3_bench.types.values import Scale
 
 _MOST = 60
 """Rows of a section that are compared pair by pair; more are the variants of a few."""

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparc3_bench.contracts import Role
 from sparc3_bench.leaderboard.heatmap import heatmap
 from sparc3_bench.leaderboard.words import percent
+from sparc3_bench.types.architecture import Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
     from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.record.parts import MetricRecord
-    from sparc3_bench.values import Scale
+    from sparc3_bench.types.values import Scale
 
 _MOST = 30
 """Rows of a table that is ranked: with more, hardly any pair is told apart any more."""

@@ -18,11 +18,13 @@ from sparc3_bench.leaderboard.public import Definition, definitions, summary
 from sparc3_bench.record.result import Result
 
 if TYPE_CHECKING:
-    from sparc3_bench.contracts import Metric
     from sparc3_bench.host import PluginHost, Registered
+    from sparc3_bench.types.values import Metric
 
 _OFFERED = {
-    **dict.fromkeys(("contracts", "architecture", "conventions", "values", ""), True),
+    **dict.fromkeys(
+        ("contracts", "types.architecture", "types.conventions", "types.values", ""), True
+    ),
     "testing": False,
 }
 """The modules that authors of plugins import from, and whether all that they mention is told."""

@@ -12,13 +12,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
-from sparc3_bench.contracts import Ablation, AmountKind, Group, Removal, Schedule, Scope, Unit
 from sparc3_bench.errors import RecordError
 from sparc3_bench.leaderboard.choices import Question, questions
 from sparc3_bench.leaderboard.series import Run, Series, merge
 from sparc3_bench.leaderboard.sizes import Sizes
 from sparc3_bench.leaderboard.words import is_reference
 from sparc3_bench.record.spec import DatasetRecord, RunSpec, canonical_json, content_key
+from sparc3_bench.types.conventions import (
+    Ablation,
+    AmountKind,
+    Group,
+    Removal,
+    Schedule,
+    Scope,
+    Unit,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from sparc3_bench.record.parts import MetricRecord
     from sparc3_bench.record.spec import DatasetRecord, JudgeRef, RunSpec
     from sparc3_bench.statistics.paired import Difference
-    from sparc3_bench.values import Scale
+    from sparc3_bench.types.values import Scale
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 

@@ -12,37 +12,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.model.masking import KeepMask, check_mask, holding, masked, without
+from sparc3_bench.model.masking import check_mask, holding, masked, without
 from sparc3_bench.model.weights import PrunableWeight
-
-if TYPE_CHECKING:
-    from sparc3_bench.attribution.reference import Batch, ReferenceSamples
-    from sparc3_bench.model.view import ModelView
+from sparc3_bench.types.masks import KeepMask
+from sparc3_bench.types.samples import Batch
 
 Means = Mapping[str, Tensor]
 """Name of a weight to the mean of its inputs, ``[in_features]``, float32 or better."""
-
-
-def mean_inputs(view: ModelView, reference: ReferenceSamples) -> Means:
-    """Return the mean input of every weight in scope over all tokens of the reference samples."""
-    sums: dict[str, Tensor] = {}
-    counts: dict[str, int] = {}
-
-    def add(name: str, inputs: Tensor) -> None:
-        total = inputs.sum(0, dtype=torch.float64)
-        sums[name] = sums[name] + total if name in sums else total
-        counts[name] = counts.get(name, 0) + inputs.shape[0]
-
-    with view.observe(add):
-        view.run(reference)
-    return {name: (total / counts[name]).float() for name, total in sums.items()}
 
 
 @contextmanager

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.view import ModelView
-
-if TYPE_CHECKING:
-    from sparc3_bench.attribution.reference import Batch, ReferenceSamples
+from sparc3_bench.types.samples import Batch, ReferenceSamples
 
 
 @dataclass

@@ -14,7 +14,6 @@ from typing import Any
 import torch
 
 from sparc3_bench.assets import file_digest
-from sparc3_bench.contracts import Fused, ModelAdapter, Role, Scope
 from sparc3_bench.errors import ModelError, UnknownNameError
 from sparc3_bench.host import PluginHost
 from sparc3_bench.model import checkpoint, gguf
@@ -28,6 +27,8 @@ from sparc3_bench.model.opening import (
 from sparc3_bench.model.soundness import examine
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.spec import ModelRef, canonical_json
+from sparc3_bench.types.architecture import Fused, ModelAdapter, Role
+from sparc3_bench.types.conventions import Scope
 
 _WEIGHTS = ("*.safetensors", "*.bin")
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}

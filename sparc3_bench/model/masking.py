@@ -1,10 +1,9 @@
-"""KeepMask, and setting what it does not keep to zero, to be put back bit for bit."""
+"""Setting what a mask does not keep to zero, to be put back bit for bit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,35 +11,10 @@ from torch import Tensor, nn
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.weights import PrunableWeight
+from sparc3_bench.types.masks import KeepMask
 
 _WHOLE = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 """Whole numbers of as many bytes."""
-
-
-@dataclass(frozen=True)
-class KeepMask:
-    """What survives: True = kept. What it does not name is kept whole.
-
-    Attributes
-    ----------
-    weights
-        Name to bool ``[out_features, in_features]``.
-    biases
-        Name to bool ``[out_features]``, only for biases that lose something.
-    """
-
-    weights: Mapping[str, Tensor]
-    biases: Mapping[str, Tensor] = field(default_factory=dict)
-
-    @property
-    def removed(self) -> int:
-        """How many weights are removed."""
-        return sum(keep.numel() - int(keep.count_nonzero()) for keep in self.weights.values())
-
-    @property
-    def removed_biases(self) -> int:
-        """How many entries of biases are removed."""
-        return sum(keep.numel() - int(keep.count_nonzero()) for keep in self.biases.values())
 
 
 @contextmanager

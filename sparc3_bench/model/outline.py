@@ -8,8 +8,9 @@ from typing import get_args
 
 from torch import nn
 
-from sparc3_bench.contracts import Fused, Scope
 from sparc3_bench.model.view import ModelView
+from sparc3_bench.types.architecture import Fused
+from sparc3_bench.types.conventions import Scope
 
 
 @dataclass(frozen=True)

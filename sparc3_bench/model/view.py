@@ -8,12 +8,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sparc3_bench.contracts import Fused, ModelAdapter, Role, Scope
 from sparc3_bench.model import ablation, masking
 from sparc3_bench.model.uses import Fold, Layout, Use, Uses
 from sparc3_bench.model.weights import (
@@ -24,10 +23,11 @@ from sparc3_bench.model.weights import (
     find_weights,
     statistics_dtype,
 )
-
-if TYPE_CHECKING:
-    from sparc3_bench.attribution.reference import Batch, ReferenceSamples
-    from sparc3_bench.values import Memory
+from sparc3_bench.types.architecture import Fused, ModelAdapter, Role
+from sparc3_bench.types.conventions import Scope
+from sparc3_bench.types.masks import KeepMask
+from sparc3_bench.types.samples import Batch, ReferenceSamples
+from sparc3_bench.types.values import Memory
 
 Observer = Callable[[str, Tensor], None]
 """Called with a weight's name and its inputs ``[tokens, in_features]``, float32 or better,
@@ -200,7 +200,7 @@ class ModelView:
 
         return after
 
-    def masked(self, keep: masking.KeepMask) -> AbstractContextManager[None]:
+    def masked(self, keep: KeepMask) -> AbstractContextManager[None]:
         """Remove what `keep` does not keep; on leaving, the same bits are back."""
         return masking.masked(self._weights, keep)
 
@@ -208,14 +208,12 @@ class ModelView:
         """Let what is in scope, with its biases, act as if multiplied by `factor`."""
         return masking.scaled(self._weights.values(), factor)
 
-    def mean_ablated(
-        self, keep: masking.KeepMask, means: ablation.Means
-    ) -> AbstractContextManager[None]:
-        """Let what `keep` removes read the mean inputs `means`; see `ablation.mean_inputs`."""
+    def mean_ablated(self, keep: KeepMask, means: ablation.Means) -> AbstractContextManager[None]:
+        """Let what `keep` removes read the mean inputs `means`; see `mean_inputs`."""
         return ablation.mean_ablated(self._weights, keep, means)
 
     @contextmanager
-    def resample_ablated(self, keep: masking.KeepMask) -> Iterator[None]:
+    def resample_ablated(self, keep: KeepMask) -> Iterator[None]:
         """Let what `keep` removes read its inputs on each batch's corrupted counterpart."""
         resampling = ablation.Resampling(self._weights, keep)
         with resampling.active():

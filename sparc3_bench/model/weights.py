@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from sparc3_bench.contracts import Fused, ModelAdapter, Role, Scope
 from sparc3_bench.errors import ModelError
+from sparc3_bench.types.architecture import Fused, ModelAdapter, Role
+from sparc3_bench.types.conventions import Scope
 
 LINEAR = {
     Role.QUERY: "attention",

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, FiniteFloat
 
 from sparc3_bench.record.spec import OnDisk
-from sparc3_bench.values import Direction, Scale
+from sparc3_bench.types.values import Direction, Scale
 
 
 class MetricRecord(OnDisk):

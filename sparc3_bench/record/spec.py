@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from sparc3_bench.contracts import (
+from sparc3_bench.types.conventions import (
     Ablation,
     AmountKind,
     Group,

@@ -14,8 +14,9 @@ from sparc3_bench.statistics.numbers import Array
 from sparc3_bench.statistics.paired import Difference
 
 if TYPE_CHECKING:
-    from sparc3_bench.contracts import Removal, Task
+    from sparc3_bench.contracts import Task
     from sparc3_bench.record.spec import RunSpec
+    from sparc3_bench.types.conventions import Removal
 
 Beside = tuple[list[dict[str, Difference]], dict[str, Difference]]
 """What `beside_controls` returns."""

@@ -23,14 +23,15 @@ from sparc3_bench.run.probing import (
 )
 from sparc3_bench.run.runner import Session
 from sparc3_bench.run.steps import Averaging, Measuring, Scoring, Walking, steps_of
-from sparc3_bench.selection.units import Ranking, ranked
+from sparc3_bench.selection.units import ranked
 from sparc3_bench.statistics.curve import measured as curve_of
+from sparc3_bench.types.scores import Ranking
 
 if TYPE_CHECKING:
-    from sparc3_bench.attribution.scores import ScoreMap
     from sparc3_bench.model.view import ModelView
     from sparc3_bench.run.plan import Cell, Plan
     from sparc3_bench.run.steps import Step
+    from sparc3_bench.types.scores import ScoreMap
 
 
 _Made = TypeVar("_Made")

@@ -10,9 +10,9 @@ from torch import nn
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
-    from sparc3_bench.attribution.reference import ReferenceSamples
     from sparc3_bench.contracts import PreparedTask
     from sparc3_bench.model.load import FoundModel
+    from sparc3_bench.types.samples import ReferenceSamples
 
 _MOST_OFFSET = 16
 """Rows that a table of positions may have beyond the positions themselves, e.g. for padding."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from sparc3_bench.contracts import Choice, Removal, Search, Task
+from sparc3_bench.contracts import Task
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.parts import Found, Point, Tried, Versus
 from sparc3_bench.run import store
@@ -19,6 +19,8 @@ from sparc3_bench.selection.control import matched
 from sparc3_bench.selection.select import as_mask
 from sparc3_bench.statistics.curve import measured
 from sparc3_bench.statistics.dependence import Samples
+from sparc3_bench.types.conventions import Removal
+from sparc3_bench.types.values import Choice, Search
 
 if TYPE_CHECKING:
     from sparc3_bench.run.judging import Measured

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
-from sparc3_bench.attribution.scores import ScoreMap, checked, save_scores
+from sparc3_bench.attribution.scores import checked, save_scores
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.run import store
 from sparc3_bench.run.points import OneShot
@@ -20,6 +20,7 @@ from sparc3_bench.run.steps import Measuring, Scoring, Step
 from sparc3_bench.selection.control import matched
 from sparc3_bench.selection.select import as_mask
 from sparc3_bench.selection.units import ranked
+from sparc3_bench.types.scores import ScoreMap
 
 if TYPE_CHECKING:
     from sparc3_bench.run.plan import Cell

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from sparc3_bench.contracts import Removal, Task
+    from sparc3_bench.contracts import Task
     from sparc3_bench.host import PluginHost
     from sparc3_bench.record.result import Result
+    from sparc3_bench.types.conventions import Removal
 
 _NORMAL = 1.959964
 """Half the width of a 95 % interval of the normal distribution, in standard errors."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparc3_bench.contracts import LoadedJudge, Progress, Task, Texts, Verdicts
+from sparc3_bench.contracts import LoadedJudge, Task
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.parts import Phase
 from sparc3_bench.record.spec import JudgeRef, content_key
@@ -15,6 +15,7 @@ from sparc3_bench.run import store
 from sparc3_bench.run.environment import LIBRARIES, RUNNER, metered
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.source import code_of, versions
+from sparc3_bench.types.values import Progress, Texts, Verdicts
 
 NOTHING = Phase(seconds=0, peak_bytes=0)
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench.contracts import PreparedTask, Texts, Verdicts
+from sparc3_bench.contracts import PreparedTask
 from sparc3_bench.record.parts import Phase
 from sparc3_bench.run import store
 from sparc3_bench.run.environment import added, metered
 from sparc3_bench.run.judging import NOTHING, remembered
+from sparc3_bench.types.values import Texts, Verdicts
 
 if TYPE_CHECKING:
     from sparc3_bench.run.plan import Cell

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sparc3_bench.attribution.reference import OBJECTIVES
+from sparc3_bench.attribution.objectives import OBJECTIVES
 from sparc3_bench.contracts import Scorer, Task
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from sparc3_bench.contracts import Scorer, Task, option_fields
+from sparc3_bench.configurable import option_fields
+from sparc3_bench.contracts import Scorer, Task
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 
 if TYPE_CHECKING:

@@ -9,14 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from sparc3_bench.contracts import (
-    AmountKind,
-    Group,
-    Judge,
-    PreparedTask,
-    Scorer,
-    Task,
-)
+from sparc3_bench.contracts import Judge, PreparedTask, Scorer, Task
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import PluginHost, Registered
 from sparc3_bench.model.load import FoundModel, find_model, resolve_dtype
@@ -30,6 +23,7 @@ from sparc3_bench.run.request import Request as Request
 from sparc3_bench.run.request import check_conventions
 from sparc3_bench.selection.select import check_amount
 from sparc3_bench.source import code_of
+from sparc3_bench.types.conventions import AmountKind, Group
 
 
 @dataclass(frozen=True)

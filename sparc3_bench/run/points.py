@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from sparc3_bench.contracts import Part
-from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.record.parts import Amount, EstimateRecord, Found, Phase, Point
 from sparc3_bench.run import store
 from sparc3_bench.run.controls import NO_CONTROLS, Beside, beside, control_curve, versus
@@ -21,6 +19,8 @@ from sparc3_bench.run.sketch import Likeness, Sketcher
 from sparc3_bench.selection.control import matched
 from sparc3_bench.selection.select import as_mask, choose
 from sparc3_bench.statistics.curve import Curve, measured
+from sparc3_bench.types.conventions import Part
+from sparc3_bench.types.masks import KeepMask
 
 if TYPE_CHECKING:
     from sparc3_bench.run.judging import Measured

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from sparc3_bench.attribution.reference import Batch, ReferenceSamples
 from sparc3_bench.model.blockwise import walk
-from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.parts import Phase
 from sparc3_bench.run import store
@@ -22,6 +20,8 @@ from sparc3_bench.run.environment import added, metered, peak
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.progress import Step as Told
 from sparc3_bench.run.steps import Measuring, Scoring, Walking
+from sparc3_bench.types.masks import KeepMask
+from sparc3_bench.types.samples import Batch, ReferenceSamples
 
 if TYPE_CHECKING:
     from sparc3_bench.run.plan import Cell

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from sparc3_bench.contracts import (
+from sparc3_bench.errors import Sparc3Error, UnknownNameError
+from sparc3_bench.run.environment import without_folders
+from sparc3_bench.types.conventions import (
     Ablation,
     AmountKind,
     Group,
@@ -16,8 +18,6 @@ from sparc3_bench.contracts import (
     Scope,
     Unit,
 )
-from sparc3_bench.errors import Sparc3Error, UnknownNameError
-from sparc3_bench.run.environment import without_folders
 
 
 @dataclass(frozen=True)

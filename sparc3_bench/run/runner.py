@@ -12,12 +12,10 @@ from typing import Any
 
 from torch import Tensor
 
-from sparc3_bench.attribution.reference import ReferenceSamples, find_objective
-from sparc3_bench.attribution.scores import ScoreMap, checked
-from sparc3_bench.contracts import Evaluation, Part
+from sparc3_bench.attribution.objectives import find_objective
+from sparc3_bench.attribution.scores import checked
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.model.ablation import mean_inputs
-from sparc3_bench.model.masking import KeepMask
+from sparc3_bench.model.means import mean_inputs
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.parts import Phase
 from sparc3_bench.record.result import Result
@@ -34,6 +32,11 @@ from sparc3_bench.run.responses import Written
 from sparc3_bench.run.scoring import scored
 from sparc3_bench.run.walked import Blockwise
 from sparc3_bench.selection.units import count_units, ranked
+from sparc3_bench.types.conventions import Part
+from sparc3_bench.types.masks import KeepMask
+from sparc3_bench.types.samples import ReferenceSamples
+from sparc3_bench.types.scores import ScoreMap
+from sparc3_bench.types.values import Evaluation
 
 
 class Session:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeGuard
 
-from sparc3_bench.attribution.scores import ScoreMap, checked
+from sparc3_bench.attribution.scores import checked
 from sparc3_bench.incremental import IncrementalScorer
 from sparc3_bench.run import store
 from sparc3_bench.run.environment import added, metered
 from sparc3_bench.run.judging import NOTHING
+from sparc3_bench.types.scores import ScoreMap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
 
     import torch
 
-    from sparc3_bench.attribution.reference import ReferenceSamples
     from sparc3_bench.contracts import Scorer
     from sparc3_bench.incremental import State
     from sparc3_bench.record.parts import Phase
     from sparc3_bench.run.plan import Cell
     from sparc3_bench.run.runner import Session
+    from sparc3_bench.types.samples import ReferenceSamples
 
 
 def goes_on(scorer: Scorer) -> TypeGuard[IncrementalScorer]:

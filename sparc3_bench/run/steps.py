@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench.contracts import Part
 from sparc3_bench.record.spec import content_key
 from sparc3_bench.run import store
 from sparc3_bench.run.scoring import goes_on
 from sparc3_bench.run.search import largest_amount
+from sparc3_bench.types.conventions import Part
 
 if TYPE_CHECKING:
-    from sparc3_bench.attribution.reference import ReferenceSamples
     from sparc3_bench.run.plan import Cell
     from sparc3_bench.run.runner import Session
+    from sparc3_bench.types.samples import ReferenceSamples
 
 
 @dataclass(frozen=True)

@@ -16,26 +16,21 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from sparc3_bench.assets import scores_limit
-from sparc3_bench.attribution.scores import (
-    ScoreMap,
-    load_scores,
-    load_tensors,
-    save_scores,
-    save_tensors,
-)
-from sparc3_bench.contracts import Part
-from sparc3_bench.model.masking import KeepMask
+from sparc3_bench.attribution.scores import load_scores, load_tensors, save_scores, save_tensors
 from sparc3_bench.record.files import write_atomically
 from sparc3_bench.record.parts import Amount, Phase
 from sparc3_bench.record.spec import OnDisk, RunSpec, content_key
 from sparc3_bench.run.environment import LIBRARIES
 from sparc3_bench.source import versions
+from sparc3_bench.types.conventions import Part
+from sparc3_bench.types.masks import KeepMask
+from sparc3_bench.types.scores import ScoreMap
 
 if TYPE_CHECKING:
     import torch
 
-    from sparc3_bench.attribution.reference import ReferenceSamples
     from sparc3_bench.incremental import State
+    from sparc3_bench.types.samples import ReferenceSamples
 
 DENSE = "dense"
 """Stands for the digest of a mask that removes nothing."""

@@ -15,7 +15,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from sparc3_bench.contracts import (
+from sparc3_bench.configurable import option_fields
+from sparc3_bench.errors import Sparc3Error, UnknownNameError
+from sparc3_bench.host import PluginHost
+from sparc3_bench.run.options import meant_for
+from sparc3_bench.run.plan import Request
+from sparc3_bench.run.seeds import with_seeds
+from sparc3_bench.types.conventions import (
     Ablation,
     AmountKind,
     Group,
@@ -23,13 +29,7 @@ from sparc3_bench.contracts import (
     Schedule,
     Scope,
     Unit,
-    option_fields,
 )
-from sparc3_bench.errors import Sparc3Error, UnknownNameError
-from sparc3_bench.host import PluginHost
-from sparc3_bench.run.options import meant_for
-from sparc3_bench.run.plan import Request
-from sparc3_bench.run.seeds import with_seeds
 
 
 def _as_list(value: Any) -> Any:

@@ -10,12 +10,12 @@ from torch import Tensor
 from sparc3_bench.attribution.scores import checked
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.blockwise import walk
-from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.run import store
 from sparc3_bench.run.environment import metered
 from sparc3_bench.run.points import CellRun, estimates
 from sparc3_bench.run.responses import Written
 from sparc3_bench.selection.select import as_mask, choose, rankable
+from sparc3_bench.types.masks import KeepMask
 
 
 class Blockwise(CellRun):

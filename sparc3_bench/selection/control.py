@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparc3_bench.contracts import Group
 from sparc3_bench.selection.select import keep_rows
+from sparc3_bench.types.conventions import Group
 
 
 def matched(kept: Mapping[str, Tensor], group: Group, seed: int) -> dict[str, Tensor]:

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparc3_bench.attribution.scores import ScoreMap
-from sparc3_bench.contracts import AmountKind, Group, Removal, Unit
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.selection.threshold import kth_smallest
 from sparc3_bench.selection.units import unit_mask, unit_scores
+from sparc3_bench.types.conventions import AmountKind, Group, Removal, Unit
+from sparc3_bench.types.masks import KeepMask
+from sparc3_bench.types.scores import ScoreMap
 
 Quota = Callable[[int], int]
 """Size of a comparison group to how many of its lowest are counted off."""

@@ -8,17 +8,17 @@ keys and values it is the query head.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from sparc3_bench.attribution.scores import ScoreMap
-from sparc3_bench.contracts import Role, Unit
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.model.view import ModelView
+from sparc3_bench.types.architecture import Role
+from sparc3_bench.types.conventions import Unit
+from sparc3_bench.types.masks import KeepMask
+from sparc3_bench.types.scores import Ranking, ScoreMap
 
 Structured = Literal["neuron", "head"]
 
@@ -27,28 +27,6 @@ _NO_UNITS = (
     "The scope has no unit of '{unit}'; neurons need scope 'all', 'mlp' or 'mlp-in', heads 'all' "
     "or 'attention'."
 )
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """Scores of what is ranked: of weights by matrix, of neurons and heads by block.
-
-    Attributes
-    ----------
-    scores
-        Name of the matrix to ``[out_features, in_features]``, or index of the block, as text, to
-        ``[units]``; higher = more important.
-    errors
-        Standard error of each over the reference samples, in the same shapes; empty where the
-        scorer keeps none.
-    samples
-        What each reference sample contributes, by block ``[samples, units]``; for neurons and
-        heads only, and empty where the scorer does not keep it.
-    """
-
-    scores: Mapping[str, Tensor]
-    errors: Mapping[str, Tensor] = field(default_factory=dict)
-    samples: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def ranked(scores: ScoreMap, view: ModelView, unit: Unit) -> Ranking:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.numbers import Array, finite
-from sparc3_bench.values import Scale
+from sparc3_bench.types.values import Scale
 
 
 def mean_height(sizes: ArrayLike, heights: ArrayLike, scale: Scale = "linear") -> Array:

@@ -12,7 +12,7 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.interval import LEVEL, logarithm, spread, two_sided
 from sparc3_bench.statistics.numbers import Array, finite
 from sparc3_bench.statistics.paired import Difference, apart, told
-from sparc3_bench.values import Direction, Scale
+from sparc3_bench.types.values import Direction, Scale
 
 Verdict = Literal["better", "worse", "not separable"]
 """Of a method beside random controls."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparc3_bench.statistics.interval import interval
-from sparc3_bench.values import Estimate
+from sparc3_bench.types.values import Estimate
 
 Array = NDArray[np.float64]
 

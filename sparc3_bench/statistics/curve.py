@@ -23,10 +23,11 @@ from sparc3_bench.statistics.dependence import (
 )
 from sparc3_bench.statistics.interval import interval
 from sparc3_bench.statistics.paired import Difference
-from sparc3_bench.values import Estimate, Scale
+from sparc3_bench.types.values import Estimate, Scale
 
 if TYPE_CHECKING:
-    from sparc3_bench.contracts import Removal, Task
+    from sparc3_bench.contracts import Task
+    from sparc3_bench.types.conventions import Removal
 
 Clusters = Mapping[str, Sequence[int]]
 """See `PreparedTask.clusters`."""

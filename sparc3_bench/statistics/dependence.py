@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from sparc3_bench.contracts import Means, Removal, Task
+    from sparc3_bench.contracts import Task
+    from sparc3_bench.types.conventions import Removal
+    from sparc3_bench.types.values import Means
 
 Samples = Mapping[str, Sequence[float]]
 Kinds = dict[str, set[str]]

@@ -10,7 +10,7 @@ from scipy.special import stdtr, stdtrit  # scipy.stats takes a second longer to
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.numbers import ROUNDING, Array, finite
-from sparc3_bench.values import Scale
+from sparc3_bench.types.values import Scale
 
 LEVEL = 0.05
 """Significant is a p-value of at most this; intervals are of 1 minus it."""

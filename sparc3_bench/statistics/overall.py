@@ -10,7 +10,7 @@ import numpy as np
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.interval import interval
 from sparc3_bench.statistics.numbers import Array, finite, gap
-from sparc3_bench.values import Direction
+from sparc3_bench.types.values import Direction
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.interval import half_width, logarithm, spread, two_sided
 from sparc3_bench.statistics.numbers import Array, finite, gap
-from sparc3_bench.values import Scale
+from sparc3_bench.types.values import Scale
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from sparc3_bench.statistics.holm import holm
 from sparc3_bench.statistics.interval import spread
 from sparc3_bench.statistics.numbers import Array, finite
 from sparc3_bench.statistics.paired import Difference, apart, of_pair
-from sparc3_bench.values import Direction, Scale
+from sparc3_bench.types.values import Direction, Scale
 
 
 @dataclass(frozen=True, eq=False)

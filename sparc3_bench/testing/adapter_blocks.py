@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sparc3_bench.contracts import Role
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.model.weights import roles_of_rows
 from sparc3_bench.testing.adapter_runs import Plugin, Seen, views
 from sparc3_bench.testing.report import CheckFailure
 from sparc3_bench.testing.tiny import make_reference
+from sparc3_bench.types.architecture import Role
 
 _FAR = 1e3
 """How long the step is that shows whether something is linear."""

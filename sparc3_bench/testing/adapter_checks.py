@@ -8,7 +8,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from sparc3_bench.contracts import Role
 from sparc3_bench.model.weights import LINEAR, PrunableWeight
 from sparc3_bench.testing.adapter_blocks import (
     check_attention_treats_rows_as_named,
@@ -18,6 +17,7 @@ from sparc3_bench.testing.adapter_blocks import (
 )
 from sparc3_bench.testing.adapter_runs import Plugin, made, model_types, tiny_view, views
 from sparc3_bench.testing.report import CheckFailure, describe
+from sparc3_bench.types.architecture import Role
 
 _NORMS = (Role.RMS_NORM, Role.OFFSET_RMS_NORM, Role.LAYER_NORM)
 _IDLE = (nn.Dropout, nn.Identity)

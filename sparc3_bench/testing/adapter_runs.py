@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
-from sparc3_bench.contracts import ModelAdapter
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.testing.report import CheckSkipped, once
 from sparc3_bench.testing.tiny import CONFIGS, make_config, make_model, make_reference
+from sparc3_bench.types.architecture import ModelAdapter
 
 Plugin = ModelAdapter | type[ModelAdapter]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sparc3_bench.contracts import ModelAdapter, Scorer, Task
+from sparc3_bench.contracts import Scorer, Task
 from sparc3_bench.errors import PluginError, Sparc3Error, UnknownNameError
 from sparc3_bench.host import default_host
 from sparc3_bench.testing.adapter_checks import ADAPTER_CHECKS
@@ -27,6 +27,7 @@ from sparc3_bench.testing.task_checks import DATA_CHECKS
 from sparc3_bench.testing.task_measures import MEASURING_CHECKS
 from sparc3_bench.testing.task_objectives import check_objective_adds_up_over_samples
 from sparc3_bench.testing.task_restores import RESTORING_TASK_CHECKS
+from sparc3_bench.types.architecture import ModelAdapter
 
 CHECKS: dict[str, tuple[Check, ...]] = {
     "scorer": (*SCORE_CHECKS, *REPEATING_CHECKS, check_memory_is_bounded, *RESTORING_CHECKS),

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from sparc3_bench.attribution.reference import ReferenceSamples
 from sparc3_bench.contracts import Scorer
 from sparc3_bench.host import default_host
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.testing.report import CheckFailure
 from sparc3_bench.testing.scorer_runs import Plugin, plain_runs, score
 from sparc3_bench.testing.tiny import make_config, make_model, make_reference
+from sparc3_bench.types.samples import ReferenceSamples
 
 _WIDE = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 4, "head_dim": 32}
 """Wide enough for the weights to take far more than what goes through them."""

@@ -10,8 +10,6 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from sparc3_bench.attribution.reference import ReferenceSamples
-from sparc3_bench.attribution.scores import ScoreMap
 from sparc3_bench.contracts import Scorer
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.incremental import IncrementalScorer
@@ -30,6 +28,8 @@ from sparc3_bench.testing.scorer_runs import (
     variant,
 )
 from sparc3_bench.testing.tiny import make_reference, make_view
+from sparc3_bench.types.samples import ReferenceSamples
+from sparc3_bench.types.scores import ScoreMap
 
 
 def check_is_deterministic(plugin: Plugin) -> None:

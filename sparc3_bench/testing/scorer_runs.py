@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from sparc3_bench.attribution.reference import ReferenceSamples
 from sparc3_bench.contracts import Scorer
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.run.options import as_typed, build
 from sparc3_bench.testing.report import CheckFailure, CheckSkipped, describe, once
 from sparc3_bench.testing.state import contained, differences, taken
 from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
+from sparc3_bench.types.samples import ReferenceSamples
 
 MIXED = (12, 5, 9)
 """Lengths of samples, in turn; in one batch they need padding."""

@@ -10,7 +10,7 @@ from typing import get_args
 
 import torch
 
-from sparc3_bench.contracts import PreparedTask, Unit
+from sparc3_bench.contracts import PreparedTask
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.testing.option_checks import check_options_are_frozen, check_options_are_json
 from sparc3_bench.testing.report import CheckFailure, CheckSkipped, describe
@@ -30,6 +30,7 @@ from sparc3_bench.testing.task_runs import (
     trial,
 )
 from sparc3_bench.testing.tiny import ARCHITECTURES
+from sparc3_bench.types.conventions import Unit
 
 _GRAM = 13
 """Tokens in a row that two texts do not share by chance."""

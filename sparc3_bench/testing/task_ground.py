@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sparc3_bench.assets import default_cache
-from sparc3_bench.attribution.reference import Batch
-from sparc3_bench.contracts import ModelAdapter
 from sparc3_bench.host import default_host
 from sparc3_bench.model.load import find_model
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.testing.tiny import make_config, make_model
 from sparc3_bench.testing.words import SIZE, Words
+from sparc3_bench.types.architecture import ModelAdapter
+from sparc3_bench.types.samples import Batch
 
 Row = tuple[int, ...]
 """Token ids of one sequence that went through a model, without padding."""

@@ -10,8 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sparc3_bench.attribution.scores import ScoreMap
-from sparc3_bench.contracts import Metric, Removal
 from sparc3_bench.statistics.curve import drawn_means
 from sparc3_bench.statistics.dependence import fewest, independent, kinds_behind, points_of
 from sparc3_bench.statistics.paired import of_replicates
@@ -26,6 +24,9 @@ from sparc3_bench.testing.task_runs import (
     removing,
     trial,
 )
+from sparc3_bench.types.conventions import Removal
+from sparc3_bench.types.scores import ScoreMap
+from sparc3_bench.types.values import Metric
 
 _AMOUNTS = (0.0, 0.5, 1.0)
 _REMOVALS: tuple[Removal, ...] = ("lowest", "highest")

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import torch
 
-from sparc3_bench.attribution.reference import ReferenceSamples
 from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.testing.report import CheckFailure, describe
 from sparc3_bench.testing.task_runs import Plugin, Trial, references, trial
+from sparc3_bench.types.samples import ReferenceSamples
 
 
 def check_objective_adds_up_over_samples(plugin: Plugin) -> None:

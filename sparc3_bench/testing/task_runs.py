@@ -13,13 +13,15 @@ import numpy as np
 import torch
 
 from sparc3_bench.assets import default_cache
-from sparc3_bench.attribution.reference import ReferenceSamples
-from sparc3_bench.contracts import Evaluation, Part, PreparedTask, Progress, Task, Texts, Verdicts
-from sparc3_bench.model.masking import KeepMask
+from sparc3_bench.contracts import PreparedTask, Task
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.testing.report import CheckSkipped, once
 from sparc3_bench.testing.state import contained
 from sparc3_bench.testing.task_ground import Ground, Row, Watched, learned, named, tiny
+from sparc3_bench.types.conventions import Part
+from sparc3_bench.types.masks import KeepMask
+from sparc3_bench.types.samples import ReferenceSamples
+from sparc3_bench.types.values import Evaluation, Progress, Texts, Verdicts
 
 Plugin = Task | type[Task]
 

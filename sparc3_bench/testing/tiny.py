@@ -18,10 +18,11 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from sparc3_bench.attribution.reference import ReferenceSamples, find_objective
+from sparc3_bench.attribution.objectives import find_objective
 from sparc3_bench.host import default_host
 from sparc3_bench.model.load import choose_adapter
 from sparc3_bench.model.view import ModelView
+from sparc3_bench.types.samples import ReferenceSamples
 
 VOCABULARY = 96
 """Number of tokens; the first three are special."""

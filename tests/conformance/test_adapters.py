@@ -13,12 +13,10 @@ from transformers import AutoModelForCausalLM, OPTConfig, T5Config
 
 from sparc3_bench import Fused, ModelView
 from sparc3_bench.attribution.scores import checked
-from sparc3_bench.contracts import Role
 from sparc3_bench.errors import ModelError
 from sparc3_bench.host import default_host
 from sparc3_bench.model.blockwise import walk
 from sparc3_bench.model.load import find_model
-from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.selection.select import select
 from sparc3_bench.testing.tiny import (
     CONFIGS,
@@ -27,6 +25,8 @@ from sparc3_bench.testing.tiny import (
     make_view,
     save_model,
 )
+from sparc3_bench.types.architecture import Role
+from sparc3_bench.types.masks import KeepMask
 
 LENGTHS = (12, 5, 9)
 NORMS_OF_A_BLOCK = {"qwen3": 4, "gemma3_text": 6}

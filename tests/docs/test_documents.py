@@ -11,11 +11,12 @@ import typer
 
 from sparc3_bench import hookspecs
 from sparc3_bench.cli import app
-from sparc3_bench.contracts import AGGREGATIONS, option_fields
+from sparc3_bench.configurable import option_fields
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.documentation import documentation
 from sparc3_bench.leaderboard.markdown import document
 from sparc3_bench.scaffold.write import render
+from sparc3_bench.types.conventions import AGGREGATIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from integration.tabled import TABLE, Table, host, made, run, session, whole
 
-from sparc3_bench.contracts import Role
 from sparc3_bench.errors import ModelError, Sparc3Error
 from sparc3_bench.run.plan import Request, Shared, plan
 from sparc3_bench.selection.units import count_units
 from sparc3_bench.testing.tiny import make_view, save_model
+from sparc3_bench.types.architecture import Role
 
 GROUP = "A count of units is taken from the whole model; choose `--group model`, or give fractions."
 COUNT = "A count of units must be a whole number from 0 on, got {}."

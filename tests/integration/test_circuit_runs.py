@@ -26,7 +26,7 @@ from scipy.stats import t
 from sparc3_bench import ModelView, ReferenceSamples, ScoreMap, Scorer
 from sparc3_bench.attribution.scores import checked
 from sparc3_bench.host import default_host
-from sparc3_bench.model.ablation import mean_inputs
+from sparc3_bench.model.means import mean_inputs
 from sparc3_bench.run.runner import Session
 from sparc3_bench.run.sketch import jaccard, spearman
 from sparc3_bench.selection.control import matched

@@ -12,9 +12,9 @@ from sparc3_scorers.lrp_lxt import LrpLxt
 from torch import nn
 
 from sparc3_bench import ModelView, ReferenceSamples, ScoreMap
-from sparc3_bench.contracts import Role
 from sparc3_bench.host import default_host
 from sparc3_bench.model.load import FoundModel, find_model
+from sparc3_bench.types.architecture import Role
 
 pytestmark = [pytest.mark.real, needs_lxt]
 

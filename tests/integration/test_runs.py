@@ -21,12 +21,12 @@ from sparc3_tasks.compression import PreparedCompression
 from sparc3_bench import Accumulator, ModelView, ReferenceSamples, ScoreMap, Scorer, hookimpl
 from sparc3_bench.cli import main
 from sparc3_bench.host import PluginHost, default_host
-from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.record.files import read_result
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.runner import Session
 from sparc3_bench.selection.select import select
 from sparc3_bench.testing.tiny import make_model, make_reference, make_view, save_model, save_text
+from sparc3_bench.types.masks import KeepMask
 
 SCORERS = ("wanda", "lrp", "gradient", "magnitude", "random")
 SHAPES = {  # of a decoder block of the tiny llama

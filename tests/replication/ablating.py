@@ -11,9 +11,9 @@ from transformers import AutoModelForCausalLM
 
 from sparc3_bench import Batch, ModelView
 from sparc3_bench.host import default_host
-from sparc3_bench.model.ablation import mean_inputs
-from sparc3_bench.model.masking import KeepMask
+from sparc3_bench.model.means import mean_inputs
 from sparc3_bench.testing.tiny import CONFIGS, VOCABULARY, make_reference
+from sparc3_bench.types.masks import KeepMask
 
 # Architecture, what its configuration changes, its blocks, and what reads heads and neurons.
 VARIANTS = {

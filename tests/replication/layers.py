@@ -18,10 +18,10 @@ from transformers import AutoModelForCausalLM
 from transformers.pytorch_utils import Conv1D
 
 from sparc3_bench import ModelView
-from sparc3_bench.contracts import Role
 from sparc3_bench.host import default_host
 from sparc3_bench.model.load import choose_adapter
 from sparc3_bench.testing.tiny import CONFIGS, make_reference
+from sparc3_bench.types.architecture import Role
 
 every_variant = pytest.mark.parametrize("variant", ["attnlrp", "cp-lrp"])
 

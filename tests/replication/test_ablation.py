@@ -23,10 +23,10 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from sparc3_bench import Batch, ModelView
-from sparc3_bench.model.ablation import mean_inputs
-from sparc3_bench.model.masking import KeepMask
+from sparc3_bench.model.means import mean_inputs
 from sparc3_bench.selection.units import unit_mask
 from sparc3_bench.testing.tiny import CONFIGS
+from sparc3_bench.types.masks import KeepMask
 
 PADDED = ((9, 6, 4), (7, 7, 7))
 TIGHT = {"rtol": 1e-9, "atol": 1e-9}

@@ -14,10 +14,12 @@ from torch import Tensor
 
 from sparc3_bench import Accumulator, ModelView, ReferenceSamples, ScoreMap, Scorer, unit_scores
 from sparc3_bench.attribution.scores import checked, load_scores, save_scores
-from sparc3_bench.contracts import AGGREGATIONS, Role
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.selection.units import Ranking, ranked
+from sparc3_bench.selection.units import ranked
 from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
+from sparc3_bench.types.architecture import Role
+from sparc3_bench.types.conventions import AGGREGATIONS
+from sparc3_bench.types.scores import Ranking
 
 LENGTHS = (12, 5, 9)
 COUNT = 5

@@ -12,15 +12,16 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from sparc3_bench import Fused, ModelView, Role
-from sparc3_bench.attribution.scores import ScoreMap, checked
-from sparc3_bench.contracts import Scope
+from sparc3_bench.attribution.scores import checked
 from sparc3_bench.errors import ModelError
 from sparc3_bench.host import default_host
-from sparc3_bench.model.ablation import mean_inputs
-from sparc3_bench.model.masking import KeepMask
+from sparc3_bench.model.means import mean_inputs
 from sparc3_bench.selection.select import select
 from sparc3_bench.selection.units import count_units, ranked, unit_scores
 from sparc3_bench.testing.tiny import make_reference, make_view
+from sparc3_bench.types.conventions import Scope
+from sparc3_bench.types.masks import KeepMask
+from sparc3_bench.types.scores import ScoreMap
 
 LENGTHS = (12, 5, 9)
 PARTS = {

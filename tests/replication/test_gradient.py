@@ -17,8 +17,8 @@ from sparc3_scorers.gradient import Gradient
 from torch import Tensor, nn
 
 from sparc3_bench import Batch, ReferenceSamples
-from sparc3_bench.contracts import Role
 from sparc3_bench.testing.tiny import ARCHITECTURES, make_model, make_reference, make_view
+from sparc3_bench.types.architecture import Role
 
 LENGTHS = (12, 5, 9)
 COUNT = 5

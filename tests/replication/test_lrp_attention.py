@@ -12,8 +12,8 @@ from sparc3_scorers.lrp_rules import propagating
 from torch import Tensor, nn
 
 from sparc3_bench import Accumulator, ModelView
-from sparc3_bench.contracts import Role
 from sparc3_bench.testing.tiny import make_reference
+from sparc3_bench.types.architecture import Role
 
 
 def rotations(view: ModelView, tokens: int, width: int) -> Tensor:

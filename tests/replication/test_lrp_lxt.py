@@ -11,9 +11,9 @@ from sparc3_scorers.lrp_lxt import LrpLxt
 from torch import Tensor, nn
 
 from sparc3_bench import Batch, ModelView, ReferenceSamples
-from sparc3_bench.contracts import Role
 from sparc3_bench.host import default_host
 from sparc3_bench.testing.tiny import make_reference, make_view
+from sparc3_bench.types.architecture import Role
 
 LENGTHS = (12, 5, 9)
 ADAPTED = {t for entry in default_host().all("adapter").values() for t in entry.cls.model_types}

@@ -17,9 +17,9 @@ from torch import Tensor
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from sparc3_bench import Accumulator, Batch, Fused, ModelView, ReferenceSamples, ScoreMap
-from sparc3_bench.contracts import Role
 from sparc3_bench.model.weights import roles_of_rows
 from sparc3_bench.testing.tiny import CONFIGS, make_reference, make_view
+from sparc3_bench.types.architecture import Role
 
 VARIANTS = ("attnlrp", "cp-lrp")
 LENGTHS = (12, 5, 9)

@@ -8,8 +8,8 @@ from replication.layers import every_variant, matrix, messages, near, one_layer,
 from torch import Tensor, nn
 
 from sparc3_bench import Sparc3Error
-from sparc3_bench.contracts import Role
 from sparc3_bench.testing.tiny import CONFIGS, make_view
+from sparc3_bench.types.architecture import Role
 
 EXACT = {"rtol": 1e-8, "atol": 1e-12}
 

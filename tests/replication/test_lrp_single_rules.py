@@ -11,8 +11,8 @@ from sparc3_scorers.lrp import Lrp
 from torch import Tensor, nn
 
 from sparc3_bench import ModelView, ScoreMap
-from sparc3_bench.contracts import Role
 from sparc3_bench.testing.tiny import make_reference, make_view
+from sparc3_bench.types.architecture import Role
 
 RULES = ("norms", "activations", "attention", "gates")
 every_rule = pytest.mark.parametrize("rule", RULES)

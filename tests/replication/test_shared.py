@@ -17,8 +17,8 @@ from sparc3_scorers.sparsegpt import SparseGpt
 from sparc3_scorers.wanda import Wanda
 
 from sparc3_bench import Accumulator, Role, Sparc3Error
-from sparc3_bench.model.ablation import mean_inputs
 from sparc3_bench.model.blockwise import walk
+from sparc3_bench.model.means import mean_inputs
 from sparc3_bench.testing.tiny import make_reference
 
 LENGTHS, COUNT = (12, 5, 9), 5

@@ -33,7 +33,7 @@ from sparc3_bench.record.spec import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sparc3_bench.contracts import (
+    from sparc3_bench.types.conventions import (
         Ablation,
         AmountKind,
         Group,

@@ -19,8 +19,8 @@ from replication.ablating import (
 
 from sparc3_bench import Batch, ModelView
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.testing.tiny import VOCABULARY, make_view
+from sparc3_bench.types.masks import KeepMask
 
 
 def state(view: ModelView) -> list[object]:

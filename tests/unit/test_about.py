@@ -11,7 +11,7 @@ import pytest
 from unit.fragments import rendered
 
 from sparc3_bench import Scorer, hookimpl
-from sparc3_bench.contracts import option_fields
+from sparc3_bench.configurable import option_fields
 from sparc3_bench.host import PluginHost, default_host
 from sparc3_bench.leaderboard.about import About, Option, about
 from sparc3_bench.leaderboard.bibliography import Reference

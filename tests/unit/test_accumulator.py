@@ -10,10 +10,10 @@ from transformers.pytorch_utils import Conv1D
 
 from sparc3_bench import Accumulator
 from sparc3_bench.attribution.accumulator import AGGREGATIONS
-from sparc3_bench.contracts import Role
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.model.weights import PrunableWeight
 from sparc3_bench.testing.tiny import make_reference, make_view
+from sparc3_bench.types.architecture import Role
 
 OUT, IN = 6, 5
 LENGTHS = (3, 1, 7, 4)  # samples of unlike length: a mean over tokens would differ

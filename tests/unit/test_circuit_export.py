@@ -13,9 +13,9 @@ from sparc3_bench import ModelView, Sparc3Error
 from sparc3_bench.circuit.export import Wish, check_exportable, parameter_masks, save_pruned
 from sparc3_bench.circuit.folder import replacing
 from sparc3_bench.host import default_host
-from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.selection.units import unit_mask
 from sparc3_bench.testing.tiny import ARCHITECTURES, make_model, make_view
+from sparc3_bench.types.masks import KeepMask
 
 IDS = torch.arange(3, 15)[None]
 

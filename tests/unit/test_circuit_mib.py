@@ -18,10 +18,10 @@ from sparc3_scorers.magnitude import Magnitude
 from sparc3_bench import Role, ScoreMap, Sparc3Error
 from sparc3_bench.attribution.scores import checked
 from sparc3_bench.circuit import mib
-from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.selection.select import select
 from sparc3_bench.selection.units import unit_scores
 from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
+from sparc3_bench.types.masks import KeepMask
 
 
 def scored(architecture: str, scorer=None, **options):

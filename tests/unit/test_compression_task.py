@@ -13,9 +13,9 @@ from sparc3_tasks.texts import windows as data
 from torch.nn import functional
 
 from sparc3_bench import Batch, Sparc3Error
-from sparc3_bench.attribution.scores import ScoreMap
 from sparc3_bench.selection.select import select
 from sparc3_bench.testing.tiny import make_tokenizer, make_view, save_text
+from sparc3_bench.types.scores import ScoreMap
 
 
 def make_task(tmp_path, **options) -> Compression:

@@ -11,8 +11,8 @@ from sparc3_tasks.correction.last_word import Cut
 from torch import Tensor
 
 from sparc3_bench import ModelView
-from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.testing.tiny import VOCABULARY, make_reference, make_view
+from sparc3_bench.types.masks import KeepMask
 
 LENGTHS = (9, 3, 14, 1, 6, 2, 11)
 PROMPTS = [sample[1:] for sample in make_reference(7, tuple(n + 1 for n in LENGTHS)).samples]

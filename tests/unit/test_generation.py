@@ -16,7 +16,6 @@ from test_generation_nucleus import naive_token
 from transformers import GenerationConfig
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.testing.tiny import (
     ARCHITECTURES,
     VOCABULARY,
@@ -24,6 +23,7 @@ from sparc3_bench.testing.tiny import (
     make_tokenizer,
     make_view,
 )
+from sparc3_bench.types.masks import KeepMask
 
 END = 2
 NEW = 10

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from sparc3_bench.assets import scores_limit
-from sparc3_bench.attribution.scores import ScoreMap
 from sparc3_bench.errors import AssetError
 from sparc3_bench.run import store
+from sparc3_bench.types.scores import ScoreMap
 
 SCORES = ScoreMap({"m": torch.zeros(100, 1000)})
 """400 kB and a header."""

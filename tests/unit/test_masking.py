@@ -10,8 +10,8 @@ from torch import Tensor
 
 from sparc3_bench import ModelView
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
+from sparc3_bench.types.masks import KeepMask
 
 BITS = {torch.float32: torch.int32, torch.bfloat16: torch.int16}
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sparc3_bench import Alteration, Batch, ReferenceSamples, find_objective
-from sparc3_bench.attribution.reference import OBJECTIVES
+from sparc3_bench.attribution.objectives import OBJECTIVES
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.testing.tiny import VOCABULARY as WORDS
 from sparc3_bench.testing.tiny import make_view

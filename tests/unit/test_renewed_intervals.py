@@ -22,7 +22,7 @@ from sparc3_bench.record.files import read_result
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.intervals import _versus, is_old, read_renewed, renewed
 from sparc3_bench.statistics.curve import Curve
-from sparc3_bench.values import Metric
+from sparc3_bench.types.values import Metric
 
 OLD = {"perplexity": [(19.0, 21.0), (38.0, 43.0)]}
 

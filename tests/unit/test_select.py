@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from sparc3_bench import ModelView, ScoreMap
-from sparc3_bench.contracts import Role
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import default_host
-from sparc3_bench.model.masking import KeepMask
 from sparc3_bench.model.weights import PrunableWeight
 from sparc3_bench.selection.select import count_to_remove, select
 from sparc3_bench.testing.tiny import make_model, make_view
+from sparc3_bench.types.architecture import Role
+from sparc3_bench.types.masks import KeepMask
 
 AMOUNTS = (0.0, 0.01, 0.29, 0.5, 0.7, 0.999, math.nextafter(1, 0), 1.0)
 

@@ -151,7 +151,7 @@ from pathlib import Path
 
 import torch
 
-from sparc3_bench.attribution.scores import ScoreMap
+from sparc3_bench.types.scores import ScoreMap
 from sparc3_bench.selection.select import count_to_remove, select
 
 

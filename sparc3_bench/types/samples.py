@@ -1,4 +1,4 @@
-"""ReferenceSamples: the token sequences and the objective that steer the scores."""
+"""Batch and ReferenceSamples: the token sequences and the objective that steer the scores."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-from torch.nn import functional
-
-from sparc3_bench.errors import Sparc3Error, UnknownNameError
-from sparc3_bench.model.weights import statistics_dtype
+from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
-    from sparc3_bench.model.view import ModelView
+    from torch import Tensor, device
+
+    from sparc3_bench.types.model import Model
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,8 @@ class Batch:
     @property
     def rows(self) -> Tensor:
         """The index of every sample, ``[samples]``."""
+        import torch
+
         return torch.arange(self.input_ids.shape[0], device=self.input_ids.device)
 
     @property
@@ -71,6 +70,8 @@ class Batch:
     @property
     def labels(self) -> Tensor:
         """The next token at every position, ``[samples, tokens - 1]``; -100 where none is asked."""
+        import torch
+
         known = (self.attention_mask[:, 1:] != 0) & (self.attention_mask[:, :-1] != 0)
         if self.starts is not None:
             positions = torch.arange(1, self.input_ids.shape[1], device=known.device)
@@ -78,49 +79,8 @@ class Batch:
         return self.input_ids[:, 1:].masked_fill(~known, -100)
 
 
-Objective = Callable[[Tensor, Batch], Tensor]
+Objective = Callable[["Tensor", Batch], "Tensor"]
 """Logits ``[samples, tokens, vocabulary]`` and their batch to a scalar, summed over samples."""
-
-
-def label_log_probability(logits: Tensor, batch: Batch) -> Tensor:
-    """Sum of the log-probabilities of the next tokens."""
-    return -functional.cross_entropy(
-        _wide(logits[:, :-1]).flatten(0, 1), batch.labels.flatten(), reduction="sum"
-    )
-
-
-def label_logit(logits: Tensor, batch: Batch) -> Tensor:
-    """Sum of the logits of the next tokens."""
-    labels = batch.labels
-    picked = _wide(logits[:, :-1]).gather(-1, labels.clamp(min=0)[..., None])[..., 0]
-    return (picked * (labels >= 0)).sum()
-
-
-def argmax_logit(logits: Tensor, batch: Batch) -> Tensor:
-    """Sum of the largest logit at every position that has a next token."""
-    return (_wide(logits[:, :-1]).amax(-1) * (batch.labels >= 0)).sum()
-
-
-def loss(logits: Tensor, batch: Batch) -> Tensor:
-    """Mean negative log-probability of the next tokens, summed over samples."""
-    labels = batch.labels
-    losses = functional.cross_entropy(
-        _wide(logits[:, :-1]).flatten(0, 1), labels.flatten(), reduction="none"
-    ).view_as(labels)
-    return (losses.sum(-1) / (labels >= 0).sum(-1).clamp(min=1)).sum()
-
-
-def _wide(values: Tensor) -> Tensor:
-    return values.to(statistics_dtype(values))
-
-
-OBJECTIVES: dict[str, Objective] = {
-    "label-log-probability": label_log_probability,
-    "label-logit": label_logit,
-    "argmax-logit": argmax_logit,
-    "loss": loss,
-}
-"""Objectives that make sense for any text; a task may add its own."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +96,7 @@ class Alteration:
     """
 
     name: str
-    during: Callable[[ModelView], AbstractContextManager[None]]
+    during: Callable[[Model], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -199,12 +159,14 @@ class ReferenceSamples:
             starts=None if self.starts is None else self.starts[chosen],
         )
 
-    def altering(self, model: ModelView) -> AbstractContextManager[None]:
+    def altering(self, model: Model) -> AbstractContextManager[None]:
         """Make the model the one that these samples are scored on."""
         return self.alteration.during(model) if self.alteration else nullcontext()
 
-    def batches(self, device: torch.device | str = "cpu") -> Iterator[Batch]:
+    def batches(self, device: device | str = "cpu") -> Iterator[Batch]:
         """Yield the samples in order, `batch_size` at a time, reporting progress."""
+        import torch
+
         total = len(self.samples)
         for start in range(0, total, self.batch_size):
             chosen = [torch.tensor(ids) for ids in self.samples[start : start + self.batch_size]]
@@ -222,11 +184,3 @@ class ReferenceSamples:
                 starts=None if starts is None else starts.to(device),
             )
             self.progress(min(start + self.batch_size, total), total)
-
-
-def find_objective(name: str) -> Objective:
-    """Return the general objective called `name`."""
-    try:
-        return OBJECTIVES[name]
-    except KeyError:
-        raise UnknownNameError("objective", name, OBJECTIVES) from None

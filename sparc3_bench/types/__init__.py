@@ -1,0 +1,1 @@
+"""Names without behaviour, for every room: nothing here imports torch, or another room."""
