@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -243,6 +244,29 @@ def test_every_builtin_has_a_digest_of_its_own_soon_and_none_rests_on_what_shows
     shown = tuple(f"sparc3_bench/{room}/" for room in ("cli", "leaderboard", "scaffold", "testing"))
     for of in (*(entry.cls for entry in entries), "sparc3_bench.run.runner"):
         assert not [path for path in source.files_of(of) if path.startswith(shown)]
+
+
+LOADING = """
+import importlib, sys
+for name in sys.argv[1:]:
+    for one in [one for one in sys.modules if one.startswith("sparc3_")]:
+        del sys.modules[one]
+    importlib.import_module(name)
+    print(name, *sorted(one for one in sys.modules if one.startswith("sparc3_")))
+"""
+
+
+def test_whatever_is_loaded_with_a_module_is_in_its_closure():
+    entries = [*default_host().all("scorer").values(), *default_host().all("task").values()]
+    names = [*{entry.cls.__module__ for entry in entries}, "sparc3_bench.run.runner"]
+    done = subprocess.run(
+        [sys.executable, "-c", LOADING, *names], capture_output=True, text=True, check=True
+    )
+    for line in done.stdout.splitlines():
+        name, *loaded = line.split()
+        files = [path.removesuffix(".py") for path in source.files_of(name)]
+        found = {file.removesuffix("/__init__").replace("/", ".") for file in files}
+        assert set(loaded) <= found, name
 
 
 def test_libraries_are_those_that_are_imported_and_all_under_torch():
