@@ -67,8 +67,8 @@ def test_a_pure_number_has_no_unit() -> None:
 def test_conventions_in_words() -> None:
     assert convention(make_result().spec) == (
         "Single weights are removed, ranked within each output row, scored once, on the dense "
-        "model, in all matrices of the decoder blocks. The lowest are removed; removed weights "
-        "read zero"
+        "model, in all matrices of the decoder blocks. Removed weights read zero; the lowest are "
+        "removed"
     )
     neurons = make_result(unit="neuron", group="layer", schedule="blockwise", scope="mlp").spec
     assert "neurons are removed, ranked within each block, scored block by" in convention(neurons)
@@ -76,13 +76,12 @@ def test_conventions_in_words() -> None:
         unit="head", group="model", removal="highest", ablation="mean", amount_kind="count"
     ).spec
     assert convention(heads).endswith(
-        "The highest are removed: the circuit goes and the rest stays; removed weights read the "
-        "mean of their inputs over the reference samples; amounts count heads"
+        "of the decoder blocks, counted in heads. Removed weights read the mean of their inputs "
+        "over the reference samples; the highest are removed: the circuit goes and the rest stays"
     )
-    assert convention(make_result(ablation="resample").spec).endswith(
-        "removed weights read their inputs on the corrupted prompt"
-    )
-    assert convention(make_result(judge=JUDGE).spec).endswith("read zero; judged by Harm judge")
+    resampled = convention(make_result(ablation="resample").spec)
+    assert "Removed weights read their inputs on the corrupted prompt; the lowest" in resampled
+    assert convention(make_result(judge=JUDGE).spec).endswith("removed; judged by Harm judge")
 
 
 def test_a_judge_is_named_with_all_that_its_scores_depend_on() -> None:
