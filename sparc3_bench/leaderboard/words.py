@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from sparc3_bench.types.conventions import words_of
+from sparc3_bench.types.conventions import phrases_of
 
 if TYPE_CHECKING:
     from sparc3_bench.record.parts import MetricRecord
@@ -20,8 +20,8 @@ def convention(spec: RunSpec) -> str:
     """Return what is removed, how it is ranked, when it is scored and where, in words."""
     ranked, removed = list[str](), list[str]()
     for name, value in spec.conventions().items():
-        if clause := _filled(words_of(name).clause[value], value, spec):
-            (removed if words_of(name).of_removal else ranked).append(clause)
+        if clause := _filled(phrases_of(name).clause[value], value, spec):
+            (removed if phrases_of(name).of_removal else ranked).append(clause)
     if max(spec.amounts) == 0:
         ranked[:2] = [f"{units(spec)} {ranked[1]}"]
         removed = ["nothing is removed"]
@@ -36,7 +36,7 @@ def brief(spec: RunSpec) -> tuple[str, ...]:
     """Return the conventions in a few words each; the first two name what is ranked."""
     return (
         *(
-            _filled(words_of(name).briefly(value), value, spec)
+            _filled(phrases_of(name).briefly(value), value, spec)
             for name, value in spec.conventions().items()
         ),
         f"judged by {spec.judge.name}" if spec.judge else "without a judge",

@@ -32,7 +32,7 @@ Options = Annotated[dict[str, str], BeforeValidator(_as_typed)]
 _NONE: dict[str, str] = {}
 
 
-class Wish(AskedConventions):
+class Demand(AskedConventions):
     """What is asked of a run but for the scorer; None means the default of the task or scorer."""
 
     task: str
@@ -50,7 +50,7 @@ class Wish(AskedConventions):
     """Whether to keep what scorers add up, so that more samples go on from there."""
 
 
-class Request(Wish):
+class Request(Demand):
     """What the user asks for.
 
     Raises

@@ -19,7 +19,7 @@ from sparc3_bench.configurable import option_fields
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.host import PluginHost
 from sparc3_bench.run.options import meant_for
-from sparc3_bench.run.request import Request, Wish
+from sparc3_bench.run.request import Request, Demand
 from sparc3_bench.run.seeds import with_seeds
 from sparc3_bench.types.conventions import AskedConventions
 
@@ -37,14 +37,14 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-class _Run(Wish):
+class _Run(Demand):
     """One run of a table; what may be a list is crossed."""
 
     name: str = ""
     scorers: list[str]
 
     def named(self) -> SuiteRun:
-        said = {name: getattr(self, name) for name in Wish.model_fields}
+        said = {name: getattr(self, name) for name in Demand.model_fields}
         request = Request(scorers=with_seeds(self.scorers, 0), **said)
         return SuiteRun(self.name, self.model, request)
 

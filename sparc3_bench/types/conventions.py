@@ -58,7 +58,7 @@ StabilitySeeds = Annotated[int, Field(ge=0, le=100)]
 
 
 @dataclass(frozen=True)
-class Words:
+class Phrases:
     """How a convention is told to readers.
 
     In the words, `{value}` is what was chosen, `{units}` and `{Units}` are what is removed, and
@@ -86,7 +86,7 @@ class Words:
         return self.brief_of.get(value, self.brief)
 
 
-_UNIT = Words(
+_UNIT = Phrases(
     {
         "weight": "single weights are removed",
         "neuron": "whole MLP neurons are removed",
@@ -94,7 +94,7 @@ _UNIT = Words(
     },
     "{Units}",
 )
-_GROUP = Words(
+_GROUP = Phrases(
     {
         "row": "ranked within each output row",
         "layer": "ranked within each {matrix}",
@@ -103,13 +103,13 @@ _GROUP = Words(
     "by {value}",
     {"layer": "by {layer}"},
 )
-_SCHEDULE = Words(
+_SCHEDULE = Phrases(
     {
         "one-shot": "scored once, on the dense model",
         "blockwise": "scored block by block, behind the blocks already pruned",
     }
 )
-_SCOPE = Words(
+_SCOPE = Phrases(
     {
         "all": "in all matrices of the decoder blocks",
         "attention": "in the attention matrices only",
@@ -120,7 +120,7 @@ _SCOPE = Words(
     "{value} only",
     {"all": "all matrices"},
 )
-_ABLATION = Words(
+_ABLATION = Phrases(
     {
         "zero": "removed weights read zero",
         "mean": "removed weights read the mean of their inputs over the reference samples",
@@ -129,7 +129,7 @@ _ABLATION = Words(
     "{value} ablation",
     of_removal=True,
 )
-_REMOVAL = Words(
+_REMOVAL = Phrases(
     {
         "lowest": "the lowest are removed",
         "highest": "the highest are removed: the circuit goes and the rest stays",
@@ -137,7 +137,7 @@ _REMOVAL = Words(
     "{value} removed",
     of_removal=True,
 )
-_AMOUNT_KIND = Words({"fraction": "", "count": "counted in {units}"}, "{value}s")
+_AMOUNT_KIND = Phrases({"fraction": "", "count": "counted in {units}"}, "{value}s")
 
 
 class Conventions(BaseModel):
@@ -177,10 +177,10 @@ class AskedConventions(Conventions):
     amount_kind: AmountKind | None = None  # type: ignore[assignment]  # the task's
 
 
-def words_of(convention: str) -> Words:
+def phrases_of(convention: str) -> Phrases:
     """Return how a convention is told."""
     metadata = Conventions.model_fields[convention].metadata
-    return next(one for one in metadata if isinstance(one, Words))
+    return next(one for one in metadata if isinstance(one, Phrases))
 
 
 def values_of(convention: str) -> tuple[str, ...]:
@@ -188,5 +188,5 @@ def values_of(convention: str) -> tuple[str, ...]:
     return get_args(Conventions.model_fields[convention].annotation)
 
 
-CONVENTIONS = tuple(sorted(Conventions.model_fields, key=lambda name: words_of(name).of_removal))
+CONVENTIONS = tuple(sorted(Conventions.model_fields, key=lambda name: phrases_of(name).of_removal))
 """The names of the conventions: what is ranked, then what becomes of what is removed."""

@@ -13,6 +13,7 @@ from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.boards import boards
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.leaderboard.words import (
+    brief,
     convention,
     count,
     described,
@@ -29,6 +30,7 @@ from sparc3_bench.leaderboard.words import (
 )
 from sparc3_bench.record.parts import EstimateRecord, MetricRecord
 from sparc3_bench.record.result import Result
+from sparc3_bench.types.conventions import CONVENTIONS, values_of
 
 ACCURACY = MetricRecord(name="accuracy", direction="higher", unit="", title="Accuracy")
 
@@ -224,3 +226,11 @@ def test_the_sections_are_grouped_by_task_and_model_and_say_what_sets_them_apart
     ((_, ((_, words),)),) = named(make_result(), make_result(evaluation_digest="f" * 64))
     assert len(set(words)) == 2
     assert all(text.startswith("Weights by row, s-") for text in words)
+
+
+@pytest.mark.parametrize("name", CONVENTIONS)
+def test_every_value_of_a_convention_has_words_of_its_own(name: str) -> None:
+    specs = [make_result(**{name: value}).spec for value in values_of(name)]
+    assert len({convention(spec) for spec in specs}) == len(specs)
+    assert len({brief(spec) for spec in specs}) == len(specs)
+    assert "{" not in "".join(convention(spec) + "".join(brief(spec)) for spec in specs)
