@@ -19,7 +19,7 @@ from sparc3_bench.configurable import option_fields
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.host import PluginHost
 from sparc3_bench.run.options import meant_for
-from sparc3_bench.run.request import Request, Demand
+from sparc3_bench.run.request import Demand, Request
 from sparc3_bench.run.seeds import with_seeds
 from sparc3_bench.types.conventions import AskedConventions
 
