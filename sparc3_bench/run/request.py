@@ -96,26 +96,35 @@ def check_conventions(request: Request) -> None:
             f"Group 'row' ranks the weights inside one row and cannot rank units of "
             f"'{request.unit}'; choose 'layer' or 'model'."
         )
-    if request.schedule == "blockwise" and (
-        request.ablation != "zero"
-        or request.removal != "lowest"
-        or request.controls
-        or request.stability_seeds
+    if request.schedule != "blockwise":
+        return
+    for is_asked, reason, way in (
+        (
+            request.ablation != "zero",
+            "scores each block behind the pruned ones, whose removed weights read zero",
+            "choose ablation 'zero'",
+        ),
+        (request.removal != "lowest", "prunes the lowest", "choose removal 'lowest'"),
+        (
+            request.stability_seeds > 0,
+            "has no one ranking to compare with that of other seeds",
+            "ask for no stability seeds",
+        ),
+        (
+            request.snapshots,
+            "scores each block behind the pruned ones and keeps no snapshots",
+            "leave `snapshots` out",
+        ),
+        (
+            request.group == "model",
+            "decides one block after the other and cannot rank the whole 'model' together",
+            "choose group 'row' or 'layer'",
+        ),
     ):
-        raise Sparc3Error(
-            "Schedule 'blockwise' prunes the lowest with ablation 'zero', without controls or "
-            "stability seeds; choose schedule 'one-shot' for the rest."
-        )
-    if request.schedule == "blockwise" and request.snapshots:
-        raise Sparc3Error(
-            "Schedule 'blockwise' scores each block behind the pruned ones and keeps no snapshots; "
-            "leave `snapshots` out, or choose schedule 'one-shot'."
-        )
-    if request.schedule == "blockwise" and request.group == "model":
-        raise Sparc3Error(
-            "Schedule 'blockwise' decides one block after the other and cannot rank the whole "
-            "'model' together; choose group 'row' or 'layer', or schedule 'one-shot'."
-        )
+        if is_asked:
+            raise Sparc3Error(
+                f"Schedule 'blockwise' {reason}; {way}, or choose schedule 'one-shot'."
+            )
 
 
 def _plain(value: Any) -> Any:
