@@ -67,7 +67,13 @@ def test_a_run_that_asks_for_no_objective_has_the_published_balance(tmp_path):
     }
     options |= {"reference_windows": "3", "reference_length": "24", "evaluation_length": "24"}
     tiny = str(tmp_path / "tiny")
-    request = Request([("gblm", [0])], "compression", tiny, dtype="float32", task_options=options)
+    request = Request(
+        scorers=[("gblm", [0])],
+        task="compression",
+        model=tiny,
+        dtype="float32",
+        task_options=options,
+    )
     (cell,) = plan(request, default_host(), tmp_path / "cache").cells
     (reference,) = cell.prepared.references(cell.spec.objective).values()
     scores = cell.scorer.score(make_view("llama"), reference)
