@@ -122,15 +122,15 @@ def command(
     (cell,) = plan(request, host, folder)
     _check_choice(cell.task)
     said = Reporter()
-    place = Place(folder, said, batch_size)
-    result, written = run_cell(cell, place, scorer)
+    at = Place(folder, said, batch_size)
+    result, written = run_cell(cell, at, scorer)
     if results is not None:
         _keep(result, written, results)
     if result.found is None:
         said.say(f"{scorer}  failed: {result.error}")
         raise typer.Exit(1)
     amount = result.found.point.amount.requested if count is None else float(count)
-    rebuilt = Rebuilt(result, cell, place)
+    rebuilt = Rebuilt(result, cell, at)
     outcome = correct.outcome_of(rebuilt, amount)
     correct.write_correction(rebuilt, outcome, out)
     for warning in result.warnings:

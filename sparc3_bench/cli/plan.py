@@ -16,8 +16,8 @@ import sparc3_bench.cli.common as common
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
+    from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.estimate import Estimate, Estimator
-    from sparc3_bench.run.plan import Cell
     from sparc3_bench.run.probing import Cost
 
 _MINUTE_S = 60

@@ -181,7 +181,7 @@ class Forecast:
 
     def _kept(self, step: Step[Any]) -> Entry | None:
         codec = step.codec
-        return codec and self._at.store.read(type(step).__name__, step.key, codec)
+        return None if codec is None else self._at.store.read(type(step).__name__, step.key, codec)
 
     def _cost(self, step: Step[Any]) -> Cost:
         like = step.like()

@@ -144,7 +144,7 @@ class Store:
     def cost(self, kind: str, key: str, codec: Codec) -> Phase | None:
         """Return what it cost to make what is kept; None where it is not there."""
         found = self._found(kind, key, codec, lambda path: (None, codec.about(path)))
-        return found and found.cost
+        return None if found is None else found.cost
 
     def write(self, kind: str, key: str, codec: Codec, entry: Entry) -> None:
         """Keep a value with its cost."""

@@ -16,8 +16,9 @@ from sparc3_bench.graph.store import Store
 if TYPE_CHECKING:
     from sparc3_bench.model.view import ModelView
     from sparc3_bench.run.cell import Cell
-    from sparc3_bench.run.progress import Progress, Reporter
+    from sparc3_bench.run.progress import Reporter
     from sparc3_bench.types.samples import ReferenceSamples
+    from sparc3_bench.types.values import Progress
 
 
 class Place(Local):

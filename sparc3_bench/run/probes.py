@@ -83,7 +83,7 @@ class Trial(Place):
         return Rate(each=Cost.of(meter.phase))
 
     @probe.register(DenseModel | Asked)
-    def _made(self, step: DenseModel | Asked) -> Rate:
+    def _for_real(self, step: DenseModel | Asked) -> Rate:
         return Rate(each=self._cost(self._entry(step).cost, step.cell))
 
     @probe.register
@@ -194,7 +194,7 @@ class Trial(Place):
     def _stand_in(self, step: Step[Any]) -> Any:
         """Return something like the value of a step, without its cost."""
         if isinstance(step, DenseModel | Learned | Asked):
-            return self.get(step)
+            return self._entry(step).value
         if isinstance(step, Score):
             return self._noise(step.cell)
         return step.make(self, self._stand_ins(step))

@@ -116,7 +116,7 @@ def _chosen(cell: Cell) -> Recipe[Chosen]:
     for name, amount in itertools.product(names, cell.spec.amounts):
         tried[name].append(measured(cell, circuit(cell, name, amount), "selection"))
         yield tried[name][-1:]
-    (chosen,) = yield [Best(cell, tried)]
+    chosen: Chosen = (yield [Best(cell, tried)])[0]
     return chosen
 
 
@@ -145,7 +145,7 @@ def _at_bar(cell: Cell, contrast: str, dense: Step[Evaluated]) -> Recipe[Operati
     yield [ends[1]]
 
     def passes(amount: float) -> Recipe[bool]:
-        (reached,) = yield [Reaches(cell, amount, [ends[0], selection(amount), ends[1]])]
+        reached: bool = (yield [Reaches(cell, amount, [ends[0], selection(amount), ends[1]])])[0]
         return reached
 
     amount = yield from largest_amount(passes)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.place import Place
     from sparc3_bench.run.responses import Evaluated
-    from sparc3_bench.types.values import Choice
+    from sparc3_bench.types.parts import Choice
 
 
 class Chosen(BaseModel):

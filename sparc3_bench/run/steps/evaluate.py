@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.place import Place
     from sparc3_bench.types.conventions import Part
+    from sparc3_bench.types.samples import ReferenceSamples
     from sparc3_bench.types.values import Texts
 
 _PHASES = {"test": "evaluation", "selection": "search"}
@@ -240,5 +241,5 @@ def ablated(
     return view.mean_ablated(circuit.mask, means)
 
 
-def _first(references: Mapping[str, Any]) -> Any:
+def _first(references: Mapping[str, ReferenceSamples]) -> ReferenceSamples:
     return next(iter(references.values()))

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from sparc3_bench.contracts import PreparedTask
     from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.place import Place
-    from sparc3_bench.types.values import Facts, Texts
+    from sparc3_bench.types.parts import Facts
+    from sparc3_bench.types.values import Texts
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +53,8 @@ class Asked(Step[JsonValue]):
         """Let the task ask."""
         facts, model = _facts(self.cell), self.cell.spec.model.id
         with at.progress(f"{self.cell.task.name} asks {model}") as progress:
-            return facts.ask(self.cell.prepared, got["model"], progress)
+            answers: JsonValue = facts.ask(self.cell.prepared, got["model"], progress)
+            return answers
 
     def like(self) -> Mapping[str, Any]:
         """Nothing: it decides what comes after it, so that a plan makes it."""
@@ -85,7 +87,9 @@ class Learned(Step["PreparedTask"]):
     def make(self, at: Place, got: Mapping[str, Any]) -> PreparedTask:
         """Tell the task."""
         facts = _facts(self.cell)
-        return facts.learned(self.cell.prepared, got["asked"], got.get("verdict", {}))
+        known: PreparedTask
+        known = facts.learned(self.cell.prepared, got["asked"], got.get("verdict", {}))
+        return known
 
 
 def learned(cell: Cell) -> dict[str, Step[Any]]:
@@ -93,6 +97,6 @@ def learned(cell: Cell) -> dict[str, Step[Any]]:
     return {"learned": Learned(cell)} if cell.learns else {}
 
 
-def _facts(cell: Cell) -> Facts:
+def _facts(cell: Cell) -> Facts[Any]:
     assert cell.task.facts is not None
     return cell.task.facts

@@ -90,7 +90,7 @@ class Judged(Step[Evaluated]):
         if not raw.texts:
             return raw  # type: ignore[no-any-return]
         samples = {name: tuple(values) for name, values in judging.samples(got["verdict"]).items()}
-        return Evaluated(samples={**raw.samples, **samples})
+        return Evaluated(samples={**raw.samples, **samples}, texts={})
 
 
 def judged(cell: Cell, evaluation: Step[Evaluated]) -> Step[Evaluated]:

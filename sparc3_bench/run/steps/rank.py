@@ -16,8 +16,8 @@ from sparc3_bench.selection.units import ranked
 if TYPE_CHECKING:
     from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.place import Place
+    from sparc3_bench.types.parts import Contrasts
     from sparc3_bench.types.scores import Ranking, ScoreMap
-    from sparc3_bench.types.values import Contrasts
 
 
 @dataclass(frozen=True, eq=False)
