@@ -73,22 +73,21 @@ class Step(ABC, Generic[T]):
     @cached_property
     def key(self) -> Key:
         """Names it by its recipe: kind, code, parameters and inputs, known before it is made."""
-        cls, named = type(self), self.inputs.items()
-        return content_key(
-            {
-                "kind": cls.__name__,
-                "code": code_of(cls),
-                "libraries": libraries_of(cls),
-                "recipe": self.recipe,
-                "inputs": {name: _keys(one) for name, one in named if name not in self.unnamed},
-            }
-        )
+        named = self.inputs.items()
+        inputs = {name: _keys(one) for name, one in named if name not in self.unnamed}
+        return self.named({"recipe": self.recipe, "inputs": inputs})
+
+    def named(self, told: Mapping[str, Any]) -> Key:
+        """Return a name by what is told as JSON, the kind, and the code that makes it."""
+        cls = type(self)
+        made_by = {"kind": cls.__name__, "code": code_of(cls), "libraries": libraries_of(cls)}
+        return content_key({"made by": made_by, "of": told})
 
     def also(self, at: Any) -> Key | None:
         """Name it by what its inputs turned out to be; None where nothing but the recipe tells.
 
         Two steps that agree in this are made once, however they came about. `at` gives the values
-        and names of inputs, which may have to be made for it.
+        and names of inputs, which may have to be made for it. See `named`.
         """
         return None
 

@@ -131,7 +131,6 @@ def _at_choice(
     drawn = [control(cell, one, seed, "paired") for seed in seeds] if one else []
     yield drawn
     own = [points[0], points[place]]
-    own = [points[0], points[place]]
     beside = BesideChoice(cell, chosen.amount, own, drawn) if drawn else None
     return Operating(chosen.amount, own[1], outlines[place], controls=drawn, beside=beside)
 

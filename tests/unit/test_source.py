@@ -341,8 +341,7 @@ def test_other_code_of_a_step_or_another_version_of_a_library_has_other_keys(cel
         with monkeypatch.context() as patch:
             patch.setattr(step, name, lambda of, other=other: other)
             after = keys(cell)
-        # The content of a circuit is one more name of what is measured, by code and data of it.
-        assert {name for name in before if before[name] == after[name]} == {"run", "by content"}
+        assert {name for name in before if before[name] == after[name]} == {"run"}
 
 
 def test_a_record_from_before_keeps_its_key():

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from sparc3_bench.graph.step import Hold, Inputs
 from sparc3_bench.graph.store import AsJson
 from sparc3_bench.model.means import mean_inputs
-from sparc3_bench.record.spec import content_key
 from sparc3_bench.run.memory import remembering
 from sparc3_bench.run.responses import Evaluated
 from sparc3_bench.run.steps.facts import Learned, learned
@@ -72,7 +71,7 @@ class Evaluate(CellStep[Evaluated]):
         content = self.circuit.content(at)
         if content == DENSE:
             return Evaluate(self.cell, self.part).key
-        return content_key({**self.recipe, **self._removed(at, content)})
+        return self.named({**self.recipe, **self._removed(at, content)})
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Evaluated:
         view, circuit = got["model"], got.get("circuit")
@@ -95,7 +94,7 @@ class Evaluate(CellStep[Evaluated]):
         # Values have names of their own, which say what of data and options they depend on.
         task = {**self._about["measure"], "options": {}}
         state = {**self._about, "data": None, "measure": task, **self._removed(at, content)}
-        path = at.store.root / "memories" / f"{content_key(state)}.jsonl"
+        path = at.store.root / "memories" / f"{self.named(state)}.jsonl"
         with at.progress(self.title) as step, remembering(view, path, at.meter):
             return self._data.evaluate(view, dense, step)
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.graph.step import Inputs, Step
 from sparc3_bench.graph.store import AsJson
-from sparc3_bench.record.spec import content_key
 from sparc3_bench.run.responses import Evaluated
 from sparc3_bench.run.steps.model import CellStep
 from sparc3_bench.source import libraries_of
@@ -45,7 +44,7 @@ class Verdict(CellStep[Scores]):
         """Name it by the texts."""
         texts = self.of.texts(at.get(self.of)).items()
         listed = {kind: [list(some) for some in prompts] for kind, prompts in texts}
-        return content_key({**self.recipe, "texts": listed})
+        return self.named({**self.recipe, "texts": listed})
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Scores:
         with at.progress(f"judged by {self._judge.ref.name}") as progress:

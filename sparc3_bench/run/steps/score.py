@@ -14,7 +14,6 @@ from sparc3_bench.graph.cost import NOTHING, metered, total
 from sparc3_bench.graph.step import Inputs
 from sparc3_bench.graph.store import AsTensors, Codec, Entry
 from sparc3_bench.incremental import IncrementalScorer
-from sparc3_bench.record.spec import content_key
 from sparc3_bench.run.steps.facts import learned
 from sparc3_bench.run.steps.model import CellStep, DenseModel
 from sparc3_bench.types.scores import ScoreMap
@@ -64,7 +63,7 @@ class Score(CellStep[ScoreMap]):
         """Name it by the tokens of the reference, where the model had a say in them."""
         if not self._learned:
             return None
-        return content_key({**self._about, "content": self.reference(at).digest})
+        return self.named({**self._about, "content": self.reference(at).digest})
 
     def make(self, at: Place, got: Mapping[str, Any]) -> ScoreMap:
         cell, view, reference = self.cell, got["model"], self.reference(at)
@@ -130,8 +129,8 @@ class Score(CellStep[ScoreMap]):
         texts = [(one["source"], one["digest"]) for one in self._about["reference"]]
         altered = reference.alteration.name if reference.alteration else None
         about = {**self._about, "reference": texts, "model": DenseModel(self.cell).key}
-        named = [about, reference.variant, reference.seed, altered]
-        digest, keys = hashlib.sha256(content_key(named).encode()), []
+        named = self.named({**about, "given": [reference.variant, reference.seed, altered]})
+        digest, keys = hashlib.sha256(named.encode()), []
         for index, sample in enumerate(reference.samples):
             given = (one and one[index] for one in (reference.targets, reference.starts))
             digest.update(json.dumps([sample, *given]).encode())
