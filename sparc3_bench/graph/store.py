@@ -115,10 +115,13 @@ class Entry:
         What it is.
     cost
         What making it cost, whoever did.
+    name
+        The key under which it lies; empty where it is not kept.
     """
 
     value: Any
     cost: Phase
+    name: str = ""
 
 
 class Store:
@@ -181,7 +184,7 @@ class Store:
                 return None
             if isinstance(codec, AsTensors):
                 os.utime(path)
-            return Entry(value, Phase.model_validate(about[_COST]))
+            return Entry(value, Phase.model_validate(about[_COST]), key)
         except (OSError, KeyError, ValueError, TypeError):
             return None
 
