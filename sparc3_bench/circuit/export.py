@@ -15,7 +15,7 @@ from sparc3_bench.circuit import mib
 from sparc3_bench.circuit.folder import Kind, replacing
 from sparc3_bench.circuit.rebuild import Circuit, Rebuilt
 from sparc3_bench.circuit.sizes import measured_circuits, option, size_text
-from sparc3_bench.circuit.templating import render
+from sparc3_bench.circuit.templating import markdown_text
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.result import Result
@@ -154,7 +154,7 @@ def export(rebuilt: Rebuilt, circuit: Circuit, folder: Path, wish: Wish) -> None
         if wish.mib is not None:
             found = mib.nodes(view, rebuilt.scores, circuit.keep)
             notes = mib.write_mib(found, result.spec.unit, part / "mib", wish.mib)
-        readme = render(
+        readme = markdown_text(
             "circuit.md.j2",
             spec=result.spec,
             size=size_text(circuit.amount.requested, result.spec.amount_kind),

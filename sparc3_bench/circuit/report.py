@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sparc3_bench.circuit.describe import Counts, in_role_order
 from sparc3_bench.circuit.rebuild import Circuit
-from sparc3_bench.circuit.templating import render
+from sparc3_bench.circuit.templating import markdown_text
 from sparc3_bench.leaderboard.control_verdict import record_verdict
 from sparc3_bench.leaderboard.phrasing import (
     interval_text,
@@ -85,7 +85,7 @@ def report(outcome: Correction, dtype: str) -> str:
     result = outcome.result
     assert result.found is not None
     titles = {metric.name: metric.title for metric in result.metrics}
-    return render(
+    return markdown_text(
         "correction.md.j2",
         outcome=outcome,
         dtype=dtype,

@@ -12,7 +12,7 @@ import jinja2
 from sparc3_bench.leaderboard.phrasing import dataset_text, percent, scorer_text
 
 
-def render(template: str, **context: Any) -> str:
+def markdown_text(template: str, **context: Any) -> str:
     """Return a text; between two of its parts there is one empty line."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -25,5 +25,5 @@ def render(template: str, **context: Any) -> str:
         percent=percent,
         scorer_text=scorer_text,
     )
-    text = environment.get_template(template).render(**context)
+    text = environment.get_template(template).markdown_text(**context)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"

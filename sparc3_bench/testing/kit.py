@@ -6,22 +6,20 @@ from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
+import sparc3_bench.testing.adapter_blocks as adapter_blocks
+import sparc3_bench.testing.adapter_checks as adapter_checks
+import sparc3_bench.testing.plugin_checks as plugin_checks
+import sparc3_bench.testing.scorer_checks as scorer_checks
+import sparc3_bench.testing.scorer_memory as scorer_memory
+import sparc3_bench.testing.scorer_repeats as scorer_repeats
+import sparc3_bench.testing.scorer_restores as scorer_restores
+import sparc3_bench.testing.task_checks as task_checks
+import sparc3_bench.testing.task_measures as task_measures
+import sparc3_bench.testing.task_objectives as task_objectives
+import sparc3_bench.testing.task_restores as task_restores
 from sparc3_bench.contracts import Scorer, Task
 from sparc3_bench.errors import PluginError, Sparc3Error, UnknownNameError
 from sparc3_bench.host import default_host
-from sparc3_bench.testing import (
-    adapter_blocks,
-    adapter_checks,
-    plugin_checks,
-    scorer_checks,
-    scorer_memory,
-    scorer_repeats,
-    scorer_restores,
-    task_checks,
-    task_measures,
-    task_objectives,
-    task_restores,
-)
 from sparc3_bench.testing.report import (
     Check,
     CheckFailure,
