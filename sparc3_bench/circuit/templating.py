@@ -25,5 +25,5 @@ def markdown_text(template: str, **context: Any) -> str:
         percent=percent,
         scorer_text=scorer_text,
     )
-    text = environment.get_template(template).markdown_text(**context)
+    text = environment.get_template(template).render(**context)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
