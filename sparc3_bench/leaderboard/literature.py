@@ -53,10 +53,6 @@ class ReportedNumber:
         As published; None without any.
     text
         Value and error with the digits of the source.
-    context
-        Length of the windows in tokens; None when the source does not say.
-    reference
-        The data that steered the scores; empty when the source does not say.
     where
         Where in the source it stands.
     note
@@ -71,8 +67,6 @@ class ReportedNumber:
     value: float
     error: float | None
     text: str
-    context: int | None
-    reference: str
     source: Reference
     where: str
     note: str
@@ -106,6 +100,10 @@ class ReportedTable(BaseModel):
         The page that has the numbers, where it is not that of the source.
     model, data
         What is the same in all columns; empty where the columns tell, or the source does not.
+    context
+        Length of the windows in tokens; None when the source does not say.
+    reference
+        The data that steered the scores; empty when the source does not say.
     error
         What stands behind ±; empty without any.
     columns
@@ -229,8 +227,6 @@ def _reported(
         value=float(match["value"]),
         error=None if error is None else float(error),
         text=_shown(match["value"]) + (f" ± {error}" if error else "") + (match["dagger"] or ""),
-        context=table.context,
-        reference=table.reference,
         source=table.work,
         where=table.where,
         note=table.dagger if match["dagger"] else "",
