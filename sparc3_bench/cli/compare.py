@@ -12,6 +12,7 @@ import typer
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.leaderboard import phrasing
 from sparc3_bench.leaderboard.phrasing import metric_title, scorer_text
+from sparc3_bench.types.conventions import CONVENTIONS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -185,7 +186,7 @@ _SHARED: dict[str, Callable[[Result], Sequence[str]] | None] = {
         f"version {result.spec.task.task_version}",
         f"model {result.spec.model.slug}",
     ],
-    "conventions": lambda result: list(phrasing.brief(result.spec)[:7]),
+    "conventions": lambda result: list(phrasing.brief(result.spec)[: len(CONVENTIONS)]),
     "weights or number format": _weights,
     "evaluation data": _measured_on,
     "metrics": lambda result: [f"{m.name} ({m.direction} is better)" for m in result.metrics],
