@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
 from collections.abc import Mapping, Sequence
@@ -223,6 +224,13 @@ def test_tensors_under_another_key_and_a_broken_link_count_as_absent(at, tmp_pat
         fresh = Toy(tmp_path)
         assert fresh.get(other).sum() == 5  # by its other name
         assert fresh.made == []
+
+
+def test_numbers_that_are_not_finite_are_kept_as_they_are(tmp_path):
+    store, codec = Store(tmp_path), AsJson(list[float])
+    store.write("Any", "a" * 24, codec, Entry([math.inf, -math.inf, math.nan, 0.1], COST))
+    *ends, nothing, number = store.read("Any", "a" * 24, codec).value
+    assert (ends, number, math.isnan(nothing)) == ([math.inf, -math.inf], 0.1, True)
 
 
 @pytest.mark.parametrize("codec", [AsJson(list[int]), TENSORS], ids=["json", "safetensors"])
