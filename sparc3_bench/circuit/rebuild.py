@@ -25,9 +25,9 @@ from sparc3_bench.run.plan import plan
 from sparc3_bench.run.recipes import circuit
 from sparc3_bench.run.steps.mask import Circuit, Uniform
 from sparc3_bench.run.steps.model import DenseModel
-from sparc3_bench.run.steps.outline import Size, size_of
 from sparc3_bench.run.steps.rank import Rank
 from sparc3_bench.run.steps.score import Score
+from sparc3_bench.run.steps.size import Size, size_of
 from sparc3_bench.selection.membership import rank_correlation
 from sparc3_bench.types.masks import KeepMask
 from sparc3_bench.types.scores import ScoreMap

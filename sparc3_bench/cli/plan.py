@@ -77,7 +77,7 @@ def command(
     from sparc3_bench.record.files import write_atomically
     from sparc3_bench.run.environment import describe_environment
     from sparc3_bench.run.plan import Shared, check_writable, plan
-    from sparc3_bench.run.probes import Trial
+    from sparc3_bench.run.probes import TrialPlace
     from sparc3_bench.run.recipes import run
     from sparc3_bench.run.running import finished
     from sparc3_bench.run.watch import Watch
@@ -86,7 +86,7 @@ def command(
     check_writable(folder)
     requests, done = _requests(asked, what, host, results)
     watch = Watch(seconds)
-    trial = Trial(folder, watch, batch_size)
+    trial = TrialPlace(folder, watch, batch_size)
     environment = describe_environment()
     machine = f"{environment.processor}, {environment.threads} threads, {os.cpu_count()} cores"
     forecast = Forecast(trial, trial.probe, machine)

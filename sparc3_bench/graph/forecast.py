@@ -12,7 +12,7 @@ from sparc3_bench.graph.cost import NOTHING
 from sparc3_bench.graph.drive import Recipe, drive
 from sparc3_bench.graph.local import Local
 from sparc3_bench.graph.step import Key, Step, each
-from sparc3_bench.graph.store import AsJson, Entry
+from sparc3_bench.graph.store import AsJson, Kept
 from sparc3_bench.record.parts import Phase
 from sparc3_bench.record.spec import content_key
 
@@ -169,6 +169,7 @@ class Forecast:
             if kept is None:
                 for one in each(step.inputs):
                     self._note(one, found, own, name)
+                self._at.promised.add(step.key)
                 found.add(step.phase or HANDLING, self._cost(step))
                 if codec is not None:
                     found.new[step.key] = kind
@@ -179,7 +180,7 @@ class Forecast:
             return
         found.there += 1
 
-    def _kept(self, step: Step[Any]) -> Entry | None:
+    def _kept(self, step: Step[Any]) -> Kept | None:
         codec = step.codec
         return None if codec is None else self._at.store.read(type(step).__name__, step.key, codec)
 
@@ -194,7 +195,7 @@ class Forecast:
             kept = store.read(self._RATE, key, codec)
             if kept is None:
                 self.probed += 1
-                kept = Entry(self._probe(step), NOTHING)
+                kept = Kept(self._probe(step), NOTHING)
                 store.write(self._RATE, key, codec, kept)
             self._rates[key] = kept.value
         return self._rates[key]
