@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 from sparc3_bench.graph.cost import NOTHING, Meter, metered
 from sparc3_bench.graph.drive import Recipe, drive
 from sparc3_bench.graph.step import Hold, Key, Step
-from sparc3_bench.graph.store import Entry, Store
+from sparc3_bench.graph.store import Kept, Store
 from sparc3_bench.record.parts import Phase
 
 T = TypeVar("T")
@@ -26,12 +26,15 @@ class Local:
     ----------
     meter
         Of the step that is being made.
+    promised
+        Names of what will have been left behind by then, where all this is a forecast.
     """
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.meter = Meter()
-        self._held: dict[Key, tuple[Hold, Entry]] = {}
+        self.promised: set[Key] = set()
+        self._held: dict[Key, tuple[Hold, Kept]] = {}
         self._also: dict[Key, Key] = {}
         self._costs: dict[Key, tuple[str, Phase]] = {}
 
@@ -49,7 +52,7 @@ class Local:
             self._also[step.key] = step.also(self) or step.key
         return self._also[step.key]
 
-    def find(self, step: Step[Any]) -> Entry | None:
+    def find(self, step: Step[Any]) -> Kept | None:
         """Return what is in memory or kept of a step under one of its names, making nothing of it.
 
         Its inputs may be made, where they are the only way to its other name.
@@ -68,7 +71,7 @@ class Local:
 
     def put(self, step: Step[T], value: T) -> None:
         """Hold the value of a step that was made beside another one."""
-        self._held[step.key] = (step.hold, Entry(value, NOTHING))
+        self._held[step.key] = (step.hold, Kept(value, NOTHING))
 
     def run(self, recipe: Recipe[Step[T]]) -> T:
         """Run a recipe, and return the value of the step that it ends in."""
@@ -94,7 +97,7 @@ class Local:
         self.release(Hold.BATCH)
         return values
 
-    def _entry(self, step: Step[Any]) -> Entry:
+    def _entry(self, step: Step[Any]) -> Kept:
         entry = self.find(step)
         if entry is None:
             entry = self._made(step)
@@ -104,7 +107,7 @@ class Local:
             self._costs.setdefault(entry.name or step.key, (step.phase, entry.cost))
         return entry
 
-    def _made(self, step: Step[Any]) -> Entry:
+    def _made(self, step: Step[Any]) -> Kept:
         got = {
             name: self.get(one) if isinstance(one, Step) else [self.get(step) for step in one]
             for name, one in step.inputs.items()
@@ -116,9 +119,9 @@ class Local:
             finally:
                 self.meter = outer
         if (codec := step.codec) is None:
-            return Entry(value, meter.phase)
+            return Kept(value, meter.phase)
         kind, name = type(step).__name__, self.also(step)
-        entry = Entry(value, meter.phase, name)
+        entry = Kept(value, meter.phase, name)
         self.store.write(kind, name, codec, entry)
         self.store.link(kind, step.key, name)
         return entry

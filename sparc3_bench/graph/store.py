@@ -107,7 +107,7 @@ class AsTensors:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Kept:
     """A value that is kept.
 
     Attributes
@@ -141,7 +141,7 @@ class Store:
     def __init__(self, root: Path, limit: float = float("inf")) -> None:
         self.root, self._limit = root, limit
 
-    def read(self, kind: str, key: str, codec: Codec) -> Entry | None:
+    def read(self, kind: str, key: str, codec: Codec) -> Kept | None:
         """Return what is kept under a key, or under the one that it is the same as."""
         return self._found(kind, key, codec, codec.read)
 
@@ -150,7 +150,7 @@ class Store:
         found = self._found(kind, key, codec, lambda path: (None, codec.about(path)))
         return None if found is None else found.cost
 
-    def write(self, kind: str, key: str, codec: Codec, entry: Entry) -> None:
+    def write(self, kind: str, key: str, codec: Codec, entry: Kept) -> None:
         """Keep a value with its cost."""
         path = self.path(kind, key, codec.suffix)
         about = {_KEY: key, _COST: entry.cost.model_dump(mode="json")}
@@ -173,7 +173,7 @@ class Store:
         key: str,
         codec: Codec,
         read: Callable[[Path], tuple[Any, dict[str, Any]]],
-    ) -> Entry | None:
+    ) -> Kept | None:
         link = self.path(kind, key, ".link")
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             told = json.loads(link.read_text(encoding="utf-8"))
@@ -185,7 +185,7 @@ class Store:
                 return None
             if isinstance(codec, AsTensors):
                 os.utime(path)
-            return Entry(value, Phase.model_validate(about[_COST]), key)
+            return Kept(value, Phase.model_validate(about[_COST]), key)
         except (OSError, KeyError, ValueError, TypeError):
             return None
 

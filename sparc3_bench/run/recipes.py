@@ -16,9 +16,9 @@ from sparc3_bench.run.steps.facts import learned
 from sparc3_bench.run.steps.judge import judged
 from sparc3_bench.run.steps.mask import CircuitStep, Matched, Ranked, Uniform
 from sparc3_bench.run.steps.model import WeightNotes
-from sparc3_bench.run.steps.outline import CircuitOverlap, Membership, Outline, RankLikeness
 from sparc3_bench.run.steps.rank import Rank, Usable, contrasts
 from sparc3_bench.run.steps.record import Operating, Record
+from sparc3_bench.run.steps.size import CircuitOverlap, CircuitSize, Membership, RankLikeness
 
 if TYPE_CHECKING:
     from sparc3_bench.graph.drive import Recipe
@@ -40,7 +40,7 @@ def run(cell: Cell) -> Recipe[Record]:
     others = [(seed, other, list[CircuitOverlap | None]()) for seed, other in cell.others]
     for one in circuits:
         points.append(measured(cell, one))
-        outlines.append(Outline(cell, one))
+        outlines.append(CircuitSize(cell, one))
         drawn.append([control(cell, one, seed) for seed in range(spec.controls)])
         overlaps = [overlap_with(one, other, chosen.contrast) for _, other, _ in others]
         for (_, _, so_far), found in zip(others, overlaps, strict=True):
@@ -123,7 +123,7 @@ def _chosen(cell: Cell) -> Recipe[Chosen]:
 
 
 def _at_choice(
-    cell: Cell, chosen: Chosen, points: Sequence[Step[Evaluated]], outlines: Sequence[Outline]
+    cell: Cell, chosen: Chosen, points: Sequence[Step[Evaluated]], outlines: Sequence[CircuitSize]
 ) -> Recipe[Operating]:
     """Measure the random controls of the chosen amount on the samples of the test part."""
     place = cell.spec.amounts.index(chosen.amount)
@@ -151,14 +151,14 @@ def _at_bar(cell: Cell, contrast: str, dense: Step[Evaluated]) -> Recipe[Operati
 
     amount = yield from largest_amount(passes)
     one = circuit(cell, contrast, amount)
-    own, outline = measured(cell, one), Outline(cell, one)
+    own, outline = measured(cell, one), CircuitSize(cell, one)
     yield [own, outline]
     empty = measured(cell, circuit(cell, contrast, 1.0))
     curve = Curve(cell, (0.0, amount, 1.0), [dense, own, empty])
     return Operating(amount, own, outline, curve=curve)
 
 
-def _membership(cell: Cell, outlines: Sequence[Outline]) -> Membership | None:
+def _membership(cell: Cell, outlines: Sequence[CircuitSize]) -> Membership | None:
     """Return the sketch of nested circuits; those of schedule `blockwise` are not."""
     nested = cell.spec.removal == "lowest" and cell.spec.schedule == "one-shot"
     return Membership(cell, outlines) if nested else None

@@ -19,7 +19,7 @@ from sparc3_bench.graph.cost import total
 from sparc3_bench.graph.drive import Recipe, drive
 from sparc3_bench.graph.local import Local
 from sparc3_bench.graph.step import Hold, Step, each
-from sparc3_bench.graph.store import AsJson, AsTensors, Entry, Store
+from sparc3_bench.graph.store import AsJson, AsTensors, Kept, Store
 from sparc3_bench.record.parts import Phase
 
 TENSORS = AsTensors(lambda value: {"values": value}, lambda tensors: tensors["values"])
@@ -228,7 +228,7 @@ def test_tensors_under_another_key_and_a_broken_link_count_as_absent(at, tmp_pat
 
 def test_numbers_that_are_not_finite_are_kept_as_they_are(tmp_path):
     store, codec = Store(tmp_path), AsJson(list[float])
-    store.write("Any", "a" * 24, codec, Entry([math.inf, -math.inf, math.nan, 0.1], COST))
+    store.write("Any", "a" * 24, codec, Kept([math.inf, -math.inf, math.nan, 0.1], COST))
     *ends, nothing, number = store.read("Any", "a" * 24, codec).value
     assert (ends, number, math.isnan(nothing)) == ([math.inf, -math.inf], 0.1, True)
 
@@ -244,10 +244,10 @@ def test_a_value_is_written_whole_or_not_at_all(tmp_path, monkeypatch, codec):
         patch.setattr(Path, "replace", cut)
         patch.setattr(os, "replace", cut)
         with pytest.raises(KeyboardInterrupt):
-            store.write("Any", "a" * 24, codec, Entry(value, COST))
+            store.write("Any", "a" * 24, codec, Kept(value, COST))
     assert [one for one in tmp_path.rglob("*") if one.is_file()] == []
     assert store.read("Any", "a" * 24, codec) is None
-    store.write("Any", "a" * 24, codec, Entry(value, COST))
+    store.write("Any", "a" * 24, codec, Kept(value, COST))
     assert store.read("Any", "a" * 24, codec).cost == COST
 
 
@@ -273,7 +273,7 @@ def test_a_step_that_fails_leaves_nothing_and_is_tried_again(at, tmp_path):
 
 def keep(store: Store, name: str, used: int) -> None:
     codec = TENSORS
-    store.write("Map", name, codec, Entry(torch.zeros(100_000), COST))  # 400 kB
+    store.write("Map", name, codec, Kept(torch.zeros(100_000), COST))  # 400 kB
     os.utime(store.path("Map", name, codec.suffix), (used, used))
 
 
@@ -294,7 +294,7 @@ def test_what_was_used_longest_ago_goes_first_and_reading_is_use(tmp_path):
 
 def test_the_newest_stays_even_over_the_limit_and_numbers_always_do(tmp_path):
     store = Store(tmp_path, limit=0)
-    store.write("Some", "n", AsJson(int), Entry(1, COST))
+    store.write("Some", "n", AsJson(int), Kept(1, COST))
     keep(store, "a", 1)
     keep(store, "b", 2)
     assert kept(tmp_path) == "b"

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from sparc3_bench.run.steps.curve import BesideChoice, Curve, PointValues
     from sparc3_bench.run.steps.decide import Chosen
     from sparc3_bench.run.steps.model import WeightNotes
-    from sparc3_bench.run.steps.outline import (
+    from sparc3_bench.run.steps.size import (
         CircuitOverlap,
+        CircuitSize,
         Membership,
-        Outline,
         RankLikeness,
         Size,
     )
@@ -53,7 +53,7 @@ class Operating:
 
     amount: float
     point: Measured
-    outline: Outline
+    outline: CircuitSize
     controls: Sequence[Measured] = ()
     beside: BesideChoice | None = None
     curve: Curve | None = None
@@ -71,7 +71,7 @@ class Record(CellStep["tuple[Result, Written]"]):
 
     chosen: Chosen
     points: Sequence[Measured]
-    outlines: Sequence[Outline]
+    outlines: Sequence[CircuitSize]
     curve: Curve
     controls: Sequence[Sequence[Measured]]
     operating: Operating | None

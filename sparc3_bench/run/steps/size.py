@@ -54,7 +54,7 @@ class Size(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
-class Outline(CellStep[Size]):
+class CircuitSize(CellStep[Size]):
     """The size of a circuit, and a sample of it; of the dense model without one."""
 
     circuit: CircuitStep | None
@@ -72,7 +72,7 @@ class Membership(CellStep[Sketch | None]):
     Circuits of one ranking are nested, so the count says which of them a unit belongs to.
     """
 
-    outlines: Sequence[Outline]
+    outlines: Sequence[CircuitSize]
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Sketch | None:
         if len(self.outlines) >= len(DIGITS):
