@@ -51,11 +51,16 @@ def check_exportable(result: Result, folder: Path, wish: Wish) -> None:
     Raises
     ------
     Sparc3Error
-        For an occupied folder, for a pruned model where nothing is pruned, and for a name that the
-        MIB track cannot read.
+        For an occupied folder, for a pruned model where nothing is pruned, for a name that the MIB
+        track cannot read, and for its scores where every size has its own.
     """
     if wish.mib is not None:
         mib.check_name(wish.mib)
+        if result.spec.schedule == "blockwise":
+            raise Sparc3Error(
+                "Schedule 'blockwise' scores every size anew, so there is no one score of a node "
+                "for the MIB track; leave `--mib` out, or export a result of schedule 'one-shot'."
+            )
     if wish.model and result.spec.ablation != "zero":
         raise Sparc3Error(
             f"Ablation '{result.spec.ablation}' replaces inputs and prunes no weights, so there "

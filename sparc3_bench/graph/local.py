@@ -104,7 +104,7 @@ class Local:
         if step.hold > Hold.USE:
             self._held[step.key] = (step.hold, entry)
         if step.phase:
-            self._costs.setdefault(self._also.get(step.key, step.key), (step.phase, entry.cost))
+            self._costs.setdefault(entry.name or step.key, (step.phase, entry.cost))
         return entry
 
     def _made(self, step: Step[Any]) -> Kept:
@@ -118,9 +118,10 @@ class Local:
                 value = step.make(self, got)
             finally:
                 self.meter = outer
-        entry = Kept(value, meter.phase)
-        if (codec := step.codec) is not None:
-            kind, name = type(step).__name__, self.also(step)
-            self.store.write(kind, name, codec, entry)
-            self.store.link(kind, step.key, name)
+        if (codec := step.codec) is None:
+            return Kept(value, meter.phase)
+        kind, name = type(step).__name__, self.also(step)
+        entry = Kept(value, meter.phase, name)
+        self.store.write(kind, name, codec, entry)
+        self.store.link(kind, step.key, name)
         return entry

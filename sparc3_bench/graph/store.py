@@ -55,7 +55,8 @@ class AsJson:
     def write(self, path: Path, value: Any, about: Mapping[str, Any]) -> None:
         """Write the value beside what is said about it."""
         whole = {**about, "value": self._adapter.dump_python(value, mode="json")}
-        write_atomically(path, json.dumps(whole, allow_nan=False) + "\n")
+        # Samples need not be finite: what is made of them says which metric cannot be.
+        write_atomically(path, json.dumps(whole) + "\n")
 
     def about(self, path: Path) -> dict[str, Any]:
         """Return what was said about a value."""
@@ -115,10 +116,13 @@ class Kept:
         What it is.
     cost
         What making it cost, whoever did.
+    name
+        The key under which it lies; empty where it is not kept.
     """
 
     value: Any
     cost: Phase
+    name: str = ""
 
 
 class Store:
@@ -181,7 +185,7 @@ class Store:
                 return None
             if isinstance(codec, AsTensors):
                 os.utime(path)
-            return Kept(value, Phase.model_validate(about[_COST]))
+            return Kept(value, Phase.model_validate(about[_COST]), key)
         except (OSError, KeyError, ValueError, TypeError):
             return None
 

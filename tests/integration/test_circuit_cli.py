@@ -94,10 +94,6 @@ def refusals(path: Path) -> dict[str, tuple[Path, str]]:
             "Unknown scorer option 'power'.",
         ),
         "seed": (changed(path, "", seed=5), "`datasets.0.token_digest` was"),
-        "blockwise": (
-            changed(path, "", schedule="blockwise", group="layer"),
-            "was made with schedule 'blockwise', where every size has scores of its own",
-        ),
     }
 
 
@@ -105,7 +101,7 @@ def refusals(path: Path) -> dict[str, tuple[Path, str]]:
     "which",
     [
         *("weights", "tokenizer", "plugin", "version", "task"),
-        *("data", "scorer", "option", "seed", "blockwise"),
+        *("data", "scorer", "option", "seed"),
     ],
 )
 def test_a_result_that_names_another_circuit_now_is_refused(folder, llama, sparc3, tmp_path, which):
