@@ -93,6 +93,11 @@ class Rebuilt:
             return None
         return self._place.get(Rank(self.cell, self.result.candidate))
 
+    @property
+    def has_same_code(self) -> bool:
+        """Whether the scorer is the one that made the result, file by file."""
+        return self.result.spec.scorer.source_digest == self.cell.spec.scorer.source_digest
+
     @cached_property
     def whole(self) -> Mapping[str, Sequence[int]]:
         """By role of the matrix, how many weights every block has in scope."""
@@ -217,7 +222,8 @@ def _decides(spec: RunSpec, judge: JudgeRef | None) -> dict[str, Any]:
     whole = spec.model_dump(mode="json")
     task = {name: whole["task"][name] for name in ("name", "task_version", "options")}
     return {
-        "scorer": whole["scorer"],
+        # Whether other code gives another circuit is told by the sketch.
+        "scorer": {name: whole["scorer"][name] for name in ("name", "version", "options")},
         "model": whole["model"],
         "task": task,
         "judge": judge and judge.model_dump(include={"name", "options", "weights_digest"}),
