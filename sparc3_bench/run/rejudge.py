@@ -178,14 +178,18 @@ def rejudged(case: Case, judge: ReadyJudge, cache: Path, report: Reporter) -> Re
 class _RecordedData(PreparedTask):
     """What a record says of a task's data."""
 
-    clusters: Mapping[str, Sequence[int]]
+    together: Mapping[str, Sequence[int]]
     name: str = "test"
     compares = False
     datasets = ()
 
+    @property
+    def clusters(self) -> Mapping[str, Sequence[int]]:
+        return self.together
+
     def part(self, name: Part) -> PreparedTask:
         """Return another object for another part."""
-        return self if name == self.name else _RecordedData(self.clusters, name)
+        return self if name == self.name else _RecordedData(self.together, name)
 
     def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
         """Return samples that nothing is scored on."""
