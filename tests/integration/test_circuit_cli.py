@@ -117,7 +117,10 @@ def test_a_result_of_other_code_is_rebuilt_and_what_cannot_be_told_is_said(
     folder, llama, sparc3, tmp_path
 ):
     path = changed(llama, "scorer", source_digest="f" * 16)
-    for size, told in (("0.4", ""), ("0.5", "The code of scorer 'gradient' is other than what made")):
+    for size, told in (
+        ("0.4", ""),
+        ("0.5", "The code of scorer 'gradient' is other than what made"),
+    ):
         done = sparc3("export", path, "--size", size, "--out", tmp_path / size, *options(folder))
         assert done.code == 0
         assert told in done.err
