@@ -13,7 +13,7 @@ from sparc3_tasks.correction.sampling import Sampling
 from sparc3_tasks.texts.begin import Begin
 
 if TYPE_CHECKING:
-    from sparc3_bench import Removal
+    from sparc3_bench import Removal, Unit
 
 General = Literal["matched", "windows", "both"]
 """What general text is attributed: pieces as long as the undesired samples, whole windows, both."""
@@ -38,6 +38,11 @@ class CorrectionOptions(Task):
     prompts_option: ClassVar[str | None] = "prompts"
     file_options = ("prompts", "neutral_prompts", "general_text", "held_out_text")
     amounts: ClassVar[tuple[float, ...]] = (0.0, 0.001, 0.002, 0.005, 0.01)
+    counts: ClassVar[Mapping[Unit, tuple[int, ...]]] = {
+        "neuron": (0, 10, 20, 50, 100, 200, 500),
+        "head": (0, 1, 2, 5, 10, 20),
+        "weight": (0, 1_000, 7_000, 20_000, 50_000, 100_000),
+    }
     default_objective: ClassVar[str] = "label-log-probability"
     objectives: ClassVar[tuple[str, ...]] = (
         *("label-log-probability", "label-logit", "argmax-logit", "prompt-argmax-logit", "loss"),
