@@ -16,10 +16,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from sparc3_bench.configurable import option_fields
-from sparc3_bench.contracts import Task
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.host import PluginHost
-from sparc3_bench.run.options import build, meant_for
+from sparc3_bench.run.options import meant_for
 from sparc3_bench.run.plan import Request
 from sparc3_bench.run.seeds import with_seeds
 from sparc3_bench.types.conventions import (
@@ -282,8 +281,7 @@ def _changed(request: Request, model: str, changes: Changes, host: PluginHost) -
     said = meant_for(request.task, entry.cls, request.task_options)
     own = meant_for(request.task, entry.cls, changes.task_options)
     request = replace(request, task_options={**plain, **said, **own})
-    task: Task = build("task", entry.cls, request.task_options)
-    if task.judging is None:
+    if entry.cls(**entry.cls.tiny_options).judging is None:
         return request
     if changes.judge is not None:
         return replace(request, judge=changes.judge, judge_options=changes.judge_options)

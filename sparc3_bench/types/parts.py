@@ -1,6 +1,6 @@
 """What a task may have beside its measurements, a small object each; `Task` says which it has.
 
-`Prepared` is the task's own `PreparedTask`. What takes it first may be a method of its class.
+Functions that take the prepared task first may be methods of its class.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sparc3_bench.types.values import Estimate, Metric, Progress, Texts, Verdicts
 
 Prepared = TypeVar("Prepared")
+"""The task's own `PreparedTask`."""
 
 
 @dataclass(frozen=True)

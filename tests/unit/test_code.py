@@ -138,7 +138,7 @@ def keys(spec: RunSpec) -> dict[str, str]:
         "dense": store.dense_key(spec),
         "evaluation": store.evaluation_key(spec, "test", "1" * 24),
         "state": store.state_key(spec, "1" * 24),
-        "meeting": store.meeting_key(spec, "x", ()),
+        "meeting": store.meeting_key(spec, ()),
         "walk": store.walk_key(spec, 0.5),
     }
 

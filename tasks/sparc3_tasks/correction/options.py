@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-from sparc3_bench import Means, Metric, Sparc3Error, Task, Verdicts
+from sparc3_bench import Means, Metric, Sparc3Error, Task, Unit, Verdicts
 from sparc3_tasks.correction.sampling import Sampling
 from sparc3_tasks.texts.begin import Begin
 
 if TYPE_CHECKING:
-    from sparc3_bench import Removal, Unit
+    from sparc3_bench import Removal
 
 General = Literal["matched", "windows", "both"]
 """What general text is attributed: pieces as long as the undesired samples, whole windows, both."""

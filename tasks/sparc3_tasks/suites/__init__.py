@@ -33,7 +33,8 @@ _SUITES = {
     "sanity": ("Sanity", "What the scores of every built-in scorer depend on."),
     "scorers": (
         "Scorers",
-        "Every built-in scorer, and every rule of AttnLRP alone, at half of each row's weights.",
+        "Every built-in scorer and every rule of AttnLRP alone, "
+        "at half of the weights of each row.",
     ),
     "zero-shot": (
         "Zero-shot accuracy",
