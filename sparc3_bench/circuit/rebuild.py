@@ -231,13 +231,6 @@ def _request(
         task=spec.task.name,
         model=spec.model.id if named else _located(spec.model.id, files),
         amounts=spec.amounts,
-        unit=spec.unit,
-        group=spec.group,
-        schedule=spec.schedule,
-        scope=spec.scope,
-        ablation=spec.ablation,
-        removal=spec.removal,
-        amount_kind=spec.amount_kind,
         objective=spec.objective,
         scorer_options=_typed(spec.scorer.options, files),
         task_options=_typed(spec.task.options, files),
@@ -245,6 +238,7 @@ def _request(
         judge_options=_typed(judge.options, files) if judge else {},
         dtype=spec.model.dtype,
         device=spec.model.device,
+        **spec.conventions(),
     )
 
 
@@ -272,21 +266,10 @@ def _decides(spec: RunSpec, judge: JudgeRef | None) -> dict[str, Any]:
         "judge": judge and judge.model_dump(include={"name", "options", "weights_digest"}),
         # What is measured on does not steer the scores.
         "datasets": [d for d in whole["datasets"] if d["purpose"] == "reference"],
-        **{name: whole[name] for name in _CHOICES},
+        "objective": spec.objective,
+        "seed": spec.seed,
+        **spec.conventions(),
     }
-
-
-_CHOICES = (
-    "objective",
-    "unit",
-    "group",
-    "schedule",
-    "scope",
-    "ablation",
-    "removal",
-    "amount_kind",
-    "seed",
-)
 
 
 def _first_difference(before: Any, now: Any, path: str = "") -> tuple[str, str, str] | None:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from sparc3_bench.assets import CACHE_VARIABLE, LIMIT_VARIABLE, default_cache, scores_limit
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.types.conventions import AskedConventions, Conventions, values_of
+
+
+def _convention(name: str) -> Any:
+    """Return the option of a convention."""
+    usual = AskedConventions.model_fields[name].default
+    told = str(Conventions.model_fields[name].description).rstrip(".")
+    absent = "" if usual else " [default: the scorer's]"
+    return typer.Option(help=f"{told}: {', '.join(values_of(name))}{absent}.")
+
 
 ScorerNames = Annotated[
     list[str],
@@ -45,9 +58,9 @@ Objective = Annotated[
     str | None,
     typer.Option(help="Scalar that is attributed [default: the scorer's, or else the task's]."),
 ]
-Scope = Annotated[
-    str, typer.Option(help="Matrices that may be pruned: all, attention, mlp, mlp-in, mlp-out.")
-]
+Scope = Annotated[str, _convention("scope")]
+Chosen = dict[str, Any]
+"""In the place of a parameter of this type a command takes the options of all conventions."""
 Seed = Annotated[int, typer.Option(help="Seed of scorers named without one of their own.")]
 Dtype = Annotated[
     str,
@@ -82,6 +95,38 @@ def whole(
     ] = False,
 ) -> None:
     """Compare ways to score the weights of a language model by importance."""
+
+
+def with_conventions(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take an option for each convention where it has a parameter `conventions`.
+
+    That of kinds of amounts is left out, as amounts are said by options of their own.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    options = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=Annotated[str if field.default else str | None, _convention(name)],
+        )
+        for name, field in AskedConventions.model_fields.items()
+        if name != "amount_kind"
+    ]
+
+    @functools.wraps(command)
+    def taking(**given: Any) -> None:
+        command(conventions={one.name: given.pop(one.name) for one in options}, **given)
+
+    parameters: list[inspect.Parameter] = []
+    for one in signature.parameters.values():
+        parameters += options if one.name == "conventions" else [one]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    taking.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[one.replace(kind=keyword) for one in parameters]
+    )
+    taking.__annotations__ = {one.name: one.annotation for one in parameters}
+    return taking
 
 
 def given(context: typer.Context, name: str) -> bool:

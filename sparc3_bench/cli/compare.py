@@ -12,6 +12,7 @@ import typer
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.leaderboard import words
 from sparc3_bench.leaderboard.words import named, titled
+from sparc3_bench.types.conventions import CONVENTIONS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -183,7 +184,7 @@ _SHARED: dict[str, Callable[[Result], Sequence[str]] | None] = {
         f"version {result.spec.task.task_version}",
         f"model {result.spec.model.slug}",
     ],
-    "conventions": lambda result: list(words.brief(result.spec)[:7]),
+    "conventions": lambda result: list(words.brief(result.spec)[: len(CONVENTIONS)]),
     "weights or number format": _weights,
     "evaluation data": _measured_on,
     "metrics": lambda result: [f"{m.name} ({m.direction} is better)" for m in result.metrics],

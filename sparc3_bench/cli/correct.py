@@ -107,7 +107,7 @@ def command(
         amounts=None if count is None else [count],
         amount_kind=None if count is None else "count",
         unit=removed,
-        scope=scope,  # type: ignore[arg-type]  # checked by plan
+        scope=scope,
         controls=controls,
         objective=objective,
         scorer_options=parse_pairs(scorer_option),

@@ -20,6 +20,7 @@ _WITH_SUITE = (
 )
 
 
+@common.with_conventions
 def command(
     context: typer.Context,
     scorer: common.ScorerNames = [],  # noqa: B006  # typer wants a list
@@ -43,32 +44,12 @@ def command(
     count: Annotated[
         bool, typer.Option("--count", help="Amounts are numbers of units of the whole model.")
     ] = False,
-    unit: Annotated[
-        str, typer.Option(help="Removed as a whole: weight, neuron or head.")
-    ] = "weight",
-    group: Annotated[
-        str | None,
-        typer.Option(help="Ranked together: row, layer or model; the scorer's default if absent."),
-    ] = None,
-    schedule: Annotated[
-        str, typer.Option(help="one-shot, or blockwise: each block behind the pruned ones.")
-    ] = "one-shot",
-    scope: common.Scope = "all",
-    ablation: Annotated[
-        str,
-        typer.Option(
-            help="Removed weights read zero, the mean of their inputs, or (resample) those of the "
-            "corrupted prompt."
-        ),
-    ] = "zero",
-    removal: Annotated[
-        str, typer.Option(help="End of the ranking that is removed: lowest or highest.")
-    ] = "lowest",
+    conventions: common.Chosen = {},  # noqa: B006
     controls: Annotated[
-        int, typer.Option(min=0, max=1000, help="Random circuits with the same counts to measure.")
+        int, typer.Option(help="Random circuits with the same counts to measure.")
     ] = 0,
     stability_seeds: Annotated[
-        int, typer.Option(min=0, max=100, help="Other reference seeds to compare the ranking with.")
+        int, typer.Option(help="Other reference seeds to compare the ranking with.")
     ] = 0,
     objective: common.Objective = None,
     scorer_option: common.ScorerOptions = [],  # noqa: B006
@@ -131,12 +112,6 @@ def command(
                 model=model,
                 amounts=asked,
                 amount_kind="count" if count else None if asked is None else "fraction",
-                unit=unit,  # type: ignore[arg-type]  # checked by plan
-                group=group,  # type: ignore[arg-type]
-                schedule=schedule,  # type: ignore[arg-type]
-                scope=scope,  # type: ignore[arg-type]
-                ablation=ablation,  # type: ignore[arg-type]
-                removal=removal,  # type: ignore[arg-type]
                 controls=controls,
                 stability_seeds=stability_seeds,
                 objective=objective,
@@ -147,6 +122,7 @@ def command(
                 dtype=dtype,
                 device=device,
                 snapshots=snapshots,
+                **conventions,
             )
         ]
     report = Reporter()

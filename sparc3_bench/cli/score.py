@@ -45,7 +45,7 @@ def command(
         scorers=[(scorer, [seed])],
         task=task,
         model=model,
-        scope=scope,  # type: ignore[arg-type]  # checked by plan
+        scope=scope,
         objective=objective,
         scorer_options=parse_pairs(scorer_option),
         task_options=parse_pairs(task_option),

@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from sparc3_bench.record.parts import Point
     from sparc3_bench.record.result import Result
 
-_SHARED = (
-    *("objective", "unit", "group", "schedule", "scope", "ablation", "removal"),
-    *("amount_kind", "seed"),
-)
-
 
 @dataclass(frozen=True)
 class Measured:
@@ -108,7 +103,9 @@ def pruned(result: Result, host: PluginHost) -> str:
         {
             "model": (model.slug, model.weight_digest),
             "scorer": (spec.scorer.name, options),
-            **{name: getattr(spec, name) for name in _SHARED},
+            "objective": spec.objective,
+            "seed": spec.seed,
+            **spec.conventions(),
             "reference": [
                 (data.digest, data.token_digest, data.windows, data.window_length, data.begin)
                 for data in spec.datasets

@@ -9,16 +9,6 @@ if TYPE_CHECKING:
     from sparc3_bench.record.result import Result
     from sparc3_bench.record.spec import RunSpec
 
-_USUAL = {
-    "schedule": "one-shot",
-    "scope": "all",
-    "ablation": "zero",
-    "removal": "lowest",
-    "controls": 0,
-    "stability_seeds": 0,
-    "seed": 0,
-}
-
 
 def command(result: Result) -> str:
     """Return a `sparc3 run` command with the same spec, as far as names can say it.
@@ -32,9 +22,9 @@ def command(result: Result) -> str:
     words += ["--amounts", ",".join(f"{amount:.12g}" for amount in spec.amounts)]
     if spec.amount_kind == "count":
         words.append("--count")
-    words += ["--unit", spec.unit, "--group", spec.group]
-    for name, usual in _USUAL.items():
-        if (value := getattr(spec, name)) != usual:
+    beside = {name: getattr(spec, name) for name in ("controls", "stability_seeds", "seed")}
+    for name, value in (spec.conventions() | beside).items():
+        if value and name != "amount_kind":
             words += [f"--{name.replace('_', '-')}", str(value)]
     if spec.objective is not None:
         words += ["--objective", spec.objective]

@@ -7,6 +7,8 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
+from sparc3_bench.types.conventions import CONVENTIONS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -19,10 +21,8 @@ if TYPE_CHECKING:
 _DIGITS = 6
 """Of the numbers in a shard; the files of the results have them all."""
 
-_CONVENTIONS = ("unit", "group", "schedule", "scope", "amount_kind", "ablation", "removal")
-
 _COLUMNS = (
-    *("task", "task_version", "model", "dtype", "label", *_CONVENTIONS, "judge", "section"),
+    *("task", "task_version", "model", "dtype", "label", *CONVENTIONS, "judge", "section"),
     *("scorer", "title", "control", "objective", "settings", "rank", "seeds"),
     *("amount", "in_scope", "in_model", "metric", "direction", "metric_unit"),
     *("value", "low", "high", "seeds_low", "seeds_high", "note"),
@@ -75,7 +75,7 @@ def _section(entry: Entry, style: Callable[[Series], Style]) -> dict[str, Any]:
         "words": entry.words,
         "dtype": spec.model.dtype,
         "label": spec.model.label,
-        **{name: getattr(spec, name) for name in _CONVENTIONS},
+        **spec.conventions(),
         "judge": spec.judge.name if spec.judge else "",
         "amounts": list(section.amounts),
         "texts": [sizes.words(amount) for amount in section.amounts],
@@ -159,7 +159,7 @@ def _lines(board: Board) -> Iterator[dict[str, Any]]:
             "model": board.model,
             "dtype": spec.model.dtype,
             "label": spec.model.label,
-            **{name: getattr(spec, name) for name in _CONVENTIONS},
+            **spec.conventions(),
             "judge": spec.judge.name if spec.judge else "",
             "section": section.id,
         }

@@ -10,7 +10,7 @@ import math
 import statistics
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.errors import RecordError
 from sparc3_bench.leaderboard.choices import Question, questions
@@ -18,15 +18,7 @@ from sparc3_bench.leaderboard.series import Run, Series, merge
 from sparc3_bench.leaderboard.sizes import Sizes
 from sparc3_bench.leaderboard.words import is_reference
 from sparc3_bench.record.spec import DatasetRecord, RunSpec, canonical_json, content_key
-from sparc3_bench.types.conventions import (
-    Ablation,
-    AmountKind,
-    Group,
-    Removal,
-    Schedule,
-    Scope,
-    Unit,
-)
+from sparc3_bench.types.conventions import values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -192,15 +184,7 @@ def convention(result: Result) -> Convention:
     return (
         # Newest version of the task first.
         (spec.task.name, -spec.task.task_version, model.slug),
-        (
-            get_args(Unit).index(spec.unit),
-            get_args(Group).index(spec.group),
-            get_args(Schedule).index(spec.schedule),
-            get_args(Scope).index(spec.scope),
-            get_args(AmountKind).index(spec.amount_kind),
-            get_args(Ablation).index(spec.ablation),
-            get_args(Removal).index(spec.removal),
-        ),
+        tuple(values_of(name).index(value) for name, value in spec.conventions().items()),
         # Not the label, which only tells in words what the digest of the weights says.
         (model.dtype, model.weight_digest, model.tokenizer_digest),
         # Sizes too: the task decides whether its digest marks where a window ends.

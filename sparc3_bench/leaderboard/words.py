@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from sparc3_bench.types.conventions import phrases_of
+
 if TYPE_CHECKING:
     from sparc3_bench.record.parts import MetricRecord
     from sparc3_bench.record.spec import DatasetRecord, JudgeRef, RunSpec
@@ -13,77 +15,44 @@ if TYPE_CHECKING:
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-_UNITS = {
-    "weight": "Single weights are removed",
-    "neuron": "Whole MLP neurons are removed",
-    "head": "Whole attention heads are removed",
-}
-
-_GROUPS = {
-    "row": "ranked within each output row",
-    "layer": "ranked within each matrix",
-    "model": "ranked across the whole model",
-}
-
-_SCHEDULES = {
-    "one-shot": "scored once, on the dense model",
-    "blockwise": "scored block by block, behind the blocks already pruned",
-}
-
-_SCOPES = {
-    "all": "in all matrices of the decoder blocks",
-    "attention": "in the attention matrices only",
-    "mlp": "in the MLP matrices only",
-    "mlp-in": "in the up and gate matrices only",
-    "mlp-out": "in the down matrices only",
-}
-
-
-_ABLATIONS = {
-    "zero": "zero",
-    "mean": "the mean of their inputs over the reference samples",
-    "resample": "their inputs on the corrupted prompt",
-}
-
-_REMOVALS = {
-    "lowest": "The lowest are removed",
-    "highest": "The highest are removed: the circuit goes and the rest stays",
-}
-
-_SHORT_REMOVALS = {"lowest": "lowest removed", "highest": "highest removed"}
-
 
 def convention(spec: RunSpec) -> str:
     """Return what is removed, how it is ranked, when it is scored and where, in words."""
-    group = _GROUPS[spec.group]
-    if spec.unit != "weight" and spec.group == "layer":
-        group = "ranked within each block"
-    counted = f"; amounts count {units(spec)}" if spec.amount_kind == "count" else ""
-    judge = f"; judged by {spec.judge.title}" if spec.judge else ""
+    ranked, removed = list[str](), list[str]()
+    for name, value in spec.conventions().items():
+        if clause := _filled(phrases_of(name).clause[value], value, spec):
+            (removed if phrases_of(name).of_removal else ranked).append(clause)
     if max(spec.amounts) == 0:
-        ranks = f"{units(spec).capitalize()} {group}, {_SCHEDULES[spec.schedule]}"
-        return f"{ranks}, {_SCOPES[spec.scope]}. Nothing is removed{judge}"
-    return (
-        f"{_UNITS[spec.unit]}, {group}, {_SCHEDULES[spec.schedule]}, {_SCOPES[spec.scope]}. "
-        f"{_REMOVALS[spec.removal]}; removed weights read {_ABLATIONS[spec.ablation]}{counted}"
-        f"{judge}"
+        ranked[:2] = [f"{units(spec)} {ranked[1]}"]
+        removed = ["nothing is removed"]
+    if spec.judge:
+        removed.append(f"judged by {spec.judge.title}")
+    return ". ".join(
+        text[:1].upper() + text[1:] for text in (", ".join(ranked), "; ".join(removed))
     )
 
 
 def brief(spec: RunSpec) -> tuple[str, ...]:
     """Return the conventions in a few words each; the first two name what is ranked."""
-    group = "block" if spec.unit != "weight" and spec.group == "layer" else spec.group
     return (
-        units(spec).capitalize(),
-        f"by {group}",
-        spec.schedule,
-        "all matrices" if spec.scope == "all" else f"{spec.scope} only",
-        "fractions" if spec.amount_kind == "fraction" else "counts",
-        f"{spec.ablation} ablation",
-        _SHORT_REMOVALS[spec.removal],
+        *(
+            _filled(phrases_of(name).briefly(value), value, spec)
+            for name, value in spec.conventions().items()
+        ),
         f"judged by {spec.judge.name}" if spec.judge else "without a judge",
         spec.model.dtype,
         spec.model.label or "original weights",
+    )
+
+
+def _filled(text: str, value: str, spec: RunSpec) -> str:
+    what, alone = units(spec), spec.unit == "weight"
+    return text.format(
+        value=value,
+        units=what,
+        Units=what.capitalize(),
+        matrix="matrix" if alone else "block",
+        layer="layer" if alone else "block",
     )
 
 

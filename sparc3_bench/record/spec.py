@@ -8,15 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from sparc3_bench.types.conventions import (
-    Ablation,
-    AmountKind,
-    Group,
-    Removal,
-    Schedule,
-    Scope,
-    Unit,
-)
+from sparc3_bench.types.conventions import Controls, Conventions, StabilitySeeds
 
 
 def canonical_json(value: Any) -> str:
@@ -119,8 +111,8 @@ class DatasetRecord(OnDisk):
     """Tokens before every sample, which are read and not scored; none where there are none."""
 
 
-class RunSpec(OnDisk):
-    """Everything that determines the numbers of a run."""
+class _Subject(OnDisk):
+    """What is run on what."""
 
     scorer: PluginRef
     """The scorer, with its options."""
@@ -134,25 +126,16 @@ class RunSpec(OnDisk):
     """The scalar that was attributed; null for a scorer that needs no reference."""
     datasets: tuple[DatasetRecord, ...]
     """Every text used."""
-    unit: Unit
-    """What is removed as a whole."""
-    group: Group
-    """The set ranked together."""
-    schedule: Schedule
-    """Whether scores come from the dense model or block by block."""
-    scope: Scope
-    """Which matrices of the decoder blocks may be pruned."""
-    ablation: Ablation
-    """What removed weights read in place of their inputs."""
-    removal: Removal
-    """Which end of the ranking is removed."""
-    amount_kind: AmountKind
-    """Whether amounts are fractions of each comparison group or counts of units."""
+
+
+class RunSpec(Conventions, _Subject):
+    """Everything that determines the numbers of a run."""
+
     amounts: tuple[float, ...]
     """Amounts asked for, rising; the first is 0."""
-    controls: Annotated[int, Field(ge=0, le=1000)]
+    controls: Controls
     """How many random circuits with the same counts were measured at every amount."""
-    stability_seeds: Annotated[int, Field(ge=0, le=100)]
+    stability_seeds: StabilitySeeds
     """How many other reference seeds the ranking was compared with."""
     seed: int
     """Seed of the reference sampling and of stochastic scorers."""

@@ -92,8 +92,6 @@ class Existing:
             spec,
             model=spec.model.id,
             objective=spec.objective,
-            group=spec.group,
-            amount_kind=spec.amount_kind,
             seed=spec.seed,
         )
 
@@ -101,10 +99,9 @@ class Existing:
 def _key(
     task: Task, scorer: Scorer, judge: Judge | None, said: Request | RunSpec, **resolved: Any
 ) -> str:
-    shared = ("unit", "schedule", "scope", "ablation", "removal")
     return canonical_json(
         {
-            **{name: getattr(said, name) for name in shared},
+            **said.conventions(),
             **resolved,
             "task": (task.name, task.version, task.options()),
             "scorer": (scorer.name, scorer.options()),

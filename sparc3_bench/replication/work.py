@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,8 +134,9 @@ class Work:
                 for name, _ in run.request.scorers
             }
             scorers = [(name, some) for name, some in seeds.items() if some]
+            request = run.request.model_copy(update={"scorers": scorers})
             try:
-                made = plan(replace(run.request, scorers=scorers), self._host, cache, shared)
+                made = plan(request, self._host, cache, shared)
             except Sparc3Error as error:
                 self._missing.update(dict.fromkeys(cells, str(error)))
                 if isinstance(error, ModelError):

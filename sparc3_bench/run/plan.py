@@ -152,19 +152,14 @@ def plan(request: Request, host: PluginHost, cache: Path, shared: Shared | None 
             datasets=tuple(
                 record for record in ready.datasets if steered or record.purpose != "reference"
             ),
-            unit=request.unit,
-            group=group or scorer.default_group,
-            schedule=request.schedule,
-            scope=request.scope,
-            ablation=request.ablation,
-            removal=request.removal,
-            amount_kind=found.amount_kind,
             amounts=found.amounts,
             # Noise needs no noise beside it.
             controls=0 if scorer.is_control else request.controls,
             stability_seeds=others,
             seed=seed,
             code={**code, "scorer": entry.code},
+            **request.conventions()
+            | {"group": group or scorer.default_group, "amount_kind": found.amount_kind},
         )
         more = tuple((seed + n, cell(entry, scorer, seed + n, 0)) for n in range(1, others + 1))
         return Cell(spec, scorer, ready, more, fitting[id(ready)])

@@ -2,119 +2,129 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.run.environment import without_folders
 from sparc3_bench.types.conventions import (
-    Ablation,
-    AmountKind,
-    Group,
-    Removal,
-    Schedule,
-    Scope,
-    Unit,
+    AskedConventions,
+    Controls,
+    StabilitySeeds,
+    values_of,
 )
 
 
-@dataclass(frozen=True)
-class Request:
-    """What the user asks for; None means the default of the task or scorer.
+def _as_typed(options: Any) -> Any:
+    # Options of plugins are typed texts, converted where the plugin is known.
+    if not isinstance(options, Mapping):
+        return options
+    return {name: _text(value) for name, value in options.items()}
 
-    Attributes
-    ----------
-    scorers
-        Names with the seeds to run each with.
-    snapshots
-        Whether to keep what scorers add up, so that more samples go on from there.
-    """
 
-    scorers: Sequence[tuple[str, Sequence[int]]]
+def _text(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+Options = Annotated[dict[str, str], BeforeValidator(_as_typed)]
+_NONE: dict[str, str] = {}
+
+
+class Demand(AskedConventions):
+    """What is asked of a run but for the scorer; None means the default of the task or scorer."""
+
     task: str
     model: str
     amounts: Sequence[float] | None = None
-    unit: Unit = "weight"
-    group: Group | None = None
-    schedule: Schedule = "one-shot"
-    scope: Scope = "all"
-    ablation: Ablation = "zero"
-    removal: Removal = "lowest"
-    amount_kind: AmountKind | None = None
-    controls: int = 0
-    stability_seeds: int = 0
+    controls: Controls = 0
+    stability_seeds: StabilitySeeds = 0
     objective: str | None = None
-    scorer_options: Mapping[str, str] = field(default_factory=dict)
-    task_options: Mapping[str, str] = field(default_factory=dict)
+    scorer_options: Options = _NONE
+    task_options: Options = _NONE
     judge: str | None = None
-    judge_options: Mapping[str, str] = field(default_factory=dict)
+    judge_options: Options = _NONE
     dtype: str = "auto"
-    device: str = "cpu"
     snapshots: bool = False
+    """Whether to keep what scorers add up, so that more samples go on from there."""
+
+
+class Request(Demand):
+    """What the user asks for.
+
+    Raises
+    ------
+    UnknownNameError, Sparc3Error
+        For a value that a field cannot have.
+    """
+
+    scorers: Sequence[tuple[str, Sequence[int]]]
+    """Names with the seeds to run each with."""
+    device: str = "cpu"
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_words(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name, value = str(first["loc"][0]).replace("_", " "), first["input"]
+            if first["type"] == "literal_error":
+                known = values_of(str(first["loc"][0]))
+                raise UnknownNameError(name, value, known) from None
+            reason = first["msg"].replace("Input should be", "must be")
+            raise Sparc3Error(f"The {name} {reason}, got {value!r}.") from None
 
     def asked(self) -> dict[str, Any]:
         """Return what was chosen, as JSON; names of local files without their folders."""
-        chosen = {}
-        for one in dataclasses.fields(self):
-            value = getattr(self, one.name)
-            empty = one.default is None or one.default_factory is not dataclasses.MISSING
-            if value != one.default and not (empty and not value):
-                chosen[one.name] = _plain(value)
-        return chosen
+        fields = type(self).model_fields
+        return {name: _plain(value) for name, value in self if value != fields[name].default}
 
 
 def check_conventions(request: Request) -> None:
-    """Refuse conventions that do not exist or do not go together.
+    """Refuse conventions that do not go together.
 
     Raises
     ------
     Sparc3Error
         Naming the first.
     """
-    for name, value, allowed in (
-        ("unit", request.unit, Unit),
-        ("group", request.group, Group),
-        ("schedule", request.schedule, Schedule),
-        ("scope", request.scope, Scope),
-        ("ablation", request.ablation, Ablation),
-        ("removal", request.removal, Removal),
-        ("amount kind", request.amount_kind, AmountKind),
-    ):
-        if value is not None and value not in get_args(allowed):
-            raise UnknownNameError(name, value, get_args(allowed))
-    for what, number, most in (
-        ("controls", request.controls, 1000),
-        ("stability seeds", request.stability_seeds, 100),
-    ):
-        if not 0 <= number <= most:
-            raise Sparc3Error(f"The number of {what} must be from 0 to {most}, got {number}.")
     if request.unit != "weight" and request.group == "row":
         raise Sparc3Error(
             f"Group 'row' ranks the weights inside one row and cannot rank units of "
             f"'{request.unit}'; choose 'layer' or 'model'."
         )
-    if request.schedule == "blockwise" and (
-        request.ablation != "zero"
-        or request.removal != "lowest"
-        or request.controls
-        or request.stability_seeds
+    if request.schedule != "blockwise":
+        return
+    for is_asked, reason, way in (
+        (
+            request.ablation != "zero",
+            "scores each block behind the pruned ones, whose removed weights read zero",
+            "choose ablation 'zero'",
+        ),
+        (request.removal != "lowest", "prunes the lowest", "choose removal 'lowest'"),
+        (
+            request.stability_seeds > 0,
+            "has no one ranking to compare with that of other seeds",
+            "ask for no stability seeds",
+        ),
+        (
+            request.snapshots,
+            "scores each block behind the pruned ones and keeps no snapshots",
+            "leave `snapshots` out",
+        ),
+        (
+            request.group == "model",
+            "decides one block after the other and cannot rank the whole 'model' together",
+            "choose group 'row' or 'layer'",
+        ),
     ):
-        raise Sparc3Error(
-            "Schedule 'blockwise' prunes the lowest with ablation 'zero', without controls or "
-            "stability seeds; choose schedule 'one-shot' for the rest."
-        )
-    if request.schedule == "blockwise" and request.snapshots:
-        raise Sparc3Error(
-            "Schedule 'blockwise' scores each block behind the pruned ones and keeps no snapshots; "
-            "leave `snapshots` out, or choose schedule 'one-shot'."
-        )
-    if request.schedule == "blockwise" and request.group == "model":
-        raise Sparc3Error(
-            "Schedule 'blockwise' decides one block after the other and cannot rank the whole "
-            "'model' together; choose group 'row' or 'layer', or schedule 'one-shot'."
-        )
+        if is_asked:
+            raise Sparc3Error(
+                f"Schedule 'blockwise' {reason}; {way}, or choose schedule 'one-shot'."
+            )
 
 
 def _plain(value: Any) -> Any:

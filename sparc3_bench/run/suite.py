@@ -19,35 +19,15 @@ from sparc3_bench.configurable import option_fields
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.host import PluginHost
 from sparc3_bench.run.options import meant_for
-from sparc3_bench.run.plan import Request
+from sparc3_bench.run.request import Demand, Request
 from sparc3_bench.run.seeds import with_seeds
-from sparc3_bench.types.conventions import (
-    Ablation,
-    AmountKind,
-    Group,
-    Removal,
-    Schedule,
-    Scope,
-    Unit,
-)
+from sparc3_bench.types.conventions import AskedConventions
 
 
 def _as_list(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
-def _as_texts(options: Any) -> Any:
-    # Options of plugins are typed texts, converted where the plugin is known.
-    if not isinstance(options, Mapping):
-        return options
-    return {name: _text(value) for name, value in options.items()}
-
-
-def _text(value: Any) -> Any:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-Options = Annotated[dict[str, str], BeforeValidator(_as_texts)]
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -57,52 +37,26 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-class _Run(_Table):
-    """One table of runs; what may be a list is crossed."""
+class _Run(Demand):
+    """One run of a table; what may be a list is crossed."""
 
     name: str = ""
-    task: str
-    model: Annotated[list[str], BeforeValidator(_as_list)]
     scorers: list[str]
-    amounts: list[float] | None = None
-    amount_kind: AmountKind | None = None
-    unit: Annotated[list[Unit], BeforeValidator(_as_list)] = ["weight"]
-    group: Annotated[list[Group | None], BeforeValidator(_as_list)] = [None]
-    schedule: Annotated[list[Schedule], BeforeValidator(_as_list)] = ["one-shot"]
-    scope: Annotated[list[Scope], BeforeValidator(_as_list)] = ["all"]
-    ablation: Annotated[list[Ablation], BeforeValidator(_as_list)] = ["zero"]
-    removal: Annotated[list[Removal], BeforeValidator(_as_list)] = ["lowest"]
-    objective: Annotated[list[str | None], BeforeValidator(_as_list)] = [None]
-    scorer_options: Annotated[list[Options], BeforeValidator(_as_list)] = [{}]
-    task_options: Annotated[list[Options], BeforeValidator(_as_list)] = [{}]
-    judge: str | None = None
-    judge_options: Options = {}
-    controls: int = 0
-    stability_seeds: int = 0
-    dtype: str = "auto"
-    snapshots: bool = False
 
-    def runs(self) -> Iterator[SuiteRun]:
-        crossed = (
-            *("model", "task_options", "scorer_options", "objective", "scope", "schedule"),
-            *("unit", "group", "ablation", "removal"),
-        )
-        for choice in itertools.product(*(getattr(self, name) for name in crossed)):
-            chosen = dict(zip(crossed, choice, strict=True))
-            request = Request(
-                scorers=with_seeds(self.scorers, 0),
-                task=self.task,
-                amounts=self.amounts,
-                amount_kind=self.amount_kind,
-                judge=self.judge,
-                judge_options=self.judge_options,
-                controls=self.controls,
-                stability_seeds=self.stability_seeds,
-                dtype=self.dtype,
-                snapshots=self.snapshots,
-                **chosen,
-            )
-            yield SuiteRun(self.name, request.model, request)
+    def named(self) -> SuiteRun:
+        said = {name: getattr(self, name) for name in Demand.model_fields}
+        request = Request(scorers=with_seeds(self.scorers, 0), **said)
+        return SuiteRun(self.name, self.model, request)
+
+
+_CROSSED = ("model", "task_options", "scorer_options", "objective", *AskedConventions.model_fields)
+
+
+def _runs(table: Mapping[str, Any], where: str) -> Iterator[SuiteRun]:
+    names = [name for name in _CROSSED if name in table]
+    for values in itertools.product(*(_as_list(table[name]) for name in names)):
+        chosen = dict(zip(names, values, strict=True))
+        yield _checked(_Run, {**table, **chosen}, where).named()
 
 
 class Published(_Table):
@@ -234,7 +188,7 @@ def read_suite(name: str, host: PluginHost, changes: Changes = Changes()) -> Sui
     runs: list[SuiteRun] = []
     for number, table in enumerate(tables, 1):
         given = {**content, **table, "task_options": _merged(content, table), **changes.every}
-        runs += _checked(_Run, given, f"The suite {name}, run {number}").runs()
+        runs += _runs(given, f"The suite {name}, run {number}")
     order = list(dict.fromkeys(run.model for run in runs))
     for model in changes.models:
         if model not in order:
@@ -273,20 +227,19 @@ def _merged(content: Mapping[str, Any], table: Mapping[str, Any]) -> list[Any]:
 
 
 def _changed(request: Request, model: str, changes: Changes, host: PluginHost) -> Request:
-    request = replace(request, model=model, **changes.request)
+    request = request.model_copy(update={"model": model, **changes.request})
     entry = host.all("task").get(request.task)
     if entry is None:  # the plan will say so
         return request
     plain = {name: value for name, value in request.task_options.items() if "." not in name}
     said = meant_for(request.task, entry.cls, request.task_options)
     own = meant_for(request.task, entry.cls, changes.task_options)
-    request = replace(request, task_options={**plain, **said, **own})
-    if entry.cls(**entry.cls.tiny_options).judging is None:
-        return request
-    if changes.judge is not None:
-        return replace(request, judge=changes.judge, judge_options=changes.judge_options)
-    options = {**request.judge_options, **changes.judge_options}
-    return replace(request, judge_options=options)
+    update: dict[str, Any] = {"task_options": {**plain, **said, **own}}
+    if entry.cls(**entry.cls.tiny_options).judging is not None:
+        update["judge"] = changes.judge or request.judge
+        before = {} if changes.judge else request.judge_options
+        update["judge_options"] = {**before, **changes.judge_options}
+    return request.model_copy(update=update)
 
 
 def _check_used(given: Iterable[str], runs: list[SuiteRun], host: PluginHost) -> None:

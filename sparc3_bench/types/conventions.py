@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
 
 Unit = Literal["weight", "neuron", "head"]
 """What is removed as a whole: one weight, one MLP neuron, one attention head."""
@@ -45,3 +49,144 @@ sqrt(mean((g²).T @ (a²))), means over samples of sums over tokens.
 
 AGGREGATIONS: tuple[str, ...] = get_args(Aggregation)
 """The names above."""
+
+Controls = Annotated[int, Field(ge=0, le=1000)]
+"""How many random circuits are measured beside a run."""
+
+StabilitySeeds = Annotated[int, Field(ge=0, le=100)]
+"""How many other reference seeds a ranking is compared with."""
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """How a convention is told to readers.
+
+    In the words, `{value}` is what was chosen, `{units}` and `{Units}` are what is removed, and
+    `{matrix}` and `{layer}` the part of the model that a layer is for it.
+
+    Attributes
+    ----------
+    clause
+        By value, its part of a sentence; empty where it goes without saying.
+    brief
+        The same in a few words.
+    brief_of
+        By value, other few words.
+    of_removal
+        Whether it says what happens to what is removed, which is told after what is ranked.
+    """
+
+    clause: Mapping[str, str]
+    brief: str = "{value}"
+    brief_of: Mapping[str, str] = field(default_factory=dict)
+    of_removal: bool = False
+
+    def briefly(self, value: str) -> str:
+        """Return the few words of a value."""
+        return self.brief_of.get(value, self.brief)
+
+
+_UNIT = Phrases(
+    {
+        "weight": "single weights are removed",
+        "neuron": "whole MLP neurons are removed",
+        "head": "whole attention heads are removed",
+    },
+    "{Units}",
+)
+_GROUP = Phrases(
+    {
+        "row": "ranked within each output row",
+        "layer": "ranked within each {matrix}",
+        "model": "ranked across the whole model",
+    },
+    "by {value}",
+    {"layer": "by {layer}"},
+)
+_SCHEDULE = Phrases(
+    {
+        "one-shot": "scored once, on the dense model",
+        "blockwise": "scored block by block, behind the blocks already pruned",
+    }
+)
+_SCOPE = Phrases(
+    {
+        "all": "in all matrices of the decoder blocks",
+        "attention": "in the attention matrices only",
+        "mlp": "in the MLP matrices only",
+        "mlp-in": "in the up and gate matrices only",
+        "mlp-out": "in the down matrices only",
+    },
+    "{value} only",
+    {"all": "all matrices"},
+)
+_ABLATION = Phrases(
+    {
+        "zero": "removed weights read zero",
+        "mean": "removed weights read the mean of their inputs over the reference samples",
+        "resample": "removed weights read their inputs on the corrupted prompt",
+    },
+    "{value} ablation",
+    of_removal=True,
+)
+_REMOVAL = Phrases(
+    {
+        "lowest": "the lowest are removed",
+        "highest": "the highest are removed: the circuit goes and the rest stays",
+    },
+    "{value} removed",
+    of_removal=True,
+)
+_AMOUNT_KIND = Phrases({"fraction": "", "count": "counted in {units}"}, "{value}s")
+
+
+class Conventions(BaseModel):
+    """All conventions of a run. What is told of one stands in this file, and is read from here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    unit: Annotated[Unit, _UNIT]
+    """What is removed as a whole."""
+    group: Annotated[Group, _GROUP]
+    """The set ranked together."""
+    schedule: Annotated[Schedule, _SCHEDULE]
+    """Whether scores come from the dense model or block by block."""
+    scope: Annotated[Scope, _SCOPE]
+    """Which matrices of the decoder blocks may be pruned."""
+    ablation: Annotated[Ablation, _ABLATION]
+    """What removed weights read in place of their inputs."""
+    removal: Annotated[Removal, _REMOVAL]
+    """Which end of the ranking is removed."""
+    amount_kind: Annotated[AmountKind, _AMOUNT_KIND]
+    """Whether amounts are fractions of each comparison group or counts of units."""
+
+    def conventions(self) -> dict[str, Any]:
+        """Return the conventions alone, by name: what is ranked, then what becomes of the rest."""
+        return {name: getattr(self, name) for name in CONVENTIONS}
+
+
+class AskedConventions(Conventions):
+    """Conventions as asked for; where nothing is said, as usual."""
+
+    unit: Unit = "weight"
+    group: Group | None = None  # type: ignore[assignment]  # the scorer's
+    schedule: Schedule = "one-shot"
+    scope: Scope = "all"
+    ablation: Ablation = "zero"
+    removal: Removal = "lowest"
+    amount_kind: AmountKind | None = None  # type: ignore[assignment]  # the task's
+
+
+def phrases_of(convention: str) -> Phrases:
+    """Return how a convention is told."""
+    metadata = Conventions.model_fields[convention].metadata
+    return next(one for one in metadata if isinstance(one, Phrases))
+
+
+def values_of(convention: str) -> tuple[str, ...]:
+    """Return what a convention may be, in reading order."""
+    return get_args(Conventions.model_fields[convention].annotation)
+
+
+CONVENTIONS = tuple(sorted(Conventions.model_fields, key=lambda name: phrases_of(name).of_removal))
+"""The names of the conventions: what is ranked, then what becomes of what is removed."""

@@ -147,7 +147,9 @@ def made(
         "task_options": options(folder, **(task_options or {})),
         **asked,
     }
-    return plan(Request([(scorer, [seed])], task, **request), host(), folder / "assets")
+    return plan(
+        Request(scorers=[(scorer, [seed])], task=task, **request), host(), folder / "assets"
+    )
 
 
 def run(plan: Plan, cache: Path) -> tuple[Session, Result]:

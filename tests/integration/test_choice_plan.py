@@ -127,7 +127,13 @@ def test_judge_is_loaded_once_for_several_plans_and_is_in_the_spec(model):
     names = ("table", None, "mild")
     plans = [
         plan(
-            Request([("magnitude", [0])], "tabled", str(model), unit="neuron", judge=name),
+            Request(
+                scorers=[("magnitude", [0])],
+                task="tabled",
+                model=str(model),
+                unit="neuron",
+                judge=name,
+            ),
             host(),
             model.parent / "a",
             shared,
@@ -143,7 +149,9 @@ def test_judge_is_loaded_once_for_several_plans_and_is_in_the_spec(model):
 
 def test_judge_is_refused_before_the_model_is_looked_for():
     def refused(**asked: Any) -> Sparc3Error:
-        request = Request([("magnitude", [0])], "tabled", "./nowhere", unit="neuron", **asked)
+        request = Request(
+            scorers=[("magnitude", [0])], task="tabled", model="./nowhere", unit="neuron", **asked
+        )
         with pytest.raises(Sparc3Error) as caught:
             plan(request, host(), Path("nowhere"))
         return caught.value

@@ -67,17 +67,12 @@ def refused(model: Path, *scorers: Any, **asked: Any) -> str:
         ),
         ({"schedule": "blockwise", "group": "model"}, "cannot rank the whole 'model' together"),
         *(
-            (
-                {"schedule": "blockwise", **asked},
-                "Schedule 'blockwise' prunes the lowest with ablation 'zero', without controls or "
-                "stability seeds; choose schedule 'one-shot' for the rest.",
-            )
-            for asked in (
-                {"ablation": "mean"},
-                {"ablation": "resample"},
-                {"removal": "highest"},
-                {"controls": 1},
-                {"stability_seeds": 1},
+            ({"schedule": "blockwise", **asked}, f"{way}, or choose schedule 'one-shot'.")
+            for asked, way in (
+                ({"ablation": "mean"}, "read zero; choose ablation 'zero'"),
+                ({"ablation": "resample"}, "read zero; choose ablation 'zero'"),
+                ({"removal": "highest"}, "choose removal 'lowest'"),
+                ({"stability_seeds": 1}, "ask for no stability seeds"),
             )
         ),
     ],

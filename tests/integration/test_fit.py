@@ -39,9 +39,9 @@ def planned(folder: Path, model: Path, task: str, word: str = "", **options: obj
     if task != "compression":
         del given["allow_overlap"]
     request = Request(
-        [("wanda", [0])],
-        task,
-        str(model),
+        scorers=[("wanda", [0])],
+        task=task,
+        model=str(model),
         amounts=[0.5],
         dtype="float32",
         task_options={name: str(value) for name, value in given.items()},

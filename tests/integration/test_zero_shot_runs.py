@@ -57,9 +57,9 @@ def run(folder: Path, cache: str = "cache", **options: object):
         **options,
     }
     request = Request(
-        [("magnitude", [0])],
-        "zero-shot",
-        str(folder / "llama"),
+        scorers=[("magnitude", [0])],
+        task="zero-shot",
+        model=str(folder / "llama"),
         amounts=AMOUNTS,
         task_options={name: str(value) for name, value in given.items()},
         dtype="float32",

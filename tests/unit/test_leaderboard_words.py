@@ -13,6 +13,7 @@ from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.boards import boards
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.leaderboard.words import (
+    brief,
     convention,
     count,
     described,
@@ -29,6 +30,7 @@ from sparc3_bench.leaderboard.words import (
 )
 from sparc3_bench.record.parts import EstimateRecord, MetricRecord
 from sparc3_bench.record.result import Result
+from sparc3_bench.types.conventions import CONVENTIONS, values_of
 
 ACCURACY = MetricRecord(name="accuracy", direction="higher", unit="", title="Accuracy")
 
@@ -67,8 +69,8 @@ def test_a_pure_number_has_no_unit() -> None:
 def test_conventions_in_words() -> None:
     assert convention(make_result().spec) == (
         "Single weights are removed, ranked within each output row, scored once, on the dense "
-        "model, in all matrices of the decoder blocks. The lowest are removed; removed weights "
-        "read zero"
+        "model, in all matrices of the decoder blocks. Removed weights read zero; the lowest are "
+        "removed"
     )
     neurons = make_result(unit="neuron", group="layer", schedule="blockwise", scope="mlp").spec
     assert "neurons are removed, ranked within each block, scored block by" in convention(neurons)
@@ -76,13 +78,12 @@ def test_conventions_in_words() -> None:
         unit="head", group="model", removal="highest", ablation="mean", amount_kind="count"
     ).spec
     assert convention(heads).endswith(
-        "The highest are removed: the circuit goes and the rest stays; removed weights read the "
-        "mean of their inputs over the reference samples; amounts count heads"
+        "of the decoder blocks, counted in heads. Removed weights read the mean of their inputs "
+        "over the reference samples; the highest are removed: the circuit goes and the rest stays"
     )
-    assert convention(make_result(ablation="resample").spec).endswith(
-        "removed weights read their inputs on the corrupted prompt"
-    )
-    assert convention(make_result(judge=JUDGE).spec).endswith("read zero; judged by Harm judge")
+    resampled = convention(make_result(ablation="resample").spec)
+    assert "Removed weights read their inputs on the corrupted prompt; the lowest" in resampled
+    assert convention(make_result(judge=JUDGE).spec).endswith("removed; judged by Harm judge")
 
 
 def test_a_judge_is_named_with_all_that_its_scores_depend_on() -> None:
@@ -225,3 +226,11 @@ def test_the_sections_are_grouped_by_task_and_model_and_say_what_sets_them_apart
     ((_, ((_, words),)),) = named(make_result(), make_result(evaluation_digest="f" * 64))
     assert len(set(words)) == 2
     assert all(text.startswith("Weights by row, s-") for text in words)
+
+
+@pytest.mark.parametrize("name", CONVENTIONS)
+def test_every_value_of_a_convention_has_words_of_its_own(name: str) -> None:
+    specs = [make_result(**{name: value}).spec for value in values_of(name)]
+    assert len({convention(spec) for spec in specs}) == len(specs)
+    assert len({brief(spec) for spec in specs}) == len(specs)
+    assert "{" not in "".join(convention(spec) + "".join(brief(spec)) for spec in specs)

@@ -65,7 +65,7 @@ def test_each_scorer_gets_the_objective_that_it_is_defined_for(folder):
     assert [cell.spec.objective for cell in cells] == ["loss", label, label, None]
     cells = make_plan(folder, *SCORERS, objective="label-logit").cells
     assert [cell.spec.objective for cell in cells] == [*["label-logit"] * 3, None]
-    request = Request(SCORERS, "planted-circuit", "planted-ioi")
+    request = Request(scorers=SCORERS, task="planted-circuit", model="planted-ioi")
     cells = plan(request, default_host(), folder / "cache").cells
     assert [cell.spec.objective for cell in cells] == ["loss", label, "logit-difference", None]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 from unit.results import make_result
 
@@ -13,7 +11,9 @@ from sparc3_bench.record.spec import JudgeRef
 from sparc3_bench.replication.existing import Existing
 from sparc3_bench.run.request import Request
 
-REQUEST = Request([("gradient", [0])], "compression", "tiny-llama", amounts=[0.5])
+REQUEST = Request(
+    scorers=[("gradient", [0])], task="compression", model="tiny-llama", amounts=[0.5]
+)
 
 
 def result(**changes: object) -> Result:
@@ -22,7 +22,7 @@ def result(**changes: object) -> Result:
 
 
 def found(*results: Result, **changes: object) -> Result | None:
-    request = dataclasses.replace(REQUEST, **changes)
+    request = REQUEST.model_copy(update=changes)
     return Existing(results, default_host()).of(request, "gradient", 0)
 
 
@@ -59,7 +59,7 @@ def test_whatever_a_user_can_say_tells_two_results_apart(changes):
 
 def test_of_a_scorer_with_an_objective_of_its_own_that_one_is_meant():
     made = [result(scorer="gblm", objective=name) for name in ("label-log-probability", "loss")]
-    request = dataclasses.replace(REQUEST, scorers=[("gblm", [0])])
+    request = REQUEST.model_copy(update={"scorers": [("gblm", [0])]})
     assert Existing(made, default_host()).of(request, "gblm", 0) is made[1]
     assert Existing(made[:1], default_host()).of(request, "gblm", 0) is None
 
