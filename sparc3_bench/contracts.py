@@ -33,7 +33,7 @@ class Scorer(Configurable, ABC):
     """
 
     citation: ClassVar[str] = ""
-    """Where the method comes from: keys of ``references.bib`` between semicolons, or plain text."""
+    """Where it comes from: keys of ``references.toml`` between semicolons, or plain text."""
     formula: ClassVar[str] = ""
     """The score of a weight under the default options: one line, Unicode maths."""
     notice: ClassVar[str] = ""

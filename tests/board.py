@@ -17,7 +17,7 @@ from sparc3_bench.contracts import Task
 from sparc3_bench.host import default_host
 from sparc3_bench.record.parts import EstimateRecord, MetricRecord
 from sparc3_bench.record.result import Result
-from sparc3_bench.statistics.curve import Samples, measured
+from sparc3_bench.statistics.curve import Samples, curve_numbers
 from sparc3_bench.types.conventions import Group, Schedule, Unit
 
 TASKS = ("compression", "ioi-circuit", "planted-circuit")
@@ -221,7 +221,7 @@ def _result(
     prompts = task.name == "ioi-circuit"
     templates = [index % TEMPLATES for index in range(count)]
     clusters = {name: templates for name in samples[0] if name != "loss"} if prompts else {}
-    curve = measured(task, amounts, samples, clusters, "lowest", with_intervals=intervals)
+    curve = curve_numbers(task, amounts, samples, clusters, "lowest", with_intervals=intervals)
     metrics, of_curve = (
         [MetricRecord(name=m.name, direction=m.direction, unit=m.unit, title=m.title) for m in kind]
         for kind in (task.metrics, [m for m in task.curve_metrics if m.name in curve.whole])

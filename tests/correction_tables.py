@@ -10,11 +10,11 @@ from pathlib import Path
 from rows import LEVEL, ROOT, at_found, committed, listed, newest, p_value, scale
 from tables import bullets, paragraph, table
 
-from sparc3_bench.leaderboard.choices import Chosen
-from sparc3_bench.leaderboard.headtohead import compared
+from sparc3_bench.leaderboard.headtohead import meetings_by_amount
+from sparc3_bench.leaderboard.operating_points import OperatingPoint
+from sparc3_bench.leaderboard.phrasing import number, probability
 from sparc3_bench.leaderboard.sentences import against_random
 from sparc3_bench.leaderboard.tables import split
-from sparc3_bench.leaderboard.words import number, probability
 from sparc3_bench.record.result import Result
 
 DOCUMENT = ROOT / "docs/correction.md"
@@ -22,14 +22,14 @@ COUNT = 50
 CONTRASTS = ("difference", "unit-mass", "t-statistic", "set-difference")
 
 
-def choices(task: str, unit: str) -> list[Chosen]:
+def choices(task: str, unit: str) -> list[OperatingPoint]:
     """Return what was chosen in a task of a unit: all contrasts, one side alone, random."""
     every = [one for _, one in committed(f"{task}-correction")]
     here = [one for one in newest(every) if one.spec.unit == unit and one.spec.seed == 0]
     sections, _ = split([(Path(one.spec.path), one) for one in here])
     rows = [row for section in sections for asked in section.questions for row in asked.rows]
 
-    def place(row: Chosen) -> tuple[bool, bool, str]:
+    def place(row: OperatingPoint) -> tuple[bool, bool, str]:
         one = row.result
         return one.is_control, contrast(one) != "auto", one.spec.scorer.name
 
@@ -110,7 +110,7 @@ def drawn() -> str:
     )
 
 
-def _measured(row: Chosen) -> str:
+def _measured(row: OperatingPoint) -> str:
     name = row.result.spec.scorer.title
     if row.change is None:
         return name
@@ -118,9 +118,9 @@ def _measured(row: Chosen) -> str:
     return f"{name} ({before} to {after})"
 
 
-def _pair(one: Chosen, other: Chosen) -> str:
+def _pair(one: OperatingPoint, other: OperatingPoint) -> str:
     numbers = [at_found(row.result) for row in (one, other)]
-    (met,) = compared([(0.0, *numbers)], scale(one.result, one.metric.name))
+    (met,) = meetings_by_amount([(0.0, *numbers)], scale(one.result, one.metric.name))
     names = [row.result.spec.scorer.title for row in (one, other)]
     if met.p_adjusted > LEVEL:
         return f"{listed(names)} tie ({p_value(met.p_adjusted)})."

@@ -29,12 +29,12 @@ from rows import (
 from tables import paragraph, table
 
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.agreed import sentence
 from sparc3_bench.leaderboard.agreement import agreements
+from sparc3_bench.leaderboard.agreement_text import sentence
 from sparc3_bench.leaderboard.boards import boards
 from sparc3_bench.leaderboard.literature import literature
+from sparc3_bench.leaderboard.phrasing import number
 from sparc3_bench.leaderboard.tables import split
-from sparc3_bench.leaderboard.words import number
 from sparc3_bench.record.result import Result
 from sparc3_bench.statistics.ranking import rank_text
 from sparc3_bench.types.conventions import AGGREGATIONS
@@ -205,7 +205,7 @@ def reported() -> str:
     wanted = [("Llama-2-7B", "Dense"), ("TinyLlama", "LRP")]
     for one, cell in cells:
         if any(cell.model.lower() == m.lower() and cell.method == n for m, n in wanted):
-            length = f"{cell.context} tokens" if cell.context else "not stated"
+            length = f"{one.context} tokens" if one.context else "not stated"
             reference = one.reference if cell.method != "Dense" else ""
             source = f"[{cell.source.key}, {one.where}]"
             lines.append((cell.model, cell.method, length, reference, cell.text, source))

@@ -1,8 +1,8 @@
 """Rows of committed results: picked by spec, newest first, and compared as the suite compares them.
 
 A row is a scorer under one convention with every reference seed that was run. What is not there is
-left out. Verdicts come from `compared` (of `sparc3 compare`), `ranked` (of the ranks of a board)
-and `against_controls`; nothing is tested here by a rule of its own.
+left out. Verdicts come from `meetings_by_amount` (of `sparc3 compare`), `rank_methods` (of the
+ranks of a board) and `against_controls`; nothing is tested here by a rule of its own.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import numpy as np
 
 from sparc3_bench.configurable import option_fields
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.draws import Number, number_at
-from sparc3_bench.leaderboard.headtohead import Meeting, compared
-from sparc3_bench.leaderboard.words import is_reference, number, p_value, probability
+from sparc3_bench.leaderboard.headtohead import Meeting, meetings_by_amount
+from sparc3_bench.leaderboard.phrasing import is_reference, number, p_value, probability
+from sparc3_bench.leaderboard.replicates import BootstrapNumber, bootstrap_number
 from sparc3_bench.record.files import read_results
 from sparc3_bench.record.parts import Point
 from sparc3_bench.record.result import Result
@@ -31,7 +31,7 @@ from sparc3_bench.statistics.band import against_controls
 from sparc3_bench.statistics.curve import scales_of
 from sparc3_bench.statistics.holm import holm
 from sparc3_bench.statistics.paired import Difference
-from sparc3_bench.statistics.ranking import Ranking, ranked
+from sparc3_bench.statistics.ranking import RankRanges, rank_methods
 from sparc3_bench.types.values import Scale
 
 ROOT = Path(__file__).parents[1]
@@ -78,11 +78,13 @@ class Row:
         low, high = np.mean([at(one, amount).intervals[metric] for one in self.results], axis=0)
         return float(low), float(high)
 
-    def number(self, amount: float, metric: str) -> Number:
+    def number(self, amount: float, metric: str) -> BootstrapNumber:
         """Return the mean over seeds with its replicates, which are paired with those of others."""
         every = [_number(one, amount, metric) for one in self.results]
         drawn = np.mean([one.replicates for one in every], axis=0)
-        return Number(self.value(amount, metric), drawn, min(one.clusters for one in every))
+        return BootstrapNumber(
+            self.value(amount, metric), drawn, min(one.clusters for one in every)
+        )
 
     def spread(self, amount: float, metric: str) -> str:
         """Return the range over seeds in brackets, or nothing where there is one seed."""
@@ -219,13 +221,13 @@ def direction(row: Row, metric: str) -> Any:
 def meetings(one: Row, other: Row, amounts: Iterable[float], metric: str) -> list[Meeting]:
     """Return how two rows differ, as `sparc3 compare` tests it: adjusted over the amounts."""
     pairs = [(a, one.number(a, metric), other.number(a, metric)) for a in amounts]
-    return compared(pairs, scale(one.first, metric))
+    return meetings_by_amount(pairs, scale(one.first, metric))
 
 
-def ranking(rows: Sequence[Row], amount: float, metric: str) -> Ranking:
+def ranking(rows: Sequence[Row], amount: float, metric: str) -> RankRanges:
     """Return the ranks of rows at one amount, as those of a board: adjusted over all pairs."""
     numbers = [row.number(amount, metric) for row in rows]
-    return ranked(
+    return rank_methods(
         [one.value for one in numbers],
         np.stack([one.replicates for one in numbers], axis=1),
         direction(rows[0], metric),
@@ -354,20 +356,22 @@ def _task(task: str, key: str) -> Any:
     return task_of(next(one for _, one in committed(task) if one.key == key), default_host())
 
 
-_NUMBERS: dict[tuple[str, float, str], Number] = {}
+_NUMBERS: dict[tuple[str, float, str], BootstrapNumber] = {}
 
 
-def at_found(one: Result) -> Number:
+def at_found(one: Result) -> BootstrapNumber:
     """Return the metric of what a run chose."""
     assert one.found is not None
-    return number_at(one, one.found.point, _task(one.spec.task.name, one.key), one.found.metric)
+    return bootstrap_number(
+        one, one.found.point, _task(one.spec.task.name, one.key), one.found.metric
+    )
 
 
-def _number(one: Result, amount: float, metric: str) -> Number:
+def _number(one: Result, amount: float, metric: str) -> BootstrapNumber:
     place = one.key, amount, metric
     if place not in _NUMBERS:
         task = _task(one.spec.task.name, one.key)
-        _NUMBERS[place] = number_at(one, at(one, amount), task, metric)
+        _NUMBERS[place] = bootstrap_number(one, at(one, amount), task, metric)
     return _NUMBERS[place]
 
 

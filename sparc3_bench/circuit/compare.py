@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparc3_bench.circuit.describe import Counts, grid, ordered, shares
-from sparc3_bench.circuit.sizes import told
+from sparc3_bench.circuit.describe import Counts, grid, in_role_order, shares
+from sparc3_bench.circuit.sizes import size_text
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.result import Result
 
@@ -71,7 +71,7 @@ def check_comparable(results: Mapping[str, Result]) -> None:
                 )
 
 
-def sampled(results: Mapping[str, Result], amount: float) -> dict[str, list[bool]]:
+def sketched_units(results: Mapping[str, Result], amount: float) -> dict[str, list[bool]]:
     """Return which of the sampled units are in each circuit, from the sketches.
 
     Raises
@@ -88,8 +88,8 @@ def sampled(results: Mapping[str, Result], amount: float) -> dict[str, list[bool
             )
         if amount not in spec.amounts:
             raise Sparc3Error(
-                f"{name} has no circuit of size {told(amount, spec.amount_kind)}, and a sketch "
-                "tells only the sizes that were measured; leave `--sketch` out for others."
+                f"{name} has no circuit of size {size_text(amount, spec.amount_kind)}, and a "
+                "sketch tells only the sizes that were measured; leave `--sketch` out for others."
             )
         index = spec.amounts.index(amount)
         kept[name] = [int(level, 36) > index for level in sketch.levels]
@@ -112,7 +112,7 @@ def overlap_of_masks(left: Mapping[str, Tensor], right: Mapping[str, Tensor]) ->
     return Overlap(_count(left), _count(right), both)
 
 
-def compared(
+def comparison_text(
     names: Sequence[str],
     sizes: Sequence[str],
     overlaps: Sequence[Mapping[Pair, Overlap]],
@@ -160,7 +160,7 @@ def pairs(count: int) -> list[Pair]:
 
 def difference(left: Counts, right: Counts, whole: Counts, size: str) -> str:
     """Return where A has more than B: differences of the shares kept, in points of percent."""
-    whole = ordered(whole)
+    whole = in_role_order(whole)
     rows = []
     for block, (a, b) in enumerate(zip(shares(left, whole), shares(right, whole), strict=True)):
         pairs = zip(a, b, strict=True)

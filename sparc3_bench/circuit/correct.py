@@ -7,7 +7,7 @@ from pathlib import Path
 from sparc3_bench.circuit.export import save_mask, save_pruned, stored_view
 from sparc3_bench.circuit.folder import Kind, replacing
 from sparc3_bench.circuit.rebuild import Rebuilt
-from sparc3_bench.circuit.report import Outcome, about, report
+from sparc3_bench.circuit.report import Correction, correction_json, report
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import PluginHost
 from sparc3_bench.leaderboard.picture import picture
@@ -58,7 +58,7 @@ def find_task(host: PluginHost, *, judged: bool) -> str:
     raise Sparc3Error(f"No installed task can {what}; install one, or name it with `--task`.")
 
 
-def outcome_of(rebuilt: Rebuilt, amount: float) -> Outcome:
+def outcome_of(rebuilt: Rebuilt, amount: float) -> Correction:
     """Return what a finished run says of an amount, and which units it removes.
 
     Raises
@@ -67,7 +67,7 @@ def outcome_of(rebuilt: Rebuilt, amount: float) -> Outcome:
         When the ranking is not the one that was measured.
     """
     circuit = rebuilt.circuit(amount)
-    outcome = Outcome(rebuilt.result, amount, circuit, rebuilt.whole)
+    outcome = Correction(rebuilt.result, amount, circuit, rebuilt.whole)
     recorded = outcome.point.kept
     same = all(tuple(circuit.counts[role]) == tuple(recorded[role]) for role in recorded)
     if not same or circuit.agreement not in (1, None):
@@ -78,7 +78,7 @@ def outcome_of(rebuilt: Rebuilt, amount: float) -> Outcome:
     return outcome
 
 
-def write(rebuilt: Rebuilt, outcome: Outcome, folder: Path) -> None:
+def write_correction(rebuilt: Rebuilt, outcome: Correction, folder: Path) -> None:
     """Write the folder; whatever interrupts it, none is left half written under its name.
 
     Without anything removed there is no model in it.
@@ -111,4 +111,4 @@ def write(rebuilt: Rebuilt, outcome: Outcome, folder: Path) -> None:
         }
         for name, text in files.items():
             (part / name).write_text(text, encoding="utf-8")
-        KIND.write(part, about(outcome, dtype))
+        KIND.write(part, correction_json(outcome, dtype))

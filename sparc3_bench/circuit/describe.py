@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from sparc3_bench.circuit.sizes import Recorded, option, told
+from sparc3_bench.circuit.sizes import MeasuredCircuit, option, size_text
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.against import in_record
+from sparc3_bench.leaderboard.control_verdict import record_verdict
 from sparc3_bench.leaderboard.heatmap import heatmap
-from sparc3_bench.leaderboard.words import bracketed, named, number
+from sparc3_bench.leaderboard.phrasing import interval_text, number, scorer_text
 from sparc3_bench.record.parts import EstimateRecord
 from sparc3_bench.record.result import Result
 from sparc3_bench.types.architecture import Role
@@ -22,7 +22,7 @@ Shares = list[list[float | None]]
 _IN, _OUT, _UNKNOWN = "■", "·", "?"
 
 
-def described(result: Result, at: Recorded) -> str:
+def circuit_text(result: Result, at: MeasuredCircuit) -> str:
     """Return all that a result tells of one of its circuits."""
     parts = [_head(result, at), _metrics(result, at)]
     if found := counts(result, at):
@@ -45,7 +45,7 @@ def shares(kept: Counts, whole: Counts) -> Shares:
     ]
 
 
-def membership(result: Result, at: Recorded) -> list[list[bool | None]] | None:
+def membership(result: Result, at: MeasuredCircuit) -> list[list[bool | None]] | None:
     """Return which heads of each block are in the circuit, as far as the sketch can tell.
 
     Circuits of one ranking are nested, and the sketch says how many of the curve's circuits a head
@@ -71,16 +71,16 @@ def membership(result: Result, at: Recorded) -> list[list[bool | None]] | None:
     return [heads[start : start + width] for start in range(0, len(heads), width)]
 
 
-def ordered(given: Counts) -> dict[str, Sequence[int]]:
+def in_role_order(given: Counts) -> dict[str, Sequence[int]]:
     """Return counts with the roles in the order of a block; in a file they are sorted."""
     known = [str(role) for role in Role]
     places = {role: known.index(role) if role in known else len(known) for role in given}
     return {role: given[role] for role in sorted(given, key=lambda role: (places[role], role))}
 
 
-def counts(result: Result, at: Recorded) -> tuple[Counts, Counts] | None:
+def counts(result: Result, at: MeasuredCircuit) -> tuple[Counts, Counts] | None:
     """Return what is kept and what there is, or None where the record does not say."""
-    whole, kept = ordered(result.points[0].kept), ordered(at.point.kept)
+    whole, kept = in_role_order(result.points[0].kept), in_role_order(at.point.kept)
     lengths = {len(row) for row in (*whole.values(), *kept.values())}
     return (kept, whole) if whole and whole.keys() == kept.keys() and len(lengths) == 1 else None
 
@@ -105,7 +105,7 @@ def grid(
     return [line(corner, roles), *told_rows]
 
 
-def pictures(result: Result, at: Recorded) -> dict[str, str]:
+def pictures(result: Result, at: MeasuredCircuit) -> dict[str, str]:
     """Return the circuit as heat maps in SVG: by role ("") and, for heads, by head ("heads").
 
     Raises
@@ -119,7 +119,7 @@ def pictures(result: Result, at: Recorded) -> dict[str, str]:
             "The record has no counts by role and block to draw; make the result again with "
             "`sparc3 run`."
         )
-    title = f"{named(result.spec)} on {result.spec.model.id}, {_size(result, at)}"
+    title = f"{scorer_text(result.spec)} on {result.spec.model.id}, {_size(result, at)}"
     rows = [str(block) for block in range(_blocks(result))]
     drawn = {
         "": heatmap(
@@ -129,7 +129,7 @@ def pictures(result: Result, at: Recorded) -> dict[str, str]:
             title,
             "share of the weights kept",
             row_title="block",
-            form=lambda share: f"{percent(share)} %",
+            form=lambda share: f"{share_text(share)} %",
             standalone=True,
         )
     }
@@ -150,7 +150,7 @@ def pictures(result: Result, at: Recorded) -> dict[str, str]:
     return drawn
 
 
-def _head(result: Result, at: Recorded) -> str:
+def _head(result: Result, at: MeasuredCircuit) -> str:
     spec, amount = result.spec, at.point.amount
     label = f" ({spec.model.label})" if spec.model.label else ""
     objective = f", objective {spec.objective}" if spec.objective else ""
@@ -160,7 +160,7 @@ def _head(result: Result, at: Recorded) -> str:
     units = f"{amount.units_removed:,} {spec.unit}s with " if known else ""
     what = "Circuit" if spec.removal == "lowest" else "What is left without the circuit"
     lines = [
-        f"{what} of {named(spec)} on {spec.model.id}{label}, {spec.model.dtype}",
+        f"{what} of {scorer_text(spec)} on {spec.model.id}{label}, {spec.model.dtype}",
         f"  result    {result.key}, task {spec.task.name}, seed {spec.seed}{objective}",
         f"  chosen    units of '{spec.unit}', ranked by '{spec.group}', scope '{spec.scope}', "
         f"schedule '{spec.schedule}'",
@@ -174,23 +174,23 @@ def _head(result: Result, at: Recorded) -> str:
     return "\n".join(lines)
 
 
-def _size(result: Result, at: Recorded) -> str:
+def _size(result: Result, at: MeasuredCircuit) -> str:
     kind = result.spec.amount_kind
-    return f"{told(at.amount, kind)} {'kept' if option(kind) == '--size' else 'units removed'}"
+    return f"{size_text(at.amount, kind)} {'kept' if option(kind) == '--size' else 'units removed'}"
 
 
-def _metrics(result: Result, at: Recorded) -> str:
+def _metrics(result: Result, at: MeasuredCircuit) -> str:
     dense = result.points[0]
     width = max(len(metric.title) for metric in result.metrics) + 2
     drawn = bool(at.point.control)
     head = f"{'':<{width}}{'this circuit':<34}{'dense':<14}"
     lines = [head + (f"{'random, mean':<14}against random" if drawn else "")]
     for metric in result.metrics:
-        value = bracketed(*at.point.read(metric.name))
+        value = interval_text(*at.point.read(metric.name))
         line = f"{metric.title:<{width}}{value:<34}{number(dense.metrics[metric.name]):<14}"
         if numbers := at.point.control.get(metric.name):
             mean = sum(one / len(numbers) for one in numbers)
-            line += f"{number(mean):<14}{in_record(result, at.point, metric)}"
+            line += f"{number(mean):<14}{record_verdict(result, at.point, metric)}"
         lines.append(line)
     return "\n".join(line.rstrip() for line in lines)
 
@@ -203,15 +203,15 @@ def _table(kept: Counts, whole: Counts) -> str:
     blocks = shares({**kept, **kept_by_block}, {**whole, **by_block})
     rows = [(f"block {block}", row) for block, row in enumerate(blocks)]
     rows.append(("all", shares(kept_totals, totals)[0]))
-    return "\n".join(grid(rows, [*whole, "all"], "kept, %", percent))
+    return "\n".join(grid(rows, [*whole, "all"], "kept, %", share_text))
 
 
-def percent(share: float) -> str:
+def share_text(share: float) -> str:
     """Return a share in percent, with more digits where it is small."""
     return f"{100 * share:.1f}" if share == 0 or share >= 0.0095 else f"{100 * share:.2g}"
 
 
-def _heads(result: Result, at: Recorded) -> str:
+def _heads(result: Result, at: MeasuredCircuit) -> str:
     heads = membership(result, at)
     if heads is None:
         return "The record has no sketch that names single heads."
@@ -235,7 +235,7 @@ def _curve(result: Result) -> list[str]:
     ]
 
 
-def _stability(result: Result, at: Recorded) -> list[str]:
+def _stability(result: Result, at: MeasuredCircuit) -> list[str]:
     lines = []
     for other in result.stability:
         line = f"reference seed {other.seed}: Spearman {other.spearman:.3f}"
@@ -246,7 +246,7 @@ def _stability(result: Result, at: Recorded) -> list[str]:
 
 
 def _estimate(estimate: EstimateRecord) -> str:
-    text = bracketed(estimate.value, estimate.interval)
+    text = interval_text(estimate.value, estimate.interval)
     if estimate.control:
         text += f", random {number(sum(estimate.control) / len(estimate.control))}"
     return text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,9 @@ from transformers import GenerationConfig
 from sparc3_bench.circuit import mib
 from sparc3_bench.circuit.folder import Kind, replacing
 from sparc3_bench.circuit.rebuild import Circuit, Rebuilt
-from sparc3_bench.circuit.sizes import option, recorded, told
+from sparc3_bench.circuit.sizes import measured_circuits, option, size_text
+from sparc3_bench.circuit.templating import markdown_text
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.words import named
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.result import Result
 from sparc3_bench.types.masks import KeepMask
@@ -28,29 +27,6 @@ _KIND = Kind(
     about="circuit.json",
     parts=frozenset({"README.md", "mask.safetensors", "mib", "pruned"}),
 )
-
-_README = """\
-# {title}
-
-{what}
-
-The mask loads onto the model with transformers and safetensors alone:
-
-```python
-from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM
-
-model = AutoModelForCausalLM.from_pretrained({origin}, dtype="{dtype}")
-for name, keep in load_file("mask.safetensors").items():
-    model.get_parameter(name).data[~keep] = 0
-```
-
-`mask.safetensors` has a bool tensor, True = kept, for every parameter that loses something, in the
-shape and under the name the model has it. The weights it belongs to have the digest
-`{digest}…` (SHA-256 over the weight files, in `circuit.json`).
-
-{pruned}
-"""
 
 
 @dataclass(frozen=True)
@@ -177,8 +153,15 @@ def export(rebuilt: Rebuilt, circuit: Circuit, folder: Path, wish: Wish) -> None
             save_pruned(stored_view(rebuilt), circuit.keep, part / "pruned", source)
         if wish.mib is not None:
             found = mib.nodes(view, rebuilt.scores, circuit.keep)
-            notes = mib.write(found, result.spec.unit, part / "mib", wish.mib)
-        (part / "README.md").write_text(_readme(rebuilt, circuit, wish), encoding="utf-8")
+            notes = mib.write_mib(found, result.spec.unit, part / "mib", wish.mib)
+        readme = markdown_text(
+            "circuit.md.j2",
+            spec=result.spec,
+            size=size_text(circuit.amount.requested, result.spec.amount_kind),
+            origin=rebuilt.origin,
+            has_model=wish.model,
+        )
+        (part / "README.md").write_text(readme, encoding="utf-8")
         _KIND.write(part, {**_about(rebuilt, circuit, notes), "model_from": rebuilt.origin})
 
 
@@ -201,12 +184,14 @@ def _untied(model: Any) -> dict[str, Tensor]:
 def _about(rebuilt: Rebuilt, circuit: Circuit, notes: list[str]) -> dict[str, Any]:
     result, amount = rebuilt.result, circuit.amount
     kind = result.spec.amount_kind
-    point = next((at.point for at in recorded(result) if at.amount == amount.requested), None)
+    point = next(
+        (at.point for at in measured_circuits(result) if at.amount == amount.requested), None
+    )
     return {
         "key": result.key,
         "spec": result.spec.model_dump(mode="json"),
         "size": {
-            option(kind).removeprefix("--"): told(amount.requested, kind),
+            option(kind).removeprefix("--"): size_text(amount.requested, kind),
             "units": sum(mask.numel() for mask in circuit.kept.values()),
             "units_kept": sum(int(mask.sum()) for mask in circuit.kept.values()),
             "kept_in_scope": 1 - amount.in_scope,
@@ -221,33 +206,3 @@ def _about(rebuilt: Rebuilt, circuit: Circuit, notes: list[str]) -> dict[str, An
         "agreement": circuit.agreement,
         "notes": notes,
     }
-
-
-def _readme(rebuilt: Rebuilt, circuit: Circuit, wish: Wish) -> str:
-    spec = rebuilt.result.spec
-    size = told(circuit.amount.requested, spec.amount_kind)
-    of = f"{size} of the {spec.unit}s kept" if spec.amount_kind == "fraction" else f"{size} removed"
-    if spec.ablation != "zero":
-        pruned = (
-            f"The circuit was measured with ablation '{spec.ablation}': what is removed reads "
-            "other inputs instead of being zero. The mask says what is removed, and a model with "
-            "zeros there is another model than the one measured."
-        )
-    elif wish.model:
-        pruned = (
-            "`pruned/` is the same model saved in the number format of the original files: "
-            f'`AutoModelForCausalLM.from_pretrained("pruned", dtype="{spec.model.dtype}")` gives '
-            "the same logits."
-        )
-    else:
-        pruned = "The pruned model was not saved; the lines above make it."
-    return _README.format(
-        title=f"Circuit of {named(spec)} on {spec.model.id}, {of}",
-        what=f"From the result {spec.key} of task '{spec.task.name}', unit '{spec.unit}', group "
-        f"'{spec.group}', scope '{spec.scope}', the {spec.removal} removed, ablation "
-        f"'{spec.ablation}'.",
-        origin=json.dumps(rebuilt.origin, ensure_ascii=False),
-        dtype=spec.model.dtype,
-        digest=spec.model.weight_digest[:16],
-        pruned=pruned,
-    )

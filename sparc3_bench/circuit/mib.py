@@ -150,7 +150,7 @@ def check_name(name: str) -> None:
         )
 
 
-def write(found: Nodes, unit: Unit, folder: Path, name: str) -> list[str]:
+def write_mib(found: Nodes, unit: Unit, folder: Path, name: str) -> list[str]:
     """Write node and neuron scores below `folder`.
 
     Parameters

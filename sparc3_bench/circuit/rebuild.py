@@ -190,7 +190,7 @@ def rebuilt(
     return Rebuilt(result, made, origin, Session(made, cache, reporter, batch_size))
 
 
-def overlaps(circuits: Sequence[Rebuilt], amount: float) -> dict[Pair, Overlap]:
+def overlaps_of(circuits: Sequence[Rebuilt], amount: float) -> dict[Pair, Overlap]:
     """Return what each two share at an amount."""
     kept = [circuit.chosen(amount) for circuit in circuits]
     return {(i, j): overlap_of_masks(kept[i], kept[j]) for i, j in pairs(len(kept))}

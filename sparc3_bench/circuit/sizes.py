@@ -16,7 +16,7 @@ _USUAL = Decimal("0.1")
 
 
 @dataclass(frozen=True)
-class Recorded:
+class MeasuredCircuit:
     """A circuit that was measured."""
 
     point: Point
@@ -29,15 +29,15 @@ class Recorded:
         return self.point.amount.requested
 
 
-def recorded(result: Result) -> list[Recorded]:
+def measured_circuits(result: Result) -> list[MeasuredCircuit]:
     """Return the measured circuits, the smallest first."""
-    found = [Recorded(point, index) for index, point in enumerate(result.points)]
+    found = [MeasuredCircuit(point, index) for index, point in enumerate(result.points)]
     if result.found is not None and result.found.point.amount.requested not in result.spec.amounts:
-        found.append(Recorded(result.found.point, None))
+        found.append(MeasuredCircuit(result.found.point, None))
     return sorted(found, key=lambda at: -at.amount)
 
 
-def told(amount: float, kind: AmountKind) -> str:
+def size_text(amount: float, kind: AmountKind) -> str:
     """Return an amount as its size is typed: the fraction kept, or the count removed."""
     if kind == "count":
         return f"{amount:.0f}"
@@ -49,7 +49,7 @@ def option(kind: AmountKind) -> str:
     return "--size" if kind == "fraction" else "--remove"
 
 
-def typed(size: str | None, remove: int | None, kind: AmountKind) -> float | None:
+def parse_amount(size: str | None, remove: int | None, kind: AmountKind) -> float | None:
     """Return the amount that was typed; None when none was.
 
     ``0.05`` is kept when exactly 0.95 is removed: the subtraction is done in decimals.
@@ -76,7 +76,7 @@ def typed(size: str | None, remove: int | None, kind: AmountKind) -> float | Non
     return None if size is None else _fraction(size)
 
 
-def shown(result: Result, amount: float | None) -> Recorded:
+def circuit_at(result: Result, amount: float | None) -> MeasuredCircuit:
     """Return the measured circuit of an amount.
 
     By default it is the one that was looked for, else the one nearest to a tenth of the scope; the
@@ -87,15 +87,15 @@ def shown(result: Result, amount: float | None) -> Recorded:
     Sparc3Error
         When no circuit of that size was measured.
     """
-    circuits = recorded(result)
+    circuits = measured_circuits(result)
     kind = result.spec.amount_kind
     if amount is not None:
         for at in circuits:
             if at.amount == amount:
                 return at
         raise Sparc3Error(
-            f"The result has no circuit of `{option(kind)} {told(amount, kind)}`; it has "
-            f"{listed((at.amount for at in circuits), kind)}."
+            f"The result has no circuit of `{option(kind)} {size_text(amount, kind)}`; it has "
+            f"{sizes_text((at.amount for at in circuits), kind)}."
         )
     proper = [at for at in circuits if is_proper(at.point)] or circuits
     if result.found is not None:
@@ -110,7 +110,7 @@ def is_proper(point: Point) -> bool:
     return 0 < point.amount.in_scope < 1
 
 
-def needed(result: Result, amount: float | None) -> float:
+def require_amount(result: Result, amount: float | None) -> float:
     """Return the amount; there must be one.
 
     Raises
@@ -121,7 +121,7 @@ def needed(result: Result, amount: float | None) -> float:
     kind = result.spec.amount_kind
     if amount is None:
         what = "the fraction kept" if kind == "fraction" else "the number of units removed"
-        measured = listed((at.amount for at in recorded(result)), kind)
+        measured = sizes_text((at.amount for at in measured_circuits(result)), kind)
         raise Sparc3Error(
             f"A circuit has a size: give `{option(kind)}`, {what}; measured were {measured}."
         )
@@ -160,9 +160,9 @@ def usual(amounts: Sequence[float], kind: AmountKind) -> float:
     return min(amounts, key=lambda amount: abs(1 - Decimal(repr(amount)) - _USUAL))
 
 
-def listed(amounts: Iterable[float], kind: AmountKind) -> str:
+def sizes_text(amounts: Iterable[float], kind: AmountKind) -> str:
     """Return sizes as a list to choose from."""
-    return ", ".join(told(amount, kind) for amount in amounts)
+    return ", ".join(size_text(amount, kind) for amount in amounts)
 
 
 def _fraction(text: str) -> float:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import sparc3_bench.cli.common as common
 from sparc3_bench.circuit import compare, describe, sizes
-from sparc3_bench.cli import common
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.files import read_result, write_atomically
 from sparc3_bench.record.result import Result
@@ -65,7 +65,7 @@ def show(
     from sparc3_bench.run.intervals import renewed
 
     read = renewed(_read(result), default_host())
-    at = sizes.shown(read, sizes.typed(size, remove, read.spec.amount_kind))
+    at = sizes.circuit_at(read, sizes.parse_amount(size, remove, read.spec.amount_kind))
     written = []
     if picture is not None:
         if picture.suffix != ".svg":
@@ -73,7 +73,7 @@ def show(
         for name, text in describe.pictures(read, at).items():
             written.append(picture.with_stem(f"{picture.stem}-{name}") if name else picture)
             _write(written[-1], text)
-    typer.echo(describe.described(read, at))
+    typer.echo(describe.circuit_text(read, at))
     for path in written:
         typer.echo(f"{path}")
 
@@ -111,7 +111,7 @@ def export(
 
     read = _read(result)
     wish = Wish(model=not no_model, mib=mib)
-    amount = sizes.needed(read, sizes.typed(size, remove, read.spec.amount_kind))
+    amount = sizes.require_amount(read, sizes.parse_amount(size, remove, read.spec.amount_kind))
     check_exportable(read, out, wish)
     report = _reporter()
     made = rebuilt(read, str(result), files, common.cache_folder(cache), report, batch_size)
@@ -160,7 +160,7 @@ def diff(
     compare.check_comparable(read)
     kind = next(iter(read.values())).spec.amount_kind
     amounts = _amounts(list(read.values()), size, remove)
-    told = [sizes.told(amount, kind) for amount in amounts]
+    told = [sizes.size_text(amount, kind) for amount in amounts]
     # Where each has more is a table for every size; unless asked for more, one will do.
     detailed = amounts if size or remove else [sizes.usual(amounts, kind)]
     if sketch:
@@ -172,7 +172,7 @@ def diff(
     if len(read) == 2:
         for amount, found in zip(detailed, counts, strict=True):
             if found is not None:
-                typer.echo("\n" + compare.difference(*found, sizes.told(amount, kind)))
+                typer.echo("\n" + compare.difference(*found, sizes.size_text(amount, kind)))
 
 
 Found = tuple["describe.Counts", "describe.Counts", "describe.Counts"]
@@ -181,14 +181,17 @@ Found = tuple["describe.Counts", "describe.Counts", "describe.Counts"]
 def _by_sketch(read: Mapping[str, Result], amounts: Sequence[float], told: Sequence[str]) -> str:
     overlaps = []
     for amount in amounts:
-        kept = list(compare.sampled(read, amount).values())
+        kept = list(compare.sketched_units(read, amount).values())
         overlaps.append(
             {
                 (i, j): compare.overlap_of_samples(kept[i], kept[j])
                 for i, j in compare.pairs(len(kept))
             }
         )
-    return compare.compared(list(read), told, overlaps, None) + "\nunits sampled in the sketches"
+    return (
+        compare.comparison_text(list(read), told, overlaps, None)
+        + "\nunits sampled in the sketches"
+    )
 
 
 def _exactly(
@@ -206,8 +209,8 @@ def _exactly(
     made = [
         rebuild.rebuilt(one, name, files, folder, report, batch_size) for name, one in read.items()
     ]
-    overlaps = [rebuild.overlaps(made, amount) for amount in amounts]
-    text = compare.compared(list(read), told, overlaps, rebuild.likeness(made))
+    overlaps = [rebuild.overlaps_of(made, amount) for amount in amounts]
+    text = compare.comparison_text(list(read), told, overlaps, rebuild.likeness(made))
     if len(made) > 2:
         return text, []
     whole = made[0].whole
@@ -220,7 +223,8 @@ def _exactly(
 def _recorded_counts(read: Mapping[str, Result], amount: float) -> Found | None:
     """Return the counts of the first two results, if the records have them."""
     one, two = (
-        describe.counts(result, sizes.shown(result, amount)) for result in list(read.values())[:2]
+        describe.counts(result, sizes.circuit_at(result, amount))
+        for result in list(read.values())[:2]
     )
     return None if one is None or two is None or one[1] != two[1] else (one[0], two[0], one[1])
 
@@ -228,8 +232,8 @@ def _recorded_counts(read: Mapping[str, Result], amount: float) -> Found | None:
 def _amounts(results: Sequence[Result], size: list[str], remove: list[int]) -> list[float]:
     kind = results[0].spec.amount_kind
     shared = sizes.common(results)
-    typed = [sizes.typed(text, None, kind) for text in size]
-    typed += [sizes.typed(None, count, kind) for count in remove]
+    typed = [sizes.parse_amount(text, None, kind) for text in size]
+    typed += [sizes.parse_amount(None, count, kind) for count in remove]
     return [amount for amount in typed if amount is not None] or shared
 
 

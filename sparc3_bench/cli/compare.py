@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
-from sparc3_bench.leaderboard import words
-from sparc3_bench.leaderboard.words import named, titled
+from sparc3_bench.leaderboard import phrasing
+from sparc3_bench.leaderboard.phrasing import metric_title, scorer_text
 from sparc3_bench.types.conventions import CONVENTIONS
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from sparc3_bench.leaderboard.draws import Number
+    from sparc3_bench.leaderboard.replicates import BootstrapNumber
     from sparc3_bench.record.parts import MetricRecord, Point
     from sparc3_bench.record.result import Result
 
@@ -38,7 +38,7 @@ def command(
     the two must typically differ to be told apart at an amount.
     """
     from sparc3_bench.host import default_host
-    from sparc3_bench.leaderboard.headtohead import compared
+    from sparc3_bench.leaderboard.headtohead import meetings_by_amount
     from sparc3_bench.run.options import task_of
 
     one, other = _finished(first), _finished(second)
@@ -57,7 +57,7 @@ def command(
         raise Sparc3Error(
             f"{first} and {second} have no amount in common; run one of them at those of the other."
         )
-    found = {meeting.amount: meeting for meeting in compared(pairs, chosen.scale)}
+    found = {meeting.amount: meeting for meeting in meetings_by_amount(pairs, chosen.scale)}
     ratio = chosen.scale == "log"
     table = _table(
         f"{chosen.title} ({chosen.direction} is better)",
@@ -70,16 +70,18 @@ def command(
         cells = "–", "one independent sample", "–", "–"
         if meeting := found.get(amount):
             cells = (
-                words.apart(meeting.difference),
-                words.between(meeting.difference),
-                words.probability(meeting.p_adjusted),
+                phrasing.difference_text(meeting.difference),
+                phrasing.between(meeting.difference),
+                phrasing.probability(meeting.p_adjusted),
                 _least(mine, yours, chosen),
             )
-        table.add_row(f"{amount:g}", words.number(mine.value), words.number(yours.value), *cells)
+        table.add_row(
+            f"{amount:g}", phrasing.number(mine.value), phrasing.number(yours.value), *cells
+        )
     _print(table)
 
 
-def _least(mine: Number, yours: Number, metric: MetricRecord) -> str:
+def _least(mine: BootstrapNumber, yours: BootstrapNumber, metric: MetricRecord) -> str:
     """Return by how much two runs must differ to be told apart at one amount."""
     import numpy as np
 
@@ -92,7 +94,7 @@ def _least(mine: Number, yours: Number, metric: MetricRecord) -> str:
         scale=metric.scale,
     )
     none = 0.0 if metric.scale == "linear" else 1.0
-    return words.least(least, metric.scale, 2) if least and least > none else "–"
+    return phrasing.least(least, metric.scale, 2) if least and least > none else "–"
 
 
 def show(
@@ -105,7 +107,7 @@ def show(
     spec = result.spec
     told = f"{spec.unit} by {spec.group}, {spec.schedule}, ablation {spec.ablation}"
     lines = [
-        f"{named(spec)} on {spec.task.title}, {spec.model.id} {spec.model.label}".rstrip(),
+        f"{scorer_text(spec)} on {spec.task.title}, {spec.model.id} {spec.model.label}".rstrip(),
         f"{told}, {spec.removal} removed, seed {spec.seed}; {result.status}, {result.origin}",
     ]
     if spec.objective:
@@ -118,14 +120,14 @@ def show(
         table = _table("", ("amount removed", *amounts))
         for metric in result.metrics:
             table.add_row(
-                titled(metric),
-                *(words.bracketed(*point.read(metric.name)) for point in result.points),
+                metric_title(metric),
+                *(phrasing.interval_text(*point.read(metric.name)) for point in result.points),
             )
         _print(table)
         typer.echo(_OLD if is_old(result) else _NEW)
-    titles = {metric.name: titled(metric) for metric in result.curve_metrics}
+    titles = {metric.name: metric_title(metric) for metric in result.curve_metrics}
     for name, estimate in result.curve.items():
-        cell = words.bracketed(estimate.value, estimate.interval)
+        cell = phrasing.interval_text(estimate.value, estimate.interval)
         note = f" ({estimate.note})" if estimate.note else ""
         typer.echo(f"{titles.get(name, name)}: {cell}{note}")
     for phase, cost in result.cost.items():
@@ -145,9 +147,9 @@ def _finished(path: Path) -> Result:
 
 
 def _check_comparable(first: Path, one: Result, second: Path, other: Result) -> None:
-    from sparc3_bench.leaderboard.tables import convention
+    from sparc3_bench.leaderboard.tables import comparison_key
 
-    shared = zip(convention(one), convention(other), strict=True)
+    shared = zip(comparison_key(one), comparison_key(other), strict=True)
     for (name, parts), (mine, theirs) in zip(_SHARED.items(), shared, strict=True):
         # Of two curves the amounts that both have may be compared.
         if mine == theirs or parts is None:
@@ -162,9 +164,9 @@ def _check_comparable(first: Path, one: Result, second: Path, other: Result) -> 
 
 def _measured_on(result: Result) -> list[str]:
     return [
-        f"{words.described(data)} from {data.source} (digest {data.token_digest[:12]})"
+        f"{phrasing.dataset_text(data)} from {data.source} (digest {data.token_digest[:12]})"
         for data in result.spec.datasets
-        if not words.is_reference(data)
+        if not phrasing.is_reference(data)
     ]
 
 
@@ -184,16 +186,16 @@ _SHARED: dict[str, Callable[[Result], Sequence[str]] | None] = {
         f"version {result.spec.task.task_version}",
         f"model {result.spec.model.slug}",
     ],
-    "conventions": lambda result: list(words.brief(result.spec)[: len(CONVENTIONS)]),
+    "conventions": lambda result: list(phrasing.brief(result.spec)[: len(CONVENTIONS)]),
     "weights or number format": _weights,
     "evaluation data": _measured_on,
     "metrics": lambda result: [f"{m.name} ({m.direction} is better)" for m in result.metrics],
     "amounts of the whole curve": None,
     "judge": lambda result: [
-        words.judged(result.spec.judge) if result.spec.judge else "without a judge"
+        phrasing.judge_text(result.spec.judge) if result.spec.judge else "without a judge"
     ],
 }
-"""What two runs must share, in the order of `convention`, and how each says what it has."""
+"""What two runs must share, in the order of `comparison_key`, and how each says what it has."""
 
 _NEW = "Brackets are 95 % intervals over samples."
 _OLD = (
@@ -220,11 +222,11 @@ def _common(one: Result, other: Result) -> list[tuple[Point, Point]]:
     ]
 
 
-def _number(path: Path, result: Result, point: Point, task: object, name: str) -> Number:
-    from sparc3_bench.leaderboard.draws import number_at
+def _number(path: Path, result: Result, point: Point, task: object, name: str) -> BootstrapNumber:
+    from sparc3_bench.leaderboard.replicates import bootstrap_number
 
     try:
-        return number_at(result, point, task, name)  # type: ignore[arg-type]
+        return bootstrap_number(result, point, task, name)  # type: ignore[arg-type]
     except KeyError:
         raise Sparc3Error(
             f"{path} has no samples of '{name}' beside it; they are in the file ending in "
@@ -234,8 +236,8 @@ def _number(path: Path, result: Result, point: Point, task: object, name: str) -
 
 def _named(result: Result, other: Result) -> str:
     spec = result.spec
-    name = named(spec)
-    return f"{name} {result.key[:6]}" if name == named(other.spec) else name
+    name = scorer_text(spec)
+    return f"{name} {result.key[:6]}" if name == scorer_text(other.spec) else name
 
 
 def _table(title: str, columns: tuple[str, ...]) -> Table:

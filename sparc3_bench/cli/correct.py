@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sparc3_bench.cli import common
+import sparc3_bench.cli.common as common
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def command(
     amount = result.found.point.amount.requested if count is None else float(count)
     rebuilt = Rebuilt(result, made, str(made.model.folder), session)
     outcome = correct.outcome_of(rebuilt, amount)
-    correct.write(rebuilt, outcome, out)
+    correct.write_correction(rebuilt, outcome, out)
     for warning in result.warnings:
         said.say(f"warning: {warning}")
     if amount == 0:
@@ -145,7 +145,7 @@ def command(
             "warning: On the selection prompts this was not better, within the limits, than the "
             "model as it is."
         )
-    typer.echo(f"{out}: {outcome.removed} removed. {report.summary(outcome)}")
+    typer.echo(f"{out}: {outcome.removed} removed. {report.outcome_line(outcome)}")
 
 
 def _removed(counts: Mapping[Unit, int | None], unit: str | None) -> tuple[Unit, int | None]:

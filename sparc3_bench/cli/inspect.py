@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sparc3_bench.cli import common
+import sparc3_bench.cli.common as common
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import PluginHost, default_host
 

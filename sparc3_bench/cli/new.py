@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sparc3_bench.host import default_host
-from sparc3_bench.scaffold.write import write
+from sparc3_bench.scaffold.write import write_plugin
 
 
 def command(
@@ -32,7 +32,7 @@ def command(
     The next steps are printed: install, check, run.
     """
     chosen = folder if folder is not None else Path(f"sparc3-{name}")
-    written = write(kind, name, chosen, default_host())
+    written = write_plugin(kind, name, chosen, default_host())
     run = {
         "scorer": f"sparc3 run --scorer {name}",
         "task": f"sparc3 run --task {name} --scorer wanda",

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sparc3_bench.cli import common
+import sparc3_bench.cli.common as common
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from sparc3_bench.replication.report import Report
+    from sparc3_bench.replication.report import ReplicationReport
 
 _DIFFERS, _MISSING = 1, 3
 
@@ -67,7 +67,12 @@ def command(
     """
     from sparc3_bench.host import default_host
     from sparc3_bench.record.files import write_atomically
-    from sparc3_bench.replication.report import Report, asked_for, begun, labelled
+    from sparc3_bench.replication.report import (
+        ReplicationReport,
+        beginnings,
+        changes_asked,
+        weight_labels,
+    )
     from sparc3_bench.replication.rows import rows
     from sparc3_bench.replication.work import Work
     from sparc3_bench.run.options import parse_pairs
@@ -95,9 +100,9 @@ def command(
         work.run(common.cache_folder(cache), batch_size)
     outcomes = work.outcomes()
     compared = rows(content, outcomes, same_items=not changes.task_options)
-    found = [*labelled(outcomes), *begun(outcomes)]
-    deviations = [*content.deviations, *found, *asked_for(changes, content)]
-    report = Report(suite, content, compared, outcomes, deviations)
+    found = [*weight_labels(outcomes), *beginnings(outcomes)]
+    deviations = [*content.deviations, *found, *changes_asked(changes, content)]
+    report = ReplicationReport(suite, content, compared, outcomes, deviations)
     _show(report)
     if json_file is not None:
         text = json.dumps(report.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
@@ -121,7 +126,7 @@ def _check_file(file: Path | None, results: Path) -> None:
         )
 
 
-def _show(report: Report) -> None:
+def _show(report: ReplicationReport) -> None:
     from rich.console import Console
 
     from sparc3_bench.replication.report import COLUMNS, CURVES, deviation

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sparc3_bench.cli import common
+import sparc3_bench.cli.common as common
 from sparc3_bench.errors import Sparc3Error
 
 

@@ -39,7 +39,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Line:
+class MetricCorrelation:
     """How two metrics go together over some of the pruned models, which `words` names."""
 
     words: str
@@ -68,7 +68,7 @@ class Agreement:
     y: Side
     pairs: tuple[Pair, ...]
     dense: tuple[tuple[float, float], ...]
-    lines: tuple[Line, ...]
+    lines: tuple[MetricCorrelation, ...]
 
     @property
     def has_interval(self) -> bool:
@@ -76,7 +76,7 @@ class Agreement:
         return bool(self.lines) and self.lines[0].spearman.low is not None
 
 
-def about(entry: Entry, found: Sequence[Agreement]) -> tuple[Agreement, ...]:
+def agreements_of(entry: Entry, found: Sequence[Agreement]) -> tuple[Agreement, ...]:
     """Return those with pruned models of a section, and with an interval for what is said."""
     return tuple(
         one
@@ -153,7 +153,7 @@ def _is_wide(values: Sequence[float]) -> bool:
     return min(values) > 0 and max(values) / _WIDE > min(values)
 
 
-def _lines(pairs: Sequence[Pair], x: Side, y: Side) -> Iterator[Line]:
+def _lines(pairs: Sequence[Pair], x: Side, y: Side) -> Iterator[MetricCorrelation]:
     """Yield how metrics go together over all, over those that know something, at each amount."""
     groups = {"all": list(pairs)}
     if any(one.series.is_control for one, _ in pairs):
@@ -169,9 +169,9 @@ def _lines(pairs: Sequence[Pair], x: Side, y: Side) -> Iterator[Line]:
             yield line
 
 
-def _line(words: str, pairs: Sequence[Pair], x: Side, y: Side) -> Line | None:
+def _line(words: str, pairs: Sequence[Pair], x: Side, y: Side) -> MetricCorrelation | None:
     # Loads numpy and scipy.
-    from sparc3_bench.statistics.correlation import LEAST, pearson, spearman
+    from sparc3_bench.statistics.correlation import LEAST, pearson_correlation, spearman_correlation
 
     if len(pairs) < LEAST:
         return None
@@ -180,6 +180,10 @@ def _line(words: str, pairs: Sequence[Pair], x: Side, y: Side) -> Line | None:
     # What one scorer removes under several options, seeds and amounts is much alike.
     scorers = [one.series.scorer.name for one, _ in pairs]
     try:
-        return Line(words, spearman(ours, theirs, scorers), pearson(ours, theirs, scorers))
+        return MetricCorrelation(
+            words,
+            spearman_correlation(ours, theirs, scorers),
+            pearson_correlation(ours, theirs, scorers),
+        )
     except Sparc3Error:
         return None

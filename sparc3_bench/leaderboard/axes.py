@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.words import plain, power
+from sparc3_bench.leaderboard.phrasing import metric_title, plain, power
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Place = tuple[float, float]
+    from sparc3_bench.record.parts import MetricRecord
+
+XY = tuple[float, float]
 """A place in a drawing."""
 
 Position = Callable[[float], float]
@@ -48,7 +50,7 @@ class Scale:
 
     def __call__(self, value: float) -> float:
         """Return the position of a number."""
-        return self.at(math.log10(clipped(value)) if self.is_log else clipped(value))
+        return self.at(math.log10(finite_number(value)) if self.is_log else finite_number(value))
 
     def at(self, place: float) -> float:
         """Return the position of a number, or of its logarithm on a logarithmic scale."""
@@ -115,17 +117,17 @@ class SymLogScale:
         return fitting([Tick(self(value), plain(value)) for value in inside])
 
     def _bent(self, value: float) -> float:
-        return math.asinh(clipped(clipped(value - self.centre) / self.unit))
+        return math.asinh(finite_number(finite_number(value - self.centre) / self.unit))
 
 
-def clipped(value: float) -> float:
+def finite_number(value: float) -> float:
     """Return the nearest number that can be calculated with."""
     return max(-_LARGEST, min(_LARGEST, value))
 
 
 def y_axis(low: float, high: float, start: float, end: float) -> tuple[Scale, tuple[Tick, ...]]:
     """Return the vertical scale, logarithmic when the numbers span more than a factor of ten."""
-    low, high = clipped(low), clipped(high)
+    low, high = finite_number(low), finite_number(high)
     # Room below and above the curves for the label of the dense model.
     room = 22 / (abs(start - end) - 44)
     if low > 0 and high / 10 > low:
@@ -139,7 +141,7 @@ def y_axis(low: float, high: float, start: float, end: float) -> tuple[Scale, tu
     margin = max(room * (high - low), 0.001 * abs(high))
     if margin < _SMALLEST:
         margin = 1.0
-    scale = Scale(clipped(low - margin), clipped(high + margin), start, end)
+    scale = Scale(finite_number(low - margin), finite_number(high + margin), start, end)
     step = _nice(scale.high / 6 - scale.low / 6)
     steps = range(math.ceil(scale.low / step), math.floor(scale.high / step) + 1)
     return scale, tuple(Tick(scale.at(count * step), plain(count * step)) for count in steps)
@@ -158,6 +160,17 @@ def fitting(ticks: Sequence[Tick], rounds: Sequence[Tick] = ()) -> tuple[Tick, .
         if all(abs(tick.position - other.position) >= 40 for other in kept):
             kept.append(tick)
     return tuple(sorted(kept, key=lambda tick: tick.position))
+
+
+def axis_title(metric: MetricRecord, is_log: bool, width: int) -> str:
+    """Return what stands on the axis of a metric in a drawing of this width, as far as it fits."""
+    reading = f", {'log scale, ' if is_log else ''}{metric.direction} is better"
+    return shortened(metric_title(metric), width // 7 - len(reading)) + reading
+
+
+def shortened(text: str, length: int) -> str:
+    """Return a text, with an ellipsis for what is beyond a length."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
 def _decades(low: float, high: float) -> list[tuple[int, int]]:

@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.against import Against, against, whole_against
+from sparc3_bench.leaderboard.control_verdict import (
+    ControlVerdict,
+    control_verdict,
+    curve_control_verdict,
+)
+from sparc3_bench.leaderboard.phrasing import brief
 from sparc3_bench.leaderboard.sentences import against_random
-from sparc3_bench.leaderboard.words import brief
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sparc3_bench.host import PluginHost
+    from sparc3_bench.leaderboard.benchmark import Benchmark
     from sparc3_bench.leaderboard.headtohead import Meeting
-    from sparc3_bench.leaderboard.kept import Benchmark
     from sparc3_bench.leaderboard.ranks import Ranks
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.leaderboard.tables import Section
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
         dict[tuple[int, int], list[Meeting]],
         dict[tuple[float, str], float],
         tuple[Benchmark, ...],
-        Mapping[tuple[int, float], Against],
+        Mapping[tuple[int, float], ControlVerdict],
     ]
 
 
@@ -103,7 +107,7 @@ class Entry:
     def _tested(self) -> _Tested:
         """All at once, as the replicates behind them are many and not kept."""
         # Loads numpy and scipy.
-        from sparc3_bench.leaderboard.against import beside_rows
+        from sparc3_bench.leaderboard.control_verdict import row_verdicts
         from sparc3_bench.leaderboard.headtohead import meetings, resolvables
         from sparc3_bench.leaderboard.ranks import draws_of, ranks
         from sparc3_bench.leaderboard.retention import retention
@@ -115,7 +119,7 @@ class Entry:
             meetings(section, draws),
             resolvables(section, draws),
             retention(section, draws),
-            beside_rows(section, draws),
+            row_verdicts(section, draws),
         )
 
     def rank(self, place: int) -> str:
@@ -154,16 +158,18 @@ class Entry:
             return f"not better than {found.beaten_by}"
         return found.untested
 
-    def against(self, one: Series, amount: float, metric: MetricRecord | None = None) -> Against:
+    def against(
+        self, one: Series, amount: float, metric: MetricRecord | None = None
+    ) -> ControlVerdict:
         """Return what random controls say of a metric of a row at one amount."""
-        return against(self.section, one, amount, metric, self._controls)
+        return control_verdict(self.section, one, amount, metric, self._controls)
 
-    def whole_against(self, one: Series, metric: MetricRecord) -> Against:
+    def whole_against(self, one: Series, metric: MetricRecord) -> ControlVerdict:
         """Return what random controls say of a number of the whole curve of a row."""
-        return whole_against(self.section, one, metric)
+        return curve_control_verdict(self.section, one, metric)
 
     @property
-    def _controls(self) -> Mapping[tuple[int, float], Against]:
+    def _controls(self) -> Mapping[tuple[int, float], ControlVerdict]:
         return self._tested[4]
 
     def table(self) -> Table | None:

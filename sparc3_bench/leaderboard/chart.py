@@ -7,9 +7,19 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.axes import Place, Position, Scale, SizeScale, Tick, fitting, y_axis
+from sparc3_bench.leaderboard.axes import (
+    XY,
+    Position,
+    Scale,
+    SizeScale,
+    Tick,
+    axis_title,
+    fitting,
+    shortened,
+    y_axis,
+)
 from sparc3_bench.leaderboard.controls import Control, Drawn, band, controls_of, drawn_label
-from sparc3_bench.leaderboard.words import number, titled
+from sparc3_bench.leaderboard.phrasing import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,7 +57,7 @@ class Style:
 
 
 @dataclass(frozen=True)
-class Layout:
+class Canvas:
     """The size of a drawing and its margins, in the units of its view box."""
 
     name: str
@@ -59,15 +69,15 @@ class Layout:
     bottom: int = 52
 
 
-WIDE = Layout("wide", width=920, height=440, right=240)
+WIDE = Canvas("wide", width=920, height=440, right=240)
 """With labels beside the lines."""
 
-NARROW = Layout("narrow", width=380, height=340, right=26, left=54)
+NARROW = Canvas("narrow", width=380, height=340, right=26, left=54)
 """For a telephone; the legend stands below the drawing."""
 
 
 @dataclass(frozen=True)
-class Line:
+class ChartLine:
     """A drawn series: its label is `name`, with `detail` in a line of its own at `label_y`.
 
     Attributes
@@ -81,9 +91,9 @@ class Line:
     name: str
     detail: str
     style: Style
-    points: tuple[Place, ...]
-    path: tuple[Place, ...]
-    band: tuple[Place, ...]
+    points: tuple[XY, ...]
+    path: tuple[XY, ...]
+    band: tuple[XY, ...]
     whiskers: tuple[tuple[float, float, float], ...] = ()
     label_y: float = 0.0
 
@@ -108,8 +118,8 @@ class Chart:
         Whether the label of the dense model stands below its line.
     """
 
-    layout: Layout
-    lines: tuple[Line, ...]
+    layout: Canvas
+    lines: tuple[ChartLine, ...]
     drawn: tuple[Drawn, ...]
     drawn_label: Tick
     x_ticks: tuple[Tick, ...]
@@ -143,31 +153,19 @@ def style(series: Series, names: Sequence[str]) -> Style:
     )
 
 
-def draw(section: Section, names: Sequence[str], layout: Layout) -> Chart:
+def draw(section: Section, names: Sequence[str], layout: Canvas) -> Chart:
     """Return the section's first metric over its amounts, a line a series."""
     first, sizes = section.metrics[0], section.sizes
     curves = [_curve(one, first.name) for one in section.series]
     controls = controls_of(section)
     y, y_ticks = _y_axis(curves, controls, layout)
-    x = x_axis(section, layout)
+    x = amount_axis(section, layout)
     lines = []
     for one, curve in zip(section.series, curves, strict=True):
-        inner = [pair for pair in curve if not sizes.is_apart(pair[0])]
-        upper = [(x(amount), y(value.high)) for amount, value in inner]
-        lower = [(x(amount), y(value.low)) for amount, value in reversed(inner)]
-        places = [(amount, (x(amount), y(value.centre))) for amount, value in curve]
-        lines.append(
-            Line(
-                name=_shortened(one.label, 23 if sizes.is_log else 27),
-                detail=_shortened(one.difference, 28 if sizes.is_log else 33),
-                style=style(one, names),
-                points=tuple(place for _, place in places),
-                path=tuple(place for amount, place in places if not sizes.is_apart(amount)),
-                band=(*upper, *lower) if len(one.runs) > 1 else (),
-                whiskers=whiskers(curve, x, y),
-            )
-        )
-    reading = f", {'log scale, ' if y.is_log else ''}{first.direction} is better"
+        label = shortened(one.label, 23 if sizes.is_log else 27)
+        detail = shortened(one.difference, 28 if sizes.is_log else 33)
+        look = style(one, names)
+        lines.append(chart_line(section, one, curve, x, y, look, label, detail))
     dense = section.dense
     apart, label_at = _with_labels_apart(lines, layout, listed=sizes.is_log, others=bool(controls))
     return Chart(
@@ -175,16 +173,41 @@ def draw(section: Section, names: Sequence[str], layout: Layout) -> Chart:
         lines=apart,
         drawn=tuple(band(control, x, y, sizes) for control in controls),
         drawn_label=Tick(label_at, drawn_label(section)),
-        x_ticks=x_ticks(section, x),
+        x_ticks=amount_ticks(section, x),
         y_ticks=y_ticks,
-        x_title=_shortened(sizes.axis, layout.width // 6),
-        y_title=_shortened(titled(first), layout.width // 7 - len(reading)) + reading,
+        x_title=shortened(sizes.axis, layout.width // 6),
+        y_title=axis_title(first, y.is_log, layout.width),
         break_at=layout.left + 37.0 if sizes.is_broken else None,
         listed=sizes.is_log,
         over=sizes.over,
         dense=None if dense is None else Tick(y(dense), f"dense model: {number(dense)}"),
         label_below=dense is not None and not sizes.is_log and _ends_above(curves, dense),
         description=_description(section, curves),
+    )
+
+
+def chart_line(
+    section: Section,
+    one: Series,
+    curve: Sequence[tuple[float, Value]],
+    x: Position,
+    y: Position,
+    style: Style,
+    name: str,
+    detail: str,
+) -> ChartLine:
+    """Return the line of a series; what stands apart at the edge of the axis is not joined."""
+    inner = [pair for pair in curve if not section.sizes.is_apart(pair[0])]
+    upper = [(x(amount), y(value.high)) for amount, value in inner]
+    lower = [(x(amount), y(value.low)) for amount, value in reversed(inner)]
+    return ChartLine(
+        name=name,
+        detail=detail,
+        style=style,
+        points=tuple((x(amount), y(value.centre)) for amount, value in curve),
+        path=tuple((x(amount), y(value.centre)) for amount, value in inner),
+        band=(*upper, *lower) if len(one.runs) > 1 else (),
+        whiskers=whiskers(curve, x, y),
     )
 
 
@@ -206,12 +229,8 @@ def whiskers(
     return tuple((at, upper, lower) for at, upper, lower in found if lower - upper > 0.5)
 
 
-def _shortened(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
-
-
 def _y_axis(
-    curves: Sequence[Sequence[tuple[float, Value]]], controls: Sequence[Control], layout: Layout
+    curves: Sequence[Sequence[tuple[float, Value]]], controls: Sequence[Control], layout: Canvas
 ) -> tuple[Scale, tuple[Tick, ...]]:
     values = [value for curve in curves for _, value in curve]
     ends = [end for value in values for end in (value.low, value.high, *(value.interval or ()))]
@@ -219,7 +238,7 @@ def _y_axis(
     return y_axis(min(ends), max(ends), layout.height - layout.bottom, layout.top)
 
 
-def x_axis(section: Section, layout: Layout) -> Position:
+def amount_axis(section: Section, layout: Canvas) -> Position:
     """Return where an amount of a section is drawn."""
     start, end = layout.left, layout.width - layout.right
     if section.sizes.is_broken:
@@ -228,7 +247,7 @@ def x_axis(section: Section, layout: Layout) -> Position:
     return Scale(0.0, max(section.amounts) or 1.0, start, end)
 
 
-def x_ticks(section: Section, x: Position) -> tuple[Tick, ...]:
+def amount_ticks(section: Section, x: Position) -> tuple[Tick, ...]:
     """Return the amounts that were measured, leaving out what would run into its neighbour."""
     sizes = section.sizes
     ticks = [Tick(x(amount), sizes.text(amount)) for amount in section.amounts]
@@ -247,8 +266,8 @@ def _is_round(place: float) -> bool:
 
 
 def _with_labels_apart(
-    lines: Sequence[Line], layout: Layout, *, listed: bool, others: bool
-) -> tuple[tuple[Line, ...], float]:
+    lines: Sequence[ChartLine], layout: Canvas, *, listed: bool, others: bool
+) -> tuple[tuple[ChartLine, ...], float]:
     """Return the lines with labels that do not cover one another, and the place of one more.
 
     Labels stand beside the ends of their lines, or, where the ends coincide, in a list.

@@ -50,14 +50,15 @@ class Command:
     parameters: tuple[Parameter, ...]
 
 
-def commands() -> list[Command]:
-    """Return every command of `sparc3`, those of a group beneath it."""
-    import typer
+def commands_of(program: Any) -> tuple[Command, ...]:
+    """Return every command of `sparc3`, those of a group beneath it.
 
-    # Asked for what it says of itself; nothing that it could run is imported.
-    from sparc3_bench.cli import app
-
-    return list(_commands(typer.main.get_command(app), "sparc3"))
+    Parameters
+    ----------
+    program
+        The whole command line, as `click` sees it; it is asked for what it says of itself.
+    """
+    return tuple(_commands(program, "sparc3"))
 
 
 def _commands(found: Any, name: str) -> Iterator[Command]:

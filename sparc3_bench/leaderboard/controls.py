@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sparc3_bench.leaderboard.axes import Place, Position
+    from sparc3_bench.leaderboard.axes import XY, Position
     from sparc3_bench.leaderboard.sizes import Sizes
     from sparc3_bench.leaderboard.tables import Section
 
@@ -19,8 +19,8 @@ Control = tuple[tuple[float, tuple[float, ...]], ...]
 class Drawn:
     """The range of random circuits, and their median."""
 
-    band: tuple[Place, ...]
-    median: tuple[Place, ...]
+    band: tuple[XY, ...]
+    median: tuple[XY, ...]
 
 
 def drawn_label(section: Section) -> str:

@@ -56,7 +56,7 @@ class Docstring:
         return _paragraphs(self.remarks.get("Notes", ""))
 
 
-def read(text: object) -> Docstring:
+def parse_docstring(text: object) -> Docstring:
     """Return what a docstring says; nothing where there is none.
 
     A stranger's docstring is text like any other: nothing in it is run, rendered or followed.

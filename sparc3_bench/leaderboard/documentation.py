@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from sparc3_bench.leaderboard import markdown, reference
-from sparc3_bench.leaderboard.commands import commands
 from sparc3_bench.leaderboard.templating import HERE, templates
 
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
     from sparc3_bench.leaderboard.bibliography import Reference
+    from sparc3_bench.leaderboard.commands import Command
 
 _PACKAGED = HERE.parent / "documents"
 """The documents in an installed copy, in the folders that they have in the repository."""
@@ -65,15 +65,16 @@ class Documentation:
 
 
 @lru_cache(maxsize=1)
-def documentation(host: PluginHost) -> Documentation:
-    """Return the pages; they depend on what is installed, not on results."""
+def documentation(host: PluginHost, commands: tuple[Command, ...]) -> Documentation:
+    """Return the pages; they depend on what is installed and can be typed, not on results."""
     listed, cards = _listed(), _cards(host)
     names = {path: _name(path) for path in listed}
     names |= {path: name for path, name, _ in cards}
     guides = [_document(path, ROOT / path, names, label) for path, label in listed.items()]
     tasks = [_document(path, file, names) for path, _, file in cards]
     by_file = {file: name for _, name, file in cards}
-    pages = (("Guides", guides), ("Tasks", tasks), ("Reference", list(_reference(host, by_file))))
+    made = list(_reference(host, commands, by_file))
+    pages = (("Guides", guides), ("Tasks", tasks), ("Reference", made))
     return Documentation(
         menu=tuple((title, tuple(found)) for title, found in pages),
         pictures={
@@ -137,7 +138,9 @@ def _cards(host: PluginHost) -> list[tuple[str, str, Path]]:
     return list(cards.values())
 
 
-def _reference(host: PluginHost, cards: Mapping[Path, str]) -> Iterator[Page]:
+def _reference(
+    host: PluginHost, commands: tuple[Command, ...], cards: Mapping[Path, str]
+) -> Iterator[Page]:
     """Yield the pages that are made of the code."""
     page = _pages()
     groups, errors, parts = reference.contracts(), reference.errors(), reference.parts()
@@ -152,9 +155,8 @@ def _reference(host: PluginHost, cards: Mapping[Path, str]) -> Iterator[Page]:
     yield page(
         "contracts", "Contracts and hooks", sections, hooks=hooks, groups=groups, names=names
     )
-    found = commands()
-    sections = [("codes", "Exit codes"), *((markdown.slug(c.name), c.name) for c in found)]
-    yield page("commands", "Commands", sections, commands=found, codes=reference.codes())
+    sections = [("codes", "Exit codes"), *((markdown.slug(c.name), c.name) for c in commands)]
+    yield page("commands", "Commands", sections, commands=commands, codes=reference.codes())
     kinds = [(k, list(of)) for k, of in groupby(reference.plugins(host), lambda one: one.kind)]
     sections = [(f"{kind}s", f"{kind.capitalize()}s") for kind, _ in kinds]
     yield page("plugins", "Plugins and options", sections, "installed", kinds=kinds, cards=cards)
@@ -170,7 +172,7 @@ def _pages() -> Callable[..., Page]:
         prose=markdown.prose,
         slug=markdown.slug,
         anchor=reference.anchor,
-        linked=reference.linked,
+        linked=reference.with_links,
     )
 
     def page(

@@ -5,14 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.axes import Place, Scale, SymLogScale, Tick, y_axis
-from sparc3_bench.leaderboard.words import count, measured, number, plain, titled, within
+from sparc3_bench.leaderboard.axes import (
+    XY,
+    Scale,
+    SymLogScale,
+    Tick,
+    axis_title,
+    shortened,
+    y_axis,
+)
+from sparc3_bench.leaderboard.phrasing import count, metric_title, number, plain, value_text, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sparc3_bench.leaderboard.chart import Layout, Style
-    from sparc3_bench.leaderboard.choices import Chosen, Question
+    from sparc3_bench.leaderboard.chart import Canvas, Style
+    from sparc3_bench.leaderboard.operating_points import OperatingPoint
+    from sparc3_bench.leaderboard.questions import Question
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.record.parts import MetricRecord
 
@@ -48,11 +57,11 @@ class Trace:
     """
 
     style: Style
-    segments: tuple[tuple[Place, Place], ...]
-    points: tuple[Place, ...]
-    arrows: tuple[Place, ...]
+    segments: tuple[tuple[XY, XY], ...]
+    points: tuple[XY, ...]
+    arrows: tuple[XY, ...]
     whiskers: tuple[tuple[float, float, float], ...]
-    chosen: Place
+    chosen: XY
     name: str
     detail: str
     label_y: float
@@ -76,9 +85,9 @@ class Frontier:
         On which side of its place the name of the limit starts.
     """
 
-    layout: Layout
+    layout: Canvas
     traces: tuple[Trace, ...]
-    cloud: tuple[Place, ...]
+    cloud: tuple[XY, ...]
     cloud_label: Tick
     ring_label_y: float
     x_ticks: tuple[Tick, ...]
@@ -96,7 +105,7 @@ class Frontier:
 class _Axis:
     """The axis of a limited metric: bent around the dense model, with a strip for what is far."""
 
-    def __init__(self, values: Sequence[float], dense: float, most: float, layout: Layout) -> None:
+    def __init__(self, values: Sequence[float], dense: float, most: float, layout: Canvas) -> None:
         spread = max((abs(value - dense) for value in values), default=0.0)
         limit = abs(most - dense)
         unit = (limit or spread or 1.0) / _LINEAR
@@ -120,7 +129,7 @@ def frontier(
     question: Question,
     metric: MetricRecord,
     style: Callable[[Series], Style],
-    layout: Layout,
+    layout: Canvas,
 ) -> Frontier:
     """Return the main metric of a question against one of its limited metrics.
 
@@ -148,7 +157,6 @@ def frontier(
     labels = _Labels(question.series, extra=1 + bool(drawn), layout=layout)
     traces = tuple(_trace(row, metric.name, x, y, style(row.series), labels) for row in rows)
     limit, right = x(most), layout.width - layout.right
-    reading = f", {'log scale, ' if y.is_log else ''}{main.direction} is better"
     return Frontier(
         layout=layout,
         traces=traces,
@@ -157,8 +165,8 @@ def frontier(
         ring_label_y=labels.next(),
         x_ticks=x.scale.ticks((most,)),
         y_ticks=y_ticks,
-        x_title=_cut(f"{titled(metric)}, symmetric log", layout.width // 7),
-        y_title=_cut(titled(main), layout.width // 7 - len(reading)) + reading,
+        x_title=shortened(f"{metric_title(metric)}, symmetric log", layout.width // 7),
+        y_title=axis_title(main, y.is_log, layout.width),
         title=f"{main.title} against {within(metric.title)}",
         floor_end=x.end,
         strip=Tick(x.apart, f"> {plain(float(f'{x.last:.3g}'))}") if x.has_strip else None,
@@ -171,7 +179,7 @@ def frontier(
 class _Labels:
     """Hands out places in the list beside a drawing, one for each series and some more."""
 
-    def __init__(self, series: Sequence[Series], extra: int, layout: Layout) -> None:
+    def __init__(self, series: Sequence[Series], extra: int, layout: Canvas) -> None:
         details = sum(bool(one.difference) for one in series)
         needed = _LABEL * (len(series) + extra) + 14 * details
         self._shrunk = min(1.0, (layout.height - layout.top - 4) / needed)
@@ -184,7 +192,7 @@ class _Labels:
             return "", "", 0.0
         self._seen.add(id(series))
         place = self.next(14 if series.difference else 0)
-        return _cut(series.label, 23), _cut(series.difference, 28), place
+        return shortened(series.label, 23), shortened(series.difference, 28), place
 
     def next(self, more: int = 0) -> float:
         """Return the next place, taking so much more room for it."""
@@ -193,7 +201,9 @@ class _Labels:
         return round(place + 13, 2)
 
 
-def _trace(row: Chosen, metric: str, x: _Axis, y: Scale, style: Style, labels: _Labels) -> Trace:
+def _trace(
+    row: OperatingPoint, metric: str, x: _Axis, y: Scale, style: Style, labels: _Labels
+) -> Trace:
     main = row.metric.name
     points = row.result.points
     far = [point.metrics[metric] > x.last for point in points]
@@ -220,9 +230,9 @@ def _trace(row: Chosen, metric: str, x: _Axis, y: Scale, style: Style, labels: _
     )
 
 
-def _random(question: Question, metric: str) -> list[Place]:
+def _random(question: Question, metric: str) -> list[XY]:
     """Return both metrics of every random circuit along the curves, each circuit once."""
-    found: dict[Place, None] = {}
+    found: dict[XY, None] = {}
     for row in question.rows:
         comparable = all(row.series.is_comparable(name) for name in (metric, row.metric.name))
         if row.series.is_control or not comparable:
@@ -234,10 +244,6 @@ def _random(question: Question, metric: str) -> list[Place]:
     return list(found)
 
 
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
-
-
 def _description(question: Question, metric: MetricRecord, last: float) -> str:
     """Return the drawing in words, for those who cannot see it."""
     main = question.metric
@@ -245,7 +251,7 @@ def _description(question: Question, metric: MetricRecord, last: float) -> str:
     for row in question.rows:
         point = row.found.point
         cost = number(point.metrics[metric.name], 3)
-        gain = measured(row.value.centre, row.value.interval)
+        gain = value_text(row.value.centre, row.value.interval)
         where = f"{gain} at {cost}"
         text = f"{row.name}: dense model kept" if row.is_dense else f"{row.name}: {where}"
         beyond = [p for p in row.result.points if p.metrics[metric.name] > last]

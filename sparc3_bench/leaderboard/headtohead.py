@@ -14,7 +14,7 @@ from sparc3_bench.statistics.paired import Difference, of_pair
 from sparc3_bench.statistics.ranking import resolvable
 
 if TYPE_CHECKING:
-    from sparc3_bench.leaderboard.draws import Draws, Number
+    from sparc3_bench.leaderboard.replicates import BootstrapNumber, Replicates
     from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.types.values import Scale
 
@@ -39,14 +39,14 @@ class Meeting:
     p_adjusted: float
 
 
-def meetings(section: Section, draws: Draws | None) -> dict[tuple[int, int], list[Meeting]]:
+def meetings(section: Section, draws: Replicates | None) -> dict[tuple[int, int], list[Meeting]]:
     """Return by the positions of two rows how they differ in the first metric.
 
     What cannot be tested is left out: rows without samples, or of one independent sample.
     """
     if draws is None or not 2 <= len(section.series) <= _MOST:
         return {}
-    numbers: dict[int, dict[float, Number]] = {}
+    numbers: dict[int, dict[float, BootstrapNumber]] = {}
     for place, one in enumerate(section.series):
         numbers[place] = {}
         for amount in section.amounts:
@@ -61,7 +61,7 @@ def meetings(section: Section, draws: Draws | None) -> dict[tuple[int, int], lis
         ours, theirs = numbers[first], numbers[second]
         pairs = [(a, ours[a], theirs[a]) for a in ours if a in theirs]
         try:
-            rows = compared(pairs, draws.scale(section.metrics[0].name))
+            rows = meetings_by_amount(pairs, draws.scale(section.metrics[0].name))
         except Sparc3Error:  # numbers are not of the scale that the task declares
             continue
         if rows:
@@ -69,7 +69,7 @@ def meetings(section: Section, draws: Draws | None) -> dict[tuple[int, int], lis
     return found
 
 
-def resolvables(section: Section, draws: Draws | None) -> dict[tuple[float, str], float]:
+def resolvables(section: Section, draws: Replicates | None) -> dict[tuple[float, str], float]:
     """Return by amount and metric what neighbours must typically differ by to be told apart.
 
     Of the numbers that the table of a section shows; controls are no neighbours. Of a metric on a
@@ -95,7 +95,9 @@ def resolvables(section: Section, draws: Draws | None) -> dict[tuple[float, str]
     return found
 
 
-def compared(pairs: list[tuple[float, Number, Number]], scale: Scale) -> list[Meeting]:
+def meetings_by_amount(
+    pairs: list[tuple[float, BootstrapNumber, BootstrapNumber]], scale: Scale
+) -> list[Meeting]:
     """Return how two numbers differ at every amount, tested together.
 
     Parameters

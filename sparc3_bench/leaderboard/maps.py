@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sparc3_bench.leaderboard.heatmap import heatmap
-from sparc3_bench.leaderboard.words import percent
+from sparc3_bench.leaderboard.phrasing import percent
 from sparc3_bench.types.architecture import Role
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-from sparc3_bench.leaderboard.bibliography import Reference, spelled
+from sparc3_bench.leaderboard.bibliography import Reference, spell_out
 
 Links = Callable[[str], "str | None"]
 """The address of a link or picture in a document to that on its page; None where there is none."""
@@ -68,7 +68,7 @@ def document(text: str, links: Links) -> Document:
 
 def prose(text: str) -> Markup:
     """Return a part of a docstring: paragraphs, lists, code."""
-    plain, _ = spelled(_ROLE.sub(r"`\1`", re.sub(r"::$", ":", text, flags=re.MULTILINE)))
+    plain, _ = spell_out(_ROLE.sub(r"`\1`", re.sub(r"::$", ":", text, flags=re.MULTILINE)))
     return Markup(_DOCSTRING.render(plain))
 
 
@@ -99,7 +99,7 @@ def _inline(children: list[Token], links: Links, works: list[Reference]) -> Iter
     leads = True
     for token in children:
         if token.type == "text":
-            token.content, named = spelled(token.content)
+            token.content, named = spell_out(token.content)
             works += named
         elif token.type in {"link_open", "image"}:
             name = "src" if token.type == "image" else "href"

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sparc3_bench.leaderboard.axes import Scale, Tick
-from sparc3_bench.leaderboard.chart import Layout, Line, whiskers, x_axis, x_ticks
-from sparc3_bench.leaderboard.kept import of_series, shown_by_chart
+from sparc3_bench.leaderboard.benchmark import of_series, shown_by_chart
+from sparc3_bench.leaderboard.chart import Canvas, ChartLine, amount_axis, amount_ticks, chart_line
+from sparc3_bench.leaderboard.phrasing import percent
 from sparc3_bench.leaderboard.values import Value
-from sparc3_bench.leaderboard.words import percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sparc3_bench.leaderboard.benchmark import Benchmark
     from sparc3_bench.leaderboard.chart import Style
-    from sparc3_bench.leaderboard.kept import Benchmark
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.leaderboard.tables import Section
 
-PANEL = Layout("panel", width=320, height=230, right=18, left=52, top=12, bottom=46)
+PANEL = Canvas("panel", width=320, height=230, right=18, left=52, top=12, bottom=46)
 """Of one drawing; as many as fit stand side by side."""
 
 
@@ -37,8 +37,8 @@ class Panel:
     """
 
     benchmark: Benchmark
-    layout: Layout
-    lines: tuple[Line, ...]
+    layout: Canvas
+    lines: tuple[ChartLine, ...]
     whole: float
     chance: float | None
     x_ticks: tuple[Tick, ...]
@@ -91,23 +91,11 @@ def _panel(
     scale: Scale,
     ticks: tuple[Tick, ...],
 ) -> Panel:
-    x, y, sizes = x_axis(section, PANEL), scale, section.sizes
-    lines = []
-    for one, curve in zip(section.series, curves, strict=True):
-        inner = [pair for pair in curve if not sizes.is_apart(pair[0])]
-        upper = [(x(amount), y(value.high)) for amount, value in inner]
-        lower = [(x(amount), y(value.low)) for amount, value in reversed(inner)]
-        lines.append(
-            Line(
-                name=one.label,
-                detail=one.difference,
-                style=style(one),
-                points=tuple((x(amount), y(value.centre)) for amount, value in curve),
-                path=tuple((x(amount), y(value.centre)) for amount, value in inner),
-                band=(*upper, *lower) if len(one.runs) > 1 else (),
-                whiskers=whiskers(curve, x, y),
-            )
-        )
+    x, y = amount_axis(section, PANEL), scale
+    lines = [
+        chart_line(section, one, curve, x, y, style(one), one.label, one.difference)
+        for one, curve in zip(section.series, curves, strict=True)
+    ]
     guess = benchmark.chance
     return Panel(
         benchmark=benchmark,
@@ -115,9 +103,9 @@ def _panel(
         lines=tuple(line for line in lines if line.points),
         whole=y(1.0),
         chance=y(guess / benchmark.dense) if guess else None,
-        x_ticks=x_ticks(section, x),
+        x_ticks=amount_ticks(section, x),
         y_ticks=ticks,
-        x_title=sizes.axis.partition(":")[0],
+        x_title=section.sizes.axis.partition(":")[0],
         description=_description(section, curves),
     )
 

@@ -18,7 +18,7 @@ _LEAST = 30
 
 
 @dataclass(frozen=True)
-class Overlap:
+class OverlapMatrix:
     """The Jaccard indices of every two series at one size.
 
     Attributes
@@ -87,7 +87,7 @@ def _bits(levels: str, kept_at: int, removed: bool) -> int:
     return int(levels.translate(table) or "0", 2)
 
 
-def overlaps(section: Section) -> tuple[Overlap, ...]:
+def overlap_matrices(section: Section) -> tuple[OverlapMatrix, ...]:
     """Return the overlaps between the series of a section at sizes near 10 % and 1 %.
 
     Only series whose sketches are of the same units at the same amounts are compared; of a series
@@ -116,7 +116,7 @@ def overlaps(section: Section) -> tuple[Overlap, ...]:
                 for index, (_, sketch) in enumerate(pairs)
             ]
             found.append(
-                Overlap(
+                OverlapMatrix(
                     amount=amount,
                     chance=sizes.size(amount) / (2 - sizes.size(amount)),
                     series=tuple(one for one, _ in pairs),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.words import named, number, precise
+from sparc3_bench.leaderboard.phrasing import number, precise, scorer_text
 
 if TYPE_CHECKING:
     from sparc3_bench.leaderboard.boards import Board, Entry
@@ -17,7 +17,7 @@ _SHADES = 5
 
 
 @dataclass(frozen=True)
-class Cell:
+class ScorerCell:
     """A scorer in a table.
 
     Attributes
@@ -42,13 +42,13 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Line:
+class OverviewRow:
     """A table of the site as a line of the overview; `leads` if it counts for the overall rank."""
 
     board: Board
     entry: Entry
     leads: bool
-    cells: Mapping[str, Cell]
+    cells: Mapping[str, ScorerCell]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Overview:
 
     scorers: Mapping[str, str]
     controls: Mapping[str, str]
-    lines: tuple[Line, ...]
+    lines: tuple[OverviewRow, ...]
     standings: Mapping[str, Standing]
 
     @property
@@ -94,14 +94,14 @@ def overview(boards: Sequence[Board]) -> Overview:
         for entry in board.entries:
             rows = entry.scorers()
             for name, one in rows.items():
-                names.setdefault(name, set()).add(named(one.runs[0].result.spec))
+                names.setdefault(name, set()).add(scorer_text(one.runs[0].result.spec))
                 titles[name] = one.scorer.title
             drawn = {one.scorer.name: one for one in entry.section.series if one.is_control}
             controls.update({name: one.scorer.title for name, one in drawn.items()})
             # A curve of nothing but variants is about conventions, not about scorers.
             if len(rows) > 1 and (entry.ranks or not (entry.has_variants and entry.section.prunes)):
                 cells = {name: _cell(entry, one) for name, one in (rows | drawn).items()}
-                lines.append(Line(board, entry, any(entry is one for one in leading), cells))
+                lines.append(OverviewRow(board, entry, any(entry is one for one in leading), cells))
     # One name for all tables, if the row that stands for the scorer has one in all.
     titles |= {name: next(iter(same)) for name, same in names.items() if len(same) == 1}
     order = [*standings, *sorted(set(titles) - set(standings))]
@@ -117,7 +117,7 @@ def _standings(tables: Sequence[object]) -> Mapping[str, Standing]:
     return dict(sorted(found.items(), key=lambda pair: pair[1].tables < most))
 
 
-def _cell(entry: Entry, one: Series) -> Cell:
+def _cell(entry: Entry, one: Series) -> ScorerCell:
     value = entry.value(one)
     text = "–"
     if value is not None:
@@ -129,4 +129,4 @@ def _cell(entry: Entry, one: Series) -> Cell:
         middle = (int(best) + int(worst or best)) / 2
         share = (middle - 1) / max(1, len(entry.ranks.texts) - 1)
         shade = min(_SHADES - 1, int(share * _SHADES))
-    return Cell(text, rank, shade, entry.verdict(one), value.note if value else "")
+    return ScorerCell(text, rank, shade, entry.verdict(one), value.note if value else "")

@@ -7,20 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench.leaderboard import chart, shards, words
-from sparc3_bench.leaderboard.about import About, about
-from sparc3_bench.leaderboard.agreement import about as about_entry
-from sparc3_bench.leaderboard.agreement import agreements
+from sparc3_bench.leaderboard import chart, phrasing, shards
+from sparc3_bench.leaderboard.agreement import agreements, agreements_of
 from sparc3_bench.leaderboard.boards import Board, Entry, boards
 from sparc3_bench.leaderboard.documentation import documentation
 from sparc3_bench.leaderboard.frontier import frontier
 from sparc3_bench.leaderboard.literature import literature
 from sparc3_bench.leaderboard.multiples import multiples
 from sparc3_bench.leaderboard.overview import overview
-from sparc3_bench.leaderboard.provenance import provenance
+from sparc3_bench.leaderboard.plugin_description import ScorerDescription, scorer_description
 from sparc3_bench.leaderboard.repeat import command
 from sparc3_bench.leaderboard.scatter import scatter
-from sparc3_bench.leaderboard.series import Run, Series
+from sparc3_bench.leaderboard.series import ResultFile, Series
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.leaderboard.templating import HERE, templates
 from sparc3_bench.record.files import samples_path
@@ -28,6 +26,7 @@ from sparc3_bench.record.files import samples_path
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
     from sparc3_bench.leaderboard.agreement import Agreement
+    from sparc3_bench.leaderboard.commands import Command
     from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.record.result import Result
 
@@ -39,7 +38,9 @@ _CHOICES = ("unit", "group", "aggregation", "scorer")
 Pages = Iterator[tuple[str, str]]
 
 
-def pages(results: Sequence[tuple[Path, Result]], host: PluginHost) -> Pages:
+def pages(
+    results: Sequence[tuple[Path, Result]], host: PluginHost, commands: tuple[Command, ...]
+) -> Pages:
     """Yield every file of the site but the copies of results, by its path in the site.
 
     Parameters
@@ -48,10 +49,12 @@ def pages(results: Sequence[tuple[Path, Result]], host: PluginHost) -> Pages:
         Each result with its path relative to the results folder, as from `read_results`.
     host
         Where tasks and scorers are looked up.
+    commands
+        What the command line says of itself.
     """
     site = _Site(results, host)
     yield from site.fixed()
-    yield from site.of_documents(host)
+    yield from site.of_documents(host, commands)
     for board in site.boards:
         yield from site.of_board(board)
     yield from site.of_scorers()
@@ -67,7 +70,7 @@ class _Site:
         self._templates = templates()
         results = [(path, renewed(result, host)) for path, result in results]
         sections, self._failed = split(results)
-        self._runs = [Run(*pair) for pair in sorted(results, key=lambda r: r[0].as_posix())]
+        self._runs = [ResultFile(*pair) for pair in sorted(results, key=lambda r: r[0].as_posix())]
         self.boards = boards(sections, host)
         shown = [one for section in sections for one in section.series if not one.is_control]
         names = chart.by_use(one.scorer.name for one in shown)
@@ -107,9 +110,9 @@ class _Site:
         for name in _SCRIPTS:
             yield f"static/{name}", (HERE / "templates" / name).read_text(encoding="utf-8")
 
-    def of_documents(self, host: PluginHost) -> Pages:
+    def of_documents(self, host: PluginHost, commands: tuple[Command, ...]) -> Pages:
         """Yield the documentation."""
-        found = documentation(host)
+        found = documentation(host, commands)
         for _, shown in found.menu:
             for one in shown:
                 context = {"page": f"docs/{one.name}", "shown": one, "menu": found.menu}
@@ -128,7 +131,7 @@ class _Site:
         data = shards.shard(board, self._style)
         yield f"data/{board.id}.js", shards.script(data)
         yield f"data/{board.id}.json", json.dumps(data, allow_nan=False) + "\n"
-        yield f"data/{board.id}.csv", shards.table(board)
+        yield f"data/{board.id}.csv", shards.csv_table(board)
         for entry in board.entries:
             section = entry.section
             yield (
@@ -144,7 +147,7 @@ class _Site:
                     panels_of=lambda section, found: (
                         () if _are_many(section.series) else multiples(section, found, self._style)
                     ),
-                    agreements=about_entry(entry, found),
+                    agreements=agreements_of(entry, found),
                     frontier_of=lambda question, metric: [
                         frontier(question, metric, self._style, layout)
                         for layout in (chart.WIDE, chart.NARROW)
@@ -164,7 +167,7 @@ class _Site:
                     "board_href": f"../{line.entry.href}",
                     "convention": line.entry.words,
                     "rank": cell.rank,
-                    "value_text": f"{cell.value} {words.titled(line.entry.metric)}",
+                    "value_text": f"{cell.value} {phrasing.metric_title(line.entry.metric)}",
                     "note": cell.note,
                     "verdict": cell.verdict,
                 }
@@ -195,7 +198,6 @@ class _Site:
                     board=board,
                     entry=entry,
                     repeat=command(result),
-                    provenance=provenance(result),
                     file=_name(run.href),
                     samples=_name(_samples(run)) if result.sample_file else "",
                 ),
@@ -219,13 +221,13 @@ class _Site:
         return [chart.draw(section, self._names, layout) for layout in (chart.WIDE, chart.NARROW)]
 
 
-def _scorers(runs: Sequence[Run], host: PluginHost) -> dict[str, About]:
+def _scorers(runs: Sequence[ResultFile], host: PluginHost) -> dict[str, ScorerDescription]:
     """Return what every scorer of the runs is, by name."""
     refs = {(ref.name, ref.distribution): ref for ref in (r.result.spec.scorer for r in runs)}
-    told: dict[str, About] = {}
+    told: dict[str, ScorerDescription] = {}
     for _, ref in sorted(refs.items()):
         # Where two packages have a scorer of one name, the page is that of the one known here.
-        one = about(ref, host)
+        one = scorer_description(ref, host)
         if one.name not in told or one.is_installed:
             told[one.name] = one
     return told
@@ -262,7 +264,7 @@ def _choices(board: Board) -> list[tuple[str, str, list[tuple[str, str]]]]:
     ]
 
 
-def _samples(run: Run) -> str:
+def _samples(run: ResultFile) -> str:
     return run.href.removesuffix(run.path.name) + samples_path(run.path).name
 
 
@@ -270,16 +272,16 @@ def _name(href: str) -> str:
     return href.rpartition("/")[2]
 
 
-def _warnings(section: Section) -> dict[str, list[Run]]:
+def _warnings(section: Section) -> dict[str, list[ResultFile]]:
     """Return every warning with the runs that gave it."""
-    found: dict[str, list[Run]] = {}
+    found: dict[str, list[ResultFile]] = {}
     for run in section.runs:
         for warning in dict.fromkeys(run.result.warnings):
             found.setdefault(warning, []).append(run)
     return found
 
 
-def _packages(runs: Sequence[Run]) -> dict[str, list[str]]:
+def _packages(runs: Sequence[ResultFile]) -> dict[str, list[str]]:
     """Return the versions of every package that some run used."""
     found: dict[str, set[str]] = {}
     for run in runs:

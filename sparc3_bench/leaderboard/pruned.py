@@ -7,26 +7,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.leaderboard.phrasing import is_reference
 from sparc3_bench.leaderboard.tables import judge_of
-from sparc3_bench.leaderboard.words import is_reference
 from sparc3_bench.record.spec import canonical_json
 from sparc3_bench.run.options import as_typed, build
 
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
     from sparc3_bench.leaderboard.boards import Board, Entry
-    from sparc3_bench.leaderboard.series import Run, Series
+    from sparc3_bench.leaderboard.series import ResultFile, Series
     from sparc3_bench.record.parts import Point
     from sparc3_bench.record.result import Result
 
 
 @dataclass(frozen=True)
-class Measured:
+class PrunedPoint:
     """A pruned model as one task measured it: a point of a run, of a row of a section."""
 
     entry: Entry
     series: Series
-    run: Run
+    run: ResultFile
     point: Point
 
     @property
@@ -55,17 +55,17 @@ class Measured:
         return self.run.result.metrics[0].name
 
 
-Pair = tuple[Measured, Measured]
+Pair = tuple[PrunedPoint, PrunedPoint]
 """The same pruned model in the first task and in the second."""
 
 
-Masks = Mapping[tuple[str, float], Sequence[Measured]]
+Masks = Mapping[tuple[str, float], Sequence[PrunedPoint]]
 """By pruned model and amount, where it was measured: newest last."""
 
 
 def by_samples(board: Board, host: PluginHost) -> list[Masks]:
     """Return what a board measured, apart by the samples that it was measured on."""
-    found: dict[Any, dict[tuple[str, float], list[Measured]]] = {}
+    found: dict[Any, dict[tuple[str, float], list[PrunedPoint]]] = {}
     for entry in board.entries:
         if not entry.section.prunes:
             continue
@@ -74,20 +74,20 @@ def by_samples(board: Board, host: PluginHost) -> list[Masks]:
                 result = run.result
                 if result.candidate or result.metrics[0].direction == "neither":
                     continue
-                key = pruned(result, host)
+                key = pruning_key(result, host)
                 here = found.setdefault(_samples(result), {})
                 for point in result.points:
                     # The dense model and the empty one are the same whatever was ranked.
                     if 0 < point.amount.in_scope < 1:
                         mask = key, point.amount.requested
-                        here.setdefault(mask, []).append(Measured(entry, one, run, point))
+                        here.setdefault(mask, []).append(PrunedPoint(entry, one, run, point))
     for masks in found.values():
         for members in masks.values():
             members.sort(key=lambda one: (one.run.result.created, one.run.result.key))
     return [found[name] for name in sorted(found, key=str)]
 
 
-def pruned(result: Result, host: PluginHost) -> str:
+def pruning_key(result: Result, host: PluginHost) -> str:
     """Return what two runs share that remove the same weights; the number format may differ.
 
     Options that the record of an older scorer lacks have the defaults of the one that is installed.

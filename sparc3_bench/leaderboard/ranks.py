@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.draws import Draws
+from sparc3_bench.leaderboard.replicates import Replicates
 from sparc3_bench.run.options import task_of
 from sparc3_bench.statistics.numbers import Array
-from sparc3_bench.statistics.ranking import rank_text, ranked
+from sparc3_bench.statistics.ranking import rank_methods, rank_text
 
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
@@ -52,15 +52,15 @@ class Ranks:
     replicates: Mapping[int, Array]
 
 
-def draws_of(section: Section, host: PluginHost) -> Draws | None:
+def draws_of(section: Section, host: PluginHost) -> Replicates | None:
     """Return what the numbers of a section are tested by; None without the task that measured."""
     try:
-        return Draws(section, task_of(section.runs[0].result, host))
+        return Replicates(section, task_of(section.runs[0].result, host))
     except Sparc3Error:
         return None
 
 
-def ranks(section: Section, draws: Draws | None) -> Ranks | None:
+def ranks(section: Section, draws: Replicates | None) -> Ranks | None:
     """Return the ranks of a section; None where nothing can be tested.
 
     That is so where there are fewer than two scorers or very many, where per-sample measurements
@@ -77,7 +77,7 @@ def ranks(section: Section, draws: Draws | None) -> Ranks | None:
         numbers = [draws.ordering(one) for _, one in rows]
         clusters = min(number.clusters for number in numbers)
         scale = draws.scale(metric.name)
-        found = ranked(
+        found = rank_methods(
             [number.value for number in numbers],
             np.stack([number.replicates for number in numbers], axis=1),
             metric.direction,

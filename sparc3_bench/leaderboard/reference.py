@@ -13,8 +13,8 @@ from markupsafe import Markup, escape
 
 from sparc3_bench.errors import ExitCode
 from sparc3_bench.host import KINDS
-from sparc3_bench.leaderboard.about import Description, described
-from sparc3_bench.leaderboard.public import Definition, definitions, summary
+from sparc3_bench.leaderboard.plugin_description import Description, class_description
+from sparc3_bench.leaderboard.public_names import Definition, definitions, module_summary
 from sparc3_bench.record.result import Result
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Part:
+class RecordPart:
     """A part of a result file."""
 
     name: str
@@ -89,7 +89,7 @@ def contracts() -> list[tuple[str, str, list[Definition]]]:
         # Errors have a page of their own.
         if one.module != "errors":
             by_module.setdefault(one.module, []).append(one)
-    return [(module, summary(module), found) for module, found in by_module.items()]
+    return [(module, module_summary(module), found) for module, found in by_module.items()]
 
 
 def errors() -> list[Definition]:
@@ -111,7 +111,7 @@ def plugins(host: PluginHost) -> Iterator[Plugin]:
             yield _plugin(kind, entry, [n for n in declared if n not in _TOLD_APART])
 
 
-def parts() -> list[Part]:
+def parts() -> list[RecordPart]:
     """Return the parts of a result file, the whole first."""
     schema = Result.model_json_schema()
     found = {"Result": schema, **schema["$defs"]}
@@ -133,7 +133,7 @@ def anchor(one: Definition) -> str:
     return f"{one.module}.{one.name}"
 
 
-def linked(text: str, by_name: Mapping[str, str]) -> Markup:
+def with_links(text: str, by_name: Mapping[str, str]) -> Markup:
     """Return code in which each name that has a place leads there."""
     out, end = Markup(), 0
     for match in _NAME.finditer(text):
@@ -156,7 +156,7 @@ def _plugin(kind: str, entry: Registered, declared: Iterable[str]) -> Plugin:
         name=cls.name,
         title=str(getattr(cls, "title", "")),
         origin=f"{entry.origin.distribution} {entry.origin.version}",
-        told=described(cls),
+        told=class_description(cls),
         facts=tuple((name, text) for name, text in values if text),
         metrics=(*getattr(made, "metrics", ()), *getattr(made, "curve_metrics", ())),
         package=package,
@@ -187,13 +187,13 @@ def _reached(name: str, found: Mapping[str, Any]) -> Iterator[str]:
         yield from _reached(reference, found)
 
 
-def _part(name: str, found: Mapping[str, Any]) -> Part:
+def _part(name: str, found: Mapping[str, Any]) -> RecordPart:
     schema = found[name]
     fields = (
         Field(field, _words(of), field in schema.get("required", ()), _said(of, found))
         for field, of in schema["properties"].items()
     )
-    return Part(name, schema.get("description", ""), tuple(fields))
+    return RecordPart(name, schema.get("description", ""), tuple(fields))
 
 
 def _said(schema: Mapping[str, Any], found: Mapping[str, Any]) -> str:

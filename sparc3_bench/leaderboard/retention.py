@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.kept import Benchmark, Key
-from sparc3_bench.leaderboard.values import Value, merged
-from sparc3_bench.statistics.ranking import rank_text, ranked
+from sparc3_bench.leaderboard.benchmark import Benchmark, Key
+from sparc3_bench.leaderboard.values import Value, merge_seeds
+from sparc3_bench.statistics.ranking import rank_methods, rank_text
 from sparc3_bench.statistics.ratio import Ratio, ratio
 
 if TYPE_CHECKING:
-    from sparc3_bench.leaderboard.draws import Draws, Number
+    from sparc3_bench.leaderboard.replicates import BootstrapNumber, Replicates
     from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.record.parts import MetricRecord
     from sparc3_bench.statistics.numbers import Array
@@ -23,7 +23,7 @@ _MOST = 30
 """Rows of a section beyond which a table with a column each could not be read."""
 
 
-def retention(section: Section, draws: Draws | None) -> tuple[Benchmark, ...]:
+def retention(section: Section, draws: Replicates | None) -> tuple[Benchmark, ...]:
     """Return what is left of every benchmark, behind the main metric; nothing where there is none.
 
     A benchmark is a metric that is better when higher and follows from one of the named sets of
@@ -48,7 +48,7 @@ def retention(section: Section, draws: Draws | None) -> tuple[Benchmark, ...]:
 
 def _benchmark(
     section: Section,
-    draws: Draws,
+    draws: Replicates,
     metric: MetricRecord,
     samples: str,
     chances: Mapping[str, float],
@@ -71,7 +71,7 @@ def _benchmark(
             except KeyError:  # without samples
                 continue
             shares = [_share(*pair) for pair in pairs]
-            kept[amount, place] = merged(
+            kept[amount, place] = merge_seeds(
                 [now.value / before.value for now, before in pairs],
                 one.is_control,
                 [(share.low, share.high) if share else None for share in shares],
@@ -93,7 +93,7 @@ def _benchmark(
     )
 
 
-def _share(now: Number, before: Number) -> Ratio | None:
+def _share(now: BootstrapNumber, before: BootstrapNumber) -> Ratio | None:
     try:
         clusters = min(now.clusters, before.clusters)
         return ratio(now.value, before.value, now.replicates, before.replicates, clusters)
@@ -107,7 +107,7 @@ def _is_guessing(value: Value, chance: float | None) -> bool:
 
 
 def _mean(
-    shares: Sequence[Ratio | None], pairs: Sequence[tuple[Number, Number]]
+    shares: Sequence[Ratio | None], pairs: Sequence[tuple[BootstrapNumber, BootstrapNumber]]
 ) -> tuple[float, Array, int]:
     known = [share for share in shares if share is not None]
     return (
@@ -123,7 +123,7 @@ def _ranks(tested: Mapping[int, tuple[float, Array, int]]) -> dict[int, str]:
         return {}
     values, replicates, clusters = zip(*tested.values(), strict=True)
     try:
-        found = ranked(values, np.stack(replicates, axis=1), "higher", min(clusters))
+        found = rank_methods(values, np.stack(replicates, axis=1), "higher", min(clusters))
     except Sparc3Error:
         return {}
     texts = map(rank_text, found.best_rank, found.worst_rank)

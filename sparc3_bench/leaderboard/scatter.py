@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.agreed import pruned_model
-from sparc3_bench.leaderboard.axes import Place, Scale, Tick, x_axis, y_axis
+from sparc3_bench.leaderboard.agreement_text import model_text
+from sparc3_bench.leaderboard.axes import XY, Scale, Tick, axis_title, x_axis, y_axis
 from sparc3_bench.leaderboard.chart import COLOURS, style
-from sparc3_bench.leaderboard.words import number, titled, within
+from sparc3_bench.leaderboard.phrasing import number, within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sparc3_bench.leaderboard.agreement import Agreement, Side
-    from sparc3_bench.leaderboard.chart import Layout, Style
-    from sparc3_bench.leaderboard.pruned import Measured, Pair
+    from sparc3_bench.leaderboard.agreement import Agreement
+    from sparc3_bench.leaderboard.chart import Canvas, Style
+    from sparc3_bench.leaderboard.pruned import Pair, PrunedPoint
 
 _LABEL = 22
 """From one label of the list to the next."""
@@ -33,7 +33,7 @@ class Mark:
         What it is, with both numbers.
     """
 
-    place: Place
+    place: XY
     whisker: str
     title: str
 
@@ -45,7 +45,7 @@ class Cloud:
     name: str
     style: Style
     marks: tuple[Mark, ...]
-    paths: tuple[tuple[Place, ...], ...]
+    paths: tuple[tuple[XY, ...], ...]
     label_y: float
 
 
@@ -53,9 +53,9 @@ class Cloud:
 class Scatter:
     """A drawing, ready for the template; the dense model is at `dense`, once a number format."""
 
-    layout: Layout
+    layout: Canvas
     clouds: tuple[Cloud, ...]
-    dense: tuple[Place, ...]
+    dense: tuple[XY, ...]
     dense_label_y: float
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
@@ -64,7 +64,7 @@ class Scatter:
     description: str
 
 
-def scatter(found: Agreement, names: Sequence[str], layout: Layout) -> Scatter:
+def scatter(found: Agreement, names: Sequence[str], layout: Canvas) -> Scatter:
     """Return the drawing of two metrics of the same pruned models.
 
     Parameters
@@ -96,26 +96,26 @@ def scatter(found: Agreement, names: Sequence[str], layout: Layout) -> Scatter:
         dense_label_y=places[-1],
         x_ticks=x_ticks,
         y_ticks=y_ticks,
-        x_title=_title(found.x, x.is_log, layout),
-        y_title=_title(found.y, y.is_log, layout),
+        x_title=axis_title(found.x.metric, x.is_log, layout.width),
+        y_title=axis_title(found.y.metric, y.is_log, layout.width),
         description=_description(found),
     )
 
 
-def _ends(one: Measured) -> tuple[float, ...]:
+def _ends(one: PrunedPoint) -> tuple[float, ...]:
     return (one.value, *(one.interval or ()))
 
 
 def _cloud(
     pairs: Sequence[Pair], names: Sequence[str], x: Scale, y: Scale, label_y: float
 ) -> Cloud:
-    runs: dict[int, list[Place]] = {}
+    runs: dict[int, list[XY]] = {}
     marks = []
     for pair in pairs:
         one, other = pair
         place = x(one.value), y(other.value)
         runs.setdefault(id(one.run), []).append(place)
-        marks.append(Mark(place, _whisker(pair, place, x, y), pruned_model(pair)))
+        marks.append(Mark(place, _whisker(pair, place, x, y), model_text(pair)))
     first = pairs[0][0].series
     look = style(replace(first, variant=0), names)
     if not first.is_control:
@@ -130,19 +130,13 @@ def _cloud(
     )
 
 
-def _whisker(pair: Pair, place: Place, x: Scale, y: Scale) -> str:
+def _whisker(pair: Pair, place: XY, x: Scale, y: Scale) -> str:
     parts = []
     if ends := pair[0].interval:
         parts.append(f"M{x(ends[0])} {place[1]}H{x(ends[1])}")
     if ends := pair[1].interval:
         parts.append(f"M{place[0]} {y(ends[0])}V{y(ends[1])}")
     return "".join(parts)
-
-
-def _title(side: Side, is_log: bool, layout: Layout) -> str:
-    reading = f", {'log scale, ' if is_log else ''}{side.metric.direction} is better"
-    length, text = layout.width // 7 - len(reading), titled(side.metric)
-    return (text if len(text) <= length else text[: length - 1].rstrip() + "…") + reading
 
 
 def _description(found: Agreement) -> str:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.words import (
+from sparc3_bench.leaderboard.phrasing import (
     count,
     drawn_in,
-    judged,
-    measured,
+    judge_text,
     percent,
     plain,
     probability,
     units,
+    value_text,
     with_unit,
     within,
 )
 
 if TYPE_CHECKING:
-    from sparc3_bench.leaderboard.choices import Chosen, Limited
+    from sparc3_bench.leaderboard.operating_points import Limited, OperatingPoint
 
 _NUMBERS = (
     *("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
@@ -30,26 +30,26 @@ _LEVEL = 0.05
 """A p-value of at most this, adjusted over the table, tells a choice from what it is beside."""
 
 
-def subject(chosen: Chosen) -> str:
+def subject(chosen: OperatingPoint) -> str:
     """Return whose choice it is: the scorer, and the ranking where it had several."""
     candidate = "" if chosen.is_dense else chosen.result.candidate
     return f"{chosen.name} ({candidate})" if candidate else chosen.name
 
 
-def told(chosen: Chosen) -> str:
+def choice_text(chosen: OperatingPoint) -> str:
     """Return what the run chose and how it compares, as the rest of a sentence about it."""
     if chosen.is_dense:
         text = _kept(chosen)
     else:
         side = ", ".join(_side_effect(one) for one in chosen.limited)
-        parts = [f"{removed(chosen)} removed", _effect(chosen), side]
+        parts = [f"{removal_text(chosen)} removed", _effect(chosen), side]
         text = f"{'; '.join(part for part in parts if part)}. {_against_random(chosen)}"
     if judge := chosen.result.chosen_by:
-        text += f" Ranking and amount were chosen by {judged(judge)}."
+        text += f" Ranking and amount were chosen by {judge_text(judge)}."
     return text
 
 
-def removed(chosen: Chosen) -> str:
+def removal_text(chosen: OperatingPoint) -> str:
     """Return how much is removed: units of all units, or a share where they were not counted."""
     spec, (gone, every) = chosen.result.spec, chosen.units
     if gone is None:
@@ -60,7 +60,7 @@ def removed(chosen: Chosen) -> str:
     return f"{count(gone)} of {count(every)} {units(spec, every)}"
 
 
-def against_dense(chosen: Chosen) -> str:
+def against_dense(chosen: OperatingPoint) -> str:
     """Return how the choice compares with the dense model, empty where it is simply better."""
     if chosen.is_dense:
         return ""
@@ -74,7 +74,7 @@ def against_dense(chosen: Chosen) -> str:
     return f"worse than the dense model{unsaid}"
 
 
-def against_random(chosen: Chosen) -> str:
+def against_random(chosen: OperatingPoint) -> str:
     """Return how the choice compares with random circuits, empty where it was not compared.
 
     By p-values that are adjusted over the table; with one random circuit there is no verdict.
@@ -92,7 +92,7 @@ def against_random(chosen: Chosen) -> str:
     return "separable from random" if better else "worse than random, and separable from it"
 
 
-def limits(chosen: Chosen) -> str:
+def limits(chosen: OperatingPoint) -> str:
     """Return the limits in words."""
     return ", ".join(
         f"{within(one.metric.title)} at most {with_unit(plain(one.most), one.metric.unit)}"
@@ -100,34 +100,34 @@ def limits(chosen: Chosen) -> str:
     )
 
 
-def _effect(chosen: Chosen) -> str:
+def _effect(chosen: OperatingPoint) -> str:
     metric, value, change = chosen.metric, chosen.value, chosen.change
-    text = f"{within(metric.title)} {measured(value.centre, value.interval, metric.unit)}"
+    text = f"{within(metric.title)} {value_text(value.centre, value.interval, metric.unit)}"
     if value.interval:
-        low, high = (measured(end, value.interval) for end in value.interval)
+        low, high = (value_text(end, value.interval) for end in value.interval)
         text += f" (95\N{NO-BREAK SPACE}% {low} to {high})"
     if change:
-        before, after = (measured(one, value.interval) for one in (change.before, change.after))
+        before, after = (value_text(one, value.interval) for one in (change.before, change.after))
         text += f", {before}\N{NO-BREAK SPACE}→ {after}"
     verdict = against_dense(chosen)
     return f"{text}, {verdict}" if verdict else text
 
 
 def _side_effect(one: Limited) -> str:
-    number = measured(one.value.centre, one.value.interval, one.metric.unit)
+    number = value_text(one.value.centre, one.value.interval, one.metric.unit)
     text = f"{within(one.metric.title)} {number}"
     if one.is_broken:
         text += f" (beyond the limit of {plain(one.most)} on the test part)"
     return text
 
 
-def _against_random(chosen: Chosen) -> str:
+def _against_random(chosen: OperatingPoint) -> str:
     versus, spec = chosen.versus, chosen.result.spec
     if versus is None:
         return "It was not compared with random circuits."
     many = len(chosen.controls)
     ends = (versus.low, versus.high)
-    difference, low, high = (measured(one, ends) for one in (versus.difference, *ends))
+    difference, low, high = (value_text(one, ends) for one in (versus.difference, *ends))
     factor = "×" if chosen.metric.scale == "log" else ""
     verdict = against_random(chosen)
     return (
@@ -138,13 +138,13 @@ def _against_random(chosen: Chosen) -> str:
     )
 
 
-def _one_more(chosen: Chosen) -> str:
+def _one_more(chosen: OperatingPoint) -> str:
     if chosen.p_draw is None:
         return ""
     return f", of being one more of them p\N{NO-BREAK SPACE}{probability(chosen.p_draw)}"
 
 
-def _kept(chosen: Chosen) -> str:
+def _kept(chosen: OperatingPoint) -> str:
     passed = any(one.passes and one.requested > 0 for one in chosen.result.tried)
     if not chosen.limited:
         return "nothing was better than the dense model, which is kept."

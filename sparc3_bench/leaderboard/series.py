@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from sparc3_bench.leaderboard.values import Value, merged, metric, pooled
-from sparc3_bench.leaderboard.whole import Whole, whole
-from sparc3_bench.leaderboard.words import in_the_name, is_reference, samples
+from sparc3_bench.leaderboard.curve_summary import CurveSummary, curve_summary
+from sparc3_bench.leaderboard.phrasing import in_the_name, is_reference, samples
+from sparc3_bench.leaderboard.values import Value, merge_seeds, metric, pool_controls
 from sparc3_bench.record.spec import PluginRef, canonical_json
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ Facet = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Run:
+class ResultFile:
     """One result file, with its path relative to the results folder."""
 
     path: Path
@@ -70,7 +70,7 @@ class Series:
 
     scorer: PluginRef
     is_control: bool
-    runs: tuple[Run, ...]
+    runs: tuple[ResultFile, ...]
     difference: str
     settings: tuple[Facet, ...]
     variant: int
@@ -78,7 +78,7 @@ class Series:
     controls: Mapping[float, Mapping[str, tuple[float, ...]]]
     versus: Mapping[float, Mapping[str, tuple[Versus, ...]]]
     achieved: Mapping[float, tuple[Value, Value]]
-    whole: Whole
+    whole: CurveSummary
     attribution: Value | None
     evaluation: Value | None
     peak_bytes: Value | None
@@ -157,14 +157,14 @@ class Series:
         return self.controls.get(amount, {}).get(metric, ())
 
 
-def seeds(runs: Iterable[Run]) -> tuple[int, ...]:
+def seeds(runs: Iterable[ResultFile]) -> tuple[int, ...]:
     """Return the seeds of `runs`, rising, each once."""
     return tuple(sorted({run.result.spec.seed for run in runs}))
 
 
-def merge(runs: Iterable[Run]) -> list[Series]:
+def merge(runs: Iterable[ResultFile]) -> list[Series]:
     """Return the series that `runs`, all of one section, make up."""
-    scorers: dict[str, dict[tuple[bool, tuple[Facet, ...]], list[Run]]] = {}
+    scorers: dict[str, dict[tuple[bool, tuple[Facet, ...]], list[ResultFile]]] = {}
     for run in runs:
         choices = (run.result.is_control, _facets(run.result))
         scorers.setdefault(run.result.spec.scorer.name, {}).setdefault(choices, []).append(run)
@@ -227,7 +227,11 @@ def _text(value: JsonValue) -> str:
 
 
 def _series(
-    runs: list[Run], control: bool, difference: str, settings: tuple[Facet, ...], variant: int
+    runs: list[ResultFile],
+    control: bool,
+    difference: str,
+    settings: tuple[Facet, ...],
+    variant: int,
 ) -> Series:
     # A seed that was run twice counts once at an amount, with its newest numbers.
     points: dict[float, dict[int, Point]] = {}
@@ -242,21 +246,21 @@ def _series(
         here = list(by_seed.values())
         metrics[amount] = {name: metric(here, name, control) for name in names}
         controls[amount] = {
-            name: pooled(point.control.get(name, ()) for point in here) for name in names
+            name: pool_controls(point.control.get(name, ()) for point in here) for name in names
         }
         versus[amount] = {
             name: tuple(point.versus[name] for point in here if name in point.versus)
             for name in names
         }
         achieved[amount] = (
-            merged([point.amount.in_scope for point in here], control),
-            merged([point.amount.in_model for point in here], control),
+            merge_seeds([point.amount.in_scope for point in here], control),
+            merge_seeds([point.amount.in_model for point in here], control),
         )
     costs = [run.result.cost for run in runs]
 
     def seconds(phase: str) -> Value | None:
         spent = [cost[phase].seconds for cost in costs if phase in cost]
-        return merged(spent, control) if spent else None
+        return merge_seeds(spent, control) if spent else None
 
     peaks = [float(max(phase.peak_bytes for phase in cost.values())) for cost in costs if cost]
     return Series(
@@ -270,8 +274,8 @@ def _series(
         controls=controls,
         versus=versus,
         achieved=achieved,
-        whole=whole([newest[seed] for seed in sorted(newest)], control),
+        whole=curve_summary([newest[seed] for seed in sorted(newest)], control),
         attribution=seconds("attribution"),
         evaluation=seconds("evaluation"),
-        peak_bytes=merged(peaks, control) if peaks else None,
+        peak_bytes=merge_seeds(peaks, control) if peaks else None,
     )

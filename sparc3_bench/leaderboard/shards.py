@@ -54,7 +54,7 @@ def script(data: dict[str, Any]) -> str:
     return f"sparc3.receive({text.replace('<', chr(92) + 'u003c')});\n"
 
 
-def table(board: Board) -> str:
+def csv_table(board: Board) -> str:
     """Return the numbers as CSV, a line for every row, amount and metric.
 
     Those of a whole curve, or of the scores themselves, have no amount.

@@ -19,6 +19,7 @@ from sparc3_bench.record.files import read_results, samples_path, write_atomical
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sparc3_bench.leaderboard.commands import Command
     from sparc3_bench.record.result import Result
 
     Found = list[tuple[Path, Result]]
@@ -30,7 +31,7 @@ _TOP = ("index.html", _LIST, "boards", "data", "docs", "results", "scorers", "se
 """What no folder may hold that `publish` did not make."""
 
 
-def publish(results: Path, site: Path) -> Path:
+def publish(results: Path, site: Path, commands: tuple[Command, ...]) -> Path:
     """Write the pages and a copy of every result file; return the path of the first page.
 
     Parameters
@@ -40,6 +41,8 @@ def publish(results: Path, site: Path) -> Path:
     site
         The folder to write ``index.html``, its other pages, their data and ``results/`` to. What an
         earlier call put there and is not needed any more is removed.
+    commands
+        What the command line says of itself, for its page: see `commands_of`.
 
     Raises
     ------
@@ -52,7 +55,7 @@ def publish(results: Path, site: Path) -> Path:
     _check_place(results, site)
     before = _listed(site)
     written = set()
-    for name, content in _files(results, found):
+    for name, content in _files(results, found, commands):
         target = site / name
         if not target.is_file() or target.read_bytes() != content:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -64,10 +67,10 @@ def publish(results: Path, site: Path) -> Path:
     return site / "index.html"
 
 
-def is_fresh(results: Path, site: Path) -> bool:
+def is_fresh(results: Path, site: Path, commands: tuple[Command, ...]) -> bool:
     """Return whether `site` is, byte for byte, what `publish` would make of `results` now."""
     left = _listed(site)
-    for name, content in _files(results, _read(results)):
+    for name, content in _files(results, _read(results), commands):
         target = site / name
         if name not in left or not target.is_file() or target.read_bytes() != content:
             return False
@@ -85,9 +88,11 @@ def _read(results: Path) -> Found:
     return found
 
 
-def _files(results: Path, found: Found) -> Iterator[tuple[str, bytes]]:
+def _files(
+    results: Path, found: Found, commands: tuple[Command, ...]
+) -> Iterator[tuple[str, bytes]]:
     """Yield every file of the site by its path in it."""
-    for name, text in pages(found, default_host()):
+    for name, text in pages(found, default_host(), commands):
         # JSON may hold half of a surrogate pair, which no encoding can write.
         yield name, text.encode("utf-8", "replace")
     for path, _ in found:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-import statistics
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.words import percent, units
+from sparc3_bench.leaderboard.phrasing import percent, units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.record.spec import RunSpec
 
 EMPTY = "∅"
@@ -31,21 +29,18 @@ class Sizes:
     ----------
     spec
         What the runs of the section share.
-    amounts
-        Every amount of the section, rising.
-    series
-        Say how much of the scope was removed where amounts are counts.
+    removed
+        Every amount of the section, rising, with the share of the scope that it removes.
     """
 
-    def __init__(self, spec: RunSpec, amounts: Sequence[float], series: Sequence[Series]) -> None:
-        self._spec = spec
-        self._removed = {amount: _removed(spec, amount, series) for amount in amounts}
-        self.by_removed = compares_removed(spec, self._removed.values())
+    def __init__(self, spec: RunSpec, removed: Mapping[float, float]) -> None:
+        self._spec, self._removed = spec, removed
+        self.by_removed = compares_removed(spec, removed.values())
         """Whether the circuit is what is removed, and not what is kept."""
-        sizes = [self.size(amount) for amount in amounts]
+        sizes = [self.size(amount) for amount in removed]
         self.is_log = not self.is_few and any(0 < size < _SMALL for size in sizes) and 0 in sizes
         """Whether the amounts crowd towards no circuit at all, which is there too."""
-        some = [amount for amount in amounts if amount > 0]
+        some = [amount for amount in removed if amount > 0]
         self.is_counts = (
             self._is_count and not self.is_log and bool(some) and max(some) > _WIDE * min(some)
         )
@@ -179,10 +174,3 @@ def compares_removed(spec: RunSpec, shares: Iterable[float]) -> bool:
     """
     few = spec.amount_kind == "count" and max(shares, default=0.0) <= 0.5
     return spec.removal == "highest" or few
-
-
-def _removed(spec: RunSpec, amount: float, series: Sequence[Series]) -> float:
-    if spec.amount_kind == "fraction":
-        return amount
-    found = [one.achieved[amount][0].centre for one in series if amount in one.achieved]
-    return statistics.median_low(found)

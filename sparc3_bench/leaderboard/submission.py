@@ -98,7 +98,7 @@ def _numbers(path: Path, result: Result, host: PluginHost) -> Iterator[str]:
     """Yield what does not follow from the per-sample measurements."""
     from sparc3_bench.run.intervals import is_old
     from sparc3_bench.run.options import task_of
-    from sparc3_bench.statistics.curve import measured
+    from sparc3_bench.statistics.curve import curve_numbers
 
     if result.status != "ok":
         return
@@ -112,7 +112,7 @@ def _numbers(path: Path, result: Result, host: PluginHost) -> Iterator[str]:
     try:
         task = task_of(result, host)
         samples = [point.samples for point in result.points]
-        curve = measured(task, spec.amounts, samples, result.clusters, spec.removal)
+        curve = curve_numbers(task, spec.amounts, samples, result.clusters, spec.removal)
     except Sparc3Error as error:
         yield str(error)
         return

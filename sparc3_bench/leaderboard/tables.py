@@ -13,22 +13,22 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.errors import RecordError
-from sparc3_bench.leaderboard.choices import Question, questions
-from sparc3_bench.leaderboard.series import Run, Series, merge
+from sparc3_bench.leaderboard.phrasing import is_reference
+from sparc3_bench.leaderboard.questions import Question, questions
+from sparc3_bench.leaderboard.series import ResultFile, Series, merge
 from sparc3_bench.leaderboard.sizes import Sizes
-from sparc3_bench.leaderboard.words import is_reference
 from sparc3_bench.record.spec import DatasetRecord, RunSpec, canonical_json, content_key
 from sparc3_bench.types.conventions import values_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from sparc3_bench.leaderboard.whole import Smallest
+    from sparc3_bench.leaderboard.curve_summary import Smallest
     from sparc3_bench.record.parts import MetricRecord
     from sparc3_bench.record.result import Result
 
-Convention = tuple[
+ComparisonKey = tuple[
     tuple[str, int, str],
     tuple[int, ...],
     tuple[str, str, str],
@@ -63,7 +63,7 @@ class Section:
     """
 
     id: str
-    runs: tuple[Run, ...]
+    runs: tuple[ResultFile, ...]
     series: tuple[Series, ...]
     amounts: tuple[float, ...]
     focus: float
@@ -131,7 +131,7 @@ class Section:
     @cached_property
     def sizes(self) -> Sizes:
         """The amounts as sizes of circuits, and how to write them."""
-        return Sizes(self.spec, self.amounts, self.series)
+        return _sizes(self.spec, self.amounts, self.series)
 
     @property
     def curve_metrics(self) -> tuple[MetricRecord, ...]:
@@ -158,7 +158,9 @@ class Section:
         )
 
 
-def split(results: Iterable[tuple[Path, Result]]) -> tuple[tuple[Section, ...], tuple[Run, ...]]:
+def split(
+    results: Iterable[tuple[Path, Result]],
+) -> tuple[tuple[Section, ...], tuple[ResultFile, ...]]:
     """Return the sections of the finished runs, and those that are failed or withdrawn.
 
     Raises
@@ -166,19 +168,19 @@ def split(results: Iterable[tuple[Path, Result]]) -> tuple[tuple[Section, ...], 
     RecordError
         When a finished run holds nothing that could be shown.
     """
-    runs = [Run(*pair) for pair in sorted(results, key=lambda pair: pair[0].as_posix())]
-    groups: dict[Convention, list[Run]] = {}
+    runs = [ResultFile(*pair) for pair in sorted(results, key=lambda pair: pair[0].as_posix())]
+    groups: dict[ComparisonKey, list[ResultFile]] = {}
     for run in runs:
         if run.result.status != "ok":
             continue
         if not run.result.metrics or not run.result.points:
             raise RecordError(f"{run.path}: a finished run needs at least one metric and a point.")
-        groups.setdefault(convention(run.result), []).append(run)
+        groups.setdefault(comparison_key(run.result), []).append(run)
     sections = tuple(_section(key, groups[key]) for key in sorted(groups))
     return sections, tuple(run for run in runs if run.result.status != "ok")
 
 
-def convention(result: Result) -> Convention:
+def comparison_key(result: Result) -> ComparisonKey:
     """Return what another run must share before the numbers of the two may be compared."""
     spec, model = result.spec, result.spec.model
     return (
@@ -210,10 +212,21 @@ def judge_of(spec: RunSpec) -> tuple[str, ...]:
     return judge.name, options, *package, judge.weights_digest
 
 
-def _section(shared: Convention, runs: list[Run]) -> Section:
+def _sizes(spec: RunSpec, amounts: Sequence[float], series: Sequence[Series]) -> Sizes:
+    if spec.amount_kind == "fraction":
+        return Sizes(spec, dict(zip(amounts, amounts, strict=True)))
+    # Where amounts are counts the series say how much of the scope they remove.
+    shares = {
+        amount: [one.achieved[amount][0].centre for one in series if amount in one.achieved]
+        for amount in amounts
+    }
+    return Sizes(spec, {amount: statistics.median_low(some) for amount, some in shares.items()})
+
+
+def _section(shared: ComparisonKey, runs: list[ResultFile]) -> Section:
     amounts = tuple(sorted({point.amount.requested for r in runs for point in r.result.points}))
     series = merge(runs)
-    sizes = Sizes(runs[0].result.spec, amounts, series)
+    sizes = _sizes(runs[0].result.spec, amounts, series)
     common = [amount for amount in amounts if all(amount in one.metrics for one in series)]
     focus, order = sizes.focus(amounts), sizes.order(common)
     first = runs[0].result.metrics[0]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import jinja2
 
-from sparc3_bench.leaderboard import agreed, sentences, words
+from sparc3_bench.leaderboard import agreement_text, phrasing, sentences
 from sparc3_bench.leaderboard.controls import drawn_label
 from sparc3_bench.leaderboard.maps import atlas
-from sparc3_bench.leaderboard.overlap import overlaps
+from sparc3_bench.leaderboard.overlap import overlap_matrices
 from sparc3_bench.leaderboard.series import seeds
+from sparc3_bench.record.spec import canonical_json
 
 SIGNATURE = '<meta name="generator" content="sparc3-bench">'
 """Tells a page that `publish` made from somebody's own."""
@@ -30,42 +32,27 @@ def templates() -> jinja2.Environment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
-    environment.filters.update(
-        number=words.number,
-        counted=words.count,
-        precise=words.precise,
-        percent=words.percent,
-        titled=words.titled,
-        convention=words.convention,
-        described=words.described,
-        judged=words.judged,
-        least=words.least,
-        measured=words.measured,
-        named=words.named,
-        plain=words.plain,
-        probability=words.probability,
-        within=words.within,
-        seeds=seeds,
-    )
+    words = {n: f for n, f in vars(phrasing).items() if inspect.getmodule(f) is phrasing}
+    environment.filters.update(words, json=canonical_json, seeds=seeds)
     environment.globals.update(
         signature=SIGNATURE,
         page="",
         notices=(),
         drawn_label=drawn_label,
-        drawn_in=words.drawn_in,
+        drawn_in=phrasing.drawn_in,
         subject=sentences.subject,
-        told=sentences.told,
-        removed=sentences.removed,
+        told=sentences.choice_text,
+        removed=sentences.removal_text,
         against_dense=sentences.against_dense,
         against_random=sentences.against_random,
-        is_reference=words.is_reference,
-        units=words.units,
+        is_reference=phrasing.is_reference,
+        units=phrasing.units,
         atlas=atlas,
-        question_of=agreed.question,
-        sentence_of=agreed.sentence,
-        remarks_of=agreed.remarks,
-        scale_of=agreed.scale,
-        signed=agreed.signed,
-        overlaps=overlaps,
+        question_of=agreement_text.question,
+        sentence_of=agreement_text.sentence,
+        remarks_of=agreement_text.remarks,
+        scale_of=agreement_text.scale,
+        signed=agreement_text.coefficient_text,
+        overlaps=overlap_matrices,
     )
     return environment

@@ -39,7 +39,7 @@ class Value:
     note: str = ""
 
 
-def merged(
+def merge_seeds(
     numbers: Sequence[float], control: bool, intervals: Sequence[Interval | None] = ()
 ) -> Value:
     """Return the numbers of several seeds as one; an interval if every one has its own."""
@@ -53,14 +53,14 @@ def merged(
 
 def metric(points: Sequence[Point], name: str, control: bool) -> Value:
     """Return a metric of the points of several seeds at one amount."""
-    return merged(
+    return merge_seeds(
         [point.metrics[name] for point in points],
         control,
         [point.intervals.get(name) for point in points],
     )
 
 
-def pooled(controls: Iterable[Sequence[float]]) -> tuple[float, ...]:
+def pool_controls(controls: Iterable[Sequence[float]]) -> tuple[float, ...]:
     """Return the numbers of the random circuits of several seeds; the same circuits count once."""
     return tuple(number for control in dict.fromkeys(map(tuple, controls)) for number in control)
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.code import suite_digest
 from sparc3_bench.errors import UnknownNameError
-from sparc3_bench.replication.rows import Outcome, Row
-from sparc3_bench.replication.verdict import DEFINITION, Number
+from sparc3_bench.leaderboard.phrasing import markdown_table
+from sparc3_bench.replication.rows import Row, RunOutcome
+from sparc3_bench.replication.verdict import DEFINITION, SeedMean
 from sparc3_bench.run.environment import without_folders
 from sparc3_bench.run.suite import Changes, Deviation, SuiteFile
 
@@ -29,7 +30,7 @@ CURVES = ("model", "run", "scorer", "seeds", "what", "by amount removed")
 
 
 @dataclass(frozen=True)
-class Report:
+class ReplicationReport:
     """What came of replicating a suite.
 
     Attributes
@@ -45,7 +46,7 @@ class Report:
     name: str
     suite: SuiteFile
     rows: Sequence[Row]
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[RunOutcome]
     deviations: Sequence[Deviation]
 
     @property
@@ -86,7 +87,7 @@ class Report:
                 row.published.removed,
                 f"{row.published.method} {row.published.text}",
                 row.label or "dense",
-                told(row.own) if row.own else "",
+                mean_text(row.own) if row.own else "",
                 f"{row.verdict.difference:+.3g}" if row.verdict else "",
                 f"{row.verdict.allowed:.2g}" if row.verdict else "",
                 row.word,
@@ -143,11 +144,11 @@ class Report:
         """Return everything as Markdown."""
         parts = [f"# Replication of {self.name}", self.summary]
         if self.rows:
-            parts += [_grid(COLUMNS, self.table()), f"± is a standard error. {DEFINITION}"]
+            parts += [markdown_table(COLUMNS, self.table()), f"± is a standard error. {DEFINITION}"]
         if self.reasons:
             parts += ["## Not run", _bullets(f"{n} runs: {why}" for why, n in self.reasons.items())]
         if curves := self.curves():
-            parts += ["## All that was measured", _grid(CURVES, curves)]
+            parts += ["## All that was measured", markdown_table(CURVES, curves)]
         if self.states:
             parts.append(f"{self.states} results were made by another state of the suite's code.")
         if self.deviations:
@@ -155,7 +156,7 @@ class Report:
         return "\n\n".join(parts) + "\n"
 
 
-def told(number: Number) -> str:
+def mean_text(number: SeedMean) -> str:
     """Return a number with its error over seeds."""
     error = "" if number.error is None else f" ± {number.error:.2g} ({number.seeds} seeds)"
     return f"{number.value:.5g}{error}"
@@ -166,7 +167,7 @@ def deviation(one: Deviation) -> str:
     return f"{one.about}. Paper: {one.paper} Here: {one.here} Why: {one.why}"
 
 
-def asked_for(changes: Changes, suite: SuiteFile) -> list[Deviation]:
+def changes_asked(changes: Changes, suite: SuiteFile) -> list[Deviation]:
     """Return as deviations what the user wanted otherwise than the suite says."""
     usual = "as the suite has it"
     said = [
@@ -194,7 +195,7 @@ def asked_for(changes: Changes, suite: SuiteFile) -> list[Deviation]:
     ]
 
 
-def labelled(outcomes: Iterable[Outcome]) -> list[Deviation]:
+def weight_labels(outcomes: Iterable[RunOutcome]) -> list[Deviation]:
     """Return as deviations how weights differ from those of the original model."""
     found = {
         (one.run.model, result.spec.model.label)
@@ -213,7 +214,7 @@ def labelled(outcomes: Iterable[Outcome]) -> list[Deviation]:
     ]
 
 
-def begun(outcomes: Iterable[Outcome]) -> list[Deviation]:
+def beginnings(outcomes: Iterable[RunOutcome]) -> list[Deviation]:
     """Return as deviations what stood before samples: published numbers often have nothing."""
     found = {
         (one.run.model, result.spec.task.name, data.item, "".join(data.begin))
@@ -267,11 +268,6 @@ def _by_amount(results: Sequence[Result], metric: str) -> str:
 
 def _mean(values: Sequence[float]) -> str:
     return f"{statistics.fmean(values):.4g}"
-
-
-def _grid(head: Sequence[str], cells: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *cells]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _bullets(lines: Iterable[str]) -> str:

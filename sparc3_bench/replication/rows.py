@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
-from sparc3_bench.leaderboard.literature import Reported, Table, literature
-from sparc3_bench.replication.verdict import Number, Verdict, compare, mean_of
+from sparc3_bench.leaderboard.literature import ReportedNumber, ReportedTable, literature
+from sparc3_bench.replication.verdict import ReplicationVerdict, SeedMean, compare, mean_of
 
 if TYPE_CHECKING:
     from sparc3_bench.record.parts import MetricRecord, Point
@@ -22,7 +22,7 @@ _SPACE = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """A run of one scorer: results by seed, and of the other seeds why they are not there."""
 
     run: SuiteRun
@@ -48,11 +48,11 @@ class Row:
         Why it, or a seed of it, was not run.
     """
 
-    published: Reported
+    published: ReportedNumber
     model: str
     label: str
-    own: Number | None
-    verdict: Verdict | None
+    own: SeedMean | None
+    verdict: ReplicationVerdict | None
     reason: str
 
     @property
@@ -78,10 +78,10 @@ def labels(suite: SuiteFile) -> list[str]:
 
 def rows(
     suite: SuiteFile,
-    outcomes: Sequence[Outcome],
+    outcomes: Sequence[RunOutcome],
     *,
     same_items: bool,
-    tables: Sequence[Table] | None = None,
+    tables: Sequence[ReportedTable] | None = None,
 ) -> list[Row]:
     """Return the published numbers of a suite with what was measured.
 
@@ -116,10 +116,10 @@ class _Block:
     number: int
     said: Published
     suite: SuiteFile
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[RunOutcome]
     same_items: bool
 
-    def rows(self, tables: Sequence[Table]) -> Iterator[Row]:
+    def rows(self, tables: Sequence[ReportedTable]) -> Iterator[Row]:
         said = self.said
         numbers = [
             number
@@ -136,7 +136,7 @@ class _Block:
         for number in numbers:
             yield from self._of(number)
 
-    def _check_names(self, numbers: Sequence[Reported]) -> None:
+    def _check_names(self, numbers: Sequence[ReportedNumber]) -> None:
         said = self.said
         known = {number.method for number in numbers}
         runs = {run.name for run in self.suite.runs if run.name}
@@ -150,7 +150,7 @@ class _Block:
         if said.seeds < 2 and any(number.error is not None for number in numbers):
             raise self._wrong("numbers with an error need `seeds`, how many are behind it")
 
-    def _of(self, number: Reported) -> Iterator[Row]:
+    def _of(self, number: ReportedNumber) -> Iterator[Row]:
         said = self.said
         columns = said.measured if isinstance(said.measured, dict) else {}
         metric = columns.get(number.data) if columns else said.measured
@@ -170,7 +170,9 @@ class _Block:
             there = next((one for one in meant if one.results), meant[0])
             yield self._row(number, there, "", metric, amount)
 
-    def _row(self, number: Reported, one: Outcome, label: str, metric: str, amount: float) -> Row:
+    def _row(
+        self, number: ReportedNumber, one: RunOutcome, label: str, metric: str, amount: float
+    ) -> Row:
         reason = next(iter(one.missing.values()), "")
         if not one.results:
             return Row(number, one.run.model, label, None, None, reason)
@@ -188,11 +190,11 @@ class _Block:
         read = next(m for m in next(iter(one.results.values())).metrics if m.name == metric)
         error, many = (0.0, None) if self.same_items else _error_over_items(points, read)
         own = mean_of([scale * point.metrics[metric] for point in points], scale * error, many)
-        published = Number(number.value, number.error, self.said.seeds)
+        published = SeedMean(number.value, number.error, self.said.seeds)
         verdict = compare(own, published, digit(number), self.said.tolerance)
         return Row(number, one.run.model, label, own, verdict, reason)
 
-    def _amount(self, number: Reported) -> float:
+    def _amount(self, number: ReportedNumber) -> float:
         percent, _, sign = number.removed.partition(_SPACE)
         if sign != "%":
             raise self._wrong(f"'{number.removed}' of the literature is no sparsity")
@@ -202,7 +204,7 @@ class _Block:
         return Sparc3Error(f"The suite's [[published]] {self.number}: {what}; correct it.")
 
 
-def digit(number: Reported) -> float:
+def digit(number: ReportedNumber) -> float:
     """Return one unit of the last digit of a number as it was printed."""
     mantissa = number.text.split()[0].replace(",", "")
     decimals = len(mantissa.partition(".")[2])

@@ -23,7 +23,7 @@ _LEVEL = 0.975
 
 
 @dataclass(frozen=True)
-class Number:
+class SeedMean:
     """A number that is the mean over seeds.
 
     Attributes
@@ -46,7 +46,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ReplicationVerdict:
     """The difference, here minus published, and how large it may be."""
 
     difference: float
@@ -58,14 +58,16 @@ class Verdict:
         return "match" if abs(self.difference) <= self.allowed else "differs"
 
 
-def mean_of(values: Sequence[float], items: float = 0.0, item_count: int | None = None) -> Number:
+def mean_of(values: Sequence[float], items: float = 0.0, item_count: int | None = None) -> SeedMean:
     """Return the mean over seeds with its standard error, which one seed does not tell."""
     count = len(values)
     error = statistics.stdev(values) / math.sqrt(count) if count > 1 else None
-    return Number(statistics.fmean(values), error, count, items, item_count)
+    return SeedMean(statistics.fmean(values), error, count, items, item_count)
 
 
-def compare(own: Number, published: Number, digit: float, tolerance: float) -> Verdict:
+def compare(
+    own: SeedMean, published: SeedMean, digit: float, tolerance: float
+) -> ReplicationVerdict:
     """Compare a number with a published one; see `DEFINITION`.
 
     Parameters
@@ -79,10 +81,10 @@ def compare(own: Number, published: Number, digit: float, tolerance: float) -> V
     """
     error = _error(own, published)
     allowed = error + digit / 2 + tolerance * abs(published.value)
-    return Verdict(own.value - published.value, allowed)
+    return ReplicationVerdict(own.value - published.value, allowed)
 
 
-def _error(own: Number, published: Number) -> float:
+def _error(own: SeedMean, published: SeedMean) -> float:
     """Return t · s."""
     from scipy import stats
 
@@ -96,7 +98,7 @@ def _error(own: Number, published: Number) -> float:
     return float(stats.t.ppf(_LEVEL, freedom)) * math.sqrt(total)
 
 
-def _parts(own: Number, published: Number) -> list[tuple[float, int]]:
+def _parts(own: SeedMean, published: SeedMean) -> list[tuple[float, int]]:
     """Return what seeds add to the variance of the difference, with degrees of freedom."""
     known = [(side.error**2, side.seeds) for side in (own, published) if side.error is not None]
     if len(known) == 1:  # the other side is taken to spread as much

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import ModelError, Sparc3Error
 from sparc3_bench.record.files import read_results
-from sparc3_bench.replication.existing import Existing
-from sparc3_bench.replication.rows import Outcome, labels
+from sparc3_bench.replication.result_index import ResultIndex
+from sparc3_bench.replication.rows import RunOutcome, labels
 from sparc3_bench.run.plan import Plan, Shared, check_writable, plan
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.running import Runs
@@ -56,7 +56,7 @@ class Work:
         self.failed = False
         tasks = dict.fromkeys(run.request.task for run in suite.runs)
         there = (result for task in tasks for _, result in read_results(results / task))
-        existing = Existing(there, host)
+        existing = ResultIndex(there, host)
         for cell in self._cells():
             request = suite.runs[cell.place].request
             try:
@@ -98,11 +98,11 @@ class Work:
                 else:
                     self._fail([cell], f"{result.error}")
 
-    def outcomes(self) -> list[Outcome]:
+    def outcomes(self) -> list[RunOutcome]:
         """Return what is there and what is not, by run and scorer."""
         named = labels(self._suite)
         return [
-            Outcome(
+            RunOutcome(
                 run,
                 named[place],
                 scorer,

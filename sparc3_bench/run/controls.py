@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sparc3_bench.record.parts import Versus
-from sparc3_bench.statistics.curve import Curve, beside_controls, measured
+from sparc3_bench.statistics.curve import CurveNumbers, beside_controls, curve_numbers
 from sparc3_bench.statistics.dependence import Samples
 from sparc3_bench.statistics.numbers import Array
 from sparc3_bench.statistics.paired import Difference
@@ -28,9 +28,9 @@ NO_CONTROLS: Beside = ([], {})
 """Where there is nothing on the same samples to be compared with."""
 
 
-def control_curve(task: Task, spec: RunSpec, samples: Sequence[Samples]) -> Curve:
+def control_curve(task: Task, spec: RunSpec, samples: Sequence[Samples]) -> CurveNumbers:
     """Return the metrics of a random control, whose samples are of every amount."""
-    return measured(task, spec.amounts, samples, {}, spec.removal, with_intervals=False)
+    return curve_numbers(task, spec.amounts, samples, {}, spec.removal, with_intervals=False)
 
 
 def beside(
@@ -128,7 +128,7 @@ def at_choice(
     dense, own, *others = ({kind: here[kind] for kind in kinds} for here in (*samples, *controls))
     amounts = (0.0, amount)
     numbers = [
-        measured(task, amounts, [dense, at], {}, removal, with_intervals=False).points[1]
+        curve_numbers(task, amounts, [dense, at], {}, removal, with_intervals=False).points[1]
         for at in others
     ]
     runs = [[dense, at] for at in others]

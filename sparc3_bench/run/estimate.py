@@ -25,7 +25,7 @@ from sparc3_bench.run.probing import (
 from sparc3_bench.run.runner import Session
 from sparc3_bench.run.steps import Averaging, Measuring, Scoring, Walking, steps_of
 from sparc3_bench.selection.units import ranked
-from sparc3_bench.statistics.curve import measured as curve_of
+from sparc3_bench.statistics.curve import curve_numbers
 from sparc3_bench.types.scores import Ranking
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class Estimator:
             if dense is not None:
                 samples = session.judged(dense, "").samples
                 with metered() as meter:
-                    curve_of(
+                    curve_numbers(
                         session.plan.task,
                         spec.amounts,
                         [samples] * len(spec.amounts),

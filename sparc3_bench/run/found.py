@@ -16,7 +16,7 @@ from sparc3_bench.run.controls import at_choice
 from sparc3_bench.run.search import largest_amount
 from sparc3_bench.selection.control import matched
 from sparc3_bench.selection.select import as_mask
-from sparc3_bench.statistics.curve import measured
+from sparc3_bench.statistics.curve import curve_numbers
 from sparc3_bench.statistics.dependence import Samples
 from sparc3_bench.types.conventions import Removal
 from sparc3_bench.types.parts import Bar, Choice
@@ -151,7 +151,7 @@ def found_by_bar(run: OneShot, ranking: Ranking, bar: Bar) -> Found:
     whole = run.evaluated(run.masked(ranking, 1.0), label).samples
 
     def passes(amount: float) -> bool:
-        curve = measured(
+        curve = curve_numbers(
             task,
             (0.0, amount, 1.0),
             (dense, samples(amount), empty),
@@ -165,7 +165,7 @@ def found_by_bar(run: OneShot, ranking: Ranking, bar: Bar) -> Found:
     kept = run.chosen(ranking, amount)
     keep = as_mask(kept, run.session.view, run.spec.unit)
     at = run.evaluated(keep, label)
-    curve = measured(
+    curve = curve_numbers(
         task,
         (0.0, amount, 1.0),
         (run.samples[0], at.samples, whole),
@@ -197,7 +197,7 @@ def _tries(run: OneShot, choice: Choice, name: str, ranking: Ranking) -> list[Tr
         at = run.evaluated(run.masked(ranking, amount), label, "selection")
         run.charge("search", at)
         samples.append(at.samples)
-    curve = measured(
+    curve = curve_numbers(
         run.session.plan.task,
         run.spec.amounts,
         samples,

@@ -14,8 +14,8 @@ from sparc3_bench.record.files import read_result
 from sparc3_bench.record.parts import Found, MetricRecord, Point, Versus
 from sparc3_bench.run.controls import versus
 from sparc3_bench.run.options import task_of
-from sparc3_bench.statistics.band import joined
-from sparc3_bench.statistics.curve import Curve, measured
+from sparc3_bench.statistics.band import with_control_error
+from sparc3_bench.statistics.curve import CurveNumbers, curve_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -44,7 +44,7 @@ def renewed(result: Result, host: PluginHost) -> Result:
     try:
         task = task_of(result, host)
         samples = [point.samples for point in result.points]
-        curve = measured(task, spec.amounts, samples, result.clusters, spec.removal)
+        curve = curve_numbers(task, spec.amounts, samples, result.clusters, spec.removal)
         read = metrics_read(task, spec.removal, curve, result.curve)
         if [m.name for m in read["metrics"]] != [m.name for m in result.metrics]:
             return result
@@ -81,7 +81,7 @@ def is_old(result: Result) -> bool:
 
 
 def metrics_read(
-    task: Task, removal: Removal, curve: Curve | None, names: Collection[str]
+    task: Task, removal: Removal, curve: CurveNumbers | None, names: Collection[str]
 ) -> dict[str, tuple[MetricRecord, ...]]:
     """Return the fields of a result that say how to read its numbers.
 
@@ -109,7 +109,7 @@ def metrics_read(
     }
 
 
-def _found(result: Result, found: Found, task: Task, curve: Curve) -> Found:
+def _found(result: Result, found: Found, task: Task, curve: CurveNumbers) -> Found:
     return found.model_copy(
         update={
             "point": _point(result, found, task),
@@ -130,11 +130,13 @@ def _point(result: Result, found: Found, task: Task) -> Point:
         del amounts[0], points[0]
         place = 0
     samples = [point.samples for point in points]
-    curve = measured(task, amounts, samples, result.clusters, result.spec.removal)
+    curve = curve_numbers(task, amounts, samples, result.clusters, result.spec.removal)
     return found.point.model_copy(update={"intervals": curve.intervals[place]})
 
 
-def _versus(result: Result, found: Found, old: Versus, task: Task, curve: Curve) -> Versus | None:
+def _versus(
+    result: Result, found: Found, old: Versus, task: Task, curve: CurveNumbers
+) -> Versus | None:
     """Return the comparison with controls by this version's rule, from the one that was recorded.
 
     The samples of the controls are not kept. The width of the old interval tells the error over
@@ -153,4 +155,4 @@ def _versus(result: Result, found: Found, old: Versus, task: Task, curve: Curve)
     both = ((old.high - old.low) / 2 / _NORMAL / unit) ** 2
     samples = max(both - float(drawn.var()) / unit**2 / len(drawn), 0.0)
     error = math.sqrt(samples * clusters / (clusters - 1))
-    return versus(joined(difference, error, clusters, drawn, scale))
+    return versus(with_control_error(difference, error, clusters, drawn, scale))

@@ -18,7 +18,7 @@ from sparc3_bench.run.responses import Written
 from sparc3_bench.run.sketch import Likeness, Sketcher
 from sparc3_bench.selection.control import matched
 from sparc3_bench.selection.select import as_mask, choose
-from sparc3_bench.statistics.curve import Curve, measured
+from sparc3_bench.statistics.curve import CurveNumbers, curve_numbers
 from sparc3_bench.types.conventions import Part
 from sparc3_bench.types.masks import KeepMask
 from sparc3_bench.types.values import Estimate
@@ -69,9 +69,9 @@ class CellRun:
             self.cell, part, digest, lambda: session.ablated(self.cell, keep), label
         )
 
-    def curve(self) -> Curve:
+    def curve(self) -> CurveNumbers:
         """Return the metrics of all points so far."""
-        return measured(
+        return curve_numbers(
             self.session.plan.task,
             self.spec.amounts,
             self.samples,
@@ -85,7 +85,10 @@ class CellRun:
         return sum(mask.numel() - int(mask.count_nonzero()) for mask in kept.values())
 
     def points(
-        self, curve: Curve, controls: Sequence[Curve] = (), beside: Beside = NO_CONTROLS
+        self,
+        curve: CurveNumbers,
+        controls: Sequence[CurveNumbers] = (),
+        beside: Beside = NO_CONTROLS,
     ) -> tuple[Point, ...]:
         """Return the points as they are recorded."""
         return recorded(self.amounts, self.kept, self.samples, curve, controls, beside)
@@ -239,8 +242,8 @@ def recorded(
     amounts: Sequence[Amount],
     kept: Sequence[dict[str, tuple[int, ...]]],
     samples: Sequence[dict[str, tuple[float, ...]]],
-    curve: Curve,
-    controls: Sequence[Curve],
+    curve: CurveNumbers,
+    controls: Sequence[CurveNumbers],
     beside: Beside = NO_CONTROLS,
 ) -> tuple[Point, ...]:
     """Return the points of a curve as they are recorded, each with what its controls have there."""
@@ -267,7 +270,7 @@ def recorded(
 
 
 def estimates(
-    curve: Curve, controls: Sequence[Curve] = (), beside: Beside = NO_CONTROLS
+    curve: CurveNumbers, controls: Sequence[CurveNumbers] = (), beside: Beside = NO_CONTROLS
 ) -> dict[str, EstimateRecord]:
     """Return the numbers of a whole curve, with those of its controls."""
     return {

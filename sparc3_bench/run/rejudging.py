@@ -25,7 +25,7 @@ from sparc3_bench.run.options import task_of
 from sparc3_bench.run.points import estimates, recorded
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.responses import Written, read_responses
-from sparc3_bench.statistics.curve import measured
+from sparc3_bench.statistics.curve import curve_numbers
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def rejudged(case: Case, bench: Bench, cache: Path, report: Reporter) -> Result:
     drawn = [read(one) for one in case.written.controls]
     paired = read(case.written.paired)
     samples = [dict(at.samples) for at in points]
-    curve = measured(task, spec.amounts, samples, result.clusters, spec.removal)
+    curve = curve_numbers(task, spec.amounts, samples, result.clusters, spec.removal)
     controls = [control_curve(task, spec, [at.samples for at in one]) for one in drawn]
     against = beside(
         task, spec, samples, [[at.samples for at in one] for one in drawn], result.clusters

@@ -70,7 +70,7 @@ def render(kind: str, name: str) -> dict[str, str]:
     return made
 
 
-def write(kind: str, name: str, folder: Path, host: PluginHost) -> list[Path]:
+def write_plugin(kind: str, name: str, folder: Path, host: PluginHost) -> list[Path]:
     """Write a new plugin into a folder, which is made, and return the paths of its files.
 
     Raises

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.interval import LEVEL, logarithm, spread, two_sided
 from sparc3_bench.statistics.numbers import Array, finite
-from sparc3_bench.statistics.paired import Difference, apart, told
+from sparc3_bench.statistics.paired import Difference, apart, t_difference
 from sparc3_bench.types.values import Direction, Scale
 
 Verdict = Literal["better", "worse", "not separable"]
@@ -137,10 +137,12 @@ def from_mean(
         )
     error = spread(apart(own, middle(drawn, scale), scale), clusters)
     observed = apart(finite([value], "values", 1), middle(others[None], scale), scale)
-    return joined(float(observed[0]), error, clusters, others, scale)
+    return with_control_error(float(observed[0]), error, clusters, others, scale)
 
 
-def joined(value: float, error: float, clusters: int, controls: Array, scale: Scale) -> Difference:
+def with_control_error(
+    value: float, error: float, clusters: int, controls: Array, scale: Scale
+) -> Difference:
     """Return a difference from the mean control by its error over samples and that over controls.
 
     Parameters
@@ -160,7 +162,7 @@ def joined(value: float, error: float, clusters: int, controls: Array, scale: Sc
     total = sum(variance for variance, _ in parts)
     least = sum(variance**2 / freedom for variance, freedom in parts)
     freedom = total**2 / least if least else 1.0
-    return told(value, total**0.5, freedom, scale)
+    return t_difference(value, total**0.5, freedom, scale)
 
 
 def middle(controls: Array, scale: Scale) -> Array:

@@ -35,7 +35,7 @@ Clusters = Mapping[str, Sequence[int]]
 
 
 @dataclass(frozen=True)
-class Curve:
+class CurveNumbers:
     """The numbers of one run: a dict a point, and those of the whole curve.
 
     Attributes
@@ -56,7 +56,7 @@ class Curve:
     whole_clusters: dict[str, int] = field(default_factory=dict)
 
 
-def measured(
+def curve_numbers(
     task: Task,
     amounts: Sequence[float],
     samples: Sequence[Samples],
@@ -64,7 +64,7 @@ def measured(
     removal: Removal,
     *,
     with_intervals: bool = True,
-) -> Curve:
+) -> CurveNumbers:
     """Return metrics and intervals of a curve.
 
     Parameters
@@ -96,7 +96,7 @@ def measured(
     numbers = [{name: float(value) for name, value in point.items()} for point in points]
     if not with_intervals:
         estimates = {name: Estimate(float(value)) for name, value in whole.items()}
-        return Curve(numbers, [], estimates)
+        return CurveNumbers(numbers, [], estimates)
     replicates = points_of(task, amounts, drawn_means(samples, clusters))
     of_whole = summary_of(task, amounts, replicates, removal)
     for found in (*replicates, of_whole):
@@ -113,7 +113,7 @@ def measured(
     values = {name: float(value) for name, value in whole.items()}
     ends = _intervals(values, of_whole, of_estimate, scales)
     estimates = {name: Estimate(value, *ends.get(name, ())) for name, value in values.items()}
-    return Curve(numbers, intervals, estimates, of_point, of_estimate)
+    return CurveNumbers(numbers, intervals, estimates, of_point, of_estimate)
 
 
 def beside_controls(
@@ -129,7 +129,7 @@ def beside_controls(
     Parameters
     ----------
     task, amounts, clusters, removal
-        As for `measured`.
+        As for `curve_numbers`.
     own, controls
         Samples of the run at every amount and of every control at every amount: of the same
         prompts, in the same order. What the controls were not measured on is left out.

@@ -43,14 +43,8 @@ class Difference:
         none = 0.0 if self.scale == "linear" else 1.0
         return (self.value > none) - (self.value < none)
 
-    def turned(self) -> Difference:
-        """Return the second number beside the first."""
-        if self.scale == "linear":
-            return Difference(-self.value, -self.high, -self.low, self.p_value)
-        return Difference(1 / self.value, 1 / self.high, 1 / self.low, self.p_value, "log")
 
-
-def told(value: float, error: float, freedom: float, scale: Scale = "linear") -> Difference:
+def t_difference(value: float, error: float, freedom: float, scale: Scale = "linear") -> Difference:
     """Return a difference with its interval and p-value, by Student's t.
 
     Parameters
@@ -87,7 +81,7 @@ def of_replicates(differences: Array, value: float, clusters: int) -> Difference
         When there is only one, or a number is not finite.
     """
     observed = float(finite([value], "differences", 1)[0])
-    return told(observed, spread(differences, clusters), clusters - 1)
+    return t_difference(observed, spread(differences, clusters), clusters - 1)
 
 
 def of_pair(
@@ -128,7 +122,7 @@ def of_pair(
         )
     observed = apart(finite([value], "values", 1), finite([other], "values", 1), scale)
     error = spread(apart(ours, theirs, scale), clusters)
-    return told(float(observed[0]), error, clusters - 1, scale)
+    return t_difference(float(observed[0]), error, clusters - 1, scale)
 
 
 def apart(left: Array, right: Array, scale: Scale) -> Array:

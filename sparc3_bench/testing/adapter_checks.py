@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
 from sparc3_bench.model.weights import LINEAR, PrunableWeight
-from sparc3_bench.testing.adapter_blocks import (
-    check_attention_treats_rows_as_named,
-    check_heads_divide_the_attention_output,
-    check_roles_of_matrices_fit,
-    check_the_rest_is_linear,
-)
-from sparc3_bench.testing.adapter_runs import Plugin, made, model_types, tiny_view, views
+from sparc3_bench.testing.adapter_runs import Plugin, model_types, tiny_view, views
+from sparc3_bench.testing.plugin_checks import instance_of
 from sparc3_bench.testing.report import CheckFailure, describe
 from sparc3_bench.types.architecture import Role
 
@@ -24,32 +16,12 @@ _IDLE = (nn.Dropout, nn.Identity)
 """Leaves of a block that need no role: they do nothing when a model is measured."""
 
 
-def check_describes_itself(plugin: Plugin) -> None:
-    """Demand a kebab-case name, and model types as a tuple, which may be empty.
-
-    Results record the name; the model type is what an adapter is found by.
-    """
-    cls = plugin if isinstance(plugin, type) else type(plugin)
-    types = cls.model_types
-    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", cls.name):
-        wrong = f"the name '{cls.name}' is not kebab-case"
-    elif not isinstance(types, tuple) or not all(types):
-        wrong = f"`model_types` is {types!r}, which is no tuple of names"
-    else:
-        return
-    raise CheckFailure(
-        f"Of `{cls.__name__}` {wrong}",
-        "results record the name, and models find their adapter by `config.model_type`",
-        "correct the class attribute",
-    )
-
-
 def check_finds_its_modules(plugin: Plugin) -> None:
     """Demand that the list of blocks and every module with a role are there.
 
     A path that is not there makes every run on such a model fail.
     """
-    adapter = made(plugin)
+    adapter = instance_of(plugin)
     for model_type in model_types(adapter):
         try:
             view = tiny_view(adapter, model_type)
@@ -202,19 +174,3 @@ def _kind_of_norm(module: nn.Module, inputs: Tensor) -> Role:
         for role, scale in ((Role.RMS_NORM, weight), (Role.OFFSET_RMS_NORM, 1 + weight))
     }
     return min(near, key=lambda role: near[role])
-
-
-ADAPTER_CHECKS: tuple[Callable[[Plugin], None], ...] = (
-    check_describes_itself,
-    check_finds_its_modules,
-    check_matrices_are_out_by_in,
-    check_every_matrix_is_run,
-    check_matrices_of_blocks_are_covered,
-    check_norms_and_activations_are_named,
-    check_outer_norms_are_named,
-    check_norms_are_of_their_kind,
-    check_roles_of_matrices_fit,
-    check_attention_treats_rows_as_named,
-    check_the_rest_is_linear,
-    check_heads_divide_the_attention_output,
-)

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from sparc3_bench.model.view import ModelView
+from sparc3_bench.testing.plugin_checks import instance_of
 from sparc3_bench.testing.report import CheckSkipped, once
 from sparc3_bench.testing.tiny import CONFIGS, make_config, make_model, make_reference
 from sparc3_bench.types.architecture import ModelAdapter
@@ -28,11 +29,6 @@ class Seen:
         return f"in a tiny model of type '{self.view.config.model_type}'"
 
 
-def made(plugin: Plugin) -> ModelAdapter:
-    """Return the adapter, made if a class is given."""
-    return plugin() if isinstance(plugin, type) else plugin
-
-
 def model_types(adapter: ModelAdapter) -> tuple[str, ...]:
     """Return the types to try an adapter on; for one that serves any, all that are known here."""
     return tuple(CONFIGS) if adapter.model_types == () else adapter.model_types
@@ -46,7 +42,7 @@ def views(plugin: Plugin) -> Iterator[Seen]:
     CheckSkipped
         When the adapter finds its modules in none.
     """
-    adapter = made(plugin)
+    adapter = instance_of(plugin)
     found = once(plugin, "views", lambda: list(_viewed(adapter)))
     if not found:
         raise CheckSkipped("no model can be viewed; see check_finds_its_modules")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable
 
 from torch import Tensor
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.testing.option_checks import check_options_are_frozen, check_options_are_json
 from sparc3_bench.testing.report import CheckFailure, describe
 from sparc3_bench.testing.scorer_runs import (
     Plugin,
@@ -19,32 +17,6 @@ from sparc3_bench.testing.scorer_runs import (
     variant,
 )
 from sparc3_bench.testing.tiny import CONFIGS, make_reference, make_view
-
-
-def check_describes_itself(plugin: Plugin) -> None:
-    """Demand a kebab-case name, a title, a docstring, a known group and a formula of one line.
-
-    Users type the name; the rest is the scorer's page on the leaderboard.
-    """
-    cls = plugin if isinstance(plugin, type) else type(plugin)
-    rules = {
-        f"the name '{cls.name}' is not kebab-case": re.fullmatch(
-            r"[a-z0-9]+(-[a-z0-9]+)*", cls.name
-        ),
-        "the title is empty": cls.title.strip(),
-        # A docstring that is inherited describes another class.
-        "the class has no docstring": (cls.__doc__ or "").strip(),
-        f"the default group '{cls.default_group}' is none of row, layer, model": cls.default_group
-        in ("row", "layer", "model"),
-        "the formula has more than one line": "\n" not in cls.formula,
-    }
-    for wrong, kept in rules.items():
-        if not kept:
-            raise CheckFailure(
-                f"Of `{cls.__name__}` {wrong}",
-                "users type the name, and the rest is shown on the leaderboard",
-                "correct the class attribute",
-            )
 
 
 def check_runs_on_every_architecture(plugin: Plugin) -> None:
@@ -228,18 +200,3 @@ def _check_values(
             wrong = is_wrong(name, values)
             if wrong is not None:
                 raise CheckFailure(f"Scores of {wrong}, {run}", why, remedy)
-
-
-SCORE_CHECKS: tuple[Callable[[Plugin], None], ...] = (
-    check_describes_itself,
-    check_options_are_json,
-    check_options_are_frozen,
-    check_runs_on_every_architecture,
-    check_scores_every_weight,
-    check_scope_narrows_scores,
-    check_shape_is_out_by_in,
-    check_scores_are_finite,
-    check_scores_are_floats,
-    check_scores_are_no_views,
-    check_says_whether_it_runs_the_model,
-)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import random
 from collections.abc import Callable, Mapping
 
 import torch
@@ -14,19 +13,20 @@ from sparc3_bench.contracts import Scorer
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.incremental import IncrementalScorer
 from sparc3_bench.model.view import ModelView
+from sparc3_bench.testing.plugin_checks import instance_of
 from sparc3_bench.testing.report import CheckFailure, CheckSkipped, once
 from sparc3_bench.testing.scorer_runs import (
     MIXED,
     Plugin,
-    Run,
+    ScorerRun,
     Scores,
     changes,
-    gap,
-    made,
+    largest_gap,
     plain_runs,
     skip_unless_repeatable,
     variant,
 )
+from sparc3_bench.testing.state import another_seed
 from sparc3_bench.testing.tiny import make_reference, make_view
 from sparc3_bench.types.samples import ReferenceSamples
 from sparc3_bench.types.scores import ScoreMap
@@ -40,15 +40,9 @@ def check_is_deterministic(plugin: Plugin) -> None:
     """
     for run in plain_runs(plugin):
         view = make_view(run.architecture)
-        with torch.random.fork_rng(devices=()):
-            state = random.getstate()
-            torch.manual_seed(1)
-            random.seed(1)
-            try:
-                again = variant(run, make_reference(4), "when run again", "runs are repeated", view)
-            finally:
-                random.setstate(state)
-        apart = gap(run.scores, again, tolerance=0)
+        with another_seed():
+            again = variant(run, make_reference(4), "when run again", "runs are repeated", view)
+        apart = largest_gap(run.scores, again, tolerance=0)
         if apart is not None:
             raise CheckFailure(
                 f"Two runs with one seed are not equal: {apart}, {run}",
@@ -67,7 +61,7 @@ def check_batching_does_not_matter(plugin: Plugin) -> None:
         for lengths, padding in (((12,), "even without padding"), (MIXED, "with padding")):
             one = _one_by_one(plugin, run, lengths)
             for size in (2, 5):
-                apart = gap(one, _variant_of_batch(run, lengths, size))
+                apart = largest_gap(one, _variant_of_batch(run, lengths, size))
                 if apart is not None:
                     skip_unless_repeatable(run, make_reference(5, lengths, size))
                     raise CheckFailure(
@@ -88,7 +82,7 @@ def check_order_of_samples_does_not_matter(plugin: Plugin) -> None:
         reference = make_reference(5, MIXED)
         turned = dataclasses.replace(reference, samples=reference.samples[::-1])
         one = _one_by_one(plugin, run, MIXED)
-        apart = gap(one, variant(run, turned, "with the samples in reverse", why))
+        apart = largest_gap(one, variant(run, turned, "with the samples in reverse", why))
         if apart is not None:
             skip_unless_repeatable(run, reference)
             raise CheckFailure(
@@ -113,13 +107,13 @@ def check_halves_make_up_the_whole(plugin: Plugin) -> None:
     Scores of a large reference may be put together from parts, and the choice between aggregations
     moves perplexity by a factor of ten: the name must be true.
     """
-    scorer = made(plugin)
+    scorer = instance_of(plugin)
     if "aggregation" not in scorer.options():
         raise CheckSkipped("the scorer has no option `aggregation`")
     for run in plain_runs(plugin):
         for aggregation, fold in _FOLDS.items():
             try:
-                chosen = dataclasses.replace(scorer, aggregation=aggregation)  # type: ignore[type-var]
+                chosen = dataclasses.replace(scorer, aggregation=aggregation)
             except Sparc3Error:
                 continue  # it does not offer this one, or not with these options
             _check_fold(dataclasses.replace(run, scorer=chosen), aggregation, fold)
@@ -130,7 +124,7 @@ def check_goes_on_where_it_stopped(plugin: Plugin) -> None:
 
     Runs that keep snapshots run the new samples alone, and are recorded as if they had run all.
     """
-    scorer = made(plugin)
+    scorer = instance_of(plugin)
     if not (isinstance(scorer, IncrementalScorer) and scorer.resumes):
         raise CheckSkipped("the scorer does not go on from what it added up before")
     reference = make_reference(5, MIXED)
@@ -138,7 +132,7 @@ def check_goes_on_where_it_stopped(plugin: Plugin) -> None:
         one = _one_by_one(plugin, run, MIXED)
         halting = dataclasses.replace(run, scorer=_InTwoGoes(scorer))
         how, why = "in two goes", "runs with snapshots are recorded as if they had run all samples"
-        apart = gap(one, variant(halting, reference, how, why), tolerance=0)
+        apart = largest_gap(one, variant(halting, reference, how, why), tolerance=0)
         if apart is not None:
             skip_unless_repeatable(run, reference)
             raise CheckFailure(
@@ -194,7 +188,7 @@ def check_works_in_float64(plugin: Plugin) -> None:
                 )
 
 
-def _check_format(run: Run, dtype: torch.dtype, why: str, remedy: str) -> ModelView:
+def _check_format(run: ScorerRun, dtype: torch.dtype, why: str, remedy: str) -> ModelView:
     """Score a model in another number format and return its view; demand finite scores."""
     view, called = make_view(run.architecture, dtype), str(dtype).removeprefix("torch.")
     scores = variant(run, make_reference(4), f"in {called}", why, view)
@@ -209,18 +203,18 @@ def _check_format(run: Run, dtype: torch.dtype, why: str, remedy: str) -> ModelV
     return view
 
 
-def _one_by_one(plugin: Plugin, run: Run, lengths: tuple[int, ...]) -> Scores:
+def _one_by_one(plugin: Plugin, run: ScorerRun, lengths: tuple[int, ...]) -> Scores:
     """Return the scores of five samples one at a time, made once for all checks."""
     return once(plugin, f"{lengths} one by one {run}", lambda: _variant_of_batch(run, lengths, 1))
 
 
-def _variant_of_batch(run: Run, lengths: tuple[int, ...], size: int) -> Scores:
+def _variant_of_batch(run: ScorerRun, lengths: tuple[int, ...], size: int) -> Scores:
     how = f"in batches of {size} with samples of length {', '.join(map(str, lengths))}"
     why = "the batch size follows from memory and is not recorded as a choice"
     return variant(run, make_reference(5, lengths, size), how, why)
 
 
-def _check_fold(run: Run, aggregation: str, fold: Callable[[Tensor, Tensor], Tensor]) -> None:
+def _check_fold(run: ScorerRun, aggregation: str, fold: Callable[[Tensor, Tensor], Tensor]) -> None:
     why = "an aggregation is recorded by name, and choosing another one moves every ranking"
     how = f"with aggregation '{aggregation}'"
     whole = make_reference(4, MIXED)
@@ -229,7 +223,7 @@ def _check_fold(run: Run, aggregation: str, fold: Callable[[Tensor, Tensor], Ten
         variant(run, dataclasses.replace(whole, samples=part), how, why) for part in samples
     )
     both = {n: fold(first[n], second[n]) for n in first if n in second}
-    apart = gap(all_of_it, both)
+    apart = largest_gap(all_of_it, both)
     if apart is not None:
         skip_unless_repeatable(run, whole)
         raise CheckFailure(
@@ -238,15 +232,3 @@ def _check_fold(run: Run, aggregation: str, fold: Callable[[Tensor, Tensor], Ten
             why,
             "divide by the number of samples, or fold with `sparc3_bench.Accumulator`",
         )
-
-
-REPEATING_CHECKS: tuple[Callable[[Plugin], None], ...] = (
-    check_works_in_bfloat16,
-    check_works_in_float64,
-    check_is_deterministic,
-    check_batching_does_not_matter,
-    check_order_of_samples_does_not_matter,
-    check_halves_make_up_the_whole,
-    check_goes_on_where_it_stopped,
-)
-"""The checks above."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sparc3_bench.testing.report import CheckFailure
-from sparc3_bench.testing.scorer_runs import Plugin, changes, interrupted
+from sparc3_bench.testing.scorer_runs import Plugin, changes, interruptions
 
 
 def check_leaves_weights_unchanged(plugin: Plugin) -> None:
@@ -111,7 +109,7 @@ def check_cleans_up_when_interrupted(plugin: Plugin) -> None:
 
     The exception is raised from ``reference.progress``, and must come through.
     """
-    for where, left, through in interrupted(plugin):
+    for where, left, through in interruptions(plugin):
         if not through:
             raise CheckFailure(
                 f"The scorer goes on after an interruption in the middle of the reference, {where}",
@@ -135,15 +133,3 @@ def _check_section(plugin: Plugin, section: str, what: str, why: str, remedy: st
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             raise CheckFailure(f"The scorer leaves {what} `{names[0]}`{more}, {where}", why, remedy)
-
-
-RESTORING_CHECKS: tuple[Callable[[Plugin], None], ...] = (
-    check_leaves_weights_unchanged,
-    check_leaves_no_gradient,
-    check_leaves_no_hook,
-    check_leaves_flags_unchanged,
-    check_leaves_no_patch_on_modules,
-    check_leaves_no_patch_on_classes,
-    check_leaves_process_unchanged,
-    check_cleans_up_when_interrupted,
-)

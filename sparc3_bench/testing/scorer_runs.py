@@ -13,9 +13,9 @@ from torch import Tensor
 
 from sparc3_bench.contracts import Scorer
 from sparc3_bench.model.view import ModelView
-from sparc3_bench.run.options import as_typed, build
+from sparc3_bench.testing.plugin_checks import instance_of
 from sparc3_bench.testing.report import CheckFailure, CheckSkipped, describe, once
-from sparc3_bench.testing.state import contained, differences, taken
+from sparc3_bench.testing.state import differences, taken, undoing
 from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
 from sparc3_bench.types.samples import ReferenceSamples
 
@@ -38,7 +38,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 @dataclass(frozen=True)
-class Run:
+class ScorerRun:
     """A scorer's plain run on one tiny model: samples of equal length, one at a time, float32."""
 
     scorer: Scorer
@@ -50,15 +50,7 @@ class Run:
         return _where(self.architecture)
 
 
-def made(plugin: Plugin) -> Scorer:
-    """Return the scorer, made with its tiny options if a class is given."""
-    if isinstance(plugin, type):
-        scorer: Scorer = build("scorer", plugin, as_typed(plugin.tiny_options))
-        return scorer
-    return plugin
-
-
-def plain_runs(plugin: Plugin) -> Iterator[Run]:
+def plain_runs(plugin: Plugin) -> Iterator[ScorerRun]:
     """Score every tiny model plainly, but those that the scorer fails on, which one check tells.
 
     Raises
@@ -67,19 +59,19 @@ def plain_runs(plugin: Plugin) -> Iterator[Run]:
         When it fails on all.
     """
     tried = (plain_run(plugin, architecture) for architecture in ARCHITECTURES)
-    return _where_it_works([found for found in tried if isinstance(found, Run)])
+    return _where_it_works([found for found in tried if isinstance(found, ScorerRun)])
 
 
-def plain_run(plugin: Plugin, architecture: str) -> Run | Exception:
+def plain_run(plugin: Plugin, architecture: str) -> ScorerRun | Exception:
     """Score a tiny model plainly, once for all checks; return the error if it raises one."""
-    scorer = made(plugin)
+    scorer = instance_of(plugin)
 
-    def plainly() -> Run | Exception:
+    def plainly() -> ScorerRun | Exception:
         # Making a tiny model seeds torch.
         with torch.random.fork_rng(devices=()):
             view = make_view(architecture)
             try:
-                return Run(scorer, architecture, view, score(scorer, view, make_reference(4)))
+                return ScorerRun(scorer, architecture, view, score(scorer, view, make_reference(4)))
             except Exception as error:  # a stranger's code may raise anything
                 return error
 
@@ -94,7 +86,7 @@ def changes(plugin: Plugin) -> Iterator[tuple[str, Changes]]:
     CheckSkipped
         As for `plain_runs`.
     """
-    scorer = made(plugin)
+    scorer = instance_of(plugin)
 
     def left(architecture: str) -> tuple[str, Changes]:
         return _where(architecture), _left_behind(scorer, architecture, None)[0]
@@ -123,7 +115,7 @@ def _where(architecture: str) -> str:
 
 def score(scorer: Scorer, view: ModelView, reference: ReferenceSamples) -> Scores:
     """Return what the scorer returns, by weight; what it changes outside the model is put back."""
-    with contained(view):
+    with undoing(view):
         found = scorer.score(view, reference)
         if not isinstance(found, Mapping):
             raise TypeError(f"`score` returned {type(found).__name__}, which is no mapping")
@@ -136,7 +128,7 @@ def score(scorer: Scorer, view: ModelView, reference: ReferenceSamples) -> Score
 
 
 def variant(
-    run: Run, reference: ReferenceSamples, how: str, why: str, view: ModelView | None = None
+    run: ScorerRun, reference: ReferenceSamples, how: str, why: str, view: ModelView | None = None
 ) -> Scores:
     """Score the run's model, or a view of another, in another way; a crash fails the check."""
     try:
@@ -163,7 +155,7 @@ class Gap:
         )
 
 
-def gap(one: Scores, other: Scores, tolerance: float = TOLERANCE) -> Gap | None:
+def largest_gap(one: Scores, other: Scores, tolerance: float = TOLERANCE) -> Gap | None:
     """Return where scores are further apart than the tolerance, if anywhere.
 
     Names, shapes and numbers that are not finite are left to the checks about these.
@@ -182,7 +174,7 @@ def gap(one: Scores, other: Scores, tolerance: float = TOLERANCE) -> Gap | None:
     return max(found, key=lambda each: each.difference / each.largest, default=None)
 
 
-def skip_unless_repeatable(run: Run, reference: ReferenceSamples) -> None:
+def skip_unless_repeatable(run: ScorerRun, reference: ReferenceSamples) -> None:
     """Skip the check when scores differ from run to run anyway.
 
     Raises
@@ -191,11 +183,11 @@ def skip_unless_repeatable(run: Run, reference: ReferenceSamples) -> None:
         When they do.
     """
     first, second = (score(run.scorer, make_view(run.architecture), reference) for _ in range(2))
-    if gap(first, second) is not None:
+    if largest_gap(first, second) is not None:
         raise CheckSkipped("scores differ from run to run; see check_is_deterministic")
 
 
-def interrupted(plugin: Plugin) -> Iterator[tuple[str, Changes, bool]]:
+def interruptions(plugin: Plugin) -> Iterator[tuple[str, Changes, bool]]:
     """Interrupt a run in the middle of the reference, on each tiny model.
 
     Yields
@@ -229,7 +221,7 @@ def _left_behind(
 
     reference = dataclasses.replace(make_reference(4), progress=progress)
     through = False
-    with contained(view):
+    with undoing(view):
         before = taken(view)
         try:
             scorer.score(view, reference)

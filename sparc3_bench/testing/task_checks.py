@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import itertools
-import random
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import get_args
-
-import torch
 
 from sparc3_bench.contracts import PreparedTask
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.testing.option_checks import check_options_are_frozen, check_options_are_json
+from sparc3_bench.testing.plugin_checks import (
+    instance_of,
+)
 from sparc3_bench.testing.report import CheckFailure, CheckSkipped, describe
+from sparc3_bench.testing.state import another_seed
 from sparc3_bench.testing.task_ground import Row, tiny
 from sparc3_bench.testing.task_runs import (
     Plugin,
     Trial,
-    asked,
     ground,
-    made,
     measure,
-    meet,
+    meet_model,
     part,
     prepared_once,
     references,
     removing,
+    sequences_of,
     trial,
 )
 from sparc3_bench.testing.tiny import ARCHITECTURES
@@ -38,38 +36,12 @@ _GRAM = 13
 _MOST_SHARED = 0.01
 
 
-def check_describes_itself(plugin: Plugin) -> None:
-    """Demand a kebab-case name, a title, a docstring, and a version that is a whole number.
-
-    Users type the name; results of different versions are never ranked together.
-    """
-    cls = plugin if isinstance(plugin, type) else type(plugin)
-    rules = {
-        f"the name '{cls.name}' is not kebab-case": re.fullmatch(
-            r"[a-z0-9]+(-[a-z0-9]+)*", cls.name
-        ),
-        "the title is empty": cls.title.strip(),
-        # A docstring that is inherited describes another class.
-        "the class has no docstring": (cls.__doc__ or "").strip(),
-        f"the version is {cls.version!r}, no whole number from 1 on": type(cls.version) is int
-        and cls.version >= 1,
-    }
-    for wrong, kept in rules.items():
-        if not kept:
-            raise CheckFailure(
-                f"Of `{cls.__name__}` {wrong}",
-                "users type the name, readers see the rest, and results of different versions "
-                "are kept apart",
-                "correct the class attribute",
-            )
-
-
 def check_metrics_say_what_they_are(plugin: Plugin) -> None:
     """Demand metrics with names of their own, a direction and a title.
 
     A number is read by its direction, and found by its name.
     """
-    task = made(plugin)
+    task = instance_of(plugin)
     declared = (*task.metrics, *task.curve_metrics)
     names = [metric.name for metric in declared]
     twice = [name for name in names if names.count(name) > 1]
@@ -96,7 +68,7 @@ def check_amounts_begin_with_the_dense_model(plugin: Plugin) -> None:
 
     The dense model is on every curve: what pruned ones are compared with.
     """
-    task = made(plugin)
+    task = instance_of(plugin)
     listed = {"amounts": task.amounts, **{f"counts['{u}']": c for u, c in task.counts.items()}}
     for name, amounts in listed.items():
         rises = all(one < next_ for one, next_ in itertools.pairwise(amounts))
@@ -119,7 +91,7 @@ def check_names_are_known(plugin: Plugin) -> None:
 
     A metric to choose by that is misspelt fails a run after hours; an option, without a word.
     """
-    task = made(plugin)
+    task = instance_of(plugin)
     metrics = {metric.name for metric in task.metrics}
     chosen = () if task.choice is None else (task.choice.metric, *task.choice.limits)
     bar = () if task.bar is None else (task.bar.metric,)
@@ -139,16 +111,16 @@ def check_names_are_known(plugin: Plugin) -> None:
                 )
 
 
-def check_runs_on_every_architecture(plugin: Plugin) -> None:
+def check_measures_on_every_architecture(plugin: Plugin) -> None:
     """Demand that the task prepares, gives references and measures, dense and pruned.
 
     A task that raises is a failed run on every leaderboard of that model.
     """
-    task = made(plugin)
+    task = instance_of(plugin)
     own = [ground(plugin)] if task.tiny_model else map(tiny, ARCHITECTURES)
     for here in own:
         try:
-            prepared = meet(task, prepared_once(plugin), here.view())
+            prepared = meet_model(task, prepared_once(plugin), here.view())
             purposes = tuple(prepared.references(task.default_objective))
             if not purposes or (task.facts and task.facts.purposes != purposes):
                 raise ValueError(f"`references` returned {', '.join(purposes) or 'none'}")
@@ -186,14 +158,8 @@ def check_prepares_the_same_again(plugin: Plugin) -> None:
     """
     found = trial(plugin)
     first = _told(found.prepared, found.task.default_objective)
-    with torch.random.fork_rng(devices=()):
-        state = random.getstate()
-        torch.manual_seed(1)
-        random.seed(1)
-        try:
-            again = _told(found.again(0), found.task.default_objective)
-        finally:
-            random.setstate(state)
+    with another_seed():
+        again = _told(found.again(0), found.task.default_objective)
     for what, value in first.items():
         if again[what] != value:
             raise CheckFailure(
@@ -210,7 +176,7 @@ def check_seed_moves_the_reference_alone(plugin: Plugin) -> None:
     Seeds of a run are compared, sample by sample: on other samples each would tell of its own.
     """
     found = trial(plugin)
-    first, other = (asked(found.ground, p)[0] for p in (found.prepared, found.again(1)))
+    first, other = (sequences_of(found.ground, p)[0] for p in (found.prepared, found.again(1)))
     if first != other:
         raise CheckFailure(
             f"With seed 1 the task measures on other sequences than with seed 0, {found.where}",
@@ -227,7 +193,7 @@ def check_reference_and_evaluation_are_disjoint(plugin: Plugin) -> None:
     found = trial(plugin)
     steering = [tuple(s) for one in references(found).values() for s in one.samples]
     _check_apart(
-        asked(found.ground, found.prepared)[0],
+        sequences_of(found.ground, found.prepared)[0],
         steering,
         "measured on",
         "also steer the scores",
@@ -243,8 +209,8 @@ def check_selection_and_test_are_disjoint(plugin: Plugin) -> None:
     found = trial(plugin)
     if found.task.choice is None and found.task.bar is None:
         raise CheckSkipped("the task chooses nothing")
-    chosen_on = asked(found.ground, part(found.prepared, "selection"))[0]
-    test = asked(found.ground, found.prepared)[0]
+    chosen_on = sequences_of(found.ground, part(found.prepared, "selection"))[0]
+    test = sequences_of(found.ground, found.prepared)[0]
     _check_apart(test, chosen_on, "reported on", "are also chosen on", found)
 
 
@@ -297,20 +263,3 @@ def _check_apart(
 
 def _grams(row: Row) -> Iterable[Row]:
     return {row[start : start + _GRAM] for start in range(max(1, len(row) - _GRAM + 1))}
-
-
-DATA_CHECKS: tuple[Callable[[Plugin], None], ...] = (
-    check_describes_itself,
-    check_metrics_say_what_they_are,
-    check_amounts_begin_with_the_dense_model,
-    check_names_are_known,
-    check_options_are_json,
-    check_options_are_frozen,
-    check_runs_on_every_architecture,
-    check_describes_its_data,
-    check_prepares_the_same_again,
-    check_seed_moves_the_reference_alone,
-    check_reference_and_evaluation_are_disjoint,
-    check_selection_and_test_are_disjoint,
-    check_unknown_objective_is_refused,
-)

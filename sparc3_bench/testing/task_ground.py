@@ -18,7 +18,7 @@ from sparc3_bench.host import default_host
 from sparc3_bench.model.load import find_model
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.testing.tiny import make_config, make_model
-from sparc3_bench.testing.words import SIZE, Words
+from sparc3_bench.testing.tokenizer import SIZE, Words
 from sparc3_bench.types.architecture import ModelAdapter
 from sparc3_bench.types.samples import Batch
 
@@ -65,7 +65,7 @@ def tiny(architecture: str) -> Ground:
     return Ground(f"tiny {architecture}", words(), adapter, make_model(architecture, config=config))
 
 
-def named(name: str) -> Ground:
+def model_by_name(name: str) -> Ground:
     """Return a model as `sparc3 run --model` finds it, in float32."""
     found = find_model(name, default_host(), default_cache(), "float32", "cpu")
     return Ground(name, found.tokenizer, found.adapter, found.load("all").model)
@@ -113,7 +113,7 @@ class Watched(ModelView):
         ]
 
 
-def learned(ground: Ground, rows: Sequence[Row]) -> Ground:
+def trained(ground: Ground, rows: Sequence[Row]) -> Ground:
     """Return the model once it has learned to go on as these sequences do.
 
     A tiny model can do no task. One that has seen what it will be asked can do any that is about

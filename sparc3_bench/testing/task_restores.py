@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.testing.report import CheckFailure, CheckSkipped
 from sparc3_bench.testing.scorer_runs import Interrupted
-from sparc3_bench.testing.state import contained, differences, taken
-from sparc3_bench.testing.task_runs import Plugin, Trial, measure, meet, prepared_once, trial
+from sparc3_bench.testing.state import differences, taken, undoing
+from sparc3_bench.testing.task_runs import Plugin, Trial, measure, meet_model, prepared_once, trial
 
 
 def check_leaves_model_and_process_unchanged(plugin: Plugin) -> None:
@@ -18,9 +16,9 @@ def check_leaves_model_and_process_unchanged(plugin: Plugin) -> None:
     """
     found = trial(plugin)
     view = _prepared(found)
-    with contained(view):
+    with undoing(view):
         before = taken(view)
-        meet(found.task, prepared_once(plugin), view)
+        meet_model(found.task, prepared_once(plugin), view)
         measure(found.task, found.prepared, view)
         after = taken(view)
     for section, names in differences(before, after).items():
@@ -33,7 +31,7 @@ def check_leaves_model_and_process_unchanged(plugin: Plugin) -> None:
             )
 
 
-def check_cleans_up_when_interrupted(plugin: Plugin) -> None:
+def check_cleans_up_when_measuring_is_interrupted(plugin: Plugin) -> None:
     """Demand the same also when control-C comes in the middle of an evaluation.
 
     The exception is raised from `progress`, and must come through.
@@ -48,7 +46,7 @@ def check_cleans_up_when_interrupted(plugin: Plugin) -> None:
         raise Interrupted
 
     through = False
-    with contained(view):
+    with undoing(view):
         before = taken(view)
         try:
             measure(found.task, found.prepared, view, progress=progress)
@@ -68,14 +66,14 @@ def check_cleans_up_when_interrupted(plugin: Plugin) -> None:
 
 def _prepared(found: Trial) -> ModelView:
     view = found.ground.view()
-    with contained(view):  # what a model sets up on its first run is its own affair
+    with undoing(view):  # what a model sets up on its first run is its own affair
         measure(found.task, found.prepared, view)
     return view
 
 
 def _check_only_new(found: Trial, left: dict[str, list[str]]) -> None:
     view = _prepared(found)
-    with contained(view):
+    with undoing(view):
         before = taken(view)
         measure(found.task, found.prepared, view)
         always = differences(before, taken(view))
@@ -89,9 +87,3 @@ def _check_only_new(found: Trial, left: dict[str, list[str]]) -> None:
                 "the model goes on being used after an interrupted run",
                 "undo every change in a `finally` or a context manager",
             )
-
-
-RESTORING_TASK_CHECKS: tuple[Callable[[Plugin], None], ...] = (
-    check_leaves_model_and_process_unchanged,
-    check_cleans_up_when_interrupted,
-)

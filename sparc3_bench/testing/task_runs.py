@@ -15,9 +15,10 @@ import torch
 from sparc3_bench.assets import default_cache
 from sparc3_bench.contracts import PreparedTask, Task
 from sparc3_bench.model.view import ModelView
+from sparc3_bench.testing.plugin_checks import instance_of
 from sparc3_bench.testing.report import CheckSkipped, once
-from sparc3_bench.testing.state import contained
-from sparc3_bench.testing.task_ground import Ground, Row, Watched, learned, named, tiny
+from sparc3_bench.testing.state import undoing
+from sparc3_bench.testing.task_ground import Ground, Row, Watched, model_by_name, tiny, trained
 from sparc3_bench.types.conventions import Part
 from sparc3_bench.types.masks import KeepMask
 from sparc3_bench.types.samples import ReferenceSamples
@@ -29,7 +30,7 @@ Samples = Mapping[str, Sequence[float]]
 
 
 @dataclass(frozen=True)
-class Measured:
+class TaskMeasurement:
     """What a task measured on one model.
 
     Attributes
@@ -56,9 +57,9 @@ class Trial:
     task: Task
     ground: Ground
     prepared: PreparedTask
-    dense: Measured
-    half: Measured
-    empty: Measured
+    dense: TaskMeasurement
+    half: TaskMeasurement
+    empty: TaskMeasurement
 
     @property
     def where(self) -> str:
@@ -67,20 +68,15 @@ class Trial:
 
     def again(self, seed: int) -> PreparedTask:
         """Prepare the task anew, and let it meet the model."""
-        return meet(self.task, prepare(self.task, self.ground, seed), self.ground.view())
-
-
-def made(plugin: Plugin) -> Task:
-    """Return the task, made with its tiny options if a class is given."""
-    return plugin(**plugin.tiny_options) if isinstance(plugin, type) else plugin
+        return meet_model(self.task, prepare(self.task, self.ground, seed), self.ground.view())
 
 
 def ground(plugin: Plugin) -> Ground:
     """Return the model that a task is first run on: its own, or a tiny random one."""
-    task = made(plugin)
+    task = instance_of(plugin)
     if task.tiny_model is None:
         return once(plugin, "ground", lambda: tiny("llama"))
-    return once(plugin, "ground", lambda: named(str(task.tiny_model)))
+    return once(plugin, "ground", lambda: model_by_name(str(task.tiny_model)))
 
 
 def trial(plugin: Plugin) -> Trial:
@@ -93,18 +89,19 @@ def trial(plugin: Plugin) -> Trial:
     """
     found = once(plugin, "trial", lambda: _try(plugin))
     if found is None:
-        raise CheckSkipped("the task does not run; see check_runs_on_every_architecture")
+        raise CheckSkipped("the task does not run; see check_measures_on_every_architecture")
     return found
 
 
 def _try(plugin: Plugin) -> Trial | None:
-    task = made(plugin)
+    task = instance_of(plugin)
     try:
         start, plain = ground(plugin), prepared_once(plugin)
-        with contained(start.view()):
+        with undoing(start.view()):
             if task.tiny_model is None:
-                start = learned(start, asked(start, meet(task, plain, start.view()))[1])
-            prepared = meet(task, plain, start.view())
+                met = meet_model(task, plain, start.view())
+                start = trained(start, sequences_of(start, met)[1])
+            prepared = meet_model(task, plain, start.view())
             view = start.view()
             dense = measure(task, prepared, view)
             half = measure(task, prepared, view, dense, removing(view, 0.5))
@@ -116,7 +113,7 @@ def _try(plugin: Plugin) -> Trial | None:
 
 def prepared_once(plugin: Plugin) -> PreparedTask:
     """Return the task prepared with seed 0; all tiny models have one tokenizer."""
-    return once(plugin, "prepared", lambda: prepare(made(plugin), ground(plugin), 0))
+    return once(plugin, "prepared", lambda: prepare(instance_of(plugin), ground(plugin), 0))
 
 
 def prepare(task: Task, ground: Ground, seed: int) -> PreparedTask:
@@ -124,12 +121,13 @@ def prepare(task: Task, ground: Ground, seed: int) -> PreparedTask:
     return task.prepare(ground.tokenizer, ground.name, default_cache(), seed)
 
 
-def meet(task: Task, prepared: PreparedTask, view: ModelView) -> PreparedTask:
+def meet_model(task: Task, prepared: PreparedTask, view: ModelView) -> PreparedTask:
     """Let a task learn the facts of a model, as they come back from a file."""
     if (facts := task.facts) is None:
         return prepared
     known = json.loads(json.dumps(facts.ask(prepared, view, silent)))
-    learned: PreparedTask = facts.learned(prepared, known, judged(facts.texts(prepared, known)))
+    verdicts = hash_verdicts(facts.texts(prepared, known))
+    learned: PreparedTask = facts.learned(prepared, known, verdicts)
     return learned
 
 
@@ -137,10 +135,10 @@ def measure(
     task: Task,
     prepared: PreparedTask,
     view: ModelView,
-    dense: Measured | None = None,
+    dense: TaskMeasurement | None = None,
     keep: KeepMask | None = None,
     progress: Progress | None = None,
-) -> Measured:
+) -> TaskMeasurement:
     """Measure a model as a run does: without what `keep` does not keep, then dense again."""
     before = dense.raw if dense is not None and prepared.compares else None
     with view.masked(keep) if keep is not None else nullcontext():
@@ -148,11 +146,11 @@ def measure(
     found = prepared.after(view, raw)
     samples = dict(found.samples)
     if found.texts and task.judging is not None:
-        samples |= task.judging.samples(judged(found.texts))
-    return Measured(raw, samples)
+        samples |= task.judging.samples(hash_verdicts(found.texts))
+    return TaskMeasurement(raw, samples)
 
 
-def asked(ground: Ground, prepared: PreparedTask) -> tuple[list[Row], list[Row]]:
+def sequences_of(ground: Ground, prepared: PreparedTask) -> tuple[list[Row], list[Row]]:
     """Return all sequences that are measured on, plain and with the right answers behind them."""
     view = Watched(ground)
     found = prepared.evaluate(view, None, silent)
@@ -190,7 +188,7 @@ def part(prepared: PreparedTask, name: Part) -> PreparedTask:
     return found
 
 
-def judged(texts: Texts) -> Verdicts:
+def hash_verdicts(texts: Texts) -> Verdicts:
     """Judge texts by a hash: any score may come, the same for the same text."""
     return {
         kind: [[zlib.crc32(text.encode()) / 2**32 for text in some] for some in prompts]

@@ -10,6 +10,7 @@ import pytest
 from browser import chrome
 from browser.watch import Visit, Watch, served, visiting
 from playwright.sync_api import Browser
+from unit.site_pages import COMMANDS
 
 from sparc3_bench.leaderboard.site import publish
 
@@ -42,7 +43,7 @@ def results() -> Path:
 def site(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of their site, built once."""
     folder = tmp_path_factory.mktemp("host") / UNDER
-    publish(results, folder)
+    publish(results, folder, COMMANDS)
     return folder
 
 

@@ -14,6 +14,7 @@ from browser.filters import cells, choose, drawn, offered, runs, shown
 from browser.watch import Visit, Watch, is_too_wide, too_wide, visiting
 from playwright.sync_api import Browser
 from unit.results import make_result, save
+from unit.site_pages import COMMANDS
 from unit.test_leaderboard_ranks import measured
 
 from sparc3_bench.leaderboard.site import publish
@@ -70,7 +71,7 @@ def site(made: list[Result], tmp_path_factory: pytest.TempPathFactory) -> Path:
     failed = make_result("brittle", status="failed", error=FAILED, warnings=EVERY)
     for result in (*made, failed):
         save(folder / "results", result)
-    publish(folder / "results", folder / "site")
+    publish(folder / "results", folder / "site", COMMANDS)
     return folder / "site"
 
 

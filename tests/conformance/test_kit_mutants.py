@@ -21,7 +21,7 @@ from sparc3_bench.testing import (
     check_task,
 )
 from sparc3_bench.testing.report import run_check
-from sparc3_bench.testing.state import contained, differences, taken
+from sparc3_bench.testing.state import differences, taken, undoing
 from sparc3_bench.testing.tiny import make_view
 
 
@@ -162,7 +162,7 @@ def test_what_a_mutant_leaves_is_put_back_for_the_next_plugin(mutant):
 def test_random_states_and_modes_are_put_back():
     view = make_view("llama")
     before = taken(view)
-    with contained(view):
+    with undoing(view):
         torch.manual_seed(123)
         random.seed(123)
         torch.set_default_dtype(torch.float64)

@@ -7,8 +7,8 @@ from conformance.sound_task import Sound
 
 from sparc3_bench.host import default_host
 from sparc3_bench.testing import check_task, parametrize_with_checks
-from sparc3_bench.testing.task_ground import learned, tiny
-from sparc3_bench.testing.words import SIZE, Words
+from sparc3_bench.testing.task_ground import tiny, trained
+from sparc3_bench.testing.tokenizer import SIZE, Words
 
 TASKS = {name: entry.cls for name, entry in default_host().all("task").items()}
 
@@ -42,11 +42,11 @@ def test_a_tiny_model_learns_to_go_on():
 
     ground = tiny("llama")
     rows = [(5, 6, 7, 8), (9, 6, 3, 4, 11)]
-    model = learned(ground, rows).model
+    model = trained(ground, rows).model
     for row in rows:
         with torch.no_grad():
             logits = model(input_ids=torch.tensor([row[:-1]])).logits
         assert int(logits[0, -1].argmax()) == row[-1]
-    again = learned(ground, rows[::-1]).model
+    again = trained(ground, rows[::-1]).model
     for one, other in zip(model.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, other)

@@ -18,7 +18,7 @@ from rows import ROOT
 from tables import renewed, without
 
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.words import number
+from sparc3_bench.leaderboard.phrasing import number
 
 DOCUMENTS = [
     *(ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "leaderboard/README.md"),

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 import typer
+from unit.site_pages import COMMANDS
 
 from sparc3_bench import hookspecs
 from sparc3_bench.cli import app
 from sparc3_bench.configurable import option_fields
 from sparc3_bench.host import default_host
+from sparc3_bench.leaderboard.bibliography import bibliography
 from sparc3_bench.leaderboard.documentation import documentation
 from sparc3_bench.leaderboard.markdown import document
 from sparc3_bench.scaffold.write import render
@@ -90,7 +92,7 @@ def test_every_aggregation_is_explained():
 
 
 def test_every_citation_key_is_in_the_bibliography():
-    keys = set(re.findall(r"@\w+\{(\w+),", (ROOT / "sparc3_bench/references.bib").read_text()))
+    keys = set(bibliography())
     cited = set()
     code = [*ROOT.glob("sparc3_bench/**/*.py"), *ROOT.glob("plugins/**/*.py")]
     for path in [*code, *ROOT.glob("tasks/**/*.py"), *ROOT.glob("**/*.md")]:
@@ -122,7 +124,7 @@ def test_the_contents_list_every_document_and_the_site_has_them():
     text = (ROOT / "docs/README.md").read_text()
     listed = re.findall(r"^- \[.+\]\((.+\.md)\)", text, flags=re.MULTILINE)
     assert {path.name for path in (ROOT / "docs").glob("*.md")} <= {"README.md", *listed}
-    found = documentation(default_host())
+    found = documentation(default_host(), COMMANDS)
     (guides,) = [pages for title, pages in found.menu if title == "Guides"]
     assert len(guides) == len(listed) + 1
     names = [page.name for _, pages in found.menu for page in pages]

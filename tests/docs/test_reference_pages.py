@@ -12,16 +12,17 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from unit.site_pages import COMMANDS
 
 from sparc3_bench import Metric, Scorer, Task, hookspecs
 from sparc3_bench.errors import ExitCode
 from sparc3_bench.host import KINDS, PluginHost, Registered, default_host
 from sparc3_bench.leaderboard import reference
-from sparc3_bench.leaderboard.commands import Command, Parameter, commands
-from sparc3_bench.leaderboard.docstrings import read
+from sparc3_bench.leaderboard.commands import Command, Parameter
+from sparc3_bench.leaderboard.docstrings import parse_docstring
 from sparc3_bench.leaderboard.documentation import documentation
 from sparc3_bench.leaderboard.markdown import slug
-from sparc3_bench.leaderboard.public import Definition, Member
+from sparc3_bench.leaderboard.public_names import Definition, Member
 from sparc3_bench.testing import make_tokenizer, make_view
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +36,7 @@ CODE = [
 @cache
 def page(name: str) -> str:
     """Return a page of the reference."""
-    menu = documentation(default_host()).menu
+    menu = documentation(default_host(), COMMANDS).menu
     (body,) = [one.body for _, pages in menu for one in pages if one.name == f"{name}.html"]
     return str(body)
 
@@ -110,7 +111,7 @@ def test_the_hooks_are_those_that_the_host_calls():
 
 def example(hook: str) -> ModuleType:
     """Return the module that the documentation of a hook shows."""
-    blocks = read(getattr(hookspecs, hook).__doc__).text.split("::\n\n")
+    blocks = parse_docstring(getattr(hookspecs, hook).__doc__).text.split("::\n\n")
     assert len(blocks) == 2, f"{hook} has no example"
     code = "\n".join(line.removeprefix("    ") for line in blocks[1].splitlines())
     module = ModuleType(f"example_{hook}")
@@ -156,14 +157,14 @@ def test_every_contract_and_all_that_is_in_it_is_explained():
 
 
 def test_a_contract_without_a_word_would_be_found():
-    silent = Member("scope", "scope: str", read(""), True)
-    told = Definition("Told", "m", "class Told", read("Something."), (silent,))
-    mute = Definition("Mute", "m", "class Mute", read(""))
+    silent = Member("scope", "scope: str", parse_docstring(""), True)
+    told = Definition("Told", "m", "class Told", parse_docstring("Something."), (silent,))
+    mute = Definition("Mute", "m", "class Mute", parse_docstring(""))
     assert list(unsaid_names([told, mute])) == ["Told.scope", "Mute"]
 
 
 def test_every_command_and_option_is_explained():
-    found = commands()
+    found = COMMANDS
     assert len(found) > 10
     assert list(unsaid_commands(found)) == []
     assert has("commands", *(slug(one.name) for one in found))

@@ -17,6 +17,7 @@ import pytest
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 from unit.results import make_result
+from unit.site_pages import COMMANDS
 from unit.test_leaderboard_site import files
 
 from sparc3_bench.leaderboard.site import publish
@@ -123,7 +124,7 @@ def test_a_publisher_needs_no_torch(place, tmp_path):
 
 
 def test_a_publisher_without_torch_makes_the_same_site(place, tmp_path):
-    publish(ROOT / "leaderboard/results", tmp_path / "here")
+    publish(ROOT / "leaderboard/results", tmp_path / "here", COMMANDS)
     command = ("sparc3", "publish", str(ROOT / "leaderboard/results"))
     place.run(*command, str(tmp_path / "there"))
     place.run(*command, str(tmp_path / "here"), "--check")

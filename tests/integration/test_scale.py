@@ -12,6 +12,7 @@ from board import write_board
 from browser import chrome
 from browser.crawl import loaded
 from browser.watch import Visit, Watch, visiting
+from unit.site_pages import COMMANDS
 
 from sparc3_bench.leaderboard.site import publish
 
@@ -37,7 +38,7 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     for count in FEW:
         folder = tmp_path_factory.mktemp(f"of-{count}")
         write_board(folder / "results", count)
-        publish(folder / "results", folder / "site")
+        publish(folder / "results", folder / "site", COMMANDS)
         found[count] = folder / "site"
     return found
 
@@ -48,7 +49,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float, fl
     folder = tmp_path_factory.mktemp("many")
     assert write_board(folder / "results", MANY) > 500
     clock, processor = time.perf_counter(), time.process_time()
-    publish(folder / "results", folder / "site")
+    publish(folder / "results", folder / "site", COMMANDS)
     return folder / "site", time.perf_counter() - clock, time.process_time() - processor
 
 

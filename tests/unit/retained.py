@@ -14,7 +14,7 @@ from unit.results import make_result
 
 from sparc3_bench.record.parts import MetricRecord
 from sparc3_bench.record.result import Result
-from sparc3_bench.statistics.curve import measured
+from sparc3_bench.statistics.curve import curve_numbers
 
 DENSE = {"piqa": 0.7, "lambada_openai": 0.4}
 """How often the dense model is right."""
@@ -52,7 +52,7 @@ def answered(
         }
         for share in left
     ]
-    curve = measured(task, amounts, samples, {}, "lowest")
+    curve = curve_numbers(task, amounts, samples, {}, "lowest")
     metrics = [
         MetricRecord(name=m.name, direction=m.direction, unit=m.unit, title=m.title)
         for m in task.metrics_for("lowest")

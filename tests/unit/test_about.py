@@ -13,9 +13,13 @@ from unit.fragments import rendered
 from sparc3_bench import Scorer, hookimpl
 from sparc3_bench.configurable import option_fields
 from sparc3_bench.host import PluginHost, default_host
-from sparc3_bench.leaderboard.about import About, Option, about
 from sparc3_bench.leaderboard.bibliography import Reference
-from sparc3_bench.leaderboard.docstrings import first_sentence, read
+from sparc3_bench.leaderboard.docstrings import first_sentence, parse_docstring
+from sparc3_bench.leaderboard.plugin_description import (
+    Option,
+    ScorerDescription,
+    scorer_description,
+)
 from sparc3_bench.record.spec import PluginRef
 
 BUILT_IN = sorted(
@@ -111,7 +115,7 @@ def host() -> PluginHost:
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_a_built_in_scorer_says_what_it_is(name: str) -> None:
-    told = about(ref(name), default_host())
+    told = scorer_description(ref(name), default_host())
     cls = default_host().get("scorer", name).cls
     assert told.is_installed
     assert told.summary.endswith(".")
@@ -144,12 +148,12 @@ def test_a_built_in_scorer_says_what_it_is(name: str) -> None:
     ],
 )
 def test_formulas_of_the_built_in_scorers(name: str, parts: list[str]) -> None:
-    formula = about(ref(name), default_host()).formula
+    formula = scorer_description(ref(name), default_host()).formula
     assert [part for part in parts if part not in formula] == []
 
 
 def test_lrp_says_that_it_is_patented_once() -> None:
-    told = about(ref("lrp"), default_host())
+    told = scorer_description(ref("lrp"), default_host())
     assert "patented technology" in told.notice
     assert "personal and scientific purposes only" in told.notice
     assert "grants no right to it" in told.notice
@@ -162,7 +166,7 @@ def test_lrp_says_that_it_is_patented_once() -> None:
 
 
 def test_options_have_defaults_as_typed_and_one_line_each() -> None:
-    told = about(ref("gradient"), default_host())
+    told = scorer_description(ref("gradient"), default_host())
     assert told.options[:2] == (
         Option(
             "aggregation",
@@ -174,8 +178,8 @@ def test_options_have_defaults_as_typed_and_one_line_each() -> None:
 
 
 def test_a_strangers_class_is_read_as_text(host: PluginHost) -> None:
-    told = about(ref("hostile", "guest"), host)
-    assert told == About(
+    told = scorer_description(ref("hostile", "guest"), host)
+    assert told == ScorerDescription(
         title="<b>Hostile</b>",
         name="hostile",
         summary="Score <script>alert(1)</script> by force.",
@@ -209,7 +213,7 @@ def test_a_strangers_class_is_read_as_text(host: PluginHost) -> None:
 
 
 def test_a_class_without_a_docstring_is_told_by_its_module(host: PluginHost) -> None:
-    told = about(ref("silent", "guest"), host)
+    told = scorer_description(ref("silent", "guest"), host)
     assert told.summary.startswith("What a scorer is: told from its class")
     assert told.details == ()
     assert told.options == (Option("size", "3", ""),)
@@ -220,7 +224,7 @@ def test_a_class_without_a_docstring_is_told_by_its_module(host: PluginHost) -> 
     ("name", "distribution"), [("nowhere", "somebody"), ("wanda", "somebody-else")]
 )
 def test_a_scorer_that_is_not_here_is_told_by_its_record(name: str, distribution: str) -> None:
-    told = about(ref(name, distribution, beta=2, alpha=1), default_host())
+    told = scorer_description(ref(name, distribution, beta=2, alpha=1), default_host())
     assert not told.is_installed
     assert told.title == f"{name} <recorded>"
     assert (told.distribution, told.version) == (distribution, "9.9")
@@ -242,7 +246,9 @@ ROW = {
 
 
 def test_the_page_has_everything_and_nothing_as_markup(host: PluginHost) -> None:
-    page = rendered("scorer.html", about=about(ref("hostile", "guest"), host), rows=[ROW], own=[])
+    page = rendered(
+        "scorer.html", about=scorer_description(ref("hostile", "guest"), host), rows=[ROW], own=[]
+    )
     for text in ("script", "b", "i", "em"):
         assert f"<{text}>" not in page
     for text in (
@@ -266,7 +272,10 @@ def test_the_page_has_everything_and_nothing_as_markup(host: PluginHost) -> None
 
 def test_the_page_of_a_scorer_that_is_not_here_says_so() -> None:
     page = rendered(
-        "scorer.html", about=about(ref("nowhere", "x", alpha=1), default_host()), rows=[], own=[]
+        "scorer.html",
+        about=scorer_description(ref("nowhere", "x", alpha=1), default_host()),
+        rows=[],
+        own=[],
     )
     assert "was not installed where this page was made" in page
     assert "It has no finished run." in page
@@ -292,12 +301,14 @@ def test_first_sentences(text: str, first: str) -> None:
 
 @pytest.mark.parametrize("text", [None, "", 3, "---\n---", "Parameters\n----------\n"])
 def test_docstrings_that_say_nothing(text: object) -> None:
-    found = read(text)
+    found = parse_docstring(text)
     assert dict(found.parameters) == {}
     assert found.notes == ()
 
 
 def test_parameters_may_share_a_description() -> None:
-    found = read("S.\n\nParameters\n----------\na, b : int\n    Both.\nc: str\n    Third.\n")
+    found = parse_docstring(
+        "S.\n\nParameters\n----------\na, b : int\n    Both.\nc: str\n    Third.\n"
+    )
     assert found.paragraphs == ("S.",)
     assert found.parameters == {"a": "Both.", "b": "Both.", "c": "Third."}

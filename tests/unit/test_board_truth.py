@@ -27,7 +27,7 @@ from scipy.stats import binom
 from unit.results import save
 
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.against import against, beside_rows
+from sparc3_bench.leaderboard.control_verdict import control_verdict, row_verdicts
 from sparc3_bench.leaderboard.ranks import Ranks, draws_of, ranks
 from sparc3_bench.leaderboard.tables import Section, split
 from sparc3_bench.record.files import read_results
@@ -57,8 +57,11 @@ def texts(found: Section) -> dict[str, str]:
 
 def blind(found: Section) -> set[str]:
     """Return the scorers that are called not better than random where rows are ordered."""
-    rows = beside_rows(found, draws_of(found, default_host()))
-    said = {one.scorer.name: against(found, one, found.order, None, rows) for one in found.series}
+    rows = row_verdicts(found, draws_of(found, default_host()))
+    said = {
+        one.scorer.name: control_verdict(found, one, found.order, None, rows)
+        for one in found.series
+    }
     return {name for name, one in said.items() if one.beaten_by == RANDOM.name}
 
 

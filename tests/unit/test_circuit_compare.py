@@ -10,12 +10,12 @@ from sparc3_bench import Sparc3Error
 from sparc3_bench.circuit.compare import (
     Overlap,
     check_comparable,
-    compared,
+    comparison_text,
     difference,
     overlap_of_masks,
     overlap_of_samples,
     pairs,
-    sampled,
+    sketched_units,
 )
 from sparc3_bench.record.parts import Sketch
 
@@ -70,7 +70,7 @@ def test_group_scorer_and_ablation_may_differ():
 
 
 def test_sketches_tell_what_is_kept_at_a_size_of_the_curve():
-    found = sampled({"a": sketched("2112"), "b": sketched("2211")}, 0.5)
+    found = sketched_units({"a": sketched("2112"), "b": sketched("2211")}, 0.5)
     assert found == {"a": [True, False, False, True], "b": [True, True, False, False]}
 
 
@@ -84,12 +84,12 @@ def test_sketches_tell_what_is_kept_at_a_size_of_the_curve():
 )
 def test_sketches_that_cannot_tell_are_refused(other, amount, expected):
     with pytest.raises(Sparc3Error) as refused:
-        sampled({"a": sketched(), "b": other}, amount)
+        sketched_units({"a": sketched(), "b": other}, amount)
     assert expected in str(refused.value)
 
 
 def test_two_circuits_make_a_list_of_sizes():
-    text = compared(["x", "y"], ["0.1"], [{(0, 1): Overlap(3, 2, 1)}], {(0, 1): 0.5})
+    text = comparison_text(["x", "y"], ["0.1"], [{(0, 1): Overlap(3, 2, 1)}], {(0, 1): 0.5})
     assert text.splitlines()[:2] == ["A  x", "B  y"]
     assert text.splitlines()[4].split() == ["0.1", "3", "2", "1", "0.250", "0.500"]
     assert text.endswith("Spearman correlation of the scores: 0.500")
@@ -98,7 +98,7 @@ def test_two_circuits_make_a_list_of_sizes():
 def test_three_circuits_make_matrices():
     overlaps = {pair: Overlap(4, 2, n) for n, pair in enumerate(pairs(3))}
     spearman = {pair: -0.5 for pair in pairs(3)}
-    lines = compared(["x", "y", "z"], ["0.1"], [overlaps], spearman).splitlines()
+    lines = comparison_text(["x", "y", "z"], ["0.1"], [overlaps], spearman).splitlines()
     start = next(n for n, line in enumerate(lines) if line.startswith("overlap at 0.1"))
     assert [line.split() for line in lines[start + 1 : start + 3]] == [
         *(["B", "0.000"], ["C", "0.500", "1.000"])

@@ -9,8 +9,15 @@ import pytest
 from unit.results import KL, PERPLEXITY, make_result
 
 from sparc3_bench import Sparc3Error
-from sparc3_bench.circuit.describe import described, membership, ordered, percent, pictures, shares
-from sparc3_bench.circuit.sizes import Recorded, shown
+from sparc3_bench.circuit.describe import (
+    circuit_text,
+    in_role_order,
+    membership,
+    pictures,
+    share_text,
+    shares,
+)
+from sparc3_bench.circuit.sizes import MeasuredCircuit, circuit_at
 from sparc3_bench.record.parts import (
     Amount,
     EstimateRecord,
@@ -40,12 +47,12 @@ def heads(levels: str = "2312", amounts=(0.0, 0.5, 0.75), **changes):
     return make_result("wanda", values, amounts=amounts, **given)
 
 
-def at(result, amount: float) -> Recorded:
-    return shown(result, amount)
+def at(result, amount: float) -> MeasuredCircuit:
+    return circuit_at(result, amount)
 
 
 def test_text_says_what_the_circuit_is():
-    told = described(
+    told = circuit_text(
         result(
             intervals={"perplexity": [(19.0, 21.0), (38.0, 43.0), (80.0, 99.0)]},
             control={"perplexity": [(20.0, 20.0), (100.0, 300.0), (90.0, 90.0)]},
@@ -72,7 +79,7 @@ def test_metrics_stand_beside_the_dense_model_and_the_random_controls():
         control={"perplexity": [(20.0, 20.0), (100.0, 300.0), (90.0, 90.0)]},
         metrics=(PERPLEXITY, KL),
     )
-    lines = described(whole, at(whole, 0.5)).splitlines()
+    lines = circuit_text(whole, at(whole, 0.5)).splitlines()
     (line,) = [line for line in lines if line.startswith("Perplexity")]
     told = ["Perplexity", "40.0", "[38.0,", "43.0]", "20.00", "200.0"]
     assert line.split() == [*told, "not", "better", "than", "random"]
@@ -80,13 +87,13 @@ def test_metrics_stand_beside_the_dense_model_and_the_random_controls():
 
 def test_no_number_of_a_broken_model_is_written_out():
     broken = make_result("wanda", (20.0, 3.2e45, 1.7e308), amounts=(0.0, 0.5, 0.9))
-    told = described(broken, at(broken, 0.5))
+    told = circuit_text(broken, at(broken, 0.5))
     assert "3.20 × 10⁴⁵" in told
     assert max(map(len, re.findall(r"[\d,.]+", told))) < 16
 
 
 def test_table_has_a_row_for_each_block_and_the_roles_in_the_order_of_a_block():
-    lines = described(result(), at(result(), 0.5)).splitlines()
+    lines = circuit_text(result(), at(result(), 0.5)).splitlines()
     start = next(n for n, line in enumerate(lines) if line.startswith("kept, %"))
     assert [line.split() for line in lines[start : start + 4]] == [
         ["kept,", "%", "query", "attention-output", "down", "all"],
@@ -100,13 +107,13 @@ def test_text_fits_a_hundred_columns():
     roles = ("query", "key", "value", "attention-output", "gate", "up", "down")
     whole = {role: (1000,) * 30 for role in roles}
     wide = result(kept=(whole, whole, whole))
-    assert max(map(len, described(wide, at(wide, 0.5)).splitlines())) <= 100
+    assert max(map(len, circuit_text(wide, at(wide, 0.5)).splitlines())) <= 100
 
 
 def test_a_record_without_counts_says_so():
     for kept in (None, (WHOLE, {"down": (1, 2)}, NONE), (WHOLE, HALF | {"down": (1,)}, NONE)):
         bare = result(kept=kept)
-        assert "The record has no counts by role and block" in described(bare, at(bare, 0.5))
+        assert "The record has no counts by role and block" in circuit_text(bare, at(bare, 0.5))
         with pytest.raises(Sparc3Error) as refused:
             pictures(bare, at(bare, 0.5))
         assert str(refused.value).startswith("The record has no counts by role and block to draw;")
@@ -114,7 +121,7 @@ def test_a_record_without_counts_says_so():
 
 def test_what_remains_without_the_circuit_is_called_so():
     rest = result(removal="highest")
-    assert described(rest, at(rest, 0.5)).startswith("What is left without the circuit of Wanda")
+    assert circuit_text(rest, at(rest, 0.5)).startswith("What is left without the circuit of Wanda")
 
 
 def test_a_circuit_that_was_looked_for_is_named():
@@ -129,7 +136,7 @@ def test_a_circuit_that_was_looked_for_is_named():
     )
     sought = Found(metric="perplexity", at_least=0.9, title="Smallest that will do", point=point)
     whole = result(found=sought)
-    told = described(whole, shown(whole, None))
+    told = circuit_text(whole, circuit_at(whole, None))
     assert "found     Smallest that will do" in told
     assert "0.25 kept" in told
 
@@ -138,7 +145,7 @@ def test_heads_are_told_by_the_sketch():
     whole = heads()
     assert membership(whole, at(whole, 0.75)) == [[False, True], [False, False]]
     assert membership(whole, at(whole, 0.5)) == [[True, True], [False, True]]
-    told = described(whole, at(whole, 0.5))
+    told = circuit_text(whole, at(whole, 0.5))
     assert "block 0  ■■  2" in told
     assert "block 1  ·■  1" in told
 
@@ -148,12 +155,12 @@ def test_between_two_points_the_sketch_leaves_some_heads_open():
     between = whole.points[1].model_copy(
         update={"amount": whole.points[1].amount.model_copy(update={"requested": 0.6})}
     )
-    told = membership(whole, Recorded(between, None))
+    told = membership(whole, MeasuredCircuit(between, None))
     assert told == [[None, True], [False, None]]
     beyond = whole.points[1].model_copy(
         update={"amount": whole.points[1].amount.model_copy(update={"requested": 0.9})}
     )
-    assert membership(whole, Recorded(beyond, None)) == [[False, None], [False, False]]
+    assert membership(whole, MeasuredCircuit(beyond, None)) == [[False, None], [False, False]]
 
 
 @pytest.mark.parametrize("change", [{"sketch": None}, {"kept": None}, {"unit": "neuron"}])
@@ -161,7 +168,7 @@ def test_heads_are_not_told_where_the_record_does_not_know(change):
     whole = heads(**change)
     assert membership(whole, at(whole, 0.5)) is None
     if whole.spec.unit == "head":
-        told = described(whole, at(whole, 0.5))
+        told = circuit_text(whole, at(whole, 0.5))
         assert "The record has no sketch that names single heads." in told
 
 
@@ -181,7 +188,7 @@ def test_shares_are_empty_where_a_role_has_nothing():
 
 
 def test_unknown_roles_come_last():
-    assert list(ordered({"zeta": (1,), "down": (1,), "alpha": (1,), "query": (1,)})) == [
+    assert list(in_role_order({"zeta": (1,), "down": (1,), "alpha": (1,), "query": (1,)})) == [
         *("query", "down", "alpha", "zeta")
     ]
 
@@ -190,4 +197,4 @@ def test_unknown_roles_come_last():
     ("share", "text"), [(0, "0.0"), (1, "100.0"), (0.0095, "0.9"), (0.0004, "0.04"), (0.5, "50.0")]
 )
 def test_small_shares_keep_two_digits(share, text):
-    assert percent(share) == text
+    assert share_text(share) == text

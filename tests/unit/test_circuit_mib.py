@@ -117,7 +117,7 @@ def test_files_are_read_by_the_rules_of_the_track(architecture, tmp_path):
     view, scores = scored(architecture, Gradient())
     keep = select(scores, 0.5, view, unit="head", group="model")
     nodes = mib.nodes(view, scores, keep)
-    mib.write(nodes, "head", tmp_path, "task_a.model_1")
+    mib.write_mib(nodes, "head", tmp_path, "task_a.model_1")
     files = sorted(
         path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("importances.*")
     )
@@ -222,7 +222,7 @@ def test_a_neuron_is_kept_while_any_weight_that_writes_it_is():
 
 @pytest.mark.parametrize("unit", ["weight", "neuron", "head"])
 def test_notes_say_what_the_track_has_otherwise(tmp_path, unit):
-    notes = mib.write(found("gpt2"), unit, tmp_path, "task_model")
+    notes = mib.write_mib(found("gpt2"), unit, tmp_path, "task_model")
     assert notes[0].startswith("MIB: the track ranks absolute scores")
     assert len(notes) == (2 if unit == "neuron" else 1)
     neuron = "MIB: a neuron of the track is a dimension of a node's output;"
@@ -231,7 +231,7 @@ def test_notes_say_what_the_track_has_otherwise(tmp_path, unit):
 
 def test_large_files_are_pointed_out(tmp_path, monkeypatch):
     monkeypatch.setattr(mib, "_MOST_BYTES", 1000)
-    notes = mib.write(found("llama"), "weight", tmp_path, "task_model")
+    notes = mib.write_mib(found("llama"), "weight", tmp_path, "task_model")
     assert "MIB: importances.pt is larger than the 50 MB that the leaderboard reads." in notes
 
 

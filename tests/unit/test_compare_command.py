@@ -15,7 +15,7 @@ from unit.test_leaderboard_ranks import measured
 
 from sparc3_bench.cli import app
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard import words
+from sparc3_bench.leaderboard import phrasing
 from sparc3_bench.record.files import samples_path
 from sparc3_bench.run.intervals import read_renewed
 
@@ -98,7 +98,7 @@ def test_show_has_every_metric_and_cost(pair):
     done = sparc3("show", pair[0])
     assert done.exit_code == 0, done.exception
     perplexity = read_renewed(pair[0]).points[1].intervals["perplexity"]
-    assert words.precise(perplexity[0], perplexity) in done.output
+    assert phrasing.precise(perplexity[0], perplexity) in done.output
     for told in ("Wanda on Compression", "weight by row", "Perplexity", "attribution: 12.5 s"):
         assert told in done.output
 

@@ -8,7 +8,7 @@ import pytest
 from sparc3_bench import Metric, Summary, Task
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.bootstrap import resampled_means
-from sparc3_bench.statistics.curve import beside_controls, drawn_means, measured
+from sparc3_bench.statistics.curve import beside_controls, curve_numbers, drawn_means
 from sparc3_bench.statistics.interval import interval
 
 
@@ -50,7 +50,7 @@ SAMPLES = [{"x": (4.0, 6.0, 9.0)}, {"x": (3.0, 2.0, 4.0)}, {"x": (1.0, 2.0, 0.0)
 
 
 def test_metrics_are_those_of_the_means():
-    curve = measured(Recovered(), AMOUNTS, SAMPLES, {}, "lowest")
+    curve = curve_numbers(Recovered(), AMOUNTS, SAMPLES, {}, "lowest")
     recovered = [1.0, (3 - 1) / (19 / 3 - 1), 0.0]
     assert [point["recovered"] for point in curve.points] == pytest.approx(recovered)
     assert [point["raw"] for point in curve.points] == pytest.approx([19 / 3, 3, 1])
@@ -60,7 +60,7 @@ def test_metrics_are_those_of_the_means():
 
 def test_the_end_that_is_removed_is_told_to_the_task():
     lowest, highest = (
-        measured(Recovered(), AMOUNTS, SAMPLES, {}, r) for r in ("lowest", "highest")
+        curve_numbers(Recovered(), AMOUNTS, SAMPLES, {}, r) for r in ("lowest", "highest")
     )
     assert highest.points == lowest.points
     assert highest.whole["total"].value == -lowest.whole["total"].value
@@ -70,7 +70,7 @@ def test_the_end_that_is_removed_is_told_to_the_task():
 @pytest.mark.parametrize("clusters", [None, (1, 1, 0)])
 def test_intervals_are_of_the_same_function_of_the_same_draws_at_every_point(clusters):
     given = {} if clusters is None else {"x": clusters}
-    curve = measured(Recovered(), AMOUNTS, SAMPLES, given, "lowest")
+    curve = curve_numbers(Recovered(), AMOUNTS, SAMPLES, given, "lowest")
     dense, half, empty = resampled_means([here["x"] for here in SAMPLES], clusters).T
     recovered = (half - empty) / (dense - empty)
     many, value = (3 if clusters is None else 2), 2 / (19 / 3 - 1)
@@ -83,7 +83,7 @@ def test_intervals_are_of_the_same_function_of_the_same_draws_at_every_point(clu
 
 
 def test_ends_of_a_paired_metric_have_intervals_without_width():
-    curve = measured(Recovered(), AMOUNTS, SAMPLES, {}, "lowest")
+    curve = curve_numbers(Recovered(), AMOUNTS, SAMPLES, {}, "lowest")
     assert curve.intervals[0]["recovered"] == (1, 1)
     assert curve.intervals[2]["recovered"] == (0, 0)
     assert curve.intervals[0]["raw"][0] < curve.intervals[0]["raw"][1]
@@ -97,7 +97,7 @@ def test_kinds_of_samples_may_differ_in_number_and_clusters():
             return {"recovered": means["x"], "raw": means["y"]}
 
     samples = [{"x": (1.0, 2.0, 4.0), "y": (1.0, 5.0)}] * 2
-    curve = measured(Both(), (0.0, 0.5), samples, {"x": (0, 0, 1)}, "lowest")
+    curve = curve_numbers(Both(), (0.0, 0.5), samples, {"x": (0, 0, 1)}, "lowest")
     drawn = resampled_means([(1.0, 2.0, 4.0)], (0, 0, 1))[:, 0]
     assert curve.intervals[1]["recovered"] == pytest.approx(interval(7 / 3, drawn, 2))
     drawn = resampled_means([(1.0, 5.0)])[:, 0]
@@ -115,8 +115,8 @@ def test_a_metric_has_its_interval_on_its_own_scale():
 
         summary = None
 
-    curve = measured(Grown(), (0.0, 0.5), SAMPLES[:2], {}, "lowest")
-    plain = measured(Plain(), (0.0, 0.5), SAMPLES[:2], {}, "lowest")
+    curve = curve_numbers(Grown(), (0.0, 0.5), SAMPLES[:2], {}, "lowest")
+    plain = curve_numbers(Plain(), (0.0, 0.5), SAMPLES[:2], {}, "lowest")
     for own, of_mean in zip(curve.intervals, plain.intervals, strict=True):
         assert own["grown"] == pytest.approx(np.exp(of_mean["raw"]))
 
@@ -128,7 +128,7 @@ def test_a_number_in_steps_follows_from_what_moves_it():
         def whole(self, amounts, points, removal):
             return {"total": sum(np.asarray(point["raw"] > 2) * 1.0 for point in points)}
 
-    curve = measured(Steps(), AMOUNTS, SAMPLES, {}, "lowest")
+    curve = curve_numbers(Steps(), AMOUNTS, SAMPLES, {}, "lowest")
     assert curve.whole_clusters == {"total": 3}
     assert curve.whole["total"].low < curve.whole["total"].high
 
@@ -154,14 +154,14 @@ def test_every_metric_stands_beside_controls_of_the_same_samples():
     ],
 )
 def test_empty_is_given_only_where_the_task_needs_it_and_the_curve_ends_there(task, amounts, seen):
-    curve = measured(task(), amounts, SAMPLES, {}, "lowest", with_intervals=False)
+    curve = curve_numbers(task(), amounts, SAMPLES, {}, "lowest", with_intervals=False)
     assert curve.points[0]["recovered"] == (1 if seen else 0)
     assert curve.points[2]["recovered"] == pytest.approx(0 if seen else 1 - 19 / 3)
 
 
 def test_without_intervals_there_are_none():
-    curve = measured(Recovered(), AMOUNTS, SAMPLES, {}, "lowest", with_intervals=False)
-    plain = measured(Recovered(), AMOUNTS, SAMPLES, {}, "lowest")
+    curve = curve_numbers(Recovered(), AMOUNTS, SAMPLES, {}, "lowest", with_intervals=False)
+    plain = curve_numbers(Recovered(), AMOUNTS, SAMPLES, {}, "lowest")
     assert curve.points == plain.points
     assert curve.intervals == []
     assert (curve.whole["total"].low, curve.whole["total"].high) == (None, None)
@@ -169,7 +169,7 @@ def test_without_intervals_there_are_none():
 
 
 def test_of_one_sample_only_what_needs_none_has_an_interval():
-    curve = measured(Plain(), (0.0,), [{"x": (3.0,)}], {}, "lowest")
+    curve = curve_numbers(Plain(), (0.0,), [{"x": (3.0,)}], {}, "lowest")
     assert curve.intervals == [{"recovered": (0, 0)}]
     assert curve.clusters == {"recovered": 0, "raw": 1}
 
@@ -179,7 +179,7 @@ def test_of_one_sample_only_what_needs_none_has_an_interval():
 def test_number_that_is_not_finite_is_refused_by_name_and_amount(value, with_intervals):
     samples = [SAMPLES[0], {"x": (3.0, value, 4.0)}, SAMPLES[2]]
     with pytest.raises(Sparc3Error) as caught:
-        measured(Plain(), AMOUNTS, samples, {}, "lowest", with_intervals=with_intervals)
+        curve_numbers(Plain(), AMOUNTS, samples, {}, "lowest", with_intervals=with_intervals)
     assert str(caught.value) == (
         "The metric 'recovered' at amount 0.5 is not finite; the samples of the task overflow it."
     )

@@ -11,8 +11,8 @@ from unit.retained import answered, both, pairs, perplexed
 from unit.site_pages import every_page
 
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.agreed import remarks, sentence, signed
 from sparc3_bench.leaderboard.agreement import Agreement, agreements
+from sparc3_bench.leaderboard.agreement_text import coefficient_text, remarks, sentence
 from sparc3_bench.leaderboard.boards import boards
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.result import Result
@@ -263,4 +263,4 @@ def test_words_of_strangers_are_escaped():
     [(-0.999, "−0.99"), (-1.0, "−1.00"), (0.0001, "0.00"), (-0.0001, "0.00"), (0.456, "0.46")],
 )
 def test_only_what_is_one_is_written_as_one(value, text):
-    assert signed(value) == text
+    assert coefficient_text(value) == text

@@ -11,10 +11,10 @@ import pytest
 import scipy.stats
 from unit.choices import CHANGE, HARM, JUDGE, LOST, RISE, make_choice
 from unit.results import make_result, save
-from unit.site_pages import every_page, render
+from unit.site_pages import COMMANDS, every_page, render
 from unit.test_leaderboard_site import HOSTILE, Page, pairs
 
-from sparc3_bench.leaderboard.choices import Chosen
+from sparc3_bench.leaderboard.operating_points import OperatingPoint
 from sparc3_bench.leaderboard.sentences import against_random
 from sparc3_bench.leaderboard.site import publish
 from sparc3_bench.leaderboard.tables import Section, split
@@ -28,7 +28,7 @@ def sections_of(*results: Result) -> tuple[Section, ...]:
     return split((Path(result.spec.path), result) for result in results)[0]
 
 
-def rows_of(*results: Result) -> tuple[Chosen, ...]:
+def rows_of(*results: Result) -> tuple[OperatingPoint, ...]:
     (section,) = sections_of(*results)
     (question,) = section.questions
     return question.rows
@@ -172,7 +172,7 @@ def test_the_ranking_and_the_texts_stand_beside_a_run(tmp_path: Path) -> None:
     path = save(tmp_path / "results", result)
     responses = (tmp_path / "results" / path).with_suffix(".responses.json.gz")
     responses.write_bytes(b"something offensive")
-    publish(tmp_path / "results", tmp_path / "site")
+    publish(tmp_path / "results", tmp_path / "site", COMMANDS)
     (page,) = [one.read_text() for one in (tmp_path / "site" / "sections").iterdir()]
     assert "<small>ranking <b>t-statistic</b></small>" in page
     assert "<small>6,400 texts <code>abcdef012345</code></small>" in page

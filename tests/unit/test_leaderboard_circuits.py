@@ -13,7 +13,12 @@ from unit.site_pages import render
 from unit.test_leaderboard_site import Page, pairs
 
 from sparc3_bench.leaderboard import chart
-from sparc3_bench.leaderboard.against import ALONE, ELSEWHERE, Against, against
+from sparc3_bench.leaderboard.control_verdict import (
+    ALONE,
+    ELSEWHERE,
+    ControlVerdict,
+    control_verdict,
+)
 from sparc3_bench.leaderboard.tables import Section, split
 from sparc3_bench.record.parts import MetricRecord
 from sparc3_bench.record.result import Result
@@ -65,7 +70,7 @@ def test_amounts_that_crowd_towards_no_circuit_are_drawn_by_size(
 @pytest.mark.parametrize(("amounts", "removal"), [(LOWEST, "lowest"), (HIGHEST, "highest")])
 @pytest.mark.parametrize("layout", [chart.WIDE, chart.NARROW], ids=lambda layout: layout.name)
 def test_the_axis_of_sizes_goes_from_nothing_apart_to_everything(
-    amounts: tuple[float, ...], removal: Any, layout: chart.Layout
+    amounts: tuple[float, ...], removal: Any, layout: chart.Canvas
 ) -> None:
     section = section_of(circuit(amounts=amounts, removal=removal))
     drawn = chart.draw(section, ["lrp"], layout)
@@ -114,7 +119,7 @@ def test_counts_are_units() -> None:
     "amounts", [(0, 10, 20, 50, 100, 200, 500), (0, 1, 2, 5, 10, 20), (0, 10, 20, 70, 300, 600)]
 )
 def test_counts_over_several_orders_stand_on_a_logarithmic_axis_with_0_apart(
-    amounts: tuple[float, ...], layout: chart.Layout
+    amounts: tuple[float, ...], layout: chart.Canvas
 ) -> None:
     made = circuit(
         amounts=amounts,
@@ -176,15 +181,17 @@ def test_against_random_circuits_on_other_samples_there_is_no_verdict() -> None:
     # Neither of the metric nor of the divergence, which cannot show that samples are others.
     for value in (0.85, 0.96):
         found = section(value)
-        assert against(found, found.series[0], 0.5) == Against(untested=ELSEWHERE)
-        assert against(found, found.series[0], 0.5, KL) == Against(untested=ELSEWHERE)
+        assert control_verdict(found, found.series[0], 0.5) == ControlVerdict(untested=ELSEWHERE)
+        assert control_verdict(found, found.series[0], 0.5, KL) == ControlVerdict(
+            untested=ELSEWHERE
+        )
     assert found.has_other_samples
     drawn = chart.draw(found, ["lrp"], chart.WIDE)
     assert (drawn.drawn, drawn.drawn_label.text) == ((), "")
     note = "Random circuits along the curve were measured on other samples than the runs"
     assert note in render([(run.path, run.result) for run in found.runs])
     same = section(0.85, faithfulness=[[1.0] * 3, [0.7, 0.71, 0.72]], kl=[[0.0] * 3, [0.3] * 3])
-    assert against(same, same.series[0], 0.5) == Against()
+    assert control_verdict(same, same.series[0], 0.5) == ControlVerdict()
     assert len(chart.draw(same, ["lrp"], chart.WIDE).drawn) == 1
     assert note not in render([(run.path, run.result) for run in same.runs])
 
@@ -221,12 +228,12 @@ def test_a_scorer_must_be_told_apart_from_one_more_of_its_own_random_circuits(
         *(make_control(seed, (1.0, best, 0.0), **shared) for seed in (0, 1)),
     )
     lrp, wanda, control = sorted(section.series, key=lambda s: (s.is_control, s.scorer.name))
-    assert against(section, lrp, 0.95) == Against("random" if beaten else "")
-    assert against(section, wanda, 0.95) == Against("random")
+    assert control_verdict(section, lrp, 0.95) == ControlVerdict("random" if beaten else "")
+    assert control_verdict(section, wanda, 0.95) == ControlVerdict("random")
     # Neither the dense nor the empty model is judged, nor a control.
-    marks = [against(section, one, a) for one in (lrp, wanda) for a in (0.0, 1.0)]
-    assert marks == [Against()] * 4
-    assert against(section, control, 0.95) == Against()
+    marks = [control_verdict(section, one, a) for one in (lrp, wanda) for a in (0.0, 1.0)]
+    assert marks == [ControlVerdict()] * 4
+    assert control_verdict(section, control, 0.95) == ControlVerdict()
 
 
 def test_other_metrics_are_judged_by_own_random_circuits_only() -> None:
@@ -235,13 +242,13 @@ def test_other_metrics_are_judged_by_own_random_circuits_only() -> None:
         circuit(amounts=(0.0, 0.5), control={"kl": rows}, others={"kl": (0.0, 0.2)}),
         circuit("wanda", amounts=(0.0, 0.5), others={"kl": (0.0, 0.2)}),
     )
-    found = {one.scorer.name: against(section, one, 0.5, KL) for one in section.series}
-    assert found == {"lrp": Against("random"), "wanda": Against()}
+    found = {one.scorer.name: control_verdict(section, one, 0.5, KL) for one in section.series}
+    assert found == {"lrp": ControlVerdict("random"), "wanda": ControlVerdict()}
 
 
 def test_of_one_random_circuit_there_is_no_verdict() -> None:
     one = section_of(circuit(amounts=(0.0, 0.5), control={"faithfulness": [[1.0], [0.1]]}))
-    assert against(one, one.series[0], 0.5) == Against(untested=ALONE)
+    assert control_verdict(one, one.series[0], 0.5) == ControlVerdict(untested=ALONE)
 
 
 def test_the_interval_takes_the_place_of_the_standard_error() -> None:

@@ -26,7 +26,7 @@ LAYOUTS = pytest.mark.parametrize(
 
 
 def drawn(
-    *results: Result, metric: MetricRecord = RISE, layout: chart.Layout = chart.WIDE
+    *results: Result, metric: MetricRecord = RISE, layout: chart.Canvas = chart.WIDE
 ) -> Frontier:
     (section,) = sections_of(*results)
     (question,) = section.questions
@@ -61,7 +61,7 @@ def test_ticks_are_the_wanted_ones_before_powers_of_ten() -> None:
 
 
 @LAYOUTS
-def test_the_axis_has_nothing_the_limit_and_room_beyond_it(layout: chart.Layout) -> None:
+def test_the_axis_has_nothing_the_limit_and_room_beyond_it(layout: chart.Canvas) -> None:
     # Nobody comes near the limit.
     found = drawn(make_choice(rises=(0, *[0.001] * 6), losses=(0.0,) * 7), layout=layout)
     places = texts(found)
@@ -75,7 +75,7 @@ def test_the_axis_has_nothing_the_limit_and_room_beyond_it(layout: chart.Layout)
 
 
 @LAYOUTS
-def test_what_is_far_beyond_is_an_arrow_in_a_strip(layout: chart.Layout) -> None:
+def test_what_is_far_beyond_is_an_arrow_in_a_strip(layout: chart.Canvas) -> None:
     rises = (0.0, 0.02, 0.3, 9.9, 10.1, 2e6, 0.2)
     found = drawn(make_choice(rises=rises, chosen=10.0), layout=layout)
     (trace,) = found.traces

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from unit.results import make_result, save
+from unit.site_pages import COMMANDS
 from unit.test_leaderboard_site import files, several
 
 from sparc3_bench.errors import RecordError, Sparc3Error
@@ -22,23 +23,23 @@ def results(tmp_path: Path) -> Path:
 
 def test_publishing_twice_changes_nothing(results: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
-    assert publish(results, site) == site / "index.html"
+    assert publish(results, site, COMMANDS) == site / "index.html"
     before = files(site)
-    publish(results, site)
+    publish(results, site, COMMANDS)
     assert files(site) == before
 
 
 def test_copies_of_results_that_are_gone_are_removed(results: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     gone = save(results, make_result("wanda", model="another"))
-    publish(results, site)
+    publish(results, site, COMMANDS)
     assert (site / "results" / gone).is_file()
     (site / "notes.json").write_text("{}")
     (results / gone).unlink()
-    publish(results, site)
+    publish(results, site, COMMANDS)
     assert not (site / "results" / gone).parent.exists()
     assert (site / "notes.json").is_file()
-    assert is_fresh(results, site)
+    assert is_fresh(results, site, COMMANDS)
 
 
 def test_nothing_is_written_when_a_file_is_bad(results: Path, tmp_path: Path) -> None:
@@ -46,14 +47,14 @@ def test_nothing_is_written_when_a_file_is_bad(results: Path, tmp_path: Path) ->
     bad = results / "zzz.json"
     bad.write_text('{"schema_version": 1}')
     with pytest.raises(RecordError, match=r"zzz\.json"):
-        publish(results, site)
+        publish(results, site, COMMANDS)
     assert not site.exists()
     bad.unlink()
-    publish(results, site)
+    publish(results, site, COMMANDS)
     before = files(site)
     bad.write_text("not JSON")
     with pytest.raises(RecordError, match=r"zzz\.json"):
-        publish(results, site)
+        publish(results, site, COMMANDS)
     assert files(site) == before
 
 
@@ -63,7 +64,7 @@ def test_a_folder_without_results_is_refused(tmp_path: Path, exists: bool) -> No
     if exists:
         folder.mkdir()
     with pytest.raises(Sparc3Error) as caught:
-        publish(folder, tmp_path / "site")
+        publish(folder, tmp_path / "site", COMMANDS)
     assert str(caught.value) == (
         f"`{folder}` holds no result files; a page needs at least one: make it with "
         "`sparc3 run`, or name another folder."
@@ -75,7 +76,7 @@ def test_a_folder_without_results_is_refused(tmp_path: Path, exists: bool) -> No
 def test_a_site_around_or_inside_the_results_is_refused(results: Path, place: str) -> None:
     before = files(results)
     with pytest.raises(Sparc3Error, match="must not lie inside one another"):
-        publish(results, results.parent / place)
+        publish(results, results.parent / place, COMMANDS)
     assert files(results) == before
 
 
@@ -86,25 +87,25 @@ def test_results_that_somebody_else_put_there_are_not_removed(
     save(site / "results", make_result("wanda", model="precious"))
     before = files(site)
     with pytest.raises(Sparc3Error, match="did not put it there"):
-        publish(results, site)
+        publish(results, site, COMMANDS)
     assert files(site) == before
 
 
 def test_freshness(results: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
-    assert not is_fresh(results, site)
-    publish(results, site)
-    assert is_fresh(results, site)
+    assert not is_fresh(results, site, COMMANDS)
+    publish(results, site, COMMANDS)
+    assert is_fresh(results, site, COMMANDS)
     added = save(results, make_result("wanda", seed=7))
-    assert not is_fresh(results, site)
-    publish(results, site)
+    assert not is_fresh(results, site, COMMANDS)
+    publish(results, site, COMMANDS)
     copy = site / "results" / added
     copy.write_text(copy.read_text() + " ")
-    assert not is_fresh(results, site)
-    publish(results, site)
-    assert is_fresh(results, site)
+    assert not is_fresh(results, site, COMMANDS)
+    publish(results, site, COMMANDS)
+    assert is_fresh(results, site, COMMANDS)
     (site / "literature.html").unlink()
-    assert not is_fresh(results, site)
-    publish(results, site)
+    assert not is_fresh(results, site, COMMANDS)
+    publish(results, site, COMMANDS)
     (site / "index.html").write_text("edited by hand")
-    assert not is_fresh(results, site)
+    assert not is_fresh(results, site, COMMANDS)

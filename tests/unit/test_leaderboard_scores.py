@@ -15,7 +15,11 @@ from unit.site_pages import every_page, render
 from unit.test_leaderboard_circuits import FAITHFULNESS, section_of
 from unit.test_leaderboard_site import Page, pairs
 
-from sparc3_bench.leaderboard.against import Against, against, whole_against
+from sparc3_bench.leaderboard.control_verdict import (
+    ControlVerdict,
+    control_verdict,
+    curve_control_verdict,
+)
 from sparc3_bench.leaderboard.overview import Overview, _standings
 from sparc3_bench.record.checks import problems
 from sparc3_bench.record.parts import EstimateRecord, Found, MetricRecord
@@ -149,9 +153,9 @@ def test_a_number_without_a_better_end_beats_and_is_beaten_by_nothing() -> None:
     ]
     section = section_of(*made)
     first = section.series[0]
-    assert against(section, first, 0.5, metrics[1]) == Against()
-    assert whole_against(section, first, OTHER) == Against()
-    assert against(section, first, 0.5, FAITHFULNESS) == Against("random")
+    assert control_verdict(section, first, 0.5, metrics[1]) == ControlVerdict()
+    assert curve_control_verdict(section, first, OTHER) == ControlVerdict()
+    assert control_verdict(section, first, 0.5, FAITHFULNESS) == ControlVerdict("random")
     assert "neither is better" in render(pairs(*made))
 
 

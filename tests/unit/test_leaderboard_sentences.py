@@ -11,8 +11,8 @@ from unit.site_pages import render
 from unit.test_leaderboard_choices import OTHER, at, chosen_rows, rows_of
 from unit.test_leaderboard_site import Page, pairs
 
-from sparc3_bench.leaderboard.choices import Chosen
-from sparc3_bench.leaderboard.sentences import subject, told
+from sparc3_bench.leaderboard.operating_points import OperatingPoint
+from sparc3_bench.leaderboard.sentences import choice_text, subject
 from sparc3_bench.record.checks import problems
 from sparc3_bench.record.parts import MetricRecord
 
@@ -23,8 +23,8 @@ SIDE = "increase of perplexity 0.0210, loss of distinct bigrams 0.00400"
 AGAINST = "Against ten random circuits with as many neurons in every layer −0.038 "
 
 
-def sentence(row: Chosen) -> str:
-    return f"{subject(row)}: {told(row)}".replace("\N{NO-BREAK SPACE}", " ")
+def sentence(row: OperatingPoint) -> str:
+    return f"{subject(row)}: {choice_text(row)}".replace("\N{NO-BREAK SPACE}", " ")
 
 
 @pytest.mark.parametrize(

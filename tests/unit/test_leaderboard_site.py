@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 import pytest
 from unit.results import make_control, make_result, save
-from unit.site_pages import every_page, render
+from unit.site_pages import COMMANDS, every_page, render
 
 from sparc3_bench.leaderboard.site import publish
 from sparc3_bench.record.result import Result
@@ -106,8 +106,8 @@ def test_the_site_does_not_depend_on_the_order_of_the_results() -> None:
 
 
 def test_the_site_does_not_depend_on_where_the_folders_are(results: Path, tmp_path: Path) -> None:
-    publish(results, tmp_path / "one")
-    publish(results, tmp_path / "deep" / "er" / "two")
+    publish(results, tmp_path / "one", COMMANDS)
+    publish(results, tmp_path / "deep" / "er" / "two", COMMANDS)
     one, two = files(tmp_path / "one"), files(tmp_path / "deep" / "er" / "two")
     assert one == two
     assert not [name for name, content in one.items() if str(tmp_path).encode() in content]
@@ -119,7 +119,7 @@ def test_every_page_is_well_formed_and_every_link_leads_to_a_file(
     awkward = results / "a b" / "100% #1?.json"
     awkward.parent.mkdir()
     awkward.write_text(make_result("wanda", seed=9).to_json())
-    publish(results, tmp_path / "site")
+    publish(results, tmp_path / "site", COMMANDS)
     written = files(tmp_path / "site")
     names = [name for name in written if name.endswith(".html")]
     assert {"index.html", "compare.html", "failed.html", "literature.html"} <= set(names)
@@ -140,7 +140,7 @@ def test_every_page_is_well_formed_and_every_link_leads_to_a_file(
 
 
 def test_every_result_has_its_copy_its_samples_and_a_page(results: Path, tmp_path: Path) -> None:
-    publish(results, tmp_path / "site")
+    publish(results, tmp_path / "site", COMMANDS)
     written = files(tmp_path / "site")
     for name, content in files(results).items():
         assert written[f"results/{name}"] == content
@@ -214,7 +214,7 @@ def test_half_a_surrogate_pair_can_be_written(tmp_path: Path) -> None:
     record = make_result(options={"text": "a\ud800b"}).model_dump()
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "one.json").write_text(json.dumps(record))
-    publish(tmp_path / "results", tmp_path / "site")
+    publish(tmp_path / "results", tmp_path / "site", COMMANDS)
     (page,) = (tmp_path / "site" / "sections").iterdir()
     assert "a?b" in page.read_text(encoding="utf-8")
 

@@ -12,10 +12,10 @@ from unit.choices import JUDGE
 from unit.results import KL, PERPLEXITY, make_control, make_result
 
 from sparc3_bench.errors import RecordError
-from sparc3_bench.leaderboard import chart, words
-from sparc3_bench.leaderboard.against import ALONE, NONE, Against, against
+from sparc3_bench.leaderboard import chart, phrasing
+from sparc3_bench.leaderboard.control_verdict import ALONE, NONE, ControlVerdict, control_verdict
+from sparc3_bench.leaderboard.phrasing import scorer_text
 from sparc3_bench.leaderboard.tables import Section, split
-from sparc3_bench.leaderboard.words import named
 from sparc3_bench.record.parts import MetricRecord
 from sparc3_bench.record.result import Result
 
@@ -117,7 +117,7 @@ def test_a_row_says_how_it_aggregates_also_where_no_other_row_does_otherwise() -
     options = {"aggregation": "token-rms", "variant": "attnlrp"}
     one = make_result("lrp", title="LRP", options=options)
     assert (series_of(one).label, series_of(one).difference) == ("LRP", "token-rms")
-    assert named(one.spec) == "LRP, token-rms"
+    assert scorer_text(one.spec) == "LRP, token-rms"
     other = make_result("lrp", options={"aggregation": "abs-of-mean", "variant": "attnlrp"})
     third = make_result("lrp", options={"aggregation": "abs-of-mean", "variant": "cp-lrp"})
     rows = section_of(one, other, third).series
@@ -196,7 +196,7 @@ def test_windows_behind_a_beginning_are_not_compared_with_windows_without() -> N
     spec = two.spec.model_copy(update={"datasets": (reference, begun)})
     assert len(sections_of(one, two)) == 1
     assert len(sections_of(one, two.model_copy(update={"spec": spec}))) == 2
-    assert words.described(begun) == words.described(evaluation) + (
+    assert phrasing.dataset_text(begun) == phrasing.dataset_text(evaluation) + (
         ", behind what the tokenizer begins with"
     )
 
@@ -222,9 +222,9 @@ def test_a_scorer_must_be_told_apart_from_one_more_run_of_the_control(
     band = [make_control(s, (20.0, v), metrics=(metric,)) for s, v in enumerate((90, 100, 110))]
     section = section_of(make_result(values=(20.0, own), metrics=(metric,)), *band)
     scorer, control = section.series
-    assert against(section, scorer, 0.5) == Against("random" if beaten else "")
-    assert against(section, scorer, 0.0) == Against()
-    assert against(section, control, 0.5) == Against()
+    assert control_verdict(section, scorer, 0.5) == ControlVerdict("random" if beaten else "")
+    assert control_verdict(section, scorer, 0.0) == ControlVerdict()
+    assert control_verdict(section, control, 0.5) == ControlVerdict()
 
 
 def test_an_amount_the_control_was_not_run_at_is_not_judged() -> None:
@@ -233,13 +233,13 @@ def test_an_amount_the_control_was_not_run_at_is_not_judged() -> None:
         make_control(0),
         make_control(1),
     )
-    found = [against(section, section.series[0], amount) for amount in (0.5, 0.9)]
-    assert found == [Against("random"), Against(untested=NONE)]
+    found = [control_verdict(section, section.series[0], amount) for amount in (0.5, 0.9)]
+    assert found == [ControlVerdict("random"), ControlVerdict(untested=NONE)]
 
 
 def test_one_run_of_a_control_is_none_to_judge_by() -> None:
     section = section_of(make_result(values=(20, 500)), make_control(0))
-    assert against(section, section.series[0], 0.5) == Against(untested=ALONE)
+    assert control_verdict(section, section.series[0], 0.5) == ControlVerdict(untested=ALONE)
 
 
 @pytest.mark.parametrize(

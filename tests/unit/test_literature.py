@@ -13,9 +13,9 @@ from unit.fragments import rendered
 
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.leaderboard.bibliography import bibliography
-from sparc3_bench.leaderboard.literature import Reported, Table, literature
+from sparc3_bench.leaderboard.literature import ReportedNumber, ReportedTable, literature
 
-Read = Callable[[str], tuple[Table, ...]]
+Read = Callable[[str], tuple[ReportedTable, ...]]
 
 TABLE = """
 [[table]]
@@ -32,7 +32,7 @@ rows = [["Dense", "0 %", "5.10", ""], ["Wanda", "2:4", "11.02 ± 0.05", "2e10"]]
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    def written(text: str) -> tuple[Table, ...]:
+    def written(text: str) -> tuple[ReportedTable, ...]:
         path = tmp_path / "literature.toml"
         path.write_text(text, encoding="utf-8")
         return literature(path)
@@ -40,13 +40,13 @@ def read(tmp_path: Path) -> Read:
     return written
 
 
-def found(numbers: Iterable[Reported], **wanted: object) -> list[Reported]:
+def found(numbers: Iterable[ReportedNumber], **wanted: object) -> list[ReportedNumber]:
     return [
         one for one in numbers if all(getattr(one, name) == value for name, value in wanted.items())
     ]
 
 
-def every(**wanted: object) -> list[Reported]:
+def every(**wanted: object) -> list[ReportedNumber]:
     return found((one for table in literature() for one in table.numbers), **wanted)
 
 

@@ -17,11 +17,11 @@ from unit.test_leaderboard_ranks import WINDOWS, measured
 from sparc3_bench.cli import app
 from sparc3_bench.contracts import Task
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.words import precise
+from sparc3_bench.leaderboard.phrasing import precise
 from sparc3_bench.record.files import read_result
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.intervals import _versus, is_old, read_renewed, renewed
-from sparc3_bench.statistics.curve import Curve
+from sparc3_bench.statistics.curve import CurveNumbers
 from sparc3_bench.types.values import Metric
 
 OLD = {"perplexity": [(19.0, 21.0), (38.0, 43.0)]}
@@ -107,7 +107,9 @@ class Changing(Task):
 def test_a_comparison_with_controls_is_read_by_its_old_width():
     result = make_choice()
     found, clusters = result.found, 12
-    made = _versus(result, found, found.versus, Changing(), Curve([], [], {}, {CHANGE.name: 12}))
+    made = _versus(
+        result, found, found.versus, Changing(), CurveNumbers([], [], {}, {CHANGE.name: 12})
+    )
     drawn = np.array(found.point.control[CHANGE.name])
     both = ((found.versus.high - found.versus.low) / 2 / 1.959964) ** 2
     of_samples = (both - drawn.var() / len(drawn)) * clusters / (clusters - 1)
@@ -118,7 +120,7 @@ def test_a_comparison_with_controls_is_read_by_its_old_width():
     difference = found.versus.difference
     assert (made.low, made.high) == pytest.approx((difference - half, difference + half))
     assert made.high - made.low > found.versus.high - found.versus.low
-    alone = Curve([], [], {}, {CHANGE.name: 1})
+    alone = CurveNumbers([], [], {}, {CHANGE.name: 1})
     assert _versus(result, found, found.versus, Changing(), alone) is None
 
 

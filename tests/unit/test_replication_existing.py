@@ -8,7 +8,7 @@ from unit.results import make_result
 from sparc3_bench.host import default_host
 from sparc3_bench.record.result import Result
 from sparc3_bench.record.spec import JudgeRef
-from sparc3_bench.replication.existing import Existing
+from sparc3_bench.replication.result_index import ResultIndex
 from sparc3_bench.run.request import Request
 
 REQUEST = Request(
@@ -23,7 +23,7 @@ def result(**changes: object) -> Result:
 
 def found(*results: Result, **changes: object) -> Result | None:
     request = REQUEST.model_copy(update=changes)
-    return Existing(results, default_host()).of(request, "gradient", 0)
+    return ResultIndex(results, default_host()).of(request, "gradient", 0)
 
 
 def test_a_result_of_the_same_request_is_found():
@@ -60,8 +60,8 @@ def test_whatever_a_user_can_say_tells_two_results_apart(changes):
 def test_of_a_scorer_with_an_objective_of_its_own_that_one_is_meant():
     made = [result(scorer="gblm", objective=name) for name in ("label-log-probability", "loss")]
     request = REQUEST.model_copy(update={"scorers": [("gblm", [0])]})
-    assert Existing(made, default_host()).of(request, "gblm", 0) is made[1]
-    assert Existing(made[:1], default_host()).of(request, "gblm", 0) is None
+    assert ResultIndex(made, default_host()).of(request, "gblm", 0) is made[1]
+    assert ResultIndex(made[:1], default_host()).of(request, "gblm", 0) is None
 
 
 def test_one_that_was_judged_again_is_not_the_run():

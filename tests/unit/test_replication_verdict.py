@@ -12,7 +12,7 @@ from scipy import stats
 
 from sparc3_bench.leaderboard.literature import literature
 from sparc3_bench.replication.rows import digit
-from sparc3_bench.replication.verdict import Number, compare, mean_of
+from sparc3_bench.replication.verdict import SeedMean, compare, mean_of
 
 
 def test_with_both_spreads_it_is_welchs_test():
@@ -35,7 +35,7 @@ def test_with_both_spreads_it_is_welchs_test():
 @pytest.mark.parametrize("count", [1, 4])
 def test_a_side_without_a_spread_has_that_of_the_other(swapped, count):
     values = (10.0, 10.4, 10.9)
-    known, other = mean_of(values), Number(12.0, None, count)
+    known, other = mean_of(values), SeedMean(12.0, None, count)
     sides = (other, known) if swapped else (known, other)
     # The variance of three seeds serves both means: Student's t with two degrees of freedom.
     error = statistics.stdev(values) * math.sqrt(1 / 3 + 1 / count)
@@ -48,19 +48,19 @@ def test_a_side_without_a_spread_has_that_of_the_other(swapped, count):
     [(16.134, "match"), (16.136, "differs"), (16.126, "match"), (16.124, "differs")],
 )
 def test_without_any_spread_only_the_last_digit_counts(own, word):
-    verdict = compare(mean_of([own]), Number(16.13, None, 3), digit=0.01, tolerance=0)
+    verdict = compare(mean_of([own]), SeedMean(16.13, None, 3), digit=0.01, tolerance=0)
     assert verdict.word == word
     assert verdict.allowed == pytest.approx(0.005)
 
 
 def test_tolerance_is_relative_and_added():
-    verdict = compare(mean_of([5.47]), Number(5.48, None, 1), digit=0.01, tolerance=0.002)
+    verdict = compare(mean_of([5.47]), SeedMean(5.48, None, 1), digit=0.01, tolerance=0.002)
     assert verdict.allowed == pytest.approx(0.005 + 0.002 * 5.48)
     assert verdict.word == "match"
 
 
 def test_errors_over_items_add_to_the_variance():
-    published = Number(10.0, None, 1)
+    published = SeedMean(10.0, None, 1)
     plain = compare(mean_of([10.3], items=0.2), published, digit=0, tolerance=0)
     assert plain.allowed == pytest.approx(stats.norm.ppf(0.975) * 0.2)
     values = (9.0, 10.0, 11.0)
@@ -72,7 +72,7 @@ def test_errors_over_items_add_to_the_variance():
 def test_seeds_that_agree_leave_no_error():
     own = mean_of([2.0, 2.0])
     assert own.error == 0
-    assert compare(own, Number(2.0, 0.0, 3), digit=0, tolerance=0).word == "match"
+    assert compare(own, SeedMean(2.0, 0.0, 3), digit=0, tolerance=0).word == "match"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sparc3_bench.run.request import Request
 
 
-class Existing:
+class ResultIndex:
     """Finished results by what was asked of them.
 
     Neither model nor data need be here. What decides is what a user can say: names, options,

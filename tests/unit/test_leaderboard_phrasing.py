@@ -11,23 +11,23 @@ from unit.results import KL, PERPLEXITY, make_result
 
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.boards import boards
-from sparc3_bench.leaderboard.tables import split
-from sparc3_bench.leaderboard.words import (
+from sparc3_bench.leaderboard.phrasing import (
     brief,
-    convention,
+    convention_text,
     count,
-    described,
+    dataset_text,
     drawn_in,
-    judged,
+    judge_text,
+    metric_title,
     number,
     percent,
     plain,
     precise,
     probability,
     samples,
-    titled,
     within,
 )
+from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.parts import EstimateRecord, MetricRecord
 from sparc3_bench.record.result import Result
 from sparc3_bench.types.conventions import CONVENTIONS, values_of
@@ -59,7 +59,7 @@ def test_percentages() -> None:
 
 
 def test_a_pure_number_has_no_unit() -> None:
-    assert [titled(metric) for metric in (PERPLEXITY, ACCURACY, KL)] == [
+    assert [metric_title(metric) for metric in (PERPLEXITY, ACCURACY, KL)] == [
         "Perplexity",
         "Accuracy",
         "KL divergence, nats",
@@ -67,29 +67,33 @@ def test_a_pure_number_has_no_unit() -> None:
 
 
 def test_conventions_in_words() -> None:
-    assert convention(make_result().spec) == (
+    assert convention_text(make_result().spec) == (
         "Single weights are removed, ranked within each output row, scored once, on the dense "
         "model, in all matrices of the decoder blocks. Removed weights read zero; the lowest are "
         "removed"
     )
     neurons = make_result(unit="neuron", group="layer", schedule="blockwise", scope="mlp").spec
-    assert "neurons are removed, ranked within each block, scored block by" in convention(neurons)
+    assert "neurons are removed, ranked within each block, scored block by" in convention_text(
+        neurons
+    )
     heads = make_result(
         unit="head", group="model", removal="highest", ablation="mean", amount_kind="count"
     ).spec
-    assert convention(heads).endswith(
+    assert convention_text(heads).endswith(
         "of the decoder blocks, counted in heads. Removed weights read the mean of their inputs "
         "over the reference samples; the highest are removed: the circuit goes and the rest stays"
     )
-    resampled = convention(make_result(ablation="resample").spec)
+    resampled = convention_text(make_result(ablation="resample").spec)
     assert "Removed weights read their inputs on the corrupted prompt; the lowest" in resampled
-    assert convention(make_result(judge=JUDGE).spec).endswith("removed; judged by Harm judge")
+    assert convention_text(make_result(judge=JUDGE).spec).endswith("removed; judged by Harm judge")
 
 
 def test_a_judge_is_named_with_all_that_its_scores_depend_on() -> None:
-    assert judged(JUDGE) == ("Harm judge (harm-judge, sparc3-bench 0.1.0, weights 0123456789ab)")
+    assert judge_text(JUDGE) == (
+        "Harm judge (harm-judge, sparc3-bench 0.1.0, weights 0123456789ab)"
+    )
     options = JUDGE.model_copy(update={"options": {"words": "x", "at": 0.5}})
-    assert judged(options).endswith("weights 0123456789ab, at 0.5, words x)")
+    assert judge_text(options).endswith("weights 0123456789ab, at 0.5, words x)")
 
 
 @pytest.mark.parametrize(
@@ -156,9 +160,9 @@ def test_counts_are_whole_unless_they_are_means() -> None:
 
 def test_samples_are_windows_or_what_the_task_calls_them() -> None:
     window = make_result().spec.datasets[1]
-    assert (samples(window), described(window)) == ("4 × 128 tokens", "4 windows × 128 tokens")
+    assert (samples(window), dataset_text(window)) == ("4 × 128 tokens", "4 windows × 128 tokens")
     prompt = window.model_copy(update={"item": "prompt", "windows": 1, "window_length": 23})
-    assert (samples(prompt), described(prompt)) == ("1 prompt", "1 prompt of at most 23 tokens")
+    assert (samples(prompt), dataset_text(prompt)) == ("1 prompt", "1 prompt of at most 23 tokens")
 
 
 def test_the_sections_are_grouped_by_task_and_model_and_say_what_sets_them_apart() -> None:
@@ -231,6 +235,6 @@ def test_the_sections_are_grouped_by_task_and_model_and_say_what_sets_them_apart
 @pytest.mark.parametrize("name", CONVENTIONS)
 def test_every_value_of_a_convention_has_words_of_its_own(name: str) -> None:
     specs = [make_result(**{name: value}).spec for value in values_of(name)]
-    assert len({convention(spec) for spec in specs}) == len(specs)
+    assert len({convention_text(spec) for spec in specs}) == len(specs)
     assert len({brief(spec) for spec in specs}) == len(specs)
-    assert "{" not in "".join(convention(spec) + "".join(brief(spec)) for spec in specs)
+    assert "{" not in "".join(convention_text(spec) + "".join(brief(spec)) for spec in specs)

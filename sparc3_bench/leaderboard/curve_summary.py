@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sparc3_bench.leaderboard.phrasing import metric_title
 from sparc3_bench.leaderboard.sizes import compares_removed
-from sparc3_bench.leaderboard.values import Value, merged, pooled
-from sparc3_bench.leaderboard.words import titled
+from sparc3_bench.leaderboard.values import Value, merge_seeds, pool_controls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ class Smallest:
 
 
 @dataclass(frozen=True)
-class Whole:
+class CurveSummary:
     """What the runs of a series say beyond their points.
 
     Attributes
@@ -69,7 +69,7 @@ class Whole:
         return not self.curve and self.found is None and self.spearman is None
 
 
-def whole(results: Sequence[Result], control: bool) -> Whole:
+def curve_summary(results: Sequence[Result], control: bool) -> CurveSummary:
     """Return what the newest runs of every seed, in order of seed, say together."""
     curves: dict[str, list[EstimateRecord]] = {}
     for result in results:
@@ -77,11 +77,12 @@ def whole(results: Sequence[Result], control: bool) -> Whole:
             curves.setdefault(name, []).append(estimate)
     compared = [result for result in results if result.stability]
     first = next((result for result in results if any(p.kept for p in result.points)), None)
-    return Whole(
+    return CurveSummary(
         metrics=results[0].curve_metrics,
         curve={name: _value(found, control) for name, found in curves.items()},
         controls={
-            name: pooled(estimate.control for estimate in found) for name, found in curves.items()
+            name: pool_controls(estimate.control for estimate in found)
+            for name, found in curves.items()
         },
         versus={
             name: tuple(one.versus for one in found if one.versus is not None)
@@ -90,7 +91,7 @@ def whole(results: Sequence[Result], control: bool) -> Whole:
         found=_smallest(
             [r for r in results if r.found is not None and r.found.at_least is not None], control
         ),
-        spearman=merged([_mean([s.spearman for s in r.stability]) for r in compared], control)
+        spearman=merge_seeds([_mean([s.spearman for s in r.stability]) for r in compared], control)
         if compared
         else None,
         jaccard=_jaccard(compared, control),
@@ -121,7 +122,7 @@ def _mean(numbers: Sequence[float]) -> float:
 
 
 def _value(estimates: Sequence[EstimateRecord], control: bool) -> Value:
-    value = merged([e.value for e in estimates], control, [e.interval for e in estimates])
+    value = merge_seeds([e.value for e in estimates], control, [e.interval for e in estimates])
     notes = {estimate.note for estimate in estimates}
     return replace(value, note=notes.pop() if len(notes) == 1 else "")
 
@@ -136,14 +137,14 @@ def _smallest(results: Sequence[Result], control: bool) -> Smallest | None:
         for result, found in zip(results, founds, strict=True)
         if (found.metric, found.at_least) == (founds[0].metric, founds[0].at_least)
     ]
-    titles = {metric.name: titled(metric) for metric in results[0].metrics}
+    titles = {metric.name: metric_title(metric) for metric in results[0].metrics}
     units = [left for result, found in same if (left := _units_left(result, found)) is not None]
     return Smallest(
         title=founds[0].title,
         metric_title=titles.get(founds[0].metric, founds[0].metric),
-        size=merged([_share_left(result, found) for result, found in same], control),
-        units=merged(units, control) if len(units) == len(same) else None,
-        metric=merged(
+        size=merge_seeds([_share_left(result, found) for result, found in same], control),
+        units=merge_seeds(units, control) if len(units) == len(same) else None,
+        metric=merge_seeds(
             [found.point.metrics[found.metric] for _, found in same],
             control,
             [found.point.intervals.get(found.metric) for _, found in same],
@@ -185,4 +186,4 @@ def _jaccard(results: Sequence[Result], control: bool) -> dict[float, Value]:
                 rows = [circuit_jaccard(row, gone) for row in rows]
             if rows:
                 by_amount.setdefault(amount.requested, []).append(_mean(rows))
-    return {amount: merged(rows, control) for amount, rows in by_amount.items()}
+    return {amount: merge_seeds(rows, control) for amount, rows in by_amount.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from sparc3_bench.types.conventions import phrases_of
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def convention(spec: RunSpec) -> str:
+def convention_text(spec: RunSpec) -> str:
     """Return what is removed, how it is ranked, when it is scored and where, in words."""
     ranked, removed = list[str](), list[str]()
     for name, value in spec.conventions().items():
@@ -56,7 +57,7 @@ def _filled(text: str, value: str, spec: RunSpec) -> str:
     )
 
 
-def named(spec: RunSpec) -> str:
+def scorer_text(spec: RunSpec) -> str:
     """Return the scorer's title with what always stands beside it: "LRP, token-rms"."""
     return ", ".join((spec.scorer.title, *in_the_name(spec).values()))
 
@@ -111,7 +112,7 @@ def samples(data: DatasetRecord) -> str:
     return f"{data.windows:,} {data.item}{'s' if data.windows != 1 else ''}"
 
 
-def described(data: DatasetRecord) -> str:
+def dataset_text(data: DatasetRecord) -> str:
     """Return how many samples of which length."""
     count = f"{data.windows:,} {data.item}{'s' if data.windows != 1 else ''}"
     behind = ", behind what the tokenizer begins with" if data.begin else ""
@@ -120,7 +121,7 @@ def described(data: DatasetRecord) -> str:
     return f"{count} of at most {data.window_length:,} tokens{behind}"
 
 
-def titled(metric: MetricRecord) -> str:
+def metric_title(metric: MetricRecord) -> str:
     """Return the title of a metric with what it is counted in; a pure number has no unit."""
     return metric.title if metric.unit in {"", "1"} else f"{metric.title}, {metric.unit}"
 
@@ -155,7 +156,7 @@ def within(title: str) -> str:
     return title[:1].lower() + title[1:] if title[1:2].islower() or title[1:2] == " " else title
 
 
-def measured(value: float, interval: tuple[float, float] | None, unit: str = "") -> str:
+def value_text(value: float, interval: tuple[float, float] | None, unit: str = "") -> str:
     """Return a number with the decimals that its interval gives it, and what it is counted in."""
     return with_unit(precise(value, interval) if interval else number(value, 3), unit)
 
@@ -178,7 +179,7 @@ def p_value(value: float) -> str:
     return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
-def apart(one: Difference) -> str:
+def difference_text(one: Difference) -> str:
     """Return a difference with its sign, or a ratio as a factor; `none` where two are equal."""
     if one.sign == 0:
         return "none"
@@ -204,7 +205,7 @@ def with_sign(value: float) -> str:
     return f"{'+' if value > 0 else ''}{number(value)}"
 
 
-def judged(judge: JudgeRef) -> str:
+def judge_text(judge: JudgeRef) -> str:
     """Return who judged texts, so that two judges can be told apart."""
     options = "".join(f", {name} {value}" for name, value in sorted(judge.options.items()))
     return (
@@ -227,7 +228,7 @@ def precise(value: float, interval: tuple[float, float]) -> str:
     return f"{round(value, places) + 0.0:,.{places}f}".replace("-", "−")
 
 
-def bracketed(value: float, ends: tuple[float, float] | None) -> str:
+def interval_text(value: float, ends: tuple[float, float] | None) -> str:
     """Return a number with its interval in brackets, where it has one that is no single number."""
     if ends is None or ends[0] == ends[1]:
         return number(value)
@@ -239,3 +240,11 @@ def percent(fraction: float, places: int | None = None) -> str:
     """Return a sparsity as a percentage, with so many decimals or as many as it needs."""
     value = f"{100 * fraction:.6g}" if places is None else f"{100 * fraction:.{places}f}"
     return f"{value}\N{NO-BREAK SPACE}%"
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 import griffe
 
 import sparc3_bench
-from sparc3_bench.leaderboard.docstrings import Docstring, read
+from sparc3_bench.leaderboard.docstrings import Docstring, parse_docstring
 
 _NAME = "sparc3_bench"
 _OWN = ("Parameters", "Attributes")
@@ -72,7 +72,7 @@ def definitions(modules: Mapping[str, bool]) -> list[Definition]:
     return [_definition(one) for one in found.values()]
 
 
-def summary(module: str) -> str:
+def module_summary(module: str) -> str:
     """Return the first line of the docstring of a module, given without the package's name."""
     told = _package()[module].docstring
     return told.value.partition("\n")[0] if told else ""
@@ -102,7 +102,10 @@ def _offered(module: str) -> list[griffe.Object]:
 
 
 def _definition(one: griffe.Object) -> Definition:
-    told, members = read(one.docstring.value if one.docstring else None), tuple[Member, ...]()
+    told, members = (
+        parse_docstring(one.docstring.value if one.docstring else None),
+        tuple[Member, ...](),
+    )
     if isinstance(one, griffe.Class):
         members = tuple(_members(one, told))
         names = {member.name for member in members}
@@ -130,7 +133,9 @@ def _members(one: griffe.Class, told: Docstring) -> Iterator[Member]:
     for name, found in {**one.inherited_members, **one.members}.items():
         member = _target(found)
         own = (
-            read(member.docstring.value) if member.docstring else Docstring(described.get(name, ""))
+            parse_docstring(member.docstring.value)
+            if member.docstring
+            else Docstring(described.get(name, ""))
         )
         # What `__init__` sets without a word about it is nobody else's.
         told_of = own.text or is_enum or getattr(member, "annotation", None)

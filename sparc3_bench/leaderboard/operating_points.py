@@ -1,21 +1,18 @@
-"""Choices: what every run chose on the selection part, as it was measured on the test part."""
+"""Operating points: what runs chose on the selection part, as measured on the test part."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.adjusted import adjusted, p_dense, p_random
+from sparc3_bench.leaderboard.curve_summary import ranked_units
 from sparc3_bench.leaderboard.series import seeds
-from sparc3_bench.leaderboard.values import Value, merged
-from sparc3_bench.leaderboard.whole import ranked_units
+from sparc3_bench.leaderboard.values import Value, merge_seeds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from sparc3_bench.leaderboard.series import Run, Series
-    from sparc3_bench.record.parts import Found, MetricRecord, Point, Tried, Versus
+    from sparc3_bench.leaderboard.series import ResultFile, Series
+    from sparc3_bench.record.parts import Found, MetricRecord, Point, Versus
     from sparc3_bench.record.result import Result
 
 
@@ -43,7 +40,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class OperatingPoint:
     """What one run chose.
 
     Attributes
@@ -64,7 +61,7 @@ class Chosen:
         is compared.
     """
 
-    run: Run
+    run: ResultFile
     series: Series
     metric: MetricRecord
     value: Value
@@ -134,110 +131,8 @@ class Chosen:
         return difference < 0 if self.metric.direction == "lower" else difference > 0
 
 
-@dataclass(frozen=True)
-class Question:
-    """The runs that chose by the same metric under the same limits, best first, controls last.
-
-    Attributes
-    ----------
-    id
-        Sets it apart from the other questions of its section.
-    amounts
-        Every amount that some run tried, rising.
-    """
-
-    id: str
-    title: str
-    metric: MetricRecord
-    limits: tuple[tuple[MetricRecord, float], ...]
-    rows: tuple[Chosen, ...]
-    amounts: tuple[float, ...]
-
-    @property
-    def sign(self) -> int:
-        """What turns the main metric into a number that is better the lower it is."""
-        return 1 if self.metric.direction == "lower" else -1
-
-    def effect(self, series: Series) -> float | None:
-        """Return the main metric of what a series chose, on average over its runs."""
-        found = [row.value.centre for row in self.rows if row.series is series]
-        return math.fsum(found) / len(found) if found else None
-
-    @property
-    def tried(self) -> tuple[tuple[Chosen, str, Mapping[float, Tried]], ...]:
-        """For every run and candidate ranking, by amount what was measured to choose."""
-        found = []
-        for row in self.rows:
-            names = dict.fromkeys(one.candidate for one in row.result.tried)
-            for name in names:
-                here = {t.requested: t for t in row.result.tried if t.candidate == name}
-                found.append((row, name, here))
-        return tuple(found)
-
-    @property
-    def series(self) -> tuple[Series, ...]:
-        """The series that the runs belong to, each once."""
-        return tuple({id(row.series): row.series for row in self.rows}.values())
-
-    @property
-    def has_controls(self) -> bool:
-        """Whether some run was measured beside random circuits."""
-        return any(any(point.control for point in row.result.points) for row in self.rows)
-
-    @property
-    def change(self) -> MetricRecord | None:
-        """What changes, if the main metric is the same change in all runs that removed anything."""
-        found = {row.change.metric.name: row.change.metric for row in self.rows if row.change}
-        return next(iter(found.values())) if len(found) == 1 else None
-
-
-def questions(series: Sequence[Series]) -> tuple[Question, ...]:
-    """Return what the runs of a section chose, a question for each metric with its limits."""
-    asked: dict[tuple[str, str, tuple[tuple[str, float], ...]], list[Chosen]] = {}
-    for one in series:
-        for run in one.runs:
-            found = run.result.found
-            if found is not None and found.at_least is None:
-                limits = tuple(sorted(found.limits.items()))
-                key = (found.title, found.metric, limits)
-                asked.setdefault(key, []).append(_chosen(run, one, found))
-    return tuple(_question(f"choice-{i + 1}", asked[key]) for i, key in enumerate(sorted(asked)))
-
-
-def _question(name: str, rows: list[Chosen]) -> Question:
-    sign = 1 if rows[0].metric.direction == "lower" else -1
-
-    def position(row: Chosen) -> tuple[bool, float, str, int, int, str]:
-        effect = sign * row.value.centre
-        spec = row.result.spec
-        variant = row.series.variant
-        key = row.run.path.as_posix()
-        return row.series.is_control, effect, spec.scorer.name, variant, spec.seed, key
-
-    ranked = sorted(rows, key=position)
-    first = ranked[0]
-    random, dense = adjusted(ranked, p_random), adjusted(ranked, p_dense)
-    marked = [
-        replace(
-            row,
-            place=place,
-            is_tied=place > 0 and _overlap(row.value, first.value),
-            p_random=random[place],
-            p_dense=dense[place],
-        )
-        for place, row in enumerate(ranked)
-    ]
-    return Question(
-        id=name,
-        title=first.found.title,
-        metric=first.metric,
-        limits=tuple((one.metric, one.most) for one in first.limited),
-        rows=tuple(marked),
-        amounts=tuple(sorted({t.requested for row in rows for t in row.result.tried})),
-    )
-
-
-def _chosen(run: Run, series: Series, found: Found) -> Chosen:
+def operating_point(run: ResultFile, series: Series, found: Found) -> OperatingPoint:
+    """Return what a run of a series chose."""
     result = run.result
     metrics = {metric.name: metric for metric in result.metrics}
     dense = result.points[0]
@@ -246,7 +141,7 @@ def _chosen(run: Run, series: Series, found: Found) -> Chosen:
     if found.point.amount.requested > 0 and (metric := _changed(result, found.metric)):
         before, after = dense.metrics[metric.name], found.point.metrics[metric.name]
         changed = Change(metric, before, after)
-    return Chosen(
+    return OperatingPoint(
         run=run,
         series=series,
         metric=metrics[found.metric],
@@ -265,7 +160,7 @@ def _chosen(run: Run, series: Series, found: Found) -> Chosen:
 
 
 def _value(point: Point, name: str) -> Value:
-    return merged([point.metrics[name]], False, [point.intervals.get(name)])
+    return merge_seeds([point.metrics[name]], False, [point.intervals.get(name)])
 
 
 def _changed(result: Result, name: str) -> MetricRecord | None:
@@ -283,9 +178,3 @@ def _changed(result: Result, name: str) -> MetricRecord | None:
         if all(math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-9) for one, other in pairs):
             return metric
     return None
-
-
-def _overlap(one: Value, other: Value) -> bool:
-    """Return whether two intervals share a number; one that was not recorded is none."""
-    mine, its = one.interval, other.interval
-    return bool(mine and its and mine[0] <= its[1] and its[0] <= mine[1])

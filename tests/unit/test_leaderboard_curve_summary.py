@@ -11,9 +11,9 @@ from unit.site_pages import render
 from unit.test_leaderboard_circuits import HIGHEST, LOWEST, circuit, section_of
 from unit.test_leaderboard_site import HOSTILE, Page, pairs
 
+from sparc3_bench.leaderboard.curve_summary import circuit_jaccard
 from sparc3_bench.leaderboard.maps import atlas
-from sparc3_bench.leaderboard.overlap import overlap, overlaps
-from sparc3_bench.leaderboard.whole import circuit_jaccard
+from sparc3_bench.leaderboard.overlap import overlap, overlap_matrices
 from sparc3_bench.record.parts import EstimateRecord, Found, MetricRecord, Sketch, Stability
 from sparc3_bench.record.result import Result
 
@@ -119,7 +119,7 @@ def test_scorers_of_the_same_units_and_amounts_are_compared() -> None:
         circuit("magnitude", sketch=sketch(0, stride=5)),
         circuit("other"),
     )
-    ten, one = overlaps(section)
+    ten, one = overlap_matrices(section)
     assert [series.scorer.name for series in ten.series] == ["gradient", "lrp", "wanda"]
     assert ten.rows == ((1.0,), (pytest.approx(1 / 3), pytest.approx(1 / 3)))
     assert one.rows == ((1.0,), (0.0, 0.0))
@@ -127,7 +127,7 @@ def test_scorers_of_the_same_units_and_amounts_are_compared() -> None:
     assert ten.chance == pytest.approx(0.1 / 1.9)
     text = render([(run.path, run.result) for run in section.runs])
     assert "an estimate from 100 of 298 weights" in text
-    assert overlaps(section_of(circuit("lrp", sketch=sketch(0)))) == ()
+    assert overlap_matrices(section_of(circuit("lrp", sketch=sketch(0)))) == ()
 
 
 def test_of_a_few_removed_units_those_are_compared_and_mapped() -> None:
@@ -153,7 +153,7 @@ def test_of_a_few_removed_units_those_are_compared_and_mapped() -> None:
     section = section_of(
         made("lrp", list(range(100)), stability=[other]), made("wanda", list(range(50, 150)))
     )
-    (table,) = overlaps(section)
+    (table,) = overlap_matrices(section)
     assert (table.amount, table.rows) == (100, ((pytest.approx(50 / 150),),))
     assert table.chance == pytest.approx(0.1 / 1.9)
     # Ten of them are too few for the table.
@@ -171,7 +171,9 @@ def test_of_a_few_removed_units_those_are_compared_and_mapped() -> None:
     # Of a few sampled units nothing can be said.
     sparse = Sketch(units=1000, stride=10, levels="123" * 33 + "1")
     assert (
-        overlaps(section_of(circuit(sketch=sparse, **few), circuit("b", sketch=sparse, **few)))
+        overlap_matrices(
+            section_of(circuit(sketch=sparse, **few), circuit("b", sketch=sparse, **few))
+        )
         == ()
     )
 

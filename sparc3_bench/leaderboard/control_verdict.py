@@ -10,7 +10,7 @@ from sparc3_bench.errors import Sparc3Error
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sparc3_bench.leaderboard.draws import Draws
+    from sparc3_bench.leaderboard.replicates import Replicates
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.record.parts import MetricRecord, Point, Versus
@@ -25,7 +25,7 @@ NONE = "no verdict: no random controls"
 
 
 @dataclass(frozen=True)
-class Against:
+class ControlVerdict:
     """What random controls say of a number.
 
     Attributes
@@ -40,17 +40,17 @@ class Against:
     untested: str = ""
 
 
-Rows = dict[tuple[int, float], Against]
+Rows = dict[tuple[int, float], ControlVerdict]
 """By position of a row and amount."""
 
 
-def against(
+def control_verdict(
     section: Section,
     one: Series,
     amount: float,
     metric: MetricRecord | None = None,
-    rows: Mapping[tuple[int, float], Against] | None = None,
-) -> Against:
+    rows: Mapping[tuple[int, float], ControlVerdict] | None = None,
+) -> ControlVerdict:
     """Return what random controls say of a metric of a row at one amount.
 
     The row's own random circuits where it has some, else, for the first metric, the section's rows
@@ -63,44 +63,44 @@ def against(
     metric
         The first one where not given.
     rows
-        What `beside_rows` returned.
+        What `row_verdicts` returned.
     """
     first = section.metrics[0]
     metric = metric or first
     own = one.value(amount, metric.name)
     if one.is_control or own is None or amount <= 0 or section.sizes.removed(amount) >= 1:
-        return Against()
+        return ControlVerdict()
     if metric.direction == "neither":
-        return Against()
+        return ControlVerdict()
     if drawn := one.drawn(amount, metric.name):
         beside = one.versus[amount].get(metric.name, ())
         if not beside and not one.is_paired:
-            return Against(untested=ELSEWHERE)
+            return ControlVerdict(untested=ELSEWHERE)
         return _tested(own.centre, drawn, beside, metric)
     if metric.name != first.name:
-        return Against()
+        return ControlVerdict()
     place = next(at for at, other in enumerate(section.series) if other is one)
     known = (rows or {}).get((place, amount))
     if known is not None:
         return known
 
-    def said(control: Series, drawn: Sequence[float]) -> Against:
+    def said(control: Series, drawn: Sequence[float]) -> ControlVerdict:
         return _tested(own.centre, drawn, (), metric, control.scorer.name)
 
     return _by_rows(section, said, amount)
 
 
-def whole_against(section: Section, one: Series, metric: MetricRecord) -> Against:
+def curve_control_verdict(section: Section, one: Series, metric: MetricRecord) -> ControlVerdict:
     """Return what random circuits say of a number of the whole curve of a row."""
     own = one.whole.curve.get(metric.name)
     if one.is_control or own is None or metric.direction == "neither" or not section.prunes:
-        return Against()
+        return ControlVerdict()
     if drawn := one.whole.controls.get(metric.name, ()):
         beside = one.whole.versus.get(metric.name, ())
         if not beside and not one.is_paired:
-            return Against(untested=ELSEWHERE)
+            return ControlVerdict(untested=ELSEWHERE)
         return _tested(own.centre, drawn, beside, metric)
-    found = Against(untested=NONE)
+    found = ControlVerdict(untested=NONE)
     for control in (other for other in section.series if other.is_control):
         if values := control.whole_values(metric.name):
             found = _tested(own.centre, values, (), metric, control.scorer.name)
@@ -109,7 +109,7 @@ def whole_against(section: Section, one: Series, metric: MetricRecord) -> Agains
     return found
 
 
-def in_record(result: Result, point: Point, metric: MetricRecord) -> str:
+def record_verdict(result: Result, point: Point, metric: MetricRecord) -> str:
     """Return what a result's own random circuits say of one of its points, in words.
 
     Parameters
@@ -142,7 +142,7 @@ def _alike(value: float, drawn: Sequence[float]) -> bool:
     return all(abs(value - number) <= 1e-9 * max(1.0, abs(value)) for number in drawn)
 
 
-def beside_rows(section: Section, draws: Draws | None) -> Rows:
+def row_verdicts(section: Section, draws: Replicates | None) -> Rows:
     """Return what the rows of controls say of the first metric of every other row.
 
     Every seed of a control is one draw; they were measured on the same samples as the row. Rows
@@ -165,7 +165,7 @@ def beside_rows(section: Section, draws: Draws | None) -> Rows:
     return found
 
 
-def _beside(section: Section, draws: Draws, one: Series, amount: float) -> Against:
+def _beside(section: Section, draws: Replicates, one: Series, amount: float) -> ControlVerdict:
     import numpy as np
 
     from sparc3_bench.statistics.band import LEAST, against_controls
@@ -173,9 +173,9 @@ def _beside(section: Section, draws: Draws, one: Series, amount: float) -> Again
     metric = section.metrics[0]
     own = draws.at(one, amount, metric.name)
 
-    def said(control: Series, values: Sequence[float]) -> Against:
+    def said(control: Series, values: Sequence[float]) -> ControlVerdict:
         if len(values) < LEAST:
-            return Against(untested=ALONE)
+            return ControlVerdict(untested=ALONE)
         drawn = draws.seeds(control, amount, metric.name)
         band = against_controls(
             own.value,
@@ -186,16 +186,16 @@ def _beside(section: Section, draws: Draws, one: Series, amount: float) -> Again
             min(number.clusters for number in (own, *drawn)),
             scale=draws.scale(metric.name),
         )
-        return Against("" if band.verdict == "better" else control.scorer.name)
+        return ControlVerdict("" if band.verdict == "better" else control.scorer.name)
 
     return _by_rows(section, said, amount)
 
 
 def _by_rows(
-    section: Section, said: Callable[[Series, Sequence[float]], Against], amount: float
-) -> Against:
+    section: Section, said: Callable[[Series, Sequence[float]], ControlVerdict], amount: float
+) -> ControlVerdict:
     """Return the first control row that is not left behind; else what the last one says."""
-    found = Against(untested=NONE)
+    found = ControlVerdict(untested=NONE)
     for control in (one for one in section.series if one.is_control):
         values = control.seed_values(amount, section.metrics[0].name)
         if values:
@@ -211,7 +211,7 @@ def _tested(
     beside: Sequence[Versus],
     metric: MetricRecord,
     name: str = "random",
-) -> Against:
+) -> ControlVerdict:
     """Return what random circuits say of a number.
 
     Parameters
@@ -229,12 +229,12 @@ def _tested(
     from sparc3_bench.statistics.band import LEAST, ahead, beyond, one_more, verdict
 
     if len(drawn) < LEAST:
-        return Against(untested=ALONE)
+        return ControlVerdict(untested=ALONE)
     try:
         if beside:
             value = beyond(drawn, [one.difference for one in beside], metric.scale)
         sure = [one_more(value, drawn, metric.scale), *(one.p_value for one in beside)]
         sign = ahead(value, drawn, metric.scale)
     except Sparc3Error:
-        return Against(untested="no verdict: numbers are not of the metric's scale")
-    return Against("" if verdict(sign, max(sure), metric.direction) == "better" else name)
+        return ControlVerdict(untested="no verdict: numbers are not of the metric's scale")
+    return ControlVerdict("" if verdict(sign, max(sure), metric.direction) == "better" else name)

@@ -1,12 +1,48 @@
-"""What the contract demands of options: JSON that makes the same plugin again, and frozen."""
+"""What every contract demands: that a plugin describes itself, options that are JSON and frozen."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from typing import Any
 
+from sparc3_bench.contracts import Scorer, Task
 from sparc3_bench.testing.report import CheckFailure, describe
+from sparc3_bench.types.architecture import ModelAdapter
+
+
+def check_describes_itself(plugin: Any) -> None:
+    """Demand a kebab-case name, and class attributes that are what others take them for.
+
+    Of a scorer and a task a title and a docstring; of a scorer a known group and a formula of one
+    line, of a task a version that is a whole number, of an adapter model types as a tuple.
+    """
+    cls: Any = plugin if isinstance(plugin, type) else type(plugin)
+    kebab = re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", cls.name)
+    rules: dict[str, Any] = {f"the name '{cls.name}' is not kebab-case": kebab}
+    if issubclass(cls, Scorer | Task):
+        rules["the title is empty"] = cls.title.strip()
+        # A docstring that is inherited describes another class.
+        rules["the class has no docstring"] = (cls.__doc__ or "").strip()
+    if issubclass(cls, Scorer):
+        group = cls.default_group in ("row", "layer", "model")
+        rules[f"the default group '{cls.default_group}' is none of row, layer, model"] = group
+        rules["the formula has more than one line"] = "\n" not in cls.formula
+    if issubclass(cls, Task):
+        whole = type(cls.version) is int and cls.version >= 1
+        rules[f"the version is {cls.version!r}, no whole number from 1 on"] = whole
+    if issubclass(cls, ModelAdapter):
+        types = isinstance(cls.model_types, tuple) and all(cls.model_types)
+        rules[f"`model_types` is {cls.model_types!r}, which is no tuple of names"] = types
+    for wrong, kept in rules.items():
+        if not kept:
+            raise CheckFailure(
+                f"Of `{cls.__name__}` {wrong}",
+                "users type the name, results record it, and models find their adapter and readers "
+                "their way by the rest",
+                "correct the class attribute",
+            )
 
 
 def check_options_are_json(plugin: Any) -> None:
@@ -14,7 +50,7 @@ def check_options_are_json(plugin: Any) -> None:
 
     They are written into every result, are part of its key, and a run is repeated from them.
     """
-    made = configured(plugin)
+    made = instance_of(plugin)
     options = made.options()
     why = "options are recorded in result files, and runs are repeated from there"
     remedy = "let fields be str, int, float or bool"
@@ -44,7 +80,7 @@ def check_options_are_frozen(plugin: Any) -> None:
 
     What was recorded before the run must be what the run was made with.
     """
-    made = configured(plugin)
+    made = instance_of(plugin)
     for name, value in made.options().items():
         try:
             setattr(made, name, value)
@@ -57,7 +93,7 @@ def check_options_are_frozen(plugin: Any) -> None:
         )
 
 
-def configured(plugin: Any) -> Any:
+def instance_of(plugin: Any) -> Any:
     """Return the plugin's object; a class is made with its tiny options, where it has any."""
     if isinstance(plugin, type):
         return plugin(**getattr(plugin, "tiny_options", {}))

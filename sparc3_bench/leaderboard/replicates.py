@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Number:
+class BootstrapNumber:
     """A number with its bootstrap replicates and how many independent samples it follows from."""
 
     value: float
@@ -39,7 +39,7 @@ class Number:
     clusters: int
 
 
-class Draws:
+class Replicates:
     """The numbers of a section's rows with their replicates.
 
     Parameters
@@ -60,7 +60,7 @@ class Draws:
         """Return on which scale the task compares a number."""
         return self._scales.get(metric, "linear")
 
-    def ordering(self, one: Series) -> Number:
+    def ordering(self, one: Series) -> BootstrapNumber:
         """Return the number of a row by which the rows are ordered.
 
         Raises
@@ -77,7 +77,7 @@ class Draws:
             return self._mean(one, lambda drawn: drawn.curve(name))
         return self.at(one, section.order, section.metrics[0].name)
 
-    def at(self, one: Series, amount: float, metric: str) -> Number:
+    def at(self, one: Series, amount: float, metric: str) -> BootstrapNumber:
         """Return a metric of a row at one amount, the mean over its seeds.
 
         Raises
@@ -87,7 +87,9 @@ class Draws:
         """
         return self._mean(one, lambda drawn: drawn.at(amount, metric))
 
-    def beside_dense(self, one: Series, amount: float, metric: str) -> list[tuple[Number, Number]]:
+    def beside_dense(
+        self, one: Series, amount: float, metric: str
+    ) -> list[tuple[BootstrapNumber, BootstrapNumber]]:
         """Return for every seed a metric at one amount and that of the dense model, paired.
 
         Raises
@@ -98,7 +100,7 @@ class Draws:
         runs = [run for run in map(self._of, _newest(one)) if run.has(amount)]
         return [(run.at(amount, metric), run.at(0.0, metric)) for run in runs]
 
-    def seeds(self, one: Series, amount: float, metric: str) -> list[Number]:
+    def seeds(self, one: Series, amount: float, metric: str) -> list[BootstrapNumber]:
         """Return a metric of every seed of a row that has the amount.
 
         Raises
@@ -128,9 +130,9 @@ class Draws:
         """Return what guessing gives, where the task says so."""
         return self._task.chances()
 
-    def _mean(self, one: Series, number: Callable[[_Drawn], Number]) -> Number:
+    def _mean(self, one: Series, number: Callable[[_Drawn], BootstrapNumber]) -> BootstrapNumber:
         numbers = [number(self._of(result)) for result in _newest(one)]
-        return Number(
+        return BootstrapNumber(
             float(np.mean([number.value for number in numbers])),
             np.mean([number.replicates for number in numbers], axis=0),
             min(number.clusters for number in numbers),
@@ -184,21 +186,23 @@ class _Drawn:
     def has(self, amount: float) -> bool:
         return amount in self._places
 
-    def at(self, amount: float, metric: str) -> Number:
+    def at(self, amount: float, metric: str) -> BootstrapNumber:
         place = self._places[amount]
         value = self._result.points[place].metrics[metric]
         replicates = np.asarray(self._points[place][metric])
-        return Number(value, replicates, self._clusters(metric))
+        return BootstrapNumber(value, replicates, self._clusters(metric))
 
-    def chosen(self, metric: str) -> Number:
+    def chosen(self, metric: str) -> BootstrapNumber:
         if self._result.found is None:
             raise KeyError(metric)
-        return number_at(self._result, self._result.found.point, self._task, metric)
+        return bootstrap_number(self._result, self._result.found.point, self._task, metric)
 
-    def curve(self, metric: str) -> Number:
+    def curve(self, metric: str) -> BootstrapNumber:
         value = self._result.curve[metric].value
         whole = summary_of(self._task, list(self._places), self._points, self._result.spec.removal)
-        return Number(value, np.asarray(whole[metric]), self._clusters(metric, of_curve=True))
+        return BootstrapNumber(
+            value, np.asarray(whole[metric]), self._clusters(metric, of_curve=True)
+        )
 
     def _clusters(self, metric: str, *, of_curve: bool = False) -> int:
         """Return how many independent samples a metric follows from: of its kinds, the fewest."""
@@ -216,7 +220,7 @@ class _Drawn:
         return points_of(self._task, list(self._places), drawn)
 
 
-def number_at(result: Result, here: Point, task: Task, name: str) -> Number:
+def bootstrap_number(result: Result, here: Point, task: Task, name: str) -> BootstrapNumber:
     """Return a metric at one point of a run.
 
     Raises
@@ -232,7 +236,9 @@ def number_at(result: Result, here: Point, task: Task, name: str) -> Number:
     counts = independent(samples[0], result.clusters)
     drawn = points_of(task, amounts, drawn_means(samples, result.clusters))
     behind = {name: kinds.get(name, set())}
-    return Number(here.metrics[name], np.asarray(drawn[1][name]), fewest(behind, counts)[name])
+    return BootstrapNumber(
+        here.metrics[name], np.asarray(drawn[1][name]), fewest(behind, counts)[name]
+    )
 
 
 def _samples(points: Sequence[Point]) -> list[Samples]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sparc3_bench.leaderboard.agreement import WITHOUT_CONTROLS
-from sparc3_bench.leaderboard.words import measured, probability, within
+from sparc3_bench.leaderboard.phrasing import probability, value_text, within
 
 if TYPE_CHECKING:
     from sparc3_bench.leaderboard.agreement import Agreement, Side
@@ -50,17 +50,17 @@ def sentence(found: Agreement) -> str:
 
 def coefficient(found: Correlation) -> str:
     """Return Spearman's coefficient with its interval and p-value."""
-    text = f"Spearman {signed(found.value)}"
+    text = f"Spearman {coefficient_text(found.value)}"
     if found.low is None or found.high is None:
         scorers = f"{found.clusters} scorer{'s' if found.clusters != 1 else ''}"
         return f"{text}, of {scorers} only, which is too few for an interval"
     if found.low == found.high:
         return f"{text} in every draw, p\N{NO-BREAK SPACE}{probability(found.p_value)}"
-    ends = f"{signed(found.low)} to {signed(found.high)}"
+    ends = f"{coefficient_text(found.low)} to {coefficient_text(found.high)}"
     return f"{text} (95\N{NO-BREAK SPACE}% {ends}), p\N{NO-BREAK SPACE}{probability(found.p_value)}"
 
 
-def signed(value: float) -> str:
+def coefficient_text(value: float) -> str:
     """Return a coefficient with two decimals; what is not 1 is not rounded to it."""
     text = f"{value:.2f}"
     if abs(value) < 1 and text.lstrip("-") == "1.00":
@@ -99,11 +99,11 @@ def scale(side: Side) -> str:
     return f"log {within(side.metric.title)}" if side.is_log else within(side.metric.title)
 
 
-def pruned_model(pair: Pair) -> str:
+def model_text(pair: Pair) -> str:
     """Return which model it is, with both numbers."""
     one, other = pair
     numbers = [
-        f"{within(side.run.result.metrics[0].title)} {measured(side.value, side.interval)}"
+        f"{within(side.run.result.metrics[0].title)} {value_text(side.value, side.interval)}"
         for side in (one, other)
     ]
     difference = f" ({one.series.difference})" if one.series.difference else ""

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.configurable import option_fields
-from sparc3_bench.errors import UnknownNameError
-from sparc3_bench.leaderboard.bibliography import Reference, cited, spelled
-from sparc3_bench.leaderboard.docstrings import first_sentence, read
+from sparc3_bench.leaderboard.bibliography import Reference, citations, spell_out
+from sparc3_bench.leaderboard.docstrings import first_sentence, parse_docstring
 
 if TYPE_CHECKING:
-    from sparc3_bench.host import PluginHost, Registered
+    from sparc3_bench.host import PluginHost
     from sparc3_bench.record.spec import PluginRef
     from sparc3_bench.types.conventions import Group
 
@@ -50,26 +49,20 @@ class Description:
         Works of the bibliography, and what it cites otherwise.
     """
 
-    summary: str
-    details: tuple[str, ...]
-    options: tuple[Option, ...]
-    references: tuple[Reference | str, ...]
+    summary: str = ""
+    details: tuple[str, ...] = ()
+    options: tuple[Option, ...] = ()
+    references: tuple[Reference | str, ...] = ()
 
 
-@dataclass(frozen=True)
-class About:
+@dataclass(frozen=True, kw_only=True)
+class ScorerDescription(Description):
     """What a page tells of a scorer, all of it plain text.
 
     Attributes
     ----------
-    summary
-        One sentence.
-    details
-        Paragraphs that follow it.
     formula
         The score of a weight, one line.
-    references
-        Works of the bibliography, and what the scorer cites otherwise.
     notice
         What a user must know before using it.
     default_group, default_objective, is_control, needs_reference
@@ -81,22 +74,18 @@ class About:
 
     title: str
     name: str
-    summary: str
-    details: tuple[str, ...]
-    formula: str
-    options: tuple[Option, ...]
-    references: tuple[Reference | str, ...]
-    notice: str
-    default_group: Group | None
-    default_objective: str | None
-    is_control: bool | None
-    needs_reference: bool | None
     distribution: str
     version: str
-    is_installed: bool
+    formula: str = ""
+    notice: str = ""
+    default_group: Group | None = None
+    default_objective: str | None = None
+    is_control: bool | None = None
+    needs_reference: bool | None = None
+    is_installed: bool = False
 
 
-def about(scorer_ref: PluginRef, host: PluginHost) -> About:
+def scorer_description(scorer_ref: PluginRef, host: PluginHost) -> ScorerDescription:
     """Return what is known of a scorer.
 
     Parameters
@@ -107,74 +96,49 @@ def about(scorer_ref: PluginRef, host: PluginHost) -> About:
         The plugins that are installed here. A scorer of the same name from another distribution is
         another scorer.
     """
-    try:
-        entry = host.get("scorer", scorer_ref.name)
-    except UnknownNameError:
-        return _recorded(scorer_ref)
-    if entry.origin.distribution != scorer_ref.distribution:
-        return _recorded(scorer_ref)
-    return _installed(entry)
-
-
-def _recorded(ref: PluginRef) -> About:
-    return About(
-        title=ref.title,
-        name=ref.name,
-        summary="",
-        details=(),
-        formula="",
-        options=tuple(Option(name, "", "") for name in sorted(ref.options)),
-        references=(),
-        notice="",
-        default_group=None,
-        default_objective=None,
-        is_control=None,
-        needs_reference=None,
-        distribution=ref.distribution,
-        version=ref.version,
-        is_installed=False,
+    entry = host.all("scorer").get(scorer_ref.name)
+    if entry is None or entry.origin.distribution != scorer_ref.distribution:
+        return ScorerDescription(
+            title=scorer_ref.title,
+            name=scorer_ref.name,
+            distribution=scorer_ref.distribution,
+            version=scorer_ref.version,
+            options=tuple(Option(name, "", "") for name in sorted(scorer_ref.options)),
+        )
+    cls = entry.cls
+    return ScorerDescription(
+        **vars(class_description(cls)),
+        title=str(cls.title),
+        name=str(cls.name),
+        distribution=entry.origin.distribution,
+        version=entry.origin.version,
+        formula=str(cls.formula),
+        notice=str(cls.notice),
+        default_group=cls.default_group,
+        default_objective=cls.default_objective,
+        is_control=cls.is_control,
+        needs_reference=cls.needs_reference,
+        is_installed=True,
     )
 
 
-def described(cls: type[Any]) -> Description:
+def class_description(cls: type[Any]) -> Description:
     """Return what a plugin's class says of itself."""
-    own = read(_docstring(cls))
-    module = read(getattr(sys.modules.get(cls.__module__), "__doc__", None))
+    own = parse_docstring(_docstring(cls))
+    module = parse_docstring(getattr(sys.modules.get(cls.__module__), "__doc__", None))
     first, *rest = own.paragraphs or module.paragraphs or ("",)
     summary, remainder = first_sentence(first)
     around = [_untitled(text, cls) for text in module.paragraphs if own.paragraphs]
     told = [*around, remainder, *rest, *own.notes]
     notice = getattr(cls, "notice", "")
     paragraphs = [text for text in dict.fromkeys(told) if text not in ("", first, notice)]
-    spelt = [spelled(text) for text in (summary, *paragraphs)]
+    spelt = [spell_out(text) for text in (summary, *paragraphs)]
     named = [work for _, works in spelt for work in works]
     return Description(
         summary=spelt[0][0],
         details=tuple(text for text, _ in spelt[1:]),
         options=tuple(_options(cls)),
-        references=tuple(dict.fromkeys([*cited(str(getattr(cls, "citation", ""))), *named])),
-    )
-
-
-def _installed(entry: Registered) -> About:
-    cls = entry.cls
-    told = described(cls)
-    return About(
-        title=str(cls.title),
-        name=str(cls.name),
-        summary=told.summary,
-        details=told.details,
-        formula=str(cls.formula),
-        options=told.options,
-        references=told.references,
-        notice=str(cls.notice),
-        default_group=cls.default_group,
-        default_objective=cls.default_objective,
-        is_control=cls.is_control,
-        needs_reference=cls.needs_reference,
-        distribution=entry.origin.distribution,
-        version=entry.origin.version,
-        is_installed=True,
+        references=tuple(dict.fromkeys([*citations(str(getattr(cls, "citation", ""))), *named])),
     )
 
 
@@ -196,9 +160,9 @@ def _options(cls: type[Any]) -> Iterable[Option]:
     # What a class does not say of an option, the one that it has it from does.
     said: dict[str, str] = {}
     for base in reversed(cls.__mro__):
-        said |= read(_docstring(base)).parameters
+        said |= parse_docstring(_docstring(base)).parameters
     for field in option_fields(cls):
-        text, _ = spelled(said.get(field.name, ""))
+        text, _ = spell_out(said.get(field.name, ""))
         yield Option(field.name, _default(field), text)
 
 
