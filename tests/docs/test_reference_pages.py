@@ -194,6 +194,7 @@ def test_a_plugin_that_keeps_something_to_itself_would_be_found():
         name, title, version, default_objective = "mute", "Mute", 1, "loss"
         amounts = (0.0,)
         metrics = (Metric("volume", "lower", "", "Volume"),)
+        prepare = point_metrics = Task.metrics_for
         loud: bool = False
 
     @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-from sparc3_bench import Means, Metric, Sparc3Error, Task, Verdicts
+from sparc3_bench import Means, Metric, Sparc3Error, Task, Unit, Verdicts
 from sparc3_tasks.correction.sampling import Sampling
 from sparc3_tasks.texts.begin import Begin
 
@@ -22,9 +22,6 @@ Contrast = Literal[
     "difference", "unit-mass", "t-statistic", "set-difference", "general", "undesired"
 ]
 """What both sides are made one ranking by; the functions are in `contrasts`."""
-
-AUTO: tuple[Contrast, ...] = ("difference", "unit-mass", "t-statistic", "set-difference")
-"""What contrast `auto` chooses from on the selection part."""
 
 Normalise = Literal["none", "tokens", "mass"]
 """How samples count: as they are; by the mean over their tokens; each neuron's or head's share."""
@@ -41,6 +38,11 @@ class CorrectionOptions(Task):
     prompts_option: ClassVar[str | None] = "prompts"
     file_options = ("prompts", "neutral_prompts", "general_text", "held_out_text")
     amounts: ClassVar[tuple[float, ...]] = (0.0, 0.001, 0.002, 0.005, 0.01)
+    counts: ClassVar[Mapping[Unit, tuple[int, ...]]] = {
+        "neuron": (0, 10, 20, 50, 100, 200, 500),
+        "head": (0, 1, 2, 5, 10, 20),
+        "weight": (0, 1_000, 7_000, 20_000, 50_000, 100_000),
+    }
     default_objective: ClassVar[str] = "label-log-probability"
     objectives: ClassVar[tuple[str, ...]] = (
         *("label-log-probability", "label-logit", "argmax-logit", "prompt-argmax-logit", "loss"),
