@@ -37,26 +37,6 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Description:
-    """What a class says of itself, all of it plain text.
-
-    Attributes
-    ----------
-    summary
-        One sentence.
-    details
-        Paragraphs that follow it.
-    references
-        Works of the bibliography, and what it cites otherwise.
-    """
-
-    summary: str
-    details: tuple[str, ...]
-    options: tuple[Option, ...]
-    references: tuple[Reference | str, ...]
-
-
-@dataclass(frozen=True)
 class ScorerDescription:
     """What a page tells of a scorer, all of it plain text.
 
@@ -136,37 +116,25 @@ def _recorded(ref: PluginRef) -> ScorerDescription:
     )
 
 
-def class_description(cls: type[Any]) -> Description:
-    """Return what a plugin's class says of itself."""
+def _installed(entry: Registered) -> ScorerDescription:
+    cls = entry.cls
     own = parse_docstring(_docstring(cls))
     module = parse_docstring(getattr(sys.modules.get(cls.__module__), "__doc__", None))
     first, *rest = own.paragraphs or module.paragraphs or ("",)
     summary, remainder = first_sentence(first)
     around = [_untitled(text, cls) for text in module.paragraphs if own.paragraphs]
     told = [*around, remainder, *rest, *own.notes]
-    notice = getattr(cls, "notice", "")
-    paragraphs = [text for text in dict.fromkeys(told) if text not in ("", first, notice)]
+    paragraphs = [text for text in dict.fromkeys(told) if text not in ("", first, cls.notice)]
     spelt = [spell_out(text) for text in (summary, *paragraphs)]
     named = [work for _, works in spelt for work in works]
-    return Description(
-        summary=spelt[0][0],
-        details=tuple(text for text, _ in spelt[1:]),
-        options=tuple(_options(cls)),
-        references=tuple(dict.fromkeys([*citations(str(getattr(cls, "citation", ""))), *named])),
-    )
-
-
-def _installed(entry: Registered) -> ScorerDescription:
-    cls = entry.cls
-    told = class_description(cls)
     return ScorerDescription(
         title=str(cls.title),
         name=str(cls.name),
-        summary=told.summary,
-        details=told.details,
+        summary=spelt[0][0],
+        details=tuple(text for text, _ in spelt[1:]),
         formula=str(cls.formula),
-        options=told.options,
-        references=told.references,
+        options=tuple(_options(cls)),
+        references=tuple(dict.fromkeys([*citations(cls.citation), *named])),
         notice=str(cls.notice),
         default_group=cls.default_group,
         default_objective=cls.default_objective,
