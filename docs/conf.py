@@ -35,10 +35,15 @@ myst_heading_anchors = 4
 
 html_theme = "alabaster"
 html_theme_options = {
-    **{"description": "How good is a way to score weights, and how sure are we?"},
-    **{"page_width": "66rem", "sidebar_width": "15rem", "fixed_sidebar": True},
-    **{"font_family": "system-ui, sans-serif", "head_font_family": "system-ui, sans-serif"},
-    **{"font_size": "1rem", "show_powered_by": False, "github_button": False},
+    "description": "How good is a way to score weights, and how sure are we?",
+    "page_width": "66rem",
+    "sidebar_width": "15rem",
+    "fixed_sidebar": True,
+    "font_family": "system-ui, sans-serif",
+    "head_font_family": "system-ui, sans-serif",
+    "font_size": "1rem",
+    "show_powered_by": False,
+    "github_button": False,
 }
 html_title = project
 html_static_path = ["look"]
@@ -51,7 +56,9 @@ html_show_search_summary = False  # a page of a disk may not read another
 highlight_language = "none"
 
 autodoc_default_options = {
-    **{"members": True, "member-order": "bysource", "show-inheritance": True},
+    "members": True,
+    "member-order": "bysource",
+    "show-inheritance": True,
     # What pydantic adds to every model is not told of each.
     "exclude-members": "model_config, model_post_init, model_fields, model_computed_fields",
 }
