@@ -40,7 +40,7 @@ def respond(
     progress
         Called after each batch with the continuations done and those in all.
     batch_size
-        Continuations made at once.
+        Continuations made at once, at least one.
 
     Returns
     -------
@@ -59,8 +59,6 @@ def respond(
     step alone: two models that are asked the same share their random numbers, and the size of
     batches changes nothing but rounding. In bfloat16 rounding does change tokens.
     """
-    if batch_size < 1:
-        raise Sparc3Error(f"`batch_size` must be at least 1, got {batch_size}.")
     if empty := [index for index, prompt in enumerate(prompts) if len(prompt) == 0]:
         raise Sparc3Error(f"Prompt {empty[0]} has no token; a continuation needs at least one.")
     # Prompts of one length share batches; the longest, which take most memory, come first.
