@@ -45,7 +45,8 @@ _SUITES = [
     _suite(
         "scorers",
         "Scorers",
-        "Every built-in scorer and every rule of AttnLRP alone, at half of the weights of each row.",
+        "Every built-in scorer and every rule of AttnLRP alone, at half of the weights of each "
+        "row.",
     ),
     _suite(
         "zero-shot",
