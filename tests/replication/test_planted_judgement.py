@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from sparc3_bench import ScoreMap, Sparc3Error
 from sparc3_bench.host import default_host
+from sparc3_bench.run.options import build
 from sparc3_bench.run.plan import Request, plan
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.testing.tiny import make_tokenizer, make_view
@@ -178,10 +179,10 @@ def test_another_model_is_refused(model, tokenizer):
 
 
 @pytest.mark.parametrize("option", ["reference_count", "test_count"])
-@pytest.mark.parametrize("value", [0, 2001])
+@pytest.mark.parametrize("value", ["0", "2001"])
 def test_counts_are_checked(option, value):
-    with pytest.raises(Sparc3Error, match=f"`{option}` must be at least 1 and at most 2000"):
-        PlantedCircuit(**{option: value})
+    with pytest.raises(Sparc3Error, match=f"`{option}` of task 'planted-circuit' must be"):
+        build("task", PlantedCircuit, {option: value})
 
 
 def test_most_prompts_that_may_be_asked_for_are_there():

@@ -10,6 +10,7 @@ from sparc3_bench import Choice, Means, Metric, Task, Verdicts, hookimpl
 from sparc3_tasks.correction import texts
 from sparc3_tasks.correction.base import Correction
 from sparc3_tasks.correction.options import common_metrics
+from sparc3_tasks.texts.ranges import Count
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class RepetitionCorrection(Correction):
     )
 
     prompts: str = "repetition"
-    reference_count: int = 96
-    new_tokens: int = 50
+    reference_count: Count = 96
+    new_tokens: Count = 50
 
     @property
     def choice(self) -> Choice:

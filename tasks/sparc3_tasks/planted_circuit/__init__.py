@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
 
 from sparc3_bench import (
     Assessment,
@@ -114,14 +116,8 @@ class PlantedCircuit(Task):
     tiny_options = {"reference_count": 8, "test_count": 16}  # noqa: RUF012  # of the class
     tiny_model = PlantedIoi.name
 
-    reference_count: int = 64
-    test_count: int = 200
-
-    def __post_init__(self) -> None:
-        for name in ("reference_count", "test_count"):
-            value = getattr(self, name)
-            if not 1 <= value <= 2000:
-                raise Sparc3Error(f"`{name}` must be at least 1 and at most 2000, got {value}.")
+    reference_count: Annotated[int, Field(ge=1, le=2000)] = 64
+    test_count: Annotated[int, Field(ge=1, le=2000)] = 200
 
     def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
         """Return the means over prompts."""
