@@ -10,6 +10,8 @@ from typing import Any, Literal, TypeVar
 
 import torch
 
+from sparc3_bench.errors import describe
+
 Status = Literal["ok", "failed", "skipped", "expected"]
 """`expected` is a failure that was announced, with a reason."""
 
@@ -211,8 +213,3 @@ def once(plugin: Any, name: str, make: Callable[[], Made]) -> Made:
         _kept.made[name] = make()
     found: Made = _kept.made[name]
     return found
-
-
-def describe(error: BaseException) -> str:
-    """Return the kind of error and its message on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(".: ")

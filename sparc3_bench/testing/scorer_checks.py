@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.testing.report import CheckFailure, describe
+from sparc3_bench.errors import Sparc3Error, describe
+from sparc3_bench.testing.report import CheckFailure
 from sparc3_bench.testing.scorer_runs import (
     Plugin,
     plain_run,

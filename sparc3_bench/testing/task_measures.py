@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sparc3_bench.errors import describe
 from sparc3_bench.statistics.curve import drawn_means
 from sparc3_bench.statistics.dependence import (
     fewest,
@@ -18,7 +19,7 @@ from sparc3_bench.statistics.dependence import (
     summary_of,
 )
 from sparc3_bench.statistics.paired import of_replicates
-from sparc3_bench.testing.report import CheckFailure, CheckSkipped, describe
+from sparc3_bench.testing.report import CheckFailure, CheckSkipped
 from sparc3_bench.testing.state import another_seed
 from sparc3_bench.testing.task_runs import (
     Plugin,
