@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -155,7 +155,7 @@ def run_checks(
     expected
         Checks that are known to fail, with the reason.
     """
-    _kept.plugin = None
+    _kept.clear()
     outcomes = []
     for check in checks:
         outcome = run_check(check, plugin)
@@ -190,15 +190,8 @@ def _tried(check: Check, plugin: Any) -> tuple[Status, str]:
     return "ok", ""
 
 
-@dataclass
-class _Kept:
-    """What has been made for one plugin."""
-
-    plugin: Any = None
-    made: dict[str, Any] = field(default_factory=dict)
-
-
-_kept = _Kept()
+_kept: list[tuple[Any, dict[str, Any]]] = []
+"""The plugin that is checked, and what has been made for it."""
 
 
 def once(plugin: Any, name: str, make: Callable[[], Made]) -> Made:
@@ -207,9 +200,10 @@ def once(plugin: Any, name: str, make: Callable[[], Made]) -> Made:
     The checks of one plugin come one after the other, so what one of them made serves the next;
     that of another plugin is forgotten.
     """
-    if _kept.plugin is not plugin:
-        _kept.plugin, _kept.made = plugin, {}
-    if name not in _kept.made:
-        _kept.made[name] = make()
-    found: Made = _kept.made[name]
+    if not _kept or _kept[0][0] is not plugin:
+        _kept[:] = [(plugin, {})]
+    made = _kept[0][1]
+    if name not in made:
+        made[name] = make()
+    found: Made = made[name]
     return found

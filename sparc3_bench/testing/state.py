@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -88,6 +88,23 @@ def differences(before: State, after: State) -> dict[str, list[str]]:
             if not (name in old and name in new and _same(old[name], new[name]))
         ]
     return found
+
+
+class Interrupted(KeyboardInterrupt):
+    """Raised in the middle of a run, as control-C is."""
+
+
+def left_behind(view: ModelView, act: Callable[[], object]) -> tuple[dict[str, list[str]], bool]:
+    """Return what acting leaves changed, by section, and whether an interruption came through."""
+    through = False
+    with undoing(view):
+        before = taken(view)
+        try:
+            act()
+        except Interrupted:
+            through = True
+        # Before all is put back, which includes the random state.
+        return differences(before, taken(view)), through
 
 
 @contextmanager

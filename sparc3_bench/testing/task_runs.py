@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -199,14 +198,3 @@ def hash_verdicts(texts: Texts) -> Verdicts:
 
 def silent(done: int, total: int) -> None:
     """Hear of progress."""
-
-
-@contextmanager
-def breaking(view: ModelView, change: Callable[..., Any]) -> Iterator[None]:
-    """Let the model's logits go through `change`, as a forward hook."""
-    head: Any = view.model.get_output_embeddings()  # type: ignore[operator]
-    handle = head.register_forward_hook(change)
-    try:
-        yield
-    finally:
-        handle.remove()
