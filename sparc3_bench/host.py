@@ -155,7 +155,7 @@ class PluginHost:
             self._registered[kind][entry.cls.name] = entry
 
     def _checked(self, kind: str, cls: Any, base: type, point: EntryPoint) -> Registered:
-        if not (inspect.isclass(cls) and issubclass(cls, base)):
+        if not _is_subclass(cls, base):
             raise PluginError(
                 f"{cls!r} is offered as a {kind} but is not a subclass of {base.__name__}; "
                 f"derive it from `sparc3_bench.{base.__name__}`."
@@ -177,6 +177,10 @@ class PluginHost:
             )
         distribution, version = _distribution(point)
         return Registered(cls, Origin(point.name, distribution, version))
+
+
+def _is_subclass(cls: Any, base: type) -> bool:
+    return inspect.isclass(cls) and issubclass(cls, base)
 
 
 def _distribution(point: EntryPoint) -> tuple[str, str]:
