@@ -142,15 +142,11 @@ def _print(facts: dict[str, Any]) -> None:
 
 def _table(facts: dict[str, Any]) -> Table:
     """Return a row for what is alike in all blocks, then one for each module outside."""
-    from rich.table import Table
-
     rows: dict[tuple[bool, str, Any], list[dict[str, Any]]] = {}
     for part in facts["modules"]:
         row = (part["block"] is None, _path(part, facts), part["shape"])
         rows.setdefault(row, []).append(part)
-    table = Table(box=None, pad_edge=False)
-    for title in ("module", "role", "times", "matrix", "weights in all"):
-        table.add_column(title, justify="left" if title in ("module", "role") else "right")
+    table = common.table(("module", "role", "times", "matrix", "weights in all"), 2)
     for row in sorted(rows, key=lambda row: row[0]):
         parts, (_, path, shape) = rows[row], row
         matrix = weights = ""

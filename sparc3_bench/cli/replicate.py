@@ -148,12 +148,9 @@ def _show(report: ReplicationReport) -> None:
 
 
 def _table(title: str, head: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for column in head:
-        table.add_column(column)
+    table = common.table(head, len(head), title)
     for row in cells:
         table.add_row(*map(Text, row))
     return table

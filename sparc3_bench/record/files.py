@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,21 @@ def read_results(folder: Path) -> Iterator[tuple[Path, Result]]:
     """Yield every result below `folder` with its path relative to it, in order of path."""
     for path in sorted(folder.rglob("*.json")):
         yield path.relative_to(folder), read_result(path)
+
+
+def result_files(paths: Iterable[Path]) -> list[Path]:
+    """Return the result files that are named, and those in the folders that are.
+
+    Raises
+    ------
+    RecordError
+        When there are none.
+    """
+    named = list(paths)
+    files = [f for one in named for f in (sorted(one.rglob("*.json")) if one.is_dir() else [one])]
+    if not files:
+        raise RecordError(f"No result file (*.json) is in {', '.join(map(str, named))}.")
+    return files
 
 
 def write_result(path: Path, result: Result) -> None:
