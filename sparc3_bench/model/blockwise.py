@@ -7,6 +7,7 @@ depends on the signature of any architecture's layers.
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,11 +102,8 @@ def _record(view: ModelView, batch: Batch) -> _Recorded:
             first.append(hidden)
         calls.append((args[1:], rest))
 
-    handles = [b.register_forward_pre_hook(before, with_kwargs=True) for b in view.blocks]
-    try:
-        with torch.no_grad():
-            view.forward(batch)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as stack, torch.no_grad():
+        for block in view.blocks:
+            stack.callback(block.register_forward_pre_hook(before, with_kwargs=True).remove)
+        view.forward(batch)
     return _Recorded(batch, first[0], calls)

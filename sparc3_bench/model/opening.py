@@ -117,7 +117,18 @@ def open_model(folder: Path, model_id: str, **options: Any) -> Opened:
             **options,
         )
     check_complete(report, model_id)
-    return Opened(model, (*_left_out(renamed), *_unused(report)))
+    notes = []
+    if renamed:
+        wrappers = ", ".join(f"`{prefix}`" for prefix in renamed.values())
+        notes.append(
+            f"The names in the weight files were read without {wrappers}, which wrappers add."
+        )
+    if unused := sorted(report["unexpected_keys"]):
+        notes.append(
+            f"{len(unused)} tensors of the weight files are not part of the model and were not "
+            f"read: {_listed(unused)}."
+        )
+    return Opened(model, tuple(notes))
 
 
 def stored_tensors(folder: Path, model_id: str, model: Any) -> Iterator[tuple[str, Tensor]]:
@@ -218,7 +229,11 @@ def renaming(names: Iterable[str], model: Any) -> dict[str, str]:
     base = f"{model.base_model_prefix}."
     own |= {name.removeprefix(base) for name in own}
     best, most = "", sum(name in own for name in names)
-    for prefix in _prefixes(names):
+    parts = min(names, key=len, default="").split(".")
+    for length in range(1, len(parts)):
+        prefix = ".".join(parts[:length]) + "."
+        if not all(name.startswith(prefix) for name in names):
+            break
         if (count := sum(name.removeprefix(prefix) in own for name in names)) > most:
             best, most = prefix, count
     return found | ({f"^{re.escape(best)}": best} if best else {})
@@ -242,33 +257,6 @@ def _can_generate(folder: Path) -> bool:
     except ModelError:
         return not (folder / "generation_config.json").is_file()
     return True
-
-
-def _prefixes(names: list[str]) -> Iterator[str]:
-    """Yield the paths that every name begins with, shortest first."""
-    parts = min(names, key=len, default="").split(".")
-    for length in range(1, len(parts)):
-        prefix = ".".join(parts[:length]) + "."
-        if not all(name.startswith(prefix) for name in names):
-            return
-        yield prefix
-
-
-def _left_out(renamed: Mapping[str, str]) -> tuple[str, ...]:
-    if not renamed:
-        return ()
-    names = ", ".join(f"`{prefix}`" for prefix in renamed.values())
-    return (f"The names in the weight files were read without {names}, which wrappers add.",)
-
-
-def _unused(report: Any) -> tuple[str, ...]:
-    unused = sorted(report["unexpected_keys"])
-    if not unused:
-        return ()
-    return (
-        f"{len(unused)} tensors of the weight files are not part of the model and were not read: "
-        f"{_listed(unused)}.",
-    )
 
 
 def _listed(names: list[str]) -> str:
