@@ -176,9 +176,8 @@ class _Block:
         reason = next(iter(one.missing.values()), "")
         if not one.results:
             return Row(number, one.run.model, label, None, None, reason)
-        found = [_point(result, amount) for result in one.results.values()]
-        points = [point for point in found if point is not None]
-        if len(points) < len(found):
+        points = [p for r in one.results.values() for p in r.points if p.amount.requested == amount]
+        if len(points) < len(one.results):
             raise self._wrong(f"the run '{one.run.name}' does not measure at {amount:g}")
         if metric not in points[0].metrics:
             raise UnknownNameError(
@@ -210,10 +209,6 @@ def digit(number: ReportedNumber) -> float:
     decimals = len(mantissa.partition(".")[2])
     power = round(math.log10(number.value / float(mantissa))) if number.value else 0
     return float(10.0 ** (power - decimals))
-
-
-def _point(result: Result, amount: float) -> Point | None:
-    return next((p for p in result.points if p.amount.requested == amount), None)
 
 
 def _error_over_items(points: Sequence[Point], metric: MetricRecord) -> tuple[float, int | None]:

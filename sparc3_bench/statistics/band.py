@@ -168,10 +168,8 @@ def with_control_error(
 def middle(controls: Array, scale: Scale) -> Array:
     """Return the mean of every row, geometric on a log scale."""
     if scale == "linear":
-        means: Array = controls.mean(axis=1)
-        return means
-    found: Array = np.exp(logarithm(controls).mean(axis=1))
-    return found
+        return np.asarray(controls.mean(axis=1))
+    return np.asarray(np.exp(logarithm(controls).mean(axis=1)))
 
 
 def one_more(value: float, controls: ArrayLike, scale: Scale = "linear") -> float:

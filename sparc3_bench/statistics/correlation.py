@@ -200,8 +200,7 @@ def _ranks(values: Array, member: NDArray[np.int64], drawn: Array) -> Array:
     below = (values[:, None] < values) + 0.5 * (values[:, None] == values)
     # Of each cluster, how many of its points lie below each point: a few sums, and no sorting.
     counts = np.stack([below[member == c].sum(axis=0) for c in range(drawn.shape[1])])
-    ranks: Array = drawn @ counts + 0.5
-    return ranks
+    return np.asarray(drawn @ counts + 0.5)
 
 
 def _weighted(x: Array, y: Array, weights: Array) -> Array:
@@ -215,8 +214,7 @@ def _weighted(x: Array, y: Array, weights: Array) -> Array:
     some = both > 1e-12 * scale
     found = np.full(len(both), math.nan)
     np.divide((weights * x * y).sum(axis=1), both, out=found, where=some)
-    clipped: Array = np.clip(found, -1, 1)
-    return clipped
+    return np.asarray(np.clip(found, -1, 1))
 
 
 def _p_value(x: Array, y: Array, value: float, clusters: int, *, by_rank: bool) -> float:

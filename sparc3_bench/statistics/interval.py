@@ -115,8 +115,7 @@ def logarithm(values: ArrayLike) -> Array:
             "A metric with `scale='log'` must be above 0, as observed and in every bootstrap "
             "replicate; declare it with `scale='linear'`."
         )
-    found: Array = np.log(numbers)
-    return found
+    return np.asarray(np.log(numbers))
 
 
 def _power(exponent: float) -> float:
