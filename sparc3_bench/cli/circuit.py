@@ -162,11 +162,28 @@ def diff(
     told = [sizes.size_text(amount, kind) for amount in amounts]
     # Where each has more is a table for every size; unless asked for more, one will do.
     detailed = amounts if size or remove else [sizes.usual(amounts, kind)]
+    counts: list[Found | None]
     if sketch:
-        lines = _by_sketch(read, amounts, told)
+        units = [list(compare.sketched_units(read, amount).values()) for amount in amounts]
+        overlaps = [compare.of_each_two(compare.overlap_of_samples, some) for some in units]
+        lines = compare.comparison_text(list(read), told, overlaps, None)
+        lines += "\nunits sampled in the sketches"
         counts = [_recorded_counts(read, amount) for amount in detailed]
     else:
-        lines, counts = _exactly(read, amounts, told, detailed, files, cache, batch_size)
+        from sparc3_bench.circuit import rebuild
+        from sparc3_bench.run.place import Place
+        from sparc3_bench.run.progress import Reporter
+
+        folder = common.cache_folder(cache)
+        place = Place(folder, Reporter(), batch_size)
+        made = [rebuild.rebuilt(one, name, files, folder, place) for name, one in read.items()]
+        overlaps = [rebuild.overlaps_of(made, amount) for amount in amounts]
+        lines = compare.comparison_text(list(read), told, overlaps, rebuild.likeness(made))
+        one, two = made[:2]
+        counts = [
+            (one.circuit(amount).counts, two.circuit(amount).counts, one.whole)
+            for amount in (detailed if len(made) == 2 else ())
+        ]
     typer.echo(lines)
     if len(read) == 2:
         for amount, found in zip(detailed, counts, strict=True):
@@ -175,40 +192,6 @@ def diff(
 
 
 Found = tuple["describe.Counts", "describe.Counts", "describe.Counts"]
-
-
-def _by_sketch(read: Mapping[str, Result], amounts: Sequence[float], told: Sequence[str]) -> str:
-    kept = [list(compare.sketched_units(read, amount).values()) for amount in amounts]
-    overlaps = [compare.of_each_two(compare.overlap_of_samples, units) for units in kept]
-    text = compare.comparison_text(list(read), told, overlaps, None)
-    return f"{text}\nunits sampled in the sketches"
-
-
-def _exactly(
-    read: Mapping[str, Result],
-    amounts: Sequence[float],
-    told: Sequence[str],
-    detailed: Sequence[float],
-    files: Sequence[Path],
-    cache: Path | None,
-    batch_size: int,
-) -> tuple[str, list[Found | None]]:
-    from sparc3_bench.circuit import rebuild
-    from sparc3_bench.run.place import Place
-    from sparc3_bench.run.progress import Reporter
-
-    folder = common.cache_folder(cache)
-    place = Place(folder, Reporter(), batch_size)
-    made = [rebuild.rebuilt(one, name, files, folder, place) for name, one in read.items()]
-    overlaps = [rebuild.overlaps_of(made, amount) for amount in amounts]
-    text = compare.comparison_text(list(read), told, overlaps, rebuild.likeness(made))
-    if len(made) > 2:
-        return text, []
-    whole = made[0].whole
-    return text, [
-        (made[0].circuit(amount).counts, made[1].circuit(amount).counts, whole)
-        for amount in detailed
-    ]
 
 
 def _recorded_counts(read: Mapping[str, Result], amount: float) -> Found | None:

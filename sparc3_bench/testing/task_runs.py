@@ -72,10 +72,8 @@ class Trial:
 
 def ground(plugin: Plugin) -> Ground:
     """Return the model that a task is first run on: its own, or a tiny random one."""
-    task = instance_of(plugin)
-    if task.tiny_model is None:
-        return once(plugin, "ground", lambda: tiny("llama"))
-    return once(plugin, "ground", lambda: model_by_name(str(task.tiny_model)))
+    named = instance_of(plugin).tiny_model
+    return once(plugin, "ground", lambda: model_by_name(named) if named else tiny("llama"))
 
 
 def trial(plugin: Plugin) -> Trial:
