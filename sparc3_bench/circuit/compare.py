@@ -110,8 +110,8 @@ def overlap_of_samples(left: Sequence[bool], right: Sequence[bool]) -> Overlap:
 
 def overlap_of_masks(left: Mapping[str, Tensor], right: Mapping[str, Tensor]) -> Overlap:
     """Return what two circuits share, exactly."""
-    both = sum(int((keep & right[name]).sum()) for name, keep in left.items())
-    return Overlap(_count(left), _count(right), both)
+    both = {name: keep & right[name] for name, keep in left.items()}
+    return Overlap(*(sum(int(keep.sum()) for keep in one.values()) for one in (left, right, both)))
 
 
 def comparison_text(
@@ -187,10 +187,6 @@ def _matrix(title: str, count: int, values: Mapping[Pair, float]) -> list[str]:
         cells = "".join(f"{values[j, i]:>8.3f}" for j in range(i))
         lines.append(f"{_NAMES[i]:<26}{cells}")
     return lines
-
-
-def _count(kept: Mapping[str, Tensor]) -> int:
-    return sum(int(keep.sum()) for keep in kept.values())
 
 
 def _weights(result: Result) -> str:

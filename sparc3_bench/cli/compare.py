@@ -46,13 +46,15 @@ def command(
     _check_comparable(first, one, second, other)
     chosen = _metric(one, metric)
     task = task_of(one, default_host())
+    theirs = {point.amount.requested: point for point in other.points}
     pairs = [
         (
-            point.amount.requested,
+            amount,
             _number(first, one, point, task, chosen.name),
-            _number(second, other, same, task, chosen.name),
+            _number(second, other, theirs[amount], task, chosen.name),
         )
-        for point, same in _common(one, other)
+        for point in one.points
+        if (amount := point.amount.requested) > 0 and amount in theirs
     ]
     if not pairs:
         raise Sparc3Error(
@@ -210,15 +212,6 @@ def _metric(result: Result, name: str | None) -> MetricRecord:
         if metric.name == name:
             return metric
     raise UnknownNameError("metric", name, [metric.name for metric in result.metrics])
-
-
-def _common(one: Result, other: Result) -> list[tuple[Point, Point]]:
-    theirs = {point.amount.requested: point for point in other.points}
-    return [
-        (point, theirs[point.amount.requested])
-        for point in one.points
-        if point.amount.requested > 0 and point.amount.requested in theirs
-    ]
 
 
 def _number(path: Path, result: Result, point: Point, task: object, name: str) -> BootstrapNumber:

@@ -73,9 +73,8 @@ def _scorers(names: list[str], options: list[str], host: PluginHost) -> dict[str
 
 def _facts(model: str, label: str, view: ModelView, scorers: dict[str, Scorer]) -> dict[str, Any]:
     """Return all that is shown, as JSON types."""
-    from sparc3_bench.model.outline import outline
+    from sparc3_bench.model.outline import parts_of, sizes_of_scopes, tied
 
-    seen = outline(view)
     rules: dict[str, dict[str, str]] = {}
     refusals: dict[str, str] = {}
     for name, scorer in scorers.items():
@@ -92,14 +91,14 @@ def _facts(model: str, label: str, view: ModelView, scorers: dict[str, Scorer]) 
         "inferred": not view.adapter.model_types,
         "blocks": {"path": view.adapter.blocks, "count": len(view.blocks)},
         "heads": view.adapter.heads(view.config),
-        "parameters": seen.parameters,
-        "scopes": seen.scopes,
+        "parameters": view.parameters,
+        "scopes": sizes_of_scopes(view),
         "units": {unit: count for unit in _UNITS if (count := _count(view, unit))},
-        "tied": [list(names) for names in seen.tied],
+        "tied": tied(view.model),
         "modules": [
             dataclasses.asdict(part)
             | {"rules": {n: each[part.name] for n, each in rules.items() if part.name in each}}
-            for part in seen.parts
+            for part in parts_of(view)
         ],
         "refusals": refusals,
         "warnings": [*view.adapter.warnings, *view.notes],

@@ -67,7 +67,13 @@ def walk(view: ModelView, reference: ReferenceSamples) -> Generator[BlockView]:
     Sparc3Error
         When blocks share matrices, or run more than once: then none is behind the others.
     """
-    _check_each_once(view)
+    users = [{id(parameter) for parameter in block.parameters()} for block in view.blocks]
+    for weight in view.weights().values():
+        if sum(id(weight.parameter) in used for used in users) > 1:
+            raise Sparc3Error(
+                "Schedule 'blockwise' decides one block after the other, but "
+                f"`{weight.name}` is used by several blocks; choose schedule 'one-shot'."
+            )
     recorded = [_record(view, batch) for batch in reference.batches(view.device)]
     if len(recorded[0].calls) != len(view.blocks):
         raise Sparc3Error(
@@ -79,16 +85,6 @@ def walk(view: ModelView, reference: ReferenceSamples) -> Generator[BlockView]:
         if block.weights():
             yield block
         block.advance()
-
-
-def _check_each_once(view: ModelView) -> None:
-    users = [{id(parameter) for parameter in block.parameters()} for block in view.blocks]
-    for weight in view.weights().values():
-        if sum(id(weight.parameter) in used for used in users) > 1:
-            raise Sparc3Error(
-                "Schedule 'blockwise' decides one block after the other, but "
-                f"`{weight.name}` is used by several blocks; choose schedule 'one-shot'."
-            )
 
 
 def _record(view: ModelView, batch: Batch) -> _Recorded:

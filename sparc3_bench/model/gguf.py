@@ -86,8 +86,7 @@ def converted_gguf(folder: Path, find: Callable[[], Path]) -> Path:
 
 def label_of(folder: Path) -> str:
     """Return how the weights of a converted folder differ from original ones."""
-    label: str = json.loads((folder / _ORIGIN).read_text())["label"]
-    return label
+    return str(json.loads((folder / _ORIGIN).read_text())["label"])
 
 
 def _convert(folder: Path, name: str, made: Path) -> None:

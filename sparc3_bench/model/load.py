@@ -125,7 +125,12 @@ def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device:
     ModelError, UnknownNameError
         When there is no such model, it is not whole, or no adapter serves it.
     """
-    _check_device(device)
+    try:
+        torch.empty(1, device=device)
+    except Exception:  # torch raises several kinds, with many lines each
+        raise ModelError(
+            f"The device '{device}' is not available to torch here; 'cpu' always is."
+        ) from None
     folder, label = _find_folder(model_id, host, cache, checkpoint.PATTERNS)
     config = open_config(folder, model_id)
     checkpoint.weight_files(folder, model_id)
@@ -190,15 +195,6 @@ def computes_in_bfloat16() -> bool:
     )
 
 
-def _check_device(device: str) -> None:
-    try:
-        torch.empty(1, device=device)
-    except Exception:  # torch raises several kinds, with many lines each
-        raise ModelError(
-            f"The device '{device}' is not available to torch here; 'cpu' always is."
-        ) from None
-
-
 def _find_folder(
     model_id: str, host: PluginHost, cache: Path, patterns: tuple[str, ...]
 ) -> tuple[Path, str]:
@@ -247,17 +243,15 @@ def choose_adapter(config: Any, model_id: str, host: PluginHost) -> ModelAdapter
     ModelError
         When no adapter serves the model.
     """
-    classes = [entry.cls for entry in host.all("adapter").values()]
+    classes: list[type[ModelAdapter]] = [one.cls for one in host.all("adapter").values()]
     named = [cls for cls in classes if config.model_type in cls.model_types]
     if named:
-        adapter: ModelAdapter = named[0].for_config(config)
-        return adapter
+        return named[0].for_config(config)
     refusals = ""
     for cls in classes:
         if not cls.model_types:
             try:
-                adapter = cls.for_config(config)
-                return adapter
+                return cls.for_config(config)
             except ModelError as error:
                 refusals += f", and adapter '{cls.name}' cannot infer it, as {error}"
     types = ", ".join(sorted({name for cls in classes for name in cls.model_types}))

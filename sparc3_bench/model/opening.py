@@ -103,8 +103,12 @@ def open_model(folder: Path, model_id: str, **options: Any) -> Opened:
     config = open_config(folder, model_id)
     names = list(checkpoint.stored(folder, model_id))
     renamed = renaming(names, empty_model(config, model_id))
-    if not _can_generate(folder):  # nothing here generates by it
-        options["generation_config"] = GenerationConfig()
+    try:
+        with telling("generation_config.json", ""):
+            GenerationConfig.from_pretrained(folder, local_files_only=True)
+    except ModelError:
+        if (folder / "generation_config.json").is_file():  # not valid; nothing generates by it
+            options["generation_config"] = GenerationConfig()
     with telling(f"The model {model_id}", "download it again, or save it with `save_pretrained`"):
         model, report = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -247,16 +251,6 @@ def _field(config: Mapping[str, Any], value: object) -> str | None:
         if isinstance(own, str) and own == value:
             return f"`{name}`"
     return None
-
-
-def _can_generate(folder: Path) -> bool:
-    """Return whether what a folder says of generation is valid, or it says nothing."""
-    try:
-        with telling("generation_config.json", ""):
-            GenerationConfig.from_pretrained(folder, local_files_only=True)
-    except ModelError:
-        return not (folder / "generation_config.json").is_file()
-    return True
 
 
 def _listed(names: list[str]) -> str:

@@ -97,7 +97,7 @@ def spearman_correlation(
     to 90 % with 5 points and 95 to 98 % with 8 or more: ranks drawn twice are equal, which widens
     them, so that they need no correction for few points.
     """
-    return _correlation(*_checked(x, y), clusters, by_rank=True)
+    return _correlation(x, y, clusters, by_rank=True)
 
 
 def pearson_correlation(
@@ -123,26 +123,22 @@ def pearson_correlation(
     normal points it held the truth in 94 to 99 % of 5 to 20 points, percentiles in 89 to 93 %;
     without a relation one was told in 1 to 4 %.
     """
-    return _correlation(*_checked(x, y), clusters, by_rank=False)
-
-
-def _checked(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
-    one, other = finite(x, "numbers", 1), finite(y, "numbers", 1)
-    if len(one) != len(other) or len(one) < 3:
-        raise Sparc3Error(
-            f"A correlation needs two numbers of at least three points, got {len(one)} and "
-            f"{len(other)}; measure both on more."
-        )
-    if np.ptp(one) == 0 or np.ptp(other) == 0:
-        raise Sparc3Error(
-            "Numbers that are all equal are in no relation to others; add points that differ."
-        )
-    return one, other
+    return _correlation(x, y, clusters, by_rank=False)
 
 
 def _correlation(
-    x: Array, y: Array, clusters: Sequence[Hashable] | None, *, by_rank: bool
+    numbers: ArrayLike, others: ArrayLike, clusters: Sequence[Hashable] | None, *, by_rank: bool
 ) -> Correlation:
+    x, y = finite(numbers, "numbers", 1), finite(others, "numbers", 1)
+    if len(x) != len(y) or len(x) < 3:
+        raise Sparc3Error(
+            f"A correlation needs two numbers of at least three points, got {len(x)} and "
+            f"{len(y)}; measure both on more."
+        )
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        raise Sparc3Error(
+            "Numbers that are all equal are in no relation to others; add points that differ."
+        )
     names = list(range(len(x))) if clusters is None else list(clusters)
     if len(names) != len(x):
         raise Sparc3Error(
