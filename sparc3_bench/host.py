@@ -82,15 +82,12 @@ class PluginHost:
     """
 
     def __init__(self, entry_points: Iterable[EntryPoint] | None = None) -> None:
-        found = (
-            importlib.metadata.entry_points(group=hookspecs.GROUP)
-            if entry_points is None
-            else entry_points
-        )
+        if entry_points is None:
+            entry_points = importlib.metadata.entry_points(group=hookspecs.GROUP)
         self.broken: dict[str, str] = {}
         self._registered: dict[str, dict[str, Registered]] = {kind: {} for kind in KINDS}
         # By identity too: a distribution that is on sys.path twice lists its entry points twice.
-        unique = {(p.name, p.value, _distribution(p)[0]): p for p in found}
+        unique = {(p.name, p.value, _distribution(p)[0]): p for p in entry_points}
         # Built-ins first, so that in a clash of names the newcomer is the one refused.
         others = sorted(unique.values(), key=lambda p: (p.name, _distribution(p)))
         for point in sorted(others, key=lambda p: _distribution(p)[0] != "sparc3-bench"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -27,7 +26,7 @@ from sparc3_bench.model.opening import (
 from sparc3_bench.model.soundness import examine
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.spec import ModelRef, canonical_json
-from sparc3_bench.types.architecture import Fused, ModelAdapter, Role
+from sparc3_bench.types.architecture import ModelAdapter
 from sparc3_bench.types.conventions import Scope
 
 _WEIGHTS = ("*.safetensors", "*.bin")
@@ -71,8 +70,8 @@ class FoundModel:
             "code": host.get("adapter", adapter.name).code,
             "blocks": adapter.blocks,
             "transposed": adapter.transposed,
-            "roles": _named(adapter.roles(self.empty.config)),
-            "outer": _named(adapter.outer_norms(self.empty.config)),
+            "roles": {n: repr(role) for n, role in adapter.roles(self.empty.config).items()},
+            "outer": {n: repr(role) for n, role in adapter.outer_norms(self.empty.config).items()},
         }
         with contextlib.suppress(AttributeError):  # only unit `head` needs it
             told["heads"] = adapter.heads(self.empty.config)
@@ -259,10 +258,6 @@ def choose_adapter(config: Any, model_id: str, host: PluginHost) -> ModelAdapter
         f"Model '{model_id}' is of type '{config.model_type}', which no adapter names{refusals}; "
         f"choose a decoder-only language model, e.g. of the types {types}, or write an adapter."
     )
-
-
-def _named(roles: Mapping[str, Role | Fused]) -> dict[str, str]:
-    return {path: repr(role) for path, role in roles.items()}
 
 
 def _digest(files: list[Path]) -> str:

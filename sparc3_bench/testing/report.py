@@ -122,8 +122,17 @@ def run_check(check: Check, plugin: Any) -> Outcome:
     The random state of torch is the caller's again afterwards.
     """
     started = time.perf_counter()
+    status: Status = "failed"
     with torch.random.fork_rng(devices=()), one_thread():
-        status, message = _tried(check, plugin)
+        try:
+            check(plugin)
+            status, message = "ok", ""
+        except CheckFailure as failure:
+            message = str(failure)
+        except CheckSkipped as skipped:
+            status, message = "skipped", str(skipped)
+        except Exception as error:
+            message = f"The check itself met {describe(error)}."
     return Outcome(check.__name__, status, message, round(time.perf_counter() - started, 3))
 
 
@@ -176,18 +185,6 @@ def _as_expected(outcome: Outcome, reason: str) -> Outcome:
         "take it off the expected failures",
     )
     return replace(outcome, status="failed", message=str(failure))
-
-
-def _tried(check: Check, plugin: Any) -> tuple[Status, str]:
-    try:
-        check(plugin)
-    except CheckFailure as failure:
-        return "failed", str(failure)
-    except CheckSkipped as skipped:
-        return "skipped", str(skipped)
-    except Exception as error:
-        return "failed", f"The check itself met {describe(error)}."
-    return "ok", ""
 
 
 _kept: list[tuple[Any, dict[str, Any]]] = []
