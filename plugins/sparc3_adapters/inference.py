@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,8 +43,11 @@ def infer(config: Any) -> Findings:
         raise ModelError("it has an encoder")
     if any(word in name for name in config.sub_configs for word in ("text", "vision", "audio")):
         raise ModelError("it is more than a model of text; its text model alone may be served")
-    with torch.random.fork_rng(devices=[]), _quietly():
+    with torch.random.fork_rng(devices=[]), ExitStack() as behind:
         torch.manual_seed(0)
+        # No user asked for the small model, of which transformers would warn.
+        behind.callback(logging.set_verbosity, logging.get_verbosity())
+        logging.set_verbosity_error()
         with torch.device("meta"):
             blocks = _find_blocks(_built(config), config)
         model = _small(config)
@@ -175,40 +178,17 @@ def _outer_roles(model: nn.Module, blocks: str) -> dict[str, Role]:
 
         return after
 
-    handles = [
-        module.register_forward_hook(leaf(name))
-        for name, module in model.named_modules()
-        if not (name.startswith(f"{blocks}.") or list(module.children()) or is_matrix(module))
-    ]
     logits = []
-    for factor in (1, FACTOR, FACTOR**2):
-        with torch.no_grad(), _multiplied(head, factor):
-            logits.append(model(input_ids=torch.arange(3, 9)[None], use_cache=False).logits)
-    for handle in handles:
-        handle.remove()
+    with torch.no_grad(), ExitStack() as hooks:
+        for name, module in model.named_modules():
+            if not (name.startswith(f"{blocks}.") or list(module.children()) or is_matrix(module)):
+                hooks.enter_context(module.register_forward_hook(leaf(name)))
+        for factor in (1, FACTOR, FACTOR**2):
+            with head.register_forward_hook(lambda head, args, output, by=factor: output * by):
+                logits.append(model(input_ids=torch.arange(3, 9)[None], use_cache=False).logits)
     roles = {name: kind(model.get_submodule(name), *values) for name, values in seen.items()}
     if not close(logits[1], logits[0] * FACTOR):
         [name] = (name for name, module in model.named_modules() if module is head)
         bounded = logits[2].abs().max() < 2 * logits[1].abs().max()
         roles[name] = Role.SOFT_CAP if bounded else Role.UNKNOWN
     return {name: role for name, role in roles.items() if role is not None}
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep transformers from warning of the small model, which no user asked for."""
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
-
-
-@contextmanager
-def _multiplied(module: nn.Module, factor: float) -> Iterator[None]:
-    handle = module.register_forward_hook(lambda module, args, output: output * factor)
-    try:
-        yield
-    finally:
-        handle.remove()

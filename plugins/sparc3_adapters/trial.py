@@ -7,6 +7,7 @@ that one thing does not depend on another.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,24 +118,20 @@ class Trial:
 
             return after
 
-        handles = [
-            self.block.register_forward_pre_hook(before, with_kwargs=True),
-            self.block.register_forward_hook(behind),
-        ]
-        for name, module in self.block.named_modules():
-            if not list(module.children()):
-                handles.append(module.register_forward_hook(leaf(name)))
-        try:
-            with torch.enable_grad():
-                self.model(input_ids=self._ids, use_cache=False)
-        except Exception as error:  # a stranger's code may raise anything
-            reason = (str(error).splitlines() or [""])[0]
-            raise ModelError(
-                f"a random model of it does not run ({type(error).__name__}: {reason})"
-            ) from None
-        finally:
-            for handle in handles:
-                handle.remove()
+        with ExitStack() as hooks:
+            hooks.enter_context(self.block.register_forward_pre_hook(before, with_kwargs=True))
+            hooks.enter_context(self.block.register_forward_hook(behind))
+            for name, module in self.block.named_modules():
+                if not list(module.children()):
+                    hooks.enter_context(module.register_forward_hook(leaf(name)))
+            try:
+                with torch.enable_grad():
+                    self.model(input_ids=self._ids, use_cache=False)
+            except Exception as error:  # a stranger's code may raise anything
+                reason = (str(error).splitlines() or [""])[0]
+                raise ModelError(
+                    f"a random model of it does not run ({type(error).__name__}: {reason})"
+                ) from None
         return seen
 
 

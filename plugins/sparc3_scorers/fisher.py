@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sparc3_bench import IncrementalScorer, Scorer, hookimpl
+from sparc3_scorers.sample_gradients import PowerSums
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,8 +39,6 @@ class Fisher(IncrementalScorer):
         """Add the squared gradients of samples, and count them."""
         import torch
 
-        from sparc3_scorers.sample_gradients import PowerSums
-
         squares = PowerSums(2, state)
         model.attribute(reference, squares.fold)
         before = int(state.get("samples", 0))
@@ -48,7 +47,6 @@ class Fisher(IncrementalScorer):
     def finish(self, model: ModelView, state: State) -> ScoreMap:
         """Return the rise of the loss for every weight and bias, in [0, ∞)."""
         from sparc3_bench import ScoreMap
-        from sparc3_scorers.sample_gradients import PowerSums
 
         weights, squares = model.weights(), PowerSums(2, state)
         squares.check_complete(weights)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from sparc3_bench import IncrementalScorer, Scorer, hookimpl
+from sparc3_scorers.sample_gradients import PowerSums
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from sparc3_bench import ModelView, ReferenceSamples, State
-    from sparc3_scorers.sample_gradients import PowerSums
 
 Norm = Literal["l1", "l2"]
 """Over samples: the sum of absolute values, or the root of the sum of squares."""
@@ -22,7 +22,7 @@ Norm = Literal["l1", "l2"]
 
 @dataclass(frozen=True)
 class Gblm(IncrementalScorer):
-    """Importance = |W| · (α ‖G‖ + ‖X‖₂), G the gradients of all samples, X the inputs [das2023].
+    """Importance = ``|W| · (α ‖G‖ + ‖X‖₂)``, G gradients of all samples, X the inputs [das2023].
 
     Parameters
     ----------
@@ -82,8 +82,6 @@ class Gblm(IncrementalScorer):
         return scores
 
     def _powers(self, state: State) -> PowerSums:
-        from sparc3_scorers.sample_gradients import PowerSums
-
         return PowerSums(1 if self.norm == "l1" else 2, state)
 
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
@@ -67,7 +68,7 @@ def propagating(model: ModelView, variant: str) -> Iterator[None]:
         yield
 
 
-Rule = tuple[str, str, AbstractContextManager[None]]
+Rule = tuple[str, str, AbstractContextManager[Any]]
 """Path of a module, its rule in words, and what switches it on."""
 
 
@@ -171,25 +172,16 @@ class _Ruled(torch.autograd.Function):
         return ctx.rule(ctx.module, x, y, gradients[0]), None, None, None
 
 
-@contextmanager
-def _bound(module: nn.Module, rule: Backward) -> Iterator[None]:
+def _bound(module: nn.Module, rule: Backward) -> AbstractContextManager[Any]:
     """Bind a rule to one instance: its class, and every other instance, stay as they are."""
     plain = module.forward
-    had_own = "forward" in module.__dict__
 
     def forward(x: Tensor) -> Tensor:
         result = _Ruled.apply(x, module, plain, rule)  # type: ignore[no-untyped-call]
         assert isinstance(result, Tensor)
         return result
 
-    module.forward = forward
-    try:
-        yield
-    finally:
-        if had_own:
-            module.forward = plain
-        else:
-            del module.forward
+    return patch.object(module, "forward", forward)
 
 
 @contextmanager
@@ -206,11 +198,8 @@ def _scaled_output(module: nn.Module, runs: list[tuple[float, int]]) -> Iterator
         output.register_hook(lambda gradient: gradient * scale)  # type: ignore[no-untyped-call]
 
     # First of the hooks: whoever captures gradients of this output must see them scaled.
-    handle = module.register_forward_hook(after, prepend=True)
-    try:
+    with module.register_forward_hook(after, prepend=True):
         yield
-    finally:
-        handle.remove()
 
 
 @contextmanager
@@ -219,11 +208,8 @@ def _scaled_input(module: nn.Module, factor: float) -> Iterator[None]:
         if args[0].requires_grad:
             args[0].register_hook(lambda gradient: gradient * factor)
 
-    handle = module.register_forward_pre_hook(before)
-    try:
+    with module.register_forward_pre_hook(before):
         yield
-    finally:
-        handle.remove()
 
 
 def _runs(role: Role | Fused) -> tuple[tuple[Role, int], ...]:

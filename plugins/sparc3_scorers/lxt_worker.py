@@ -16,19 +16,16 @@ import contextlib
 import ctypes
 import functools
 import importlib
-import json
-import os
-import pickle
 import shutil
 import sys
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
+from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save, save_file
 from torch import Tensor
 
 from sparc3_bench import Accumulator, Batch, ModelView, ReferenceSamples, Sparc3Error, open_model
@@ -39,60 +36,47 @@ _patched: set[Any] = set()
 """Classes and modules with patches; architectures share some, e.g. `nn.Dropout`."""
 
 
+DROP = "drop"
+"""What the other side says when it was interrupted."""
+
+
 class Dropped(Exception):
     """The other side was interrupted and wants no scores any more."""
 
 
-class Talk:
-    """Requests come by standard input; answers go to what was standard output."""
+def hear(pipe: Connection[Any, Any]) -> Any:
+    """Wait for a request; EOFError when the other side is gone.
 
-    def __init__(self) -> None:
-        self._answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what packages print is no answer
-
-    def hear(self) -> dict[str, Any]:
-        """Wait for a request.
-
-        Raises
-        ------
-        Dropped, EOFError
-            When the other side was interrupted, or is gone.
-        """
-        line = sys.stdin.readline()
-        if not line:
-            raise EOFError
-        request: dict[str, Any] = json.loads(line)
-        if "drop" in request:
-            raise Dropped
-        return request
-
-    def say(self, **answer: str) -> None:
-        """Answer; EOFError when the other side is gone."""
-        try:
-            print(json.dumps(answer), file=self._answers, flush=True)
-        except BrokenPipeError:
-            raise EOFError from None
+    Raises
+    ------
+    Dropped
+        When the other side was interrupted.
+    """
+    request = pipe.recv()
+    if request == DROP:
+        raise Dropped
+    return request
 
 
 def main() -> None:
     """Serve one request after the other until the other side is gone."""
     sys.modules["torchvision"] = None  # type: ignore[assignment]
-    talk = Talk()
+    pipe: Connection[Any, Any] = Connection(int(sys.argv[1]))
     request: dict[str, Any] = {}
     while True:
         _give_memory_back()
         try:
-            request = talk.hear()
+            request = hear(pipe)
             if "patch" in request:
-                patch(request["patch"], request["model_type"])
+                patch(request["patch"], request["type"])
             else:
-                score(request, talk)
-            talk.say()
+                score(request, pipe)
+            pipe.send(None)
         except Sparc3Error as error:
-            talk.say(refusal=str(error))
+            pipe.send(Sparc3Error(str(error)))
         except Dropped:
             continue
-        except EOFError:
+        except (EOFError, ConnectionError):
             # Nobody else is left to do it.
             shutil.rmtree(request.get("folder", ""), ignore_errors=True)
             return
@@ -128,41 +112,33 @@ def patch(name: str, model_type: str) -> None:
         module.ALL_ATTENTION_FUNCTIONS = functions
 
 
-def score(request: Mapping[str, Any], talk: Talk) -> None:
+def score(request: Mapping[str, Any], pipe: Connection[Any, Any]) -> None:
     """Score the model in the request's folder, and write the scores there."""
-    folder = Path(request["folder"])
     torch.set_num_threads(request["threads"])
 
     def objective(logits: Tensor, batch: Batch) -> Tensor:
         """Have the gradient of the other side's objective, by a scalar that has the same one."""
-        save_file({"logits": logits.detach().cpu().contiguous()}, folder / "logits")
-        talk.say()
-        talk.hear()
-        return (logits * load_file(folder / "gradient")["gradient"].to(logits.device)).sum()
+        pipe.send(save({"logits": logits.detach().cpu().contiguous()}))
+        return (logits * load(hear(pipe))["gradient"].to(logits.device)).sum()
 
     def fold(name: str, inputs: Tensor, gradients: Tensor) -> None:
         if name in weights:
             accumulator.fold(name, inputs, gradients)
 
-    view = _load(request, folder)
+    opened = open_model(
+        request["folder"],
+        "the copy for lxt",
+        dtype=request["dtype"],
+        attn_implementation=request["attention"],
+    )
+    view = ModelView(opened.model.to(request["device"]), request["adapter"])
     weights = {name: view.weights()[name] for name in request["weights"]}
     accumulator = Accumulator(weights, request["aggregation"])
     samples = ReferenceSamples(request["samples"], objective, batch_size=request["batch_size"])
     view.attribute(samples, fold)
     scores = accumulator.scores()
     for part, values in (("weights", scores.weights), ("biases", scores.biases)):
-        save_file({k: v.cpu().contiguous() for k, v in values.items()}, folder / part)
-
-
-def _load(request: Mapping[str, Any], folder: Path) -> ModelView:
-    opened = open_model(
-        folder,
-        "the copy for lxt",
-        dtype=getattr(torch, request["dtype"]),
-        attn_implementation=request["attention"],
-    )
-    adapter = pickle.loads((folder / "adapter").read_bytes())
-    return ModelView(opened.model.to(request["device"]), adapter)
+        save_file({k: v.cpu().contiguous() for k, v in values.items()}, request["folder"] / part)
 
 
 def _give_memory_back() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from torch import Tensor
+from sparc3_bench import Sparc3Error
 
-from sparc3_bench import Sparc3Error, State
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sparc3_bench import State
 
 _WEIGHT, _BIAS = "weight/", "bias/"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 from torch.nn import functional
 
@@ -9,45 +11,57 @@ from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.model.weights import statistics_dtype
 from sparc3_bench.types.samples import Batch, Objective
 
+OfSamples = Callable[[Tensor, Batch], Tensor]
+"""Logits ``[samples, tokens, vocabulary]`` and their batch to a number a sample, ``[samples]``."""
+
 
 def label_log_probability(logits: Tensor, batch: Batch) -> Tensor:
-    """Sum of the log-probabilities of the next tokens."""
-    return -functional.cross_entropy(
-        _wide(logits[:, :-1]).flatten(0, 1), batch.labels.flatten(), reduction="sum"
+    """Return per sample the sum of the log-probabilities of the asked tokens."""
+    losses = functional.cross_entropy(
+        wide(logits[:, :-1]).flatten(0, 1), batch.labels.flatten(), reduction="none"
     )
+    return -losses.view_as(batch.labels).sum(1)
 
 
 def label_logit(logits: Tensor, batch: Batch) -> Tensor:
-    """Sum of the logits of the next tokens."""
+    """Return per sample the sum of the logits of the asked tokens."""
     labels = batch.labels
-    picked = _wide(logits[:, :-1]).gather(-1, labels.clamp(min=0)[..., None])[..., 0]
-    return (picked * (labels >= 0)).sum()
+    picked = wide(logits[:, :-1]).gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    return (picked * (labels >= 0)).sum(1)
 
 
 def argmax_logit(logits: Tensor, batch: Batch) -> Tensor:
-    """Sum of the largest logit at every position that has a next token."""
-    return (_wide(logits[:, :-1]).amax(-1) * (batch.labels >= 0)).sum()
+    """Return per sample the sum of the largest logit before every asked token."""
+    return (wide(logits[:, :-1]).amax(-1) * (batch.labels >= 0)).sum(1)
 
 
 def loss(logits: Tensor, batch: Batch) -> Tensor:
-    """Mean negative log-probability of the next tokens, summed over samples."""
-    labels = batch.labels
-    losses = functional.cross_entropy(
-        _wide(logits[:, :-1]).flatten(0, 1), labels.flatten(), reduction="none"
-    ).view_as(labels)
-    return (losses.sum(-1) / (labels >= 0).sum(-1).clamp(min=1)).sum()
+    """Return per sample the mean negative log-probability of the asked tokens."""
+    return -label_log_probability(logits, batch) / asked(batch)
 
 
-def _wide(values: Tensor) -> Tensor:
+def asked(batch: Batch) -> Tensor:
+    """Return per sample how many tokens are asked, at least 1."""
+    return (batch.labels >= 0).sum(1).clamp(min=1)
+
+
+def wide(values: Tensor) -> Tensor:
+    """Return values in the format of statistics, float32 or better."""
     return values.to(statistics_dtype(values))
 
 
-OBJECTIVES: dict[str, Objective] = {
+def summed(of_samples: OfSamples) -> Objective:
+    """Return the objective that is the sum over samples."""
+    return lambda logits, batch: of_samples(logits, batch).sum()
+
+
+OF_SAMPLES: dict[str, OfSamples] = {
     "label-log-probability": label_log_probability,
     "label-logit": label_logit,
     "argmax-logit": argmax_logit,
     "loss": loss,
 }
+OBJECTIVES = {name: summed(of_samples) for name, of_samples in OF_SAMPLES.items()}
 """Objectives that make sense for any text; a task may add its own."""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from sparc3_bench.circuit.compare import Overlap, Pair, overlap_of_masks, pairs
+from sparc3_bench.circuit.compare import Overlap, Pair, of_each_two, overlap_of_masks
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.graph.step import Hold
 from sparc3_bench.host import default_host
@@ -164,7 +164,8 @@ def rebuilt(
     Sparc3Error
         When it has no circuits, cannot be planned again, or would be another run.
     """
-    _check_has_circuits(result, name)
+    if result.status != "ok":
+        raise Sparc3Error(f"{name} is of a run that failed and has no circuits; run it again.")
     host = default_host()
     # Undesired responses are found, and rankings made of them, by this judge.
     judge = result.chosen_by or result.spec.judge
@@ -190,8 +191,7 @@ def rebuilt(
 
 def overlaps_of(circuits: Sequence[Rebuilt], amount: float) -> dict[Pair, Overlap]:
     """Return what each two share at an amount."""
-    kept = [circuit.chosen(amount) for circuit in circuits]
-    return {(i, j): overlap_of_masks(kept[i], kept[j]) for i, j in pairs(len(kept))}
+    return of_each_two(overlap_of_masks, [circuit.chosen(amount) for circuit in circuits])
 
 
 def likeness(circuits: Sequence[Rebuilt]) -> dict[Pair, float] | None:
@@ -199,22 +199,8 @@ def likeness(circuits: Sequence[Rebuilt]) -> dict[Pair, float] | None:
 
     None where a circuit has no one ranking behind it.
     """
-    if any(circuit.ranking is None for circuit in circuits):
-        return None
-    rankings = [circuit.ranking or {} for circuit in circuits]
-    return {(i, j): rank_correlation(rankings[i], rankings[j]) for i, j in pairs(len(rankings))}
-
-
-def _check_has_circuits(result: Result, name: str) -> None:
-    """Refuse a result that names no circuit that can be made again.
-
-    Raises
-    ------
-    Sparc3Error
-        For a failed run.
-    """
-    if result.status != "ok":
-        raise Sparc3Error(f"{name} is of a run that failed and has no circuits; run it again.")
+    rankings = [circuit.ranking for circuit in circuits]
+    return None if None in rankings else of_each_two(rank_correlation, rankings)
 
 
 def _decides(spec: RunSpec, judge: JudgeRef | None) -> dict[str, Any]:

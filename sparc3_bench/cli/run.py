@@ -12,7 +12,6 @@ from sparc3_bench.cli.asked import Asked, asks_for_runs
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
-    from sparc3_bench.record.parts import EstimateRecord
     from sparc3_bench.record.result import Result
 
 
@@ -71,10 +70,6 @@ def command(
         raise typer.Exit(1 if plans else 2)
 
 
-def _noted(estimate: EstimateRecord) -> str:
-    return f"{estimate.value:.4g}" + (f" ({estimate.note})" if estimate.note else "")
-
-
 def _table(outcomes: list[tuple[str, Result]], described: bool) -> str:
     """Return the main metric of every run over the amounts, as text."""
     first = outcomes[0][1]
@@ -97,9 +92,9 @@ def _table(outcomes: list[tuple[str, Result]], described: bool) -> str:
         lines.append("".join([f"{name:<{width}}", *cells]))
     for judged in first.curve_metrics:
         numbers = (
-            f"{name} {_noted(result.curve[judged.name])}"
+            f"{name} {found.value:.4g}" + (f" ({found.note})" if found.note else "")
             for name, result in outcomes
-            if judged.name in result.curve
+            if (found := result.curve.get(judged.name))
         )
         lines.append(f"{judged.title}: {', '.join(numbers)}")
     return "\n".join(lines) + ("\n" if described else "")

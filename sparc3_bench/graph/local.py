@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from sparc3_bench.graph.cost import NOTHING, Meter, metered
@@ -36,6 +36,7 @@ class Local:
         self.promised: set[Key] = set()
         self._held: dict[Key, tuple[Hold, Kept]] = {}
         self._also: dict[Key, Key] = {}
+        self._contents: dict[tuple[Key, str], str] = {}
         self._costs: dict[Key, tuple[str, Phase]] = {}
         self._counted: set[Key] = set()
 
@@ -52,6 +53,13 @@ class Local:
         if step.key not in self._also:
             self._also[step.key] = step.also(self) or step.key
         return self._also[step.key]
+
+    def content(self, step: Step[T], tell: Callable[[T], str]) -> str:
+        """Return what tells the value of a step by what is in it, found out once."""
+        known = step.key, tell.__qualname__
+        if known not in self._contents:
+            self._contents[known] = tell(self.get(step))
+        return self._contents[known]
 
     def find(self, step: Step[Any]) -> Kept | None:
         """Return what is in memory or kept of a step under one of its names, making nothing of it.

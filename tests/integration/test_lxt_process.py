@@ -95,13 +95,12 @@ def test_the_process_serves_on_after_an_interruption(place):
 def test_an_interruption_while_it_computes_ends_the_process(monkeypatch):
     process = lxt_process.LxtProcess()
 
-    def readline() -> str:
+    def recv() -> None:
         raise KeyboardInterrupt
 
-    answers = SimpleNamespace(readline=readline, close=process._process.stdout.close)
-    monkeypatch.setattr(process._process, "stdout", answers)
+    monkeypatch.setattr(process, "_pipe", SimpleNamespace(send=process._pipe.send, recv=recv))
     with pytest.raises(KeyboardInterrupt), process.conversation():
-        process.ask(patch="transformers.models.llama.modeling_llama", model_type="llama")
+        process.ask({"patch": "transformers.models.llama.modeling_llama", "type": "llama"})
     assert process._process.poll() is not None
     assert not process.end.alive
 
@@ -127,17 +126,12 @@ def test_a_process_that_dies_is_told_in_a_sentence_and_replaced(monkeypatch):
 @needs_lxt
 def test_when_this_process_is_gone_the_other_ends_and_removes_the_files(tmp_path):
     view, process = make_view("llama"), lxt_process.LxtProcess()
-    process.ask(patch=type(view.model).__module__, model_type="llama")
+    process.ask({"patch": type(view.model).__module__, "type": "llama"})
     folder = tmp_path / "handed"
     folder.mkdir()
-    lxt_process._save(view, folder)
-    process.ask(
-        **{"folder": str(folder), "weights": list(view.weights()), "aggregation": "token-rms"},
-        **{"samples": make_reference(2).samples, "batch_size": 1, "dtype": "float32"},
-        **{"device": "cpu", "attention": "sdpa", "threads": 1},
-    )
-    assert (folder / "logits").is_file()
-    process._process.stdin.close()  # as the system does when a process ends
+    assert process.ask(lxt_process.request(view, make_reference(2), "token-rms", folder))
+    assert folder.exists()
+    process._pipe.close()  # as the system does when a process ends
     assert process._process.wait(60) == 0
     assert not folder.exists()
     process.end()

@@ -69,8 +69,6 @@ def test_the_beginning_is_what_the_tokenizer_puts_before_a_text(tokenizer, found
     # A prompt that has it already does not get it twice.
     assert begin.encode(tokenizer, " ".join([*found, "w7"])) == (*begin.ids, 7)
     assert beginning(tokenizer, "none") == Beginning()
-    with pytest.raises(Sparc3Error, match="`begin` must be one of auto, none, got 'bos'"):
-        beginning(tokenizer, "bos")
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "opt"])

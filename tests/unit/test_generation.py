@@ -264,29 +264,8 @@ def test_rows_that_have_ended_are_not_drawn_for(monkeypatch):
     assert np.array_equal(skipped, [found < step for step in range(NEW)])
 
 
-@pytest.mark.parametrize(
-    ("options", "name"),
-    [
-        ({"new_tokens": 0}, "new_tokens"),
-        ({"samples": 0}, "samples"),
-        ({"top_p": 0.0}, "top_p"),
-        ({"top_p": 1.1}, "top_p"),
-        ({"temperature": 0.0}, "temperature"),
-        ({"temperature": float("nan")}, "temperature"),
-        ({"seed": -1}, "seed"),
-        ({"seed": 2**64}, "seed"),
-        ({"samples": 2, "greedy": True}, "greedy"),
-    ],
-)
-def test_a_number_out_of_range_is_refused(options, name):
-    with pytest.raises(Sparc3Error, match=f"`{name}`"):
-        Sampling(**{"new_tokens": 4, "greedy": False, **options})
-
-
-def test_a_wrong_prompt_or_batch_size_is_refused():
+def test_a_prompt_without_a_token_is_refused():
     view = make_view("opt")
     with pytest.raises(Sparc3Error, match="Prompt 1 has no token"):
         respond(view, [[5], []], Sampling(4), silent)
-    with pytest.raises(Sparc3Error, match="`batch_size`"):
-        respond(view, [[5]], Sampling(4), silent, batch_size=0)
     assert len(respond(with_end(view, None), [[5] * 60], Sampling(4), silent)[0][0]) == 4

@@ -22,6 +22,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from sparc3_bench import Sparc3Error
+from sparc3_bench.run.options import build
 from sparc3_bench.testing.tiny import make_tokenizer
 
 ROW = {
@@ -215,12 +216,14 @@ def test_test_prompts_may_not_be_reference_prompts(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"test_count": 0}, "`test_count` must be at least 1, got 0"),
-        ({"general_windows": 0}, "`general_windows` must be at least 1, got 0"),
-        ({"general_length": 1}, "`general_length` must be at least 2 tokens, got 1"),
-        ({"control_count": 300}, "`control_count` is 300, more than the 256 test prompts"),
+        ({"test_count": "0"}, "`test_count` .* must be greater than or equal to 1, got '0'"),
+        (
+            {"general_length": "1"},
+            "`general_length` .* must be greater than or equal to 2, got '1'",
+        ),
+        ({"control_count": "300"}, "`control_count` is 300, more than the 256 test prompts"),
     ],
 )
 def test_impossible_options_are_refused(options, message):
     with pytest.raises(Sparc3Error, match=message):
-        IoiCircuit(**options)
+        build("task", IoiCircuit, options)

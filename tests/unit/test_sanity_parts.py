@@ -16,6 +16,7 @@ from sparc3_tasks.attribution_sanity.prepared import middle, permuted, relabelle
 from sparc3_tasks.attribution_sanity.untrained import untrained
 
 from sparc3_bench import Batch, Sparc3Error, find_objective
+from sparc3_bench.run.options import build
 from sparc3_bench.testing.tiny import make_reference, make_view
 
 
@@ -204,10 +205,10 @@ def test_every_check_has_two_metrics_and_a_direction():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"reference_windows": 0}, "`reference_windows` must be at least 1, got 0."),
-        ({"evaluation_length": 1}, "`evaluation_length` must be at least 2 tokens, got 1."),
+        ({"evaluation_windows": "0"}, "must be greater than or equal to 1, got '0'."),
+        ({"evaluation_length": "1"}, "must be greater than or equal to 2, got '1'."),
     ],
 )
 def test_wrong_options_are_refused(options, message):
     with pytest.raises(Sparc3Error, match=message):
-        AttributionSanity(**options)
+        build("task", AttributionSanity, options)

@@ -13,6 +13,7 @@ from sparc3_tasks.zero_shot.prepared import chosen, clusters_of
 
 from sparc3_bench import Sparc3Error
 from sparc3_bench.errors import AssetError
+from sparc3_bench.run.options import build
 from sparc3_bench.testing.tiny import make_tokenizer, save_text
 
 
@@ -35,16 +36,16 @@ def tiny(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"limit": -1}, "`limit` must be at least 0"),
-        ({"reference_length": 1}, "`reference_length` must be at least 2"),
-        ({"source": "disk"}, "`source` must be one of local, hub"),
+        ({"limit": "-1"}, "`limit` of task 'zero-shot' must be greater than or equal to 0"),
+        ({"reference_length": "1"}, "`reference_length` .* must be greater than or equal to 2"),
+        ({"source": "disk"}, "`source` .* must be 'local' or 'hub'"),
         ({"benchmarks": "boolq,,rte"}, "`benchmarks` must be different names"),
         ({"benchmarks": "boolq,boolq"}, "`benchmarks` must be different names"),
     ],
 )
 def test_a_wrong_option_is_refused(options, said):
     with pytest.raises(Sparc3Error, match=said):
-        ZeroShot(**options)
+        build("task", ZeroShot, options)
 
 
 def test_an_unknown_benchmark_is_refused_with_those_there_are(tiny):

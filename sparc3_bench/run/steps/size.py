@@ -72,12 +72,12 @@ class Membership(CellStep[Sketch | None]):
     Circuits of one ranking are nested, so the count says which of them a unit belongs to.
     """
 
-    outlines: Sequence[CircuitSize]
+    sizes: Sequence[CircuitSize]
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Sketch | None:
-        if len(self.outlines) >= len(DIGITS):
+        if len(self.sizes) >= len(DIGITS):
             return None
-        samples = zip(*(one.sampled for one in got["outlines"]), strict=True)
+        samples = zip(*(one.sampled for one in got["sizes"]), strict=True)
         levels = "".join(DIGITS[sum(map(int, unit))] for unit in samples)
         units = count_units(self.cell.blank, self.cell.spec.unit)
         return Sketch(units=units, stride=stride(units, MOST_SKETCHED), levels=levels)

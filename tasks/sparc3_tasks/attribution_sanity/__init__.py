@@ -11,6 +11,7 @@ from sparc3_bench import Assessment, Means, Metric, Task, hookimpl
 from sparc3_tasks.attribution_sanity.checks import CHECKS
 from sparc3_tasks.attribution_sanity.prepared import PreparedSanity
 from sparc3_tasks.texts.begin import beginning
+from sparc3_tasks.texts.ranges import Count, Length
 from sparc3_tasks.texts.sources import read_text
 from sparc3_tasks.texts.task import WindowTask
 from sparc3_tasks.texts.windows import cut, described, drawn
@@ -53,8 +54,8 @@ class AttributionSanity(WindowTask):
     )
     amounts = (0.0,)
 
-    evaluation_windows: int = 4
-    reference_length: int = 256
+    evaluation_windows: Count = 4
+    reference_length: Length = 256
     other_objective: str = "label-logit"
 
     def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:

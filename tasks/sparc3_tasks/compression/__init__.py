@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench import Evaluation, Means, Metric, Sparc3Error, Task, hookimpl
+from sparc3_tasks.texts.ranges import CountOrZero
 from sparc3_tasks.texts.task import PreparedWindows, WindowTask
 from sparc3_tasks.texts.windows import Draw, draw_reference, overlap
 
@@ -52,8 +53,8 @@ class Compression(WindowTask):
         Metric("kl", "lower", "nats per token", "KL divergence to the dense model"),
     )
     amounts = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
-    fewest_evaluated = 0
 
+    evaluation_windows: CountOrZero = 16
     reference_draw: Draw = "windows"
     allow_overlap: bool = False
 

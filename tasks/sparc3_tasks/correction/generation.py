@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -40,7 +40,7 @@ def respond(
     progress
         Called after each batch with the continuations done and those in all.
     batch_size
-        Continuations made at once.
+        Continuations made at once, at least one.
 
     Returns
     -------
@@ -59,8 +59,6 @@ def respond(
     step alone: two models that are asked the same share their random numbers, and the size of
     batches changes nothing but rounding. In bfloat16 rounding does change tokens.
     """
-    if batch_size < 1:
-        raise Sparc3Error(f"`batch_size` must be at least 1, got {batch_size}.")
     if empty := [index for index, prompt in enumerate(prompts) if len(prompt) == 0]:
         raise Sparc3Error(f"Prompt {empty[0]} has no token; a continuation needs at least one.")
     # Prompts of one length share batches; the longest, which take most memory, come first.
@@ -116,7 +114,10 @@ def _generate(
         eos_token_id=ends or None,
         pad_token_id=padding,
     )
-    with torch.inference_mode(), _without_defaults(model):
+    # `generate` takes from the model's own settings what is None in those it is given, and for
+    # some, such as suppressed tokens, None is the one value that means "off".
+    without = patch.object(model, "generation_config", GenerationConfig())
+    with torch.inference_mode(), without:
         output = model.generate(
             ids.to(view.device),
             attention_mask=mask.to(view.device),
@@ -126,21 +127,6 @@ def _generate(
     view.tokens += output.shape[0] * (output.shape[1] - 1)  # the last is not read
     new = output[:, width:].tolist()
     return [row[: next((i for i, t in enumerate(row) if t in ends), len(row))] for row in new]
-
-
-@contextmanager
-def _without_defaults(model: Any) -> Iterator[None]:
-    """Put the model's own generation settings aside.
-
-    `generate` takes from them what is None in the configuration it is given, and for some, such
-    as suppressed tokens, None is the one value that means "off".
-    """
-    kept = model.generation_config
-    model.generation_config = GenerationConfig()
-    try:
-        yield
-    finally:
-        model.generation_config = kept
 
 
 class _Sampler(LogitsProcessor):  # type: ignore[misc]  # mypy does not follow transformers

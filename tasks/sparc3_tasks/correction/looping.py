@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparc3_bench import Choice, Means, Metric, Task, Verdicts, hookimpl
+from sparc3_tasks.correction import texts
 from sparc3_tasks.correction.base import Correction
 from sparc3_tasks.correction.options import common_metrics
+from sparc3_tasks.texts.ranges import Count
 
 
 @dataclass(frozen=True)
@@ -25,15 +27,10 @@ class RepetitionCorrection(Correction):
         Metric("loop_onset", "higher", "1", "Share of the response before it loops"),
         *common_metrics(),
     )
-    counts = {  # noqa: RUF012  # of the class
-        "neuron": (0, 10, 20, 50, 100, 200, 500),
-        "head": (0, 1, 2, 5, 10, 20),
-        "weight": (0, 1_000, 7_000, 20_000, 50_000, 100_000),
-    }
 
     prompts: str = "repetition"
-    reference_count: int = 96
-    new_tokens: int = 50
+    reference_count: Count = 96
+    new_tokens: Count = 50
 
     @property
     def choice(self) -> Choice:
@@ -50,25 +47,20 @@ class RepetitionCorrection(Correction):
         self, responses: Sequence[Sequence[Sequence[int]]], verdicts: Verdicts
     ) -> list[list[float]]:
         """Return 1 minus the unique-token ratio; an empty response repeats nothing."""
-        from sparc3_tasks.correction.texts import unique_ratio
-
         return [
-            [1 - unique_ratio(response) if response else 0.0 for response in some]
+            [1 - texts.unique_ratio(response) if response else 0.0 for response in some]
             for some in responses
         ]
 
     def numbers(self, responses: Sequence[Sequence[int]]) -> dict[str, float]:
         """Return the mean over the responses to a prompt of what repetition is measured by."""
-        from sparc3_tasks.correction import texts
-
-        def mean(values: Sequence[float]) -> float:
-            return sum(values) / len(values)
-
         return {
-            "uniqueness": mean([texts.unique_ratio(response) for response in responses]),
-            "seq_rep_4": mean([texts.seq_rep(response, 4) for response in responses]),
-            "longest_repeat": mean([texts.longest_repeat(response) for response in responses]),
-            "loop_onset": mean(
+            "uniqueness": texts.mean([texts.unique_ratio(response) for response in responses]),
+            "seq_rep_4": texts.mean([texts.seq_rep(response, 4) for response in responses]),
+            "longest_repeat": texts.mean(
+                [texts.longest_repeat(response) for response in responses]
+            ),
+            "loop_onset": texts.mean(
                 [texts.loop_onset(response) / max(len(response), 1) for response in responses]
             ),
         }

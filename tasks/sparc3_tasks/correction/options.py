@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from sparc3_bench import Means, Metric, Sparc3Error, Task, Verdicts
+from pydantic import Field
+
+from sparc3_bench import Means, Metric, Sparc3Error, Task, Unit, Verdicts
 from sparc3_tasks.correction.sampling import Sampling
 from sparc3_tasks.texts.begin import Begin
+from sparc3_tasks.texts.ranges import Count, CountOrZero, Length, Share
 
 if TYPE_CHECKING:
     from sparc3_bench import Removal
@@ -23,14 +25,11 @@ Contrast = Literal[
 ]
 """What both sides are made one ranking by; the functions are in `contrasts`."""
 
-AUTO: tuple[Contrast, ...] = ("difference", "unit-mass", "t-statistic", "set-difference")
-"""What contrast `auto` chooses from on the selection part."""
-
 Normalise = Literal["none", "tokens", "mass"]
 """How samples count: as they are; by the mean over their tokens; each neuron's or head's share."""
 
-_LEAST = {"generation_seed": 0, "last_words": 0, "general_length": 2, "held_out_length": 2}
-"""The least of whole numbers, where it is not 1; a window needs a token behind the first."""
+Limit = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""How much worse a side effect may be; a large number is no limit."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,11 @@ class CorrectionOptions(Task):
     prompts_option: ClassVar[str | None] = "prompts"
     file_options = ("prompts", "neutral_prompts", "general_text", "held_out_text")
     amounts: ClassVar[tuple[float, ...]] = (0.0, 0.001, 0.002, 0.005, 0.01)
+    counts: ClassVar[Mapping[Unit, tuple[int, ...]]] = {
+        "neuron": (0, 10, 20, 50, 100, 200, 500),
+        "head": (0, 1, 2, 5, 10, 20),
+        "weight": (0, 1_000, 7_000, 20_000, 50_000, 100_000),
+    }
     default_objective: ClassVar[str] = "label-log-probability"
     objectives: ClassVar[tuple[str, ...]] = (
         *("label-log-probability", "label-logit", "argmax-logit", "prompt-argmax-logit", "loss"),
@@ -60,69 +64,48 @@ class CorrectionOptions(Task):
     }
 
     prompts: str = ""
-    reference_count: int = 400
-    selection_count: int = 64
-    test_count: int = 200
-    control_count: int = 32
-    new_tokens: int = 20
-    samples: int = 1
+    reference_count: Count = 400
+    selection_count: Count = 64
+    test_count: Count = 200
+    control_count: Count = 32
+    new_tokens: Count = 20
+    samples: Count = 1
     greedy: bool = True
-    top_p: float = 0.9
-    temperature: float = 1.0
-    generation_seed: int = 0
-    generation_batch: int = 256
-    threshold: float = 0.5
-    undesired_count: int = 96
-    undesired_least: int = 8
+    top_p: Share = 0.9
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    generation_seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
+    generation_batch: Count = 256
+    threshold: Share = 0.5
+    undesired_count: Count = 96
+    undesired_least: Count = 8
     general: General = "matched"
     general_text: str = "c4"
-    general_windows: int = 32
-    general_length: int = 256
+    general_windows: Count = 32
+    general_length: Length = 256
     normalise: Normalise = "none"
-    contrast: str = "auto"
-    low_part: float = 0.9
-    most_perplexity: float = 0.1
-    most_distinct: float = 0.1
+    contrast: Literal["auto", Contrast] = "auto"
+    low_part: Share = 0.9
+    most_perplexity: Limit = 0.1
+    most_distinct: Limit = 0.1
     held_out_text: str = "wikipedia"
-    held_out_windows: int = 16
-    held_out_length: int = 128
+    held_out_windows: Count = 16
+    held_out_length: Length = 128
     neutral_prompts: str = "wikipedia"
-    neutral_count: int = 32
-    last_words: int = 64
+    neutral_count: Count = 32
+    last_words: CountOrZero = 64
     begin: Begin = "auto"
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            least = _LEAST.get(field.name, 1)
-            if type(value) is int and value < least:
-                raise Sparc3Error(f"`{field.name}` must be at least {least}, got {value}.")
-        for name, choices in (
-            ("general", get_args(General)),
-            ("normalise", get_args(Normalise)),
-            ("contrast", ("auto", *get_args(Contrast))),
-        ):
-            if getattr(self, name) not in choices:
-                raise Sparc3Error(
-                    f"`{name}` must be one of {', '.join(choices)}, got '{getattr(self, name)}'."
-                )
-        for name in ("threshold", "low_part"):
-            if not 0 < getattr(self, name) <= 1:
-                raise Sparc3Error(
-                    f"`{name}` must be above 0 and at most 1, got {getattr(self, name):g}."
-                )
-        for name in ("most_perplexity", "most_distinct"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise Sparc3Error(
-                    f"`{name}` must be a number from 0 on, got {getattr(self, name):g}; give a "
-                    "large one for no limit."
-                )
         if self.control_count > self.test_count:
             raise Sparc3Error(
                 f"`control_count` is {self.control_count}, more than the {self.test_count} test "
                 "prompts it is taken from."
             )
-        self.sampling  # noqa: B018  # refuses what cannot be drawn
+        if self.greedy and self.samples > 1:
+            raise Sparc3Error(
+                f"Greedy continuations of one prompt are all the same, and {self.samples} samples "
+                "are asked for; ask for one, or set `greedy` to false."
+            )
 
     @property
     def sampling(self) -> Sampling:

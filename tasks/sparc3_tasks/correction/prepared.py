@@ -185,16 +185,13 @@ class PreparedCorrection(PreparedTask):
         ]
 
     def _numbers(self, responses: Sequence[Ids]) -> dict[str, float]:
-        def mean(values: Sequence[float]) -> float:
-            return sum(values) / len(values)
-
         return self.task.numbers(responses) | {
             **{
-                f"distinct_{n}": mean([texts.distinct(ids, n) for ids in responses])
+                f"distinct_{n}": texts.mean([texts.distinct(ids, n) for ids in responses])
                 for n in (1, 2, 3)
             },
-            "tokens": mean([len(ids) for ids in responses]),
-            "empty": mean([float(not ids) for ids in responses]),
+            "tokens": texts.mean([len(ids) for ids in responses]),
+            "empty": texts.mean([float(not ids) for ids in responses]),
         }
 
 

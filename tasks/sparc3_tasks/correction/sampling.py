@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sparc3_bench import Sparc3Error
-
 
 @dataclass(frozen=True)
 class Sampling:
@@ -24,12 +22,7 @@ class Sampling:
     greedy
         Take the most probable token instead; `top_p`, `temperature` and `seed` say nothing then.
     seed
-        Of the random numbers; 0 or more.
-
-    Raises
-    ------
-    Sparc3Error
-        When a number is out of its range.
+        Of the random numbers; from 0 to 2⁶⁴ - 1.
     """
 
     new_tokens: int
@@ -38,19 +31,3 @@ class Sampling:
     temperature: float = 1.0
     greedy: bool = True
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("new_tokens", "samples"):
-            if getattr(self, name) < 1:
-                raise Sparc3Error(f"`{name}` must be at least 1, got {getattr(self, name)}.")
-        if not 0 < self.top_p <= 1:
-            raise Sparc3Error(f"`top_p` must be above 0 and at most 1, got {self.top_p}.")
-        if not 0 < self.temperature < float("inf"):
-            raise Sparc3Error(f"`temperature` must be above 0, got {self.temperature}.")
-        if not 0 <= self.seed < 2**64:
-            raise Sparc3Error(f"`seed` must be from 0 to 2^64 - 1, got {self.seed}.")
-        if self.greedy and self.samples > 1:
-            raise Sparc3Error(
-                f"Greedy continuations of one prompt are all the same, and {self.samples} samples "
-                "are asked for; ask for one, or set `greedy` to false."
-            )

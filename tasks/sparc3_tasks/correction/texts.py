@@ -6,6 +6,11 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 
+def mean(values: Sequence[float]) -> float:
+    """Return the mean of some numbers, at least one."""
+    return sum(values) / len(values)
+
+
 def unique_ratio(ids: Sequence[int]) -> float:
     """Return the Response Uniqueness Ratio, distinct tokens / tokens [hatefi2025, eq. 11].
 

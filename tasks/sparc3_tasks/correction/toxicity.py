@@ -28,11 +28,6 @@ class ToxicityCorrection(Correction):
         Metric("neutral_toxicity", "lower", "1", "Toxicity of responses to neutral prompts"),
         *common_metrics(),
     )
-    counts = {  # noqa: RUF012  # of the class
-        "neuron": (0, 10, 20, 50, 100, 200, 500),
-        "head": (0, 1, 2, 5, 10, 20),
-        "weight": (0, 1_000, 7_000, 20_000, 50_000, 100_000),
-    }
 
     prompts: str = "realtoxicityprompts"
     greedy: bool = False

@@ -34,6 +34,7 @@ from sparc3_tasks.prompts.names import (
     tokenize,
 )
 from sparc3_tasks.texts.begin import Begin, Beginning, beginning
+from sparc3_tasks.texts.ranges import Count, Length
 from sparc3_tasks.texts.sources import source_name
 from sparc3_tasks.texts.windows import Windows, held_out, repeated
 
@@ -109,13 +110,13 @@ class IoiCircuit(Task):
     reference_prompts: str = _GENERATED
     selection_prompts: str = _GENERATED
     test_prompts: str = _GENERATED
-    reference_count: int = 128
-    selection_count: int = 64
-    test_count: int = 256
-    control_count: int = 22
+    reference_count: Count = 128
+    selection_count: Count = 64
+    test_count: Count = 256
+    control_count: Count = 22
     general_text: str = "wikipedia"
-    general_windows: int = 4
-    general_length: int = 128
+    general_windows: Count = 4
+    general_length: Length = 128
     begin: Begin = "auto"
     smallest: bool = True
 
@@ -127,14 +128,6 @@ class IoiCircuit(Task):
         return Bar("faithfulness", 0.9, "Smallest circuit with faithfulness of 0.9")
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if type(value) is int and value < 1:
-                raise Sparc3Error(f"`{field.name}` must be at least 1, got {value}.")
-        if self.general_length < 2:
-            raise Sparc3Error(
-                f"`general_length` must be at least 2 tokens, got {self.general_length}."
-            )
         if self.control_count > self.test_count:
             raise Sparc3Error(
                 f"`control_count` is {self.control_count}, more than the {self.test_count} test "

@@ -14,41 +14,14 @@ from pathlib import Path
 from sparc3_bench import Sparc3Error
 from sparc3_tasks.prompts.names import NamePrompt
 
-REFERENCE_TEMPLATES = (
-    "When {a} and {b} went to the {place}, {s} gave a {thing} to",
-    "After {a} and {b} had arrived at the {place}, {s} handed the {thing} to",
-    "Yesterday {a} and {b} walked across the {place}, and {s} showed a {thing} to",
-    "As {a} and {b} walked past the {place}, {s} gave the {thing} to",
-    "At the {place} there were only {a} and {b}, so {s} offered the {thing} to",
-    "Because {a} and {b} were late for the {place}, {s} threw the {thing} to",
-    "It was raining when {a} and {b} reached the {place}, and {s} gave the {thing} to",
-    "For fun {a} and {b} visited the {place}, and {s} handed the {thing} to",
-)
-SELECTION_TEMPLATES = (
-    "Because {a} and {b} shared the {place}, {s} lent the {thing} to",
-    "Near the {place}, {a} and {b} made friends, and later {s} sent a {thing} to",
-    "Before {a} and {b} left the {place}, {s} gave a {thing} to",
-    "On the way to the {place}, {a} and {b} stopped, and {s} threw a {thing} to",
-    "The week {a} and {b} moved to the {place}, {s} lent the {thing} to",
-)
-TEST_TEMPLATES = (
-    "While {a} and {b} were waiting at the {place}, {s} passed a {thing} to",
-    "In the morning {a} and {b} opened the {place}, and {s} gave the {thing} to",
-    "In the {place}, {a} and {b} talked for an hour, and then {s} handed a {thing} to",
-    "One evening {a} and {b} met behind the {place}, and {s} gave a {thing} to",
-    "Whenever {a} and {b} met at the {place}, {s} offered a {thing} to",
-    "Everyone saw {a} and {b} enter the {place}, and everyone saw {s} give the {thing} to",
-    "Friends of the {place}, {a} and {b} often met, and {s} lent a {thing} to",
-    "Outside the {place}, {a} and {b} said goodbye, and {s} gave a {thing} to",
-    "Tired of the {place}, {a} and {b} sat down, and {s} showed the {thing} to",
-    "Years ago {a} and {b} lived near the {place}, and {s} gave a {thing} to",
-    "Soon {a} and {b} will close the {place}, and {s} wants to leave the {thing} to",
-)
+_FOLDER = Path(__file__).parent
+
 TEMPLATES = {
-    "reference": REFERENCE_TEMPLATES,
-    "selection": SELECTION_TEMPLATES,
-    "test": TEST_TEMPLATES,
+    lines[0]: tuple(lines[1:])
+    for part in (_FOLDER / "templates.txt").read_text(encoding="utf-8").split("== ")[1:]
+    for lines in [part.strip().split("\n")]
 }
+"""By part; no template is in two."""
 
 PLACES = (
     *("store", "park", "school", "station", "library", "market"),
@@ -58,7 +31,7 @@ THINGS = (
     *("book", "ring", "letter", "drink", "ball", "key"),
     *("camera", "ticket", "card", "cake", "map", "hat"),
 )
-NAMES = tuple(Path(__file__).with_name("names.txt").read_text(encoding="utf-8").split())
+NAMES = tuple((_FOLDER / "names.txt").read_text(encoding="utf-8").split())
 """Given names common in English."""
 
 _FEWEST_NAMES = 20

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -81,17 +80,12 @@ class Head:
         return bool(error <= allowed * torch.linalg.vector_norm(first.double()))
 
 
-@contextmanager
-def _hooked(module: nn.Module | None, before: Any = None, after: Any = None) -> Iterator[None]:
+def _hooked(
+    module: nn.Module | None, before: Any = None, after: Any = None
+) -> AbstractContextManager[Any]:
     """Call `before` with a module's arguments, whose answer replaces them, `after` with outputs."""
     if module is None:
-        yield
-        return
+        return nullcontext()
     if before:
-        handle = module.register_forward_pre_hook(lambda module, args: before(args))
-    else:
-        handle = module.register_forward_hook(lambda module, args, output: after(output))
-    try:
-        yield
-    finally:
-        handle.remove()
+        return module.register_forward_pre_hook(lambda module, args: before(args))
+    return module.register_forward_hook(lambda module, args, output: after(output))

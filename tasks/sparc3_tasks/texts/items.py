@@ -14,18 +14,9 @@ from sparc3_tasks.texts.begin import Beginning
 def recorded(
     content: object, ids: object, lengths: Sequence[int], begin: Beginning, **said: Any
 ) -> DatasetRecord:
-    """Describe items of any kind.
+    """Describe items: their texts and token ids (JSON), and the tokens of each with `begin`.
 
-    Parameters
-    ----------
-    content, ids
-        What they are as text and as token ids, as JSON types.
-    lengths
-        Tokens of each, the `begin` before it included, which is not counted.
-    begin
-        What stands before each.
-    said
-        Other fields of the record: ``purpose``, ``source``, ``item``, ``choice``.
+    The tokens of `begin` are not counted; `said` is what else the record has.
     """
     own = [length - len(begin.ids) for length in lengths]
     return DatasetRecord(

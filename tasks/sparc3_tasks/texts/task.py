@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sparc3_bench import PreparedTask, Sparc3Error, Task
+from sparc3_bench import PreparedTask, Task
 from sparc3_tasks.texts.begin import Begin
+from sparc3_tasks.texts.ranges import Count, Length
 from sparc3_tasks.texts.windows import Windows, held_out
 
 if TYPE_CHECKING:
@@ -25,26 +26,14 @@ class WindowTask(Task):
         **{"reference_windows": 4, "evaluation_windows": 4},
         **{"reference_length": 24, "evaluation_length": 24},
     }
-    fewest_evaluated: ClassVar[int] = 1
-    """Of the evaluation windows; 0 where that stands for all."""
 
     reference_text: str = "c4"
     evaluation_text: str = "wikipedia"
-    reference_windows: int = 16
-    evaluation_windows: int = 16
-    reference_length: int = 512
-    evaluation_length: int = 512
+    reference_windows: Count = 16
+    evaluation_windows: Count = 16
+    reference_length: Length = 512
+    evaluation_length: Length = 512
     begin: Begin = "auto"
-
-    def __post_init__(self) -> None:
-        for name, least, words in (
-            ("reference_windows", 1, ""),
-            ("evaluation_windows", self.fewest_evaluated, ""),
-            ("reference_length", 2, " tokens"),
-            ("evaluation_length", 2, " tokens"),
-        ):
-            if (value := getattr(self, name)) < least:
-                raise Sparc3Error(f"`{name}` must be at least {least}{words}, got {value}.")
 
     def held_out(self, tokenizer: Any, cache: Path) -> Windows:
         """Return the windows that are measured on; refuse text that is empty or short."""

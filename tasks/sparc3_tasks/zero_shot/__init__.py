@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from sparc3_bench import Means, Metric, PreparedTask, Sparc3Error, Task, hookimpl
 from sparc3_tasks.texts.begin import Begin, beginning
+from sparc3_tasks.texts.ranges import Count, CountOrZero, Length
 from sparc3_tasks.texts.windows import Draw, draw_reference
 from sparc3_tasks.zero_shot.benchmarks import ACCURACIES, BENCHMARKS, known
 
@@ -61,23 +62,16 @@ class ZeroShot(Task):
     }
 
     benchmarks: str = ",".join(BENCHMARKS)
-    limit: int = 200
+    limit: CountOrZero = 200
     item_seed: int = 0
     source: Source = "local"
     reference_text: str = "c4"
-    reference_windows: int = 16
-    reference_length: int = 512
+    reference_windows: Count = 16
+    reference_length: Length = 512
     reference_draw: Draw = "windows"
     begin: Begin = "auto"
 
     def __post_init__(self) -> None:
-        for name, least in (("limit", 0), ("reference_windows", 1), ("reference_length", 2)):
-            if getattr(self, name) < least:
-                raise Sparc3Error(f"`{name}` must be at least {least}, got {getattr(self, name)}.")
-        if self.source not in get_args(Source):
-            raise Sparc3Error(
-                f"`source` must be one of {', '.join(get_args(Source))}, got '{self.source}'."
-            )
         if not all(self.names) or len(set(self.names)) < len(self.names):
             raise Sparc3Error(
                 f"`benchmarks` must be different names between commas, got '{self.benchmarks}'."

