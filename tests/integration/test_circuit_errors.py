@@ -163,10 +163,10 @@ def test_more_units_than_there_are_cannot_be_removed(sparc3, folder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run"], "Nothing to run; name a scorer with `--scorer`, or a `--suite`."),
+        (["run"], "Nothing to run; name a scorer with `--scorer`, or a suite."),
         (["run", "--suite", "circuit"], "Unknown suite 'circuit'. Did you mean 'circuits'?"),
         (["run", "--suite", "none.toml"], "The suite none.toml cannot be read"),
-        (["run", "--suite", "circuits", "--group", "row"], "`--group` does not go with `--suite`"),
+        (["run", "--suite", "circuits", "--group", "row"], "`--group` does not go with a suite"),
     ],
 )
 def test_a_run_of_nothing_and_of_unknown_suites_is_refused(sparc3, tmp_path, arguments, message):

@@ -187,13 +187,13 @@ scorers = ["magnitude"]
 """
     arguments = make(folder, tmp_path, SMALL.replace("[[deviation]]", f"{bad}\n[[deviation]]"))
     outcome, report = replicate(capsys, tmp_path, arguments)
-    assert outcome.code == 1
+    assert outcome.code == 3
     told = {(run["run"], run["model"]): run["not_run"].get("0", "") for run in report["runs"]}
     assert told.pop(("compression", "A")) == told.pop(("compression", "B")) == ""
     assert told.pop(("good", "B")) == ""
     assert "Unknown task 'compresion'" in told.pop(("unknown task", "A"))
     assert "Unknown task 'compresion'" in told.pop(("unknown task", "B"))
-    assert told.pop(("too many", "A")).startswith("It failed: Sparc3Error: 1,000,000,000 units")
+    assert told.pop(("too many", "A")).startswith("1,000,000,000 units of 'weight'")
     assert "windows of 5000; 2 are needed" in told.pop(("no text", "A"))
     assert told == {}
     assert len(list(read_results(tmp_path / "results"))) == 3
