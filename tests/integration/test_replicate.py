@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from integration import papers
 from integration.papers import Outcome, sparc3
+from sparc3_scorers.gblm import Gblm
 from sparc3_tasks.zero_shot import documents
 from zero_shot import save_benchmarks
 
@@ -160,7 +161,11 @@ def test_only_the_seeds_that_are_missing_are_run(folder, tmp_path, capsys):
     assert len(after) == 8
 
 
-def test_a_run_that_cannot_be_made_does_not_stop_the_others(folder, tmp_path, capsys):
+def test_a_run_that_cannot_be_made_does_not_stop_the_others(folder, tmp_path, capsys, monkeypatch):
+    def fail(*arguments: object) -> None:
+        raise RuntimeError("no more memory")
+
+    monkeypatch.setattr(Gblm, "score", fail)
     bad = """
 [[run]]
 name = "unknown task"
@@ -175,6 +180,11 @@ amounts = [1_000_000_000]
 amount_kind = "count"
 
 [[run]]
+name = "failing"
+model = "A"
+scorers = ["gblm"]
+
+[[run]]
 name = "no text"
 model = "A"
 scorers = ["magnitude"]
@@ -187,16 +197,18 @@ scorers = ["magnitude"]
 """
     arguments = make(folder, tmp_path, SMALL.replace("[[deviation]]", f"{bad}\n[[deviation]]"))
     outcome, report = replicate(capsys, tmp_path, arguments)
-    assert outcome.code == 3
+    assert outcome.code == 1
     told = {(run["run"], run["model"]): run["not_run"].get("0", "") for run in report["runs"]}
     assert told.pop(("compression", "A")) == told.pop(("compression", "B")) == ""
     assert told.pop(("good", "B")) == ""
     assert "Unknown task 'compresion'" in told.pop(("unknown task", "A"))
     assert "Unknown task 'compresion'" in told.pop(("unknown task", "B"))
     assert told.pop(("too many", "A")).startswith("1,000,000,000 units of 'weight'")
+    failing = told.pop(("failing", "A"))
+    assert failing.startswith("It failed: RuntimeError: no more memory")
     assert "windows of 5000; 2 are needed" in told.pop(("no text", "A"))
     assert told == {}
-    assert len(list(read_results(tmp_path / "results"))) == 3
+    assert len(list(read_results(tmp_path / "results"))) == 4
 
 
 def test_a_suite_that_is_run_takes_options_of_its_tasks(folder, tmp_path, capsys):

@@ -75,7 +75,7 @@ def test_a_run_that_asks_for_no_objective_has_the_published_balance(tmp_path):
         dtype="float32",
         task_options=options,
     )
-    (cell,) = plan(request, default_host(), tmp_path / "cache").cells
+    (cell,) = plan(request, default_host(), tmp_path / "cache")
     (reference,) = cell.prepared.references(cell.spec.objective).values()
     scores = cell.scorer.score(make_view("llama"), reference)
     model = make_model("llama")

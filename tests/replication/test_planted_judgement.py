@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from replication.planted import load_model, load_tokenizer, load_truth, view_of
-from sparc3_bench.run.runner import Session
 from sparc3_tasks.planted_circuit import PlantedCircuit, data, known
 from sparc3_tasks.planted_circuit.layout import Kind
 from sparc3_tasks.planted_circuit.ranking import estimates
@@ -18,8 +17,10 @@ from torch import Tensor, nn
 from sparc3_bench import ScoreMap, Sparc3Error
 from sparc3_bench.host import default_host
 from sparc3_bench.run.options import build
+from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import Request, plan
 from sparc3_bench.run.progress import Reporter
+from sparc3_bench.run.running import run_cell
 from sparc3_bench.testing.tiny import make_tokenizer, make_view
 
 
@@ -202,9 +203,11 @@ def test_lrp_and_gradient_beat_magnitude_and_random(unit, tmp_path):
         unit=unit,
         task_options={"test_count": "60"},
     )
-    planned = plan(request, default_host(), tmp_path)
-    session = Session(planned, tmp_path, Reporter(), batch_size=8)
-    results = {cell.scorer.name: session.run(cell, cell.scorer.name) for cell in planned.cells}
+    place = Place(tmp_path, Reporter(), batch_size=8)
+    results = {
+        cell.scorer.name: run_cell(cell, place, cell.scorer.name)[0]
+        for cell in plan(request, default_host(), tmp_path)
+    }
     assert [result.error for result in results.values()] == [None] * 4
     assert results["lrp"].points[0].metrics["accuracy"] >= 0.95
     assert results["lrp"].points[0].metrics["logit_difference"] > 5
