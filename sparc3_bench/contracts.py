@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 class Scorer(Configurable, ABC):
     """A way to score the weights of a language model by importance.
 
-    Options are the fields of a frozen dataclass; check their values in ``__post_init__`` and raise
-    :class:`~sparc3_bench.errors.Sparc3Error`.
+    Options are the fields of a frozen dataclass. A range is said by the type, as in
+    ``Annotated[int, pydantic.Field(ge=1)]``; what options must be to one another is checked in
+    ``__post_init__``, which raises :class:`~sparc3_bench.errors.Sparc3Error`.
     """
 
     citation: ClassVar[str] = ""
-    """Where the method comes from: keys of ``references.bib`` between semicolons, or plain text."""
+    """Where it comes from: keys of ``references.toml`` between semicolons, or plain text."""
     formula: ClassVar[str] = ""
     """The score of a weight under the default options: one line, Unicode maths."""
     notice: ClassVar[str] = ""

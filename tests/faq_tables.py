@@ -205,7 +205,7 @@ def reported() -> str:
     wanted = [("Llama-2-7B", "Dense"), ("TinyLlama", "LRP")]
     for one, cell in cells:
         if any(cell.model.lower() == m.lower() and cell.method == n for m, n in wanted):
-            length = f"{cell.context} tokens" if cell.context else "not stated"
+            length = f"{one.context} tokens" if one.context else "not stated"
             reference = one.reference if cell.method != "Dense" else ""
             source = f"[{cell.source.key}, {one.where}]"
             lines.append((cell.model, cell.method, length, reference, cell.text, source))

@@ -13,7 +13,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
 
 from sparc3_bench import Judge, LoadedJudge, Sparc3Error, hookimpl
 
@@ -68,19 +70,7 @@ class Detoxify(Judge):
     checkpoint: str = ""
     config: str = ""
     label: str = "toxicity"
-    batch_size: int = 32
-
-    def __post_init__(self) -> None:
-        if self.model not in get_args(Model):
-            raise Sparc3Error(
-                f"Option `model` of judge 'detoxify' must be one of {', '.join(get_args(Model))}, "
-                f"got '{self.model}'."
-            )
-        if self.batch_size < 1:
-            raise Sparc3Error(
-                "Option `batch_size` of judge 'detoxify' must be at least 1, "
-                f"got {self.batch_size}."
-            )
+    batch_size: Annotated[int, Field(ge=1)] = 32
 
     def load(self, cache: Path) -> LoadedJudge:
         """Load weights, configuration and tokenizer.

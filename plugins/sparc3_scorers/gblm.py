@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from sparc3_bench import IncrementalScorer, Scorer, Sparc3Error, hookimpl
+from pydantic import Field
+
+from sparc3_bench import IncrementalScorer, Scorer, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,19 +49,8 @@ class Gblm(IncrementalScorer):
     )
     default_objective = "loss"
 
-    alpha: float = 100.0
+    alpha: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 100.0
     norm: Norm = "l1"
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.alpha < float("inf"):
-            raise Sparc3Error(
-                f"Option `alpha` of scorer 'gblm' must be a number from 0 up, got {self.alpha}."
-            )
-        if self.norm not in get_args(Norm):
-            raise Sparc3Error(
-                f"Option `norm` of scorer 'gblm' must be one of {', '.join(get_args(Norm))}, "
-                f"got '{self.norm}'."
-            )
 
     def accumulate(self, model: ModelView, reference: ReferenceSamples, state: State) -> State:
         """Add the powers of gradients and the squares of inputs of samples, and count them."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from sparc3_bench import IncrementalScorer, Scorer, Sparc3Error, hookimpl
+from pydantic import Field
+
+from sparc3_bench import IncrementalScorer, Scorer, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,20 +55,8 @@ class IntegratedGradients(IncrementalScorer):
     tiny_options = {"steps": 2}  # noqa: RUF012  # of the class
 
     aggregation: Combined = "mean-of-abs"
-    steps: int = 16
+    steps: Annotated[int, Field(ge=1)] = 16
     quadrature: Quadrature = "gauss-legendre"
-
-    def __post_init__(self) -> None:
-        for option, allowed in (("aggregation", Combined), ("quadrature", Quadrature)):
-            if (value := getattr(self, option)) not in get_args(allowed):
-                raise Sparc3Error(
-                    f"Option `{option}` of scorer '{self.name}' must be one of "
-                    f"{', '.join(get_args(allowed))}, got '{value}'."
-                )
-        if self.steps < 1:
-            raise Sparc3Error(
-                f"Option `steps` of scorer '{self.name}' must be at least 1, got {self.steps}."
-            )
 
     @property
     def resumes(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 from sparc3_bench import Aggregation, IncrementalScorer, Scorer, Sparc3Error, hookimpl
 
@@ -66,11 +66,6 @@ class Lrp(IncrementalScorer):
     by_sample: bool = False
 
     def __post_init__(self) -> None:
-        if self.variant not in get_args(Variant):
-            raise Sparc3Error(
-                f"Option `variant` of scorer 'lrp' must be one of {', '.join(get_args(Variant))}, "
-                f"got '{self.variant}'."
-            )
         if self.standard_error and self.aggregation == "token-rms":
             raise Sparc3Error(
                 f"Option `standard_error` of scorer '{self.name}' does not go with aggregation "

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from sparc3_bench import IncrementalScorer, Scorer, Sparc3Error, hookimpl
+from pydantic import Field
+
+from sparc3_bench import IncrementalScorer, Scorer, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,13 +48,7 @@ class SparseGpt(IncrementalScorer):
     citation = "frantar2023sparsegpt"
     formula = "w² / [(XᵀX + λ)⁻¹]ⱼⱼ with X the inputs over all tokens, j the feature that w reads"
 
-    damping: float = 0.01
-
-    def __post_init__(self) -> None:
-        if not 0 < self.damping < float("inf"):
-            raise Sparc3Error(
-                f"Option `damping` of scorer 'sparsegpt' must be above 0, got {self.damping}."
-            )
+    damping: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.01
 
     def accumulate(self, model: ModelView, reference: ReferenceSamples, state: State) -> State:
         """Add XᵀX over tokens, and keep which matrices read the same inputs."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,8 @@ from sparc3_bench.circuit import mib
 from sparc3_bench.circuit.folder import Kind, replacing
 from sparc3_bench.circuit.rebuild import Rebuilt, SizedCircuit
 from sparc3_bench.circuit.sizes import measured_circuits, option, size_text
+from sparc3_bench.circuit.templating import markdown_text
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.phrasing import scorer_text
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.result import Result
 from sparc3_bench.types.masks import KeepMask
@@ -28,29 +27,6 @@ _KIND = Kind(
     about="circuit.json",
     parts=frozenset({"README.md", "mask.safetensors", "mib", "pruned"}),
 )
-
-_README = """\
-# {title}
-
-{what}
-
-The mask loads onto the model with transformers and safetensors alone:
-
-```python
-from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM
-
-model = AutoModelForCausalLM.from_pretrained({origin}, dtype="{dtype}")
-for name, keep in load_file("mask.safetensors").items():
-    model.get_parameter(name).data[~keep] = 0
-```
-
-`mask.safetensors` has a bool tensor, True = kept, for every parameter that loses something, in the
-shape and under the name the model has it. The weights it belongs to have the digest
-`{digest}…` (SHA-256 over the weight files, in `circuit.json`).
-
-{pruned}
-"""
 
 
 @dataclass(frozen=True)
@@ -75,11 +51,16 @@ def check_exportable(result: Result, folder: Path, wish: Wish) -> None:
     Raises
     ------
     Sparc3Error
-        For an occupied folder, for a pruned model where nothing is pruned, and for a name that the
-        MIB track cannot read.
+        For an occupied folder, for a pruned model where nothing is pruned, for a name that the MIB
+        track cannot read, and for its scores where every size has its own.
     """
     if wish.mib is not None:
         mib.check_name(wish.mib)
+        if result.spec.schedule == "blockwise":
+            raise Sparc3Error(
+                "Schedule 'blockwise' scores every size anew, so there is no one score of a node "
+                "for the MIB track; leave `--mib` out, or export a result of schedule 'one-shot'."
+            )
     if wish.model and result.spec.ablation != "zero":
         raise Sparc3Error(
             f"Ablation '{result.spec.ablation}' replaces inputs and prunes no weights, so there "
@@ -178,8 +159,15 @@ def export(rebuilt: Rebuilt, circuit: SizedCircuit, folder: Path, wish: Wish) ->
         if wish.mib is not None:
             found = mib.nodes(view, rebuilt.scores, circuit.keep)
             notes = mib.write_mib(found, result.spec.unit, part / "mib", wish.mib)
-        (part / "README.md").write_text(_readme(rebuilt, circuit, wish), encoding="utf-8")
         origin = rebuilt.cell.model.origin
+        readme = markdown_text(
+            "circuit.md.j2",
+            spec=result.spec,
+            size=size_text(circuit.amount.requested, result.spec.amount_kind),
+            origin=origin,
+            has_model=wish.model,
+        )
+        (part / "README.md").write_text(readme, encoding="utf-8")
         _KIND.write(part, {**_about(rebuilt, circuit, notes), "model_from": origin})
 
 
@@ -224,33 +212,3 @@ def _about(rebuilt: Rebuilt, circuit: SizedCircuit, notes: list[str]) -> dict[st
         "agreement": circuit.agreement,
         "notes": notes,
     }
-
-
-def _readme(rebuilt: Rebuilt, circuit: SizedCircuit, wish: Wish) -> str:
-    spec = rebuilt.result.spec
-    size = size_text(circuit.amount.requested, spec.amount_kind)
-    of = f"{size} of the {spec.unit}s kept" if spec.amount_kind == "fraction" else f"{size} removed"
-    if spec.ablation != "zero":
-        pruned = (
-            f"The circuit was measured with ablation '{spec.ablation}': what is removed reads "
-            "other inputs instead of being zero. The mask says what is removed, and a model with "
-            "zeros there is another model than the one measured."
-        )
-    elif wish.model:
-        pruned = (
-            "`pruned/` is the same model saved in the number format of the original files: "
-            f'`AutoModelForCausalLM.from_pretrained("pruned", dtype="{spec.model.dtype}")` gives '
-            "the same logits."
-        )
-    else:
-        pruned = "The pruned model was not saved; the lines above make it."
-    return _README.format(
-        title=f"Circuit of {scorer_text(spec)} on {spec.model.id}, {of}",
-        what=f"From the result {spec.key} of task '{spec.task.name}', unit '{spec.unit}', group "
-        f"'{spec.group}', scope '{spec.scope}', the {spec.removal} removed, ablation "
-        f"'{spec.ablation}'.",
-        origin=json.dumps(rebuilt.cell.model.origin, ensure_ascii=False),
-        dtype=spec.model.dtype,
-        digest=spec.model.weight_digest[:16],
-        pruned=pruned,
-    )

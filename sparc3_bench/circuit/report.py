@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -11,51 +10,23 @@ from torch import Tensor
 
 from sparc3_bench.circuit.describe import Counts, in_role_order
 from sparc3_bench.circuit.rebuild import SizedCircuit
+from sparc3_bench.circuit.templating import markdown_text
 from sparc3_bench.leaderboard.control_verdict import record_verdict
 from sparc3_bench.leaderboard.phrasing import (
-    dataset_text,
     interval_text,
     markdown_table,
+    metric_title,
     number,
     p_value,
-    percent,
     precise,
     units,
 )
 from sparc3_bench.record.parts import Point
 from sparc3_bench.record.result import Result
-from sparc3_bench.record.spec import PluginRef
 from sparc3_bench.statistics.band import LEAST, one_more
 
 _MOST_LISTED = 2000
 """More units than this are counted by layer and not named; the mask has them."""
-
-_NO_TEXTS = (
-    "Neither the prompts nor what the models wrote are in this folder: they may be offensive, and "
-    "the numbers above are all that is told of them."
-)
-
-_FILES = """\
-## Use it
-
-```python
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-model = AutoModelForCausalLM.from_pretrained("model", dtype="auto")
-tokenizer = AutoTokenizer.from_pretrained("model")
-```
-
-`model/` is stored in {dtype}, like the original; every weight that was not removed has its bits.
-`mask.safetensors` has a bool tensor, True = kept, for every parameter that loses something.
-`result.json` is the whole record, `correction.json` has the digest of every file here.
-"""
-
-_NO_MODEL = """\
-## Files
-
-There is no corrected model here. `result.json` is the whole record, `correction.json` has the
-digest of every file.
-"""
 
 
 @dataclass(frozen=True)
@@ -111,81 +82,50 @@ def report(outcome: Correction, dtype: str) -> str:
     dtype
         Number format of the corrected model.
     """
-    spec = outcome.result.spec
-    parts = [
-        f"# {spec.model.id} without {outcome.removed}",
-        _opening(outcome),
-        "![The number to change, by how much is removed](plot.svg)",
-        "## Before and after",
-        _before_and_after(outcome),
-        *_versus(outcome),
-        "## What was removed",
-        "\n".join(removed_rows(outcome)),
-        "## What was tried",
-        *_tried(outcome),
-        "## How it was measured",
-        "\n".join(f"- {line}" for line in _measured(outcome.result)),
-        "## Read with care",
-        "\n".join(f"- {line}" for line in (*outcome.result.warnings, _NO_TEXTS)),
-        _FILES.format(dtype=dtype) if outcome.amount else _NO_MODEL,
-    ]
-    return "\n\n".join(parts).rstrip() + "\n"
-
-
-def _opening(outcome: Correction) -> str:
-    result, point = outcome.result, outcome.point
+    result = outcome.result
     assert result.found is not None
-    wanted = result.found.title
-    if outcome.amount == 0:
-        return (
-            f"Wanted: {wanted}. On the selection prompts nothing that was tried was better, within "
-            "the limits, than the model as it is, so there is no corrected model."
-        )
-    amount = point.amount
-    lines = (
-        f"{amount.weights_removed:,} weights are zero, {percent(amount.in_model, 3)} of the model, "
-        f"and no other has changed. Wanted: {wanted}."
+    titles = {metric.name: metric.title for metric in result.metrics}
+    return markdown_text(
+        "correction.md.j2",
+        outcome=outcome,
+        dtype=dtype,
+        result=result,
+        spec=result.spec,
+        found=result.found,
+        point=outcome.point,
+        draws=_draws(outcome),
+        before_and_after=_before_and_after(outcome),
+        versus=_versus(outcome),
+        removed=_removed(outcome),
+        tried=_tried(outcome, titles),
+        limits=", ".join(f"{titles[n]} {most:g}" for n, most in result.found.limits.items()),
     )
-    if outcome.is_choice:
-        return lines
-    return (
-        f"{lines} **On the selection prompts this was not better, within the limits, than the "
-        "model as it is**; it was removed because the number was given."
-    )
+
+
+def _draws(outcome: Correction) -> int:
+    """Return beside how many random removals it was measured."""
+    return max((len(numbers) for numbers in outcome.point.control.values()), default=0)
 
 
 def _before_and_after(outcome: Correction) -> str:
-    dense, point = outcome.result.points[0], outcome.point
-    drawn = max((len(numbers) for numbers in point.control.values()), default=0)
+    dense, point, drawn = outcome.result.points[0], outcome.point, _draws(outcome)
     head = ["", "better", "before", "after"]
     if drawn:
         head.append(f"random {units(outcome.result.spec)} ({drawn} draws)")
     rows = []
     for metric in outcome.result.metrics:
-        name = metric.name
-        title = metric.title if metric.unit in ("", "1") else f"{metric.title}, {metric.unit}"
-        row = [
-            title,
-            metric.direction,
-            interval_text(*dense.read(name)),
-            interval_text(*point.read(name)),
-        ]
+        both = (interval_text(*at.read(metric.name)) for at in (dense, point))
+        row = [metric_title(metric), metric.direction, *both]
         if drawn:
-            row.append(_range(point.control.get(name, ())))
+            row.append(_range(point.control.get(metric.name, ())))
         rows.append(row)
-    note = "Brackets are 95 % intervals over prompts"
-    if drawn:
-        note += (
-            "; the random ones are as many in every layer, mean and range (in the plot they are of "
-            "the part of the prompts that the task has for them)"
-        )
-    return f"{markdown_table(head, rows)}\n\n{note}."
+    return markdown_table(head, rows)
 
 
-def _versus(outcome: Correction) -> list[str]:
+def _versus(outcome: Correction) -> str:
     found = outcome.result.found
     if found is None or found.versus is None:
-        return []
+        return ""
     versus, ends = found.versus, (found.versus.low, found.versus.high)
     metric = next(one for one in outcome.result.metrics if one.name == found.metric)
     drawn = found.point.control.get(found.metric, ())
@@ -198,16 +138,16 @@ def _versus(outcome: Correction) -> list[str]:
     if len(drawn) >= LEAST:
         p_draw = one_more(found.point.metrics[found.metric], drawn, metric.scale)
         said += f"; of being one more of them {p_value(p_draw)}"
-    return [f"{said}: {record_verdict(outcome.result, found.point, metric)}."]
+    return f"{said}: {record_verdict(outcome.result, found.point, metric)}."
 
 
-def removed_rows(outcome: Correction) -> list[str]:
-    """Return the lines of the table of what is removed, by layer."""
+def _removed(outcome: Correction) -> str:
+    """Return the table of what is removed, by layer."""
     spec, kept = outcome.result.spec, outcome.circuit.kept
     if outcome.amount == 0:
-        return ["Nothing."]
+        return "Nothing."
     if spec.unit == "weight":
-        return markdown_table(*_by_role(outcome)).splitlines()
+        return markdown_table(*_by_role(outcome))
     lost = lost_units(kept)
     listed = sum(map(len, lost.values())) <= _MOST_LISTED
     head = ["layer", f"{units(spec)} removed", *(["which"] if listed else [])]
@@ -217,8 +157,7 @@ def removed_rows(outcome: Correction) -> list[str]:
     ]
     rest = len(kept) - len(lost)
     others = "The other layer loses none." if rest == 1 else f"The other {rest} layers lose none."
-    more = ["", others] if rest else []
-    return [*markdown_table(head, rows).splitlines(), *more]
+    return markdown_table(head, rows) + (f"\n\n{others}" if rest else "")
 
 
 def lost_units(kept: Mapping[str, Tensor]) -> dict[str, list[int]]:
@@ -236,57 +175,21 @@ def _by_role(outcome: Correction) -> tuple[list[str], list[list[str]]]:
     return ["layer", *lost], rows
 
 
-def _tried(outcome: Correction) -> list[str]:
+def _tried(outcome: Correction, titles: Mapping[str, str]) -> str:
     result = outcome.result
     assert result.found is not None
     names = [result.found.metric, *result.found.limits]
-    titles = {metric.name: metric.title for metric in result.metrics}
     head = ["ranking", "removed", *(titles[name] for name in names), "within the limits"]
     rows = []
     for one in result.tried:
         if one.requested == 0:
             continue
         ours = one.candidate == result.candidate and one.requested == outcome.amount
-        cells = [
-            one.candidate or "–",
-            f"{one.requested:,g}",
-            *(number(one.metrics[n]) for n in names),
-        ]
-        cells.append("yes" if one.passes else "no")
+        numbers = (number(one.metrics[name]) for name in names)
+        passes = "yes" if one.passes else "no"
+        cells = [one.candidate or "–", f"{one.requested:,g}", *numbers, passes]
         rows.append([f"**{cell}**" if ours else cell for cell in cells])
-    limits = ", ".join(f"{titles[n]} {most:g}" for n, most in result.found.limits.items())
-    note = "On the selection prompts, which no other table here is of"
-    note += f"; the most that may be: {limits}." if limits else "."
-    return [markdown_table(head, rows), note]
-
-
-def _measured(result: Result) -> Iterable[str]:
-    spec = result.spec
-    label = f" ({spec.model.label})" if spec.model.label else ""
-    yield (
-        f"model {spec.model.id}{label}, run in {spec.model.dtype}; digest of its weights "
-        f"`{spec.model.weight_digest}`"
-    )
-    yield f"task `{spec.task.name}`, version {spec.task.task_version}"
-    objective = f", objective `{spec.objective}`" if spec.objective else ""
-    yield f"scorer {_plugin(spec.scorer)}{objective}, seed {spec.seed}, scope `{spec.scope}`"
-    if spec.judge is None:
-        yield "no judge: what is undesired is counted"
-    else:
-        yield f"judge {_plugin(spec.judge)}; digest `{spec.judge.weights_digest}`"
-    for data in spec.datasets:
-        yield f"{data.purpose}: {dataset_text(data)} from {data.source}"
-    yield f"result {result.key}, {_versions(result)}"
-
-
-def _plugin(ref: PluginRef) -> str:
-    options = ", ".join(f"{name} = {json.dumps(value)}" for name, value in ref.options.items())
-    more = f" with {options}" if options else ""
-    return f"{ref.title} (`{ref.name}`, {ref.distribution} {ref.version}){more}"
-
-
-def _versions(result: Result) -> str:
-    return ", ".join(f"{n} {version}" for n, version in sorted(result.environment.packages.items()))
+    return markdown_table(head, rows)
 
 
 def _range(numbers: Sequence[float]) -> str:

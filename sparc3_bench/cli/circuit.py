@@ -121,7 +121,12 @@ def export(
     if circuit.agreement is not None and circuit.agreement < 1:
         report.say(
             f"Only {circuit.agreement:.2%} of the sampled units are as in the result: its scores "
-            "were made on another machine or with other versions."
+            "were made on another machine, or by other code."
+        )
+    elif circuit.agreement is None and not made.has_same_code:
+        report.say(
+            f"The code of scorer '{read.spec.scorer.name}' is other than what made the result, and "
+            "the result has no sketch of this size that would tell whether the circuit is."
         )
     write(made, circuit, out, wish)
     typer.echo(f"{out}: {1 - circuit.amount.in_scope:.4%} of the weights in scope are kept")

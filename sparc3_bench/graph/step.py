@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
@@ -18,6 +19,7 @@ Key = str
 """Hex digits that name a thing."""
 
 T = TypeVar("T")
+Inputs = Mapping[str, "Step[Any] | Sequence[Step[Any]]"]
 
 
 class Hold(IntEnum):
@@ -36,54 +38,56 @@ class Hold(IntEnum):
 class Step(ABC, Generic[T]):
     """A thing that is made from other things; it holds their names, never what they are.
 
-    Subclasses say what it is made of and how; nothing else computes. A frozen dataclass with
-    ``eq=False`` serves: two steps of one `key` are one.
+    Subclasses are frozen dataclasses with ``eq=False``: two steps of one `key` are one. Fields that
+    are steps, or sequences of steps, are the inputs; plain values are part of the recipe.
     """
 
-    phase: str = ""
-    """Under which word a record counts its cost; none where it is not counted."""
     hold: ClassVar[Hold] = Hold.RUN
     """How long its value stays in memory."""
 
     @property
-    @abstractmethod
-    def recipe(self) -> Mapping[str, Any]:
-        """What it depends on beside its inputs and the code that makes it, as JSON."""
-
-    @property
-    def inputs(self) -> Mapping[str, Step[Any] | Sequence[Step[Any]]]:
-        """The steps whose values it is made from."""
-        return {}
-
-    @property
-    def named_by(self) -> Mapping[str, Step[Any] | Sequence[Step[Any]]]:
-        """Those of the inputs that its name depends on."""
-        return self.inputs
+    def phase(self) -> str:
+        """Under which word a record counts its cost; none where it is not counted."""
+        return ""
 
     @property
     def codec(self) -> Codec | None:
         """How its value is kept; None for what is made again when it is needed."""
         return None
 
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What it depends on beside its inputs and the code that makes it, as JSON."""
+        return {name: value for name, value in self._fields() if _is_plain(value)}
+
+    @property
+    def inputs(self) -> Inputs:
+        """The steps whose values it is made from."""
+        return {name: value for name, value in self._fields() if _is_input(value)}
+
+    @property
+    def unnamed(self) -> frozenset[str]:
+        """Names of inputs that are needed to make it and do not change what it is."""
+        return frozenset()
+
     @cached_property
     def key(self) -> Key:
         """Names it by its recipe: kind, code, parameters and inputs, known before it is made."""
+        named = self.inputs.items()
+        inputs = {name: _keys(one) for name, one in named if name not in self.unnamed}
+        return self.named({"recipe": self.recipe, "inputs": inputs})
+
+    def named(self, told: Mapping[str, Any]) -> Key:
+        """Return a name by what is told as JSON, the kind, and the code that makes it."""
         cls = type(self)
-        return content_key(
-            {
-                "kind": cls.__name__,
-                "code": code_of(cls),
-                "libraries": libraries_of(cls),
-                "recipe": self.recipe,
-                "inputs": {name: _keys(one) for name, one in self.named_by.items()},
-            }
-        )
+        made_by = {"kind": cls.__name__, "code": code_of(cls), "libraries": libraries_of(cls)}
+        return content_key({"made by": made_by, "of": told})
 
     def also(self, at: Any) -> Key | None:
         """Name it by what its inputs turned out to be; None where nothing but the recipe tells.
 
         Two steps that agree in this are made once, however they came about. `at` gives the values
-        and names of inputs, which may have to be made for it.
+        and names of inputs, which may have to be made for it. See `named`.
         """
         return None
 
@@ -109,14 +113,27 @@ class Step(ABC, Generic[T]):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.key})"
 
+    def _fields(self) -> Iterator[tuple[str, Any]]:
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            yield field.name, getattr(self, field.name)
 
-def each(inputs: Mapping[str, Step[Any] | Sequence[Step[Any]]]) -> Iterator[Step[Any]]:
+
+def each(inputs: Inputs) -> Iterator[Step[Any]]:
     """Yield all steps of a mapping of inputs."""
     for one in inputs.values():
-        if isinstance(one, Step):
-            yield one
-        else:
-            yield from one
+        yield from [one] if isinstance(one, Step) else one
+
+
+def _is_input(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return bool(value) and all(isinstance(one, Step) for one in value)
+    return isinstance(value, Step)
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_plain(one) for one in value)
+    return isinstance(value, str | int | float)
 
 
 def _keys(one: Step[Any] | Sequence[Step[Any]]) -> Key | list[Key]:

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.phrasing import plain, power
+from sparc3_bench.leaderboard.phrasing import metric_title, plain, power
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from sparc3_bench.record.parts import MetricRecord
 
 XY = tuple[float, float]
 """A place in a drawing."""
@@ -158,6 +160,17 @@ def fitting(ticks: Sequence[Tick], rounds: Sequence[Tick] = ()) -> tuple[Tick, .
         if all(abs(tick.position - other.position) >= 40 for other in kept):
             kept.append(tick)
     return tuple(sorted(kept, key=lambda tick: tick.position))
+
+
+def axis_title(metric: MetricRecord, is_log: bool, width: int) -> str:
+    """Return what stands on the axis of a metric in a drawing of this width, as far as it fits."""
+    reading = f", {'log scale, ' if is_log else ''}{metric.direction} is better"
+    return shortened(metric_title(metric), width // 7 - len(reading)) + reading
+
+
+def shortened(text: str, length: int) -> str:
+    """Return a text, with an ellipsis for what is beyond a length."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
 def _decades(low: float, high: float) -> list[tuple[int, int]]:

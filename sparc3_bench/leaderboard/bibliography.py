@@ -3,70 +3,68 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.bibtex import Entry, entries, plain
 
-FILE = Path(__file__).resolve().parents[1] / "references.bib"
+FILE = Path(__file__).resolve().parents[1] / "references.toml"
 """Inside the package, so that a wheel has it too."""
 
-_FIELDS = {
-    "article": ("journal", ("volume", "number")),
-    "inproceedings": ("booktitle", ()),
-    "book": ("publisher", ()),
-    "misc": ("howpublished", ()),
-}
-"""By kind of entry: the field that says where the work appeared, and what else may tell."""
-
-_COMMON = {"title", "author", "year", "eprint", "doi", "url"}
-_ARXIV = re.compile(r"\d{4}\.\d{4,5}(?:v\d+)?")
-_DOI = re.compile(r"10\.\d{4,9}/[A-Za-z0-9.()/:;_-]+")
-_URL = re.compile(r"https://[A-Za-z0-9.-]+/[A-Za-z0-9./_~%#?=&+-]*")
-
-_OTHERS = "et al."
+_OTHERS = "others"
+"""Stands last where a work has more authors than are named."""
 
 _GROUP = re.compile(r"\[([^\[\]]*)\]")
 _CITED = re.compile(r"(?P<key>[a-z]+\d{4}[a-z]*)(?P<where>,.*)?", re.DOTALL)
 
+Text = Annotated[str, Field(min_length=1)]
+_PLACE = r"[A-Za-z0-9.-]+/[A-Za-z0-9.()/:;_~%#?=&+-]*"
 
-@dataclass(frozen=True)
-class Reference:
-    """A work.
+
+class Reference(BaseModel):
+    """A work, as it is written down.
 
     Attributes
     ----------
     authors
-        Family names; the last may be `et al.`.
+        `Family, Given` or the family name alone; the last may be `others`.
     venue
         Where it appeared; may be empty.
     url
         Where it can be read, always https; empty when no place is known.
     """
 
-    key: str
-    authors: tuple[str, ...]
-    title: str
-    venue: str
-    year: int
-    url: str
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: Annotated[str, Field(pattern=r"^[a-z]+\d{4}[a-z]*$")]
+    authors: Annotated[tuple[Text, ...], Field(min_length=1)]
+    title: Text
+    venue: str = ""
+    year: Annotated[int, Field(ge=1000, le=9999)]
+    url: Annotated[str, Field(pattern=rf"^(?:https://{_PLACE})?$")] = ""
 
     @property
     def label(self) -> str:
         """Authors and year as they stand inside a sentence: ``Sun et al. 2024``."""
-        several = f"{self.authors[0]} {_OTHERS}"
-        names = several if len(self.authors) > 2 else " and ".join(self.authors)
-        return f"{several if _OTHERS in self.authors else names} {self.year}"
+        families = self._families
+        several = len(families) > 2 or _OTHERS in families
+        return f"{f'{families[0]} et al.' if several else ' and '.join(families)} {self.year}"
 
     @property
     def text(self) -> str:
         """The citation, without its link."""
-        names = ", ".join(self.authors).replace(f", {_OTHERS}", f" {_OTHERS}")
+        names = ", ".join(self._families).replace(f", {_OTHERS}", " et al.")
         return f"{names} ({self.year}). {self.title}.{f' {self.venue}.' if self.venue else ''}"
+
+    @property
+    def _families(self) -> list[str]:
+        return [name.partition(",")[0] for name in self.authors]
 
 
 @lru_cache(maxsize=1)
@@ -76,14 +74,31 @@ def bibliography() -> Mapping[str, Reference]:
 
 
 def parse(text: str) -> dict[str, Reference]:
-    """Return the works of a BibTeX file by key, in order.
+    """Return the works of a bibliography in TOML by key, in order.
 
     Raises
     ------
     Sparc3Error
-        Naming the entry that lacks something or has what is not understood.
+        Naming the work that lacks something or has what is not understood.
     """
-    return {entry.key: _reference(entry) for entry in entries(text)}
+    try:
+        works = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Sparc3Error(f"The bibliography is not valid TOML: {error}; correct it.") from None
+    return {key: _reference(key, fields) for key, fields in works.items()}
+
+
+def _reference(key: str, fields: object) -> Reference:
+    try:
+        return Reference.model_validate(
+            {**fields, "key": key} if isinstance(fields, dict) else fields
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "key"
+        raise Sparc3Error(
+            f"Field `{field}` of '{key}' in the bibliography: {first['msg']}; correct it."
+        ) from None
 
 
 def citations(citation: str) -> tuple[Reference | str, ...]:
@@ -125,66 +140,3 @@ def spell_out(text: str) -> tuple[str, tuple[Reference, ...]]:
         return f"({'; '.join(labels)})"
 
     return _GROUP.sub(spell, text), tuple(dict.fromkeys(named))
-
-
-def _reference(entry: Entry) -> Reference:
-    if entry.kind not in _FIELDS:
-        raise Sparc3Error(
-            f"Entry '{entry.key}' of the bibliography is a '{entry.kind}'; use one of "
-            f"{', '.join(_FIELDS)}."
-        )
-    place, more = _FIELDS[entry.kind]
-    if unknown := sorted(set(entry.fields) - _COMMON - {place, *more}):
-        raise _wrong(entry, unknown[0], "is not understood for its kind; take it out")
-    if missing := sorted({"title", "author", "year"} - set(entry.fields)):
-        raise _wrong(entry, missing[0], "is missing; add it")
-    if not re.fullmatch(r"\d{4}", entry.fields["year"]):
-        raise _wrong(entry, "year", "must be a number of four digits; correct it")
-    where = plain(entry.fields.get(place, ""))
-    return Reference(
-        key=entry.key,
-        authors=_authors(entry),
-        title=plain(entry.fields["title"]),
-        venue="" if _URL.fullmatch(where) else _numbered(where, entry),
-        year=int(entry.fields["year"]),
-        url=_url(entry, where),
-    )
-
-
-def _numbered(venue: str, entry: Entry) -> str:
-    volume, number = (plain(entry.fields.get(name, "")) for name in ("volume", "number"))
-    return f"{venue} {volume}{f'({number})' if number else ''}".strip()
-
-
-def _authors(entry: Entry) -> tuple[str, ...]:
-    names = re.split(r"\s+and(?:\s+|$)", entry.fields["author"])
-    found: list[str] = []
-    for name in names:
-        family = name.partition(",")[0].strip()
-        if name == "others" and found and name is names[-1]:
-            found.append(_OTHERS)
-        elif not family or (" " in family and family == name and not family.startswith("{")):
-            raise _wrong(entry, "author", f"has '{name}'; write it 'Family, Given'")
-        else:
-            found.append(plain(family))
-    return tuple(found)
-
-
-def _url(entry: Entry, where: str) -> str:
-    """Return the best link: DOI, address, arXiv."""
-    fields = entry.fields
-    for name, form in (("doi", _DOI), ("url", _URL), ("eprint", _ARXIV)):
-        if name in fields and not form.fullmatch(fields[name]):
-            raise _wrong(entry, name, f"is '{fields[name]}', which has another form; correct it")
-    if "doi" in fields:
-        return f"https://doi.org/{fields['doi']}"
-    if "url" in fields:
-        return fields["url"]
-    arxiv = fields.get("eprint", where.removeprefix("arXiv:"))
-    if _ARXIV.fullmatch(arxiv):
-        return f"https://arxiv.org/abs/{arxiv}"
-    return where if _URL.fullmatch(where) else ""
-
-
-def _wrong(entry: Entry, field: str, what: str) -> Sparc3Error:
-    return Sparc3Error(f"Field `{field}` of '{entry.key}' in the bibliography {what}.")

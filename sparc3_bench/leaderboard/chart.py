@@ -7,9 +7,19 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.axes import XY, Position, Scale, SizeScale, Tick, fitting, y_axis
+from sparc3_bench.leaderboard.axes import (
+    XY,
+    Position,
+    Scale,
+    SizeScale,
+    Tick,
+    axis_title,
+    fitting,
+    shortened,
+    y_axis,
+)
 from sparc3_bench.leaderboard.controls import Control, Drawn, band, controls_of, drawn_label
-from sparc3_bench.leaderboard.phrasing import metric_title, number
+from sparc3_bench.leaderboard.phrasing import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -152,22 +162,10 @@ def draw(section: Section, names: Sequence[str], layout: Canvas) -> Chart:
     x = amount_axis(section, layout)
     lines = []
     for one, curve in zip(section.series, curves, strict=True):
-        inner = [pair for pair in curve if not sizes.is_apart(pair[0])]
-        upper = [(x(amount), y(value.high)) for amount, value in inner]
-        lower = [(x(amount), y(value.low)) for amount, value in reversed(inner)]
-        places = [(amount, (x(amount), y(value.centre))) for amount, value in curve]
-        lines.append(
-            ChartLine(
-                name=_shortened(one.label, 23 if sizes.is_log else 27),
-                detail=_shortened(one.difference, 28 if sizes.is_log else 33),
-                style=style(one, names),
-                points=tuple(place for _, place in places),
-                path=tuple(place for amount, place in places if not sizes.is_apart(amount)),
-                band=(*upper, *lower) if len(one.runs) > 1 else (),
-                whiskers=whiskers(curve, x, y),
-            )
-        )
-    reading = f", {'log scale, ' if y.is_log else ''}{first.direction} is better"
+        label = shortened(one.label, 23 if sizes.is_log else 27)
+        detail = shortened(one.difference, 28 if sizes.is_log else 33)
+        look = style(one, names)
+        lines.append(chart_line(section, one, curve, x, y, look, label, detail))
     dense = section.dense
     apart, label_at = _with_labels_apart(lines, layout, listed=sizes.is_log, others=bool(controls))
     return Chart(
@@ -177,14 +175,39 @@ def draw(section: Section, names: Sequence[str], layout: Canvas) -> Chart:
         drawn_label=Tick(label_at, drawn_label(section)),
         x_ticks=amount_ticks(section, x),
         y_ticks=y_ticks,
-        x_title=_shortened(sizes.axis, layout.width // 6),
-        y_title=_shortened(metric_title(first), layout.width // 7 - len(reading)) + reading,
+        x_title=shortened(sizes.axis, layout.width // 6),
+        y_title=axis_title(first, y.is_log, layout.width),
         break_at=layout.left + 37.0 if sizes.is_broken else None,
         listed=sizes.is_log,
         over=sizes.over,
         dense=None if dense is None else Tick(y(dense), f"dense model: {number(dense)}"),
         label_below=dense is not None and not sizes.is_log and _ends_above(curves, dense),
         description=_description(section, curves),
+    )
+
+
+def chart_line(
+    section: Section,
+    one: Series,
+    curve: Sequence[tuple[float, Value]],
+    x: Position,
+    y: Position,
+    style: Style,
+    name: str,
+    detail: str,
+) -> ChartLine:
+    """Return the line of a series; what stands apart at the edge of the axis is not joined."""
+    inner = [pair for pair in curve if not section.sizes.is_apart(pair[0])]
+    upper = [(x(amount), y(value.high)) for amount, value in inner]
+    lower = [(x(amount), y(value.low)) for amount, value in reversed(inner)]
+    return ChartLine(
+        name=name,
+        detail=detail,
+        style=style,
+        points=tuple((x(amount), y(value.centre)) for amount, value in curve),
+        path=tuple((x(amount), y(value.centre)) for amount, value in inner),
+        band=(*upper, *lower) if len(one.runs) > 1 else (),
+        whiskers=whiskers(curve, x, y),
     )
 
 
@@ -204,10 +227,6 @@ def whiskers(
     ends = [(x(amount), value.interval) for amount, value in curve]
     found = [(at, y(interval[1]), y(interval[0])) for at, interval in ends if interval]
     return tuple((at, upper, lower) for at, upper, lower in found if lower - upper > 0.5)
-
-
-def _shortened(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
 def _y_axis(

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.axes import XY, Scale, SymLogScale, Tick, y_axis
+from sparc3_bench.leaderboard.axes import (
+    XY,
+    Scale,
+    SymLogScale,
+    Tick,
+    axis_title,
+    shortened,
+    y_axis,
+)
 from sparc3_bench.leaderboard.phrasing import count, metric_title, number, plain, value_text, within
 
 if TYPE_CHECKING:
@@ -149,7 +157,6 @@ def frontier(
     labels = _Labels(question.series, extra=1 + bool(drawn), layout=layout)
     traces = tuple(_trace(row, metric.name, x, y, style(row.series), labels) for row in rows)
     limit, right = x(most), layout.width - layout.right
-    reading = f", {'log scale, ' if y.is_log else ''}{main.direction} is better"
     return Frontier(
         layout=layout,
         traces=traces,
@@ -158,8 +165,8 @@ def frontier(
         ring_label_y=labels.next(),
         x_ticks=x.scale.ticks((most,)),
         y_ticks=y_ticks,
-        x_title=_cut(f"{metric_title(metric)}, symmetric log", layout.width // 7),
-        y_title=_cut(metric_title(main), layout.width // 7 - len(reading)) + reading,
+        x_title=shortened(f"{metric_title(metric)}, symmetric log", layout.width // 7),
+        y_title=axis_title(main, y.is_log, layout.width),
         title=f"{main.title} against {within(metric.title)}",
         floor_end=x.end,
         strip=Tick(x.apart, f"> {plain(float(f'{x.last:.3g}'))}") if x.has_strip else None,
@@ -185,7 +192,7 @@ class _Labels:
             return "", "", 0.0
         self._seen.add(id(series))
         place = self.next(14 if series.difference else 0)
-        return _cut(series.label, 23), _cut(series.difference, 28), place
+        return shortened(series.label, 23), shortened(series.difference, 28), place
 
     def next(self, more: int = 0) -> float:
         """Return the next place, taking so much more room for it."""
@@ -235,10 +242,6 @@ def _random(question: Question, metric: str) -> list[XY]:
                 both = (point.control.get(name, ()) for name in (metric, row.metric.name))
                 found.update(dict.fromkeys(zip(*both, strict=False)))
     return list(found)
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
 def _description(question: Question, metric: MetricRecord, last: float) -> str:

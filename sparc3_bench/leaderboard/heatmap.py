@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import html
 import re
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import jinja2
 
 from sparc3_bench.leaderboard.phrasing import number
 
@@ -12,15 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     Row = Sequence[float | None]
-
-_CELLS = '<g class="cells" fill="#0067a8" stroke="currentColor" stroke-opacity=".15">'
-
-_STYLE = (
-    "<style>.heat{color:#1b1d22}.heat .cells{fill:#0067a8}.heat .paper{fill:#fff}"
-    "@media(prefers-color-scheme:dark){.heat{color:#e7e9ed}.heat .cells{fill:#62b5ee}"
-    ".heat .paper{fill:#15171b}}</style>"
-)
-"""For a drawing on its own. A viewer that knows no style sheets finds the colours of daylight."""
 
 _FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML cannot hold, even escaped."""
@@ -113,97 +108,59 @@ def heatmap(
         if turned
     ]
     width = max(inner, 240, round(8 + 7.5 * len(title)) if standalone else 0, *map(round, ends)) + 8
-    keys, height = _legend(ticks, legend, largest, left, floor + 22, width)
-
-    parts = [_opened(width, height, title, name, standalone)]
-    parts.append(f'<desc id="{_safe(name)}-desc">')
-    parts.append(_safe(description or _described(matrix, row_labels, column_labels, form)))
-    parts.append("</desc>")
-    if standalone:
-        parts.append(_STYLE)
-        parts.append(f'<rect class="paper" width="{width}" height="{height}" fill="#fff"/>')
-        parts.append(f'<text x="4" y="17" font-size="13" font-weight="600">{_safe(title)}</text>')
-    if column_title:
-        above = 17 + (22 if standalone else 0)
-        parts.append(f'<text x="{left}" y="{above}">{_safe(column_title)}</text>')
-    if row_title:
-        parts.append(_text(left - 6, top_edge - 5, row_title, "end"))
-    for index, label in enumerate(column_labels):
-        x = left + wide * index + wide / 2
-        if turned:
-            place = f'transform="translate({x + 3:g} {top_edge - 5}) rotate(-45)"'
-            parts.append(f"<text {place}>{_safe(label)}</text>")
-        else:
-            parts.append(_text(x, top_edge - 5, label, "middle"))
-    for index, label in enumerate(row_labels):
-        parts.append(_text(left - 6, top_edge + _HEIGHT * index + 11, label, "end"))
-    parts.append(_CELLS)
-    for i, row in enumerate(matrix):
-        for j, value in enumerate(row):
-            tip = f"{row_title} {row_labels[i]}, {column_title} {column_labels[j]}: {said[i][j]}"
-            parts.append(
-                _cell(
-                    left + wide * j, top_edge + _HEIGHT * i, wide, _HEIGHT, _share(value, largest)
-                )
-                + f"<title>{_safe(re.sub(' +', ' ', tip).strip())}</title></path>"
-            )
-    parts.append("</g>")
-    parts.append(
-        f'<path class="frame" fill="none" stroke="currentColor" stroke-opacity=".35" '
-        f'd="M{left} {top_edge}H{inner}V{floor}H{left}Z"/>'
-    )
-    return "\n".join((*parts, *keys, "</svg>")) + ("\n" if standalone else "")
-
-
-def _opened(width: float, height: float, title: str, name: str, standalone: bool) -> str:
-    space = ' xmlns="http://www.w3.org/2000/svg"' if standalone else ""
-    ident = _safe(name)
-    return (
-        f'<svg{space} class="heat" viewBox="0 0 {width} {height}" width="{width}" '
-        f'height="{height}" role="img" aria-labelledby="{ident}-title {ident}-desc" '
-        'font-family="system-ui, sans-serif" font-size="11" fill="currentColor">\n'
-        f'<title id="{ident}-title">{_safe(title)}</title>'
-    )
-
-
-def _legend(
-    ticks: Sequence[tuple[float, str]], legend: str, top: float, left: int, y: int, width: int
-) -> tuple[list[str], int]:
-    """Return a swatch and a text for every tick, in as many lines as it takes, and the height."""
-    parts = [_text(left, y, legend, "start")]
-    x, y = float(left), y + 18
-    for value, text in ticks:
+    keys: list[tuple[float, int, str, float | None]] = []
+    x, y = float(left), floor + 40
+    for value, text in ticks:  # a swatch and a text for each, in as many lines as it takes
         needed = 26 + _LETTER * len(text)
         if x > left and x + needed > width:
             x, y = float(left), y + 18
-        cell = _cell(round(x, 1), y - 10, 16, 12, _share(value, top))
-        parts.append(f"{_CELLS}{cell}</path></g>")
-        parts.append(_text(round(x, 1) + 20, y, text, "start"))
+        keys.append((round(x, 1), y, text, _share(value, largest)))
         x += needed + 8
-    return parts, y + 8
+    drawing = _template().render(
+        name=name,
+        title=title,
+        description=description or _described(matrix, row_labels, column_labels, form),
+        standalone=standalone,
+        row_labels=row_labels,
+        column_labels=column_labels,
+        row_title=row_title,
+        column_title=column_title,
+        legend=legend,
+        keys=keys,
+        shares=[[_share(value, largest) for value in row] for row in matrix],
+        texts=said,
+        turned=turned,
+        cell_width=wide,
+        cell_height=_HEIGHT,
+        left=left,
+        top=top_edge,
+        inner=inner,
+        floor=floor,
+        width=width,
+        height=y + 8,
+    )
+    return f"{drawing}\n" if standalone else drawing
 
 
-def _cell(x: float, y: float, width: float, height: float, share: float | None) -> str:
-    """Return an unclosed cell: filled as `share` says, or crossed out."""
-    box = f"M{x:g} {y:g}h{width:g}v{height:g}h-{width:g}z"
-    if share is None:
-        cross = f"{box}m0 {height:g}l{width:g} -{height:g}"
-        return f'<path d="{cross}" fill-opacity="0" stroke-opacity=".5">'
-    return f'<path d="{box}" fill-opacity="{share:.2g}">'
+@cache
+def _template() -> jinja2.Template:
+    """Return the drawing; whatever is text in it goes through `xml`."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+    )
+    environment.filters.update(
+        xml=lambda text: html.escape(_FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)),
+        single_spaced=lambda text: re.sub(" +", " ", text).strip(),
+    )
+    return environment.get_template("heatmap.svg")
 
 
 def _share(value: float | None, top: float) -> float | None:
     if value is None:
         return None
     return max(0.0, min(1.0, value / top)) if top > 0 else 0.0
-
-
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}">{_safe(text)}</text>'
-
-
-def _safe(text: str) -> str:
-    return html.escape(_FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
 def _described(

@@ -7,10 +7,11 @@ import re
 import tomllib
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.leaderboard.bibliography import Reference, bibliography
@@ -29,10 +30,10 @@ _NUMBER = r"\d+(?:\.\d+)?"
 _CELL = re.compile(
     rf"(?P<value>{_NUMBER}(?:e\d{{1,3}})?)(?: ± (?P<error>{_NUMBER}))?(?P<dagger> †)?"
 )
+_REMOVED = re.compile(rf"{_NUMBER} %|\d+:\d+")
 _SPACE = "\N{NO-BREAK SPACE}"
 
 Text = Annotated[str, Field(min_length=1)]
-Removed = Annotated[str, Field(pattern=rf"^(?:{_NUMBER} %|\d+:\d+)$")]
 Link = Annotated[str, Field(pattern=r"^https://[^\s<>\"']+$")]
 
 
@@ -52,10 +53,6 @@ class ReportedNumber:
         As published; None without any.
     text
         Value and error with the digits of the source.
-    context
-        Length of the windows in tokens; None when the source does not say.
-    reference
-        The data that steered the scores; empty when the source does not say.
     where
         Where in the source it stands.
     note
@@ -70,8 +67,6 @@ class ReportedNumber:
     value: float
     error: float | None
     text: str
-    context: int | None
-    reference: str
     source: Reference
     where: str
     note: str
@@ -92,53 +87,34 @@ class ReportedRow:
         return self.removed == f"0{_SPACE}%"
 
 
-@dataclass(frozen=True)
-class ReportedTable:
-    """Numbers of one source.
+class ReportedTable(BaseModel):
+    """Numbers of one source, as they are written down; see the head of the file.
 
     Attributes
     ----------
-    metric
-        In words, with the better direction.
+    number
+        Its place in the file, from 1.
+    source
+        Key of a work of the bibliography.
+    link
+        The page that has the numbers, where it is not that of the source.
     model, data
         What is the same in all columns; empty where the columns tell, or the source does not.
+    context
+        Length of the windows in tokens; None when the source does not say.
+    reference
+        The data that steered the scores; empty when the source does not say.
     error
         What stands behind ±; empty without any.
     columns
         Models or tasks.
-    link
-        The page that has the numbers; that of the source unless it has one of its own.
     note, dagger
         What a reader must know: of all numbers, and of those marked †.
     """
 
-    id: str
-    title: str
-    metric: str
-    model: str
-    data: str
-    context: int | None
-    reference: str
-    error: str
-    columns: tuple[str, ...]
-    lines: tuple[ReportedRow, ...]
-    source: Reference
-    where: str
-    link: str
-    note: str
-    dagger: str
-
-    @property
-    def numbers(self) -> tuple[ReportedNumber, ...]:
-        """Every number, row by row."""
-        return tuple(cell for line in self.lines for cell in line.cells if cell is not None)
-
-
-class _Written(BaseModel):
-    """A table as it is written down; see the head of the file."""
-
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    number: int
     title: Text
     source: Text
     where: Text
@@ -154,6 +130,26 @@ class _Written(BaseModel):
     rows: Annotated[tuple[tuple[str, ...], ...], Field(min_length=1)]
     note: str = ""
     dagger: str = ""
+
+    @property
+    def work(self) -> Reference:
+        """The source."""
+        return bibliography()[self.source]
+
+    @property
+    def measure(self) -> str:
+        """The metric in words, with the better direction."""
+        return _TITLES[self.metric]
+
+    @cached_property
+    def lines(self) -> tuple[ReportedRow, ...]:
+        """The rows, read."""
+        return tuple(_line(self, row) for row in self.rows)
+
+    @property
+    def numbers(self) -> tuple[ReportedNumber, ...]:
+        """Every number, row by row."""
+        return tuple(cell for line in self.lines for cell in line.cells if cell is not None)
 
 
 def literature(path: Path = FILE) -> tuple[ReportedTable, ...]:
@@ -179,87 +175,59 @@ def literature(path: Path = FILE) -> tuple[ReportedTable, ...]:
 
 def _table(number: int, content: object) -> ReportedTable:
     try:
-        written = _Written.model_validate(content)
+        fields = {"number": number, **content} if isinstance(content, dict) else content
+        table = ReportedTable.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         raise _wrong(number, f"`{field}`: {first['msg']}") from None
-    if written.source not in bibliography():
+    if table.source not in bibliography():
         raise UnknownNameError(
-            "source", written.source, bibliography(), f" (table {number} of the literature)"
+            "source", table.source, bibliography(), f" (table {number} of the literature)"
         )
-    if (written.across == "tasks") != bool(written.model):
+    if (table.across == "tasks") != bool(table.model):
         raise _wrong(number, "`model` goes with columns across tasks, and with these only")
-    if (written.across == "tasks") and written.data:
+    if table.across == "tasks" and table.data:
         raise _wrong(number, "`data` does not go with columns across tasks, which tell it")
-    source = bibliography()[written.source]
-    lines = tuple(_line(number, written, source, row) for row in written.rows)
-    if bool(written.dagger) != ("†" in str(written.rows)):
+    if table.lines and bool(table.dagger) != ("†" in str(table.rows)):
         raise _wrong(number, "cells marked † and their `dagger` go together")
-    return ReportedTable(
-        id=f"reported-{number}",
-        title=written.title,
-        metric=_TITLES[written.metric],
-        model=written.model,
-        data=written.data,
-        context=written.context,
-        reference=written.reference,
-        error=written.error,
-        columns=written.columns,
-        lines=lines,
-        source=source,
-        where=written.where,
-        link=written.link or source.url,
-        note=written.note,
-        dagger=written.dagger,
-    )
+    return table
 
 
-def _line(number: int, table: _Written, source: Reference, row: tuple[str, ...]) -> ReportedRow:
+def _line(table: ReportedTable, row: tuple[str, ...]) -> ReportedRow:
     if len(row) != 2 + len(table.columns):
-        raise _wrong(number, f"row {row[:2]} must have {len(table.columns)} cells")
+        raise _wrong(table.number, f"row {row[:2]} must have {len(table.columns)} cells")
     method, removed, *cells = row
-    try:
-        TypeAdapter(Removed).validate_python(removed)
-    except ValidationError:
-        raise _wrong(
-            number, f"'{removed}' must be a sparsity, '50 %', or a pattern, '2:4'"
-        ) from None
+    if not _REMOVED.fullmatch(removed):
+        raise _wrong(table.number, f"'{removed}' must be a sparsity, '50 %', or a pattern, '2:4'")
+    removed = removed.replace(" ", _SPACE)
     found = tuple(
-        _reported(number, table, source, method, removed, column, cell) if cell else None
+        _reported(table, method, removed, column, cell) if cell else None
         for column, cell in zip(table.columns, cells, strict=True)
     )
-    return ReportedRow(method, removed.replace(" ", _SPACE), found)
+    return ReportedRow(method, removed, found)
 
 
 def _reported(
-    number: int,
-    table: _Written,
-    source: Reference,
-    method: str,
-    removed: str,
-    column: str,
-    cell: str,
+    table: ReportedTable, method: str, removed: str, column: str, cell: str
 ) -> ReportedNumber:
     match = _CELL.fullmatch(cell)
     if match is None or not math.isfinite(float(match["value"])):
-        raise _wrong(number, f"'{cell}' must be a finite number, 'value' or 'value ± error'")
+        raise _wrong(table.number, f"'{cell}' must be a finite number, 'value' or 'value ± error'")
     error = match["error"]
     if error is not None and not table.error:
-        raise _wrong(number, "`error` must say what stands behind ±")
+        raise _wrong(table.number, "`error` must say what stands behind ±")
     across_models = table.across == "models"
     return ReportedNumber(
         method=method,
         model=column if across_models else table.model,
         metric=table.metric,
         data=table.data if across_models else column,
-        removed=removed.replace(" ", _SPACE),
+        removed=removed,
         value=float(match["value"]),
         error=None if error is None else float(error),
         text=_shown(match["value"]) + (f" ± {error}" if error else "") + (match["dagger"] or ""),
-        context=table.context,
-        reference=table.reference,
-        source=source,
+        source=table.work,
         where=table.where,
         note=table.dagger if match["dagger"] else "",
     )

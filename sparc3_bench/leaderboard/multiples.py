@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sparc3_bench.leaderboard.axes import Scale, Tick
 from sparc3_bench.leaderboard.benchmark import of_series, shown_by_chart
-from sparc3_bench.leaderboard.chart import Canvas, ChartLine, amount_axis, amount_ticks, whiskers
+from sparc3_bench.leaderboard.chart import Canvas, ChartLine, amount_axis, amount_ticks, chart_line
 from sparc3_bench.leaderboard.phrasing import percent
 from sparc3_bench.leaderboard.values import Value
 
@@ -91,23 +91,11 @@ def _panel(
     scale: Scale,
     ticks: tuple[Tick, ...],
 ) -> Panel:
-    x, y, sizes = amount_axis(section, PANEL), scale, section.sizes
-    lines = []
-    for one, curve in zip(section.series, curves, strict=True):
-        inner = [pair for pair in curve if not sizes.is_apart(pair[0])]
-        upper = [(x(amount), y(value.high)) for amount, value in inner]
-        lower = [(x(amount), y(value.low)) for amount, value in reversed(inner)]
-        lines.append(
-            ChartLine(
-                name=one.label,
-                detail=one.difference,
-                style=style(one),
-                points=tuple((x(amount), y(value.centre)) for amount, value in curve),
-                path=tuple((x(amount), y(value.centre)) for amount, value in inner),
-                band=(*upper, *lower) if len(one.runs) > 1 else (),
-                whiskers=whiskers(curve, x, y),
-            )
-        )
+    x, y = amount_axis(section, PANEL), scale
+    lines = [
+        chart_line(section, one, curve, x, y, style(one), one.label, one.difference)
+        for one, curve in zip(section.series, curves, strict=True)
+    ]
     guess = benchmark.chance
     return Panel(
         benchmark=benchmark,
@@ -117,7 +105,7 @@ def _panel(
         chance=y(guess / benchmark.dense) if guess else None,
         x_ticks=amount_ticks(section, x),
         y_ticks=ticks,
-        x_title=sizes.axis.partition(":")[0],
+        x_title=section.sizes.axis.partition(":")[0],
         description=_description(section, curves),
     )
 

@@ -15,7 +15,6 @@ from sparc3_bench.leaderboard.literature import literature
 from sparc3_bench.leaderboard.multiples import multiples
 from sparc3_bench.leaderboard.overview import overview
 from sparc3_bench.leaderboard.plugin_description import ScorerDescription, scorer_description
-from sparc3_bench.leaderboard.provenance import provenance
 from sparc3_bench.leaderboard.repeat import command
 from sparc3_bench.leaderboard.scatter import scatter
 from sparc3_bench.leaderboard.series import ResultFile, Series
@@ -191,7 +190,6 @@ class _Site:
                     board=board,
                     entry=entry,
                     repeat=command(result),
-                    provenance=provenance(result),
                     file=_name(run.href),
                     samples=_name(_samples(run)) if result.sample_file else "",
                 ),

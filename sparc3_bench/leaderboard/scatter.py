@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sparc3_bench.leaderboard.agreement_text import model_text
-from sparc3_bench.leaderboard.axes import XY, Scale, Tick, x_axis, y_axis
+from sparc3_bench.leaderboard.axes import XY, Scale, Tick, axis_title, x_axis, y_axis
 from sparc3_bench.leaderboard.chart import COLOURS, style
-from sparc3_bench.leaderboard.phrasing import metric_title, number, within
+from sparc3_bench.leaderboard.phrasing import number, within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sparc3_bench.leaderboard.agreement import Agreement, Side
+    from sparc3_bench.leaderboard.agreement import Agreement
     from sparc3_bench.leaderboard.chart import Canvas, Style
     from sparc3_bench.leaderboard.pruned import Pair, PrunedPoint
 
@@ -96,8 +96,8 @@ def scatter(found: Agreement, names: Sequence[str], layout: Canvas) -> Scatter:
         dense_label_y=places[-1],
         x_ticks=x_ticks,
         y_ticks=y_ticks,
-        x_title=_title(found.x, x.is_log, layout),
-        y_title=_title(found.y, y.is_log, layout),
+        x_title=axis_title(found.x.metric, x.is_log, layout.width),
+        y_title=axis_title(found.y.metric, y.is_log, layout.width),
         description=_description(found),
     )
 
@@ -137,12 +137,6 @@ def _whisker(pair: Pair, place: XY, x: Scale, y: Scale) -> str:
     if ends := pair[1].interval:
         parts.append(f"M{place[0]} {y(ends[0])}V{y(ends[1])}")
     return "".join(parts)
-
-
-def _title(side: Side, is_log: bool, layout: Canvas) -> str:
-    reading = f", {'log scale, ' if is_log else ''}{side.metric.direction} is better"
-    length, text = layout.width // 7 - len(reading), metric_title(side.metric)
-    return (text if len(text) <= length else text[: length - 1].rstrip() + "…") + reading
 
 
 def _description(found: Agreement) -> str:

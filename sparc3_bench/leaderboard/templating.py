@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import jinja2
@@ -11,6 +12,7 @@ from sparc3_bench.leaderboard.controls import drawn_label
 from sparc3_bench.leaderboard.maps import atlas
 from sparc3_bench.leaderboard.overlap import overlap_matrices
 from sparc3_bench.leaderboard.series import seeds
+from sparc3_bench.record.spec import canonical_json
 
 SIGNATURE = '<meta name="generator" content="sparc3-bench">'
 """Tells a page that `publish` made from somebody's own."""
@@ -30,23 +32,8 @@ def templates() -> jinja2.Environment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
-    environment.filters.update(
-        number=phrasing.number,
-        counted=phrasing.count,
-        precise=phrasing.precise,
-        percent=phrasing.percent,
-        titled=phrasing.metric_title,
-        convention=phrasing.convention_text,
-        described=phrasing.dataset_text,
-        judged=phrasing.judge_text,
-        least=phrasing.least,
-        measured=phrasing.value_text,
-        named=phrasing.scorer_text,
-        plain=phrasing.plain,
-        probability=phrasing.probability,
-        within=phrasing.within,
-        seeds=seeds,
-    )
+    words = {n: f for n, f in vars(phrasing).items() if inspect.getmodule(f) is phrasing}
+    environment.filters.update(words, json=canonical_json, seeds=seeds)
     environment.globals.update(
         signature=SIGNATURE,
         page="",

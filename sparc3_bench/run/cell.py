@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -72,25 +72,26 @@ class Cell:
     phase: str = "attribution"
 
     def named(self, *fields: str) -> dict[str, Any]:
-        """Return fields of the spec as JSON."""
-        return self.spec.model_dump(mode="json", include=set(fields))
+        """Return fields of the spec as JSON.
+
+        More names are `measure`, the task without the options that move only what is chosen;
+        `data`, the texts that it measures on; and `reference`, those that steer scores.
+        """
+        whole = self._whole
+        found = {name: whole[name] for name in fields if name in whole}
+        if "measure" in fields:
+            options = whole["task"]["options"].items()
+            kept = {name: value for name, value in options if name not in self.task.steering}
+            found["measure"] = {**whole["task"], "options": kept}
+        for name in {"data", "reference"} & {*fields}:
+            texts, steers = whole["datasets"], name == "reference"
+            found[name] = [one for one in texts if (one["purpose"] == "reference") == steers]
+        return found
 
     def made_by(self, *plugins: str) -> dict[str, Any]:
         """Return the code of plugins (scorer, task, adapter) and the libraries under it."""
         at_work = {"scorer": self.scorer, "task": self.task, "adapter": self.model.adapter}
         return {n: [self.spec.code.get(n), libraries_of(type(at_work[n]))] for n in plugins}
-
-    def data(self, *, steers: bool) -> list[dict[str, Any]]:
-        """Return the records of the texts that steer scores, or of those that are measured on."""
-        texts: list[dict[str, Any]] = self.named("datasets")["datasets"]
-        return [one for one in texts if (one["purpose"] == "reference") == steers]
-
-    def task_as_measured(self, leave_out: Collection[str] = ()) -> dict[str, Any]:
-        """Return what is recorded of the task, without options that move only what is chosen."""
-        task: dict[str, Any] = self.named("task")["task"]
-        left_out = {*self.task.steering, *leave_out}
-        options = {name: value for name, value in task["options"].items() if name not in left_out}
-        return {**task, "options": options}
 
     def part(self, name: Part) -> Part:
         """Return the name of a part of the data; one part has one name."""
@@ -133,6 +134,12 @@ class Cell:
         """Return the task's reference samples, whether or not the scorer needs any."""
         objective = self.spec.objective or self.task.default_objective
         return (learned or self.prepared).references(objective)
+
+    @cached_property
+    def _whole(self) -> dict[str, Any]:
+        # Of a plugin's code there is a digest beside it, in which words do not count.
+        left_out = {name: {"source_digest"} for name in ("scorer", "task", "judge")}
+        return self.spec.model_dump(mode="json", exclude=left_out)
 
     @cached_property
     def blank(self) -> ModelView:

@@ -62,7 +62,7 @@ def build(kind: str, cls: type[Any], given: Mapping[str, str]) -> Any:
     """
     fields = option_fields(cls)
     names = [field.name for field in fields]
-    hints = typing.get_type_hints(cls) if fields else {}
+    hints = typing.get_type_hints(cls, include_extras=True) if fields else {}
     values: dict[str, Any] = {}
     for name, text in given.items():
         if name not in names:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import singledispatchmethod
 from pathlib import Path
 from typing import Any
@@ -37,14 +37,8 @@ _LEAST = 0.001
 """The share of weights that goes in a circuit that is only tried."""
 
 
-@dataclass(frozen=True, eq=False)
 class Sprinkled(CircuitStep):
     """A circuit from which few weights are missing, at random."""
-
-    @property
-    def recipe(self) -> Mapping[str, Any]:
-        """The share that is missing."""
-        return {"amount": self.amount}
 
     def content(self, at: Place) -> str:
         """Name it, as no two are alike."""
@@ -57,7 +51,7 @@ class Sprinkled(CircuitStep):
         return Circuit(mask, KeepMask(mask))
 
 
-class Trial(Place):
+class TrialPlace(Place):
     """A place where steps are tried.
 
     Parameters
@@ -101,7 +95,8 @@ class Trial(Place):
             return Rate(in_part=True)
         measured = self.get(dense)
         with metered() as meter:
-            step.make(self, {name: [measured] * len(some) for name, some in step.inputs.items()})
+            of_controls = {f"control {n}": [measured] * len(c) for n, c in enumerate(step.controls)}
+            step.make(self, {"points": [measured] * len(step.points), **of_controls})
         return Rate(each=Cost.of(meter.phase))
 
     @probe.register(Evaluate | DenseEvaluation)
@@ -208,7 +203,7 @@ class Trial(Place):
 
     def _pruned(self, step: Evaluate) -> Phase:
         tried = Evaluate(step.cell, step.part, Sprinkled(step.cell, _LEAST))
-        got = {name: self.get(one) for name, one in tried.inputs.items()}
+        got = {name: self.get(one) for name, one in tried.inputs.items() if isinstance(one, Step)}
         with metered(self.tokens) as meter:
             tried.make(self, got)
         return meter.phase

@@ -16,9 +16,9 @@ from sparc3_bench.run.steps.facts import learned
 from sparc3_bench.run.steps.judge import judged
 from sparc3_bench.run.steps.mask import CircuitStep, Matched, Ranked, Uniform
 from sparc3_bench.run.steps.model import WeightNotes
-from sparc3_bench.run.steps.outline import Membership, Outline, Overlap, RankLikeness
 from sparc3_bench.run.steps.rank import Rank, Usable, contrasts
-from sparc3_bench.run.steps.record import OperatingPoint, Record
+from sparc3_bench.run.steps.record import Operating, Record
+from sparc3_bench.run.steps.size import CircuitOverlap, CircuitSize, Membership, RankLikeness
 
 if TYPE_CHECKING:
     from sparc3_bench.graph.drive import Recipe
@@ -37,12 +37,12 @@ def run(cell: Cell) -> Recipe[Record]:
     chosen = yield from _chosen(cell)
     circuits = [circuit(cell, chosen.contrast, amount) for amount in spec.amounts]
     points, outlines, drawn = [], [], []
-    others = [(seed, other, list[Overlap | None]()) for seed, other in cell.others]
+    others = [(seed, other, list[CircuitOverlap | None]()) for seed, other in cell.others]
     for one in circuits:
         points.append(measured(cell, one))
-        outlines.append(Outline(cell, one))
+        outlines.append(CircuitSize(cell, one))
         drawn.append([control(cell, one, seed) for seed in range(spec.controls)])
-        overlaps = [overlap(one, other, chosen.contrast) for _, other, _ in others]
+        overlaps = [overlap_with(one, other, chosen.contrast) for _, other, _ in others]
         for (_, _, so_far), found in zip(others, overlaps, strict=True):
             so_far.append(found)
         yield [points[-1], outlines[-1], *filter(None, overlaps), *drawn[-1]]
@@ -95,13 +95,15 @@ def control(
 
 def random_control(cell: Cell, one: CircuitStep | None, seed: int, part: Part) -> Evaluate:
     """Return the step that measures a random control of a circuit."""
-    return Evaluate(cell, part, one and Matched(cell, one.amount, one, seed))
+    if one is not None and not isinstance(one, Uniform):  # where nothing is kept, none is drawn
+        one = Matched(cell, one.amount, one, seed)
+    return Evaluate(cell, part, one)
 
 
-def overlap(one: CircuitStep | None, other: Cell, contrast: str) -> Overlap | None:
+def overlap_with(one: CircuitStep | None, other: Cell, contrast: str) -> CircuitOverlap | None:
     """Return the step that compares a circuit with that of another cell at the same amount."""
     its = one and circuit(other, contrast, one.amount)
-    return Overlap(one, its) if one and its else None
+    return CircuitOverlap(one, its) if one and its else None
 
 
 def _chosen(cell: Cell) -> Recipe[Chosen]:
@@ -121,20 +123,19 @@ def _chosen(cell: Cell) -> Recipe[Chosen]:
 
 
 def _at_choice(
-    cell: Cell, chosen: Chosen, points: Sequence[Step[Evaluated]], outlines: Sequence[Outline]
-) -> Recipe[OperatingPoint]:
+    cell: Cell, chosen: Chosen, points: Sequence[Step[Evaluated]], outlines: Sequence[CircuitSize]
+) -> Recipe[Operating]:
     """Measure the random controls of the chosen amount on the samples of the test part."""
     place = cell.spec.amounts.index(chosen.amount)
     one, seeds = circuit(cell, chosen.contrast, chosen.amount), range(cell.spec.controls)
     drawn = [control(cell, one, seed, "paired") for seed in seeds] if one else []
     yield drawn
     own = [points[0], points[place]]
-    own = [points[0], points[place]]
     beside = BesideChoice(cell, chosen.amount, own, drawn) if drawn else None
-    return OperatingPoint(chosen.amount, own[1], outlines[place], controls=drawn, beside=beside)
+    return Operating(chosen.amount, own[1], outlines[place], controls=drawn, beside=beside)
 
 
-def _at_bar(cell: Cell, contrast: str, dense: Step[Evaluated]) -> Recipe[OperatingPoint]:
+def _at_bar(cell: Cell, contrast: str, dense: Step[Evaluated]) -> Recipe[Operating]:
     """Look for the largest amount that reaches the task's bar, and measure it on the test part."""
 
     def selection(amount: float) -> Step[Evaluated]:
@@ -150,14 +151,14 @@ def _at_bar(cell: Cell, contrast: str, dense: Step[Evaluated]) -> Recipe[Operati
 
     amount = yield from largest_amount(passes)
     one = circuit(cell, contrast, amount)
-    own, outline = measured(cell, one), Outline(cell, one)
+    own, outline = measured(cell, one), CircuitSize(cell, one)
     yield [own, outline]
     empty = measured(cell, circuit(cell, contrast, 1.0))
     curve = Curve(cell, (0.0, amount, 1.0), [dense, own, empty])
-    return OperatingPoint(amount, own, outline, curve=curve)
+    return Operating(amount, own, outline, curve=curve)
 
 
-def _membership(cell: Cell, outlines: Sequence[Outline]) -> Membership | None:
+def _membership(cell: Cell, outlines: Sequence[CircuitSize]) -> Membership | None:
     """Return the sketch of nested circuits; those of schedule `blockwise` are not."""
     nested = cell.spec.removal == "lowest" and cell.spec.schedule == "one-shot"
     return Membership(cell, outlines) if nested else None

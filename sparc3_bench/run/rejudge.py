@@ -12,7 +12,7 @@ from sparc3_bench.contracts import PreparedTask, Task
 from sparc3_bench.errors import RecordError, Sparc3Error
 from sparc3_bench.graph.cost import NOTHING, total
 from sparc3_bench.graph.drive import drive
-from sparc3_bench.graph.store import Entry
+from sparc3_bench.graph.store import Kept
 from sparc3_bench.record.files import read_result
 from sparc3_bench.record.result import Result
 from sparc3_bench.record.spec import JudgeRef, RunSpec
@@ -26,8 +26,8 @@ from sparc3_bench.run.steps.assess import Assess
 from sparc3_bench.run.steps.decide import Best, Chosen, Reaches
 from sparc3_bench.run.steps.evaluate import Evaluate
 from sparc3_bench.run.steps.judge import Judged
-from sparc3_bench.run.steps.outline import Outline, Size
 from sparc3_bench.run.steps.rank import Usable
+from sparc3_bench.run.steps.size import CircuitSize, Size
 from sparc3_bench.types.samples import ReferenceSamples
 from sparc3_bench.types.values import Evaluation
 
@@ -178,14 +178,18 @@ def rejudged(case: Case, judge: ReadyJudge, cache: Path, report: Reporter) -> Re
 class _RecordedData(PreparedTask):
     """What a record says of a task's data."""
 
-    clusters: Mapping[str, Sequence[int]]
+    together: Mapping[str, Sequence[int]]
     name: str = "test"
     compares = False
     datasets = ()
 
+    @property
+    def clusters(self) -> Mapping[str, Sequence[int]]:
+        return self.together
+
     def part(self, name: Part) -> PreparedTask:
         """Return another object for another part."""
-        return self if name == self.name else _RecordedData(self.clusters, name)
+        return self if name == self.name else _RecordedData(self.together, name)
 
     def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
         """Return samples that nothing is scored on."""
@@ -207,35 +211,35 @@ class _Recorded(Place):
         for index, point in enumerate(result.points):
             one = circuit(cell, result.candidate, point.amount.requested)
             self._know(Evaluate(cell, "test", one), written.points[index])
-            self._know(Outline(cell, one), Size.of(point))
+            self._know(CircuitSize(cell, one), Size.of(point))
             for seed, drawn in enumerate(written.controls):
                 self._know(random_control(cell, one, seed, "control"), drawn[index])
         if (found := result.found) is not None:
             one = circuit(cell, result.candidate, found.point.amount.requested)
-            self._know(Outline(cell, one), Size.of(found.point))
+            self._know(CircuitSize(cell, one), Size.of(found.point))
             if written.at_bar is not None:
                 self._know(Evaluate(cell, "test", one), written.at_bar)
             for seed, at in enumerate(written.paired):
                 self._know(random_control(cell, one, seed, "paired"), at)
 
-    def find(self, step: Step[Any]) -> Entry | None:
+    def find(self, step: Step[Any]) -> Kept | None:
         """Return what is recorded, or kept."""
         result = self._case.result
         amount = result.found.point.amount.requested if result.found else 0.0
         match step:
             case Usable():
-                return Entry((result.candidate,), NOTHING)
+                return Kept((result.candidate,), NOTHING)
             case Best():
                 chosen = Chosen(contrast=result.candidate, amount=amount, tried=result.tried)
-                return Entry(chosen, NOTHING)
+                return Kept(chosen, NOTHING)
             case Reaches():
-                return Entry(step.amount <= amount, NOTHING)
+                return Kept(step.amount <= amount, NOTHING)
             case Assess():
-                return Entry({}, NOTHING)  # of scores
+                return Kept({}, NOTHING)  # of scores
             case Judged() if step.of.part == "selection":
-                return Entry(None, NOTHING)  # it is behind a decision, which stands
+                return Kept(None, NOTHING)  # it is behind a decision, which stands
         if step.key in self._known:
-            return Entry(self._known[step.key], NOTHING)
+            return Kept(self._known[step.key], NOTHING)
         return super().find(step)
 
     def _know(self, step: Step[Any], value: Any) -> None:

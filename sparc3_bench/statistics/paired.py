@@ -43,12 +43,6 @@ class Difference:
         none = 0.0 if self.scale == "linear" else 1.0
         return (self.value > none) - (self.value < none)
 
-    def turned(self) -> Difference:
-        """Return the second number beside the first."""
-        if self.scale == "linear":
-            return Difference(-self.value, -self.high, -self.low, self.p_value)
-        return Difference(1 / self.value, 1 / self.high, 1 / self.low, self.p_value, "log")
-
 
 def t_difference(value: float, error: float, freedom: float, scale: Scale = "linear") -> Difference:
     """Return a difference with its interval and p-value, by Student's t.

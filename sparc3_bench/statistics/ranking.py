@@ -13,7 +13,7 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.holm import holm
 from sparc3_bench.statistics.interval import spread
 from sparc3_bench.statistics.numbers import Array, finite
-from sparc3_bench.statistics.paired import Difference, apart, of_pair
+from sparc3_bench.statistics.paired import apart, of_pair
 from sparc3_bench.types.values import Direction, Scale
 
 
@@ -28,14 +28,9 @@ class RankRanges:
     worst_rank
         Methods - how many are significantly worse, in [best_rank, methods]. Methods that nothing
         tells apart share a range.
-    differences
-        ``[methods, methods]``: the metric of the row's method minus that of the column's, or on a
-        log scale divided by it.
-    low, high
-        95 % intervals of the differences, each of its own pair alone (not adjusted).
     p_values
-        ``[methods, methods]``, symmetric, of no difference, adjusted by Holm over all pairs of the
-        table; 1 on the diagonal.
+        ``[methods, methods]``, symmetric, of no difference between two of them, adjusted by Holm
+        over all pairs of the table; 1 on the diagonal.
     resolvable
         What neighbours in the order of the table must typically differ by to be told apart,
         whatever else is in it: the median over neighbours of half the width of the interval of
@@ -46,9 +41,6 @@ class RankRanges:
 
     best_rank: tuple[int, ...]
     worst_rank: tuple[int, ...]
-    differences: Array
-    low: Array
-    high: Array
     p_values: Array
     resolvable: float | None
 
@@ -98,15 +90,11 @@ def rank_methods(
     numbers, drawn = _table(values, replicates)
     count = len(numbers)
     pairs = list(itertools.combinations(range(count), 2))
-    same = 0.0 if scale == "linear" else 1.0
-    differences, low, high = (np.full((count, count), same) for _ in range(3))
     better = np.zeros((count, count), dtype=bool)
     found = [
         of_pair(drawn[:, i], drawn[:, j], numbers[i], numbers[j], clusters, scale) for i, j in pairs
     ]
     for (i, j), one in zip(pairs, found, strict=True):
-        _put(one, differences, low, high, (i, j))
-        _put(one.turned(), differences, low, high, (j, i))
         ahead = one.sign * (1 if direction == "higher" else -1)
         better[i, j], better[j, i] = ahead > 0, ahead < 0
     adjusted = np.ones((count, count))
@@ -118,9 +106,6 @@ def rank_methods(
     return RankRanges(
         best_rank=tuple(int(1 + beaten) for beaten in beats.sum(axis=0)),
         worst_rank=tuple(int(count - beaten) for beaten in beats.sum(axis=1)),
-        differences=differences,
-        low=low,
-        high=high,
         p_values=adjusted,
         resolvable=resolvable(numbers, drawn, clusters, level=level, scale=scale),
     )
@@ -165,10 +150,6 @@ def _table(values: ArrayLike, replicates: ArrayLike) -> tuple[Array, Array]:
             f"{drawn.shape[1]}; stack them as [replicates, methods]."
         )
     return numbers, drawn
-
-
-def _put(one: Difference, values: Array, low: Array, high: Array, at: tuple[int, int]) -> None:
-    values[at], low[at], high[at] = one.value, one.low, one.high
 
 
 def rank_text(best: int, worst: int) -> str:

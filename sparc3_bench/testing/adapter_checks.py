@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
 from sparc3_bench.model.weights import LINEAR, PrunableWeight
-from sparc3_bench.testing.adapter_blocks import (
-    check_attention_treats_rows_as_named,
-    check_heads_divide_the_attention_output,
-    check_roles_of_matrices_fit,
-    check_the_rest_is_linear,
-)
 from sparc3_bench.testing.adapter_runs import Plugin, model_types, tiny_view, views
-from sparc3_bench.testing.plugin_checks import check_describes_itself, instance_of
+from sparc3_bench.testing.plugin_checks import instance_of
 from sparc3_bench.testing.report import CheckFailure, describe
 from sparc3_bench.types.architecture import Role
 
@@ -182,19 +174,3 @@ def _kind_of_norm(module: nn.Module, inputs: Tensor) -> Role:
         for role, scale in ((Role.RMS_NORM, weight), (Role.OFFSET_RMS_NORM, 1 + weight))
     }
     return min(near, key=lambda role: near[role])
-
-
-ADAPTER_CHECKS: tuple[Callable[[Plugin], None], ...] = (
-    check_describes_itself,
-    check_finds_its_modules,
-    check_matrices_are_out_by_in,
-    check_every_matrix_is_run,
-    check_matrices_of_blocks_are_covered,
-    check_norms_and_activations_are_named,
-    check_outer_norms_are_named,
-    check_norms_are_of_their_kind,
-    check_roles_of_matrices_fit,
-    check_attention_treats_rows_as_named,
-    check_the_rest_is_linear,
-    check_heads_divide_the_attention_output,
-)

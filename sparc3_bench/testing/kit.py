@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
 from typing import Any
 
+import sparc3_bench.testing.adapter_blocks as adapter_blocks
+import sparc3_bench.testing.adapter_checks as adapter_checks
+import sparc3_bench.testing.plugin_checks as plugin_checks
+import sparc3_bench.testing.scorer_checks as scorer_checks
+import sparc3_bench.testing.scorer_memory as scorer_memory
+import sparc3_bench.testing.scorer_repeats as scorer_repeats
+import sparc3_bench.testing.scorer_restores as scorer_restores
+import sparc3_bench.testing.task_checks as task_checks
+import sparc3_bench.testing.task_measures as task_measures
+import sparc3_bench.testing.task_objectives as task_objectives
+import sparc3_bench.testing.task_restores as task_restores
 from sparc3_bench.contracts import Scorer, Task
 from sparc3_bench.errors import PluginError, Sparc3Error, UnknownNameError
 from sparc3_bench.host import default_host
-from sparc3_bench.testing.adapter_checks import ADAPTER_CHECKS
-from sparc3_bench.testing.plugin_checks import instance_of
 from sparc3_bench.testing.report import (
     Check,
     CheckFailure,
@@ -19,25 +29,28 @@ from sparc3_bench.testing.report import (
     one_thread,
     run_checks,
 )
-from sparc3_bench.testing.scorer_checks import SCORE_CHECKS
-from sparc3_bench.testing.scorer_memory import check_memory_is_bounded
-from sparc3_bench.testing.scorer_repeats import REPEATING_CHECKS
-from sparc3_bench.testing.scorer_restores import RESTORING_CHECKS
-from sparc3_bench.testing.task_checks import DATA_CHECKS
-from sparc3_bench.testing.task_measures import MEASURING_CHECKS
-from sparc3_bench.testing.task_objectives import check_objective_adds_up_over_samples
-from sparc3_bench.testing.task_restores import RESTORING_TASK_CHECKS
 from sparc3_bench.types.architecture import ModelAdapter
 
+
+def _checks_in(*modules: ModuleType) -> tuple[Check, ...]:
+    """Return the checks that modules define, in their order."""
+    return tuple(
+        value
+        for module in modules
+        for name, value in vars(module).items()
+        if name.startswith("check_") and value.__module__ == module.__name__
+    )
+
+
 CHECKS: dict[str, tuple[Check, ...]] = {
-    "scorer": (*SCORE_CHECKS, *REPEATING_CHECKS, check_memory_is_bounded, *RESTORING_CHECKS),
-    "task": (
-        *DATA_CHECKS,
-        check_objective_adds_up_over_samples,
-        *MEASURING_CHECKS,
-        *RESTORING_TASK_CHECKS,
+    "scorer": _checks_in(
+        plugin_checks, scorer_checks, scorer_repeats, scorer_memory, scorer_restores
     ),
-    "adapter": ADAPTER_CHECKS,
+    "task": _checks_in(plugin_checks, task_checks, task_objectives, task_measures, task_restores),
+    "adapter": (
+        plugin_checks.check_describes_itself,
+        *_checks_in(adapter_checks, adapter_blocks),
+    ),
 }
 """The checks of each kind of plugin, in the order they run."""
 
@@ -193,7 +206,7 @@ def _checked(
         name=cls.name,
         distribution=origins[0].distribution if origins else None,
         version=origins[0].version if origins else None,
-        options={} if kind == "adapter" else instance_of(plugin).options(),
+        options={} if kind == "adapter" else plugin_checks.instance_of(plugin).options(),
         outcomes=run_checks(CHECKS[kind], plugin, told or _silent, expected or {}),
     )
 

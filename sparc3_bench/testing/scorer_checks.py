@@ -8,11 +8,6 @@ from collections.abc import Callable
 from torch import Tensor
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.testing.plugin_checks import (
-    check_describes_itself,
-    check_options_are_frozen,
-    check_options_are_json,
-)
 from sparc3_bench.testing.report import CheckFailure, describe
 from sparc3_bench.testing.scorer_runs import (
     Plugin,
@@ -205,18 +200,3 @@ def _check_values(
             wrong = is_wrong(name, values)
             if wrong is not None:
                 raise CheckFailure(f"Scores of {wrong}, {run}", why, remedy)
-
-
-SCORE_CHECKS: tuple[Callable[[Plugin], None], ...] = (
-    check_describes_itself,
-    check_options_are_json,
-    check_options_are_frozen,
-    check_runs_on_every_architecture,
-    check_scores_every_weight,
-    check_scope_narrows_scores,
-    check_shape_is_out_by_in,
-    check_scores_are_finite,
-    check_scores_are_floats,
-    check_scores_are_no_views,
-    check_says_whether_it_runs_the_model,
-)

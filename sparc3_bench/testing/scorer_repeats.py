@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import random
 from collections.abc import Callable, Mapping
 
 import torch
@@ -27,6 +26,7 @@ from sparc3_bench.testing.scorer_runs import (
     skip_unless_repeatable,
     variant,
 )
+from sparc3_bench.testing.state import another_seed
 from sparc3_bench.testing.tiny import make_reference, make_view
 from sparc3_bench.types.samples import ReferenceSamples
 from sparc3_bench.types.scores import ScoreMap
@@ -40,14 +40,8 @@ def check_is_deterministic(plugin: Plugin) -> None:
     """
     for run in plain_runs(plugin):
         view = make_view(run.architecture)
-        with torch.random.fork_rng(devices=()):
-            state = random.getstate()
-            torch.manual_seed(1)
-            random.seed(1)
-            try:
-                again = variant(run, make_reference(4), "when run again", "runs are repeated", view)
-            finally:
-                random.setstate(state)
+        with another_seed():
+            again = variant(run, make_reference(4), "when run again", "runs are repeated", view)
         apart = largest_gap(run.scores, again, tolerance=0)
         if apart is not None:
             raise CheckFailure(
@@ -238,15 +232,3 @@ def _check_fold(run: ScorerRun, aggregation: str, fold: Callable[[Tensor, Tensor
             why,
             "divide by the number of samples, or fold with `sparc3_bench.Accumulator`",
         )
-
-
-REPEATING_CHECKS: tuple[Callable[[Plugin], None], ...] = (
-    check_works_in_bfloat16,
-    check_works_in_float64,
-    check_is_deterministic,
-    check_batching_does_not_matter,
-    check_order_of_samples_does_not_matter,
-    check_halves_make_up_the_whole,
-    check_goes_on_where_it_stopped,
-)
-"""The checks above."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sparc3_bench.testing.report import CheckFailure
 from sparc3_bench.testing.scorer_runs import Plugin, changes, interruptions
 
@@ -135,15 +133,3 @@ def _check_section(plugin: Plugin, section: str, what: str, why: str, remedy: st
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             raise CheckFailure(f"The scorer leaves {what} `{names[0]}`{more}, {where}", why, remedy)
-
-
-RESTORING_CHECKS: tuple[Callable[[Plugin], None], ...] = (
-    check_leaves_weights_unchanged,
-    check_leaves_no_gradient,
-    check_leaves_no_hook,
-    check_leaves_flags_unchanged,
-    check_leaves_no_patch_on_modules,
-    check_leaves_no_patch_on_classes,
-    check_leaves_process_unchanged,
-    check_cleans_up_when_interrupted,
-)

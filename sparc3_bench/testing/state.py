@@ -91,6 +91,19 @@ def differences(before: State, after: State) -> dict[str, list[str]]:
 
 
 @contextmanager
+def another_seed() -> Iterator[None]:
+    """Let Python and torch draw other numbers meanwhile."""
+    state = random.getstate()
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(1)
+        random.seed(1)
+        try:
+            yield
+        finally:
+            random.setstate(state)
+
+
+@contextmanager
 def undoing(view: ModelView) -> Iterator[None]:
     """Put back on leaving what a plugin changed outside its own model.
 

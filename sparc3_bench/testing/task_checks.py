@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import get_args
-
-import torch
 
 from sparc3_bench.contracts import PreparedTask
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.testing.plugin_checks import (
-    check_describes_itself,
-    check_options_are_frozen,
-    check_options_are_json,
     instance_of,
 )
 from sparc3_bench.testing.report import CheckFailure, CheckSkipped, describe
+from sparc3_bench.testing.state import another_seed
 from sparc3_bench.testing.task_ground import Row, tiny
 from sparc3_bench.testing.task_runs import (
     Plugin,
@@ -163,14 +158,8 @@ def check_prepares_the_same_again(plugin: Plugin) -> None:
     """
     found = trial(plugin)
     first = _told(found.prepared, found.task.default_objective)
-    with torch.random.fork_rng(devices=()):
-        state = random.getstate()
-        torch.manual_seed(1)
-        random.seed(1)
-        try:
-            again = _told(found.again(0), found.task.default_objective)
-        finally:
-            random.setstate(state)
+    with another_seed():
+        again = _told(found.again(0), found.task.default_objective)
     for what, value in first.items():
         if again[what] != value:
             raise CheckFailure(
@@ -274,20 +263,3 @@ def _check_apart(
 
 def _grams(row: Row) -> Iterable[Row]:
     return {row[start : start + _GRAM] for start in range(max(1, len(row) - _GRAM + 1))}
-
-
-DATA_CHECKS: tuple[Callable[[Plugin], None], ...] = (
-    check_describes_itself,
-    check_metrics_say_what_they_are,
-    check_amounts_begin_with_the_dense_model,
-    check_names_are_known,
-    check_options_are_json,
-    check_options_are_frozen,
-    check_measures_on_every_architecture,
-    check_describes_its_data,
-    check_prepares_the_same_again,
-    check_seed_moves_the_reference_alone,
-    check_reference_and_evaluation_are_disjoint,
-    check_selection_and_test_are_disjoint,
-    check_unknown_objective_is_refused,
-)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from sparc3_bench.statistics.dependence import (
 )
 from sparc3_bench.statistics.paired import of_replicates
 from sparc3_bench.testing.report import CheckFailure, CheckSkipped, describe
+from sparc3_bench.testing.state import another_seed
 from sparc3_bench.testing.task_runs import (
     Plugin,
     TaskMeasurement,
@@ -45,15 +45,9 @@ def check_evaluation_repeats_itself(plugin: Plugin) -> None:
     """
     found = trial(plugin)
     view = found.ground.view()
-    with torch.random.fork_rng(devices=()):
-        state = random.getstate()
-        torch.manual_seed(1)
-        random.seed(1)
-        try:
-            pruned = measure(found.task, found.prepared, view, found.dense, removing(view, 0.5))
-            dense = measure(found.task, found.prepared, view)
-        finally:
-            random.setstate(state)
+    with another_seed():
+        pruned = measure(found.task, found.prepared, view, found.dense, removing(view, 0.5))
+        dense = measure(found.task, found.prepared, view)
     for what, first, again in (("dense", found.dense, dense), ("pruned", found.half, pruned)):
         for name, values in first.samples.items():
             if list(again.samples[name]) != list(values):
@@ -281,15 +275,3 @@ def _is_worse(
 
 def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names)) or "none"
-
-
-MEASURING_CHECKS: tuple[Callable[[Plugin], None], ...] = (
-    check_evaluation_repeats_itself,
-    check_samples_are_paired,
-    check_clusters_fit_the_samples,
-    check_metrics_match_the_declaration,
-    check_metrics_serve_arrays,
-    check_directions_are_right,
-    check_failure_is_not_a_score,
-    check_says_whether_it_has_counterparts,
-)

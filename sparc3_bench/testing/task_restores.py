@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.testing.report import CheckFailure, CheckSkipped
 from sparc3_bench.testing.scorer_runs import Interrupted
@@ -89,9 +87,3 @@ def _check_only_new(found: Trial, left: dict[str, list[str]]) -> None:
                 "the model goes on being used after an interrupted run",
                 "undo every change in a `finally` or a context manager",
             )
-
-
-RESTORING_TASK_CHECKS: tuple[Callable[[Plugin], None], ...] = (
-    check_leaves_model_and_process_unchanged,
-    check_cleans_up_when_measuring_is_interrupted,
-)

@@ -12,6 +12,7 @@ from sparc3_scorers.wanda import Wanda
 
 from sparc3_bench import Sparc3Error, find_objective
 from sparc3_bench.host import default_host
+from sparc3_bench.run.options import build
 from sparc3_bench.run.plan import Request, plan
 from sparc3_bench.testing.tiny import (
     ARCHITECTURES,
@@ -95,12 +96,12 @@ def test_without_gradients_it_is_wanda_but_for_the_mean_over_samples(architectur
         torch.testing.assert_close(blended[name], wanda[name] / COUNT**0.5, rtol=1e-5, atol=0)
 
 
-@pytest.mark.parametrize("alpha", [-1.0, float("inf"), float("nan")])
+@pytest.mark.parametrize("alpha", ["-1", "inf", "nan"])
 def test_an_alpha_below_zero_or_without_end_is_refused(alpha):
-    with pytest.raises(Sparc3Error, match="`alpha` of scorer 'gblm' must be a number from 0 up"):
-        Gblm(alpha=alpha)
+    with pytest.raises(Sparc3Error, match="`alpha` of scorer 'gblm' must be"):
+        build("scorer", Gblm, {"alpha": alpha})
 
 
 def test_an_unknown_norm_is_refused():
-    with pytest.raises(Sparc3Error, match="`norm` of scorer 'gblm' must be one of l1, l2"):
-        Gblm(norm="l3")
+    with pytest.raises(Sparc3Error, match="`norm` of scorer 'gblm' must be 'l1' or 'l2', got 'l3'"):
+        build("scorer", Gblm, {"norm": "l3"})

@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from sparc3_bench import assets
-from sparc3_bench.assets import CACHE_VARIABLE, Asset, default_cache, fetch, fetch_all, file_digest
+from sparc3_bench.assets import (
+    CACHE_VARIABLE,
+    Asset,
+    default_cache,
+    fetch,
+    fetch_all,
+    file_digest,
+    scores_limit,
+)
 from sparc3_bench.errors import AssetError
 
 CONTENT = b"some text\n" * 1000
@@ -221,3 +229,17 @@ def test_cache_is_in_the_users_cache_unless_moved(tmp_path, monkeypatch):
     assert default_cache() == tmp_path / "xdg" / "sparc3-bench"
     monkeypatch.setenv(CACHE_VARIABLE, "~/mine")
     assert default_cache() == tmp_path / "mine"
+
+
+def test_twenty_gigabytes_unless_said(monkeypatch):
+    monkeypatch.delenv("SPARC3_SCORES_LIMIT", raising=False)
+    assert scores_limit() == 20e9
+    monkeypatch.setenv("SPARC3_SCORES_LIMIT", "")
+    assert scores_limit() == 20e9
+
+
+@pytest.mark.parametrize("told", ["much", "-1", "nan"])
+def test_a_limit_that_is_no_number_is_refused(monkeypatch, told):
+    monkeypatch.setenv("SPARC3_SCORES_LIMIT", told)
+    with pytest.raises(AssetError, match=f"SPARC3_SCORES_LIMIT.*gigabytes.*'{told}'"):
+        scores_limit()

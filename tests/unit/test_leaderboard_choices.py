@@ -156,7 +156,7 @@ def test_results_of_different_judges_are_never_ranked_together() -> None:
     assert [len(section.runs) for section in sections] == [1] * 6
     assert len({section.id for section in sections}) == 6
     text = render(pairs(*made))
-    assert "amounts count neurons; judged by Harm judge." in text
+    assert "the lowest are removed; judged by Harm judge." in text
     assert "Harm judge (harm-judge, sparc3-bench 0.1.0, weights 0123456789ab)</dd>" in text
     assert "Harm judge (harm-judge, sparc3-bench 0.1.0, weights 0123456789ab, words 3)" in text
     failed = make_result(status="failed", error="No memory.", judge=OTHER)

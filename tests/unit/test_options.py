@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import Field
 
 from sparc3_bench import Scorer
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
@@ -23,7 +24,7 @@ class Painter(Scorer):
 
     colour: Colour = "red"
     strokes: int = 3
-    width: float = 0.5
+    width: Annotated[float, Field(gt=0)] = 0.5
     dry: bool = False
     label: str = ""
     limit: int | None = None
@@ -95,6 +96,7 @@ def test_switches_are_read_in_the_usual_spellings(text, expected):
         ("strokes", "3.5", "must be a valid integer"),
         ("strokes", "many", "got 'many'."),
         ("width", "wide", "must be a valid number"),
+        ("width", "0", "must be greater than 0, got '0'."),
         ("dry", "perhaps", "must be a valid boolean"),
         ("strokes", "", "got ''."),
     ],

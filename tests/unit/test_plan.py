@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sparc3_bench.run.recording import recorded
 from sparc3_scorers.gblm import Gblm
 
 from sparc3_bench.errors import ModelError, Sparc3Error, UnknownNameError
 from sparc3_bench.host import default_host
+from sparc3_bench.run.cell import Cell
 from sparc3_bench.run.objectives import objective_for, offered
-from sparc3_bench.run.plan import Plan, Request, check_writable, checked_amounts, plan
+from sparc3_bench.run.plan import Request, check_writable, checked_amounts, plan
+from sparc3_bench.run.steps.record import recorded
 from sparc3_bench.testing.tiny import save_model, save_text
 
 
@@ -27,7 +28,7 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
-def make_plan(folder: Path, *scorers: tuple[str, list[int]], **changes: Any) -> Plan:
+def make_plan(folder: Path, *scorers: tuple[str, list[int]], **changes: Any) -> tuple[Cell, ...]:
     options = {
         "reference_text": str(folder / "reference.txt"),
         "evaluation_text": str(folder / "evaluation.txt"),
@@ -60,13 +61,13 @@ SCORERS = [(name, [0]) for name in ("gblm", "fisher", "gradient", "magnitude")]
 
 
 def test_each_scorer_gets_the_objective_that_it_is_defined_for(folder):
-    cells = make_plan(folder, *SCORERS).cells
+    cells = make_plan(folder, *SCORERS)
     label = "label-log-probability"
     assert [cell.spec.objective for cell in cells] == ["loss", label, label, None]
-    cells = make_plan(folder, *SCORERS, objective="label-logit").cells
+    cells = make_plan(folder, *SCORERS, objective="label-logit")
     assert [cell.spec.objective for cell in cells] == [*["label-logit"] * 3, None]
     request = Request(scorers=SCORERS, task="planted-circuit", model="planted-ioi")
-    cells = plan(request, default_host(), folder / "cache").cells
+    cells = plan(request, default_host(), folder / "cache")
     assert [cell.spec.objective for cell in cells] == ["loss", label, "logit-difference", None]
 
 
@@ -80,7 +81,7 @@ def test_each_scorer_gets_the_objective_that_it_is_defined_for(folder):
 def test_an_objective_that_a_scorer_is_not_defined_for_is_told_in_the_record(folder, asked, warned):
     made = make_plan(folder, *SCORERS, objective=asked)
     failed = {"points": (), "cost": {}, "status": "failed", "error": "Not run."}
-    records = [recorded(made, cell, **failed) for cell in made.cells]
+    records = [recorded(cell, **failed) for cell in made]
     told = [text for record in records for text in record.warnings if "is defined for" in text]
     assert len(told) == len(warned)
     assert all(part in text for part, text in zip(warned, told, strict=True))
@@ -186,7 +187,7 @@ def test_option_that_only_one_of_several_scorers_has_is_accepted(folder):
         ("lrp", [0]),
         scorer_options={"aggregation": "token-rms", "lrp.variant": "cp-lrp"},
     )
-    wanda, gradient, lrp = (cell.spec.scorer.options for cell in made.cells)
+    wanda, gradient, lrp = (cell.spec.scorer.options for cell in made)
     assert wanda == {}
     assert gradient == {
         "aggregation": "token-rms",
@@ -199,7 +200,7 @@ def test_option_that_only_one_of_several_scorers_has_is_accepted(folder):
 
 
 def test_spec_has_every_default_written_out(folder):
-    (cell,) = make_plan(folder).cells
+    (cell,) = make_plan(folder)
     spec = cell.spec
     assert (spec.unit, spec.group, spec.schedule, spec.scope) == (
         "weight",
@@ -219,18 +220,18 @@ def test_spec_has_every_default_written_out(folder):
 
 @pytest.mark.parametrize("unit", ["neuron", "head"])
 def test_units_are_ranked_by_layer_unless_chosen(folder, unit):
-    assert make_plan(folder, unit=unit).cells[0].spec.group == "layer"
-    assert make_plan(folder, unit=unit, group="model").cells[0].spec.group == "model"
+    assert make_plan(folder, unit=unit)[0].spec.group == "layer"
+    assert make_plan(folder, unit=unit, group="model")[0].spec.group == "model"
 
 
 def test_scorer_without_a_reference_has_neither_objective_nor_reference_text(folder):
-    spec = make_plan(folder, ("magnitude", [0])).cells[0].spec
+    spec = make_plan(folder, ("magnitude", [0]))[0].spec
     assert spec.objective is None
     assert [d.purpose for d in spec.datasets] == ["evaluation"]
 
 
 def test_one_cell_a_seed_in_the_order_asked_and_each_with_a_key_of_its_own(folder):
-    cells = make_plan(folder, ("random", [2, 0]), ("wanda", [1, 0])).cells
+    cells = make_plan(folder, ("random", [2, 0]), ("wanda", [1, 0]))
     named = [(cell.spec.scorer.name, cell.spec.seed) for cell in cells]
     assert named == [("random", 2), ("random", 0), ("wanda", 1), ("wanda", 0)]
     assert len({cell.spec.key for cell in cells}) == 4
@@ -238,7 +239,7 @@ def test_one_cell_a_seed_in_the_order_asked_and_each_with_a_key_of_its_own(folde
 
 def test_seed_draws_the_reference_and_leaves_the_evaluation(folder):
     one, other, again = (
-        make_plan(folder, ("wanda", [seed])).cells[0].spec.datasets for seed in (0, 1, 0)
+        make_plan(folder, ("wanda", [seed]))[0].spec.datasets for seed in (0, 1, 0)
     )
     assert one == again
     assert one[0].token_digest != other[0].token_digest
@@ -260,7 +261,7 @@ def test_seed_draws_the_reference_and_leaves_the_evaluation(folder):
     ids=str,
 )
 def test_whatever_moves_a_number_moves_the_key(folder, changes):
-    keys = {make_plan(folder, **asked).cells[0].spec.key for asked in ({}, {}, changes)}
+    keys = {make_plan(folder, **asked)[0].spec.key for asked in ({}, {}, changes)}
     assert len(keys) == 2
 
 

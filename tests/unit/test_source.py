@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import torch
 from unit.results import make_result
 
 from sparc3_bench import source
+from sparc3_bench.graph import step
+from sparc3_bench.graph.local import Local
+from sparc3_bench.graph.store import Store
 from sparc3_bench.host import default_host
-from sparc3_bench.record.spec import RunSpec
-from sparc3_bench.run import store
+from sparc3_bench.run.cell import Cell
+from sparc3_bench.run.environment import RUNNER
+from sparc3_bench.run.plan import Request, plan
+from sparc3_bench.run.steps.blockwise import Blockwise
+from sparc3_bench.run.steps.evaluate import Evaluate
+from sparc3_bench.run.steps.facts import Asked
+from sparc3_bench.run.steps.mask import Circuit, Ranked
+from sparc3_bench.run.steps.rank import Rank
+from sparc3_bench.run.steps.score import Score
+from sparc3_bench.testing.tiny import save_model, save_text
+from sparc3_bench.types.masks import KeepMask
 
 FILES = {
     "authored/__init__.py": "from authored.scorer import Mine\n",
@@ -242,7 +257,7 @@ def test_every_builtin_has_a_digest_of_its_own_soon_and_none_rests_on_what_shows
     assert time.process_time() - start < 3  # about 0.4 s on an idle core
     assert len(digests) == len({entry.cls.__module__ for entry in entries})
     shown = tuple(f"sparc3_bench/{room}/" for room in ("cli", "leaderboard", "scaffold", "testing"))
-    for of in (*(entry.cls for entry in entries), "sparc3_bench.run.runner"):
+    for of in (*(entry.cls for entry in entries), RUNNER):
         assert not [path for path in source.files_of(of) if path.startswith(shown)]
 
 
@@ -258,7 +273,7 @@ for name in sys.argv[1:]:
 
 def test_whatever_is_loaded_with_a_module_is_in_its_closure():
     entries = [*default_host().all("scorer").values(), *default_host().all("task").values()]
-    names = [*{entry.cls.__module__ for entry in entries}, "sparc3_bench.run.runner"]
+    names = [*{entry.cls.__module__ for entry in entries}, RUNNER]
     done = subprocess.run(
         [sys.executable, "-c", LOADING, *names], capture_output=True, text=True, check=True
     )
@@ -278,36 +293,55 @@ def test_libraries_are_those_that_are_imported_and_all_under_torch():
     assert "lm_eval" in source.libraries_of(default_host().all("task")["zero-shot"].cls)
 
 
-def spec_with(**code: str) -> RunSpec:
-    digests = dict.fromkeys(("suite", "scorer", "task", "adapter"), "0" * 16) | code
-    return make_result().spec.model_copy(update={"code": digests})
+@pytest.fixture(scope="module")
+def cell(tmp_path_factory) -> Cell:
+    folder = tmp_path_factory.mktemp("source")
+    save_model("llama", folder / "llama")
+    save_text(folder / "text.txt", 200, 1)
+    options = {f"{part}_text": str(folder / "text.txt") for part in ("reference", "evaluation")}
+    options |= {f"{part}_length": "8" for part in ("reference", "evaluation")}
+    asked = {"task": "compression", "task_options": {**options, "allow_overlap": "true"}}
+    request = Request(scorers=[("wanda", [0])], model=str(folder / "llama"), **asked)
+    return plan(request, default_host(), folder / "cache")[0]
 
 
-def keys(spec: RunSpec) -> dict[str, str]:
+def keys(cell: Cell, **code: str) -> dict[str, str]:
+    """Return the names of a run and of its steps, given other code of some plugins."""
+    spec = cell.spec.model_copy(update={"code": {**cell.spec.code, **code}})
+    cell = dataclasses.replace(cell, spec=spec)
+    circuit, place = Ranked(cell, 0.5, Rank(cell)), Local(Store(Path("nowhere")))
+    place.put(circuit, KEPT)
     return {
         "run": spec.key,
-        "scores": store.attribution_key(spec, "task"),
-        "dense": store.dense_key(spec),
-        "evaluation": store.evaluation_key(spec, "test", "1" * 24),
-        "state": store.state_key(spec, "1" * 24),
-        "meeting": store.meeting_key(spec, "x", ()),
-        "walk": store.walk_key(spec, 0.5),
+        "scores": Score(cell, "task").key,
+        "dense": Evaluate(cell, "test").key,
+        "by recipe": Evaluate(cell, "test", circuit).key,
+        "by content": place.also(Evaluate(cell, "test", circuit)),
+        "asked": Asked(cell).key,
+        "blockwise": Blockwise(cell, 0.5).key,
     }
 
 
+KEPT = Circuit({}, KeepMask({"w": torch.tensor([True, False])}, {}))
+
+
 @pytest.mark.parametrize("who", ["suite", "scorer", "task", "adapter"])
-def test_whose_code_changes_has_other_keys(who):
-    before, after = keys(spec_with()), keys(spec_with(**{who: "f" * 16}))
-    same = {name for name in before if before[name] == after[name]}
-    # What is measured on a model does not depend on who scored it.
-    assert same == ({"dense", "evaluation", "state", "meeting"} if who == "scorer" else set())
+def test_whose_code_changes_has_other_keys(cell, who):
+    before, after = keys(cell), keys(cell, **{who: "f" * 16})
+    moved = {name for name in before if before[name] != after[name]}
+    # Every step names its own code, and the suite's is that of all of them. What is measured on a
+    # model does not depend on who scored it.
+    of = {"suite": {"run"}, "scorer": {"run", "scores", "by recipe", "blockwise"}}
+    assert moved == of.get(who, set(before))
 
 
-def test_another_version_of_a_library_has_other_keys_in_the_cache(monkeypatch):
-    before = keys(spec_with())
-    monkeypatch.setattr(store, "versions", lambda names: {"torch": "0"})
-    after = keys(spec_with())
-    assert {name for name in before if before[name] == after[name]} == {"run"}
+def test_other_code_of_a_step_or_another_version_of_a_library_has_other_keys(cell, monkeypatch):
+    before = keys(cell)
+    for name, other in (("code_of", "f" * 16), ("libraries_of", {"torch": "0"})):
+        with monkeypatch.context() as patch:
+            patch.setattr(step, name, lambda of, other=other: other)
+            after = keys(cell)
+        assert {name for name in before if before[name] == after[name]} == {"run"}
 
 
 def test_a_record_from_before_keeps_its_key():

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,12 +12,11 @@ from torch import Tensor
 
 from sparc3_bench.attribution.scores import checked
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.graph.step import Step
+from sparc3_bench.graph.step import Inputs
 from sparc3_bench.graph.store import AsTensors, Codec
 from sparc3_bench.model.blockwise import walk
 from sparc3_bench.run.steps.facts import learned
-from sparc3_bench.run.steps.mask import Circuit, CircuitStep, selection_of
-from sparc3_bench.run.steps.model import DenseModel
+from sparc3_bench.run.steps.mask import SELECTION, Circuit, CircuitStep
 from sparc3_bench.run.steps.score import Score
 from sparc3_bench.selection.select import as_mask, choose, rankable
 from sparc3_bench.selection.units import unit_shapes
@@ -28,35 +25,26 @@ if TYPE_CHECKING:
     from sparc3_bench.run.place import Place
 
 
-@dataclass(frozen=True, eq=False)
 class Blockwise(CircuitStep):
-    """What is kept when every block is scored behind the blocks already pruned."""
+    """What is kept when every block is scored behind the blocks already pruned; dear, and kept."""
 
     phase = "attribution"
+    with_model, spec = True, SELECTION
+    alike = ("scorer", "model", "objective", "scope", "schedule", "reference")
 
     @property
-    def recipe(self) -> Mapping[str, Any]:
-        """How much goes, in which set, and all that scores depend on."""
-        score = Score(self.cell, self.cell.purposes[0])
-        return {"amount": self.amount, **selection_of(self.cell), "score": score.recipe}
+    def recipe(self) -> dict[str, Any]:
+        return {**super().recipe, "score": Score(self.cell, self.cell.purposes[0]).recipe}
 
     @property
-    def inputs(self) -> Mapping[str, Step[Any]]:
-        """The model, and the task where it must know that first."""
-        return {"model": DenseModel(self.cell), **learned(self.cell)}
+    def inputs(self) -> Inputs:
+        return {**super().inputs, **learned(self.cell)}
 
     @property
     def codec(self) -> Codec:
-        """Bits, eight a byte."""
         return AsTensors(lambda circuit: _packed(circuit.kept), self._unpacked)
 
-    def like(self) -> Mapping[str, Any]:
-        """All walks of one model by one scorer over the same texts."""
-        named = self.cell.named("scorer", "model", "objective", "scope", "schedule")
-        return {**named, "reference": self.cell.data(steers=True)}
-
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
-        """Walk the model; it is as it was when the last block is decided."""
         cell, view = self.cell, got["model"]
         references = cell.references(got.get("learned"))
         if len(references) != 1:
@@ -66,31 +54,24 @@ class Blockwise(CircuitStep):
             )
         spec, whole = cell.spec, dict[str, Tensor]()
         reference = at.ready(next(iter(references.values())), cell, lambda done, total: None)
+        # The model is back before what takes the dense one is asked.
         with at.progress(f"sparsity {self.amount:g} · blockwise") as step, ExitStack() as stack:
             for index, block in enumerate(walk(view, reference)):
-                scores = checked(
-                    cell.scorer.score(block, reference), block.weights(), cell.scorer.name
-                )
-                kept = choose(
-                    rankable(scores, block, spec.unit),
-                    self.amount,
-                    unit=spec.unit,
-                    group=spec.group,
-                )
+                found = cell.scorer.score(block, reference)
+                scores = checked(found, block.weights(), cell.scorer.name)
+                ranking = rankable(scores, block, spec.unit)
+                kept = choose(ranking, self.amount, unit=spec.unit, group=spec.group)
                 stack.enter_context(block.masked(as_mask(kept, block, spec.unit)))
                 whole |= kept
                 step(index + 1, len(view.blocks))
-        return Circuit(whole, as_mask(whole, cell.blank, spec.unit))
+        return self.of(whole)
 
     def _unpacked(self, tensors: Mapping[str, Tensor]) -> Circuit:
-        shapes = unit_shapes(self.cell.blank, self.cell.spec.unit)
-        kept = {
-            name: torch.from_numpy(
-                np.unpackbits(tensors[name].numpy(), count=math.prod(shape)).astype(bool)
-            ).view(shape)
-            for name, shape in shapes.items()
-        }
-        return Circuit(kept, as_mask(kept, self.cell.blank, self.cell.spec.unit))
+        kept = {}
+        for name, shape in unit_shapes(self.cell.blank, self.cell.spec.unit).items():
+            bits = np.unpackbits(tensors[name].numpy(), count=shape.numel())
+            kept[name] = torch.from_numpy(bits.astype(bool)).view(shape)
+        return self.of(kept)
 
 
 def _packed(kept: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from sparc3_bench.graph.step import Step
+from sparc3_bench.graph.step import Inputs, Step
 from sparc3_bench.graph.store import AsJson
 from sparc3_bench.record.parts import EstimateRecord, Versus
 from sparc3_bench.run.controls import NO_CONTROLS, at_choice, beside, control_curve, versus
+from sparc3_bench.run.steps.model import CellStep
 from sparc3_bench.statistics.curve import curve_numbers
 
 if TYPE_CHECKING:
@@ -44,77 +45,51 @@ class CurveValues(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
-class Curve(Step[CurveValues]):
+class Curve(CellStep[CurveValues]):
     """What follows from the samples at several amounts, rising from 0."""
 
-    cell: Cell
     amounts: Sequence[float]
     points: Sequence[Step[Evaluated]]
     controls: Sequence[Sequence[Step[Evaluated]]] = ()
     codec = AsJson(CurveValues)
+    spec, code = ("removal", "measure", "data"), ("task",)
 
     @property
-    def recipe(self) -> Mapping[str, Any]:
-        """How the task makes metrics of samples, and which samples move together."""
-        return {
-            "amounts": list(self.amounts),
-            **self.cell.named("removal"),
-            "data": self.cell.data(steers=False),
-            "task": self.cell.task_as_measured(),
-            "code": self.cell.made_by("task"),
-        }
-
-    @property
-    def inputs(self) -> Mapping[str, Sequence[Step[Any]]]:
-        """The measurements."""
+    def inputs(self) -> Inputs:
         drawn = {f"control {seed}": one for seed, one in enumerate(self.controls)}
         return {"points": self.points, **drawn}
+
+    def make(self, at: Place, got: Mapping[str, Any]) -> CurveValues:
+        samples = {name: [one.samples for one in some] for name, some in got.items()}
+        return values(self.cell, self.amounts, samples.pop("points"), [*samples.values()])
 
     def like(self) -> Mapping[str, Any]:
         """All of one task with as many points and controls."""
         return {**self.recipe, "controls": len(self.controls)}
 
-    def make(self, at: Place, got: Mapping[str, Any]) -> CurveValues:
-        """Bootstrap."""
-        drawn = [got[f"control {seed}"] for seed in range(len(self.controls))]
-        return numbers(
-            self.cell,
-            self.amounts,
-            [one.samples for one in got["points"]],
-            [[one.samples for one in control] for control in drawn],
-        )
-
 
 @dataclass(frozen=True, eq=False)
-class BesideChoice(Step["tuple[dict[str, tuple[float, ...]], dict[str, Versus]]"]):
-    """The random controls of the chosen amount on the samples of the test part."""
+class BesideChoice(CellStep["tuple[dict[str, tuple[float, ...]], dict[str, Versus]]"]):
+    """The random controls of the chosen amount, and how the run differs from them.
 
-    cell: Cell
+    The points are those of the dense model and of the run, on the samples of the test part.
+    """
+
     amount: float
     points: Sequence[Step[Evaluated]]
     controls: Sequence[Step[Evaluated]]
     codec = AsJson(tuple[dict[str, tuple[float, ...]], dict[str, Versus]])
-
-    @property
-    def recipe(self) -> Mapping[str, Any]:
-        """As for a curve."""
-        return Curve(self.cell, (0.0, self.amount), ()).recipe
-
-    @property
-    def inputs(self) -> Mapping[str, Sequence[Step[Any]]]:
-        """The dense model, the run and its controls."""
-        return {"points": self.points, "controls": self.controls}
+    spec, code = ("removal", "measure", "data"), ("task",)
 
     def make(
         self, at: Place, got: Mapping[str, Any]
     ) -> tuple[dict[str, tuple[float, ...]], dict[str, Versus]]:
-        """Compare."""
         own, drawn = ([one.samples for one in got[name]] for name in ("points", "controls"))
         clusters, removal = self.cell.prepared.clusters, self.cell.spec.removal
         return at_choice(self.cell.task, self.amount, own, drawn, clusters, removal)
 
 
-def numbers(
+def values(
     cell: Cell,
     amounts: Sequence[float],
     samples: Sequence[Mapping[str, Sequence[float]]],

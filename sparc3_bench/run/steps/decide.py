@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from sparc3_bench.graph.step import Step
+from sparc3_bench.graph.step import Inputs, Step
 from sparc3_bench.graph.store import AsJson
 from sparc3_bench.record.parts import Tried
+from sparc3_bench.run.steps.model import CellStep
 from sparc3_bench.statistics.curve import curve_numbers
 
 if TYPE_CHECKING:
-    from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.place import Place
     from sparc3_bench.run.responses import Evaluated
     from sparc3_bench.types.parts import Choice
@@ -31,33 +31,23 @@ class Chosen(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
-class Best(Step[Chosen]):
+class Best(CellStep[Chosen]):
     """The best of all contrasts at all amounts on the selection part, within the limits.
 
     The smaller amount wins a tie, and the dense model always keeps the limits. Where that wins, the
     contrast is the one that goes least beyond them at the smallest amount.
     """
 
-    cell: Cell
     tried: Mapping[str, Sequence[Step[Evaluated]]]
     """By contrast, the measurements at every amount of the run."""
     codec = AsJson(Chosen)
+    spec, code = ("task", "amounts", "removal"), ("task",)
 
     @property
-    def recipe(self) -> Mapping[str, Any]:
-        """The choice, and how the task makes metrics of samples."""
-        return {
-            **self.cell.named("task", "amounts", "removal"),
-            "code": self.cell.made_by("task"),
-        }
-
-    @property
-    def inputs(self) -> Mapping[str, Sequence[Step[Any]]]:
-        """The measurements."""
+    def inputs(self) -> Inputs:
         return self.tried
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Chosen:
-        """Choose."""
         task, spec = self.cell.task, self.cell.spec
         choice = task.choice
         assert choice is not None
@@ -90,36 +80,20 @@ class Best(Step[Chosen]):
         return Chosen(contrast=contrast, amount=best.requested, tried=tuple(tried))
 
     def guess(self) -> Chosen:
-        """Take the largest amount, which has controls to be measured."""
         return Chosen(contrast=next(iter(self.tried)), amount=self.cell.spec.amounts[-1])
 
 
 @dataclass(frozen=True, eq=False)
-class Reaches(Step[bool]):
+class Reaches(CellStep[bool]):
     """Whether a circuit reaches the task's bar on the selection part."""
 
-    cell: Cell
     amount: float
     points: Sequence[Step[Evaluated]]
     """The dense model, the circuit, and what is left when everything goes."""
     codec = AsJson(bool)
-
-    @property
-    def recipe(self) -> Mapping[str, Any]:
-        """The bar, and how the task makes metrics of samples."""
-        return {
-            "amount": self.amount,
-            **self.cell.named("task"),
-            "code": self.cell.made_by("task"),
-        }
-
-    @property
-    def inputs(self) -> Mapping[str, Sequence[Step[Any]]]:
-        """The measurements."""
-        return {"points": self.points}
+    spec, code = ("task",), ("task",)
 
     def make(self, at: Place, got: Mapping[str, Any]) -> bool:
-        """Compare with the bar."""
         task, bar = self.cell.task, self.cell.task.bar
         assert bar is not None
         samples = [one.samples for one in got["points"]]
@@ -128,8 +102,7 @@ class Reaches(Step[bool]):
         return found.points[1][bar.metric] >= bar.at_least
 
     def guess(self) -> bool:
-        """Take it not to, so that the search goes on."""
-        return False
+        return False  # the search goes on
 
 
 def _excess(choice: Choice, metrics: Mapping[str, float]) -> float:

@@ -8,56 +8,50 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.graph.step import Step
+from sparc3_bench.graph.step import Inputs, Step
 from sparc3_bench.graph.store import AsJson
-from sparc3_bench.record.spec import content_key
 from sparc3_bench.run.responses import Evaluated
+from sparc3_bench.run.steps.model import CellStep
 from sparc3_bench.source import libraries_of
 
 if TYPE_CHECKING:
     from sparc3_bench.run.cell import Cell, ReadyJudge
     from sparc3_bench.run.place import Place
-    from sparc3_bench.types.values import Progress, Texts, Verdicts
+    from sparc3_bench.types.values import Progress, Texts
 
 Scores = dict[str, tuple[tuple[float, ...], ...]]
 
 
 @dataclass(frozen=True, eq=False)
-class Verdict(Step[Scores]):
+class Verdict(CellStep[Scores]):
     """The scores of all texts of a step, by the judge of a cell."""
 
-    cell: Cell
     of: Any
     """A step with a method `texts`, which takes its value."""
-    phase: str = "judging"
+    role: str = "judging"
     codec = AsJson(Scores)
 
     @property
-    def recipe(self) -> Mapping[str, Any]:
-        """The judge."""
-        judge = self._judge
-        return {
-            **self.cell.named("judge"),
-            "code": judge.code,
-            "libraries": libraries_of(type(judge.judge)),
-        }
+    def phase(self) -> str:
+        return self.role
 
     @property
-    def inputs(self) -> Mapping[str, Step[Any]]:
-        """What the model wrote."""
-        return {"of": self.of}
+    def recipe(self) -> dict[str, Any]:
+        code = [self._judge.code, libraries_of(type(self._judge.judge))]
+        return {**self.cell.named("judge"), "code": code}
 
     def also(self, at: Place) -> str:
         """Name it by the texts."""
-        return content_key({**self.recipe, "texts": _listed(self.of.texts(at.get(self.of)))})
+        texts = self.of.texts(at.get(self.of)).items()
+        listed = {kind: [list(some) for some in prompts] for kind, prompts in texts}
+        return self.named({**self.recipe, "texts": listed})
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Scores:
-        """Have the judge read."""
-        with at.progress(f"judged by {self.cell.spec.judge.name}") as progress:  # type: ignore[union-attr]
+        with at.progress(f"judged by {self._judge.ref.name}") as progress:
             return read_by(self._judge, self.of.texts(got["of"]), progress)
 
     def like(self) -> Mapping[str, Any]:
-        """All reading of one judge of as many texts."""
+        """All reading by one judge of as many texts."""
         return {**self.recipe, "of": self.of.like()}
 
     @property
@@ -67,24 +61,17 @@ class Verdict(Step[Scores]):
 
 
 @dataclass(frozen=True, eq=False)
-class Judged(Step[Evaluated]):
+class Judged(CellStep[Evaluated]):
     """An evaluation with the samples that follow from what the judge says."""
 
-    cell: Cell
     of: Any
+    spec, code = ("measure",), ("task",)
 
     @property
-    def recipe(self) -> Mapping[str, Any]:
-        """How the task makes samples of scores."""
-        return {"task": self.cell.task_as_measured(), "code": self.cell.made_by("task")}
-
-    @property
-    def inputs(self) -> Mapping[str, Step[Any]]:
-        """The evaluation and the verdict."""
+    def inputs(self) -> Inputs:
         return {"of": self.of, "verdict": Verdict(self.cell, self.of)}
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Evaluated:
-        """Add the samples."""
         raw, judging = got["of"], self.cell.task.judging
         assert judging is not None
         if not raw.texts:
@@ -123,7 +110,3 @@ def read_by(judge: ReadyJudge, texts: Texts, progress: Progress) -> Scores:
         kind: tuple(tuple(next(rest) for _ in responses) for responses in prompts)
         for kind, prompts in texts.items()
     }
-
-
-def _listed(texts: Verdicts | Texts) -> dict[str, list[list[Any]]]:
-    return {kind: [list(some) for some in prompts] for kind, prompts in texts.items()}

@@ -5,26 +5,29 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sparc3_bench.graph.step import Hold, Step
+from sparc3_bench.graph.step import Hold
 from sparc3_bench.record.spec import content_key
+from sparc3_bench.run.steps.model import CellStep
 from sparc3_bench.selection.control import matched
 from sparc3_bench.selection.select import as_mask, choose
 from sparc3_bench.selection.units import unit_shapes
 from sparc3_bench.types.masks import KeepMask
 
 if TYPE_CHECKING:
-    from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.place import Place
     from sparc3_bench.run.steps.rank import Rank
 
 DENSE = "dense"
 """Names what removes nothing."""
+
+SELECTION = ("unit", "group", "scope", "schedule", "removal", "amount_kind")
+"""What says how units are chosen by their scores."""
 
 
 @dataclass(frozen=True)
@@ -49,20 +52,20 @@ class Circuit:
 
 
 @dataclass(frozen=True, eq=False)
-class CircuitStep(Step[Circuit]):
+class CircuitStep(CellStep[Circuit]):
     """What is kept of a cell's model at an amount."""
 
-    cell: Cell
     amount: float
     hold = Hold.BATCH
+    alike: ClassVar[tuple[str, ...]] = ("model", "scope", "unit", "group", "amount_kind")
 
     def content(self, at: Place) -> str:
         """Name it by what it removes."""
-        return circuit_digest(at.get(self))
+        return at.content(self, circuit_digest)
 
-    def like(self) -> Mapping[str, Any]:
-        """All circuits of one model that are chosen in the same set."""
-        return self.cell.named("model", "scope", "unit", "group", "amount_kind")
+    def of(self, kept: Mapping[str, Tensor]) -> Circuit:
+        """Return the circuit of kept units."""
+        return Circuit(kept, as_mask(kept, self.cell.blank, self.cell.spec.unit))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,97 +73,60 @@ class Ranked(CircuitStep):
     """What a ranking keeps."""
 
     rank: Rank
-
-    @property
-    def recipe(self) -> Mapping[str, Any]:
-        """How much goes, in which set, from which end."""
-        return {"amount": self.amount, **selection_of(self.cell)}
-
-    @property
-    def inputs(self) -> Mapping[str, Step[Any]]:
-        """The ranking."""
-        return {"rank": self.rank}
+    spec = SELECTION
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
-        """Choose."""
-        spec = self.cell.spec
-        kept = choose(
-            got["rank"],
-            self.amount,
-            unit=spec.unit,
-            group=spec.group,
-            removal=spec.removal,
-            kind=spec.amount_kind,
+        asked = self.cell.spec
+        return self.of(
+            choose(
+                got["rank"],
+                self.amount,
+                unit=asked.unit,
+                group=asked.group,
+                removal=asked.removal,
+                kind=asked.amount_kind,
+            )
         )
-        return Circuit(kept, as_mask(kept, self.cell.blank, spec.unit))
 
 
-@dataclass(frozen=True, eq=False)
 class Uniform(CircuitStep):
     """What is left when everything in scope goes (amount 1) or stays (0), whoever ranked it."""
 
-    @property
-    def recipe(self) -> Mapping[str, Any]:
-        """The model, and what is removed as a whole."""
-        named = {"amount": self.amount, **self.cell.named("model", "scope", "unit")}
-        return {**named, **self.cell.made_by("adapter")}
+    spec, code = ("model", "scope", "unit"), ("adapter",)
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
-        """Keep all or nothing."""
         shapes = unit_shapes(self.cell.blank, self.cell.spec.unit)
-        kept = {name: torch.full(shape, self.amount == 0) for name, shape in shapes.items()}
-        return Circuit(kept, as_mask(kept, self.cell.blank, self.cell.spec.unit))
+        return self.of({n: torch.full(shape, self.amount == 0) for n, shape in shapes.items()})
 
 
 @dataclass(frozen=True, eq=False)
 class Matched(CircuitStep):
     """A random control: as many kept as a circuit keeps, in every row or tensor."""
 
-    of: CircuitStep
+    circuit: CircuitStep
     seed: int
     hold = Hold.USE
+    spec, code = ("model", *SELECTION), ("adapter",)
 
     @property
-    def recipe(self) -> Mapping[str, Any]:
-        """What it is drawn from; where the amount alone says how many, not whose circuit it is."""
-        told = {"amount": self.amount, **selection_of(self.cell), **self.cell.named("model")}
-        # Where nothing is kept there is nothing to draw.
-        return told if self._is_empty else {**told, "seed": self.seed}
-
-    @property
-    def inputs(self) -> Mapping[str, Step[Any]]:
-        """The circuit."""
-        return {"of": self.of}
-
-    @property
-    def named_by(self) -> Mapping[str, Step[Any]]:
-        """The circuit, where it decides how many each tensor keeps."""
-        spec = self.cell.spec
-        counted = spec.group == "model" or spec.amount_kind == "count"
-        return self.inputs if counted and not self._is_empty else {}
+    def unnamed(self) -> frozenset[str]:
+        # Where the amount alone says how many each tensor keeps, it is nobody's.
+        counted = self.cell.spec.group == "model" or self.cell.spec.amount_kind == "count"
+        return frozenset() if counted else frozenset({"circuit"})
 
     def content(self, at: Place) -> str:
         """Name it by how many are kept of what, without drawing it."""
-        kept = at.get(self.of).kept
-        counts = {n: [list(keep.shape), int(keep.count_nonzero())] for n, keep in kept.items()}
-        some = any(count for _, count in counts.values())
-        named = {"counts": counts, **self.cell.named("unit", "scope")}
+        named = {"counts": at.content(self.circuit, _counts), "seed": self.seed}
         rows = self.cell.spec.group == "row"
-        return content_key({**named, "rows": rows, "seed": self.seed if some else None})
+        return content_key({**named, "rows": rows, **self.cell.named("unit", "scope")})
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
-        """Draw it."""
-        kept = matched(got["of"].kept, self.cell.spec.group, self.seed)
-        return Circuit(kept, as_mask(kept, self.cell.blank, self.cell.spec.unit))
-
-    @property
-    def _is_empty(self) -> bool:
-        return self.amount == 1 and self.cell.spec.amount_kind == "fraction"
+        return self.of(matched(got["circuit"].kept, self.cell.spec.group, self.seed))
 
 
-def selection_of(cell: Cell) -> dict[str, Any]:
-    """Return what says how units are chosen by their scores."""
-    return cell.named("unit", "group", "scope", "schedule", "removal", "amount_kind")
+def _counts(circuit: Circuit) -> str:
+    kept = circuit.kept.items()
+    return content_key({name: [list(keep.shape), int(keep.count_nonzero())] for name, keep in kept})
 
 
 def circuit_digest(circuit: Circuit) -> str:

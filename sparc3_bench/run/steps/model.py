@@ -1,12 +1,12 @@
-"""The model in memory, and what there is to say of its weights."""
+"""The model in memory, and the base of all that is made with or without it for a cell."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from sparc3_bench.graph.step import Hold, Step
+from sparc3_bench.graph.step import Hold, Inputs, Step
 from sparc3_bench.graph.store import AsJson
 
 if TYPE_CHECKING:
@@ -14,45 +14,56 @@ if TYPE_CHECKING:
     from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.place import Place
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, eq=False)
-class DenseModel(Step["ModelView"]):
-    """The model of a cell, as its adapter shows what is in scope."""
+class CellStep(Step[T]):
+    """A step of a cell, or of all cells that agree in what its recipe names."""
 
     cell: Cell
-    hold = Hold.SESSION
+
+    spec: ClassVar[tuple[str, ...]] = ()
+    """What of the spec its recipe has; see `Cell.named`."""
+    code: ClassVar[tuple[str, ...]] = ()
+    """The plugins whose code it rests on: scorer, task, adapter."""
+    alike: ClassVar[tuple[str, ...]] = ()
+    """What of the spec its cost depends on; nothing where that is not worth counting."""
+    with_model: ClassVar[bool] = False
+    """Whether it takes the model in memory."""
 
     @property
-    def recipe(self) -> Mapping[str, Any]:
-        """The model and what is in scope."""
-        return {**self.cell.named("model", "scope"), **self.cell.made_by("adapter")}
+    def recipe(self) -> dict[str, Any]:
+        return {
+            **super().recipe,
+            **self.cell.named(*self.spec),
+            "code": self.cell.made_by(*self.code),
+        }
 
-    def like(self) -> Mapping[str, Any]:
-        """All loading of one model is alike."""
-        return self.cell.named("model")
+    @property
+    def inputs(self) -> Inputs:
+        model = {"model": DenseModel(self.cell)} if self.with_model else {}
+        return {**model, **super().inputs}
+
+    def like(self) -> Mapping[str, Any] | None:
+        return self.cell.named(*self.alike) if self.alike else None
+
+
+class DenseModel(CellStep["ModelView"]):
+    """The model of a cell, as its adapter shows what is in scope."""
+
+    hold = Hold.SESSION
+    spec, code, alike = ("model", "scope"), ("adapter",), ("model",)
 
     def make(self, at: Place, got: Mapping[str, Any]) -> ModelView:
-        """Load it."""
         return at.load(self.cell)
 
 
-@dataclass(frozen=True, eq=False)
-class WeightNotes(Step[tuple[str, ...]]):
+class WeightNotes(CellStep[tuple[str, ...]]):
     """What a reader of results must know of the model's weights."""
 
-    cell: Cell
     codec = AsJson(tuple[str, ...])
-
-    @property
-    def recipe(self) -> Mapping[str, Any]:
-        """Nothing beside the model."""
-        return {}
-
-    @property
-    def inputs(self) -> Mapping[str, Step[Any]]:
-        """The model."""
-        return {"model": DenseModel(self.cell)}
+    with_model = True
 
     def make(self, at: Place, got: Mapping[str, Any]) -> tuple[str, ...]:
-        """Read the notes that were made when it was loaded."""
         return tuple(got["model"].notes)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.graph.cost import total
-from sparc3_bench.graph.step import Step
+from sparc3_bench.graph.step import Inputs, Step
 from sparc3_bench.record.parts import Found, Point, Stability
 from sparc3_bench.record.result import SCHEMA_VERSION, Result
 from sparc3_bench.run.environment import command_line, describe_environment
@@ -16,6 +16,7 @@ from sparc3_bench.run.intervals import metrics_read
 from sparc3_bench.run.objectives import objective_remarks
 from sparc3_bench.run.responses import Written
 from sparc3_bench.run.steps.judge import Judged
+from sparc3_bench.run.steps.model import CellStep
 
 if TYPE_CHECKING:
     from sparc3_bench.run.cell import Cell
@@ -25,13 +26,19 @@ if TYPE_CHECKING:
     from sparc3_bench.run.steps.curve import BesideChoice, Curve, PointValues
     from sparc3_bench.run.steps.decide import Chosen
     from sparc3_bench.run.steps.model import WeightNotes
-    from sparc3_bench.run.steps.outline import Membership, Outline, Overlap, RankLikeness, Size
+    from sparc3_bench.run.steps.size import (
+        CircuitOverlap,
+        CircuitSize,
+        Membership,
+        RankLikeness,
+        Size,
+    )
 
 Measured = Step["Evaluated"]
 
 
 @dataclass(frozen=True)
-class OperatingPoint:
+class Operating:
     """The amount that was chosen, or found by a bar, with the steps that say what it is worth.
 
     Attributes
@@ -46,7 +53,7 @@ class OperatingPoint:
 
     amount: float
     point: Measured
-    outline: Outline
+    outline: CircuitSize
     controls: Sequence[Measured] = ()
     beside: BesideChoice | None = None
     curve: Curve | None = None
@@ -59,31 +66,26 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True, eq=False)
-class Record(Step["tuple[Result, Written]"]):
+class Record(CellStep["tuple[Result, Written]"]):
     """What is written of a run: its result, and the texts beside it."""
 
-    cell: Cell
     chosen: Chosen
     points: Sequence[Measured]
-    outlines: Sequence[Outline]
+    outlines: Sequence[CircuitSize]
     curve: Curve
     controls: Sequence[Sequence[Measured]]
-    operating: OperatingPoint | None
-    stability: Sequence[tuple[int, RankLikeness, Sequence[Overlap | None]]]
+    operating: Operating | None
+    stability: Sequence[tuple[int, RankLikeness, Sequence[CircuitOverlap | None]]]
     membership: Membership | None
     assessment: Assess | None
     notes: WeightNotes
     learned: Step[Any] | None = None
 
     @property
-    def recipe(self) -> Mapping[str, Any]:
-        """The spec."""
-        return {"spec": self.cell.spec.key}
-
-    @property
-    def inputs(self) -> Mapping[str, Step[Any] | Sequence[Step[Any]]]:
-        """Everything."""
-        optional = {
+    def inputs(self) -> Inputs:
+        one_each: dict[str, Step[Any] | None] = {
+            "curve": self.curve,
+            "notes": self.notes,
             "membership": self.membership,
             "assessment": self.assessment,
             "learned": self.learned,
@@ -91,17 +93,14 @@ class Record(Step["tuple[Result, Written]"]):
         return {
             "points": self.points,
             "outlines": self.outlines,
-            "curve": self.curve,
             "controls": [one for drawn in self.controls for one in drawn],
             "operating": self.operating.steps if self.operating else [],
             "spearman": [one for _, one, _ in self.stability],
             "jaccard": [one for _, _, some in self.stability for one in some if one],
-            "notes": self.notes,
-            **{name: step for name, step in optional.items() if step is not None},
+            **{name: step for name, step in one_each.items() if step is not None},
         }
 
     def make(self, at: Place, got: Mapping[str, Any]) -> tuple[Result, Written]:
-        """Write it down."""
         fields, written = self.measured(at), self._written(at)
         prepared = got.get("learned") or self.cell.prepared
         result = recorded(
@@ -149,7 +148,7 @@ class Record(Step["tuple[Result, Written]"]):
             at_bar=raw(operating.point) if operating and operating.curve else None,
         )
 
-    def _found(self, at: Place, operating: OperatingPoint, points: Sequence[Point]) -> Found:
+    def _found(self, at: Place, operating: Operating, points: Sequence[Point]) -> Found:
         task, amounts = self.cell.task, self.cell.spec.amounts
         if operating.curve is not None:
             assert task.bar is not None

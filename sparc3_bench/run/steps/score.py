@@ -11,21 +11,19 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from sparc3_bench.attribution.scores import checked, from_tensors, to_tensors
 from sparc3_bench.graph.cost import NOTHING, metered, total
-from sparc3_bench.graph.step import Step
-from sparc3_bench.graph.store import AsTensors, Codec, Entry
+from sparc3_bench.graph.step import Inputs
+from sparc3_bench.graph.store import AsTensors, Codec, Kept
 from sparc3_bench.incremental import IncrementalScorer
-from sparc3_bench.record.spec import content_key
 from sparc3_bench.run.steps.facts import learned
-from sparc3_bench.run.steps.model import DenseModel
+from sparc3_bench.run.steps.model import CellStep, DenseModel
 from sparc3_bench.types.scores import ScoreMap
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sparc3_bench.contracts import Scorer
+    from sparc3_bench.contracts import PreparedTask, Scorer
     from sparc3_bench.incremental import State
     from sparc3_bench.model.view import ModelView
-    from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.place import Place
     from sparc3_bench.types.samples import ReferenceSamples
 
@@ -33,35 +31,30 @@ _SNAPSHOT = "Snapshot"
 
 
 @dataclass(frozen=True, eq=False)
-class Score(Step[ScoreMap]):
-    """The scores of a cell under the reference samples of one purpose."""
+class Score(CellStep[ScoreMap]):
+    """The scores of a cell under the reference samples of one purpose; "" without a reference."""
 
-    cell: Cell
     purpose: str
+    with_model = True
+    alike = ("scorer", "model", "objective", "scope")
 
     @property
-    def phase(self) -> str:  # type: ignore[override]
-        """As the cell says."""
+    def phase(self) -> str:
         return self.cell.phase
 
     @property
-    def recipe(self) -> Mapping[str, Any]:
-        """Scorer, objective, seed and reference; the digest of its tokens where it is known."""
-        cell, told = self.cell, dict[str, Any]()
-        if not cell.learns:
-            told["content"] = cell.references(None)[self.purpose].digest
+    def recipe(self) -> dict[str, Any]:
+        told = {} if self.cell.learns else {"content": self.reference(None).digest}
         return {**told, **self._about}
 
     @property
-    def inputs(self) -> Mapping[str, Step[Any]]:
-        """The model, and the task where it must know that first."""
-        return {"model": DenseModel(self.cell), **self._learned}
+    def inputs(self) -> Inputs:
+        return {**super().inputs, **self._learned}
 
     @property
     def codec(self) -> Codec | None:
-        """Scores of a scorer that needs a reference; others are made faster than read."""
         if not self.cell.scorer.needs_reference:
-            return None
+            return None  # made faster than read
         # The file is in order of the alphabet; ties are broken in that of the model.
         names = list(self.cell.blank.weights())
         return AsTensors(to_tensors, lambda tensors: from_tensors(tensors, names))
@@ -70,13 +63,10 @@ class Score(Step[ScoreMap]):
         """Name it by the tokens of the reference, where the model had a say in them."""
         if not self._learned:
             return None
-        reference = self.cell.references(at.get(self._learned["learned"]))[self.purpose]
-        return content_key({**self._about, "content": reference.digest})
+        return self.named({**self._about, "content": self.reference(at).digest})
 
     def make(self, at: Place, got: Mapping[str, Any]) -> ScoreMap:
-        """Let the scorer score."""
-        cell, view = self.cell, got["model"]
-        reference = cell.references(got.get("learned"))[self.purpose]
+        cell, view, reference = self.cell, got["model"], self.reference(at)
         which = f" · {self.purpose}" if len(cell.purposes) > 1 else ""
         with at.progress(f"attribution{which}") as step, reference.altering(view):
             ready = at.ready(reference, cell, step)
@@ -85,6 +75,24 @@ class Score(Step[ScoreMap]):
             else:
                 found = cell.scorer.score(view, ready)
             return checked(found, view.weights(), cell.scorer.name)
+
+    def units(self, at: Place) -> float:
+        """Return how many tokens of the reference no snapshot has, nor will have by then."""
+        reference, before = self.reference(at), 0
+        if self.cell.snapshots and goes_on(self.cell.scorer):
+            keys, codec = self.snapshots(reference), AsTensors(dict, dict)
+            for count, key in enumerate(keys, 1):
+                if key in at.promised or at.store.cost(_SNAPSHOT, key, codec) is not None:
+                    before = count
+            at.promised.add(keys[-1])
+        return float(sum(map(len, reference.samples[before:])))
+
+    def reference(self, at: Place | None) -> ReferenceSamples:
+        """Return the reference samples, which may follow from what the dense model answers."""
+        known: PreparedTask | None = None
+        if at is not None and self._learned:
+            known = at.get(self._learned["learned"])
+        return self.cell.references(known)[self.purpose]
 
     def _gone_on(
         self,
@@ -114,32 +122,22 @@ class Score(Step[ScoreMap]):
             )
             with metered(at.tokens) as meter:
                 state = scorer.accumulate(view, rest, state)
-            at.store.write(_SNAPSHOT, keys[-1], codec, Entry(state, total([cost, meter.phase])))
+            at.store.write(_SNAPSHOT, keys[-1], codec, Kept(state, total([cost, meter.phase])))
         if before:
             new = sum(len(sample) for sample in reference.samples[before:])
             at.say(f"{before} of {count} samples came from a snapshot; {new:,} tokens were new")
         return scorer.finish(view, state)
-
-    def like(self) -> Mapping[str, Any]:
-        """All scoring by one scorer of one model."""
-        return self.cell.named("scorer", "model", "objective", "scope")
-
-    def units(self, at: Place) -> float:
-        """Return how many tokens of the reference are in no snapshot."""
-        known = at.get(self._learned["learned"]) if self._learned else None
-        reference = self.cell.references(known)[self.purpose]
-        return float(sum(map(len, reference.samples)))
 
     def snapshots(self, reference: ReferenceSamples) -> list[str]:
         """Name all that was added up after the first, the second, … the last sample.
 
         Two references have a name in common for as long as their samples are the same.
         """
-        texts = [(one["source"], one["digest"]) for one in self.cell.data(steers=True)]
+        texts = [(one["source"], one["digest"]) for one in self._about["reference"]]
         altered = reference.alteration.name if reference.alteration else None
         about = {**self._about, "reference": texts, "model": DenseModel(self.cell).key}
-        named = [about, reference.variant, reference.seed, altered]
-        digest, keys = hashlib.sha256(content_key(named).encode()), []
+        named = self.named({**about, "given": [reference.variant, reference.seed, altered]})
+        digest, keys = hashlib.sha256(named.encode()), []
         for index, sample in enumerate(reference.samples):
             given = (one and one[index] for one in (reference.targets, reference.starts))
             digest.update(json.dumps([sample, *given]).encode())
@@ -147,18 +145,16 @@ class Score(Step[ScoreMap]):
         return keys
 
     @property
-    def _learned(self) -> Mapping[str, Step[Any]]:
+    def _learned(self) -> Mapping[str, Any]:
         return learned(self.cell) if self.purpose else {}
 
     @property
     def _about(self) -> dict[str, Any]:
-        plugins = ("scorer", "task", "adapter") if self.purpose else ("scorer", "adapter")
-        return {
-            **self.cell.named("scorer", "model", "objective", "scope", "seed"),
-            "reference": self.cell.data(steers=True) if self.purpose else [],
-            "purpose": self.purpose,
-            "code": self.cell.made_by(*plugins),
-        }
+        fields, plugins = ["scorer", "model", "objective", "scope", "seed"], ["scorer", "adapter"]
+        if self.purpose:
+            fields, plugins = [*fields, "reference"], [*plugins, "task"]
+        about = {"purpose": self.purpose, "code": self.cell.made_by(*plugins)}
+        return {**about, **self.cell.named(*fields)}
 
 
 def goes_on(scorer: Scorer) -> TypeGuard[IncrementalScorer]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from sparc3_bench.graph.step import Step
 from sparc3_bench.graph.store import AsJson
 from sparc3_bench.record.parts import Amount, Point, Sketch
+from sparc3_bench.run.steps.model import CellStep
 from sparc3_bench.selection.membership import (
     DIGITS,
     MOST_SKETCHED,
@@ -19,7 +20,7 @@ from sparc3_bench.selection.membership import (
     spaced,
     stride,
 )
-from sparc3_bench.selection.units import unit_shapes
+from sparc3_bench.selection.units import count_units
 
 if TYPE_CHECKING:
     from sparc3_bench.run.cell import Cell
@@ -53,61 +54,33 @@ class Size(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
-class Outline(Step[Size]):
-    """The size of a circuit, and a sample of it."""
+class CircuitSize(CellStep[Size]):
+    """The size of a circuit, and a sample of it; of the dense model without one."""
 
-    cell: Cell
     circuit: CircuitStep | None
     codec = AsJson(Size)
-
-    @property
-    def recipe(self) -> Mapping[str, Any]:
-        """The model, and what is removed as a whole."""
-        return {**self.cell.named("model", "scope", "unit"), **self.cell.made_by("adapter")}
-
-    @property
-    def inputs(self) -> Mapping[str, Step[Any]]:
-        """The circuit."""
-        return {"circuit": self.circuit} if self.circuit else {}
-
-    def like(self) -> Mapping[str, Any]:
-        """All of one model."""
-        return self.cell.named("model", "scope", "unit")
+    spec, code, alike = ("model", "scope", "unit"), ("adapter",), ("model", "scope", "unit")
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Size:
-        """Count."""
         return size_of(self.cell, got.get("circuit"))
 
 
 @dataclass(frozen=True, eq=False)
-class Membership(Step[Sketch | None]):
-    """At how many amounts each of some evenly spaced units is kept.
+class Membership(CellStep[Sketch | None]):
+    """At how many amounts each of some evenly spaced units is kept; None for too many amounts.
 
     Circuits of one ranking are nested, so the count says which of them a unit belongs to.
     """
 
-    cell: Cell
-    outlines: Sequence[Outline]
-
-    @property
-    def recipe(self) -> Mapping[str, Any]:
-        """Nothing beside the circuits."""
-        return {}
-
-    @property
-    def inputs(self) -> Mapping[str, Sequence[Step[Any]]]:
-        """The sizes of the circuits at all amounts."""
-        return {"outlines": self.outlines}
+    outlines: Sequence[CircuitSize]
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Sketch | None:
-        """Add up; None when there are more amounts than digits."""
-        if len(got["outlines"]) >= len(DIGITS):
+        if len(self.outlines) >= len(DIGITS):
             return None
         samples = zip(*(one.sampled for one in got["outlines"]), strict=True)
-        levels = [sum(map(int, unit)) for unit in samples]
-        units = units_of(self.cell)
-        text = "".join(DIGITS[level] for level in levels)
-        return Sketch(units=units, stride=stride(units, MOST_SKETCHED), levels=text)
+        levels = "".join(DIGITS[sum(map(int, unit))] for unit in samples)
+        units = count_units(self.cell.blank, self.cell.spec.unit)
+        return Sketch(units=units, stride=stride(units, MOST_SKETCHED), levels=levels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,41 +91,19 @@ class RankLikeness(Step[float]):
     other: Rank
     codec = AsJson(float)
 
-    @property
-    def recipe(self) -> Mapping[str, Any]:
-        """Nothing beside the rankings."""
-        return {}
-
-    @property
-    def inputs(self) -> Mapping[str, Step[Any]]:
-        """Both rankings."""
-        return {"rank": self.rank, "other": self.other}
-
     def make(self, at: Place, got: Mapping[str, Any]) -> float:
-        """Correlate."""
         return rank_correlation(got["rank"], got["other"])
 
 
 @dataclass(frozen=True, eq=False)
-class Overlap(Step[float]):
+class CircuitOverlap(Step[float]):
     """Kept by both of two circuits over kept by either."""
 
     circuit: CircuitStep
     other: CircuitStep
     codec = AsJson(float)
 
-    @property
-    def recipe(self) -> Mapping[str, Any]:
-        """Nothing beside the circuits."""
-        return {}
-
-    @property
-    def inputs(self) -> Mapping[str, Step[Any]]:
-        """Both circuits."""
-        return {"circuit": self.circuit, "other": self.other}
-
     def make(self, at: Place, got: Mapping[str, Any]) -> float:
-        """Count."""
         return jaccard(got["circuit"].kept, got["other"].kept)
 
 
@@ -165,7 +116,7 @@ def size_of(cell: Cell, circuit: Circuit | None) -> Size:
         whole = weight.matrix.numel()
         row[weight.block] += whole if mask is None else int(mask.count_nonzero())
         total += whole
-    units = units_of(cell)
+    units = count_units(view, cell.spec.unit)
     every = stride(units, MOST_SKETCHED)
     if circuit is None:
         removed = biases = gone = 0
@@ -182,9 +133,3 @@ def size_of(cell: Cell, circuit: Circuit | None) -> Size:
         kept={role: tuple(row) for role, row in counts.items()},
         sampled=sampled,
     )
-
-
-def units_of(cell: Cell) -> int:
-    """Return how many units are ranked."""
-    shapes = unit_shapes(cell.blank, cell.spec.unit).values()
-    return sum(shape.numel() for shape in shapes)

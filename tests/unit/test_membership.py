@@ -1,14 +1,25 @@
-"""Sketches and likeness: levels against masks, ranks against SciPy and by counting."""
+"""Membership and likeness: levels against masks, ranks against SciPy and by counting."""
 
 from __future__ import annotations
+
+from types import SimpleNamespace
 
 import pytest
 import scipy.stats
 import torch
-from sparc3_bench.run.sketch import Likeness, Sketcher, jaccard, spearman
 from torch import Tensor
 
-from sparc3_bench.run import sketch
+from sparc3_bench.record.parts import Sketch
+from sparc3_bench.run.steps import outline
+from sparc3_bench.run.steps.size import Membership, Size
+from sparc3_bench.selection import membership
+from sparc3_bench.selection.membership import (
+    MOST_SKETCHED,
+    jaccard,
+    rank_correlation,
+    spaced,
+    stride,
+)
 from sparc3_bench.selection.select import choose
 
 SHAPES = {"a": (5, 8), "b": (3, 7), "c": (2,), "d": (1, 11)}
@@ -28,38 +39,43 @@ def flat(tensors: dict[str, Tensor]) -> Tensor:
     return torch.cat([values.flatten() for values in tensors.values()])
 
 
-@pytest.mark.parametrize("stride", [1, 3, 5, 9, 73, 75])
-def test_levels_count_the_amounts_at_which_a_unit_is_kept(monkeypatch, stride):
-    monkeypatch.setattr(sketch, "_stride", lambda units, most: stride)
+@pytest.fixture
+def sketched(monkeypatch):
+    """Return a function that sketches so many units from samples of what is kept."""
+
+    def sketch(units: int, samples: list[str]) -> Sketch | None:
+        monkeypatch.setattr(outline, "units_of", lambda cell: units)
+        size = {"in_scope": 0, "in_model": 0, "weights_removed": 0, "units_removed": 0, "kept": {}}
+        values = [Size(**size, sampled=one) for one in samples]
+        return Membership(SimpleNamespace(), ()).make(None, {"outlines": values})
+
+    return sketch
+
+
+@pytest.mark.parametrize("every", [1, 3, 5, 9, 73, 75])
+def test_levels_count_the_amounts_at_which_a_unit_is_kept(sketched, monkeypatch, every):
+    monkeypatch.setattr(outline, "stride", lambda units, most: every)
     scores = ranking()
-    sketcher = Sketcher(scores)
-    kept = []
-    for amount in AMOUNTS:
-        kept.append(chosen(scores, amount))
-        sketcher.add(kept[-1])
-    found = sketcher.record()
-    assert (found.units, found.stride) == (74, stride)
-    expected = sum(flat(masks).long() for masks in kept)[::stride]
+    kept = [chosen(scores, amount) for amount in AMOUNTS]
+    found = sketched(74, ["".join(map(str, spaced(one, every).int().tolist())) for one in kept])
+    assert (found.units, found.stride) == (74, every)
+    expected = sum(flat(masks).long() for masks in kept)[::every]
     assert [int(level, 36) for level in found.levels] == expected.tolist()
 
 
 @pytest.mark.parametrize("units", [1, 100, 16_384, 16_385, 40_000, 1_000_001])
-def test_sketch_is_small_and_its_stride_odd(units):
-    sketcher = Sketcher({"a": torch.zeros(units)})
-    sketcher.add({"a": torch.ones(units, dtype=torch.bool)})
-    found = sketcher.record()
-    assert found.stride % 2 == 1
-    assert len(found.levels) == -(-units // found.stride) <= 16_384
-    assert found.stride == 1 or len(found.levels) > 5_000
-    assert set(found.levels) == {"1"}
+def test_a_sample_is_small_and_its_stride_odd(units):
+    every = stride(units, MOST_SKETCHED)
+    found = spaced({"a": torch.arange(units)}, every)
+    assert every % 2 == 1
+    assert len(found) == -(-units // every) <= 16_384
+    assert every == 1 or len(found) > 5_000
+    assert found.tolist() == list(range(0, units, every))
 
 
 @pytest.mark.parametrize(("amounts", "there"), [(1, True), (35, True), (36, False)])
-def test_more_amounts_than_digits_make_no_sketch(amounts, there):
-    sketcher = Sketcher({"a": torch.zeros(4)})
-    for _ in range(amounts):
-        sketcher.add({"a": torch.tensor([True, False, True, False])})
-    found = sketcher.record()
+def test_more_amounts_than_digits_make_no_sketch(sketched, amounts, there):
+    found = sketched(4, ["1010"] * amounts)
     assert (found is not None) is there
     if found is not None:
         digit = "123456789abcdefghijklmnopqrstuvwxyz"[amounts - 1]
@@ -77,6 +93,10 @@ def test_jaccard_is_both_over_either():
 def test_jaccard_of_nothing_is_one():
     nothing = {"a": torch.zeros(3, dtype=torch.bool)}
     assert jaccard(nothing, nothing) == 1
+
+
+def spearman(left: Tensor, right: Tensor) -> float:
+    return rank_correlation({"a": left}, {"a": right})
 
 
 def counted(left: list[float], right: list[float]) -> float:
@@ -122,17 +142,9 @@ def test_spearman_of_a_constant_is_zero():
 
 
 @pytest.mark.parametrize("most", [10, 50, 1000])
-def test_likeness_is_of_the_ranks_and_of_what_is_kept(monkeypatch, most):
-    monkeypatch.setattr(sketch, "_MOST_RANKED", most)
+def test_rankings_are_compared_by_evenly_spaced_scores(monkeypatch, most):
+    monkeypatch.setattr(membership, "_MOST_RANKED", most)
     one, two = ranking(0), ranking(1)
-    likeness = Likeness(4, one, two)
-    for amount in AMOUNTS:
-        likeness.add(chosen(one, amount), chosen(likeness.ranking, amount))
-    found = likeness.record()
-    stride = {10: 9, 50: 3, 1000: 1}[most]
-    assert found.seed == 4
-    assert found.spearman == pytest.approx(spearman(flat(one)[::stride], flat(two)[::stride]))
-    expected = [jaccard(chosen(one, amount), chosen(two, amount)) for amount in AMOUNTS]
-    assert found.jaccard == tuple(expected)
-    assert found.jaccard[0] == found.jaccard[-1] == 1
-    assert 0 < found.jaccard[2] < 1
+    every = {10: 9, 50: 3, 1000: 1}[most]
+    expected = scipy.stats.spearmanr(flat(one)[::every], flat(two)[::every]).statistic
+    assert rank_correlation(one, two) == pytest.approx(expected)
