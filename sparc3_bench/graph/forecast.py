@@ -164,7 +164,7 @@ class Forecast:
         own.add(step.key)
         kind, codec = type(step).__name__, step.codec
         if step.key not in self._seen:
-            kept = codec and self._at.store.cost(kind, step.key, codec)
+            kept = codec and self._at.store.header(kind, step.key, codec)
             self._seen[step.key] = name if kept is None else None
             if kept is None:
                 for one in each(step.inputs):

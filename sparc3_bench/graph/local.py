@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 from sparc3_bench.graph.cost import NOTHING, Meter, metered
 from sparc3_bench.graph.drive import Recipe, drive
-from sparc3_bench.graph.step import Hold, Key, Step
+from sparc3_bench.graph.step import Hold, Key, Step, each
 from sparc3_bench.graph.store import Kept, Store
 from sparc3_bench.record.parts import Phase
 
@@ -38,6 +38,7 @@ class Local:
         self._also: dict[Key, Key] = {}
         self._contents: dict[tuple[Key, str], str] = {}
         self._costs: dict[Key, tuple[str, Phase]] = {}
+        self._counted: set[Key] = set()
 
     def tokens(self) -> int:
         """Return how many tokens have gone through models so far."""
@@ -83,14 +84,17 @@ class Local:
 
     def run(self, recipe: Recipe[Step[T]]) -> T:
         """Run a recipe, and return the value of the step that it ends in."""
-        self._costs = {}
+        self._costs, self._counted = {}, set()
         try:
             return self.get(drive(recipe, self._batch))
         finally:
             self.release(Hold.RUN)
 
     def costs(self) -> dict[str, list[Phase]]:
-        """Return by phase what the steps that the present recipe used cost, each once."""
+        """Return by phase what the steps behind the present recipe cost, each once.
+
+        Also of those that were not looked at, as what is made from them is there.
+        """
         found: dict[str, list[Phase]] = {}
         for phase, cost in self._costs.values():
             found.setdefault(phase, []).append(cost)
@@ -109,11 +113,24 @@ class Local:
         entry = self.find(step)
         if entry is None:
             entry = self._made(step)
+        else:
+            self._count_behind(step)
         if step.hold > Hold.USE:
             self._held[step.key] = (step.hold, entry)
         if step.phase:
             self._costs.setdefault(entry.name or step.key, (step.phase, entry.cost))
         return entry
+
+    def _count_behind(self, step: Step[Any]) -> None:
+        if step.key in self._counted:
+            return
+        self._counted.add(step.key)
+        for one in each(step.inputs):
+            if one.phase and one.codec and one.key not in self._counted:
+                kept = self.store.header(type(one).__name__, one.key, one.codec)
+                if kept is not None:
+                    self._costs.setdefault(kept.name, (one.phase, kept.cost))
+            self._count_behind(one)
 
     def _made(self, step: Step[Any]) -> Kept:
         got = {

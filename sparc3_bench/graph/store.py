@@ -145,10 +145,9 @@ class Store:
         """Return what is kept under a key, or under the one that it is the same as."""
         return self._found(kind, key, codec, codec.read)
 
-    def cost(self, kind: str, key: str, codec: Codec) -> Phase | None:
-        """Return what it cost to make what is kept; None where it is not there."""
-        found = self._found(kind, key, codec, lambda path: (None, codec.about(path)))
-        return None if found is None else found.cost
+    def header(self, kind: str, key: str, codec: Codec) -> Kept | None:
+        """Return what is kept without its value; None where it is not there."""
+        return self._found(kind, key, codec, lambda path: (None, codec.about(path)))
 
     def write(self, kind: str, key: str, codec: Codec, entry: Kept) -> None:
         """Keep a value with its cost."""

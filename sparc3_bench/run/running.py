@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparc3_bench.errors import RecordError, Sparc3Error
+from sparc3_bench.errors import ModelError, RecordError, Sparc3Error
 from sparc3_bench.record.files import read_result, write_result
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.recipes import run
@@ -80,10 +80,17 @@ def run_cell(cell: Cell, place: Place, label: str) -> tuple[Result, Written]:
     -------
     tuple
         The result, and what models wrote.
+
+    Raises
+    ------
+    ModelError
+        For a model that cannot be loaded, which is no fault of the run.
     """
     place.turn_to(cell, label)
     try:
         return place.run(run(cell))
+    except ModelError:
+        raise
     except Exception as error:  # a stranger's scorer may raise anything
         reason = f"{type(error).__name__}: {error}"
         if not isinstance(error, Sparc3Error):

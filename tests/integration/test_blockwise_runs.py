@@ -70,7 +70,6 @@ def test_controls_have_as_many_units_as_the_walk_keeps(model, tmp_path, unit, gr
             drawn = samples(matched(keep, group, seed), unit, "control")
             found = point.control["likelihood"][seed]
             assert found == pytest.approx(sum(drawn) / 4, abs=1e-6)
-        assert point.versus["likelihood"].difference != 0
     assert len(result.curve["area"].control) == 2
 
 

@@ -106,7 +106,7 @@ def unjudged(path: Path) -> Path:
         (without_file, "{responses} is not there; responses are kept where a run was made"),
         (of_another, "{responses} is not of the result {path.name}: its digest differs."),
         (damaged, "{responses} cannot be read: "),
-        (with_a_bar, "{path} has an amount that was looked for between its points, of which no"),
+        (with_a_bar, "{path} has an amount that was looked for between its points, of which an"),
         (
             lambda path: respec(path, "task", task_version=7),
             "{path} cannot be judged again: Task 'writing' is of version 1 and would make other "

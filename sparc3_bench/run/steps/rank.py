@@ -72,7 +72,7 @@ class Usable(CellStep[tuple[str, ...]]):
 def contrasts(cell: Cell) -> Contrasts | None:
     """Return the contrasts that a run chooses from; a scorer without a reference has none."""
     choice = cell.task.choice
-    return choice.contrasts if choice and len(cell.purposes) > 1 else None
+    return choice.contrasts if choice and cell.spec.objective is not None else None
 
 
 def _declared(cell: Cell) -> Contrasts:

@@ -82,7 +82,7 @@ class Score(CellStep[ScoreMap]):
         if self.cell.snapshots and goes_on(self.cell.scorer):
             keys, codec = self.snapshots(reference), AsTensors(dict, dict)
             for count, key in enumerate(keys, 1):
-                if key in at.promised or at.store.cost(_SNAPSHOT, key, codec) is not None:
+                if key in at.promised or at.store.header(_SNAPSHOT, key, codec) is not None:
                     before = count
             at.promised.add(keys[-1])
         return float(sum(map(len, reference.samples[before:])))
