@@ -87,9 +87,9 @@ def measure_prompts(
     progress
         Called with the number of prompts done.
     """
-    columns: dict[str, Tensor] = {}
-    memory: list[tuple[list[int], Tensor]] = []
-    done = 0
+    order: list[int] = []
+    columns: dict[str, list[Tensor]] = {}
+    memory: list[Tensor] = []
     for chosen, batch in batches(prompts, model.device):
         with torch.inference_mode():
             logits = model.last_logits(batch).float()
@@ -106,18 +106,14 @@ def measure_prompts(
                 else _divergence(logarithms, dense[chosen]),
             }
         for name, values in found.items():
-            column = columns.setdefault(name, torch.zeros(len(prompts)))
-            column[chosen] = values.float().cpu()
+            columns.setdefault(name, []).append(values.float().cpu())
         if dense is None:
-            memory.append((chosen, logarithms))
-        done += len(chosen)
-        progress(done)
-    kept = torch.empty(0)
-    if dense is None:
-        kept = torch.empty(len(prompts), memory[0][1].shape[-1])
-        for chosen, values in memory:
-            kept[chosen] = values.cpu()
-    return {name: column.tolist() for name, column in columns.items()}, kept
+            memory.append(logarithms.cpu())
+        order += chosen
+        progress(len(order))
+    places = torch.tensor(order).argsort()
+    kept = torch.cat(memory)[places] if memory else torch.empty(0)
+    return {name: torch.cat(parts)[places].tolist() for name, parts in columns.items()}, kept
 
 
 def _last(logits: Tensor, batch: Batch) -> Tensor:
