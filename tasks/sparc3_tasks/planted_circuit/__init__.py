@@ -82,15 +82,11 @@ class PlantedCircuit(Task):
     @property
     def assessment(self) -> Assessment[PreparedPlanted]:
         """How well the scores rank what is the circuit above what is not."""
+        told = {"auroc": "AUROC", "average_precision": "Average precision"}
         return Assessment(
-            (
-                Metric("auroc", "higher", "1", "AUROC against the true circuit"),
-                Metric(
-                    "average_precision",
-                    "higher",
-                    "1",
-                    "Average precision against the true circuit",
-                ),
+            tuple(
+                Metric(name, "higher", "1", f"{title} against the true circuit")
+                for name, title in told.items()
             ),
             PreparedPlanted.assess,
         )
