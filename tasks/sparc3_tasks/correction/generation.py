@@ -46,7 +46,7 @@ def respond(
     -------
     list of list of list of int
         By prompt and by sample: at most `Sampling.new_tokens` token ids, without the end-of-text
-        token; may be empty. See `was_ended`.
+        token; may be empty. One that is shorter was ended by the model, the others were cut off.
 
     Raises
     ------
@@ -72,12 +72,6 @@ def respond(
             found[prompt][sample] = answer
         progress(start + len(chosen), len(rows))
     return found
-
-
-def was_ended(response: Sequence[int], sampling: Sampling) -> bool:
-    """Return whether the model ended this response itself, rather than being cut off."""
-    # The end takes one of the new tokens and is left out of the response.
-    return len(response) < sampling.new_tokens
 
 
 def _ends(view: ModelView) -> list[int]:
