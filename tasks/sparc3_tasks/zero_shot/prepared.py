@@ -16,6 +16,7 @@ import sparc3_tasks.zero_shot.documents as documents
 import sparc3_tasks.zero_shot.harness as harness
 from sparc3_bench import DatasetRecord, Evaluation, PreparedTask, fetch_all
 from sparc3_tasks.texts.begin import Beginning
+from sparc3_tasks.texts.items import recorded
 from sparc3_tasks.texts.windows import Windows
 from sparc3_tasks.zero_shot.benchmarks import BENCHMARKS, known
 
@@ -71,10 +72,13 @@ def draw_items(
         ids = _ids(task, tokenizer, begin)
         largest = max(largest, *(max(one, default=0) for one in ids))
         records.append(
-            _record(
-                docs,
-                ids,
+            recorded(
+                [len(one) for one in ids],
                 begin,
+                digest=_digest(json.dumps(one, sort_keys=True, default=str) for one in docs),
+                token_digest=_digest(",".join(map(str, one)) for one in ids),
+                item="item",
+                windows=len(docs),
                 purpose=name,
                 source=f"{known(name).title}, {count:,} items ({where})",
                 choice=f"{how}; lm-eval's task {name}, version {task.VERSION}",
@@ -97,25 +101,6 @@ def _ids(task: Any, tokenizer: Any, begin: Beginning) -> Sequence[Sequence[int]]
         task.build_all_requests()
     texts = ["".join(request.args) for request in task.instances]
     return [begin.encode(tokenizer, text) for text in texts]
-
-
-def _record(
-    docs: Sequence[documents.Document],
-    ids: Sequence[Sequence[int]],
-    begin: Beginning,
-    **said: str,
-) -> DatasetRecord:
-    lengths = [len(one) - len(begin.ids) for one in ids]
-    return DatasetRecord(
-        digest=_digest(json.dumps(one, sort_keys=True, default=str) for one in docs),
-        token_digest=_digest(",".join(map(str, one)) for one in ids),
-        item="item",
-        windows=len(docs),
-        window_length=max(lengths),
-        tokens=sum(lengths),
-        begin=begin.tokens,
-        **said,
-    )
 
 
 def _digest(lines: Iterable[str]) -> str:
