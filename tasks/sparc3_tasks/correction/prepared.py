@@ -24,8 +24,8 @@ from sparc3_tasks.correction.references import Undesired, undesired_of
 from sparc3_tasks.correction.sources import about, read_prompts
 from sparc3_tasks.prompts import continued
 from sparc3_tasks.texts.begin import Beginning, beginning, plain
-from sparc3_tasks.texts.sources import left_out_of, read_text
-from sparc3_tasks.texts.windows import held_out, record
+from sparc3_tasks.texts.sources import read_text
+from sparc3_tasks.texts.windows import described, held_out, spread
 
 if TYPE_CHECKING:
     from sparc3_bench import ModelView, Progress, Texts, Verdicts
@@ -78,10 +78,9 @@ class PreparedCorrection(PreparedTask):
         if name == "test":
             return self
         test = self.ids["test"]
-        count = self.task.control_count
         asked = {
             "selection": self.ids["selection"],
-            "control": [test[index * len(test) // count] for index in range(count)],
+            "control": spread(test, self.task.control_count),
             "paired": test,
         }[name]
         # What the limits were kept on must not be what is reported.
@@ -185,16 +184,13 @@ class PreparedCorrection(PreparedTask):
         ]
 
     def _numbers(self, responses: Sequence[Ids]) -> dict[str, float]:
-        def mean(values: Sequence[float]) -> float:
-            return sum(values) / len(values)
-
         return self.task.numbers(responses) | {
             **{
-                f"distinct_{n}": mean([texts.distinct(ids, n) for ids in responses])
+                f"distinct_{n}": texts.mean([texts.distinct(ids, n) for ids in responses])
                 for n in (1, 2, 3)
             },
-            "tokens": mean([len(ids) for ids in responses]),
-            "empty": mean([float(not ids) for ids in responses]),
+            "tokens": texts.mean([len(ids) for ids in responses]),
+            "empty": texts.mean([float(not ids) for ids in responses]),
         }
 
 
@@ -233,7 +229,8 @@ def prepare(task: CorrectionOptions, tokenizer: Any, cache: Path, seed: int) -> 
     general = read_text(task.general_text, cache)
     whole = plain(tokenizer, general.content)
     drawn = f"{task.general}, drawn with seed {seed} when the undesired samples are known"
-    records.append(record("reference", general, [whole], drawn, begin))
+    said = described("reference", general, [whole], begin, drawn)
+    records.append(said.record)
     return PreparedCorrection(
         task=task,
         tokenizer=tokenizer,
@@ -247,7 +244,7 @@ def prepare(task: CorrectionOptions, tokenizer: Any, cache: Path, seed: int) -> 
         general_text=whole,
         seed=seed,
         datasets=tuple(records),
-        warnings=(*dict.fromkeys([*warnings, *others]), *held.warnings, *left_out_of(general)),
+        warnings=(*dict.fromkeys([*warnings, *others]), *held.warnings, *said.warnings),
     )
 
 

@@ -36,10 +36,10 @@ from sparc3_tasks.prompts.names import (
 from sparc3_tasks.texts.begin import Begin, Beginning, beginning
 from sparc3_tasks.texts.ranges import Count, Length
 from sparc3_tasks.texts.sources import source_name
-from sparc3_tasks.texts.windows import Windows, held_out, repeated
+from sparc3_tasks.texts.windows import Windows, held_out, repeated, spread
 
 if TYPE_CHECKING:
-    from sparc3_bench import DatasetRecord, ModelView, ReferenceSamples
+    from sparc3_bench import DatasetRecord, Direction, ModelView, ReferenceSamples
 
 _GENERATED = "generated"
 
@@ -58,8 +58,9 @@ _AREAS = Summary(
 )
 """The areas of the faithfulness curve."""
 
-_TURNED = ("faithfulness", "accuracy", "top1", "logit_difference", "io_probability")
-"""Metrics that should fall when the circuit is what is removed."""
+_FALLING = ("faithfulness", "accuracy", "top1", "logit_difference", "io_probability")
+_TURNED: dict[str, Direction] = {**dict.fromkeys(_FALLING, "lower"), "kl": "higher"}
+"""Which end is better when the circuit is what is removed, where that is another one."""
 
 
 @dataclass(frozen=True)
@@ -139,11 +140,7 @@ class IoiCircuit(Task):
         if removal == "lowest":
             return self.metrics
         return tuple(
-            dataclasses.replace(metric, direction="lower")
-            if metric.name in _TURNED
-            else dataclasses.replace(metric, direction="higher")
-            if metric.name == "kl"
-            else metric
+            dataclasses.replace(metric, direction=_TURNED.get(metric.name, metric.direction))
             for metric in self.metrics
         )
 
@@ -243,10 +240,7 @@ class PreparedIoi(PreparedTask):
         if name == "selection":
             return dataclasses.replace(self, test=self.selection, general=None)
         if name == "control":
-            spaced = [
-                self.test[index * len(self.test) // self.control_count]
-                for index in range(self.control_count)
-            ]
+            spaced = spread(self.test, self.control_count)
             return dataclasses.replace(self, test=spaced, general=None)
         return self
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from sparc3_bench import DatasetRecord, Sparc3Error
 from sparc3_tasks.texts.begin import Begin, Beginning, beginning, check_known, plain
@@ -16,6 +16,8 @@ from sparc3_tasks.texts.sources import Documents, Text, left_out_of, read_docume
 
 if TYPE_CHECKING:
     from sparc3_bench import Objective, ReferenceSamples
+
+T = TypeVar("T")
 
 Window = list[int]
 
@@ -218,7 +220,19 @@ def described(
     warnings = left_out_of(text)
     if purpose != "reference":
         warnings += repeated(rows, f"{purpose} windows")
-    return Windows(rows, begin, record(purpose, text, rows, choice, begin), warnings)
+    ids = ";".join(",".join(map(str, row)) for row in rows)
+    record = DatasetRecord(
+        purpose=purpose,
+        source=text.source,
+        digest=text.digest,
+        token_digest=hashlib.sha256(ids.encode()).hexdigest(),
+        windows=len(rows),
+        window_length=len(rows[0]),
+        tokens=sum(map(len, rows)),
+        choice=choice,
+        begin=begin.tokens,
+    )
+    return Windows(rows, begin, record, warnings)
 
 
 def repeated(rows: Sequence[Sequence[int]], what: str) -> tuple[str, ...]:
@@ -228,31 +242,9 @@ def repeated(rows: Sequence[Sequence[int]], what: str) -> tuple[str, ...]:
     return (f"Of {len(rows):,} {what} {equal:,} are equal to another one.",) if equal else ()
 
 
-def spread(windows: Sequence[Window], count: int) -> list[Window]:
-    """Take `count` windows at even distances over the whole text."""
-    return [windows[index * len(windows) // count] for index in range(count)]
-
-
-def record(
-    purpose: str,
-    text: Text | Documents,
-    windows: Sequence[Window],
-    choice: str,
-    begin: Beginning,
-) -> DatasetRecord:
-    """Describe the windows that were used."""
-    ids = ";".join(",".join(map(str, window)) for window in windows)
-    return DatasetRecord(
-        purpose=purpose,
-        source=text.source,
-        digest=text.digest,
-        token_digest=hashlib.sha256(ids.encode()).hexdigest(),
-        windows=len(windows),
-        window_length=len(windows[0]),
-        tokens=sum(len(window) for window in windows),
-        choice=choice,
-        begin=begin.tokens,
-    )
+def spread(items: Sequence[T], count: int) -> list[T]:
+    """Take `count` at even distances over all there are."""
+    return [items[index * len(items) // count] for index in range(count)]
 
 
 def overlap(reference: Sequence[Window], evaluation: Sequence[Window], size: int = 13) -> float:
