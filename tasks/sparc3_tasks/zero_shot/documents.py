@@ -138,14 +138,12 @@ def _asked(field: str) -> Callable[[Document], Document]:
     return document
 
 
-def _lambada(content: Document) -> Document:
-    return {"text": content["request"]["context"] + content["request"]["continuation"]}
-
-
 _DOCUMENTS: dict[str, Callable[[Document], Document]] = {
     "boolq": _boolq,
     "arc_easy": _asked("question"),
     "arc_challenge": _asked("question"),
     "openbookqa": _asked("question_stem"),
-    "lambada_openai": _lambada,
+    "lambada_openai": lambda content: {
+        "text": content["request"]["context"] + content["request"]["continuation"]
+    },
 }

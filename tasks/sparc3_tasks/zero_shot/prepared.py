@@ -69,7 +69,9 @@ def draw_items(
         docs = list(task.eval_docs)
         how = "all" if len(places) == count else f"{len(places):,} drawn with seed {seed}"
         where = documents.PACKAGE if source == "local" else f"{task.DATASET_PATH} on the hub"
-        ids = _ids(task, tokenizer, begin)
+        with harness.quiet():
+            task.build_all_requests()
+        ids = [begin.encode(tokenizer, "".join(request.args)) for request in task.instances]
         largest = max(largest, *(max(one, default=0) for one in ids))
         records.append(
             recorded(
@@ -94,13 +96,6 @@ def chosen(name: str, count: int, limit: int, seed: int) -> list[int]:
     order = list(range(count))
     random.Random(f"{seed} {name}").shuffle(order)
     return sorted(order[: limit or count])
-
-
-def _ids(task: Any, tokenizer: Any, begin: Beginning) -> Sequence[Sequence[int]]:
-    with harness.quiet():
-        task.build_all_requests()
-    texts = ["".join(request.args) for request in task.instances]
-    return [begin.encode(tokenizer, text) for text in texts]
 
 
 def _digest(lines: Iterable[str]) -> str:
