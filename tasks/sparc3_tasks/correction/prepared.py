@@ -208,8 +208,8 @@ def prepare(task: CorrectionOptions, tokenizer: Any, cache: Path, seed: int) -> 
     neutral, others = read_prompts(task.neutral_prompts, cache, task.neutral_count)
     neutral = neutral[: task.neutral_count]
     neutral_ids = [begin.encode(tokenizer, prompt.text) for prompt in neutral]
-    source = about(task.neutral_prompts)
-    records.append(continued.record("neutral", source, neutral, neutral_ids, "the first", begin))
+    said = {"purpose": "neutral", "source": about(task.neutral_prompts), "choice": "the first"}
+    records.append(continued.record(neutral, neutral_ids, begin, **said))
     items: list[Any] = []
     if task.last_words:
         passages = last_word.read(cache, task.last_words)
@@ -229,8 +229,8 @@ def prepare(task: CorrectionOptions, tokenizer: Any, cache: Path, seed: int) -> 
     general = read_text(task.general_text, cache)
     whole = plain(tokenizer, general.content)
     drawn = f"{task.general}, drawn with seed {seed} when the undesired samples are known"
-    said = described("reference", general, [whole], begin, drawn)
-    records.append(said.record)
+    attributed = described("reference", general, [whole], begin, drawn)
+    records.append(attributed.record)
     return PreparedCorrection(
         task=task,
         tokenizer=tokenizer,
@@ -244,7 +244,7 @@ def prepare(task: CorrectionOptions, tokenizer: Any, cache: Path, seed: int) -> 
         general_text=whole,
         seed=seed,
         datasets=tuple(records),
-        warnings=(*dict.fromkeys([*warnings, *others]), *held.warnings, *said.warnings),
+        warnings=(*dict.fromkeys([*warnings, *others]), *held.warnings, *attributed.warnings),
     )
 
 

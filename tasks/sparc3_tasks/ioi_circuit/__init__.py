@@ -209,10 +209,10 @@ class IoiCircuit(Task):
             made, places, warnings = read_prompts(source, count)
             about, choice = source_name(source), "the first of the file"
         found = tokenize(tokenizer, made, places, begin)
-        purpose = "evaluation" if part == "test" else part
         if part == "test":
             warnings += repeated([one.ids for one in found], "evaluation prompts")
-        described = record(purpose, about, made, found, choice, begin)
+        purpose = "evaluation" if part == "test" else part
+        described = record(made, found, begin, purpose=purpose, source=about, choice=choice)
         return Drawn(made, found, described, warnings)
 
 
@@ -264,17 +264,13 @@ class PreparedIoi(PreparedTask):
         from sparc3_tasks.texts.losses import measure_windows
 
         general = self.general
-        total = len(self.test) + (0 if general is None else len(general.rows))
-        samples, memory = measure_prompts(
-            model,
-            self.test,
-            None if dense is None else dense.memory,
-            lambda done: progress(done, total),
-        )
-        if general is not None:
-            samples["loss"] = measure_windows(model, general.rows, general.begin.ids)
-            progress(total, total)
-        return Evaluation(samples, memory if dense is None else None)
+        if general is None:
+            return measure_prompts(model, self.test, dense, progress)
+        total = len(self.test) + len(general.rows)
+        found = measure_prompts(model, self.test, dense, lambda done, _: progress(done, total))
+        losses = measure_windows(model, general.rows, general.begin.ids)
+        progress(total, total)
+        return Evaluation({**found.samples, "loss": losses}, found.memory)
 
     def remarks(self, metrics: Mapping[str, float]) -> tuple[str, ...]:
         """Warn of a model that cannot do the task: there is no circuit to find then."""

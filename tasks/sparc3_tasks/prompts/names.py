@@ -174,8 +174,7 @@ def read_prompts(source: str, count: int) -> tuple[list[NamePrompt], list[str], 
         for index in kept[:count]
         for text, io, s, corrupted in [[column[index] for column in columns]]
     ]
-    missing = table.count - len(kept)
-    warnings = (left_out(source_name(source), missing),) if missing else ()
+    warnings = left_out(source_name(source), table.count - len(kept))
     return prompts, [table.where(index) for index in kept[:count]], warnings
 
 
@@ -204,12 +203,7 @@ def batches(prompts: Sequence[Tokenized], device: Any) -> Iterator[tuple[list[in
 
 
 def record(
-    purpose: str,
-    source: str,
-    prompts: Sequence[NamePrompt],
-    tokens: Sequence[Tokenized],
-    choice: str,
-    begin: Beginning,
+    prompts: Sequence[NamePrompt], tokens: Sequence[Tokenized], begin: Beginning, **said: str
 ) -> DatasetRecord:
     """Describe the prompts that were used."""
     return recorded(
@@ -217,8 +211,6 @@ def record(
         begin,
         digest=digest([[p.text, p.io, p.s, p.corrupted] for p in prompts]),
         token_digest=digest([[t.ids, t.corrupted, t.io, t.s] for t in tokens]),
-        purpose=purpose,
-        source=source,
         item="prompt",
-        choice=choice,
+        **said,
     )

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from sparc3_bench import DatasetRecord, Sparc3Error
-from sparc3_tasks.texts.begin import Begin, Beginning, beginning, check_known, plain
-from sparc3_tasks.texts.sources import Documents, Text, left_out_of, read_documents, read_text
+from sparc3_tasks.texts.begin import Begin, Beginning, beginning, plain
+from sparc3_tasks.texts.sources import Documents, Text, left_out, read_documents, read_text
 
 if TYPE_CHECKING:
     from sparc3_bench import Objective, ReferenceSamples
@@ -71,10 +71,16 @@ def cut(text: Text, tokenizer: Any, length: int, count: int) -> list[Window]:
     Raises
     ------
     Sparc3Error
-        When there are fewer than `count` windows.
+        When there are fewer than `count` windows, or every token is the unknown one.
     """
     tokens = plain(tokenizer, text.content)
-    check_known(tokens, tokenizer, text.source)
+    unknown = getattr(tokenizer, "unk_token_id", None)
+    if tokens and unknown is not None and set(tokens) == {unknown}:
+        raise Sparc3Error(
+            f"The tokenizer knows no word of {text.source}, every token is "
+            f"'{tokenizer.unk_token}'; give the tokenizer that belongs to the model, or a text in "
+            "its language."
+        )
     windows = [tokens[start : start + length] for start in range(0, len(tokens), length)]
     if windows and len(windows[-1]) < length:
         windows.pop()
@@ -217,7 +223,7 @@ def described(
     purpose: str, text: Text | Documents, rows: Sequence[Window], begin: Beginning, choice: str
 ) -> Windows:
     """Return windows with what is recorded of them, and what a reader must know."""
-    warnings = left_out_of(text)
+    warnings = left_out(text.source, text.left_out)
     if purpose != "reference":
         warnings += repeated(rows, f"{purpose} windows")
     ids = ";".join(",".join(map(str, row)) for row in rows)
