@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import torch
 from sparc3_tasks.correction import generation
-from sparc3_tasks.correction.generation import nucleus_tokens, respond, uniforms
-from sparc3_tasks.correction.sampling import Sampling
+from sparc3_tasks.correction.generation import Sampling, nucleus_tokens, respond, uniforms
 from test_generation_nucleus import naive_token
 from transformers import GenerationConfig
 

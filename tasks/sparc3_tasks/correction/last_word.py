@@ -53,7 +53,8 @@ def read(cache: Path, count: int) -> list[Item]:
         When there are fewer than `count`.
     """
     lines = gzip.decompress(fetch(_ASSET, cache).read_bytes()).decode().split("\n")
-    items = [_item(line) for line in lines if line]
+    requests = [json.loads(line)["request"] for line in lines if line]
+    items = [Item(one["context"].rstrip(), one["continuation"].strip()) for one in requests]
     if not 0 < count <= len(items):
         raise Sparc3Error(f"LAMBADA has {len(items):,} passages; {count:,} cannot be taken.")
     return spread(items, count)
@@ -93,8 +94,3 @@ def record(items: Sequence[Item], cuts: Sequence[Cut], begin: Beginning) -> Data
         item="passage",
         choice="evenly spaced over the data set",
     )
-
-
-def _item(line: str) -> Item:
-    request = json.loads(line)["request"]
-    return Item(request["context"].rstrip(), request["continuation"].strip())

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from sparc3_bench import Means, Metric, Sparc3Error, Task, Verdicts
-from sparc3_tasks.correction.sampling import Sampling
 from sparc3_tasks.texts.begin import Begin
 from sparc3_tasks.texts.ranges import Count, CountOrZero, Length, Share
 
 if TYPE_CHECKING:
     from sparc3_bench import Removal, Unit
+    from sparc3_tasks.correction.generation import Sampling
 
 General = Literal["matched", "windows", "both"]
 """What general text is attributed: pieces as long as the undesired samples, whole windows, both."""
@@ -115,6 +115,8 @@ class CorrectionOptions(Task):
     @property
     def sampling(self) -> Sampling:
         """How responses are drawn."""
+        from sparc3_tasks.correction.generation import Sampling  # loads torch
+
         return Sampling(
             self.new_tokens,
             self.samples,
