@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 RESULTS ?= build/results
 SITE ?= build/site
+DOCS ?= build/leaderboard/docs
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: bench test lint types imports benchmarks wheel leaderboard clean help
+.PHONY: bench test lint types imports benchmarks wheel docs leaderboard clean help
 
 help: ## Show the targets.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -37,6 +38,10 @@ benchmarks: $(VENV)/.test ## Print how each step compares with the model's own f
 
 wheel: $(VENV)/.test ## Build the wheel into dist/.
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+docs: $(VENV)/.test ## Build the documentation, beside the page of the committed results.
+	$(BIN)/python -m sphinx -W -n -q -c docs -d build/doctrees . $(DOCS)
+	@echo "Open $(DOCS)/index.html; \`make leaderboard\` leads there"
 
 leaderboard: $(VENV)/.run ## Build the page of the committed results.
 	@echo "Open $$($(BIN)/sparc3 publish leaderboard/results build/leaderboard)"

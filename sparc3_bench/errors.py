@@ -53,3 +53,8 @@ class AssetError(Sparc3Error):
 
 class RecordError(Sparc3Error):
     """A result file that does not follow the schema."""
+
+
+def describe(error: BaseException) -> str:
+    """Return the kind of error and its message on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(".: ")

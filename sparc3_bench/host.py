@@ -8,13 +8,14 @@ import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from importlib.metadata import EntryPoint
+from typing import Any
 
 import pluggy
 
 from sparc3_bench import hookspecs
 from sparc3_bench.contracts import Judge, Scorer, Suite, Task
-from sparc3_bench.errors import PluginError, UnknownNameError
+from sparc3_bench.errors import PluginError, UnknownNameError, describe
 from sparc3_bench.source import code_of, files_of
 from sparc3_bench.types.architecture import ModelAdapter, ModelSource
 
@@ -26,25 +27,6 @@ KINDS: dict[str, tuple[str, type]] = {
     "suite": ("sparc3_register_suites", Suite),
     "judge": ("sparc3_register_judges", Judge),
 }
-
-
-class EntryPoint(Protocol):
-    """The part of :class:`importlib.metadata.EntryPoint` that the host reads."""
-
-    @property
-    def name(self) -> str:
-        """The plugin's name."""
-
-    @property
-    def value(self) -> str:
-        """The module it names."""
-
-    @property
-    def dist(self) -> Any:
-        """The distribution that declares it."""
-
-    def load(self) -> Any:
-        """Import the module."""
 
 
 @dataclass(frozen=True)
@@ -100,16 +82,15 @@ class PluginHost:
     """
 
     def __init__(self, entry_points: Iterable[EntryPoint] | None = None) -> None:
-        found = (
-            importlib.metadata.entry_points(group=hookspecs.GROUP)
-            if entry_points is None
-            else entry_points
-        )
+        if entry_points is None:
+            entry_points = importlib.metadata.entry_points(group=hookspecs.GROUP)
         self.broken: dict[str, str] = {}
         self._registered: dict[str, dict[str, Registered]] = {kind: {} for kind in KINDS}
         # By identity too: a distribution that is on sys.path twice lists its entry points twice.
-        unique = {(p.name, p.value, _distribution(p)[0]): p for p in found}
-        for point in sorted(unique.values(), key=lambda p: (_rank(p), p.name, _distribution(p))):
+        unique = {(p.name, p.value, _distribution(p)[0]): p for p in entry_points}
+        # Built-ins first, so that in a clash of names the newcomer is the one refused.
+        others = sorted(unique.values(), key=lambda p: (p.name, _distribution(p)))
+        for point in sorted(others, key=lambda p: _distribution(p)[0] != "sparc3-bench"):
             self._load(point)
 
     def get(self, kind: str, name: str) -> Registered:
@@ -136,7 +117,7 @@ class PluginHost:
         try:
             module = point.load()
         except (Exception, SystemExit) as error:  # a stranger's import may raise anything
-            self.broken[label] = f"{label} cannot be imported: {_told(error)}."
+            self.broken[label] = f"{label} cannot be imported: {describe(error)}."
             return
         # A manager of its own for each plugin, so that one bad plugin cannot spoil the others.
         manager = pluggy.PluginManager(hookspecs.GROUP)
@@ -160,7 +141,7 @@ class PluginHost:
             self.broken[label] = f"{label}: {error}"
             return
         except Exception as error:
-            self.broken[label] = f"{label} failed in its hook: {_told(error)}."
+            self.broken[label] = f"{label} failed in its hook: {describe(error)}."
             return
         names = [(kind, entry.cls.name) for kind, entry in offered]
         for kind, name in names:
@@ -195,11 +176,6 @@ class PluginHost:
         return Registered(cls, Origin(point.name, distribution, version))
 
 
-def _told(error: BaseException) -> str:
-    """Return the kind of error and its message on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(".: ")
-
-
 def _is_subclass(cls: Any, base: type) -> bool:
     return inspect.isclass(cls) and issubclass(cls, base)
 
@@ -207,11 +183,6 @@ def _is_subclass(cls: Any, base: type) -> bool:
 def _distribution(point: EntryPoint) -> tuple[str, str]:
     dist = point.dist
     return ("unknown", "0") if dist is None else (dist.name, dist.version)
-
-
-def _rank(point: EntryPoint) -> bool:
-    """Built-ins first, so that in a clash of names the newcomer is the one refused."""
-    return _distribution(point)[0] != "sparc3-bench"
 
 
 @lru_cache(maxsize=1)

@@ -11,6 +11,7 @@ import torch
 from sparc3_bench.circuit.rebuild import Rebuilt, rebuilt
 from sparc3_bench.cli import main
 from sparc3_bench.record.files import read_result
+from sparc3_bench.run.place import Place
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.testing.tiny import ARCHITECTURES, save_model, save_text
 
@@ -109,7 +110,8 @@ def options(folder: Path) -> list[object]:
 
 def made_again(folder: Path, path: Path) -> Rebuilt:
     """Return the scores of a result, from the cache of `folder`."""
-    return rebuilt(read_result(path), "it", [folder / "in"], folder / "cache", Reporter())
+    cache = folder / "cache"
+    return rebuilt(read_result(path), "it", [folder / "in"], cache, Place(cache, Reporter()))
 
 
 def sentence(outcome: Outcome) -> str:

@@ -1,14 +1,13 @@
-"""Mutants of the product's files: which digests of code each of them moves."""
+"""Mutants of the product's files, one at a time in a copy of it."""
 
 from __future__ import annotations
 
 import ast
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import sparc3_bench
 from sparc3_bench import source
@@ -18,38 +17,36 @@ PLACES = ("", "plugins", "tasks")
 """Folders of the product in which packages are."""
 
 
-class Moved(NamedTuple):
-    """Which of some digests moved, by their names."""
-
-    behaviour: frozenset[str]
-    """When the file did something else."""
-    words: frozenset[str]
-    """When its comments and docstrings said something else."""
-
-
-def mutated(
-    files: Iterable[str], things: Mapping[str, source.Code], folder: Path
-) -> dict[str, Moved]:
-    """Mutate files one after the other, and return which digests each of them moves.
-
-    Parameters
-    ----------
-    files
-        Paths as `source.files_of` has them, such as `sparc3_tasks/texts/lines.py`; of data too.
-    things
-        What has a digest, by a name.
-    folder
-        An empty folder, for a copy of the product.
-    """
+def copy_product(folder: Path) -> None:
+    """Copy everything that the product consists of to an empty folder."""
     for place in ("sparc3_bench", "plugins", "tasks"):
         left = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / place, folder / place, ignore=left, dirs_exist_ok=True)
-    with looked_up_in(folder):
-        before = _digests(things)
-        return {
-            file: Moved(*(_moved(folder, file, how, things, before) for how in (behaves, says)))
-            for file in files
-        }
+
+
+@contextmanager
+def changed(folder: Path, file: str, how: Callable[[str, str], str]) -> Iterator[None]:
+    """Change one file of a copy for a while, which is looked up in; see `looked_up_in`.
+
+    Parameters
+    ----------
+    folder
+        The copy.
+    file
+        Its path as `source.files_of` has it, such as `sparc3_tasks/texts/lines.py`.
+    how
+        From path and text to another text.
+    """
+    (path,) = (found for place in PLACES if (found := folder / place / file).is_file())
+    seen, content = path.stat(), path.read_bytes()
+    path.write_bytes(how(file, content.decode()).encode())
+    _look_again()
+    try:
+        yield
+    finally:
+        path.write_bytes(content)
+        os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+        _look_again()
 
 
 @contextmanager
@@ -115,26 +112,7 @@ def says(path: str, text: str) -> str:
     return "# Said before.\n" + b"".join(lines).decode() + "\n# Said after.\n"
 
 
-def _digests(things: Mapping[str, source.Code]) -> dict[str, str]:
+def _look_again() -> None:
     # What files there are does not change, so only what is in them is looked up anew.
     for one in (source._closure, source._code):
         one.cache_clear()
-    return {name: source.code_of(thing) for name, thing in things.items()}
-
-
-def _moved(
-    folder: Path,
-    file: str,
-    how: Callable[[str, str], str],
-    things: Mapping[str, source.Code],
-    before: Mapping[str, str],
-) -> frozenset[str]:
-    (path,) = (found for place in PLACES if (found := folder / place / file).is_file())
-    seen, content = path.stat(), path.read_bytes()
-    path.write_bytes(how(file, content.decode()).encode())
-    try:
-        after = _digests(things)
-    finally:
-        path.write_bytes(content)
-        os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
-    return frozenset(name for name in before if before[name] != after[name])

@@ -22,7 +22,7 @@ Norm = Literal["l1", "l2"]
 
 @dataclass(frozen=True)
 class Gblm(IncrementalScorer):
-    """Importance = |W| · (α ‖G‖ + ‖X‖₂), G the gradients of all samples, X the inputs [das2023].
+    """Importance = ``|W| · (α ‖G‖ + ‖X‖₂)``, G gradients of all samples, X the inputs [das2023].
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Wanda(IncrementalScorer):
-    """Importance = |W| · ‖X‖₂, X the inputs of the matrix over all tokens [sun2024wanda, eq. 1].
+    """Importance = ``|W| · ‖X‖₂``, X the inputs of a matrix over all tokens [sun2024wanda, eq. 1].
 
     Notes
     -----

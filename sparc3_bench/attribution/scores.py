@@ -15,7 +15,13 @@ from sparc3_bench.types.scores import ScoreMap
 if TYPE_CHECKING:
     from sparc3_bench.model.weights import PrunableWeight
 
-_BIAS, _ERROR, _SAMPLES = "#bias", "#standard-error", "#by-sample"
+_MARKS = {
+    "": "weights",
+    "#bias": "biases",
+    "#standard-error": "standard_errors",
+    "#by-sample": "by_sample",
+}
+"""What stands behind a name in a file, and where that is in a ScoreMap."""
 
 
 def checked(
@@ -57,13 +63,8 @@ def checked(
 
 def to_tensors(scores: ScoreMap) -> dict[str, Tensor]:
     """Return all tensors of scores, by the names that they have in a file."""
-    kinds = {
-        "": scores.weights,
-        _BIAS: scores.biases,
-        _ERROR: scores.standard_errors,
-        _SAMPLES: scores.by_sample,
-    }
-    return {name + kind: v for kind, values in kinds.items() for name, v in values.items()}
+    kinds = [(mark, getattr(scores, kind)) for mark, kind in _MARKS.items()]
+    return {name + mark: values for mark, kind in kinds for name, values in kind.items()}
 
 
 def from_tensors(tensors: Mapping[str, Tensor], order: Iterable[str]) -> ScoreMap:
@@ -74,9 +75,9 @@ def from_tensors(tensors: Mapping[str, Tensor], order: Iterable[str]) -> ScoreMa
     KeyError
         When one of those has no scores.
     """
-    maps: dict[str, dict[str, Tensor]] = {"": {}, _BIAS: {}, _ERROR: {}, _SAMPLES: {}}
+    maps: dict[str, dict[str, Tensor]] = {kind: {} for kind in _MARKS.values()}
     for key, values in tensors.items():
         name, mark, kind = key.partition("#")
-        maps[mark + kind][name] = values
-    weights = {name: maps[""][name] for name in order}
-    return ScoreMap(weights, maps[_BIAS], maps[_ERROR], maps[_SAMPLES])
+        maps[_MARKS[mark + kind]][name] = values
+    maps["weights"] = {name: maps["weights"][name] for name in order}
+    return ScoreMap(**maps)

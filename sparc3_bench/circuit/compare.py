@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sparc3_bench.circuit.describe import Counts, grid, in_role_order, shares
 from sparc3_bench.circuit.sizes import size_text
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _NAMES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+Alike = TypeVar("Alike")
 
 Pair = tuple[int, int]
 """Positions of two results, the first lower."""
@@ -108,8 +110,8 @@ def overlap_of_samples(left: Sequence[bool], right: Sequence[bool]) -> Overlap:
 
 def overlap_of_masks(left: Mapping[str, Tensor], right: Mapping[str, Tensor]) -> Overlap:
     """Return what two circuits share, exactly."""
-    both = sum(int((keep & right[name]).sum()) for name, keep in left.items())
-    return Overlap(_count(left), _count(right), both)
+    both = {name: keep & right[name] for name, keep in left.items()}
+    return Overlap(*(sum(int(keep.sum()) for keep in one.values()) for one in (left, right, both)))
 
 
 def comparison_text(
@@ -153,9 +155,10 @@ def comparison_text(
     return "\n".join(lines)
 
 
-def pairs(count: int) -> list[Pair]:
-    """Return every two of so many results."""
-    return list(itertools.combinations(range(count), 2))
+def of_each_two(alike: Callable[[Any, Any], Alike], things: Sequence[Any]) -> dict[Pair, Alike]:
+    """Return what is said of every two of several things."""
+    pairs = itertools.combinations(range(len(things)), 2)
+    return {(i, j): alike(things[i], things[j]) for i, j in pairs}
 
 
 def difference(left: Counts, right: Counts, whole: Counts, size: str) -> str:
@@ -184,10 +187,6 @@ def _matrix(title: str, count: int, values: Mapping[Pair, float]) -> list[str]:
         cells = "".join(f"{values[j, i]:>8.3f}" for j in range(i))
         lines.append(f"{_NAMES[i]:<26}{cells}")
     return lines
-
-
-def _count(kept: Mapping[str, Tensor]) -> int:
-    return sum(int(keep.sum()) for keep in kept.values())
 
 
 def _weights(result: Result) -> str:

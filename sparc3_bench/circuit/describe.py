@@ -9,7 +9,6 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.control_verdict import record_verdict
 from sparc3_bench.leaderboard.heatmap import heatmap
 from sparc3_bench.leaderboard.phrasing import interval_text, number, scorer_text
-from sparc3_bench.record.parts import EstimateRecord
 from sparc3_bench.record.result import Result
 from sparc3_bench.types.architecture import Role
 
@@ -196,14 +195,16 @@ def _metrics(result: Result, at: MeasuredCircuit) -> str:
 
 
 def _table(kept: Counts, whole: Counts) -> str:
-    by_block = {"all": [sum(column) for column in zip(*whole.values(), strict=True)]}
-    kept_by_block = {"all": [sum(column) for column in zip(*kept.values(), strict=True)]}
-    totals = {role: [sum(row)] for role, row in {**whole, **by_block}.items()}
-    kept_totals = {role: [sum(row)] for role, row in {**kept, **kept_by_block}.items()}
-    blocks = shares({**kept, **kept_by_block}, {**whole, **by_block})
+    kept, whole = _with_sums(kept), _with_sums(whole)
+    *blocks, last = shares(kept, whole)
     rows = [(f"block {block}", row) for block, row in enumerate(blocks)]
-    rows.append(("all", shares(kept_totals, totals)[0]))
-    return "\n".join(grid(rows, [*whole, "all"], "kept, %", share_text))
+    return "\n".join(grid([*rows, ("all", last)], list(whole), "kept, %", share_text))
+
+
+def _with_sums(given: Counts) -> Counts:
+    """Return counts with one more role and one more block, which have the sums of the others."""
+    every = {**given, "all": [sum(column) for column in zip(*given.values(), strict=True)]}
+    return {role: [*row, sum(row)] for role, row in every.items()}
 
 
 def share_text(share: float) -> str:
@@ -229,10 +230,13 @@ def _heads(result: Result, at: MeasuredCircuit) -> str:
 
 def _curve(result: Result) -> list[str]:
     titles = {metric.name: metric.title for metric in result.curve_metrics}
-    return [
-        f"whole curve: {titles.get(name, name)} {_estimate(estimate)}"
-        for name, estimate in result.curve.items()
-    ]
+    lines = []
+    for name, estimate in result.curve.items():
+        text = interval_text(estimate.value, estimate.interval)
+        if estimate.control:
+            text += f", random {number(sum(estimate.control) / len(estimate.control))}"
+        lines.append(f"whole curve: {titles.get(name, name)} {text}")
+    return lines
 
 
 def _stability(result: Result, at: MeasuredCircuit) -> list[str]:
@@ -243,13 +247,6 @@ def _stability(result: Result, at: MeasuredCircuit) -> list[str]:
             line += f", Jaccard at this size {other.jaccard[at.index]:.3f}"
         lines.append(line)
     return lines
-
-
-def _estimate(estimate: EstimateRecord) -> str:
-    text = interval_text(estimate.value, estimate.interval)
-    if estimate.control:
-        text += f", random {number(sum(estimate.control) / len(estimate.control))}"
-    return text
 
 
 def _blocks(result: Result) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,34 +28,25 @@ _KIND = Kind(
 )
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What the folder should have.
-
-    Attributes
-    ----------
-    model
-        Whether to save the pruned model.
-    mib
-        Folder of the MIB circuit track, TASK_MODEL, to write scores for; None writes none.
-    """
-
-    model: bool = True
-    mib: str | None = None
-
-
-def check_exportable(result: Result, folder: Path, wish: Wish) -> None:
-    """Refuse what cannot be written, before anything is computed.
+def check_exportable(
+    result: Result, folder: Path, *, model: bool = True, mib_name: str | None = None
+) -> None:
+    """Refuse what cannot be written, before anything is computed; for the names see `export`.
 
     Raises
     ------
     Sparc3Error
-        For an occupied folder, for a pruned model where nothing is pruned, and for a name that the
-        MIB track cannot read.
+        For an occupied folder, for a pruned model where nothing is pruned, for a name that the MIB
+        track cannot read, and for its scores where every size has its own.
     """
-    if wish.mib is not None:
-        mib.check_name(wish.mib)
-    if wish.model and result.spec.ablation != "zero":
+    if mib_name is not None:
+        mib.check_name(mib_name)
+        if result.spec.schedule == "blockwise":
+            raise Sparc3Error(
+                "Schedule 'blockwise' scores every size anew, so there is no one score of a node "
+                "for the MIB track; leave `--mib` out, or export a result of schedule 'one-shot'."
+            )
+    if model and result.spec.ablation != "zero":
         raise Sparc3Error(
             f"Ablation '{result.spec.ablation}' replaces inputs and prunes no weights, so there "
             "is no pruned model to save; add `--no-model` to export the mask alone."
@@ -132,7 +122,9 @@ def save_pruned(view: ModelView, keep: KeepMask, folder: Path, source: Path | No
         view.tokenizer.save_pretrained(folder)
 
 
-def export(rebuilt: Rebuilt, circuit: SizedCircuit, folder: Path, wish: Wish) -> None:
+def export(
+    rebuilt: Rebuilt, circuit: SizedCircuit, folder: Path, *, model: bool, mib_name: str | None
+) -> None:
     """Write the folder; whatever interrupts it, none is left half written under its name.
 
     Parameters
@@ -141,26 +133,28 @@ def export(rebuilt: Rebuilt, circuit: SizedCircuit, folder: Path, wish: Wish) ->
         What to write.
     folder
         New, empty, or one that an earlier export wrote, which is replaced.
-    wish
-        What to write besides the mask.
+    model
+        Whether to save the pruned model.
+    mib_name
+        Folder of the MIB circuit track, TASK_MODEL, to write scores for; None writes none.
     """
     result, view = rebuilt.result, rebuilt.view
     with replacing(folder) as part:
         save_mask(view, circuit.keep, part / "mask.safetensors")
         notes = []
-        if wish.model:
+        if model:
             source = rebuilt.cell.model.folder
             save_pruned(stored_view(rebuilt), circuit.keep, part / "pruned", source)
-        if wish.mib is not None:
+        if mib_name is not None:
             found = mib.nodes(view, rebuilt.scores, circuit.keep)
-            notes = mib.write_mib(found, result.spec.unit, part / "mib", wish.mib)
+            notes = mib.write_mib(found, result.spec.unit, part / "mib", mib_name)
         origin = rebuilt.cell.model.origin
         readme = markdown_text(
             "circuit.md.j2",
             spec=result.spec,
             size=size_text(circuit.amount.requested, result.spec.amount_kind),
             origin=origin,
-            has_model=wish.model,
+            has_model=model,
         )
         (part / "README.md").write_text(readme, encoding="utf-8")
         _KIND.write(part, {**_about(rebuilt, circuit, notes), "model_from": origin})

@@ -8,27 +8,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import JsonValue
 from torch import Tensor
 
-from sparc3_bench.circuit.compare import Overlap, Pair, overlap_of_masks, pairs
+from sparc3_bench.circuit.compare import Overlap, Pair, of_each_two, overlap_of_masks
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.graph.step import Hold
-from sparc3_bench.host import PluginHost, default_host
+from sparc3_bench.host import default_host
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.parts import Amount
 from sparc3_bench.record.result import Result
 from sparc3_bench.record.spec import JudgeRef, RunSpec
+from sparc3_bench.run.again import request_of
 from sparc3_bench.run.cell import Cell
-from sparc3_bench.run.options import as_typed
 from sparc3_bench.run.place import Place
-from sparc3_bench.run.plan import Request, plan
+from sparc3_bench.run.plan import plan
 from sparc3_bench.run.recipes import circuit
 from sparc3_bench.run.steps.mask import Circuit, Uniform
 from sparc3_bench.run.steps.model import DenseModel
-from sparc3_bench.run.steps.outline import Size, size_of
 from sparc3_bench.run.steps.rank import Rank
 from sparc3_bench.run.steps.score import Score
+from sparc3_bench.run.steps.size import Size, size_of
 from sparc3_bench.selection.membership import rank_correlation
 from sparc3_bench.types.masks import KeepMask
 from sparc3_bench.types.scores import ScoreMap
@@ -93,6 +92,11 @@ class Rebuilt:
         if self.cell.spec.schedule == "blockwise":
             return None
         return self._place.get(Rank(self.cell, self.result.candidate))
+
+    @property
+    def has_same_code(self) -> bool:
+        """Whether the scorer is the one that made the result, file by file."""
+        return self.result.spec.scorer.source_digest == self.cell.spec.scorer.source_digest
 
     @cached_property
     def whole(self) -> Mapping[str, Sequence[int]]:
@@ -160,11 +164,12 @@ def rebuilt(
     Sparc3Error
         When it has no circuits, cannot be planned again, or would be another run.
     """
-    _check_has_circuits(result, name)
+    if result.status != "ok":
+        raise Sparc3Error(f"{name} is of a run that failed and has no circuits; run it again.")
     host = default_host()
     # Undesired responses are found, and rankings made of them, by this judge.
     judge = result.chosen_by or result.spec.judge
-    request = _request(result.spec, judge, host, files)
+    request = request_of(result.spec, judge, host, files)
     try:
         (cell,) = plan(request, host, cache)
     except Sparc3Error as error:
@@ -186,8 +191,7 @@ def rebuilt(
 
 def overlaps_of(circuits: Sequence[Rebuilt], amount: float) -> dict[Pair, Overlap]:
     """Return what each two share at an amount."""
-    kept = [circuit.chosen(amount) for circuit in circuits]
-    return {(i, j): overlap_of_masks(kept[i], kept[j]) for i, j in pairs(len(kept))}
+    return of_each_two(overlap_of_masks, [circuit.chosen(amount) for circuit in circuits])
 
 
 def likeness(circuits: Sequence[Rebuilt]) -> dict[Pair, float] | None:
@@ -195,55 +199,8 @@ def likeness(circuits: Sequence[Rebuilt]) -> dict[Pair, float] | None:
 
     None where a circuit has no one ranking behind it.
     """
-    if any(circuit.ranking is None for circuit in circuits):
-        return None
-    rankings = [circuit.ranking or {} for circuit in circuits]
-    return {(i, j): rank_correlation(rankings[i], rankings[j]) for i, j in pairs(len(rankings))}
-
-
-def _check_has_circuits(result: Result, name: str) -> None:
-    """Refuse a result that names no circuit that can be made again.
-
-    Raises
-    ------
-    Sparc3Error
-        For a failed run.
-    """
-    if result.status != "ok":
-        raise Sparc3Error(f"{name} is of a run that failed and has no circuits; run it again.")
-
-
-def _request(
-    spec: RunSpec, judge: JudgeRef | None, host: PluginHost, files: Sequence[Path]
-) -> Request:
-    named = spec.model.id in host.all("model")
-    return Request(
-        scorers=[(spec.scorer.name, [spec.seed])],
-        task=spec.task.name,
-        model=spec.model.id if named else _located(spec.model.id, files),
-        amounts=spec.amounts,
-        objective=spec.objective,
-        scorer_options=_typed(spec.scorer.options, files),
-        task_options=_typed(spec.task.options, files),
-        judge=judge.name if judge else None,
-        judge_options=_typed(judge.options, files) if judge else {},
-        dtype=spec.model.dtype,
-        device=spec.model.device,
-        **spec.conventions(),
-    )
-
-
-def _typed(options: Mapping[str, JsonValue], files: Sequence[Path]) -> dict[str, str]:
-    """Return options as they would be typed, where they name files with their folder."""
-    texts = {name: value for name, value in options.items() if isinstance(value, str)}
-    return as_typed(options) | {name: _located(text, files) for name, text in texts.items()}
-
-
-def _located(name: str, files: Sequence[Path]) -> str:
-    """Return the path of that name in one of `files`, or the name where there is none."""
-    if not name:
-        return name
-    return next((str(folder / name) for folder in files if (folder / name).exists()), name)
+    rankings = [circuit.ranking for circuit in circuits]
+    return None if None in rankings else of_each_two(rank_correlation, rankings)
 
 
 def _decides(spec: RunSpec, judge: JudgeRef | None) -> dict[str, Any]:
@@ -251,7 +208,8 @@ def _decides(spec: RunSpec, judge: JudgeRef | None) -> dict[str, Any]:
     whole = spec.model_dump(mode="json")
     task = {name: whole["task"][name] for name in ("name", "task_version", "options")}
     return {
-        "scorer": whole["scorer"],
+        # Whether other code gives another circuit is told by the sketch.
+        "scorer": {name: whole["scorer"][name] for name in ("name", "version", "options")},
         "model": whole["model"],
         "task": task,
         "judge": judge and judge.model_dump(include={"name", "options", "weights_digest"}),

@@ -142,12 +142,16 @@ def _versus(outcome: Correction) -> str:
 
 
 def _removed(outcome: Correction) -> str:
-    """Return the table of what is removed, by layer."""
+    """Return the table of what is removed, by layer; of weights, also by role."""
     spec, kept = outcome.result.spec, outcome.circuit.kept
     if outcome.amount == 0:
         return "Nothing."
     if spec.unit == "weight":
-        return markdown_table(*_by_role(outcome))
+        whole, weights = in_role_order(outcome.whole), outcome.circuit.counts
+        gone = [[n - k for n, k in zip(whole[r], weights[r], strict=True)] for r in whole]
+        by_layer = enumerate(zip(*gone, strict=True))
+        rows = [[str(layer), *(f"{n:,}" for n in row)] for layer, row in by_layer if any(row)]
+        return markdown_table(["layer", *whole], rows)
     lost = lost_units(kept)
     listed = sum(map(len, lost.values())) <= _MOST_LISTED
     head = ["layer", f"{units(spec)} removed", *(["which"] if listed else [])]
@@ -164,15 +168,6 @@ def lost_units(kept: Mapping[str, Tensor]) -> dict[str, list[int]]:
     """Return the numbers of the neurons or heads that go, by layer; layers without are left out."""
     lost = {layer: (~keep).nonzero().flatten().tolist() for layer, keep in kept.items()}
     return {layer: which for layer, which in lost.items() if which}
-
-
-def _by_role(outcome: Correction) -> tuple[list[str], list[list[str]]]:
-    """Return the head and the rows of a table of weights removed, by layer and role."""
-    whole, kept = in_role_order(outcome.whole), outcome.circuit.counts
-    lost = {role: [n - k for n, k in zip(whole[role], kept[role], strict=True)] for role in whole}
-    by_layer = enumerate(zip(*lost.values(), strict=True))
-    rows = [[str(layer), *(f"{n:,}" for n in row)] for layer, row in by_layer if any(row)]
-    return ["layer", *lost], rows
 
 
 def _tried(outcome: Correction, titles: Mapping[str, str]) -> str:

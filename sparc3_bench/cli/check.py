@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +13,6 @@ from sparc3_bench.host import default_host
 
 if TYPE_CHECKING:
     from sparc3_bench.testing import Report
-    from sparc3_bench.testing.kit import Told
 
 _KINDS = ("scorer", "task", "adapter")
 
@@ -88,15 +86,16 @@ def _one(name: str, kind: str | None, options: list[str], expect: list[str]) -> 
     if options and kind == "adapter":
         raise Sparc3Error(f"Adapter '{name}' has no options; leave `--option` out.")
 
-    from sparc3_bench.run.options import parse_pairs
+    from sparc3_bench.run.options import as_typed, build, parse_pairs
+    from sparc3_bench.testing.kit import check_plugin
     from sparc3_bench.testing.report import line
 
-    return _checked(
-        kind,
-        name,
-        parse_pairs(options),
-        parse_pairs(expect),
-        lambda outcome: typer.echo(line(outcome)),
+    plugin, given = default_host().get(kind, name).cls, parse_pairs(options)
+    if kind != "adapter":
+        plugin = build(kind, plugin, {**as_typed(plugin.tiny_options), **given})
+    expected = parse_pairs(expect)
+    return check_plugin(
+        kind, plugin, expected=expected, told=lambda outcome: typer.echo(line(outcome))
     )
 
 
@@ -121,20 +120,6 @@ def _all(jobs: int | None) -> list[Report]:
     failed = sum(not report.ok for report in found)
     typer.echo(f"{len(found)} plugins checked, {failed} failed.")
     return found
-
-
-def _checked(
-    kind: str, name: str, options: Mapping[str, str], expected: Mapping[str, str], told: Told
-) -> Report:
-    from sparc3_bench.run.options import as_typed, build
-    from sparc3_bench.testing import kit
-
-    cls = default_host().get(kind, name).cls
-    if kind == "adapter":
-        return kit.check_adapter(cls, expected_failures=expected, told=told)
-    made = build(kind, cls, {**as_typed(cls.tiny_options), **options})
-    checked = kit.check_task if kind == "task" else kit.check_scorer
-    return checked(made, expected_failures=expected, told=told)
 
 
 def _kind(name: str, wanted: str | None) -> str:

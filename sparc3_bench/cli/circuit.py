@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,9 +13,6 @@ from sparc3_bench.circuit import compare, describe, sizes
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.files import read_result, write_atomically
 from sparc3_bench.record.result import Result
-
-if TYPE_CHECKING:
-    from sparc3_bench.run.progress import Reporter
 
 app = typer.Typer(
     help="Show, export and compare circuits: what a scorer keeps of a model at one size.",
@@ -105,25 +102,30 @@ def export(
     It has the mask, the pruned model, circuit.json with all that is known of it, and a README.md
     with the lines that load it. Scores are read from the cache, or computed again.
     """
-    from sparc3_bench.circuit.export import Wish, check_exportable
+    from sparc3_bench.circuit.export import check_exportable
     from sparc3_bench.circuit.export import export as write
     from sparc3_bench.circuit.rebuild import rebuilt
     from sparc3_bench.run.place import Place
+    from sparc3_bench.run.progress import Reporter
 
     read = _read(result)
-    wish = Wish(model=not no_model, mib=mib)
     amount = sizes.require_amount(read, sizes.parse_amount(size, remove, read.spec.amount_kind))
-    check_exportable(read, out, wish)
-    report = _reporter()
+    check_exportable(read, out, model=not no_model, mib_name=mib)
+    report = Reporter()
     folder = common.cache_folder(cache)
     made = rebuilt(read, str(result), files, folder, Place(folder, report, batch_size))
     circuit = made.circuit(amount)
     if circuit.agreement is not None and circuit.agreement < 1:
         report.say(
             f"Only {circuit.agreement:.2%} of the sampled units are as in the result: its scores "
-            "were made on another machine or with other versions."
+            "were made on another machine, or by other code."
         )
-    write(made, circuit, out, wish)
+    elif circuit.agreement is None and not made.has_same_code:
+        report.say(
+            f"The code of scorer '{read.spec.scorer.name}' is other than what made the result, and "
+            "the result has no sketch of this size that would tell whether the circuit is."
+        )
+    write(made, circuit, out, model=not no_model, mib_name=mib)
     typer.echo(f"{out}: {1 - circuit.amount.in_scope:.4%} of the weights in scope are kept")
 
 
@@ -165,11 +167,28 @@ def diff(
     told = [sizes.size_text(amount, kind) for amount in amounts]
     # Where each has more is a table for every size; unless asked for more, one will do.
     detailed = amounts if size or remove else [sizes.usual(amounts, kind)]
+    counts: list[Found | None]
     if sketch:
-        lines = _by_sketch(read, amounts, told)
+        units = [list(compare.sketched_units(read, amount).values()) for amount in amounts]
+        overlaps = [compare.of_each_two(compare.overlap_of_samples, some) for some in units]
+        lines = compare.comparison_text(list(read), told, overlaps, None)
+        lines += "\nunits sampled in the sketches"
         counts = [_recorded_counts(read, amount) for amount in detailed]
     else:
-        lines, counts = _exactly(read, amounts, told, detailed, files, cache, batch_size)
+        from sparc3_bench.circuit import rebuild
+        from sparc3_bench.run.place import Place
+        from sparc3_bench.run.progress import Reporter
+
+        folder = common.cache_folder(cache)
+        place = Place(folder, Reporter(), batch_size)
+        made = [rebuild.rebuilt(one, name, files, folder, place) for name, one in read.items()]
+        overlaps = [rebuild.overlaps_of(made, amount) for amount in amounts]
+        lines = compare.comparison_text(list(read), told, overlaps, rebuild.likeness(made))
+        one, two = made[:2]
+        counts = [
+            (one.circuit(amount).counts, two.circuit(amount).counts, one.whole)
+            for amount in (detailed if len(made) == 2 else ())
+        ]
     typer.echo(lines)
     if len(read) == 2:
         for amount, found in zip(detailed, counts, strict=True):
@@ -178,48 +197,6 @@ def diff(
 
 
 Found = tuple["describe.Counts", "describe.Counts", "describe.Counts"]
-
-
-def _by_sketch(read: Mapping[str, Result], amounts: Sequence[float], told: Sequence[str]) -> str:
-    overlaps = []
-    for amount in amounts:
-        kept = list(compare.sketched_units(read, amount).values())
-        overlaps.append(
-            {
-                (i, j): compare.overlap_of_samples(kept[i], kept[j])
-                for i, j in compare.pairs(len(kept))
-            }
-        )
-    return (
-        compare.comparison_text(list(read), told, overlaps, None)
-        + "\nunits sampled in the sketches"
-    )
-
-
-def _exactly(
-    read: Mapping[str, Result],
-    amounts: Sequence[float],
-    told: Sequence[str],
-    detailed: Sequence[float],
-    files: Sequence[Path],
-    cache: Path | None,
-    batch_size: int,
-) -> tuple[str, list[Found | None]]:
-    from sparc3_bench.circuit import rebuild
-    from sparc3_bench.run.place import Place
-
-    folder = common.cache_folder(cache)
-    place = Place(folder, _reporter(), batch_size)
-    made = [rebuild.rebuilt(one, name, files, folder, place) for name, one in read.items()]
-    overlaps = [rebuild.overlaps_of(made, amount) for amount in amounts]
-    text = compare.comparison_text(list(read), told, overlaps, rebuild.likeness(made))
-    if len(made) > 2:
-        return text, []
-    whole = made[0].whole
-    return text, [
-        (made[0].circuit(amount).counts, made[1].circuit(amount).counts, whole)
-        for amount in detailed
-    ]
 
 
 def _recorded_counts(read: Mapping[str, Result], amount: float) -> Found | None:
@@ -257,9 +234,3 @@ def _write(path: Path, text: str) -> None:
             f"The picture {path} cannot be written ({error.strerror}); choose another file for "
             "`--picture`."
         ) from None
-
-
-def _reporter() -> Reporter:
-    from sparc3_bench.run.progress import Reporter
-
-    return Reporter()

@@ -5,15 +5,18 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sparc3_bench.assets import CACHE_VARIABLE, LIMIT_VARIABLE, default_cache, scores_limit
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.types.conventions import AskedConventions, Conventions, values_of
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def _convention(name: str) -> Any:
@@ -145,6 +148,16 @@ def cache_folder(chosen: Path | None) -> Path:
     """
     scores_limit()  # a bad one is refused before anything is computed
     return chosen if chosen is not None else default_cache()
+
+
+def table(columns: Sequence[str], left: int, title: str | None = None) -> Table:
+    """Return an empty table whose first columns, so many, are flush left and the others right."""
+    from rich.table import Table
+
+    made = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for index, column in enumerate(columns):
+        made.add_column(column, justify="left" if index < left else "right")
+    return made
 
 
 def numbers(text: str | None, option: str) -> list[float] | None:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import sparc3_bench.cli.common as common
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.leaderboard import phrasing
 from sparc3_bench.leaderboard.phrasing import metric_title, scorer_text
 from sparc3_bench.types.conventions import CONVENTIONS
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from sparc3_bench.leaderboard.replicates import BootstrapNumber
     from sparc3_bench.record.parts import MetricRecord, Point
     from sparc3_bench.record.result import Result
@@ -37,6 +36,8 @@ def command(
     adjusted together (Holm). Both need the files of samples beside them. Last it says by how much
     the two must typically differ to be told apart at an amount.
     """
+    from rich.console import Console
+
     from sparc3_bench.host import default_host
     from sparc3_bench.leaderboard.headtohead import meetings_by_amount
     from sparc3_bench.run.options import task_of
@@ -45,13 +46,15 @@ def command(
     _check_comparable(first, one, second, other)
     chosen = _metric(one, metric)
     task = task_of(one, default_host())
+    theirs = {point.amount.requested: point for point in other.points}
     pairs = [
         (
-            point.amount.requested,
+            amount,
             _number(first, one, point, task, chosen.name),
-            _number(second, other, same, task, chosen.name),
+            _number(second, other, theirs[amount], task, chosen.name),
         )
-        for point, same in _common(one, other)
+        for point in one.points
+        if (amount := point.amount.requested) > 0 and amount in theirs
     ]
     if not pairs:
         raise Sparc3Error(
@@ -59,13 +62,11 @@ def command(
         )
     found = {meeting.amount: meeting for meeting in meetings_by_amount(pairs, chosen.scale)}
     ratio = chosen.scale == "log"
-    table = _table(
-        f"{chosen.title} ({chosen.direction} is better)",
-        (
-            *("amount", _named(one, other), _named(other, one)),
-            *("ratio" if ratio else "difference", "95 % interval", "p (Holm)", "told apart by"),
-        ),
+    columns = (
+        *("amount", _named(one, other), _named(other, one)),
+        *("ratio" if ratio else "difference", "95 % interval", "p (Holm)", "told apart by"),
     )
+    table = common.table(columns, 1, f"{chosen.title} ({chosen.direction} is better)")
     for amount, mine, yours in pairs:
         cells = "–", "one independent sample", "–", "–"
         if meeting := found.get(amount):
@@ -78,7 +79,7 @@ def command(
         table.add_row(
             f"{amount:g}", phrasing.number(mine.value), phrasing.number(yours.value), *cells
         )
-    _print(table)
+    Console().print(table)
 
 
 def _least(mine: BootstrapNumber, yours: BootstrapNumber, metric: MetricRecord) -> str:
@@ -97,10 +98,10 @@ def _least(mine: BootstrapNumber, yours: BootstrapNumber, metric: MetricRecord) 
     return phrasing.least(least, metric.scale, 2) if least and least > none else "–"
 
 
-def show(
-    path: Annotated[Path, typer.Argument(help="A result file.")],
-) -> None:
+def show(path: Annotated[Path, typer.Argument(help="A result file.")]) -> None:
     """Show one result: what was run, every metric at every amount, cost and warnings."""
+    from rich.console import Console
+
     from sparc3_bench.run.intervals import is_old, read_renewed
 
     result = read_renewed(path)
@@ -117,13 +118,13 @@ def show(
     typer.echo("\n".join(lines))
     if result.points:
         amounts = [f"{point.amount.requested:g}" for point in result.points]
-        table = _table("", ("amount removed", *amounts))
+        table = common.table(("amount removed", *amounts), 1)
         for metric in result.metrics:
             table.add_row(
                 metric_title(metric),
                 *(phrasing.interval_text(*point.read(metric.name)) for point in result.points),
             )
-        _print(table)
+        Console().print(table)
         typer.echo(_OLD if is_old(result) else _NEW)
     titles = {metric.name: metric_title(metric) for metric in result.curve_metrics}
     for name, estimate in result.curve.items():
@@ -213,15 +214,6 @@ def _metric(result: Result, name: str | None) -> MetricRecord:
     raise UnknownNameError("metric", name, [metric.name for metric in result.metrics])
 
 
-def _common(one: Result, other: Result) -> list[tuple[Point, Point]]:
-    theirs = {point.amount.requested: point for point in other.points}
-    return [
-        (point, theirs[point.amount.requested])
-        for point in one.points
-        if point.amount.requested > 0 and point.amount.requested in theirs
-    ]
-
-
 def _number(path: Path, result: Result, point: Point, task: object, name: str) -> BootstrapNumber:
     from sparc3_bench.leaderboard.replicates import bootstrap_number
 
@@ -238,18 +230,3 @@ def _named(result: Result, other: Result) -> str:
     spec = result.spec
     name = scorer_text(spec)
     return f"{name} {result.key[:6]}" if name == scorer_text(other.spec) else name
-
-
-def _table(title: str, columns: tuple[str, ...]) -> Table:
-    from rich.table import Table
-
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index else "left")
-    return table
-
-
-def _print(table: Table) -> None:
-    from rich.console import Console
-
-    Console().print(table)

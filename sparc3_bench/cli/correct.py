@@ -12,7 +12,6 @@ import sparc3_bench.cli.common as common
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
-    from sparc3_bench.contracts import Task
     from sparc3_bench.host import PluginHost
     from sparc3_bench.record.result import Result
     from sparc3_bench.run.responses import Written
@@ -120,7 +119,11 @@ def command(
         device=device,
     )
     (cell,) = plan(request, host, folder)
-    _check_choice(cell.task)
+    if cell.task.choice is None:
+        raise Sparc3Error(
+            f"Task '{name}' does not say what a correction is to reach; choose another with "
+            "`--task`."
+        )
     said = Reporter()
     at = Place(folder, said, batch_size)
     result, written = run_cell(cell, at, scorer)
@@ -183,14 +186,6 @@ def _with_prompts(
             f"`--undesired` and `--task-option {option}=…` both name the prompts; give one of them."
         )
     return {**options, option: undesired}
-
-
-def _check_choice(task: Task) -> None:
-    if task.choice is None:
-        raise Sparc3Error(
-            f"Task '{task.name}' does not say what a correction is to reach; choose another "
-            "with `--task`."
-        )
 
 
 def _keep(result: Result, written: Written, results: Path) -> None:

@@ -73,9 +73,8 @@ def _scorers(names: list[str], options: list[str], host: PluginHost) -> dict[str
 
 def _facts(model: str, label: str, view: ModelView, scorers: dict[str, Scorer]) -> dict[str, Any]:
     """Return all that is shown, as JSON types."""
-    from sparc3_bench.model.outline import outline
+    from sparc3_bench.model.outline import parts_of, sizes_of_scopes, tied
 
-    seen = outline(view)
     rules: dict[str, dict[str, str]] = {}
     refusals: dict[str, str] = {}
     for name, scorer in scorers.items():
@@ -92,14 +91,14 @@ def _facts(model: str, label: str, view: ModelView, scorers: dict[str, Scorer]) 
         "inferred": not view.adapter.model_types,
         "blocks": {"path": view.adapter.blocks, "count": len(view.blocks)},
         "heads": view.adapter.heads(view.config),
-        "parameters": seen.parameters,
-        "scopes": seen.scopes,
+        "parameters": view.parameters,
+        "scopes": sizes_of_scopes(view),
         "units": {unit: count for unit in _UNITS if (count := _count(view, unit))},
-        "tied": [list(names) for names in seen.tied],
+        "tied": tied(view.model),
         "modules": [
             dataclasses.asdict(part)
             | {"rules": {n: each[part.name] for n, each in rules.items() if part.name in each}}
-            for part in seen.parts
+            for part in parts_of(view)
         ],
         "refusals": refusals,
         "warnings": [*view.adapter.warnings, *view.notes],
@@ -142,15 +141,11 @@ def _print(facts: dict[str, Any]) -> None:
 
 def _table(facts: dict[str, Any]) -> Table:
     """Return a row for what is alike in all blocks, then one for each module outside."""
-    from rich.table import Table
-
     rows: dict[tuple[bool, str, Any], list[dict[str, Any]]] = {}
     for part in facts["modules"]:
         row = (part["block"] is None, _path(part, facts), part["shape"])
         rows.setdefault(row, []).append(part)
-    table = Table(box=None, pad_edge=False)
-    for title in ("module", "role", "times", "matrix", "weights in all"):
-        table.add_column(title, justify="left" if title in ("module", "role") else "right")
+    table = common.table(("module", "role", "times", "matrix", "weights in all"), 2)
     for row in sorted(rows, key=lambda row: row[0]):
         parts, (_, path, shape) = rows[row], row
         matrix = weights = ""

@@ -9,7 +9,13 @@ from typing import Annotated
 import typer
 
 from sparc3_bench.errors import RecordError
-from sparc3_bench.record.files import read_result, rendered, samples_path, write_result
+from sparc3_bench.record.files import (
+    read_result,
+    rendered,
+    result_files,
+    samples_path,
+    write_result,
+)
 from sparc3_bench.record.result import SCHEMA_VERSION, Result
 
 
@@ -24,13 +30,7 @@ def command(
     Per-sample measurements go to a file beside the result. Where a new field enters the key, the
     file is renamed. All files are read before the first is written.
     """
-    files = [
-        file
-        for path in paths
-        for file in (sorted(path.rglob("*.json")) if path.is_dir() else [path])
-    ]
-    if not files:
-        raise RecordError(f"No result file (*.json) is in {', '.join(map(str, paths))}.")
+    files = result_files(paths)
     old = {}
     for file in files:
         result = read_result(file)

@@ -1,134 +1,199 @@
-"""`sparc3 plan`: what a suite will cost on this machine, before it is run."""
+"""`sparc3 plan`: what of some runs is there, what is new, and what that costs here."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import time
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import sparc3_bench.cli.common as common
+from sparc3_bench.cli.asked import Asked, asks_for_runs
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
+    from sparc3_bench.graph.forecast import Cost, Forecast, Foreseen
+    from sparc3_bench.host import PluginHost
     from sparc3_bench.run.cell import Cell
-    from sparc3_bench.run.estimate import Estimate, Estimator
-    from sparc3_bench.run.probing import Cost
+    from sparc3_bench.run.request import Request
 
 _MINUTE_S = 60
 
 
+@dataclass
+class _Table:
+    """The runs of one request, with what each will take: nothing more where it is finished."""
+
+    cells: Sequence[Cell]
+    foreseen: list[Foreseen] = field(default_factory=list)
+    finished: list[bool] = field(default_factory=list)
+
+    def cost(self) -> Cost:
+        from sparc3_bench.graph.forecast import Cost
+
+        return sum((one.cost for one in self.foreseen), Cost())
+
+    def count(self, state: str) -> int:
+        return sum(len(getattr(one, state)) for one in self.foreseen)
+
+
+@asks_for_runs
 def command(
     context: typer.Context,
-    suite: Annotated[
-        str, typer.Argument(help="A name of `sparc3 list suites`, or a TOML file of your own.")
-    ],
-    model: common.ModelName = "smollm2-135m",
-    dtype: common.Dtype = "auto",
-    device: common.Device = "cpu",
+    asked: Asked,
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            help="A name of `sparc3 list suites`, a TOML file of your own, a result file or a "
+            "folder of them. Without it the options say which run, as for `sparc3 run`.",
+            show_default=False,
+        ),
+    ] = None,
     batch_size: common.BatchSize = 1,
-    task_option: common.TaskOptions = [],  # noqa: B006  # typer wants a list
-    judge: common.JudgeName = None,
-    judge_option: common.JudgeOptions = [],  # noqa: B006
     seconds: Annotated[
         float,
         typer.Option(min=0, help="An evaluation that takes longer is tried in part only."),
     ] = 20.0,
+    results: Annotated[
+        Path, typer.Option(help="Folder with result files; what is finished there is not new.")
+    ] = Path("results"),
     json_file: Annotated[Path | None, typer.Option("--json", help="File for it as JSON.")] = None,
     cache: common.Cache = None,
 ) -> None:
-    """Estimate what a suite costs here: runs, tokens, operations, time and memory.
+    """Tell which steps of runs are there and which are new, and estimate what the new ones cost.
 
-    Every kind of step is tried once on the model: scoring on a few reference samples, evaluation in
-    full where it does not take too long. What an earlier table of the suite makes for a later one
-    is counted once. Exit code 0, 1 when some runs cannot be
-    planned, 2 for wrong input.
+    A step that several runs need is new once. Of every kind of new step one is tried on the model
+    the first time: scoring on a few reference samples, evaluation in full where it does not take
+    too long; what was tried is kept. Exit code 0, 1 when some runs cannot be planned, 2 for wrong
+    input.
     """
+    from sparc3_bench.graph.forecast import Cost, Forecast, Foreseen
     from sparc3_bench.host import default_host
     from sparc3_bench.record.files import write_atomically
-    from sparc3_bench.run.estimate import Estimator
-    from sparc3_bench.run.options import parse_pairs
+    from sparc3_bench.run.environment import describe_environment
     from sparc3_bench.run.plan import Shared, check_writable, plan
-    from sparc3_bench.run.probing import Cost, Watch
-    from sparc3_bench.run.suite import Changes, load_suite
+    from sparc3_bench.run.probes import TrialPlace
+    from sparc3_bench.run.recipes import run
+    from sparc3_bench.run.running import finished
+    from sparc3_bench.run.watch import Watch
 
-    folder = common.cache_folder(cache)
+    folder, host = common.cache_folder(cache), default_host()
     check_writable(folder)
-    host = default_host()
-    changes = Changes(
-        every={
-            name: context.params[name] for name in ("model", "dtype") if common.given(context, name)
-        },
-        task_options=parse_pairs(task_option),
-        request={"device": device},
-        judge=judge,
-        judge_options=parse_pairs(judge_option),
-    )
-    requests = load_suite(suite, host, changes)
+    requests, done = _requests(asked, what, host, results)
     watch = Watch(seconds)
-    estimator = Estimator(folder, watch, batch_size)
-    shared, estimates, refused = Shared(), [], list[str]()
+    trial = TrialPlace(folder, watch, batch_size)
+    environment = describe_environment()
+    machine = f"{environment.processor}, {environment.threads} threads, {os.cpu_count()} cores"
+    forecast = Forecast(trial, trial.probe, machine)
+    shared, tables, refused = Shared(), list[_Table](), list[str]()
     for number, request in enumerate(requests, 1):
-        watch.say(f"[{number}/{len(requests)}] {request.task}, {request.model}")
-        start = time.perf_counter()
+        if len(requests) > 1:
+            watch.say(f"[{number}/{len(requests)}] {request.task}, {request.model}")
         try:
-            made = plan(request, host, folder, shared)
-            prepared = time.perf_counter() - start
-            estimates.append(estimator.of(made))
-            estimates[-1].add("handling", Cost(prepared))
+            table = _Table(plan(request, host, folder, shared))
+            for cell in table.cells:
+                trial.turn_to(cell, cell.scorer.name)
+                is_finished = finished(done / cell.spec.path) is not None
+                table.finished.append(is_finished)
+                table.foreseen.append(
+                    Foreseen() if is_finished else forecast.of(run(cell), cell.spec.path)
+                )
+            tables.append(table)
         except Exception as error:  # a stranger's scorer may raise anything
             why = error if isinstance(error, Sparc3Error) else f"{type(error).__name__}: {error}"
             refused.append(f"Task '{request.task}' on {request.model} is not planned: {why}")
-    if estimates:
-        _show(estimates, estimator)
+    if tables:
+        _show(tables, forecast)
     for sentence in dict.fromkeys(refused):
         watch.say(sentence)
     if json_file is not None:
-        content = {"tables": [_as_json(one) for one in estimates], "not_planned": refused}
+        whole = sum((table.cost() for table in tables), Cost()).model_dump()
+        content = {"tables": [*map(_as_json, tables)], "cost": whole, "not_planned": refused}
         write_atomically(json_file, json.dumps(content, indent=2) + "\n")
     if refused:
-        raise typer.Exit(1 if estimates else 2)
+        raise typer.Exit(1 if tables else 2)
 
 
-def _show(estimates: list[Estimate], estimator: Estimator) -> None:
+def _requests(
+    asked: Asked, what: str | None, host: PluginHost, results: Path
+) -> tuple[list[Request], Path]:
+    """Return what is asked for, and the folder where what is finished lies.
+
+    Raises
+    ------
+    Sparc3Error
+        When a folder has no results, or options do not go with it.
+    """
+    from sparc3_bench.record.files import read_result
+    from sparc3_bench.run.again import request_of
+
+    path = None if what is None else Path(what)
+    if path is None or path.suffix == ".toml" or not path.exists():
+        return asked.requests(host, what), results
+    for name in sorted(asked.typed):
+        raise Sparc3Error(
+            f"`--{name.replace('_', '-')}` does not go with results, which say it themselves; "
+            "leave one of them out."
+        )
+    files = sorted(path.rglob("*.json")) if path.is_dir() else [path]
+    if not files:
+        raise Sparc3Error(f"No result file (*.json) is in {path}; name a folder with results.")
+    read = [read_result(file) for file in files]
+    requests = [
+        request_of(one.spec, one.chosen_by or one.spec.judge, host, with_controls=True)
+        for one in read
+    ]
+    return requests, path if path.is_dir() else path.parents[len(Path(read[0].spec.path).parts) - 1]
+
+
+def _show(tables: Sequence[_Table], forecast: Forecast) -> None:
     import torch
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    from sparc3_bench.run.probing import Cost
+    from sparc3_bench.graph.forecast import Cost
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("runs of")
-    for name in ("runs", "steps", "new", "tokens", "operations", "time", "memory"):
-        table.add_column(name, justify="right")
-    for one in estimates:
-        cells = one.plan.cells
-        spec = cells[0].spec
-        groups = "/".join(dict.fromkeys(cell.spec.group for cell in cells))
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column("runs of", overflow="fold")
+    for name in ("runs", "finished", "there", "shared", "new", "tokens", "operations", "time"):
+        shown.add_column(name, justify="right")
+    shown.add_column("memory", justify="right")
+    for table in tables:
+        spec = table.cells[0].spec
+        groups = "/".join(dict.fromkeys(cell.spec.group for cell in table.cells))
         what = " · ".join((spec.task.name, spec.unit, groups))
-        whole = f"{what}\n{spec.model.id}: {', '.join(_counted(cells))}"
-        counts = (len(cells), one.steps, one.steps - one.shared)
-        table.add_row(*map(Text, (whole, *map(str, counts), *_words(one.cost))))
-    total = sum((one.cost for one in estimates), Cost())
+        whole = f"{what}\n{spec.model.id}: {', '.join(_counted(table.cells))}"
+        there = sum(one.there for one in table.foreseen)
+        counts = [len(table.cells), sum(table.finished), there]
+        counts += [table.count("shared"), table.count("new")]
+        shown.add_row(*map(Text, (whole, *map(str, counts), *_words(table.cost()))))
     console = Console()
-    console.print(table)
-    number = sum(len(one.plan.cells) for one in estimates)
-    runs = "1 run" if number == 1 else f"{number:,} runs"
-    tokens, operations, duration, memory = _words(total)
-    partly = f", {estimator.in_part} of them in part" if estimator.in_part else ""
+    if not console.is_terminal:
+        console.width = 120  # a log has no lines to break
+    console.print(shown)
+    runs, new = sum(len(table.cells) for table in tables), sum(t.count("new") for t in tables)
+    tokens, operations, duration, memory = _words(sum((t.cost() for t in tables), Cost()))
+    done = sum(sum(table.finished) for table in tables)
+    probed = f"{forecast.probed} kinds of steps were tried now" if forecast.probed else ""
+    partly = f"{forecast.in_part} kinds are known in part only" if forecast.in_part else ""
     for line in (
-        f"{runs}: about {duration} on {torch.get_num_threads()} threads, {tokens} tokens, "
-        f"{operations} operations, {memory} of memory.",
-        f"From {len(estimator.kinds):,} kinds of steps, each tried once{partly}. Runs that are "
-        "finished, and scores and evaluations in the cache, are counted as if they were not there.",
+        f"{runs:,} {'run' if runs == 1 else 'runs'}, {done:,} finished; {new:,} new steps"
+        + (
+            f": about {duration} on {torch.get_num_threads()} threads, {tokens} tokens, "
+            f"{operations} operations, {memory} of memory."
+            if new
+            else "."
+        ),
+        "; ".join(filter(None, (probed, partly))),
     ):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        if line:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _counted(cells: Sequence[Cell]) -> Iterator[str]:
@@ -160,13 +225,26 @@ def _time(seconds: float) -> str:
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
 
 
-def _as_json(estimate: Estimate) -> dict[str, Any]:
-    spec = estimate.plan.cells[0].spec
+def _as_json(table: _Table) -> dict[str, Any]:
     return {
-        "asked": dict(estimate.plan.asked),
-        "model": spec.model.id,
-        "runs": len(estimate.plan.cells),
-        "steps": estimate.steps,
-        "shared": estimate.shared,
-        "phases": {name: dataclasses.asdict(cost) for name, cost in estimate.phases.items()},
+        "asked": dict(table.cells[0].asked),
+        "model": table.cells[0].spec.model.id,
+        "runs": [
+            {
+                "scorer": cell.scorer.name,
+                "seed": cell.spec.seed,
+                "result": cell.spec.path,
+                "finished": is_finished,
+                "there": foreseen.there,
+                "new": foreseen.new,
+                "shared": {
+                    key: {"kind": kind, "made_by": maker}
+                    for key, (kind, maker) in foreseen.shared.items()
+                },
+                "phases": {name: cost.model_dump() for name, cost in foreseen.phases.items()},
+            }
+            for cell, foreseen, is_finished in zip(
+                table.cells, table.foreseen, table.finished, strict=True
+            )
+        ],
     }

@@ -9,11 +9,9 @@ import typer
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard import site as builder
-from sparc3_bench.leaderboard.commands import commands_of
 
 
 def command(
-    context: typer.Context,
     results: Annotated[Path, typer.Argument(help="Folder of result files.")],
     site: Annotated[Path, typer.Argument(help="Folder to write the page to.")],
     check: Annotated[
@@ -21,12 +19,11 @@ def command(
     ] = False,
 ) -> None:
     """Build the leaderboard page; it needs no server and opens from the file system."""
-    commands = commands_of(context.find_root().command)
     if check:
-        if not builder.is_fresh(results, site, commands):
+        if not builder.is_fresh(results, site):
             raise Sparc3Error(
                 f"The page in {site} is stale; rebuild it with `sparc3 publish {results} {site}`."
             )
         typer.echo(f"{site} is fresh")
         return
-    typer.echo(builder.publish(results, site, commands))
+    typer.echo(builder.publish(results, site))

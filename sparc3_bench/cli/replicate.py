@@ -67,12 +67,7 @@ def command(
     """
     from sparc3_bench.host import default_host
     from sparc3_bench.record.files import write_atomically
-    from sparc3_bench.replication.report import (
-        ReplicationReport,
-        beginnings,
-        changes_asked,
-        weight_labels,
-    )
+    from sparc3_bench.replication.report import ReplicationReport, changes_asked, changes_found
     from sparc3_bench.replication.rows import rows
     from sparc3_bench.replication.work import Work
     from sparc3_bench.run.options import parse_pairs
@@ -100,8 +95,8 @@ def command(
         work.run(common.cache_folder(cache), batch_size)
     outcomes = work.outcomes()
     compared = rows(content, outcomes, same_items=not changes.task_options)
-    found = [*weight_labels(outcomes), *beginnings(outcomes)]
-    deviations = [*content.deviations, *found, *changes_asked(changes, content)]
+    asked = changes_asked(changes, content)
+    deviations = [*content.deviations, *changes_found(outcomes), *asked]
     report = ReplicationReport(suite, content, compared, outcomes, deviations)
     _show(report)
     if json_file is not None:
@@ -148,12 +143,9 @@ def _show(report: ReplicationReport) -> None:
 
 
 def _table(title: str, head: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for column in head:
-        table.add_column(column)
+    table = common.table(head, len(head), title)
     for row in cells:
         table.add_row(*map(Text, row))
     return table

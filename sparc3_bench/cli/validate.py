@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sparc3_bench.errors import RecordError
-from sparc3_bench.record.files import read_result
+from sparc3_bench.record.files import read_result, result_files
 
 
 def command(
@@ -18,13 +18,7 @@ def command(
 
     Exit code 0 when all are valid, 2 otherwise.
     """
-    files = [
-        file
-        for path in paths
-        for file in (sorted(path.rglob("*.json")) if path.is_dir() else [path])
-    ]
-    if not files:
-        raise RecordError(f"No result file (*.json) is in {', '.join(map(str, paths))}.")
+    files = result_files(paths)
     problems = []
     for file in files:
         try:

@@ -12,7 +12,7 @@ from sparc3_bench.graph.cost import NOTHING
 from sparc3_bench.graph.drive import Recipe, drive
 from sparc3_bench.graph.local import Local
 from sparc3_bench.graph.step import Key, Step, each
-from sparc3_bench.graph.store import AsJson, Entry
+from sparc3_bench.graph.store import AsJson, Kept
 from sparc3_bench.record.parts import Phase
 from sparc3_bench.record.spec import content_key
 
@@ -89,14 +89,14 @@ class Foreseen:
     new
         By key, the kind of every step that it makes.
     shared
-        By key, the kind of every new step that a recipe before it makes.
+        By key, the kind of every new step that a recipe before it makes, and which one that is.
     phases
         By the phase of a record, the cost of what is new.
     """
 
     there: int = 0
     new: dict[Key, str] = field(default_factory=dict)
-    shared: dict[Key, str] = field(default_factory=dict)
+    shared: dict[Key, tuple[str, str]] = field(default_factory=dict)
     phases: dict[str, Cost] = field(default_factory=dict)
 
     @property
@@ -134,7 +134,7 @@ class Forecast:
     def __init__(self, at: Local, probe: Callable[[Step[Any]], Rate], machine: str) -> None:
         self._at, self._probe, self._machine = at, probe, machine
         self._rates: dict[Key, Rate] = {}
-        self._seen: dict[Key, bool] = {}
+        self._seen: dict[Key, str | None] = {}
         self.probed = 0
 
     @property
@@ -142,22 +142,22 @@ class Forecast:
         """How many of the kinds that were met had been tried in part only."""
         return sum(rate.in_part for rate in self._rates.values())
 
-    def of(self, recipe: Recipe[Step[Any]]) -> Foreseen:
-        """Return what a recipe will take after those before it."""
+    def of(self, recipe: Recipe[Step[Any]], name: str) -> Foreseen:
+        """Return what a recipe, to be called by a name, will take after those before it."""
         found, own = Foreseen(), set[Key]()
 
         def guessed(step: Step[Any]) -> Any:
-            self._note(step, found, own)
+            self._note(step, found, own, name)
             kept = self._kept(step)
             return kept.value if kept else step.guess()
 
         def guesses(wanted: Sequence[Step[Any]]) -> Sequence[Any]:
             return [guessed(step) for step in wanted]
 
-        self._note(drive(recipe, guesses), found, own)
+        self._note(drive(recipe, guesses), found, own, name)
         return found
 
-    def _note(self, step: Step[Any], found: Foreseen, own: set[Key]) -> None:
+    def _note(self, step: Step[Any], found: Foreseen, own: set[Key], name: str) -> None:
         """Count a step that is needed, and if it is new all that it is made from."""
         if step.key in own:
             return
@@ -165,21 +165,22 @@ class Forecast:
         kind, codec = type(step).__name__, step.codec
         if step.key not in self._seen:
             kept = codec and self._at.store.cost(kind, step.key, codec)
-            self._seen[step.key] = kept is not None
+            self._seen[step.key] = name if kept is None else None
             if kept is None:
                 for one in each(step.inputs):
-                    self._note(one, found, own)
+                    self._note(one, found, own, name)
+                self._at.promised.add(step.key)
                 found.add(step.phase or HANDLING, self._cost(step))
                 if codec is not None:
                     found.new[step.key] = kind
                 return
-        elif not self._seen[step.key]:
+        elif (maker := self._seen[step.key]) is not None:
             if codec is not None:
-                found.shared[step.key] = kind
+                found.shared[step.key] = kind, maker
             return
         found.there += 1
 
-    def _kept(self, step: Step[Any]) -> Entry | None:
+    def _kept(self, step: Step[Any]) -> Kept | None:
         codec = step.codec
         return None if codec is None else self._at.store.read(type(step).__name__, step.key, codec)
 
@@ -194,7 +195,7 @@ class Forecast:
             kept = store.read(self._RATE, key, codec)
             if kept is None:
                 self.probed += 1
-                kept = Entry(self._probe(step), NOTHING)
+                kept = Kept(self._probe(step), NOTHING)
                 store.write(self._RATE, key, codec, kept)
             self._rates[key] = kept.value
         return self._rates[key]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from sparc3_bench.graph.cost import NOTHING, Meter, metered
 from sparc3_bench.graph.drive import Recipe, drive
 from sparc3_bench.graph.step import Hold, Key, Step
-from sparc3_bench.graph.store import Entry, Store
+from sparc3_bench.graph.store import Kept, Store
 from sparc3_bench.record.parts import Phase
 
 T = TypeVar("T")
@@ -26,13 +26,17 @@ class Local:
     ----------
     meter
         Of the step that is being made.
+    promised
+        Names of what will have been left behind by then, where all this is a forecast.
     """
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.meter = Meter()
-        self._held: dict[Key, tuple[Hold, Entry]] = {}
+        self.promised: set[Key] = set()
+        self._held: dict[Key, tuple[Hold, Kept]] = {}
         self._also: dict[Key, Key] = {}
+        self._contents: dict[tuple[Key, str], str] = {}
         self._costs: dict[Key, tuple[str, Phase]] = {}
 
     def tokens(self) -> int:
@@ -49,7 +53,14 @@ class Local:
             self._also[step.key] = step.also(self) or step.key
         return self._also[step.key]
 
-    def find(self, step: Step[Any]) -> Entry | None:
+    def content(self, step: Step[T], tell: Callable[[T], str]) -> str:
+        """Return what tells the value of a step by what is in it, found out once."""
+        known = step.key, tell.__qualname__
+        if known not in self._contents:
+            self._contents[known] = tell(self.get(step))
+        return self._contents[known]
+
+    def find(self, step: Step[Any]) -> Kept | None:
         """Return what is in memory or kept of a step under one of its names, making nothing of it.
 
         Its inputs may be made, where they are the only way to its other name.
@@ -68,7 +79,7 @@ class Local:
 
     def put(self, step: Step[T], value: T) -> None:
         """Hold the value of a step that was made beside another one."""
-        self._held[step.key] = (step.hold, Entry(value, NOTHING))
+        self._held[step.key] = (step.hold, Kept(value, NOTHING))
 
     def run(self, recipe: Recipe[Step[T]]) -> T:
         """Run a recipe, and return the value of the step that it ends in."""
@@ -94,17 +105,17 @@ class Local:
         self.release(Hold.BATCH)
         return values
 
-    def _entry(self, step: Step[Any]) -> Entry:
+    def _entry(self, step: Step[Any]) -> Kept:
         entry = self.find(step)
         if entry is None:
             entry = self._made(step)
         if step.hold > Hold.USE:
             self._held[step.key] = (step.hold, entry)
         if step.phase:
-            self._costs.setdefault(self._also.get(step.key, step.key), (step.phase, entry.cost))
+            self._costs.setdefault(entry.name or step.key, (step.phase, entry.cost))
         return entry
 
-    def _made(self, step: Step[Any]) -> Entry:
+    def _made(self, step: Step[Any]) -> Kept:
         got = {
             name: self.get(one) if isinstance(one, Step) else [self.get(step) for step in one]
             for name, one in step.inputs.items()
@@ -115,9 +126,10 @@ class Local:
                 value = step.make(self, got)
             finally:
                 self.meter = outer
-        entry = Entry(value, meter.phase)
-        if (codec := step.codec) is not None:
-            kind, name = type(step).__name__, self.also(step)
-            self.store.write(kind, name, codec, entry)
-            self.store.link(kind, step.key, name)
+        if (codec := step.codec) is None:
+            return Kept(value, meter.phase)
+        kind, name = type(step).__name__, self.also(step)
+        entry = Kept(value, meter.phase, name)
+        self.store.write(kind, name, codec, entry)
+        self.store.link(kind, step.key, name)
         return entry

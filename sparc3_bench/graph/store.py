@@ -55,7 +55,8 @@ class AsJson:
     def write(self, path: Path, value: Any, about: Mapping[str, Any]) -> None:
         """Write the value beside what is said about it."""
         whole = {**about, "value": self._adapter.dump_python(value, mode="json")}
-        write_atomically(path, json.dumps(whole, allow_nan=False) + "\n")
+        # Samples need not be finite: what is made of them says which metric cannot be.
+        write_atomically(path, json.dumps(whole) + "\n")
 
     def about(self, path: Path) -> dict[str, Any]:
         """Return what was said about a value."""
@@ -106,7 +107,7 @@ class AsTensors:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Kept:
     """A value that is kept.
 
     Attributes
@@ -115,10 +116,13 @@ class Entry:
         What it is.
     cost
         What making it cost, whoever did.
+    name
+        The key under which it lies; empty where it is not kept.
     """
 
     value: Any
     cost: Phase
+    name: str = ""
 
 
 class Store:
@@ -137,7 +141,7 @@ class Store:
     def __init__(self, root: Path, limit: float = float("inf")) -> None:
         self.root, self._limit = root, limit
 
-    def read(self, kind: str, key: str, codec: Codec) -> Entry | None:
+    def read(self, kind: str, key: str, codec: Codec) -> Kept | None:
         """Return what is kept under a key, or under the one that it is the same as."""
         return self._found(kind, key, codec, codec.read)
 
@@ -146,7 +150,7 @@ class Store:
         found = self._found(kind, key, codec, lambda path: (None, codec.about(path)))
         return None if found is None else found.cost
 
-    def write(self, kind: str, key: str, codec: Codec, entry: Entry) -> None:
+    def write(self, kind: str, key: str, codec: Codec, entry: Kept) -> None:
         """Keep a value with its cost."""
         path = self.path(kind, key, codec.suffix)
         about = {_KEY: key, _COST: entry.cost.model_dump(mode="json")}
@@ -169,7 +173,7 @@ class Store:
         key: str,
         codec: Codec,
         read: Callable[[Path], tuple[Any, dict[str, Any]]],
-    ) -> Entry | None:
+    ) -> Kept | None:
         link = self.path(kind, key, ".link")
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             told = json.loads(link.read_text(encoding="utf-8"))
@@ -181,7 +185,7 @@ class Store:
                 return None
             if isinstance(codec, AsTensors):
                 os.utime(path)
-            return Entry(value, Phase.model_validate(about[_COST]))
+            return Kept(value, Phase.model_validate(about[_COST]), key)
         except (OSError, KeyError, ValueError, TypeError):
             return None
 

@@ -1,4 +1,4 @@
-"""Docstrings: numpydoc read to its sections, and these to plain paragraphs."""
+"""Docstrings: what a stranger's class says of itself, in numpydoc, as plain paragraphs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import griffe
-
-_TABLES = ("parameters", "attributes", "returns", "yields", "raises")
+_SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}(?:\n|$)", re.MULTILINE)
+_ENTRY = re.compile(r"^(?=\S)", re.MULTILINE)
 _ROLE = re.compile(r":[a-z:]+:`~?(?:[\w.]*\.)?(\w+)`")
 _CODE = re.compile(r"`{1,2}([^`]*)`{1,2}")
 _BULLET = re.compile(r"[*-] ")
@@ -17,43 +16,24 @@ _BULLET = re.compile(r"[*-] ")
 _STOP = re.compile(r"[.!?](?=\s)")
 _SHORT = ("e.g.", "i.e.", "et al.", "cf.", "vs.", "eq.", "sec.", "fig.", "Eq.", "Sec.", "Fig.")
 
-Rows = Mapping[str, str]
-"""What is described, and how."""
-
 
 @dataclass(frozen=True)
 class Docstring:
-    """What a docstring says.
+    """What a docstring says, without its marks and its blocks of code.
 
     Attributes
     ----------
-    text
+    paragraphs
         What stands before the first section.
-    tables
-        By title, the sections that describe parameters, errors and so on.
-    remarks
-        By title, the other sections.
+    parameters
+        What is said of every parameter.
+    notes
+        The section `Notes`.
     """
 
-    text: str = ""
-    tables: Mapping[str, Rows] = field(default_factory=dict)
-    remarks: Rows = field(default_factory=dict)
-
-    @property
-    def paragraphs(self) -> tuple[str, ...]:
-        """The text as plain paragraphs, without its code."""
-        return _paragraphs(self.text)
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        """What is said of every parameter, plain."""
-        rows = self.tables.get("Parameters", {})
-        return {name: _plain(text.splitlines()) for name, text in rows.items()}
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """The section `Notes` as plain paragraphs."""
-        return _paragraphs(self.remarks.get("Notes", ""))
+    paragraphs: tuple[str, ...] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def parse_docstring(text: object) -> Docstring:
@@ -63,19 +43,14 @@ def parse_docstring(text: object) -> Docstring:
     """
     if not isinstance(text, str):
         return Docstring()
-    parts = griffe.parse_numpy(griffe.Docstring(inspect.cleandoc(text)), warnings=False)
-    kinds = [(part.kind.value, part) for part in parts]
-    return Docstring(
-        text="\n\n".join(part.value for kind, part in kinds if kind == "text"),
-        tables={
-            kind.capitalize(): {n: row.description for row in part.value for n in _labels(row)}
-            for kind, part in kinds
-            if kind in _TABLES
-        },
-        remarks={
-            part.title or "": part.value.contents for kind, part in kinds if kind == "admonition"
-        },
-    )
+    before, *rest = _SECTION.split(inspect.cleandoc(text))
+    sections = dict(zip(rest[::2], rest[1::2], strict=True))
+    parameters: dict[str, str] = {}
+    for entry in filter(str.strip, _ENTRY.split(sections.get("Parameters", ""))):
+        names, _, said = entry.partition("\n")
+        for name in names.partition(":")[0].split(","):
+            parameters[name.strip()] = _plain(said.splitlines())
+    return Docstring(_paragraphs(before), parameters, _paragraphs(sections.get("Notes", "")))
 
 
 def first_sentence(text: str) -> tuple[str, str]:
@@ -89,11 +64,6 @@ def first_sentence(text: str) -> tuple[str, str]:
         if balanced and not after[:1].islower() and not before.endswith(_SHORT):
             return before, after
     return text, ""
-
-
-def _labels(row: griffe.DocstringElement) -> list[str]:
-    """Return the names that share a description; without any, the type."""
-    return str(getattr(row, "name", "") or row.annotation or "").split(", ")
 
 
 def _paragraphs(text: str) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from sparc3_bench.leaderboard import chart, phrasing, shards
 from sparc3_bench.leaderboard.agreement import agreements, agreements_of
 from sparc3_bench.leaderboard.boards import Board, Entry, boards
-from sparc3_bench.leaderboard.documentation import documentation
 from sparc3_bench.leaderboard.frontier import frontier
 from sparc3_bench.leaderboard.literature import literature
 from sparc3_bench.leaderboard.multiples import multiples
@@ -26,7 +25,6 @@ from sparc3_bench.record.files import samples_path
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
     from sparc3_bench.leaderboard.agreement import Agreement
-    from sparc3_bench.leaderboard.commands import Command
     from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.record.result import Result
 
@@ -35,11 +33,14 @@ _SCRIPTS = ("board.js", "compare.js", "site.js", "sort.js")
 
 _CHOICES = ("unit", "group", "aggregation", "scorer")
 
+GUIDE = "docs/docs"
+"""Where in the site `make docs` puts the documents of the repository's folder ``docs``."""
+
 Pages = Iterator[tuple[str, str]]
 
 
 def pages(
-    results: Sequence[tuple[Path, Result]], host: PluginHost, commands: tuple[Command, ...]
+    results: Sequence[tuple[Path, Result]], host: PluginHost, has_guide: bool = False
 ) -> Pages:
     """Yield every file of the site but the copies of results, by its path in the site.
 
@@ -49,12 +50,11 @@ def pages(
         Each result with its path relative to the results folder, as from `read_results`.
     host
         Where tasks and scorers are looked up.
-    commands
-        What the command line says of itself.
+    has_guide
+        Whether the documentation is in the folder of the site, to be linked to.
     """
-    site = _Site(results, host)
+    site = _Site(results, host, has_guide)
     yield from site.fixed()
-    yield from site.of_documents(host, commands)
     for board in site.boards:
         yield from site.of_board(board)
     yield from site.of_scorers()
@@ -64,7 +64,9 @@ def pages(
 class _Site:
     """What all pages share."""
 
-    def __init__(self, results: Sequence[tuple[Path, Result]], host: PluginHost) -> None:
+    def __init__(
+        self, results: Sequence[tuple[Path, Result]], host: PluginHost, has_guide: bool
+    ) -> None:
         from sparc3_bench.run.intervals import renewed  # loads numpy and scipy
 
         self._templates = templates()
@@ -81,7 +83,7 @@ class _Site:
         self._parts: dict[str, str] = {}
         self._scorers = _scorers(self._runs, host)
         notices = [(one.title, one.notice) for one in self._scorers.values() if one.notice]
-        self._templates.globals["notices"] = notices
+        self._templates.globals.update(notices=notices, has_guide=has_guide)
 
     def fixed(self) -> Pages:
         """Yield the pages that every site has, and what they are drawn with."""
@@ -109,16 +111,6 @@ class _Site:
             yield f"static/{name}", (HERE / "static" / name).read_text(encoding="utf-8")
         for name in _SCRIPTS:
             yield f"static/{name}", (HERE / "templates" / name).read_text(encoding="utf-8")
-
-    def of_documents(self, host: PluginHost, commands: tuple[Command, ...]) -> Pages:
-        """Yield the documentation."""
-        found = documentation(host, commands)
-        for _, shown in found.menu:
-            for one in shown:
-                context = {"page": f"docs/{one.name}", "shown": one, "menu": found.menu}
-                yield f"docs/{one.name}", self._page("docs/page", 1, **context)
-        for name, picture in found.pictures.items():
-            yield f"docs/{name}", picture
 
     def of_board(self, board: Board) -> Pages:
         """Yield the page of a board, its data, and the pages of its sections."""

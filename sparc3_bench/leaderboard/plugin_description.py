@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.configurable import option_fields
+from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.leaderboard.bibliography import Reference, citations, spell_out
 from sparc3_bench.leaderboard.docstrings import first_sentence, parse_docstring
 
 if TYPE_CHECKING:
-    from sparc3_bench.host import PluginHost
+    from sparc3_bench.host import PluginHost, Registered
     from sparc3_bench.record.spec import PluginRef
     from sparc3_bench.types.conventions import Group
 
@@ -36,8 +37,8 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Description:
-    """What a class says of itself, all of it plain text.
+class ScorerDescription:
+    """What a page tells of a scorer, all of it plain text.
 
     Attributes
     ----------
@@ -45,24 +46,10 @@ class Description:
         One sentence.
     details
         Paragraphs that follow it.
-    references
-        Works of the bibliography, and what it cites otherwise.
-    """
-
-    summary: str = ""
-    details: tuple[str, ...] = ()
-    options: tuple[Option, ...] = ()
-    references: tuple[Reference | str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScorerDescription(Description):
-    """What a page tells of a scorer, all of it plain text.
-
-    Attributes
-    ----------
     formula
         The score of a weight, one line.
+    references
+        Works of the bibliography, and what the scorer cites otherwise.
     notice
         What a user must know before using it.
     default_group, default_objective, is_control, needs_reference
@@ -74,15 +61,19 @@ class ScorerDescription(Description):
 
     title: str
     name: str
+    summary: str
+    details: tuple[str, ...]
+    formula: str
+    options: tuple[Option, ...]
+    references: tuple[Reference | str, ...]
+    notice: str
+    default_group: Group | None
+    default_objective: str | None
+    is_control: bool | None
+    needs_reference: bool | None
     distribution: str
     version: str
-    formula: str = ""
-    notice: str = ""
-    default_group: Group | None = None
-    default_objective: str | None = None
-    is_control: bool | None = None
-    needs_reference: bool | None = None
-    is_installed: bool = False
+    is_installed: bool
 
 
 def scorer_description(scorer_ref: PluginRef, host: PluginHost) -> ScorerDescription:
@@ -96,49 +87,62 @@ def scorer_description(scorer_ref: PluginRef, host: PluginHost) -> ScorerDescrip
         The plugins that are installed here. A scorer of the same name from another distribution is
         another scorer.
     """
-    entry = host.all("scorer").get(scorer_ref.name)
-    if entry is None or entry.origin.distribution != scorer_ref.distribution:
-        return ScorerDescription(
-            title=scorer_ref.title,
-            name=scorer_ref.name,
-            distribution=scorer_ref.distribution,
-            version=scorer_ref.version,
-            options=tuple(Option(name, "", "") for name in sorted(scorer_ref.options)),
-        )
-    cls = entry.cls
+    try:
+        entry = host.get("scorer", scorer_ref.name)
+    except UnknownNameError:
+        return _recorded(scorer_ref)
+    if entry.origin.distribution != scorer_ref.distribution:
+        return _recorded(scorer_ref)
+    return _installed(entry)
+
+
+def _recorded(ref: PluginRef) -> ScorerDescription:
     return ScorerDescription(
-        **vars(class_description(cls)),
-        title=str(cls.title),
-        name=str(cls.name),
-        distribution=entry.origin.distribution,
-        version=entry.origin.version,
-        formula=str(cls.formula),
-        notice=str(cls.notice),
-        default_group=cls.default_group,
-        default_objective=cls.default_objective,
-        is_control=cls.is_control,
-        needs_reference=cls.needs_reference,
-        is_installed=True,
+        title=ref.title,
+        name=ref.name,
+        summary="",
+        details=(),
+        formula="",
+        options=tuple(Option(name, "", "") for name in sorted(ref.options)),
+        references=(),
+        notice="",
+        default_group=None,
+        default_objective=None,
+        is_control=None,
+        needs_reference=None,
+        distribution=ref.distribution,
+        version=ref.version,
+        is_installed=False,
     )
 
 
-def class_description(cls: type[Any]) -> Description:
-    """Return what a plugin's class says of itself."""
+def _installed(entry: Registered) -> ScorerDescription:
+    cls = entry.cls
     own = parse_docstring(_docstring(cls))
     module = parse_docstring(getattr(sys.modules.get(cls.__module__), "__doc__", None))
     first, *rest = own.paragraphs or module.paragraphs or ("",)
     summary, remainder = first_sentence(first)
     around = [_untitled(text, cls) for text in module.paragraphs if own.paragraphs]
     told = [*around, remainder, *rest, *own.notes]
-    notice = getattr(cls, "notice", "")
-    paragraphs = [text for text in dict.fromkeys(told) if text not in ("", first, notice)]
+    paragraphs = [text for text in dict.fromkeys(told) if text not in ("", first, cls.notice)]
     spelt = [spell_out(text) for text in (summary, *paragraphs)]
     named = [work for _, works in spelt for work in works]
-    return Description(
+    return ScorerDescription(
+        title=str(cls.title),
+        name=str(cls.name),
         summary=spelt[0][0],
         details=tuple(text for text, _ in spelt[1:]),
+        formula=str(cls.formula),
         options=tuple(_options(cls)),
-        references=tuple(dict.fromkeys([*citations(str(getattr(cls, "citation", ""))), *named])),
+        references=tuple(dict.fromkeys([*citations(cls.citation), *named])),
+        notice=str(cls.notice),
+        default_group=cls.default_group,
+        default_objective=cls.default_objective,
+        is_control=cls.is_control,
+        needs_reference=cls.needs_reference,
+        distribution=entry.origin.distribution,
+        version=entry.origin.version,
+        is_installed=True,
     )
 
 

@@ -1,7 +1,8 @@
 """The site: result files in; pages, data and a copy of every file out.
 
-The site is a pure function of the results: no date of building, no path of this machine, so that
-a stale one can be told from a fresh one by comparing bytes.
+The site is a pure function of the results, and of whether the documentation was built into its
+folder `docs`: no date of building, no path of this machine, so that a stale one can be told from a
+fresh one by comparing bytes.
 """
 
 from __future__ import annotations
@@ -12,14 +13,13 @@ from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.pages import pages
+from sparc3_bench.leaderboard.pages import GUIDE, pages
 from sparc3_bench.leaderboard.templating import SIGNATURE
 from sparc3_bench.record.files import read_results, samples_path, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sparc3_bench.leaderboard.commands import Command
     from sparc3_bench.record.result import Result
 
     Found = list[tuple[Path, Result]]
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 _LIST = "site.json"
 """The list of the files that `publish` put into a folder, which it may remove."""
 
-_TOP = ("index.html", _LIST, "boards", "data", "docs", "results", "scorers", "sections", "static")
+_TOP = ("index.html", _LIST, "boards", "data", "results", "scorers", "sections", "static")
 """What no folder may hold that `publish` did not make."""
 
 
-def publish(results: Path, site: Path, commands: tuple[Command, ...]) -> Path:
+def publish(results: Path, site: Path) -> Path:
     """Write the pages and a copy of every result file; return the path of the first page.
 
     Parameters
@@ -41,8 +41,6 @@ def publish(results: Path, site: Path, commands: tuple[Command, ...]) -> Path:
     site
         The folder to write ``index.html``, its other pages, their data and ``results/`` to. What an
         earlier call put there and is not needed any more is removed.
-    commands
-        What the command line says of itself, for its page: see `commands_of`.
 
     Raises
     ------
@@ -55,7 +53,7 @@ def publish(results: Path, site: Path, commands: tuple[Command, ...]) -> Path:
     _check_place(results, site)
     before = _listed(site)
     written = set()
-    for name, content in _files(results, found, commands):
+    for name, content in _files(results, site, found):
         target = site / name
         if not target.is_file() or target.read_bytes() != content:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -67,10 +65,10 @@ def publish(results: Path, site: Path, commands: tuple[Command, ...]) -> Path:
     return site / "index.html"
 
 
-def is_fresh(results: Path, site: Path, commands: tuple[Command, ...]) -> bool:
+def is_fresh(results: Path, site: Path) -> bool:
     """Return whether `site` is, byte for byte, what `publish` would make of `results` now."""
     left = _listed(site)
-    for name, content in _files(results, _read(results), commands):
+    for name, content in _files(results, site, _read(results)):
         target = site / name
         if name not in left or not target.is_file() or target.read_bytes() != content:
             return False
@@ -88,11 +86,9 @@ def _read(results: Path) -> Found:
     return found
 
 
-def _files(
-    results: Path, found: Found, commands: tuple[Command, ...]
-) -> Iterator[tuple[str, bytes]]:
+def _files(results: Path, site: Path, found: Found) -> Iterator[tuple[str, bytes]]:
     """Yield every file of the site by its path in it."""
-    for name, text in pages(found, default_host(), commands):
+    for name, text in pages(found, default_host(), has_guide=(site / GUIDE).is_dir()):
         # JSON may hold half of a surrogate pair, which no encoding can write.
         yield name, text.encode("utf-8", "replace")
     for path, _ in found:

@@ -38,6 +38,7 @@ def templates() -> jinja2.Environment:
         signature=SIGNATURE,
         page="",
         notices=(),
+        has_guide=False,
         drawn_label=drawn_label,
         drawn_in=phrasing.drawn_in,
         subject=sentences.subject,

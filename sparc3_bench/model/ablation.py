@@ -37,7 +37,7 @@ def mean_ablated(
             weight = weights[name]
             removed = _removed(weight, mask).to(means[name].dtype)
             offset = (removed @ means[name]).to(weight.matrix.dtype)
-            stack.enter_context(_adding(weight, _constant(offset)))
+            _add(stack, weight, lambda module, offset=offset: offset)
         stack.enter_context(masked(weights, KeepMask(keep.weights)))
         yield
 
@@ -66,7 +66,7 @@ class Resampling:
             for name, weight in self._weights.items():
                 for module in (weight.module, *weight.sharing):
                     stack.callback(module.register_forward_pre_hook(self._record).remove)
-                stack.enter_context(_adding(weight, self._contribution(name)))
+                _add(stack, weight, self._contribution(name))
             stack.enter_context(masked(self._weights, KeepMask(self._keep.weights)))
             yield
 
@@ -111,21 +111,14 @@ def _removed(weight: PrunableWeight, keep: Tensor) -> Tensor:
     return without(weight.matrix, ~keep)
 
 
-def _constant(offset: Tensor) -> Callable[[nn.Module], Tensor | None]:
-    return lambda module: offset
+def _add(
+    stack: ExitStack, weight: PrunableWeight, contribution: Callable[..., Tensor | None]
+) -> None:
+    """Add a contribution to the outputs of a weight's modules until the stack is left."""
 
-
-@contextmanager
-def _adding(
-    weight: PrunableWeight, contribution: Callable[[nn.Module], Tensor | None]
-) -> Iterator[None]:
     def after(module: nn.Module, args: Any, output: Tensor) -> Tensor:
         added = contribution(module)
         return output if added is None else output + added
 
-    handles = [module.register_forward_hook(after) for module in (weight.module, *weight.sharing)]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    for module in (weight.module, *weight.sharing):
+        stack.callback(module.register_forward_hook(after).remove)

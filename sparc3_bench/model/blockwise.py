@@ -7,6 +7,7 @@ depends on the signature of any architecture's layers.
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +67,13 @@ def walk(view: ModelView, reference: ReferenceSamples) -> Generator[BlockView]:
     Sparc3Error
         When blocks share matrices, or run more than once: then none is behind the others.
     """
-    _check_each_once(view)
+    users = [{id(parameter) for parameter in block.parameters()} for block in view.blocks]
+    for weight in view.weights().values():
+        if sum(id(weight.parameter) in used for used in users) > 1:
+            raise Sparc3Error(
+                "Schedule 'blockwise' decides one block after the other, but "
+                f"`{weight.name}` is used by several blocks; choose schedule 'one-shot'."
+            )
     recorded = [_record(view, batch) for batch in reference.batches(view.device)]
     if len(recorded[0].calls) != len(view.blocks):
         raise Sparc3Error(
@@ -80,16 +87,6 @@ def walk(view: ModelView, reference: ReferenceSamples) -> Generator[BlockView]:
         block.advance()
 
 
-def _check_each_once(view: ModelView) -> None:
-    users = [{id(parameter) for parameter in block.parameters()} for block in view.blocks]
-    for weight in view.weights().values():
-        if sum(id(weight.parameter) in used for used in users) > 1:
-            raise Sparc3Error(
-                "Schedule 'blockwise' decides one block after the other, but "
-                f"`{weight.name}` is used by several blocks; choose schedule 'one-shot'."
-            )
-
-
 def _record(view: ModelView, batch: Batch) -> _Recorded:
     calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
     first: list[Tensor] = []
@@ -101,11 +98,8 @@ def _record(view: ModelView, batch: Batch) -> _Recorded:
             first.append(hidden)
         calls.append((args[1:], rest))
 
-    handles = [b.register_forward_pre_hook(before, with_kwargs=True) for b in view.blocks]
-    try:
-        with torch.no_grad():
-            view.forward(batch)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as stack, torch.no_grad():
+        for block in view.blocks:
+            stack.callback(block.register_forward_pre_hook(before, with_kwargs=True).remove)
+        view.forward(batch)
     return _Recorded(batch, first[0], calls)

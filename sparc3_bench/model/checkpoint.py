@@ -168,7 +168,7 @@ def check_no_pointer(path: Path, model_id: str) -> None:
             "`git lfs pull`."
         )
     if not start:
-        raise ModelError(f"{path.name} of {model_id} is empty; download it again.")
+        raise _damaged(path, model_id, "is empty")
 
 
 def in_json(path: Path, model_id: str) -> Mapping[str, Any]:
@@ -183,14 +183,9 @@ def in_json(path: Path, model_id: str) -> Mapping[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(
-            f"The {path.name} of {model_id} cannot be read: {error}; download it again."
-        ) from None
+        raise _damaged(path, model_id, f"cannot be read: {error}", "The ") from None
     if not isinstance(found, dict):
-        raise ModelError(
-            f"The {path.name} of {model_id} cannot be read: it is no JSON object; download it "
-            "again."
-        )
+        raise _damaged(path, model_id, "cannot be read: it is no JSON object", "The ")
     return found
 
 
@@ -211,9 +206,7 @@ def _quantised(folder: Path, model_id: str) -> str:
 def _shards(index: Path, model_id: str) -> list[Path]:
     told = in_json(index, model_id).get("weight_map")
     if not isinstance(told, dict) or not all(isinstance(name, str) for name in told.values()):
-        raise ModelError(
-            f"The {index.name} of {model_id} names no files of weights; download it again."
-        )
+        raise _damaged(index, model_id, "names no files of weights", "The ")
     names = sorted(set(told.values()))
     if missing := [name for name in names if not (index.parent / name).is_file()]:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -254,34 +247,26 @@ def _header(path: Path, model_id: str) -> dict[str, str]:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if not 0 < length <= _MOST_HEADER:
-            raise ModelError(
-                f"{path.name} of {model_id} is no safetensors file; download it again."
-            )
+            raise _damaged(path, model_id, "is no safetensors file")
         if 8 + length > size:
-            raise ModelError(_cut(path, model_id, size, "in its header"))
+            raise _damaged(path, model_id, f"is cut short, after {size:,} bytes in its header")
         try:
             tensors = dict(json.loads(file.read(length)))
             tensors.pop("__metadata__", None)
             whole = 8 + length + max((t["data_offsets"][1] for t in tensors.values()), default=0)
             formats = {name: str(tensor["dtype"]) for name, tensor in tensors.items()}
         except (ValueError, KeyError, TypeError, IndexError):
-            raise ModelError(
-                f"{path.name} of {model_id} is no safetensors file; download it again."
-            ) from None
+            raise _damaged(path, model_id, "is no safetensors file") from None
     if size < whole:
-        raise ModelError(_cut(path, model_id, size, f"of {whole:,}"))
+        raise _damaged(path, model_id, f"is cut short, after {size:,} bytes of {whole:,}")
     if size > whole:
-        raise ModelError(
-            f"{path.name} of {model_id} has {size:,} bytes and its header tells of {whole:,}; "
-            "download it again."
-        )
+        wrong = f"has {size:,} bytes and its header tells of {whole:,}"
+        raise _damaged(path, model_id, wrong)
     return formats
 
 
-def _cut(path: Path, model_id: str, size: int, where: str) -> str:
-    return (
-        f"{path.name} of {model_id} is cut short, after {size:,} bytes {where}; download it again."
-    )
+def _damaged(path: Path, model_id: str, wrong: str, article: str = "") -> ModelError:
+    return ModelError(f"{article}{path.name} of {model_id} {wrong}; download it again.")
 
 
 def _unpickled(path: Path, model_id: str) -> dict[str, str]:

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import shutil
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from sparc3_bench.assets import file_digest
+from sparc3_bench.assets import file_digest, tell
 from sparc3_bench.errors import ModelError
 from sparc3_bench.model import checkpoint
 from sparc3_bench.model.opening import check_complete, empty_model, telling
@@ -68,10 +67,10 @@ def converted_gguf(folder: Path, find: Callable[[], Path]) -> Path:
     if folder.is_dir():
         if _is_intact(folder):
             return folder
-        _say(f"{folder.name} in the cache is damaged, or of another version; making it again.")
+        tell(f"{folder.name} in the cache is damaged, or of another version; making it again.")
         shutil.rmtree(folder)
     source = find()
-    _say(f"Converting {source.name} to float32 safetensors, once …")
+    tell(f"Converting {source.name} to float32 safetensors, once …")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         alone, made = Path(scratch) / "source", Path(scratch) / "model"
@@ -87,8 +86,7 @@ def converted_gguf(folder: Path, find: Callable[[], Path]) -> Path:
 
 def label_of(folder: Path) -> str:
     """Return how the weights of a converted folder differ from original ones."""
-    label: str = json.loads((folder / _ORIGIN).read_text())["label"]
-    return label
+    return str(json.loads((folder / _ORIGIN).read_text())["label"])
 
 
 def _convert(folder: Path, name: str, made: Path) -> None:
@@ -158,7 +156,3 @@ def _is_intact(folder: Path) -> bool:
         return all(file_digest(folder / name) == digest for name, digest in digests.items())
     except (OSError, ValueError, AttributeError):
         return False
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -27,7 +26,7 @@ from sparc3_bench.model.opening import (
 from sparc3_bench.model.soundness import examine
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.spec import ModelRef, canonical_json
-from sparc3_bench.types.architecture import Fused, ModelAdapter, Role
+from sparc3_bench.types.architecture import ModelAdapter
 from sparc3_bench.types.conventions import Scope
 
 _WEIGHTS = ("*.safetensors", "*.bin")
@@ -71,8 +70,8 @@ class FoundModel:
             "code": host.get("adapter", adapter.name).code,
             "blocks": adapter.blocks,
             "transposed": adapter.transposed,
-            "roles": _named(adapter.roles(self.empty.config)),
-            "outer": _named(adapter.outer_norms(self.empty.config)),
+            "roles": {n: repr(role) for n, role in adapter.roles(self.empty.config).items()},
+            "outer": {n: repr(role) for n, role in adapter.outer_norms(self.empty.config).items()},
         }
         with contextlib.suppress(AttributeError):  # only unit `head` needs it
             told["heads"] = adapter.heads(self.empty.config)
@@ -125,7 +124,12 @@ def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device:
     ModelError, UnknownNameError
         When there is no such model, it is not whole, or no adapter serves it.
     """
-    _check_device(device)
+    try:
+        torch.empty(1, device=device)
+    except Exception:  # torch raises several kinds, with many lines each
+        raise ModelError(
+            f"The device '{device}' is not available to torch here; 'cpu' always is."
+        ) from None
     folder, label = _find_folder(model_id, host, cache, checkpoint.PATTERNS)
     config = open_config(folder, model_id)
     checkpoint.weight_files(folder, model_id)
@@ -190,15 +194,6 @@ def computes_in_bfloat16() -> bool:
     )
 
 
-def _check_device(device: str) -> None:
-    try:
-        torch.empty(1, device=device)
-    except Exception:  # torch raises several kinds, with many lines each
-        raise ModelError(
-            f"The device '{device}' is not available to torch here; 'cpu' always is."
-        ) from None
-
-
 def _find_folder(
     model_id: str, host: PluginHost, cache: Path, patterns: tuple[str, ...]
 ) -> tuple[Path, str]:
@@ -247,17 +242,15 @@ def choose_adapter(config: Any, model_id: str, host: PluginHost) -> ModelAdapter
     ModelError
         When no adapter serves the model.
     """
-    classes = [entry.cls for entry in host.all("adapter").values()]
+    classes: list[type[ModelAdapter]] = [one.cls for one in host.all("adapter").values()]
     named = [cls for cls in classes if config.model_type in cls.model_types]
     if named:
-        adapter: ModelAdapter = named[0].for_config(config)
-        return adapter
+        return named[0].for_config(config)
     refusals = ""
     for cls in classes:
         if not cls.model_types:
             try:
-                adapter = cls.for_config(config)
-                return adapter
+                return cls.for_config(config)
             except ModelError as error:
                 refusals += f", and adapter '{cls.name}' cannot infer it, as {error}"
     types = ", ".join(sorted({name for cls in classes for name in cls.model_types}))
@@ -265,10 +258,6 @@ def choose_adapter(config: Any, model_id: str, host: PluginHost) -> ModelAdapter
         f"Model '{model_id}' is of type '{config.model_type}', which no adapter names{refusals}; "
         f"choose a decoder-only language model, e.g. of the types {types}, or write an adapter."
     )
-
-
-def _named(roles: Mapping[str, Role | Fused]) -> dict[str, str]:
-    return {path: repr(role) for path, role in roles.items()}
 
 
 def _digest(files: list[Path]) -> str:

@@ -103,8 +103,12 @@ def open_model(folder: Path, model_id: str, **options: Any) -> Opened:
     config = open_config(folder, model_id)
     names = list(checkpoint.stored(folder, model_id))
     renamed = renaming(names, empty_model(config, model_id))
-    if not _can_generate(folder):  # nothing here generates by it
-        options["generation_config"] = GenerationConfig()
+    try:
+        with telling("generation_config.json", ""):
+            GenerationConfig.from_pretrained(folder, local_files_only=True)
+    except ModelError:
+        if (folder / "generation_config.json").is_file():  # not valid; nothing generates by it
+            options["generation_config"] = GenerationConfig()
     with telling(f"The model {model_id}", "download it again, or save it with `save_pretrained`"):
         model, report = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -117,7 +121,18 @@ def open_model(folder: Path, model_id: str, **options: Any) -> Opened:
             **options,
         )
     check_complete(report, model_id)
-    return Opened(model, (*_left_out(renamed), *_unused(report)))
+    notes = []
+    if renamed:
+        wrappers = ", ".join(f"`{prefix}`" for prefix in renamed.values())
+        notes.append(
+            f"The names in the weight files were read without {wrappers}, which wrappers add."
+        )
+    if unused := sorted(report["unexpected_keys"]):
+        notes.append(
+            f"{len(unused)} tensors of the weight files are not part of the model and were not "
+            f"read: {_listed(unused)}."
+        )
+    return Opened(model, tuple(notes))
 
 
 def stored_tensors(folder: Path, model_id: str, model: Any) -> Iterator[tuple[str, Tensor]]:
@@ -218,7 +233,11 @@ def renaming(names: Iterable[str], model: Any) -> dict[str, str]:
     base = f"{model.base_model_prefix}."
     own |= {name.removeprefix(base) for name in own}
     best, most = "", sum(name in own for name in names)
-    for prefix in _prefixes(names):
+    parts = min(names, key=len, default="").split(".")
+    for length in range(1, len(parts)):
+        prefix = ".".join(parts[:length]) + "."
+        if not all(name.startswith(prefix) for name in names):
+            break
         if (count := sum(name.removeprefix(prefix) in own for name in names)) > most:
             best, most = prefix, count
     return found | ({f"^{re.escape(best)}": best} if best else {})
@@ -232,43 +251,6 @@ def _field(config: Mapping[str, Any], value: object) -> str | None:
         if isinstance(own, str) and own == value:
             return f"`{name}`"
     return None
-
-
-def _can_generate(folder: Path) -> bool:
-    """Return whether what a folder says of generation is valid, or it says nothing."""
-    try:
-        with telling("generation_config.json", ""):
-            GenerationConfig.from_pretrained(folder, local_files_only=True)
-    except ModelError:
-        return not (folder / "generation_config.json").is_file()
-    return True
-
-
-def _prefixes(names: list[str]) -> Iterator[str]:
-    """Yield the paths that every name begins with, shortest first."""
-    parts = min(names, key=len, default="").split(".")
-    for length in range(1, len(parts)):
-        prefix = ".".join(parts[:length]) + "."
-        if not all(name.startswith(prefix) for name in names):
-            return
-        yield prefix
-
-
-def _left_out(renamed: Mapping[str, str]) -> tuple[str, ...]:
-    if not renamed:
-        return ()
-    names = ", ".join(f"`{prefix}`" for prefix in renamed.values())
-    return (f"The names in the weight files were read without {names}, which wrappers add.",)
-
-
-def _unused(report: Any) -> tuple[str, ...]:
-    unused = sorted(report["unexpected_keys"])
-    if not unused:
-        return ()
-    return (
-        f"{len(unused)} tensors of the weight files are not part of the model and were not read: "
-        f"{_listed(unused)}.",
-    )
 
 
 def _listed(names: list[str]) -> str:

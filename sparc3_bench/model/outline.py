@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
 
@@ -44,30 +43,8 @@ class Part:
     shared_with: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Outline:
-    """What a model consists of.
-
-    Attributes
-    ----------
-    parts
-        Every module with a role.
-    parameters
-        Number of parameters of the whole model, shared ones counted once.
-    scopes
-        Number of prunable weights of each scope.
-    tied
-        Names of parameters that are one and the same.
-    """
-
-    parts: tuple[Part, ...]
-    parameters: int
-    scopes: Mapping[str, int]
-    tied: tuple[tuple[str, ...], ...]
-
-
-def outline(view: ModelView) -> Outline:
-    """Return what the model of `view` consists of."""
+def parts_of(view: ModelView) -> list[Part]:
+    """Return every module with a role."""
     paths = {id(module): name for name, module in view.model.named_modules()}
     weights = view.weights()
     prefix = f"{view.adapter.blocks}."
@@ -86,15 +63,21 @@ def outline(view: ModelView) -> Outline:
                 () if weight is None else tuple(paths[id(other)] for other in weight.sharing),
             )
         )
-    scopes = {}
-    for scope in get_args(Scope):
-        found = ModelView(view.model, view.adapter, scope=scope).weights().values()
-        scopes[scope] = sum(weight.matrix.numel() for weight in found)
-    return Outline(tuple(parts), view.parameters, scopes, _tied(view.model))
+    return parts
 
 
-def _tied(model: nn.Module) -> tuple[tuple[str, ...], ...]:
+def sizes_of_scopes(view: ModelView) -> dict[str, int]:
+    """Return the number of prunable weights of each scope."""
+    views = {one: ModelView(view.model, view.adapter, scope=one) for one in get_args(Scope)}
+    return {
+        scope: sum(weight.matrix.numel() for weight in one.weights().values())
+        for scope, one in views.items()
+    }
+
+
+def tied(model: nn.Module) -> list[list[str]]:
+    """Return the names of parameters that are one and the same."""
     names: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         names.setdefault(id(parameter), []).append(name)
-    return tuple(tuple(each) for each in names.values() if len(each) > 1)
+    return [each for each in names.values() if len(each) > 1]

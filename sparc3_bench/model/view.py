@@ -6,7 +6,7 @@ The model's own forward runs, with hooks; nothing here re-implements a layer.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
@@ -17,7 +17,6 @@ from sparc3_bench.model import ablation, masking
 from sparc3_bench.model.uses import Fold, Layout, Use, Uses
 from sparc3_bench.model.weights import (
     PrunableWeight,
-    count_parameters,
     find_blocks,
     find_roles,
     find_weights,
@@ -91,7 +90,7 @@ class ModelView:
     @property
     def parameters(self) -> int:
         """Number of parameters of the whole model, shared ones counted once."""
-        return count_parameters(self.model)
+        return sum(parameter.numel() for parameter in self.model.parameters())
 
     def weights(self) -> dict[str, PrunableWeight]:
         """Return the prunable matrices in scope, by name, in the order of the model."""
@@ -155,8 +154,7 @@ class ModelView:
         with ExitStack() as stack:
             for name, weight in self._weights.items():
                 for module in (weight.module, *weight.sharing):
-                    handle = module.register_forward_pre_hook(hook(name))
-                    stack.enter_context(_removing(handle))
+                    stack.callback(module.register_forward_pre_hook(hook(name)).remove)
             yield
 
     def run(self, reference: ReferenceSamples) -> None:
@@ -175,13 +173,16 @@ class ModelView:
         """
         with ExitStack() as stack:
             uses = Uses(fold)
-            stack.enter_context(_frozen(self.model))
+            for parameter in self.model.parameters():
+                stack.callback(parameter.requires_grad_, parameter.requires_grad)
+                parameter.requires_grad_(False)
             embeddings: nn.Module = self.model.get_input_embeddings()  # type: ignore[operator]
-            stack.enter_context(_removing(embeddings.register_forward_hook(_start_graph)))
+            handle = embeddings.register_forward_hook(lambda m, args, out: out.requires_grad_())
+            stack.callback(handle.remove)
             for name, weight in self._weights.items():
                 for module in (weight.module, *weight.sharing):
                     handle = module.register_forward_hook(self._capture(name, uses))
-                    stack.enter_context(_removing(handle))
+                    stack.callback(handle.remove)
             with torch.enable_grad():
                 for batch in reference.batches(self.device):
                     torch.autograd.backward(reference.objective(self.forward(batch), batch))
@@ -222,28 +223,3 @@ class ModelView:
                 yield
             finally:
                 self._resampling = None
-
-
-def _start_graph(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
-    return output.requires_grad_()
-
-
-@contextmanager
-def _removing(handle: Any) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-@contextmanager
-def _frozen(model: nn.Module) -> Iterator[None]:
-    """Ask for no gradient of any parameter; afterwards the flags are as before."""
-    flags: Mapping[nn.Parameter, bool] = {p: p.requires_grad for p in model.parameters()}
-    for parameter in flags:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter, flag in flags.items():
-            parameter.requires_grad_(flag)

@@ -123,12 +123,14 @@ def find_roles(model: nn.Module, adapter: ModelAdapter) -> dict[str, Role | Fuse
     for index in range(len(find_blocks(model, adapter))):
         for path, role in inside.items():
             roles[f"{adapter.blocks}.{index}.{path}"] = role
-    missing = [name for name in roles if not _has(model, name)]
-    if missing:
-        raise ModelError(
-            f"Adapter '{adapter.name}' names the module `{missing[0]}`, which this model does not "
-            "have; the adapter serves another variant of the architecture."
-        )
+    for name in roles:
+        try:
+            model.get_submodule(name)
+        except AttributeError:
+            raise ModelError(
+                f"Adapter '{adapter.name}' names the module `{name}`, which this model does not "
+                "have; the adapter serves another variant of the architecture."
+            ) from None
     return roles
 
 
@@ -176,19 +178,6 @@ def _inside(role: Role | Fused, scope: Scope) -> bool:
     return all(each in _PARTS[scope] for each in roles)
 
 
-def count_parameters(model: nn.Module) -> int:
-    """Return the number of parameters of the whole model, shared ones counted once."""
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
 def statistics_dtype(values: Tensor) -> torch.dtype:
     """Return the format that statistics of `values` accumulate in: float32 or better."""
     return torch.promote_types(values.dtype, torch.float32)
-
-
-def _has(model: nn.Module, name: str) -> bool:
-    try:
-        model.get_submodule(name)
-    except AttributeError:
-        return False
-    return True

@@ -31,7 +31,7 @@ def problems(result: Result) -> list[str]:
         if (estimate.low is None) != (estimate.high is None):
             found.append(f"`curve.{name}` has one end of an interval without the other.")
         elif estimate.low is not None and estimate.high is not None:
-            found += _intervals("curve", {name: (estimate.low, estimate.high)}, {name: 0.0})
+            found += _ends(f"curve.{name}", estimate.low, estimate.high)
     return found
 
 
@@ -81,8 +81,13 @@ def _intervals(
     for name, (low, high) in intervals.items():
         if name not in metrics:
             yield f"`{where}.intervals.{name}` is an interval of no metric of the point."
-        elif low > high:
-            yield f"`{where}.{name}`: the interval from {low:g} to {high:g} ends before it starts."
+        else:
+            yield from _ends(f"{where}.{name}", low, high)
+
+
+def _ends(where: str, low: float, high: float) -> Iterator[str]:
+    if low > high:
+        yield f"`{where}`: the interval from {low:g} to {high:g} ends before it starts."
 
 
 def _controls(result: Result) -> Iterator[str]:
@@ -219,11 +224,7 @@ def _versus(result: Result, found: Found) -> Iterator[str]:
         return
     if not compares:
         yield "`found.versus` compares nothing: nothing is removed, or there are no controls."
-    if versus.low > versus.high:
-        yield (
-            f"`found.versus`: the interval from {versus.low:g} to {versus.high:g} ends before it "
-            "starts."
-        )
+    yield from _ends("found.versus", versus.low, versus.high)
     if not drawn:
         yield f"`found.point.control` has no `{found.metric}`, which `found.versus` compares."
         return

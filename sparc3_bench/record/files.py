@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,21 @@ def read_results(folder: Path) -> Iterator[tuple[Path, Result]]:
         yield path.relative_to(folder), read_result(path)
 
 
+def result_files(paths: Iterable[Path]) -> list[Path]:
+    """Return the result files that are named, and those in the folders that are.
+
+    Raises
+    ------
+    RecordError
+        When there are none.
+    """
+    named = list(paths)
+    files = [f for one in named for f in (sorted(one.rglob("*.json")) if one.is_dir() else [one])]
+    if not files:
+        raise RecordError(f"No result file (*.json) is in {', '.join(map(str, named))}.")
+    return files
+
+
 def write_result(path: Path, result: Result) -> None:
     """Write a result and its samples; whoever reads meanwhile sees the old ones or the new."""
     text, samples = rendered(result)
@@ -63,10 +78,18 @@ def write_result(path: Path, result: Result) -> None:
 
 def rendered(result: Result) -> tuple[str, bytes | None]:
     """Return the content of a result's file and of that of its samples, None without any."""
-    content = _packed(result)
-    if content is None:
+    points: list[Samples] = [point.samples for point in result.points]
+    if not any(points):
         return result.to_json(), None
-    sealed = result.model_copy(update={"sample_file": _about(content)})
+    own = result.found.point if result.found is not None else None
+    # What was found may be a point of the curve, with the same samples.
+    if own and any(_is_same(one, own) and one.samples == own.samples for one in result.points):
+        own = None
+    content = canonical_json({"found": own and own.samples, "points": points})
+    every = [*points, own.samples if own else {}]
+    numbers = sum(len(values) for samples in every for values in samples.values())
+    about = SampleFile(digest=_digest(content), numbers=numbers)
+    sealed = result.model_copy(update={"sample_file": about})
     # Without a time in it, the same content is the same file.
     return sealed.to_json(), gzip.compress(content.encode(), mtime=0)
 
@@ -99,15 +122,17 @@ def _parsed(path: Path) -> Result:
         raise RecordError(f"{path} cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{path} is not valid JSON: {error}.") from None
-    _check_unchanged(path, data)
-    version = data.get("schema_version") if isinstance(data, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise RecordError(
-            f"{path} has schema_version {version}; this sparc3-bench reads up to "
-            f"{SCHEMA_VERSION}. Upgrade it."
-        )
+    if isinstance(data, dict):
+        _check_unchanged(path, data)
+        version = data.get("schema_version")
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise RecordError(
+                f"{path} has schema_version {version}; this sparc3-bench reads up to "
+                f"{SCHEMA_VERSION}. Upgrade it."
+            )
+        data = migrated(data)
     try:
-        result = Result.model_validate(migrated(data) if isinstance(data, dict) else data)
+        result = Result.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the record"
@@ -118,31 +143,11 @@ def _parsed(path: Path) -> Result:
     return result
 
 
-def _check_unchanged(path: Path, data: Any) -> None:
-    if not isinstance(data, dict) or data.get("content_hash") is None:
-        return
+def _check_unchanged(path: Path, data: dict[str, Any]) -> None:
     # Numbers that are not finite have no canonical form; the schema says where they are.
     with contextlib.suppress(ValueError, RecursionError):
-        if data["content_hash"] != content_hash(data):
+        if data.get("content_hash") not in (None, content_hash(data)):
             raise RecordError(f"{path} was changed after it was written; its hash differs.")
-
-
-def _packed(result: Result) -> str | None:
-    """Return the content of the file of samples; None where the result has none."""
-    points: list[Samples] = [point.samples for point in result.points]
-    if not any(points):
-        return None
-    found: Samples | None = None
-    if result.found is not None and not _is_point(result, result.found.point):
-        found = result.found.point.samples
-    return canonical_json({"found": found, "points": points})
-
-
-def _about(content: str) -> SampleFile:
-    data = json.loads(content)
-    every = [*data["points"], data["found"] or {}]
-    numbers = sum(len(values) for samples in every for values in samples.values())
-    return SampleFile(digest=_digest(content), numbers=numbers)
 
 
 def _with_samples(result: Result, path: Path, about: SampleFile) -> Result:
@@ -176,11 +181,6 @@ def _with_samples(result: Result, path: Path, about: SampleFile) -> Result:
 def _sampled(point: Point, samples: Mapping[str, Any]) -> Point:
     kinds = {name: tuple(map(float, values)) for name, values in samples.items()}
     return point.model_copy(update={"samples": kinds})
-
-
-def _is_point(result: Result, found: Point) -> bool:
-    """Return whether what was found is a point of the curve, with the same samples."""
-    return any(_is_same(point, found) and point.samples == found.samples for point in result.points)
 
 
 def _is_same(point: Point, found: Point) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 from sparc3_bench.record.spec import content_key
@@ -96,10 +95,4 @@ def _from_5(record: Record) -> Record:
     return record
 
 
-_STEPS: dict[int, Callable[[Record], Record]] = {
-    1: _from_1,
-    2: _from_2,
-    3: _from_3,
-    4: _from_4,
-    5: _from_5,
-}
+_STEPS = dict(enumerate((_from_1, _from_2, _from_3, _from_4, _from_5), 1))

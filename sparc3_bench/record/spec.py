@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from operator import not_
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -21,13 +22,11 @@ def content_key(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:12]
 
 
-def _is_empty(value: Any) -> bool:
-    """Whether a field came later than a record and is left out of it, so that keys stay."""
-    return not value
-
-
 class OnDisk(BaseModel):
-    """A frozen part of a result file; a field it does not know is an error."""
+    """A frozen part of a result file; a field it does not know is an error.
+
+    One that came later than a record is left out of it while it is empty, so that keys stay.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -107,7 +106,7 @@ class DatasetRecord(OnDisk):
     """Tokens used in all, without `begin`."""
     choice: str
     """How the windows were chosen from the text."""
-    begin: Annotated[tuple[str, ...], Field(exclude_if=_is_empty)] = ()
+    begin: Annotated[tuple[str, ...], Field(exclude_if=not_)] = ()
     """Tokens before every sample, which are read and not scored; none where there are none."""
 
 
@@ -141,7 +140,7 @@ class RunSpec(Conventions, _Subject):
     """Seed of the reference sampling and of stochastic scorers."""
     code: Annotated[
         dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]],
-        Field(default_factory=dict, exclude_if=_is_empty),
+        Field(default_factory=dict, exclude_if=not_),
     ]
     """Digests of all code that the numbers rest on: of what runs a run, and of scorer, task, judge
     and adapter, with what the adapter inferred. None in records of before."""

@@ -195,43 +195,39 @@ def changes_asked(changes: Changes, suite: SuiteFile) -> list[Deviation]:
     ]
 
 
-def weight_labels(outcomes: Iterable[RunOutcome]) -> list[Deviation]:
-    """Return as deviations how weights differ from those of the original model."""
-    found = {
-        (one.run.model, result.spec.model.label)
-        for one in outcomes
-        for result in one.results.values()
-        if result.spec.model.label
-    }
-    return [
+def changes_found(outcomes: Iterable[RunOutcome]) -> list[Deviation]:
+    """Return as deviations what results say themselves.
+
+    That is how weights differ from those of the original model, and what stood before samples:
+    published numbers often have nothing there.
+    """
+    specs = [(one.run.model, made.spec) for one in outcomes for made in one.results.values()]
+    labels = {(model, spec.model.label) for model, spec in specs if spec.model.label}
+    found = [
         Deviation(
             about=f"Weights of {model}",
             paper="those that were published.",
             here=f"{label}.",
             why="the results are of this copy.",
         )
-        for model, label in sorted(found)
+        for model, label in sorted(labels)
     ]
-
-
-def beginnings(outcomes: Iterable[RunOutcome]) -> list[Deviation]:
-    """Return as deviations what stood before samples: published numbers often have nothing."""
-    found = {
-        (one.run.model, result.spec.task.name, data.item, "".join(data.begin))
-        for one in outcomes
-        for result in one.results.values()
-        for data in result.spec.datasets
+    begun = {
+        (model, spec.task.name, data.item, "".join(data.begin))
+        for model, spec in specs
+        for data in spec.datasets
         if data.begin
     }
-    return [
+    found += [
         Deviation(
             about=f"Beginning of every {item}, {task} on {model}",
             paper="what the suite says of it, if it does.",
             here=f"`{tokens}`, read and not scored.",
             why="option `begin` has what the tokenizer puts before a text.",
         )
-        for model, task, item, tokens in sorted(found)
+        for model, task, item, tokens in sorted(begun)
     ]
+    return found
 
 
 def _as_json(row: Row) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.contracts import Judge, Scorer, Task
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.record.spec import RunSpec, canonical_json
+from sparc3_bench.record.spec import PluginRef, RunSpec, canonical_json
 from sparc3_bench.run.objectives import objective_for
 from sparc3_bench.run.options import as_typed, build, task_of
 from sparc3_bench.run.plan import Resolved, resolve
@@ -78,22 +78,20 @@ class ResultIndex:
         )
 
     def _key_of(self, result: Result) -> str:
-        spec, host = result.spec, self._host
-        # Built anew, so that options that came since have their defaults.
-        scorer = host.get("scorer", spec.scorer.name).cls
-        judge: Judge | None = None
-        if spec.judge is not None:
-            cls = host.get("judge", spec.judge.name).cls
-            judge = build("judge", cls, as_typed(spec.judge.options))
+        spec = result.spec
         return _key(
-            task_of(result, host),
-            build("scorer", scorer, as_typed(spec.scorer.options)),
-            judge,
+            task_of(result, self._host),
+            self._anew("scorer", spec.scorer),
+            self._anew("judge", spec.judge) if spec.judge else None,
             spec,
             model=spec.model.id,
             objective=spec.objective,
             seed=spec.seed,
         )
+
+    def _anew(self, kind: str, used: PluginRef) -> Any:
+        """Build a plugin anew, so that options that came since have their defaults."""
+        return build(kind, self._host.get(kind, used.name).cls, as_typed(used.options))
 
 
 def _key(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
-from sparc3_bench.leaderboard.literature import ReportedNumber, ReportedTable, literature
+from sparc3_bench.leaderboard.literature import ReportedNumber, literature
 from sparc3_bench.replication.verdict import ReplicationVerdict, SeedMean, compare, mean_of
 
 if TYPE_CHECKING:
@@ -76,13 +76,7 @@ def labels(suite: SuiteFile) -> list[str]:
     return found
 
 
-def rows(
-    suite: SuiteFile,
-    outcomes: Sequence[RunOutcome],
-    *,
-    same_items: bool,
-    tables: Sequence[ReportedTable] | None = None,
-) -> list[Row]:
+def rows(suite: SuiteFile, outcomes: Sequence[RunOutcome], *, same_items: bool) -> list[Row]:
     """Return the published numbers of a suite with what was measured.
 
     Parameters
@@ -93,19 +87,16 @@ def rows(
         Of every run and scorer.
     same_items
         Whether what was measured on is that of the suite.
-    tables
-        The literature, unless another is given.
 
     Raises
     ------
     Sparc3Error
         When the suite names numbers, methods, runs or metrics that are not there.
     """
-    tables = literature() if tables is None else tables
     return [
         row
         for number, block in enumerate(suite.published, 1)
-        for row in _Block(number, block, suite, outcomes, same_items).rows(tables)
+        for row in _Block(number, block, suite, outcomes, same_items).rows()
     ]
 
 
@@ -119,11 +110,11 @@ class _Block:
     outcomes: Sequence[RunOutcome]
     same_items: bool
 
-    def rows(self, tables: Sequence[ReportedTable]) -> Iterator[Row]:
+    def rows(self) -> Iterator[Row]:
         said = self.said
         numbers = [
             number
-            for table in tables
+            for table in literature()
             for number in table.numbers
             if (number.source.key, number.where, number.metric)
             == (said.source, said.where, said.metric)
@@ -176,9 +167,8 @@ class _Block:
         reason = next(iter(one.missing.values()), "")
         if not one.results:
             return Row(number, one.run.model, label, None, None, reason)
-        found = [_point(result, amount) for result in one.results.values()]
-        points = [point for point in found if point is not None]
-        if len(points) < len(found):
+        points = [p for r in one.results.values() for p in r.points if p.amount.requested == amount]
+        if len(points) < len(one.results):
             raise self._wrong(f"the run '{one.run.name}' does not measure at {amount:g}")
         if metric not in points[0].metrics:
             raise UnknownNameError(
@@ -210,10 +200,6 @@ def digit(number: ReportedNumber) -> float:
     decimals = len(mantissa.partition(".")[2])
     power = round(math.log10(number.value / float(mantissa))) if number.value else 0
     return float(10.0 ** (power - decimals))
-
-
-def _point(result: Result, amount: float) -> Point | None:
-    return next((p for p in result.points if p.amount.requested == amount), None)
 
 
 def _error_over_items(points: Sequence[Point], metric: MetricRecord) -> tuple[float, int | None]:

@@ -77,18 +77,15 @@ class Cell:
         More names are `measure`, the task without the options that move only what is chosen;
         `data`, the texts that it measures on; and `reference`, those that steer scores.
         """
-        found = self.spec.model_dump(mode="json", include={*fields})
+        whole = self._whole
+        found = {name: whole[name] for name in fields if name in whole}
         if "measure" in fields:
-            task = self.spec.task.model_dump(mode="json")
-            options = {n: v for n, v in task["options"].items() if n not in self.task.steering}
-            found["measure"] = {**task, "options": options}
+            options = whole["task"]["options"].items()
+            kept = {name: value for name, value in options if name not in self.task.steering}
+            found["measure"] = {**whole["task"], "options": kept}
         for name in {"data", "reference"} & {*fields}:
-            steers = name == "reference"
-            found[name] = [
-                one.model_dump(mode="json")
-                for one in self.spec.datasets
-                if (one.purpose == "reference") == steers
-            ]
+            texts, steers = whole["datasets"], name == "reference"
+            found[name] = [one for one in texts if (one["purpose"] == "reference") == steers]
         return found
 
     def made_by(self, *plugins: str) -> dict[str, Any]:
@@ -137,6 +134,12 @@ class Cell:
         """Return the task's reference samples, whether or not the scorer needs any."""
         objective = self.spec.objective or self.task.default_objective
         return (learned or self.prepared).references(objective)
+
+    @cached_property
+    def _whole(self) -> dict[str, Any]:
+        # Of a plugin's code there is a digest beside it, in which words do not count.
+        left_out = {name: {"source_digest"} for name in ("scorer", "task", "judge")}
+        return self.spec.model_dump(mode="json", exclude=left_out)
 
     @cached_property
     def blank(self) -> ModelView:

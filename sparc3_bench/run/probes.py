@@ -51,7 +51,7 @@ class Sprinkled(CircuitStep):
         return Circuit(mask, KeepMask(mask))
 
 
-class Trial(Place):
+class TrialPlace(Place):
     """A place where steps are tried.
 
     Parameters

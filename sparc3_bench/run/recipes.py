@@ -16,9 +16,9 @@ from sparc3_bench.run.steps.facts import learned
 from sparc3_bench.run.steps.judge import judged
 from sparc3_bench.run.steps.mask import CircuitStep, Matched, Ranked, Uniform
 from sparc3_bench.run.steps.model import WeightNotes
-from sparc3_bench.run.steps.outline import CircuitOverlap, Membership, Outline, RankLikeness
 from sparc3_bench.run.steps.rank import Rank, Usable, contrasts
 from sparc3_bench.run.steps.record import Operating, Record
+from sparc3_bench.run.steps.size import CircuitOverlap, CircuitSize, Membership, RankLikeness
 
 if TYPE_CHECKING:
     from sparc3_bench.graph.drive import Recipe
@@ -36,26 +36,26 @@ def run(cell: Cell) -> Recipe[Record]:
     spec, task = cell.spec, cell.task
     chosen = yield from _chosen(cell)
     circuits = [circuit(cell, chosen.contrast, amount) for amount in spec.amounts]
-    points, outlines, drawn = [], [], []
+    points, sizes, drawn = [], [], []
     others = [(seed, other, list[CircuitOverlap | None]()) for seed, other in cell.others]
     for one in circuits:
-        points.append(measured(cell, one))
-        outlines.append(Outline(cell, one))
+        points.append(measurement(cell, one))
+        sizes.append(CircuitSize(cell, one))
         drawn.append([control(cell, one, seed) for seed in range(spec.controls)])
         overlaps = [overlap_with(one, other, chosen.contrast) for _, other, _ in others]
         for (_, _, so_far), found in zip(others, overlaps, strict=True):
             so_far.append(found)
-        yield [points[-1], outlines[-1], *filter(None, overlaps), *drawn[-1]]
+        yield [points[-1], sizes[-1], *filter(None, overlaps), *drawn[-1]]
     operating = None
     if task.choice is not None:
-        operating = yield from _at_choice(cell, chosen, points, outlines)
+        operating = yield from _at_choice(cell, chosen, points, sizes)
     elif task.bar is not None and spec.removal == "lowest" and spec.amount_kind == "fraction":
         operating = yield from _at_bar(cell, chosen.contrast, points[0])
     return Record(
         cell=cell,
         chosen=chosen,
         points=points,
-        outlines=outlines,
+        sizes=sizes,
         curve=Curve(cell, spec.amounts, points, [*zip(*drawn, strict=True)]),
         controls=[*zip(*drawn, strict=True)],
         operating=operating,
@@ -63,7 +63,7 @@ def run(cell: Cell) -> Recipe[Record]:
             (seed, RankLikeness(Rank(cell, chosen.contrast), Rank(other, chosen.contrast)), found)
             for seed, other, found in others
         ],
-        membership=_membership(cell, outlines),
+        membership=_membership(cell, sizes),
         assessment=Assess(cell) if task.assessment else None,
         notes=WeightNotes(cell),
         **({"learned": learned(cell)["learned"]} if _steered(cell) else {}),
@@ -81,7 +81,7 @@ def circuit(cell: Cell, contrast: str, amount: float) -> CircuitStep | None:
     return Ranked(cell, amount, Rank(cell, contrast))
 
 
-def measured(cell: Cell, one: CircuitStep | None, part: Part = "test") -> Step[Evaluated]:
+def measurement(cell: Cell, one: CircuitStep | None, part: Part = "test") -> Step[Evaluated]:
     """Return the step that measures what a circuit leaves, as the cell's judge sees it."""
     return judged(cell, Evaluate(cell, part, one))
 
@@ -116,14 +116,14 @@ def _chosen(cell: Cell) -> Recipe[Chosen]:
         return Chosen(contrast="", amount=0.0)
     tried: dict[str, list[Step[Evaluated]]] = {name: [] for name in names}
     for name, amount in itertools.product(names, cell.spec.amounts):
-        tried[name].append(measured(cell, circuit(cell, name, amount), "selection"))
+        tried[name].append(measurement(cell, circuit(cell, name, amount), "selection"))
         yield tried[name][-1:]
     chosen: Chosen = (yield [Best(cell, tried)])[0]
     return chosen
 
 
 def _at_choice(
-    cell: Cell, chosen: Chosen, points: Sequence[Step[Evaluated]], outlines: Sequence[Outline]
+    cell: Cell, chosen: Chosen, points: Sequence[Step[Evaluated]], sizes: Sequence[CircuitSize]
 ) -> Recipe[Operating]:
     """Measure the random controls of the chosen amount on the samples of the test part."""
     place = cell.spec.amounts.index(chosen.amount)
@@ -132,14 +132,14 @@ def _at_choice(
     yield drawn
     own = [points[0], points[place]]
     beside = BesideChoice(cell, chosen.amount, own, drawn) if drawn else None
-    return Operating(chosen.amount, own[1], outlines[place], controls=drawn, beside=beside)
+    return Operating(chosen.amount, own[1], sizes[place], controls=drawn, beside=beside)
 
 
 def _at_bar(cell: Cell, contrast: str, dense: Step[Evaluated]) -> Recipe[Operating]:
     """Look for the largest amount that reaches the task's bar, and measure it on the test part."""
 
     def selection(amount: float) -> Step[Evaluated]:
-        return measured(cell, circuit(cell, contrast, amount), "selection")
+        return measurement(cell, circuit(cell, contrast, amount), "selection")
 
     ends = selection(0.0), selection(1.0)
     yield [ends[0]]
@@ -151,17 +151,17 @@ def _at_bar(cell: Cell, contrast: str, dense: Step[Evaluated]) -> Recipe[Operati
 
     amount = yield from largest_amount(passes)
     one = circuit(cell, contrast, amount)
-    own, outline = measured(cell, one), Outline(cell, one)
-    yield [own, outline]
-    empty = measured(cell, circuit(cell, contrast, 1.0))
+    own, size = measurement(cell, one), CircuitSize(cell, one)
+    yield [own, size]
+    empty = measurement(cell, circuit(cell, contrast, 1.0))
     curve = Curve(cell, (0.0, amount, 1.0), [dense, own, empty])
-    return Operating(amount, own, outline, curve=curve)
+    return Operating(amount, own, size, curve=curve)
 
 
-def _membership(cell: Cell, outlines: Sequence[Outline]) -> Membership | None:
+def _membership(cell: Cell, sizes: Sequence[CircuitSize]) -> Membership | None:
     """Return the sketch of nested circuits; those of schedule `blockwise` are not."""
     nested = cell.spec.removal == "lowest" and cell.spec.schedule == "one-shot"
-    return Membership(cell, outlines) if nested else None
+    return Membership(cell, sizes) if nested else None
 
 
 def _steered(cell: Cell) -> bool:

@@ -3,41 +3,29 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from sparc3_bench.contracts import PreparedTask, Task
 from sparc3_bench.errors import RecordError, Sparc3Error
-from sparc3_bench.graph.cost import NOTHING, total
+from sparc3_bench.graph.cost import total
 from sparc3_bench.graph.drive import drive
-from sparc3_bench.graph.store import Entry
 from sparc3_bench.record.files import read_result
 from sparc3_bench.record.result import Result
-from sparc3_bench.record.spec import JudgeRef, RunSpec
-from sparc3_bench.run.cell import Cell, ReadyJudge
 from sparc3_bench.run.intervals import metrics_read
 from sparc3_bench.run.options import task_of
-from sparc3_bench.run.place import Place
-from sparc3_bench.run.recipes import circuit, random_control, run
-from sparc3_bench.run.responses import Written, read_responses
-from sparc3_bench.run.steps.assess import Assess
-from sparc3_bench.run.steps.decide import Best, Chosen, Reaches
-from sparc3_bench.run.steps.evaluate import Evaluate
-from sparc3_bench.run.steps.judge import Judged
-from sparc3_bench.run.steps.outline import Outline, Size
-from sparc3_bench.run.steps.rank import Usable
-from sparc3_bench.types.samples import ReferenceSamples
-from sparc3_bench.types.values import Evaluation
+from sparc3_bench.run.recipes import run
+from sparc3_bench.run.replay import Replay, replayed_cell
+from sparc3_bench.run.responses import read_responses
 
 if TYPE_CHECKING:
-    from sparc3_bench.contracts import Scorer
-    from sparc3_bench.graph.step import Step
+    from sparc3_bench.contracts import Task
     from sparc3_bench.host import PluginHost
-    from sparc3_bench.model.load import FoundModel
+    from sparc3_bench.record.spec import JudgeRef, RunSpec
+    from sparc3_bench.run.cell import ReadyJudge
     from sparc3_bench.run.progress import Reporter
-    from sparc3_bench.types.conventions import Part
+    from sparc3_bench.run.responses import Written
 
 
 @dataclass(frozen=True)
@@ -148,9 +136,9 @@ def rejudged(case: Case, judge: ReadyJudge, cache: Path, report: Reporter) -> Re
     report
         Told how far it is.
     """
-    result, cell = case.result, _cell(case, judge)
-    place = _Recorded(case, cell, cache, report)
-    place.label = case.path.name
+    result = case.result
+    cell = replayed_cell(result, case.spec(judge), case.task, judge)
+    place = Replay(case.path, result, case.written, cache, report)
     record = drive(run(cell), lambda wanted: [place.get(step) for step in wanted])
     fields = record.measured(place)
     # What is not of the points was assessed on the scores.
@@ -172,86 +160,6 @@ def rejudged(case: Case, judge: ReadyJudge, cache: Path, report: Reporter) -> Re
         "warnings": (*_first_warnings(case), _told(judge.ref, case.chooser)),
     }
     return Result(**{**dict(result), **again})
-
-
-@dataclass(frozen=True)
-class _RecordedData(PreparedTask):
-    """What a record says of a task's data."""
-
-    clusters: Mapping[str, Sequence[int]]
-    name: str = "test"
-    compares = False
-    datasets = ()
-
-    def part(self, name: Part) -> PreparedTask:
-        """Return another object for another part."""
-        return self if name == self.name else _RecordedData(self.clusters, name)
-
-    def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
-        """Return samples that nothing is scored on."""
-        return {"task": ReferenceSamples([[0, 0]], lambda logits, batch: logits.sum())}
-
-    def evaluate(self, model: Any, dense: Any, progress: Any) -> Evaluation:
-        """Refuse: what a record does not say was not measured."""
-        raise RecordError("The responses beside the result lack a measurement; run it again.")
-
-
-class _Recorded(Place):
-    """Gives what a record says as the values of the steps that it comes from."""
-
-    def __init__(self, case: Case, cell: Cell, cache: Path, report: Reporter) -> None:
-        super().__init__(cache, report)
-        self._case = case
-        self._known: dict[str, Any] = {}
-        result, written = case.result, case.written
-        for index, point in enumerate(result.points):
-            one = circuit(cell, result.candidate, point.amount.requested)
-            self._know(Evaluate(cell, "test", one), written.points[index])
-            self._know(Outline(cell, one), Size.of(point))
-            for seed, drawn in enumerate(written.controls):
-                self._know(random_control(cell, one, seed, "control"), drawn[index])
-        if (found := result.found) is not None:
-            one = circuit(cell, result.candidate, found.point.amount.requested)
-            self._know(Outline(cell, one), Size.of(found.point))
-            if written.at_bar is not None:
-                self._know(Evaluate(cell, "test", one), written.at_bar)
-            for seed, at in enumerate(written.paired):
-                self._know(random_control(cell, one, seed, "paired"), at)
-
-    def find(self, step: Step[Any]) -> Entry | None:
-        """Return what is recorded, or kept."""
-        result = self._case.result
-        amount = result.found.point.amount.requested if result.found else 0.0
-        match step:
-            case Usable():
-                return Entry((result.candidate,), NOTHING)
-            case Best():
-                chosen = Chosen(contrast=result.candidate, amount=amount, tried=result.tried)
-                return Entry(chosen, NOTHING)
-            case Reaches():
-                return Entry(step.amount <= amount, NOTHING)
-            case Assess():
-                return Entry({}, NOTHING)  # of scores
-            case Judged() if step.of.part == "selection":
-                return Entry(None, NOTHING)  # it is behind a decision, which stands
-        if step.key in self._known:
-            return Entry(self._known[step.key], NOTHING)
-        return super().find(step)
-
-    def _know(self, step: Step[Any], value: Any) -> None:
-        self._known[step.key] = value
-
-
-def _cell(case: Case, judge: ReadyJudge) -> Cell:
-    result = case.result
-    return Cell(
-        spec=case.spec(judge),
-        scorer=cast("Scorer", None),  # nothing is scored, and no model loaded
-        task=case.task,
-        prepared=_RecordedData(result.clusters),
-        model=cast("FoundModel", None),
-        judge=judge,
-    )
 
 
 def _first_warnings(case: Case) -> tuple[str, ...]:

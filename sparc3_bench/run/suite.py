@@ -16,10 +16,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from sparc3_bench.configurable import option_fields
-from sparc3_bench.contracts import Task
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.host import PluginHost
-from sparc3_bench.run.options import build, meant_for
+from sparc3_bench.run.options import meant_for
 from sparc3_bench.run.request import Demand, Request
 from sparc3_bench.run.seeds import with_seeds
 from sparc3_bench.types.conventions import AskedConventions
@@ -236,8 +235,8 @@ def _changed(request: Request, model: str, changes: Changes, host: PluginHost) -
     said = meant_for(request.task, entry.cls, request.task_options)
     own = meant_for(request.task, entry.cls, changes.task_options)
     update: dict[str, Any] = {"task_options": {**plain, **said, **own}}
-    task: Task = build("task", entry.cls, update["task_options"])
-    if task.judging is not None:
+    # Options of the run are the plan's to refuse.
+    if entry.cls(**entry.cls.tiny_options).judging is not None:
         update["judge"] = changes.judge or request.judge
         before = {} if changes.judge else request.judge_options
         update["judge_options"] = {**before, **changes.judge_options}

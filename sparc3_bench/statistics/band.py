@@ -52,8 +52,6 @@ def against_controls(
     control_replicates: ArrayLike,
     direction: Direction,
     clusters: int,
-    *,
-    level: float = LEVEL,
     scale: Scale = "linear",
 ) -> Band:
     """Compare a method with random controls.
@@ -69,8 +67,6 @@ def against_controls(
         Which way is better.
     clusters
         How many independent samples the replicates are drawn from; see `spread`.
-    level
-        See `Band.verdict`, in (0, 1).
     scale
         That of the metric.
 
@@ -92,12 +88,12 @@ def against_controls(
         raise Sparc3Error(f"A verdict needs {LEAST} controls or more, got {len(others)}; run more.")
     found = from_mean(value, replicates, others, control_replicates, clusters, scale)
     p_draw = one_more(value, others, scale)
-    return Band(found, p_draw, verdict(found.sign, max(found.p_value, p_draw), direction, level))
+    return Band(found, p_draw, verdict(found.sign, max(found.p_value, p_draw), direction))
 
 
-def verdict(sign: int, p_value: float, direction: Direction, level: float = LEVEL) -> Verdict:
+def verdict(sign: int, p_value: float, direction: Direction) -> Verdict:
     """Return what a p-value says of a number above (1) or below (-1) that of the controls."""
-    if p_value > level or sign == 0 or direction == "neither":
+    if p_value > LEVEL or sign == 0 or direction == "neither":
         return "not separable"
     return "better" if (sign > 0) == (direction == "higher") else "worse"
 
@@ -168,10 +164,8 @@ def with_control_error(
 def middle(controls: Array, scale: Scale) -> Array:
     """Return the mean of every row, geometric on a log scale."""
     if scale == "linear":
-        means: Array = controls.mean(axis=1)
-        return means
-    found: Array = np.exp(logarithm(controls).mean(axis=1))
-    return found
+        return np.asarray(controls.mean(axis=1))
+    return np.asarray(np.exp(logarithm(controls).mean(axis=1)))
 
 
 def one_more(value: float, controls: ArrayLike, scale: Scale = "linear") -> float:

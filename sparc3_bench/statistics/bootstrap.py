@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sparc3_bench.statistics.interval import interval
+from sparc3_bench.statistics.numbers import Array
 from sparc3_bench.types.values import Estimate
-
-Array = NDArray[np.float64]
 
 REPLICATES = 2000
 """Enough that their spread is known to 2 %."""
@@ -41,8 +39,7 @@ def resampled_means(
     sizes = np.bincount(member, minlength=count)
     sums = np.stack([np.bincount(member, weights=row, minlength=count) for row in values])
     drawn = draws(count, seed)
-    means: Array = drawn @ sums.T / (drawn @ sizes)[:, None]
-    return means
+    return np.asarray(drawn @ sums.T / (drawn @ sizes)[:, None])
 
 
 def mean_estimate(samples: Sequence[float], clusters: Sequence[int] | None = None) -> Estimate:
@@ -50,10 +47,8 @@ def mean_estimate(samples: Sequence[float], clusters: Sequence[int] | None = Non
 
     See `resampled_means` for clusters and `interval` for the interval.
     """
-    mean, count = (
-        float(np.mean(samples)),
-        len(set(range(len(samples)) if clusters is None else clusters)),
-    )
+    mean = float(np.mean(samples))
+    count = len(set(range(len(samples)) if clusters is None else clusters))
     if count < 2:
         return Estimate(mean)
     return Estimate(mean, *interval(mean, resampled_means([samples], clusters)[:, 0], count))

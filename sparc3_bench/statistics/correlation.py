@@ -97,7 +97,7 @@ def spearman_correlation(
     to 90 % with 5 points and 95 to 98 % with 8 or more: ranks drawn twice are equal, which widens
     them, so that they need no correction for few points.
     """
-    return _correlation(*_checked(x, y), clusters, by_rank=True)
+    return _correlation(x, y, clusters, by_rank=True)
 
 
 def pearson_correlation(
@@ -123,26 +123,22 @@ def pearson_correlation(
     normal points it held the truth in 94 to 99 % of 5 to 20 points, percentiles in 89 to 93 %;
     without a relation one was told in 1 to 4 %.
     """
-    return _correlation(*_checked(x, y), clusters, by_rank=False)
-
-
-def _checked(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
-    one, other = finite(x, "numbers", 1), finite(y, "numbers", 1)
-    if len(one) != len(other) or len(one) < 3:
-        raise Sparc3Error(
-            f"A correlation needs two numbers of at least three points, got {len(one)} and "
-            f"{len(other)}; measure both on more."
-        )
-    if np.ptp(one) == 0 or np.ptp(other) == 0:
-        raise Sparc3Error(
-            "Numbers that are all equal are in no relation to others; add points that differ."
-        )
-    return one, other
+    return _correlation(x, y, clusters, by_rank=False)
 
 
 def _correlation(
-    x: Array, y: Array, clusters: Sequence[Hashable] | None, *, by_rank: bool
+    numbers: ArrayLike, others: ArrayLike, clusters: Sequence[Hashable] | None, *, by_rank: bool
 ) -> Correlation:
+    x, y = finite(numbers, "numbers", 1), finite(others, "numbers", 1)
+    if len(x) != len(y) or len(x) < 3:
+        raise Sparc3Error(
+            f"A correlation needs two numbers of at least three points, got {len(x)} and "
+            f"{len(y)}; measure both on more."
+        )
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        raise Sparc3Error(
+            "Numbers that are all equal are in no relation to others; add points that differ."
+        )
     names = list(range(len(x))) if clusters is None else list(clusters)
     if len(names) != len(x):
         raise Sparc3Error(
@@ -200,8 +196,7 @@ def _ranks(values: Array, member: NDArray[np.int64], drawn: Array) -> Array:
     below = (values[:, None] < values) + 0.5 * (values[:, None] == values)
     # Of each cluster, how many of its points lie below each point: a few sums, and no sorting.
     counts = np.stack([below[member == c].sum(axis=0) for c in range(drawn.shape[1])])
-    ranks: Array = drawn @ counts + 0.5
-    return ranks
+    return np.asarray(drawn @ counts + 0.5)
 
 
 def _weighted(x: Array, y: Array, weights: Array) -> Array:
@@ -215,8 +210,7 @@ def _weighted(x: Array, y: Array, weights: Array) -> Array:
     some = both > 1e-12 * scale
     found = np.full(len(both), math.nan)
     np.divide((weights * x * y).sum(axis=1), both, out=found, where=some)
-    clipped: Array = np.clip(found, -1, 1)
-    return clipped
+    return np.asarray(np.clip(found, -1, 1))
 
 
 def _p_value(x: Array, y: Array, value: float, clusters: int, *, by_rank: bool) -> float:

@@ -44,9 +44,9 @@ def spread(replicates: ArrayLike, clusters: int) -> float:
     return 0.0 if found <= ROUNDING * float(np.abs(drawn).max()) else found
 
 
-def half_width(error: float, freedom: float, level: float = LEVEL) -> float:
-    """Return half an interval of a number with this standard error."""
-    return error * float(stdtrit(freedom, 1 - level / 2)) if error else 0.0
+def half_width(error: float, freedom: float) -> float:
+    """Return half the 95 % interval of a number with this standard error."""
+    return error * float(stdtrit(freedom, 1 - LEVEL / 2)) if error else 0.0
 
 
 def two_sided(value: float, error: float, freedom: float) -> float:
@@ -115,8 +115,7 @@ def logarithm(values: ArrayLike) -> Array:
             "A metric with `scale='log'` must be above 0, as observed and in every bootstrap "
             "replicate; declare it with `scale='linear'`."
         )
-    found: Array = np.log(numbers)
-    return found
+    return np.asarray(np.log(numbers))
 
 
 def _power(exponent: float) -> float:

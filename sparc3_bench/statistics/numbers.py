@@ -44,6 +44,23 @@ def finite(values: ArrayLike, what: str, dimensions: int) -> Array:
     return array
 
 
+def paired(left: ArrayLike, right: ArrayLike) -> tuple[Array, Array]:
+    """Return bootstrap replicates of two numbers, ``[replicates]`` each, of the same draws.
+
+    Raises
+    ------
+    Sparc3Error
+        When they are not as many on both sides, or not finite.
+    """
+    ours, theirs = finite(left, "replicates", 1), finite(right, "replicates", 1)
+    if ours.shape != theirs.shape:
+        raise Sparc3Error(
+            f"Paired replicates must be as many on both sides, got {len(ours)} and {len(theirs)}; "
+            "draw both with the same seeds."
+        )
+    return ours, theirs
+
+
 def gap(left: Array, right: Array) -> Array:
     """Return `left - right`, and 0 where they are equal but for rounding.
 

@@ -10,7 +10,7 @@ import numpy as np
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.interval import interval
 from sparc3_bench.statistics.numbers import Array, finite, gap
-from sparc3_bench.types.values import Direction
+from sparc3_bench.types.values import Direction, Estimate
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,15 +36,6 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Expected:
-    """The mean over bootstrap replicates, with its 95 % interval within what is possible."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Standing:
     """Where a method stands over the tables it is in.
 
@@ -62,8 +53,8 @@ class Standing:
         How many it is in.
     """
 
-    rank: Expected
-    win_rate: Expected
+    rank: Estimate
+    win_rate: Estimate
     tables: int
 
 
@@ -93,32 +84,28 @@ def overall(tables: Iterable[Table]) -> dict[str, Standing]:
 
     Methods that are in different tables met different rivals: compare those of equal `tables`.
     """
-    wins: dict[str, list[Array]] = {}
-    most: dict[str, int] = {}
-    ranks: dict[str, list[Array]] = {}
-    clusters: dict[str, list[int]] = {}
+    found: dict[str, list[tuple[Array, int, int]]] = {}
     for table in tables:
         methods, won = _won(table)
         if len(methods) > 1:
             for name, column in zip(methods, won.T, strict=True):
-                wins.setdefault(name, []).append(column / (len(methods) - 1))
-                ranks.setdefault(name, []).append(len(methods) - column)
-                clusters.setdefault(name, []).append(table.clusters)
-                most[name] = max(most.get(name, 1), len(methods))
-    if len({len(column) for columns in wins.values() for column in columns}) > 1:
+                found.setdefault(name, []).append((column, len(methods), table.clusters))
+    if len({len(column) for columns in found.values() for column, *_ in columns}) > 1:
         raise Sparc3Error(
             "Tables must have equally many replicates to be combined; draw them alike."
         )
-    standings = {
-        name: Standing(
-            _expected(ranks[name], min(clusters[name]), (1, most[name])),
-            _expected(columns, min(clusters[name]), (0, 1)),
-            len(columns),
-        )
-        for name, columns in wins.items()
-    }
-    best = sorted(standings, key=lambda name: (-standings[name].win_rate.value, name))
-    return {name: standings[name] for name in best}
+    standings = {name: _standing(columns) for name, columns in found.items()}
+    return dict(sorted(standings.items(), key=lambda one: (-one[1].win_rate.value, one[0])))
+
+
+def _standing(columns: Sequence[tuple[Array, int, int]]) -> Standing:
+    """Return a standing from wins, number of methods, and of independent samples, by table."""
+    fewest, most = min(clusters for *_, clusters in columns), max(size for _, size, _ in columns)
+    return Standing(
+        _expected([size - won for won, size, _ in columns], fewest, (1, most)),
+        _expected([won / (size - 1) for won, size, _ in columns], fewest, (0, 1)),
+        len(columns),
+    )
 
 
 def _won(table: Table) -> tuple[list[str], Array]:
@@ -136,8 +123,9 @@ def _won(table: Table) -> tuple[list[str], Array]:
     return methods, (np.stack(over, axis=1) + len(methods) - 1) / 2
 
 
-def _expected(columns: Sequence[Array], clusters: int, bounds: tuple[int, int]) -> Expected:
+def _expected(columns: Sequence[Array], clusters: int, bounds: tuple[int, int]) -> Estimate:
+    """Return the mean over replicates, with its 95 % interval within what is possible."""
     means = np.mean(columns, axis=0)
     value = float(means.mean())
     low, high = interval(value, means, clusters)
-    return Expected(value, max(low, bounds[0]), min(high, bounds[1]))
+    return Estimate(value, max(low, bounds[0]), min(high, bounds[1]))

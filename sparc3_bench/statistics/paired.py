@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.interval import half_width, logarithm, spread, two_sided
-from sparc3_bench.statistics.numbers import Array, finite, gap
+from sparc3_bench.statistics.numbers import Array, finite, gap, paired
 from sparc3_bench.types.values import Scale
 
 
@@ -114,12 +113,7 @@ def of_pair(
         When replicates are not paired or not finite, there is one independent sample, or numbers
         on a log scale are not above 0.
     """
-    ours, theirs = finite(left, "replicates", 1), finite(right, "replicates", 1)
-    if ours.shape != theirs.shape:
-        raise Sparc3Error(
-            f"Paired replicates must be as many on both sides, got {len(ours)} and {len(theirs)}; "
-            "draw both with the same seeds."
-        )
+    ours, theirs = paired(left, right)
     observed = apart(finite([value], "values", 1), finite([other], "values", 1), scale)
     error = spread(apart(ours, theirs, scale), clusters)
     return t_difference(float(observed[0]), error, clusters - 1, scale)

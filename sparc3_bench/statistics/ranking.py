@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.holm import holm
-from sparc3_bench.statistics.interval import spread
+from sparc3_bench.statistics.interval import LEVEL, spread
 from sparc3_bench.statistics.numbers import Array, finite
 from sparc3_bench.statistics.paired import apart, of_pair
 from sparc3_bench.types.values import Direction, Scale
@@ -50,14 +50,12 @@ def rank_methods(
     replicates: ArrayLike,
     direction: Direction,
     clusters: int,
-    *,
-    level: float = 0.05,
     scale: Scale = "linear",
 ) -> RankRanges:
     """Rank the methods of one table by one metric.
 
     Every method is compared with every other on the same samples, and the p-values of all pairs are
-    adjusted together [holm1979]: in at most `level` of tables any two methods that are equal are
+    adjusted together [holm1979]: in at most `LEVEL` of tables any two methods that are equal are
     told apart.
 
     Parameters
@@ -70,8 +68,6 @@ def rank_methods(
         Which way is better.
     clusters
         How many independent samples there are; see `spread`.
-    level
-        Significant is an adjusted p-value of at most this, in (0, 1).
     scale
         That of the metric.
 
@@ -102,28 +98,23 @@ def rank_methods(
         rows, columns = np.transpose(pairs)
         p_values = holm([one.p_value for one in found])
         adjusted[rows, columns] = adjusted[columns, rows] = p_values
-    beats = better & (adjusted <= level)
+    beats = better & (adjusted <= LEVEL)
     return RankRanges(
         best_rank=tuple(int(1 + beaten) for beaten in beats.sum(axis=0)),
         worst_rank=tuple(int(count - beaten) for beaten in beats.sum(axis=1)),
         p_values=adjusted,
-        resolvable=resolvable(numbers, drawn, clusters, level=level, scale=scale),
+        resolvable=resolvable(numbers, drawn, clusters, scale),
     )
 
 
 def resolvable(
-    values: ArrayLike,
-    replicates: ArrayLike,
-    clusters: int,
-    *,
-    level: float = 0.05,
-    scale: Scale = "linear",
+    values: ArrayLike, replicates: ArrayLike, clusters: int, scale: Scale = "linear"
 ) -> float | None:
     """Return what neighbours must typically differ by to be told apart; see `RankRanges`.
 
     Parameters
     ----------
-    values, replicates, clusters, level, scale
+    values, replicates, clusters, scale
         As for `rank_methods`.
     """
     numbers, drawn = _table(values, replicates)
@@ -138,7 +129,7 @@ def resolvable(
         for i, j in itertools.pairwise(order)
     ]
     pairs = count * (count - 1) / 2
-    least = float(np.median(spreads)) * -float(stdtrit(clusters - 1, level / pairs / 2))
+    least = float(np.median(spreads)) * -float(stdtrit(clusters - 1, LEVEL / pairs / 2))
     return least if scale == "linear" else float(np.exp(least))
 
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.interval import interval
-from sparc3_bench.statistics.numbers import Array, finite
+from sparc3_bench.statistics.numbers import Array, paired
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +64,7 @@ def ratio(
     the intervals held the true ratio in 94 % of 1,000 simulations with 200 items, 95 % with 50 and
     93 % of those with 20 that had no draw without a right answer.
     """
-    over, under = finite(replicates, "replicates", 1), finite(base_replicates, "replicates", 1)
-    if over.shape != under.shape:
-        raise Sparc3Error(
-            f"Paired replicates must be as many on both sides, got {len(over)} and {len(under)}; "
-            "draw both with the same seeds."
-        )
+    over, under = paired(replicates, base_replicates)
     if not np.isfinite([value, base]).all() or base <= 0 or under.min() <= 0:
         raise Sparc3Error(
             "A share is of something above 0, in every replicate; measure on more samples, or "

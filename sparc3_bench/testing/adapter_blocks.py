@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -21,7 +21,8 @@ _FAR = 1e3
 
 _ATTENDED = (Role.QUERY, Role.KEY, Role.VALUE)
 
-Edit = Callable[[Tensor], Tensor]
+Edit = Callable[[nn.Module, Any, Tensor], Tensor]
+"""Of what a module returns, as a forward hook."""
 
 
 def check_roles_of_matrices_fit(plugin: Plugin) -> None:
@@ -30,16 +31,14 @@ def check_roles_of_matrices_fit(plugin: Plugin) -> None:
     Neurons are what `up` writes, `gate` lets through and `down` reads; heads are what
     `attention-output` reads. With roles exchanged other weights are removed than is told.
     """
-    for seen in views(plugin):
-        for index in range(len(seen.view.blocks)):
-            wrong = _misfit(seen, index)
-            if wrong is not None:
-                raise CheckFailure(
-                    f"In block {index} {wrong}, {seen}",
-                    "neurons are the rows of up and gate and the columns of down, and heads the "
-                    "columns of attention-output",
-                    "exchange the roles",
-                )
+    for seen, index in _blocks(plugin):
+        if wrong := _misfit(seen, index):
+            raise CheckFailure(
+                f"In block {index} {wrong}, {seen}",
+                "neurons are the rows of up and gate and the columns of down, and heads the "
+                "columns of attention-output",
+                "exchange the roles",
+            )
 
 
 def check_attention_treats_rows_as_named(plugin: Plugin) -> None:
@@ -48,15 +47,13 @@ def check_attention_treats_rows_as_named(plugin: Plugin) -> None:
     A query serves its own token alone, keys and values serve later ones, too. Relevance is divided
     by these roles, row by row where one matrix is fused of them.
     """
-    for seen in views(plugin):
-        for index in range(len(seen.view.blocks)):
-            wrong = _mistaken(seen, index)
-            if wrong is not None:
-                raise CheckFailure(
-                    f"In block {index} {wrong}, {seen}",
-                    "relevance is divided between queries, keys and values by their roles",
-                    "exchange the roles, or correct the runs of rows of a fused matrix",
-                )
+    for seen, index in _blocks(plugin):
+        if wrong := _mistaken(seen, index):
+            raise CheckFailure(
+                f"In block {index} {wrong}, {seen}",
+                "relevance is divided between queries, keys and values by their roles",
+                "exchange the roles, or correct the runs of rows of a fused matrix",
+            )
 
 
 def check_the_rest_is_linear(plugin: Plugin) -> None:
@@ -64,16 +61,15 @@ def check_the_rest_is_linear(plugin: Plugin) -> None:
 
     What a forward does between its modules no rule of propagation can reach.
     """
-    for seen in views(plugin):
-        for index in range(len(seen.view.blocks)):
-            if _mistaken(seen, index) is None and _bends(seen, index):
-                raise CheckFailure(
-                    f"Block {index} is not linear when its norms, activations, queries, keys and "
-                    f"gates are held, {seen}",
-                    "what bends without a role is propagated through as if it were a straight line",
-                    f"name the module around it {Role.UNKNOWN}, or {Role.SOFT_CAP}, so that rules "
-                    "of propagation refuse it",
-                )
+    for seen, index in _blocks(plugin):
+        if _mistaken(seen, index) is None and _bends(seen, index):
+            raise CheckFailure(
+                f"Block {index} is not linear when its norms, activations, queries, keys and "
+                f"gates are held, {seen}",
+                "what bends without a role is propagated through as if it were a straight line",
+                f"name the module around it {Role.UNKNOWN}, or {Role.SOFT_CAP}, so that rules "
+                "of propagation refuse it",
+            )
 
 
 def check_heads_divide_the_attention_output(plugin: Plugin) -> None:
@@ -93,6 +89,11 @@ def check_heads_divide_the_attention_output(plugin: Plugin) -> None:
                     "a head is an equal run of these features",
                     "return the number of query heads of a block, as the configuration has it",
                 )
+
+
+def _blocks(plugin: Plugin) -> Iterator[tuple[Seen, int]]:
+    for seen in views(plugin):
+        yield from ((seen, index) for index in range(len(seen.view.blocks)))
 
 
 def _rows(seen: Seen, index: int) -> Iterator[tuple[str, Role, list[int]]]:
@@ -137,7 +138,7 @@ def _mistaken(seen: Seen, index: int) -> str | None:
     written: dict[str, Tensor] = {}
 
     def watched(name: str) -> Edit:
-        def edit(output: Tensor) -> Tensor:
+        def edit(module: nn.Module, args: Any, output: Tensor) -> Tensor:
             written[name] = output.detach().requires_grad_()
             return written[name].clone()
 
@@ -162,7 +163,7 @@ def _mistaken(seen: Seen, index: int) -> str | None:
 
 
 def _doubling(rows: list[int]) -> Edit:
-    def edit(output: Tensor) -> Tensor:
+    def edit(module: nn.Module, args: Any, output: Tensor) -> Tensor:
         factor = torch.ones(output.shape[-1])
         factor[rows] = 2
         return output * factor
@@ -176,7 +177,8 @@ def _attended(view: ModelView, index: int, edits: Mapping[str, Edit]) -> Tensor:
     with ExitStack() as stack:
         for name, weight in view.weights().items():
             if name in edits:
-                stack.enter_context(_editing(weight.module, edits[name]))
+                hook = weight.module.register_forward_hook(edits[name])
+                stack.callback(hook.remove)
             if weight.block == index and weight.role is Role.ATTENTION_OUTPUT:
                 hook = weight.module.register_forward_pre_hook(
                     lambda module, args: read.append(args[0])
@@ -245,15 +247,6 @@ def _through(
             stack.callback(module.register_forward_hook(hook).remove)
         _run(view)
     return found[0], found[1]
-
-
-@contextmanager
-def _editing(module: nn.Module, edit: Edit) -> Iterator[None]:
-    handle = module.register_forward_hook(lambda module, args, output: edit(output))
-    try:
-        yield
-    finally:
-        handle.remove()
 
 
 def _run(view: ModelView) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from sparc3_bench.errors import describe
 from sparc3_bench.model.weights import LINEAR, PrunableWeight
 from sparc3_bench.testing.adapter_runs import Plugin, model_types, tiny_view, views
 from sparc3_bench.testing.plugin_checks import instance_of
-from sparc3_bench.testing.report import CheckFailure, describe
+from sparc3_bench.testing.report import CheckFailure
 from sparc3_bench.types.architecture import Role
 
 _NORMS = (Role.RMS_NORM, Role.OFFSET_RMS_NORM, Role.LAYER_NORM)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,15 +69,13 @@ def tiny_view(adapter: ModelAdapter, model_type: str) -> ModelView:
 def _seen(view: ModelView) -> Seen:
     inputs: dict[str, Tensor] = {}
     outputs: dict[str, Tensor] = {}
-    handles = []
-    for name, (module, _) in view.roles().items():
+    with ExitStack() as stack:
+        for name, (module, _) in view.roles().items():
 
-        def after(module: object, args: Any, output: Any, name: str = name) -> None:
-            if args and isinstance(args[0], Tensor) and isinstance(output, Tensor):
-                inputs[name], outputs[name] = args[0].detach(), output.detach()
+            def after(module: object, args: Any, output: Any, name: str = name) -> None:
+                if args and isinstance(args[0], Tensor) and isinstance(output, Tensor):
+                    inputs[name], outputs[name] = args[0].detach(), output.detach()
 
-        handles.append(module.register_forward_hook(after))
-    view.run(make_reference(1))
-    for handle in handles:
-        handle.remove()
+            stack.callback(module.register_forward_hook(after).remove)
+        view.run(make_reference(1))
     return Seen(view, inputs, outputs)

@@ -90,7 +90,7 @@ def check_scorer(
     UnknownNameError, Sparc3Error
         When nothing is installed under the name, there is no such check, or a reason is missing.
     """
-    return _checked("scorer", plugin, options, expected_failures, told)
+    return check_plugin("scorer", plugin, options, expected_failures, told)
 
 
 def check_task(
@@ -105,7 +105,7 @@ def check_task(
     Parameters and errors are those of `check_scorer`. A class or a name is made with the task's
     `tiny_options`, but for those in `options`; texts come from the user's cache.
     """
-    return _checked("task", plugin, options, expected_failures, told)
+    return check_plugin("task", plugin, options, expected_failures, told)
 
 
 def check_adapter(
@@ -118,7 +118,7 @@ def check_adapter(
 
     Parameters and errors are those of `check_scorer`; an adapter has no options.
     """
-    return _checked("adapter", plugin, None, expected_failures, told)
+    return check_plugin("adapter", plugin, None, expected_failures, told)
 
 
 def parametrize_with_checks(
@@ -147,18 +147,16 @@ def parametrize_with_checks(
     every = [check for kind in map(kind_of, chosen) for check in CHECKS[kind]]
     _check_expected(expected, every)
 
-    def marks(check: Check) -> list[Any]:
-        reason = expected.get(check.__name__)
-        if reason is None:
-            return []
-        return [pytest.mark.xfail(reason=reason, raises=CheckFailure, strict=True)]
-
+    marks = {
+        name: pytest.mark.xfail(reason=reason, raises=CheckFailure, strict=True)
+        for name, reason in expected.items()
+    }
     cases = [
         pytest.param(
             plugin,
             _for_pytest(check),
             id=f"{_label(plugin)}-{check.__name__}",
-            marks=marks(check),
+            marks=marks.get(check.__name__, ()),
         )
         for plugin in chosen
         for check in CHECKS[kind_of(plugin)]
@@ -184,13 +182,14 @@ def kind_of(plugin: Any) -> str:
     )
 
 
-def _checked(
+def check_plugin(
     kind: str,
     plugin: Any,
-    options: Mapping[str, Any] | None,
-    expected: Expected | None,
-    told: Told | None,
+    options: Mapping[str, Any] | None = None,
+    expected: Expected | None = None,
+    told: Told | None = None,
 ) -> Report:
+    """Try every promise of a kind of plugin; parameters and errors are as of `check_scorer`."""
     host = default_host()
     if isinstance(plugin, str):
         plugin = host.get(kind, plugin).cls
@@ -207,7 +206,7 @@ def _checked(
         distribution=origins[0].distribution if origins else None,
         version=origins[0].version if origins else None,
         options={} if kind == "adapter" else plugin_checks.instance_of(plugin).options(),
-        outcomes=run_checks(CHECKS[kind], plugin, told or _silent, expected or {}),
+        outcomes=run_checks(CHECKS[kind], plugin, told or (lambda outcome: None), expected or {}),
     )
 
 
@@ -218,10 +217,6 @@ def _check_expected(expected: Expected, checks: Iterable[Check]) -> None:
             raise UnknownNameError("check", name, names)
         if not reason.strip():
             raise Sparc3Error(f"The expected failure of `{name}` has no reason; give one.")
-
-
-def _silent(outcome: Outcome) -> None:
-    """Hear of an outcome."""
 
 
 def _label(plugin: Any) -> str:

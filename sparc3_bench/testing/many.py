@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.testing.kit import check_adapter, check_scorer, check_task
+from sparc3_bench.testing.kit import check_plugin
 from sparc3_bench.testing.report import Report
-
-_CHECKERS: Mapping[str, Callable[[str], Report]] = {
-    "scorer": check_scorer,
-    "task": check_task,
-    "adapter": check_adapter,
-}
 
 Named = tuple[str, str]
 """The kind and the name of a plugin that is installed."""
@@ -46,7 +40,7 @@ def check_many(plugins: Sequence[Named], jobs: int) -> Iterator[Report]:
     """
     if min(jobs, len(plugins)) <= 1:
         for kind, name in plugins:
-            yield _CHECKERS[kind](name)
+            yield check_plugin(kind, name)
         return
     # A fork of a process that has computed may wait for threads that are not in it.
     context = multiprocessing.get_context("spawn")
@@ -64,6 +58,6 @@ def _checked(plugin: Named) -> Report | str:
     """Return the report on a plugin, or why there is none: not every error can be sent back."""
     kind, name = plugin
     try:
-        return _CHECKERS[kind](name)
+        return check_plugin(kind, name)
     except Sparc3Error as error:
         return str(error)

@@ -8,7 +8,8 @@ import re
 from typing import Any
 
 from sparc3_bench.contracts import Scorer, Task
-from sparc3_bench.testing.report import CheckFailure, describe
+from sparc3_bench.errors import describe
+from sparc3_bench.testing.report import CheckFailure
 from sparc3_bench.types.architecture import ModelAdapter
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeVar
 
 import torch
+
+from sparc3_bench.errors import describe
 
 Status = Literal["ok", "failed", "skipped", "expected"]
 """`expected` is a failure that was announced, with a reason."""
@@ -120,8 +122,17 @@ def run_check(check: Check, plugin: Any) -> Outcome:
     The random state of torch is the caller's again afterwards.
     """
     started = time.perf_counter()
+    status: Status = "failed"
     with torch.random.fork_rng(devices=()), one_thread():
-        status, message = _tried(check, plugin)
+        try:
+            check(plugin)
+            status, message = "ok", ""
+        except CheckFailure as failure:
+            message = str(failure)
+        except CheckSkipped as skipped:
+            status, message = "skipped", str(skipped)
+        except Exception as error:
+            message = f"The check itself met {describe(error)}."
     return Outcome(check.__name__, status, message, round(time.perf_counter() - started, 3))
 
 
@@ -153,7 +164,7 @@ def run_checks(
     expected
         Checks that are known to fail, with the reason.
     """
-    _kept.plugin = None
+    _kept.clear()
     outcomes = []
     for check in checks:
         outcome = run_check(check, plugin)
@@ -176,27 +187,8 @@ def _as_expected(outcome: Outcome, reason: str) -> Outcome:
     return replace(outcome, status="failed", message=str(failure))
 
 
-def _tried(check: Check, plugin: Any) -> tuple[Status, str]:
-    try:
-        check(plugin)
-    except CheckFailure as failure:
-        return "failed", str(failure)
-    except CheckSkipped as skipped:
-        return "skipped", str(skipped)
-    except Exception as error:
-        return "failed", f"The check itself met {describe(error)}."
-    return "ok", ""
-
-
-@dataclass
-class _Kept:
-    """What has been made for one plugin."""
-
-    plugin: Any = None
-    made: dict[str, Any] = field(default_factory=dict)
-
-
-_kept = _Kept()
+_kept: list[tuple[Any, dict[str, Any]]] = []
+"""The plugin that is checked, and what has been made for it."""
 
 
 def once(plugin: Any, name: str, make: Callable[[], Made]) -> Made:
@@ -205,14 +197,10 @@ def once(plugin: Any, name: str, make: Callable[[], Made]) -> Made:
     The checks of one plugin come one after the other, so what one of them made serves the next;
     that of another plugin is forgotten.
     """
-    if _kept.plugin is not plugin:
-        _kept.plugin, _kept.made = plugin, {}
-    if name not in _kept.made:
-        _kept.made[name] = make()
-    found: Made = _kept.made[name]
+    if not _kept or _kept[0][0] is not plugin:
+        _kept[:] = [(plugin, {})]
+    made = _kept[0][1]
+    if name not in made:
+        made[name] = make()
+    found: Made = made[name]
     return found
-
-
-def describe(error: BaseException) -> str:
-    """Return the kind of error and its message on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(".: ")

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 
-from torch import Tensor
-
-from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.testing.report import CheckFailure, describe
-from sparc3_bench.testing.scorer_runs import (
-    Plugin,
-    plain_run,
-    plain_runs,
-    score,
-    variant,
-)
+from sparc3_bench.errors import Sparc3Error, describe
+from sparc3_bench.testing.report import CheckFailure
+from sparc3_bench.testing.scorer_runs import Plugin, plain_run, plain_runs, score, variant
 from sparc3_bench.testing.tiny import CONFIGS, make_reference, make_view
 
 
@@ -116,19 +107,16 @@ def check_scores_are_finite(plugin: Plugin) -> None:
 
     NaN has no place in a ranking, and a sum over a neuron with one infinity tells nothing.
     """
-
-    def is_wrong(name: str, values: Tensor) -> str | None:
-        nan, infinite = int(values.isnan().sum()), int(values.isinf().sum())
-        if not nan + infinite:
-            return None
-        return f"'{name}' are NaN in {nan} and infinite in {infinite} of {values.numel()} places"
-
-    _check_values(
-        plugin,
-        is_wrong,
-        "what is no number has no rank",
-        "accumulate in float32 and guard divisions and logarithms",
-    )
+    for run in plain_runs(plugin):
+        for name, values in run.scores.items():
+            nan, infinite = int(values.isnan().sum()), int(values.isinf().sum())
+            if nan + infinite:
+                raise CheckFailure(
+                    f"Scores of '{name}' are NaN in {nan} and infinite in {infinite} of "
+                    f"{values.numel()} places, {run}",
+                    "what is no number has no rank",
+                    "accumulate in float32 and guard divisions and logarithms",
+                )
 
 
 def check_scores_are_floats(plugin: Plugin) -> None:
@@ -136,16 +124,14 @@ def check_scores_are_floats(plugin: Plugin) -> None:
 
     Integers and booleans round scores to ties, which are then broken by position alone.
     """
-    _check_values(
-        plugin,
-        lambda name, values: (
-            None
-            if values.is_floating_point()
-            else f"'{name}' are {str(values.dtype).removeprefix('torch.')}"
-        ),
-        "scores in whole numbers are full of ties, and ties are broken by position",
-        "return float32",
-    )
+    for run in plain_runs(plugin):
+        for name, values in run.scores.items():
+            if not values.is_floating_point():
+                raise CheckFailure(
+                    f"Scores of '{name}' are {str(values.dtype).removeprefix('torch.')}, {run}",
+                    "scores in whole numbers are full of ties, and ties are broken by position",
+                    "return float32",
+                )
 
 
 def check_scores_are_no_views(plugin: Plugin) -> None:
@@ -190,13 +176,3 @@ def check_says_whether_it_runs_the_model(plugin: Plugin) -> None:
                 "scores of what needs no reference are made once and shared by all references",
                 f"set `needs_reference = {bool(ran)}`",
             )
-
-
-def _check_values(
-    plugin: Plugin, is_wrong: Callable[[str, Tensor], str | None], why: str, remedy: str
-) -> None:
-    for run in plain_runs(plugin):
-        for name, values in run.scores.items():
-            wrong = is_wrong(name, values)
-            if wrong is not None:
-                raise CheckFailure(f"Scores of {wrong}, {run}", why, remedy)

@@ -35,10 +35,15 @@ def check_memory_is_bounded(plugin: Plugin) -> None:
     """
     for run in plain_runs(plugin):
         if run.architecture == "llama":
-            _check(run.scorer, _wide_view(), make_reference(_SAMPLES, (_LENGTH,)))
+            _check(run.scorer, make_reference(_SAMPLES, (_LENGTH,)))
 
 
-def _check(scorer: Scorer, view: ModelView, reference: ReferenceSamples) -> None:
+def _check(scorer: Scorer, reference: ReferenceSamples) -> None:
+    usual = make_config("llama")
+    config = type(usual).from_dict({**usual.to_dict(), **_WIDE})
+    view = ModelView(
+        make_model("llama", config=config), default_host().get("adapter", "llama").cls()
+    )
     sizes = [4 * weight.matrix.numel() for weight in view.weights().values()]
     one = sum(sizes)
     through = _peak(
@@ -96,13 +101,6 @@ def _peak(model: nn.Module, act: Callable[[], object]) -> int:
         act()
     peak: int = counting.peak
     return peak
-
-
-def _wide_view() -> ModelView:
-    usual = make_config("llama")
-    config = type(usual).from_dict({**usual.to_dict(), **_WIDE})
-    adapter = default_host().get("adapter", "llama").cls()
-    return ModelView(make_model("llama", config=config), adapter)
 
 
 def _told(size: int) -> str:

@@ -14,7 +14,6 @@ def check_leaves_weights_unchanged(plugin: Plugin) -> None:
     _check_section(
         plugin,
         "weights",
-        "other bits in",
         "the model that is pruned and measured would not be the one that was loaded",
         "work on copies, or restore the exact values in a `finally`",
     )
@@ -28,7 +27,6 @@ def check_leaves_no_gradient(plugin: Plugin) -> None:
     _check_section(
         plugin,
         "gradients",
-        "a gradient on",
         "gradients take as much memory as the model, and the next backward pass adds to them",
         "use `model.attribute`, which forms none, or set `.grad` to None in a `finally`",
     )
@@ -42,7 +40,6 @@ def check_leaves_no_hook(plugin: Plugin) -> None:
     _check_section(
         plugin,
         "hooks",
-        "a hook on",
         "it would run on in every evaluation",
         "use `model.observe`, or remove the handle in a `finally`",
     )
@@ -56,7 +53,6 @@ def check_leaves_flags_unchanged(plugin: Plugin) -> None:
     _check_section(
         plugin,
         "flags",
-        "another value in",
         "with `training` on dropout makes measurements noise, and `requires_grad` costs memory",
         "set the flags back in a `finally`, each to its own old value",
     )
@@ -70,7 +66,6 @@ def check_leaves_no_patch_on_modules(plugin: Plugin) -> None:
     _check_section(
         plugin,
         "attributes",
-        "another value in",
         "the model's own forward must be what is measured",
         "use hooks, or delete what you set on a module in a `finally`",
     )
@@ -84,7 +79,6 @@ def check_leaves_no_patch_on_classes(plugin: Plugin) -> None:
     _check_section(
         plugin,
         "classes",
-        "another value in",
         "a patched class changes every model of the process and so the scorers that come next",
         "use hooks on the modules of this model, or undo the patch in a `finally`",
     )
@@ -98,7 +92,6 @@ def check_leaves_process_unchanged(plugin: Plugin) -> None:
     _check_section(
         plugin,
         "process",
-        "another value in",
         "what runs next would compute otherwise than without this scorer",
         "draw from a `torch.Generator` of your own, and set modes by context managers",
     )
@@ -127,7 +120,12 @@ def check_cleans_up_when_interrupted(plugin: Plugin) -> None:
                 )
 
 
-def _check_section(plugin: Plugin, section: str, what: str, why: str, remedy: str) -> None:
+_LEFT = {"weights": "other bits in", "gradients": "a gradient on", "hooks": "a hook on"}
+"""What is left behind, by section of the state; of others another value."""
+
+
+def _check_section(plugin: Plugin, section: str, why: str, remedy: str) -> None:
+    what = _LEFT.get(section, "another value in")
     for where, changed in changes(plugin):
         names = changed[section]
         if names:

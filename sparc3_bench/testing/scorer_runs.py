@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from sparc3_bench.contracts import Scorer
+from sparc3_bench.errors import describe
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.testing.plugin_checks import instance_of
-from sparc3_bench.testing.report import CheckFailure, CheckSkipped, describe, once
-from sparc3_bench.testing.state import differences, taken, undoing
+from sparc3_bench.testing.report import CheckFailure, CheckSkipped, once
+from sparc3_bench.testing.state import Interrupted, left_behind, undoing
 from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
 from sparc3_bench.types.samples import ReferenceSamples
 
@@ -31,10 +32,6 @@ Changes = Mapping[str, Sequence[str]]
 """By section of the state the names whose values changed."""
 
 Found = TypeVar("Found")
-
-
-class Interrupted(KeyboardInterrupt):
-    """Raised in the middle of a run, as control-C is."""
 
 
 @dataclass(frozen=True)
@@ -88,19 +85,15 @@ def changes(plugin: Plugin) -> Iterator[tuple[str, Changes]]:
     """
     scorer = instance_of(plugin)
 
-    def left(architecture: str) -> tuple[str, Changes]:
-        return _where(architecture), _left_behind(scorer, architecture, None)[0]
+    def tried() -> list[tuple[str, Changes]]:
+        found = []
+        for architecture in ARCHITECTURES:
+            # As above.
+            with contextlib.suppress(Exception), torch.random.fork_rng(devices=()):
+                found.append((_where(architecture), _left_behind(scorer, architecture, None)[0]))
+        return found
 
-    return _where_it_works(once(plugin, "changes", lambda: _tried(left)))
-
-
-def _tried(run: Callable[[str], Found]) -> list[Found]:
-    found = []
-    for architecture in ARCHITECTURES:
-        # As above.
-        with contextlib.suppress(Exception), torch.random.fork_rng(devices=()):
-            found.append(run(architecture))
-    return found
+    return _where_it_works(once(plugin, "changes", tried))
 
 
 def _where_it_works(found: Sequence[Found]) -> Iterator[Found]:
@@ -219,21 +212,14 @@ def _left_behind(
             reached = True
             raise Interrupted
 
-    reference = dataclasses.replace(make_reference(4), progress=progress)
-    through = False
-    with undoing(view):
-        before = taken(view)
+    def act() -> None:
         try:
-            scorer.score(view, reference)
-        except Interrupted:
-            through = True
-        except Exception:  # a stranger's code may turn it into an error of its own
-            if not reached:
-                raise
-            through = True
-        # Before all is put back, which includes the random state.
-        after = taken(view)
-    return differences(before, after), reached, through
+            scorer.score(view, dataclasses.replace(make_reference(4), progress=progress))
+        except Exception as error:  # a stranger's code may turn it into an error of its own
+            raise (Interrupted if reached else error) from None
+
+    left, through = left_behind(view, act)
+    return left, reached, through
 
 
 def _prepared(architecture: str) -> ModelView:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,6 +26,18 @@ _HOOKS = (
 )
 # Told by other sections, or kept by torch for itself.
 _OWN = {*_HOOKS, "training", "_parameters", "_buffers", "_modules"}
+_PROCESS: dict[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
+    "the random state of torch": (torch.get_rng_state, torch.set_rng_state),
+    "the random state of Python": (random.getstate, random.setstate),
+    "torch's default dtype": (torch.get_default_dtype, torch.set_default_dtype),
+    "whether gradients are recorded": (torch.is_grad_enabled, torch.set_grad_enabled),
+    "torch's deterministic mode": (
+        torch.are_deterministic_algorithms_enabled,
+        torch.use_deterministic_algorithms,
+    ),
+    "the number of threads": (torch.get_num_threads, torch.set_num_threads),
+}
+"""How the state of the process is read and put back."""
 _GENERATED = ("__annotations__", "__annotate", "__abstractmethods__", "_abc_impl", "__weakref__")
 
 
@@ -67,12 +79,18 @@ def taken(view: ModelView) -> State:
             **{f"config.{name}": repr(value) for name, value in vars(view.config).items()},
         },
         "classes": {
-            f"{_called(owner)}.{name}": value
+            f"{getattr(owner, '__qualname__', owner.__name__)}.{name}": value
             for owner in _owners(model)
             for name, value in vars(owner).items()
             if not name.startswith(_GENERATED)
         },
-        "process": _process(),
+        "process": {
+            **{f"attention function '{n}'": f for n, f in ALL_ATTENTION_FUNCTIONS.items()},
+            **{
+                name: _bytes(value) if isinstance(value := read(), Tensor) else value
+                for name, (read, _) in _PROCESS.items()
+            },
+        },
     }
 
 
@@ -88,6 +106,23 @@ def differences(before: State, after: State) -> dict[str, list[str]]:
             if not (name in old and name in new and _same(old[name], new[name]))
         ]
     return found
+
+
+class Interrupted(KeyboardInterrupt):
+    """Raised in the middle of a run, as control-C is."""
+
+
+def left_behind(view: ModelView, act: Callable[[], object]) -> tuple[dict[str, list[str]], bool]:
+    """Return what acting leaves changed, by section, and whether an interruption came through."""
+    through = False
+    with undoing(view):
+        before = taken(view)
+        try:
+            act()
+        except Interrupted:
+            through = True
+        # Before all is put back, which includes the random state.
+        return differences(before, taken(view)), through
 
 
 @contextmanager
@@ -111,10 +146,7 @@ def undoing(view: ModelView) -> Iterator[None]:
     """
     owners = [(owner, dict(vars(owner))) for owner in _owners(view.model)]
     attention = dict(ALL_ATTENTION_FUNCTIONS.items())
-    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
-    python, tensors = random.getstate(), torch.get_rng_state()
-    gradients = torch.is_grad_enabled()
-    deterministic = torch.are_deterministic_algorithms_enabled()
+    process = [(read, put, read()) for read, put in _PROCESS.values()]
     try:
         yield
     finally:
@@ -123,25 +155,9 @@ def undoing(view: ModelView) -> Iterator[None]:
         for name, function in attention.items():
             if ALL_ATTENTION_FUNCTIONS[name] is not function:
                 ALL_ATTENTION_FUNCTIONS[name] = function
-        random.setstate(python)
-        torch.set_rng_state(tensors)
-        torch.set_default_dtype(dtype)
-        torch.set_grad_enabled(gradients)
-        torch.use_deterministic_algorithms(deterministic)
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
-
-
-def _process() -> dict[str, Any]:
-    return {
-        **{f"attention function '{n}'": f for n, f in ALL_ATTENTION_FUNCTIONS.items()},
-        "the random state of torch": _bytes(torch.get_rng_state()),
-        "the random state of Python": random.getstate(),
-        "torch's default dtype": torch.get_default_dtype(),
-        "whether gradients are recorded": torch.is_grad_enabled(),
-        "torch's deterministic mode": torch.are_deterministic_algorithms_enabled(),
-        "the number of threads": torch.get_num_threads(),
-    }
+        for read, put, value in process:
+            if not _same(read(), value):
+                put(value)
 
 
 def _owners(model: nn.Module) -> list[Any]:
@@ -152,10 +168,6 @@ def _owners(model: nn.Module) -> list[Any]:
         sys.modules[type(model).__module__],
         nn.functional,
     ]
-
-
-def _called(owner: Any) -> str:
-    return str(owner.__qualname__ if isinstance(owner, type) else owner.__name__)
 
 
 def _put_back(owner: Any, values: Mapping[str, Any]) -> None:

@@ -7,11 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import get_args
 
 from sparc3_bench.contracts import PreparedTask
-from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.testing.plugin_checks import (
-    instance_of,
-)
-from sparc3_bench.testing.report import CheckFailure, CheckSkipped, describe
+from sparc3_bench.errors import Sparc3Error, describe
+from sparc3_bench.testing.plugin_checks import instance_of
+from sparc3_bench.testing.report import CheckFailure, CheckSkipped
 from sparc3_bench.testing.state import another_seed
 from sparc3_bench.testing.task_ground import Row, tiny
 from sparc3_bench.testing.task_runs import (

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -128,7 +127,8 @@ def trained(ground: Ground, rows: Sequence[Row]) -> Ground:
     labels = ids.masked_fill(~known, -100)[:, 1:].flatten()
     model: Any = copy.deepcopy(ground.model)
     optimiser = torch.optim.Adam(model.parameters(), lr=_RATE)
-    with torch.enable_grad(), _repeatable():
+    with torch.enable_grad(), torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
         for _ in range(_STEPS):
             logits = model(input_ids=ids, attention_mask=known.long()).logits[:, :-1]
             loss = functional.cross_entropy(logits.flatten(0, 1), labels)
@@ -137,10 +137,3 @@ def trained(ground: Ground, rows: Sequence[Row]) -> Ground:
             optimiser.step()
     model.zero_grad(set_to_none=True)
     return Ground(ground.name, ground.tokenizer, ground.adapter, model)
-
-
-@contextmanager
-def _repeatable() -> Iterator[None]:
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(0)
-        yield

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import torch
 
-from sparc3_bench.errors import UnknownNameError
-from sparc3_bench.testing.report import CheckFailure, describe
+from sparc3_bench.errors import UnknownNameError, describe
+from sparc3_bench.testing.report import CheckFailure
 from sparc3_bench.testing.task_runs import Plugin, Trial, references, trial
 from sparc3_bench.types.samples import ReferenceSamples
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.testing.report import CheckFailure, CheckSkipped
-from sparc3_bench.testing.scorer_runs import Interrupted
-from sparc3_bench.testing.state import differences, taken, undoing
+from sparc3_bench.testing.state import Interrupted, left_behind, undoing
 from sparc3_bench.testing.task_runs import Plugin, Trial, measure, meet_model, prepared_once, trial
 
 
@@ -16,12 +15,12 @@ def check_leaves_model_and_process_unchanged(plugin: Plugin) -> None:
     """
     found = trial(plugin)
     view = _prepared(found)
-    with undoing(view):
-        before = taken(view)
+
+    def act() -> None:
         meet_model(found.task, prepared_once(plugin), view)
         measure(found.task, found.prepared, view)
-        after = taken(view)
-    for section, names in differences(before, after).items():
+
+    for section, names in left_behind(view, act)[0].items():
         if names:
             raise CheckFailure(
                 f"After measuring, {len(names)} {section} are not as before, the first "
@@ -45,14 +44,9 @@ def check_cleans_up_when_measuring_is_interrupted(plugin: Plugin) -> None:
         heard = True
         raise Interrupted
 
-    through = False
-    with undoing(view):
-        before = taken(view)
-        try:
-            measure(found.task, found.prepared, view, progress=progress)
-        except Interrupted:
-            through = True
-        after = taken(view)
+    left, through = left_behind(
+        view, lambda: measure(found.task, found.prepared, view, progress=progress)
+    )
     if not heard:
         raise CheckSkipped("the task reports no progress, so it cannot be interrupted there")
     if not through:
@@ -61,22 +55,8 @@ def check_cleans_up_when_measuring_is_interrupted(plugin: Plugin) -> None:
             "users could not stop a run, and half an evaluation would be kept",
             "catch no more than you can handle, and never `BaseException`",
         )
-    _check_only_new(found, differences(before, after))
-
-
-def _prepared(found: Trial) -> ModelView:
-    view = found.ground.view()
-    with undoing(view):  # what a model sets up on its first run is its own affair
-        measure(found.task, found.prepared, view)
-    return view
-
-
-def _check_only_new(found: Trial, left: dict[str, list[str]]) -> None:
-    view = _prepared(found)
-    with undoing(view):
-        before = taken(view)
-        measure(found.task, found.prepared, view)
-        always = differences(before, taken(view))
+    another = _prepared(found)
+    always, _ = left_behind(another, lambda: measure(found.task, found.prepared, another))
     for section, names in left.items():
         # What stays behind after an evaluation that finishes, too, is told by the check above.
         new = [name for name in names if name not in always[section]]
@@ -87,3 +67,10 @@ def _check_only_new(found: Trial, left: dict[str, list[str]]) -> None:
                 "the model goes on being used after an interrupted run",
                 "undo every change in a `finally` or a context manager",
             )
+
+
+def _prepared(found: Trial) -> ModelView:
+    view = found.ground.view()
+    with undoing(view):  # what a model sets up on its first run is its own affair
+        measure(found.task, found.prepared, view)
+    return view

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -73,10 +72,8 @@ class Trial:
 
 def ground(plugin: Plugin) -> Ground:
     """Return the model that a task is first run on: its own, or a tiny random one."""
-    task = instance_of(plugin)
-    if task.tiny_model is None:
-        return once(plugin, "ground", lambda: tiny("llama"))
-    return once(plugin, "ground", lambda: model_by_name(str(task.tiny_model)))
+    named = instance_of(plugin).tiny_model
+    return once(plugin, "ground", lambda: model_by_name(named) if named else tiny("llama"))
 
 
 def trial(plugin: Plugin) -> Trial:
@@ -126,9 +123,8 @@ def meet_model(task: Task, prepared: PreparedTask, view: ModelView) -> PreparedT
     if (facts := task.facts) is None:
         return prepared
     known = json.loads(json.dumps(facts.ask(prepared, view, silent)))
-    learned: PreparedTask = facts.learned(
-        prepared, known, hash_verdicts(facts.texts(prepared, known))
-    )
+    verdicts = hash_verdicts(facts.texts(prepared, known))
+    learned: PreparedTask = facts.learned(prepared, known, verdicts)
     return learned
 
 
@@ -199,14 +195,3 @@ def hash_verdicts(texts: Texts) -> Verdicts:
 
 def silent(done: int, total: int) -> None:
     """Hear of progress."""
-
-
-@contextmanager
-def breaking(view: ModelView, change: Callable[..., Any]) -> Iterator[None]:
-    """Let the model's logits go through `change`, as a forward hook."""
-    head: Any = view.model.get_output_embeddings()  # type: ignore[operator]
-    handle = head.register_forward_hook(change)
-    try:
-        yield
-    finally:
-        handle.remove()

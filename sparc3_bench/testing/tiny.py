@@ -13,7 +13,6 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     GPT2Config,
-    LlamaConfig,
     OPTConfig,
     PreTrainedTokenizerFast,
 )
@@ -43,14 +42,9 @@ _USUAL: dict[str, Any] = {
 """The names of sizes that most architectures share."""
 
 CONFIGS: dict[str, Any] = {
-    "llama": LlamaConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=64,
+    "llama": AutoConfig.for_model(
+        "llama",
+        **{**_USUAL, "num_hidden_layers": 3, "pad_token_id": None},
         tie_word_embeddings=True,
     ),
     "opt": OPTConfig(

@@ -1,7 +1,6 @@
-"""What a task may have beside its measurements, a small object each: `Task` names which it has.
+"""What a task may have beside its measurements, a small object each; `Task` says which it has.
 
-`Prepared` stands for the task's own `PreparedTask`. Their functions are plain ones, methods of the
-task, or methods of its prepared class, which take it first.
+Functions that take the prepared task first may be methods of its class.
 """
 
 from __future__ import annotations
@@ -19,6 +18,44 @@ if TYPE_CHECKING:
     from sparc3_bench.types.values import Estimate, Metric, Progress, Texts, Verdicts
 
 Prepared = TypeVar("Prepared")
+"""The task's own `PreparedTask`."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Numbers of a whole curve.
+
+    Attributes
+    ----------
+    metrics
+        How to read them.
+    of
+        From amounts, rising, the metrics at each, and the end that is removed to the numbers by
+        name; some may be of one end only. It is given numbers, or arrays over replicates.
+    """
+
+    metrics: tuple[Metric, ...]
+    of: Callable[[Sequence[float], Sequence[Mapping[str, Any]], Removal], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Assessment(Generic[Prepared]):
+    """Numbers of the scores themselves: a truth is known, or several references are compared.
+
+    Attributes
+    ----------
+    metrics
+        How to read them.
+    assess
+        From the dense model, the scores of every reference by purpose, what is ranked and in which
+        set to the estimates by name.
+    every_reference
+        Whether every reference is scored even by scorers that need none.
+    """
+
+    metrics: tuple[Metric, ...]
+    assess: Callable[[Prepared, Model, Mapping[str, ScoreMap], Unit, Group], Mapping[str, Estimate]]
+    every_reference: bool = False
 
 
 @dataclass(frozen=True)
@@ -29,10 +66,8 @@ class Bar:
 
     Attributes
     ----------
-    metric
-        The metric that has the bar.
-    at_least
-        The bar.
+    metric, at_least
+        The metric that has the bar, and the bar.
     title
         For readers.
     """
@@ -44,19 +79,19 @@ class Bar:
 
 @dataclass(frozen=True)
 class Contrasts:
-    """The rankings that are made of those of several references, lowest removed first.
+    """What may be pruned by where there are several references; lowest go first.
 
     A scorer that needs no reference has one ranking, which is pruned by as it is.
 
     Attributes
     ----------
     names
-        Of all that there may be.
+        Of all contrasts that there may be.
     usable
-        From the rankings of the references, by purpose, to the names of those that they allow, in
-        the order of `names`; raises `Sparc3Error` where they allow none.
+        From the rankings of the references, by purpose, to the names of those that they allow;
+        raises `Sparc3Error` where they allow none.
     ranking
-        From one name and the rankings of the references to the scores of that contrast.
+        From one name and those rankings to the scores.
     """
 
     names: tuple[str, ...]
@@ -77,7 +112,7 @@ class Choice:
     title
         For readers.
     contrasts
-        What may be pruned by; None for the scores of the first reference.
+        None to prune by the first reference alone.
     """
 
     metric: str
@@ -88,38 +123,18 @@ class Choice:
 
 @dataclass(frozen=True)
 class Judging:
-    """How texts become samples: by a judge who reads what an evaluation, or `Facts`, returned.
+    """How texts that a model wrote become samples.
 
     Attributes
     ----------
     judge
-        Name of the judge that reads unless the user names another.
+        Name of the judge that reads them unless the user names another.
     samples
-        From the scores of an evaluation's texts, by kind, to its samples.
+        From its scores of an evaluation's texts to the samples by kind.
     """
 
     judge: str
     samples: Callable[[Verdicts], Mapping[str, Sequence[float]]]
-
-
-@dataclass(frozen=True)
-class Assessment(Generic[Prepared]):
-    """What the scores themselves are worth, as a truth is known or several references are compared.
-
-    Attributes
-    ----------
-    metrics
-        The numbers.
-    assess
-        From the prepared task, the dense model, the scores of every reference by purpose, what is
-        ranked and in which set, to an estimate by the name of a metric.
-    every_reference
-        Whether every reference is scored even by scorers that need none.
-    """
-
-    metrics: tuple[Metric, ...]
-    assess: Callable[[Prepared, Model, Mapping[str, ScoreMap], Unit, Group], Mapping[str, Estimate]]
-    every_reference: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,33 +146,16 @@ class Facts(Generic[Prepared]):
     purposes
         Of the references that it gives then, in order.
     ask
-        Runs the dense model and returns what is to be known of it, as JSON; that is kept, and
-        depends on no option in `Task.steering`. The last argument takes (steps done, in all).
+        Runs the dense model and returns what is to be known of it, as JSON. That is kept, so it
+        depends on no option in `Task.steering`.
     texts
-        What of that a judge must read, for a task with `Judging`; nothing otherwise.
+        What of that the judge reads, by kind; {} for nothing.
     learned
-        The task as it stands for this model, given what is known and the judge's scores. It has
-        no model, and draws nothing that its seed does not.
+        From what is known and the judge's scores to the task as it stands for this model; without
+        one, and the same for the same.
     """
 
     purposes: tuple[str, ...]
     ask: Callable[[Prepared, Model, Progress], Any]
     texts: Callable[[Prepared, Any], Texts]
     learned: Callable[[Prepared, Any, Verdicts], Prepared]
-
-
-@dataclass(frozen=True)
-class Summary:
-    """Numbers of a whole curve.
-
-    Attributes
-    ----------
-    metrics
-        The numbers.
-    of
-        From amounts, rising, the metrics at each, and which end is removed, to the numbers by
-        name: some may be of one end only. It is given numbers, or arrays over replicates.
-    """
-
-    metrics: tuple[Metric, ...]
-    of: Callable[[Sequence[float], Sequence[Mapping[str, Any]], Removal], Mapping[str, Any]]

@@ -10,7 +10,6 @@ import pytest
 from browser import chrome
 from browser.watch import Visit, Watch, served, visiting
 from playwright.sync_api import Browser
-from unit.site_pages import COMMANDS
 
 from sparc3_bench.leaderboard.site import publish
 
@@ -43,7 +42,7 @@ def results() -> Path:
 def site(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of their site, built once."""
     folder = tmp_path_factory.mktemp("host") / UNDER
-    publish(results, folder, COMMANDS)
+    publish(results, folder)
     return folder
 
 
@@ -64,9 +63,6 @@ def kinds(site: Path) -> dict[str, str]:
         "section": largest("sections/*.html"),
         "result": largest("results/ioi-circuit/*/*.html"),
         "scorer": largest("scorers/*.html"),
-        "glossary": "docs/glossary.html",
-        "document": "docs/circuits.html",
-        "reference": largest("docs/*.html"),
     }
 
 

@@ -12,7 +12,6 @@ from browser.watch import WIDTHS, Visit, is_too_wide, picture, too_wide, visitin
 from playwright.sync_api import Browser
 from unit.results import save
 from unit.retained import both, perplexed
-from unit.site_pages import COMMANDS
 
 from sparc3_bench.leaderboard.site import publish
 
@@ -33,7 +32,7 @@ def benchmarks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     elsewhere = perplexed("wanda", [20.0, 22.0, 30.0], model="tiny-opt")
     for result in [*both(MERITS), elsewhere]:
         save(folder / "results", result)
-    publish(folder / "results", folder / "site", COMMANDS)
+    publish(folder / "results", folder / "site")
     return folder / "site"
 
 

@@ -14,7 +14,6 @@ from browser.filters import cells, choose, drawn, offered, runs, shown
 from browser.watch import Visit, Watch, is_too_wide, too_wide, visiting
 from playwright.sync_api import Browser
 from unit.results import make_result, save
-from unit.site_pages import COMMANDS
 from unit.test_leaderboard_ranks import measured
 
 from sparc3_bench.leaderboard.site import publish
@@ -71,7 +70,7 @@ def site(made: list[Result], tmp_path_factory: pytest.TempPathFactory) -> Path:
     failed = make_result("brittle", status="failed", error=FAILED, warnings=EVERY)
     for result in (*made, failed):
         save(folder / "results", result)
-    publish(folder / "results", folder / "site", COMMANDS)
+    publish(folder / "results", folder / "site")
     return folder / "site"
 
 
@@ -92,8 +91,6 @@ def only(site: Path, pattern: str) -> str:
 def test_no_page_runs_what_it_shows(site, watched):
     visit, watch = watched
     every = [path.relative_to(site).as_posix() for path in site.rglob("*.html")]
-    # Nothing of a result is in the documentation.
-    every = [name for name in every if not name.startswith("docs/")]
     assert len(every) > 20
     page = visit(every[0])
     for name in every:

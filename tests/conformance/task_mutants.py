@@ -352,7 +352,7 @@ TASKS = {
     NoCounterparts: "check_says_whether_it_has_counterparts",
     LeavesHook: "check_leaves_model_and_process_unchanged",
     SeedsTorch: "check_leaves_model_and_process_unchanged",
-    GivesOtherReferences: "check_runs_on_every_architecture",
+    GivesOtherReferences: "check_measures_on_every_architecture",
     RoundsWeights: "check_leaves_model_and_process_unchanged",
     CleansUpIfAllGoesWell: "check_cleans_up_when_measuring_is_interrupted",
     SwallowsInterruptions: "check_cleans_up_when_measuring_is_interrupted",

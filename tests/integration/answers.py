@@ -12,7 +12,6 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
-from sparc3_bench.run.runner import Session
 
 from sparc3_bench import (
     Assessment,
@@ -31,8 +30,11 @@ from sparc3_bench import (
 )
 from sparc3_bench.host import PluginHost
 from sparc3_bench.record.result import Result
-from sparc3_bench.run.plan import Plan, Request, plan
+from sparc3_bench.run.cell import Cell
+from sparc3_bench.run.place import Place
+from sparc3_bench.run.plan import Request, plan
 from sparc3_bench.run.progress import Reporter
+from sparc3_bench.run.running import run_cell
 from sparc3_bench.testing.tiny import VOCABULARY
 
 PARTS = {"test": 1, "selection": 2, "control": 3}
@@ -200,7 +202,7 @@ def host() -> PluginHost:
     return PluginHost([point, *entry_points(group="sparc3_bench")])
 
 
-def made(model: Path, *scorers: str | tuple[str, list[int]], **asked: Any) -> Plan:
+def made(model: Path, *scorers: str | tuple[str, list[int]], **asked: Any) -> tuple[Cell, ...]:
     """Plan runs of the task on a saved model; a name alone has seed 0."""
     named = [(name, [0]) if isinstance(name, str) else name for name in scorers]
     request = {"task": "answers", "dtype": "float32", "model": str(model), **asked}
@@ -208,10 +210,10 @@ def made(model: Path, *scorers: str | tuple[str, list[int]], **asked: Any) -> Pl
 
 
 def run(model: Path, cache: Path, *scorers: Any, **asked: Any) -> list[Result]:
-    """Run a plan in a session of its own."""
-    plan = made(model, *scorers, **asked)
-    session = Session(plan, cache, Reporter())
-    return [session.run(cell, cell.scorer.name) for cell in plan.cells]
+    """Run the cells of a plan in one place."""
+    place = Place(cache, Reporter())
+    cells = made(model, *scorers, **asked)
+    return [run_cell(cell, place, cell.scorer.name)[0] for cell in cells]
 
 
 def whole(results: list[Result]) -> list[Result]:

@@ -14,15 +14,18 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from sparc3_bench.run.runner import Session
 from sparc3_tasks.correction import last_word
 
 from sparc3_bench import Judge, LoadedJudge, hookimpl
 from sparc3_bench.assets import Asset, file_digest
 from sparc3_bench.host import PluginHost
 from sparc3_bench.record.result import Result
-from sparc3_bench.run.plan import Plan, Request, plan
+from sparc3_bench.run.cell import Cell
+from sparc3_bench.run.place import Place
+from sparc3_bench.run.plan import Request, plan
 from sparc3_bench.run.progress import Reporter
+from sparc3_bench.run.responses import Written
+from sparc3_bench.run.running import run_cell
 from sparc3_bench.testing.tiny import VOCABULARY, save_model, save_text
 
 COUNTS = {"reference": 16, "selection": 6, "test": 9}
@@ -134,7 +137,7 @@ def made(
     task_options: dict[str, object] | None = None,
     seed: int = 0,
     **asked: Any,
-) -> Plan:
+) -> Cell:
     """Plan one run that removes 0, 6 and 30 neurons."""
     request = {
         "model": str(folder / "llama"),
@@ -147,11 +150,10 @@ def made(
         "task_options": options(folder, **(task_options or {})),
         **asked,
     }
-    return plan(
-        Request(scorers=[(scorer, [seed])], task=task, **request), host(), folder / "assets"
-    )
+    wanted = Request(scorers=[(scorer, [seed])], task=task, **request)
+    (cell,) = plan(wanted, host(), folder / "assets")
+    return cell
 
 
-def run(plan: Plan, cache: Path) -> tuple[Session, Result]:
-    session = Session(plan, cache, Reporter())
-    return session, session.run(plan.cells[0], plan.cells[0].scorer.name)
+def run(cell: Cell, cache: Path) -> tuple[Result, Written]:
+    return run_cell(cell, Place(cache, Reporter()), cell.scorer.name)

@@ -32,8 +32,11 @@ from sparc3_bench import (
 )
 from sparc3_bench.host import PluginHost
 from sparc3_bench.record.result import Result
-from sparc3_bench.run.plan import Plan, Request, plan
+from sparc3_bench.run.cell import Cell
+from sparc3_bench.run.place import Place
+from sparc3_bench.run.plan import Request, plan
 from sparc3_bench.run.progress import Reporter
+from sparc3_bench.run.running import run_cell
 from sparc3_bench.testing.tiny import VOCABULARY
 
 PROMPTS = {"test": 6, "selection": 4, "control": 3, "paired": 6}
@@ -277,20 +280,16 @@ def host() -> PluginHost:
     return PluginHost([point, *entry_points(group="sparc3_bench")])
 
 
-def made(model: Path, scorer: str | Sequence[str] = "weighed", **asked: Any) -> Plan:
+def made(model: Path, scorer: str | Sequence[str] = "weighed", **asked: Any) -> tuple[Cell, ...]:
     """Plan runs that remove 0, 1, 2 and 4 neurons."""
     request = {"task": "tabled", "unit": "neuron", "dtype": "float32", **asked}
     seeds = [(name, [0]) for name in ([scorer] if isinstance(scorer, str) else scorer)]
     return plan(Request(scorers=seeds, model=str(model), **request), host(), model.parent / "a")
 
 
-def session(plan: Plan, cache: Path, reporter: Reporter | None = None) -> Session:
-    return Session(plan, cache, reporter or Reporter())
-
-
 def run(model: Path, cache: Path, scorer: str = "weighed", **asked: Any) -> Result:
-    plan = made(model, scorer, **asked)
-    return session(plan, cache).run(plan.cells[0], scorer)
+    (cell,) = made(model, scorer, **asked)
+    return run_cell(cell, Place(cache, Reporter()), scorer)[0]
 
 
 def whole(result: Result) -> Result:

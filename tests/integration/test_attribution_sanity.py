@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import spearmanr
-from sparc3_bench.run.runner import Session
 from sparc3_tasks.attribution_sanity.checks import CHECKS
 from sparc3_tasks.attribution_sanity.prepared import PreparedSanity, permuted
 from sparc3_tasks.attribution_sanity.untrained import SEED
@@ -24,8 +23,12 @@ from sparc3_bench import ModelView, ReferenceSamples, Scorer, Sparc3Error, hooki
 from sparc3_bench.host import PluginHost, default_host
 from sparc3_bench.record.files import read_result, write_result
 from sparc3_bench.record.result import Result
-from sparc3_bench.run.plan import Plan, Request, plan
+from sparc3_bench.run.cell import Cell
+from sparc3_bench.run.place import Place
+from sparc3_bench.run.plan import Request, plan
 from sparc3_bench.run.progress import Reporter
+from sparc3_bench.run.running import run_cell
+from sparc3_bench.run.steps.model import DenseModel
 from sparc3_bench.testing.tiny import save_model, save_text
 
 NAMES = [check.name for check in CHECKS]
@@ -72,7 +75,7 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
-def made(folder: Path, *scorers: str | tuple[str, list[int]], **asked: Any) -> Plan:
+def made(folder: Path, *scorers: str | tuple[str, list[int]], **asked: Any) -> tuple[Cell, ...]:
     module = ModuleType("sane")
     module.sparc3_register_scorers = hookimpl(lambda: [Keyed, Blind])
     dist = SimpleNamespace(name="sane", version="1")
@@ -97,11 +100,18 @@ def made(folder: Path, *scorers: str | tuple[str, list[int]], **asked: Any) -> P
     return plan(request, host, folder / "assets")
 
 
+def weights(place: Place, cell: Cell) -> dict[str, torch.Tensor]:
+    """Return the weights as they are now, of the model that is in memory."""
+    place.turn_to(cell, "")
+    state = place.get(DenseModel(cell)).model.state_dict()
+    return {name: value.clone() for name, value in state.items()}
+
+
 def run(folder: Path, cache: Path, *scorers: Any, **asked: Any) -> list[Result]:
-    session = Session(made(folder, *scorers, **asked), cache, Reporter())
-    before = {name: value.clone() for name, value in session.view.model.state_dict().items()}
-    results = [session.run(cell, cell.scorer.name) for cell in session.plan.cells]
-    after = session.view.model.state_dict()
+    cells, place = made(folder, *scorers, **asked), Place(cache, Reporter())
+    before = weights(place, cells[0])
+    results = [run_cell(cell, place, cell.scorer.name)[0] for cell in cells]
+    after = weights(place, cells[0])
     assert all(torch.equal(value, after[name]) for name, value in before.items())
     assert [(result.status, result.error) for result in results] == [("ok", None)] * len(results)
     return results
@@ -166,8 +176,8 @@ def test_both_losses_are_those_of_the_trained_and_of_a_new_model(folder, tmp_pat
 )
 def test_numbers_are_those_of_scoring_by_hand(folder, tmp_path, unit, group):
     (result,) = run(folder, tmp_path, "gradient", unit=unit, group=group)
-    session = Session(made(folder, "gradient"), tmp_path / "other", Reporter())
-    view, prepared = session.view, session.plan.cells[0].prepared
+    (cell,) = made(folder, "gradient")
+    view, prepared = Place(tmp_path / "other", Reporter()).get(DenseModel(cell)), cell.prepared
     assert isinstance(prepared, PreparedSanity)
     scorer = default_host().get("scorer", "gradient").cls()
     task = prepared.references("label-log-probability")["task"]
@@ -230,7 +240,7 @@ def test_scores_are_kept_apart_and_asked_for_once(folder, tmp_path):
     Keyed.seen.clear()
     (first,) = run(folder, tmp_path, "keyed")
     assert len(Keyed.seen) == 6
-    assert len(list((tmp_path / "scores").iterdir())) == 6
+    assert len(list((tmp_path / "steps/Score").rglob("*.safetensors"))) == 6
     (again,) = run(folder, tmp_path, "keyed")
     assert len(Keyed.seen) == 6
     assert again.curve == first.curve
@@ -238,16 +248,16 @@ def test_scores_are_kept_apart_and_asked_for_once(folder, tmp_path):
 
 def test_an_interrupted_run_leaves_the_model_and_goes_on(folder, tmp_path, monkeypatch):
     (whole,) = run(folder, tmp_path / "whole", "keyed")
-    session = Session(made(folder, "keyed"), tmp_path / "cache", Reporter())
-    before = {name: value.clone() for name, value in session.view.model.state_dict().items()}
+    (cell,), place = made(folder, "keyed"), Place(tmp_path / "cache", Reporter())
+    before = weights(place, cell)
     monkeypatch.setattr(Keyed, "stops_at", "1: untrained'")
     with pytest.raises(KeyboardInterrupt):
-        session.run(session.plan.cells[0], "keyed")
-    after = session.view.model.state_dict()
+        run_cell(cell, place, "keyed")
+    after = weights(place, cell)
     assert all(torch.equal(value, after[name]) for name, value in before.items())
     monkeypatch.setattr(Keyed, "stops_at", None)
     Keyed.seen.clear()
-    result = session.run(session.plan.cells[0], "keyed")
+    result, _ = run_cell(cell, place, "keyed")
     assert len(Keyed.seen) == 4
     assert result.curve == whole.curve
 
@@ -255,9 +265,8 @@ def test_an_interrupted_run_leaves_the_model_and_goes_on(folder, tmp_path, monke
 def test_seed_of_the_reference_is_added_to_that_of_the_run(folder, tmp_path):
     one, other = run(folder, tmp_path, ("random", [0, 1_000_003]))
     assert one.curve["references_spearman"] != other.curve["references_spearman"]
-    session = Session(made(folder, "random"), tmp_path, Reporter())
-    (cell,) = session.plan.cells
-    ready = [session.ready(r, cell, lambda *_: None) for r in session.references(cell).values()]
+    (cell,), place = made(folder, "random"), Place(tmp_path, Reporter())
+    ready = [place.ready(r, cell, lambda *_: None) for r in cell.references(None).values()]
     assert [reference.seed for reference in ready] == [0, 0, 0, 0, 1_000_003, 0]
 
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import gc
-import weakref
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from integration.tabled import TABLE, Table, Tabled, made, run, session, whole
-from sparc3_bench.run.runner import Session
+from integration.tabled import TABLE, Table, Tabled, made, run, whole
 
 from sparc3_bench.record.result import Result
+from sparc3_bench.run.place import Place
 from sparc3_bench.run.progress import Reporter, Step
+from sparc3_bench.run.running import run_cell
+from sparc3_bench.run.steps.score import Score
 from sparc3_bench.testing.tiny import save_model
 
 
@@ -61,8 +60,8 @@ class Stopping(Reporter):
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0])
 def test_interrupted_run_goes_on_and_writes_and_reads_nothing_twice(model, tmp_path, table, share):
-    plan, counting = made(model, "gradient", controls=2), Stopping()
-    expected = whole(session(plan, tmp_path / "once", counting).run(plan.cells[0], "once"))
+    (cell,), counting = made(model, "gradient", controls=2), Stopping()
+    expected = whole(run_cell(cell, Place(tmp_path / "once", counting), "once")[0])
     written, read = Counter(table.written), Counter(table.read)
     assert (table.asked, table.learned) == ([0], 1)
     assert max(written.values()) == 1
@@ -70,14 +69,14 @@ def test_interrupted_run_goes_on_and_writes_and_reads_nothing_twice(model, tmp_p
     table.read.clear()
     stop = Stopping(1 + int(share * (counting.calls - 1)))
     with pytest.raises(KeyboardInterrupt):
-        session(plan, tmp_path / "twice", stop).run(plan.cells[0], "stopped")
-    resumed = session(plan, tmp_path / "twice", Stopping())
-    result = whole(resumed.run(plan.cells[0], "resumed"))
+        run_cell(cell, Place(tmp_path / "twice", stop), "stopped")
+    result, responses = run_cell(cell, Place(tmp_path / "twice", Stopping()), "resumed")
+    whole(result)
     assert numbers(result) == numbers(expected)
     assert Counter(table.written) == written
     assert Counter(table.read) == read
     assert table.asked == [0, 0]
-    assert set(resumed.responses) == {result.key}
+    assert responses.record() == result.responses
 
 
 def test_finished_run_is_made_of_what_is_kept(model, tmp_path, table):
@@ -145,36 +144,23 @@ def test_scorer_without_a_reference_does_not_make_the_task_meet_the_model(model,
 
 
 def test_scores_of_one_purpose_are_not_taken_for_those_of_another(model, tmp_path):
-    plan = made(model, "gradient")
-    fresh, kept = (session(plan, tmp_path).scores(plan.cells[0], "x")[0] for _ in "ab")
-    assert list(fresh) == list(kept) == ["task", "other"]
+    (cell,) = made(model, "gradient")
+    assert cell.purposes == ("task", "other")
+    fresh, kept = (
+        {purpose: place.get(Score(cell, purpose)) for purpose in cell.purposes}
+        for place in (Place(tmp_path, Reporter()), Place(tmp_path, Reporter()))
+    )
     for name, values in fresh["task"].items():
         assert not torch.equal(values, fresh["other"][name])
         assert all(torch.equal(kept[purpose][name], fresh[purpose][name]) for purpose in kept)
 
 
 def test_task_meets_the_model_once_for_all_scorers_of_a_plan(model, tmp_path, table):
-    plan = made(model, ["gradient", "wanda", "lrp"])
-    together = session(plan, tmp_path)
-    assert len(plan.cells) == 3
-    for cell in plan.cells:
-        whole(together.run(cell, cell.scorer.name))
+    cells, together = made(model, ["gradient", "wanda", "lrp"]), Place(tmp_path, Reporter())
+    assert len(cells) == 3
+    for cell in cells:
+        whole(run_cell(cell, together, cell.scorer.name)[0])
     assert (table.asked, table.learned) == ([0], 1)
-
-
-def test_no_task_is_taken_for_another_that_was_met_and_is_gone(model, tmp_path, table):
-    first = made(model, "gradient")
-    met = session(first, tmp_path)
-    met.met(first.cells[0])
-    # Sessions know the tasks they met by their places in memory.
-    known = weakref.ref(first.cells[0].prepared)
-    later = replace(made(model, "wanda"), judge=first.judge)
-    following = Session(later, tmp_path, Reporter(), before=met)
-    del first, met
-    gc.collect()
-    assert known() is not None
-    following.met(later.cells[0])
-    assert (table.asked, table.learned) == ([0], 2)
 
 
 def test_scorer_without_a_reference_has_its_own_ranking_even_where_means_are_needed(

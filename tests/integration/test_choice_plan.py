@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.tabled import TABLE, Table, host, made, run, session, whole
+from integration.tabled import TABLE, Table, host, made, run, whole
 
 from sparc3_bench.errors import ModelError, Sparc3Error
 from sparc3_bench.run.plan import Request, Shared, plan
@@ -62,7 +62,7 @@ def table() -> Table:
     ids=str,
 )
 def test_defaults_follow_from_the_unit(model, asked, amounts, kind, group):
-    spec = made(model, **asked).cells[0].spec
+    spec = made(model, **asked)[0].spec
     assert (spec.amounts, spec.amount_kind, spec.group) == (amounts, kind, group)
     assert all(type(amount) is float for amount in spec.amounts)
 
@@ -112,20 +112,17 @@ def test_what_does_not_go_together_is_refused_in_one_sentence(model, asked, expe
     assert "\n" not in str(caught.value)
 
 
-def test_more_units_than_there_are_are_refused(model, tmp_path):
-    plan = made(model, amounts=[144, 145], amount_kind="count")
-    expected = "145 units of 'neuron' cannot be removed: the scope has 144."
-    with pytest.raises(Sparc3Error, match=expected):
-        session(plan, tmp_path).check()
-    result = session(plan, tmp_path).run(plan.cells[0], "too many")
-    assert (result.status, result.error) == ("failed", f"Sparc3Error: {expected}")
-    session(made(model, amounts=[144], amount_kind="count"), tmp_path).check()
+def test_more_units_than_there_are_are_refused_before_anything_is_computed(model):
+    with pytest.raises(Sparc3Error) as caught:
+        made(model, amounts=[144, 145], amount_kind="count")
+    assert str(caught.value) == "145 units of 'neuron' cannot be removed: the scope has 144."
+    assert len(made(model, amounts=[144], amount_kind="count")) == 1
 
 
 def test_judge_is_loaded_once_for_several_plans_and_is_in_the_spec(model):
     shared = Shared()
     names = ("table", None, "mild")
-    plans = [
+    cells = [
         plan(
             Request(
                 scorers=[("magnitude", [0])],
@@ -137,14 +134,14 @@ def test_judge_is_loaded_once_for_several_plans_and_is_in_the_spec(model):
             host(),
             model.parent / "a",
             shared,
-        )
+        )[0]
         for name in names
     ]
-    assert plans[0].judge is plans[1].judge is not plans[2].judge
-    refs = [plan.cells[0].spec.judge for plan in plans]
+    assert cells[0].judge is cells[1].judge is not cells[2].judge
+    refs = [cell.spec.judge for cell in cells]
     assert [ref.name for ref in refs] == ["table", "table", "mild"]
     assert len({ref.weights_digest for ref in refs}) == 2
-    assert len({plan.cells[0].spec.key for plan in plans}) == 2
+    assert len({cell.spec.key for cell in cells}) == 2
 
 
 def test_judge_is_refused_before_the_model_is_looked_for():
@@ -209,6 +206,5 @@ def test_neurons_rank_alike_in_both_scopes_and_none_is_in_the_way_out(model, tmp
         for scope in ("all", "mlp", "mlp-in")
     }
     assert len(set(levels.values())) == 1
-    result = run(model, tmp_path, scope="mlp-out")
-    assert result.status == "failed"
-    assert "The scope has no unit of 'neuron'" in result.error
+    with pytest.raises(Sparc3Error, match="The scope has no unit of 'neuron'"):
+        run(model, tmp_path, scope="mlp-out")

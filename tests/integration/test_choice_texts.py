@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.tabled import PROMPTS, TABLE, Table, Tabled, made, run, session, whole
+from integration.tabled import PROMPTS, TABLE, Table, Tabled, made, run, whole
 from unit.results import in_memory
 
 from sparc3_bench import Metric
 from sparc3_bench.errors import RecordError
 from sparc3_bench.record.files import read_result, samples_path, write_result
 from sparc3_bench.record.result import Result
+from sparc3_bench.run.place import Place
+from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.responses import read_responses, responses_path, write_responses
+from sparc3_bench.run.running import run_cell
 from sparc3_bench.testing.tiny import save_model
 
 
@@ -61,18 +64,17 @@ def harm(name: str) -> Any:
 def test_judge_that_fails_makes_the_run_fail_and_nothing_is_published(
     model, tmp_path, table, wrong, expected
 ):
-    plan = made(model)
-    failing = session(plan, tmp_path)
+    (cell,) = made(model)
     table.said = harm(wrong)
-    result = failing.run(plan.cells[0], "failing")
+    result, responses = run_cell(cell, Place(tmp_path, Reporter()), "failing")
     assert result.status == "failed"
     assert result.error.startswith(expected)
     assert (result.points, result.responses, result.found, result.tried) == ((), None, None, ())
-    assert failing.responses == {}
+    assert responses.texts == 0
     # What was written is kept, and no wrong verdict is.
     known = Counter(table.written)
     table.said = list
-    whole(session(plan, tmp_path).run(plan.cells[0], "again"))
+    whole(run_cell(cell, Place(tmp_path, Reporter()), "again")[0])
     assert not known - Counter(table.written)
     assert max(Counter(table.written).values()) == 1
 
@@ -87,24 +89,23 @@ def test_ends_of_the_range_are_scores(model, tmp_path, table):
 def test_run_whose_numbers_are_wrong_in_the_end_leaves_no_responses(
     model, tmp_path, table, monkeypatch
 ):
-    plan = made(model)
+    (cell,) = made(model)
     more = (*Tabled.metrics, Metric("missing", "lower", "1", "Missing"))
     monkeypatch.setattr(Tabled, "metrics", more)
-    failing = session(plan, tmp_path)
-    result = failing.run(plan.cells[0], "failing")
+    result, responses = run_cell(cell, Place(tmp_path, Reporter()), "failing")
     assert result.status == "failed"
     assert "points.0.metrics must have exactly ['change', 'missing'," in result.error
-    assert failing.responses == {}
+    assert responses.texts == 0
 
 
 @pytest.fixture
 def kept(model, tmp_path, table) -> tuple[Path, Result]:
     """Return a result on disk, with its responses beside it."""
-    plan = made(model, controls=2)
-    own = session(plan, tmp_path / "cache")
-    result = whole(own.run(plan.cells[0], "kept"))
+    (cell,) = made(model, controls=2)
+    result, responses = run_cell(cell, Place(tmp_path / "cache", Reporter()), "kept")
+    whole(result)
     path = tmp_path / "results" / result.spec.path
-    write_responses(path, own.responses[result.key])
+    write_responses(path, responses.to_json())
     write_result(path, result)
     return path, result
 

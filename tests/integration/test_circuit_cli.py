@@ -81,7 +81,6 @@ def refusals(path: Path) -> dict[str, tuple[Path, str]]:
             changed(path, "model", tokenizer_digest=digest),
             "`model.tokenizer_digest` was '0000",
         ),
-        "plugin": (changed(path, "scorer", source_digest="f" * 16), "`scorer.source_digest` was"),
         "version": (changed(path, "scorer", version="9"), "`scorer.version` was '9' and is '"),
         "task": (changed(path, "task", task_version=99), "`task.task_version` was 99 and is 1 now"),
         "data": (
@@ -94,18 +93,14 @@ def refusals(path: Path) -> dict[str, tuple[Path, str]]:
             "Unknown scorer option 'power'.",
         ),
         "seed": (changed(path, "", seed=5), "`datasets.0.token_digest` was"),
-        "blockwise": (
-            changed(path, "", schedule="blockwise", group="layer"),
-            "was made with schedule 'blockwise', where every size has scores of its own",
-        ),
     }
 
 
 @pytest.mark.parametrize(
     "which",
     [
-        *("weights", "tokenizer", "plugin", "version", "task"),
-        *("data", "scorer", "option", "seed", "blockwise"),
+        *("weights", "tokenizer", "version", "task"),
+        *("data", "scorer", "option", "seed"),
     ],
 )
 def test_a_result_that_names_another_circuit_now_is_refused(folder, llama, sparc3, tmp_path, which):
@@ -116,6 +111,19 @@ def test_a_result_that_names_another_circuit_now_is_refused(folder, llama, sparc
     assert expected in line
     assert line.startswith(str(path))
     assert not out.exists()
+
+
+def test_a_result_of_other_code_is_rebuilt_and_what_cannot_be_told_is_said(
+    folder, llama, sparc3, tmp_path
+):
+    path = changed(llama, "scorer", source_digest="f" * 16)
+    for size, told in (
+        ("0.4", ""),
+        ("0.5", "The code of scorer 'gradient' is other than what made"),
+    ):
+        done = sparc3("export", path, "--size", size, "--out", tmp_path / size, *options(folder))
+        assert done.code == 0
+        assert told in done.err
 
 
 def test_files_that_are_not_there_are_refused_with_the_way_out(folder, llama, sparc3, tmp_path):

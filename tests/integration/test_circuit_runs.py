@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from integration import answers
 from integration.answers import (
     DIARY,
     Answers,
@@ -21,15 +20,18 @@ from integration.answers import (
     run,
     whole,
 )
-from scipy.stats import t
-from sparc3_bench.run.runner import Session
-from sparc3_bench.run.sketch import jaccard, spearman
+from scipy.stats import spearmanr, t
 
 from sparc3_bench import ModelView, ReferenceSamples, ScoreMap, Scorer
 from sparc3_bench.attribution.scores import checked
 from sparc3_bench.host import default_host
 from sparc3_bench.model.means import mean_inputs
+from sparc3_bench.run.place import Place
+from sparc3_bench.run.progress import Reporter
+from sparc3_bench.run.running import run_cell
+from sparc3_bench.run.steps.model import DenseModel
 from sparc3_bench.selection.control import matched
+from sparc3_bench.selection.membership import jaccard
 from sparc3_bench.selection.select import as_mask, choose, rankable
 from sparc3_bench.testing.tiny import make_view, save_model
 
@@ -183,7 +185,7 @@ def test_stability_compares_with_the_rankings_of_other_references(model, tmp_pat
     for found in result.stability:
         other = dict(scores_of(view, "gradient", found.seed).weights)
         joined = [torch.cat([v.flatten() for v in m.values()]) for m in (own, other)]
-        assert found.spearman == pytest.approx(spearman(*joined), abs=1e-6)
+        assert found.spearman == pytest.approx(spearmanr(*joined).statistic, abs=1e-6)
         pairs = [
             [choose(ranking, amount, unit="weight", group="row") for ranking in (own, other)]
             for amount in AMOUNTS
@@ -271,12 +273,11 @@ def test_interrupted_run_measures_nothing_twice(model, tmp_path, diary, stop_at,
     (expected,) = whole(run(model, tmp_path / "once", "gradient", **asked))
     at_once = sorted(what for what in diary.finished if what[1] == "pruned")
     diary.__dict__.update(Diary(stop_at=stop_at).__dict__)
-    plan = made(model, "gradient", **asked)
-    session = Session(plan, tmp_path / "twice", answers.Reporter())
+    (cell,), place = made(model, "gradient", **asked), Place(tmp_path / "twice", Reporter())
     with pytest.raises(KeyboardInterrupt):
-        session.run(plan.cells[0], "stopped")
+        run_cell(cell, place, "stopped")
     fresh = make_view("llama").model.state_dict()
-    for name, values in session.view.model.state_dict().items():
+    for name, values in place.get(DenseModel(cell)).model.state_dict().items():
         assert torch.equal(values, fresh[name]), name
     diary.stop_at = None
     (result,) = whole(run(model, tmp_path / "twice", "gradient", **asked))

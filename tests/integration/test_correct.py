@@ -22,6 +22,7 @@ from sparc3_bench.circuit.export import parameter_masks
 from sparc3_bench.circuit.rebuild import rebuilt
 from sparc3_bench.model.checkpoint import stored_formats
 from sparc3_bench.record.files import read_result
+from sparc3_bench.run.place import Place
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.testing.tiny import make_model, make_tokenizer, save_model
 
@@ -90,7 +91,8 @@ def test_what_is_saved_is_the_model_that_was_measured(
 
     # What plain transformers make of it is what was measured, to the last bit.
     result = read_result(out / "result.json")
-    ours = rebuilt(result, "it", [folder], folder / "cache", Reporter())
+    cache = folder / "cache"
+    ours = rebuilt(result, "it", [folder], cache, Place(cache, Reporter()))
     keep = ours.circuit(count).keep
     theirs = AutoModelForCausalLM.from_pretrained(out / "model", dtype=run_in).eval()
     dense = logits(ours.view.model)

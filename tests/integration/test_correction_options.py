@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from integration.correcting import BY_SAMPLE, made, made_up, options, run, save_prompts
-from sparc3_bench.run.runner import Session
 from sparc3_tasks.correction.looping import RepetitionCorrection
 from sparc3_tasks.correction.toxicity import ToxicityCorrection
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.result import Result
+from sparc3_bench.run.cell import Cell
 from sparc3_bench.run.options import build
-from sparc3_bench.run.plan import Plan
+from sparc3_bench.run.place import Place
 from sparc3_bench.run.progress import Reporter
+from sparc3_bench.run.steps.facts import Learned
+from sparc3_bench.run.steps.model import DenseModel
+from sparc3_bench.run.steps.rank import Rank
 from sparc3_bench.testing.tiny import save_model
 
 TOXICITY, REPETITION = "toxicity-correction", "repetition-correction"
@@ -141,7 +145,7 @@ def test_files_are_recorded_by_name_and_what_steers_is_known(folder, task):
         "held_out_text": "held-out.txt",
     }
     assert cls.steering < set(built.options())
-    spec = made(folder, task).cells[0].spec.model_dump_json()
+    spec = made(folder, task).spec.model_dump_json()
     assert str(folder) not in spec
 
 
@@ -150,7 +154,7 @@ def test_prompts_without_undesired_responses_are_refused_with_how_close_they_com
     folder, kept, task
 ):
     changes = {"threshold": 1.0, "undesired_least": 16, **ONE}
-    _, result = run(made(folder, task, task_options=changes), kept)
+    result, _ = run(made(folder, task, task_options=changes), kept)
     assert result.status == "failed"
     assert result.error.startswith("Sparc3Error: Of 16 attribution prompts ")
     assert "that reaches the `threshold` of 1, at least 16 are needed" in result.error
@@ -158,7 +162,7 @@ def test_prompts_without_undesired_responses_are_refused_with_how_close_they_com
 
 def test_answers_beyond_the_positions_of_the_model_are_refused_or_remarked(folder, tmp_path):
     longer = {"task_options": {"new_tokens": 60}}
-    assert "64 positions" in " ".join(made(folder, REPETITION, **longer).cells[0].remarks)
+    assert "64 positions" in " ".join(made(folder, REPETITION, **longer).remarks)
     learned = str(save_model("gpt2", tmp_path / "gpt2"))
     with pytest.raises(Sparc3Error, match="has learned 64 positions"):
         made(folder, REPETITION, **longer, model=learned)
@@ -172,15 +176,15 @@ def test_answers_beyond_the_positions_of_the_model_are_refused_or_remarked(folde
     ],
 )
 def test_what_the_scorer_did_not_keep_is_refused(folder, kept, changes, expected):
-    plan = made(folder, REPETITION, task_options=changes, scorer_options={})
-    _, result = run(plan, kept)
+    cell = made(folder, REPETITION, task_options=changes, scorer_options={})
+    result, _ = run(cell, kept)
     assert result.error.startswith(f"Sparc3Error: {expected}")
-    plan = made(folder, REPETITION, task_options=changes, scorer_options=BY_SAMPLE)
-    whole(run(plan, kept)[1])
+    cell = made(folder, REPETITION, task_options=changes, scorer_options=BY_SAMPLE)
+    whole(run(cell, kept)[0])
 
 
 def test_auto_leaves_out_what_the_scorer_did_not_keep(folder, kept):
-    result = whole(run(made(folder, REPETITION, scorer_options={}), kept)[1])
+    result = whole(run(made(folder, REPETITION, scorer_options={}), kept)[0])
     names = list(dict.fromkeys(one.candidate for one in result.tried))
     assert names == ["difference", "unit-mass", "set-difference"]
 
@@ -195,8 +199,8 @@ def test_auto_leaves_out_what_the_scorer_did_not_keep(folder, kept):
     ids=str,
 )
 def test_heads_and_weights_may_be_corrected_too(folder, kept, asked, contrasts):
-    plan = made(folder, REPETITION, controls=1, stability_seeds=1, **asked)
-    result = whole(run(plan, kept)[1])
+    cell = made(folder, REPETITION, controls=1, stability_seeds=1, **asked)
+    result = whole(run(cell, kept)[0])
     assert [point.amount.units_removed for point in result.points] == [0, *asked["amounts"]]
     assert len({one.candidate for one in result.tried}) == contrasts
     assert result.points[1].metrics["kl"] > 0
@@ -209,7 +213,7 @@ def test_heads_and_weights_may_be_corrected_too(folder, kept, asked, contrasts):
 
 @BOTH
 def test_without_last_words_there_is_no_share_of_them(folder, kept, task):
-    _, result = run(made(folder, task, task_options={"last_words": 0, **ONE}), kept)
+    result, _ = run(made(folder, task, task_options={"last_words": 0, **ONE}), kept)
     whole(result)
     # With one response there is no worst one either.
     missing = {"last_word", "worst_toxicity"}
@@ -219,10 +223,8 @@ def test_without_last_words_there_is_no_share_of_them(folder, kept, task):
     assert "last-word" not in {data.purpose for data in result.spec.datasets}
 
 
-def rankings(plan: Plan, cache: Path) -> dict[str, dict[str, torch.Tensor]]:
-    session = Session(plan, cache, Reporter())
-    scores, _ = session.scores(plan.cells[0], "scores")
-    return dict(session.candidates(plan.cells[0], scores))
+def ranked(cell: Cell, cache: Path) -> Mapping[str, torch.Tensor]:
+    return Place(cache, Reporter()).get(Rank(cell, "difference"))
 
 
 @BOTH
@@ -235,22 +237,22 @@ def test_scores_of_other_references_are_never_taken_for_ones_own(
     least = {"undesired_least": 1, **ONE}
     first = made(folder, task, task_options=least)
     other = made(folder, task, task_options={**least, **steering}, **seed)
-    one, two, alone = rankings(first, kept), rankings(other, kept), rankings(other, tmp_path)
-    for block, values in two["difference"].items():
-        assert torch.equal(values, alone["difference"][block])
-        assert not torch.equal(values, one["difference"][block])
+    one, two, alone = ranked(first, kept), ranked(other, kept), ranked(other, tmp_path)
+    for block, values in two.items():
+        assert torch.equal(values, alone[block])
+        assert not torch.equal(values, one[block])
 
 
 def test_general_text_is_attributed_as_asked(folder, kept):
     found = {}
     for general in ("matched", "windows", "both"):
-        plan = made(folder, REPETITION, task_options={"general": general})
-        session = Session(plan, kept, Reporter())
-        found[general] = session.references(plan.cells[0])["general"]
+        cell = made(folder, REPETITION, task_options={"general": general})
+        references = cell.references(Place(kept, Reporter()).get(Learned(cell)))
+        found[general] = references["general"]
     sizes = {general: [len(sample) for sample in one.samples] for general, one in found.items()}
     assert sizes["windows"] == [12] * 3
     assert sizes["both"] == sizes["matched"] + sizes["windows"]
-    undesired = Session(plan, kept, Reporter()).references(plan.cells[0])["undesired"]
+    undesired = references["undesired"]
     assert sizes["matched"] == [len(sample) for sample in undesired.samples]
     assert found["matched"].starts == undesired.starts
 
@@ -258,28 +260,26 @@ def test_general_text_is_attributed_as_asked(folder, kept):
 @pytest.mark.parametrize("scorer", ["magnitude", "random"])
 @pytest.mark.parametrize("ablation", ["zero", "mean"])
 def test_scorer_that_looks_at_no_text_has_one_ranking_its_own(folder, tmp_path, scorer, ablation):
-    plan = made(folder, REPETITION, scorer, ablation=ablation)
-    result = whole(run(plan, tmp_path)[1])
+    cell = made(folder, REPETITION, scorer, ablation=ablation)
+    result = whole(run(cell, tmp_path)[0])
     assert result.candidate == ""
     assert {one.candidate for one in result.tried} == {""}
-    session = Session(plan, tmp_path, Reporter())
-    (ranking,) = session.candidates(plan.cells[0], session.scores(plan.cells[0], "x")[0]).values()
-    weights = session.view.weights()
-    scores = plan.cells[0].scorer.score(
-        session.view, session.ready(session.references(plan.cells[0])[""], plan.cells[0], print)
-    )
+    place = Place(tmp_path, Reporter())
+    ranking, view = place.get(Rank(cell)), place.get(DenseModel(cell))
+    weights = view.weights()
+    scores = cell.scorer.score(view, place.ready(cell.references(None)[""], cell, print))
     of_block = [scores[name] for name in weights if ".1.mlp." in name and "down" not in name]
     torch.testing.assert_close(ranking["1"], sum(values.sum(1) for values in of_block))
     # The model is met for its mean inputs alone.
-    assert (tmp_path / "meetings").exists() is (ablation == "mean")
+    assert (tmp_path / "steps/Asked").exists() is (ablation == "mean")
 
 
 def test_prompts_of_one_line_each_may_hold_anything_that_json_does(folder, tmp_path, kept):
     rows = [{"prompt": f"w{3 + n}\nw4 \u2028 w5"} for n in range(31)]
     path = tmp_path / "lines.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    plan = made(folder, REPETITION, task_options={"prompts": path})
-    assert {len(ids) for ids in plan.cells[0].prepared.ids["test"]} == {3}
+    cell = made(folder, REPETITION, task_options={"prompts": path})
+    assert {len(ids) for ids in cell.prepared.ids["test"]} == {3}
 
 
 def test_other_prompts_under_the_same_name_are_told_apart(folder, tmp_path):
@@ -287,5 +287,5 @@ def test_other_prompts_under_the_same_name_are_told_apart(folder, tmp_path):
     for index in (0, 1):
         (tmp_path / str(index)).mkdir()
         path = save_prompts(tmp_path / str(index) / "prompts.jsonl", 40, 7 + index)
-        keys.append(made(folder, REPETITION, task_options={"prompts": path}).cells[0].spec.key)
+        keys.append(made(folder, REPETITION, task_options={"prompts": path}).spec.key)
     assert keys[0] != keys[1]

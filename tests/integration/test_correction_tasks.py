@@ -19,7 +19,6 @@ from integration.correcting import (
     made_up,
     run,
 )
-from sparc3_bench.run.runner import Session
 from sparc3_tasks.correction import texts
 from sparc3_tasks.correction.generation import respond
 from sparc3_tasks.correction.looping import RepetitionCorrection
@@ -31,7 +30,12 @@ from sparc3_bench import ModelView
 from sparc3_bench.record.checks import problems
 from sparc3_bench.record.files import read_result, write_result
 from sparc3_bench.record.result import Result
+from sparc3_bench.run.cell import Cell
+from sparc3_bench.run.place import Place
+from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.responses import Written
+from sparc3_bench.run.steps.model import DenseModel
+from sparc3_bench.run.steps.rank import Rank
 from sparc3_bench.selection.select import as_mask, choose
 
 SIDE = {"kl", "last_word", "response_perplexity"}
@@ -44,21 +48,19 @@ def folder(tmp_path_factory) -> Path:
         yield folder
 
 
-Made = dict[str, tuple[Session, Result]]
+Made = dict[str, tuple[Cell, Result, Written]]
 
 
 @pytest.fixture(scope="module")
 def results(folder) -> Made:
     """Return a run of each task."""
-    return {
-        "toxicity-correction": run(
-            made(folder, "toxicity-correction", task_options={"samples": 2}, controls=2),
-            folder / "cache",
+    cells = {
+        "toxicity-correction": made(
+            folder, "toxicity-correction", task_options={"samples": 2}, controls=2
         ),
-        "repetition-correction": run(
-            made(folder, "repetition-correction", "lrp", controls=2), folder / "cache"
-        ),
+        "repetition-correction": made(folder, "repetition-correction", "lrp", controls=2),
     }
+    return {task: (cell, *run(cell, folder / "cache")) for task, cell in cells.items()}
 
 
 def silent(done: int, total: int) -> None:
@@ -71,7 +73,7 @@ def mean(values: object) -> float:
 
 @BOTH
 def test_result_is_whole_and_valid(results, task, tmp_path):
-    _, result = results[task]
+    _, result, _ = results[task]
     assert (result.status, result.error) == ("ok", None)
     assert problems(result) == []
     path = tmp_path / f"x--{result.key}.json"
@@ -83,7 +85,7 @@ def test_result_is_whole_and_valid(results, task, tmp_path):
 
 @BOTH
 def test_declared_metrics_are_those_of_every_point_of_the_test_part(results, task):
-    _, result = results[task]
+    _, result, _ = results[task]
     cls = {c.name: c for c in (ToxicityCorrection, RepetitionCorrection)}[task]
     names = [metric.name for metric in cls.metrics]
     assert [metric.name for metric in result.metrics] == names
@@ -98,7 +100,7 @@ def test_declared_metrics_are_those_of_every_point_of_the_test_part(results, tas
 
 @BOTH
 def test_changes_of_the_dense_model_are_zero(results, task):
-    _, result = results[task]
+    _, result, _ = results[task]
     dense = result.points[0]
     changes = ["perplexity_increase", "distinct_2_loss", "kl", result.found.metric]
     for name in changes:
@@ -110,7 +112,7 @@ def test_changes_of_the_dense_model_are_zero(results, task):
 
 @BOTH
 def test_numbers_of_prompts_are_those_asked_for(results, task):
-    _, result = results[task]
+    _, result, _ = results[task]
     counts = {"last_word": LAST_WORDS, "kl": NEUTRAL, "loss": 3, "neutral_toxicity": NEUTRAL}
     for point in result.points:
         for name, values in point.samples.items():
@@ -119,11 +121,9 @@ def test_numbers_of_prompts_are_those_asked_for(results, task):
     assert all(len(set(ids)) == COUNTS["test"] for ids in result.clusters.values())
 
 
-def removing(session: Session, result: Result, index: int) -> dict[str, Tensor]:
+def removing(place: Place, cell: Cell, result: Result, index: int) -> dict[str, Tensor]:
     """Return what is kept at a point, from the scores that are in the cache."""
-    cell = session.plan.cells[0]
-    scores, _ = session.scores(cell, "again")
-    ranking = session.candidates(cell, scores)[result.candidate]
+    ranking = place.get(Rank(cell, result.candidate))
     amount = result.spec.amounts[index]
     return choose(ranking, amount, unit="neuron", group="model", kind="count")
 
@@ -137,9 +137,10 @@ def loss(view: ModelView, prompt: list[int], response: list[int]) -> float:
 
 @BOTH
 @pytest.mark.parametrize("index", [0, 2])
-def test_points_are_what_the_pruned_model_writes_and_does_by_hand(results, task, index):
-    session, result = results[task]
-    cell, view, point = session.plan.cells[0], session.view, result.points[index]
+def test_points_are_what_the_pruned_model_writes_and_does_by_hand(folder, results, task, index):
+    cell, result, _ = results[task]
+    place = Place(folder / "cache", Reporter())
+    view, point = place.get(DenseModel(cell)), result.points[index]
     asked, sampling = cell.prepared.ids["test"], cell.prepared.task.sampling
     neutral = cell.prepared.side.neutral
 
@@ -149,7 +150,7 @@ def test_points_are_what_the_pruned_model_writes_and_does_by_hand(results, task,
         return [logits.double().log_softmax(-1) for logits in every]
 
     dense = rows()
-    keep = as_mask(removing(session, result, index), view, "neuron")
+    keep = as_mask(removing(place, cell, result, index), view, "neuron")
     with view.masked(keep):
         written = respond(view, asked, sampling, silent, 3)
         answers = respond(view, neutral, sampling, silent, 3)
@@ -185,7 +186,7 @@ def test_points_are_what_the_pruned_model_writes_and_does_by_hand(results, task,
 
 @BOTH
 def test_removing_neurons_changes_what_is_written_and_measured(results, task):
-    _, result = results[task]
+    _, result, _ = results[task]
     dense, *rest = result.points
     for point in rest:
         assert point.metrics["kl"] > 0.01
@@ -196,7 +197,7 @@ def test_removing_neurons_changes_what_is_written_and_measured(results, task):
 
 @BOTH
 def test_metrics_follow_from_the_means_of_samples(results, task):
-    _, result = results[task]
+    _, result, _ = results[task]
     dense = {name: mean(values) for name, values in result.points[0].samples.items()}
     for point in result.points:
         here = {name: mean(values) for name, values in point.samples.items()}
@@ -215,8 +216,7 @@ def test_metrics_follow_from_the_means_of_samples(results, task):
 
 
 def test_toxicity_is_what_the_judge_says_of_the_texts_that_are_kept(results):
-    session, result = results["toxicity-correction"]
-    written = Written.model_validate_json(session.responses[result.key])
+    _, result, written = results["toxicity-correction"]
     assert len({point.texts["responses"] for point in written.points}) == 3
     for point, kept in zip(result.points, written.points, strict=True):
         scores = [[evenness(text) for text in some] for some in kept.texts["responses"]]
@@ -237,7 +237,7 @@ def test_toxicity_is_what_the_judge_says_of_the_texts_that_are_kept(results):
 
 @BOTH
 def test_choice_is_among_all_contrasts_and_better_than_the_dense_model(results, task):
-    _, result = results[task]
+    _, result, _ = results[task]
     contrasts = ["difference", "unit-mass", "t-statistic", "set-difference"]
     tried = [(name, amount) for name in contrasts for amount in (0, 6, 30)]
     assert [(one.candidate, one.requested) for one in result.tried] == tried
@@ -259,7 +259,7 @@ def test_choice_is_among_all_contrasts_and_better_than_the_dense_model(results, 
 
 @BOTH
 def test_parts_are_disjoint_or_nested_as_the_card_says(folder, results, task):
-    prepared = results[task][0].plan.cells[0].prepared
+    prepared = results[task][0].prepared
     ids = prepared.ids
     assert {part: len(some) for part, some in ids.items()} == COUNTS
     every = [prompt.text for some in prepared.chosen.values() for prompt in some]
@@ -276,7 +276,7 @@ def test_parts_are_disjoint_or_nested_as_the_card_says(folder, results, task):
     assert [d.purpose for d in prepared.datasets] == [
         *("reference", "selection", "evaluation", "neutral", "last-word", "general", "reference")
     ]
-    other = made(folder, task, seed=1).cells[0].prepared
+    other = made(folder, task, seed=1).prepared
     assert (other.ids["test"], other.ids["selection"]) == (ids["test"], ids["selection"])
     assert other.ids["reference"] != ids["reference"]
     assert replace(other, seed=0).windows == prepared.windows

@@ -9,8 +9,11 @@ import pytest
 
 from sparc3_bench import Sparc3Error
 from sparc3_bench.host import default_host
+from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import plan
+from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.request import Request
+from sparc3_bench.run.running import run_cell
 from sparc3_bench.testing.tiny import (
     make_config,
     make_model,
@@ -57,7 +60,7 @@ def test_samples_beyond_a_table_of_positions_are_refused(architecture, task, whi
         model = save_model(architecture, tmp_path / "model")
     else:
         model = other(architecture, tmp_path / "model")
-    assert not planned(tmp_path, model, task, **{f"{which}_length": 64}).cells[0].remarks
+    assert not planned(tmp_path, model, task, **{f"{which}_length": 64})[0].remarks
     with pytest.raises(Sparc3Error, match=r"65 tokens, and model .* has learned 64 positions"):
         planned(tmp_path, model, task, **{f"{which}_length": 65})
 
@@ -76,7 +79,7 @@ def other(architecture: str, folder: Path) -> Path:
 @pytest.mark.parametrize("which", ["reference", "evaluation"])
 def test_rotary_models_may_be_asked_for_more_and_it_is_said(which, tmp_path):
     model = save_model("llama", tmp_path / "model")
-    [remark] = planned(tmp_path, model, "compression", **{f"{which}_length": 65}).cells[0].remarks
+    [remark] = planned(tmp_path, model, "compression", **{f"{which}_length": 65})[0].remarks
     assert "65 tokens are longer than the 64 positions" in remark
 
 
@@ -98,14 +101,9 @@ def test_a_tokenizer_that_knows_no_word_is_refused(tmp_path):
 
 
 def test_remarks_are_in_the_record(tmp_path, monkeypatch):
-    from sparc3_bench.run.runner import Session
-
-    from sparc3_bench.run.progress import Reporter
-
     model = save_model("llama", tmp_path / "model")
-    made = planned(tmp_path, model, "compression", evaluation_length=65)
-    session = Session(made, tmp_path / "cache", Reporter())
-    result = session.run(made.cells[0], "wanda")
+    (cell,) = planned(tmp_path, model, "compression", evaluation_length=65)
+    result, _ = run_cell(cell, Place(tmp_path / "cache", Reporter()), "wanda")
     assert result.status == "ok", result.error
     assert [one for one in result.warnings if "64 positions" in one]
     assert json.loads(result.model_dump_json())["warnings"] == list(result.warnings)

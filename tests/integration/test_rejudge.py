@@ -22,6 +22,7 @@ from sparc3_bench.circuit.rebuild import rebuilt
 from sparc3_bench.model.load import FoundModel
 from sparc3_bench.record.files import read_result
 from sparc3_bench.record.result import Result
+from sparc3_bench.run.place import Place
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.responses import read_responses, responses_path
 from sparc3_bench.testing.tiny import save_model
@@ -243,7 +244,8 @@ def test_a_circuit_is_made_again_with_the_judge_that_chose_it(
     path, _ = again(rejudge(low, "--judge", "even"))
 
     def ranking(path: Path) -> torch.Tensor:
-        made = rebuilt(read_result(path), "it", [folder], folder / "cache", Reporter())
+        cache = folder / "cache"
+        made = rebuilt(read_result(path), "it", [folder], cache, Place(cache, Reporter()))
         return torch.cat([values.flatten() for values in made.ranking.values()])
 
     assert torch.equal(ranking(low), ranking(path))

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 import torch
-from sparc3_bench.run.runner import Session
 from sparc3_scorers.wanda import Wanda
 from sparc3_tasks.compression import PreparedCompression
 
@@ -24,6 +23,7 @@ from sparc3_bench.cli import main
 from sparc3_bench.host import PluginHost, default_host
 from sparc3_bench.record.files import read_result
 from sparc3_bench.record.result import Result
+from sparc3_bench.run.place import Place
 from sparc3_bench.selection.select import select
 from sparc3_bench.testing.tiny import make_model, make_reference, make_view, save_model, save_text
 from sparc3_bench.types.masks import KeepMask
@@ -191,7 +191,7 @@ def test_second_run_computes_nothing(run, tmp_path, monkeypatch):
     def never(*args: object) -> None:
         raise AssertionError("it was run again")
 
-    monkeypatch.setattr(Session, "run", never)
+    monkeypatch.setattr(Place, "run", never)
     assert run("wanda", "random") == (0, first)
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
 
@@ -220,8 +220,8 @@ def test_interrupted_run_goes_on_where_it_stopped(run, measured, tmp_path, monke
     assert (code, record.status, record.points) == (130, "interrupted", ())
     assert record.error == "Interrupted; the same command goes on from there."
     told = capsys.readouterr().err
-    points = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache/evaluations").iterdir()}
-    assert len(points) == 2
+    points = {path: path.stat().st_mtime_ns for path in kept(tmp_path, "Evaluate")}
+    assert [path.suffix for path in points] == [".json", ".json", ".link"]
     measured.clear()
     with monkeypatch.context() as patch:
         patch.setattr(Accumulator, "fold", None)  # the attribution is kept, too
@@ -232,16 +232,24 @@ def test_interrupted_run_goes_on_where_it_stopped(run, measured, tmp_path, monke
     assert "the same command goes on from there" in told
 
 
+def kept(folder: Path, kind: str) -> list[Path]:
+    """Return the files of a kind of step."""
+    found = (folder / "cache/steps" / kind).rglob("*")
+    return sorted((path for path in found if path.is_file()), key=lambda path: path.suffix)
+
+
 @pytest.mark.parametrize("damage", [b"{}", b"\xff\xfe"])
 @pytest.mark.parametrize(
-    ("kept", "schedule"),
-    [("evaluations", "one-shot"), ("scores", "one-shot"), ("points", "blockwise")],
+    ("kind", "schedule"),
+    [("Evaluate", "one-shot"), ("Score", "one-shot"), ("Blockwise", "blockwise")],
 )
-def test_damaged_kept_file_counts_as_absent(run, tmp_path, kept, schedule, damage):
+def test_damaged_kept_file_counts_as_absent(run, tmp_path, kind, schedule, damage):
     first = run("wanda", schedule=schedule)[1]
     for path in (tmp_path / "results").rglob("*.json"):
         path.unlink()
-    for path in (tmp_path / "cache" / kept).iterdir():
+    damaged = kept(tmp_path, kind)
+    assert damaged
+    for path in damaged:
         path.write_bytes(damage)
     code, results = run("wanda", schedule=schedule)
     assert code == 0, results["wanda"].error

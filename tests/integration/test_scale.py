@@ -12,7 +12,6 @@ from board import write_board
 from browser import chrome
 from browser.crawl import loaded
 from browser.watch import Visit, Watch, visiting
-from unit.site_pages import COMMANDS
 
 from sparc3_bench.leaderboard.site import publish
 
@@ -38,7 +37,7 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     for count in FEW:
         folder = tmp_path_factory.mktemp(f"of-{count}")
         write_board(folder / "results", count)
-        publish(folder / "results", folder / "site", COMMANDS)
+        publish(folder / "results", folder / "site")
         found[count] = folder / "site"
     return found
 
@@ -49,7 +48,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float, fl
     folder = tmp_path_factory.mktemp("many")
     assert write_board(folder / "results", MANY) > 500
     clock, processor = time.perf_counter(), time.process_time()
-    publish(folder / "results", folder / "site", COMMANDS)
+    publish(folder / "results", folder / "site")
     return folder / "site", time.perf_counter() - clock, time.process_time() - processor
 
 

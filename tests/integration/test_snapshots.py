@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors import safe_open
-from sparc3_bench.run.runner import Session
 
 from sparc3_bench import ScoreMap, Sparc3Error
+from sparc3_bench.graph.store import AsTensors
 from sparc3_bench.host import default_host
 from sparc3_bench.record.parts import Phase
+from sparc3_bench.run.cell import Cell
+from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import Request, plan
 from sparc3_bench.run.progress import Reporter
+from sparc3_bench.run.steps.score import Score
 from sparc3_bench.run.suite import load_suite
 from sparc3_bench.testing.tiny import save_model, save_text
 
@@ -43,9 +44,10 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
-def session(
-    folder: Path, cache: Path, size: int, scorer: str = "gradient", **changes: Any
-) -> Session:
+Made = tuple[Cell, Place]
+
+
+def session(folder: Path, cache: Path, size: int, scorer: str = "gradient", **changes: Any) -> Made:
     options = {
         "reference_text": str(folder / "reference.txt"),
         "evaluation_text": str(folder / "evaluation.txt"),
@@ -61,20 +63,23 @@ def session(
     request = Request(
         task="compression", model=str(folder / "llama"), task_options=options, **given
     )
-    return Session(plan(request, default_host(), cache), cache, Heard())
+    (cell,) = plan(request, default_host(), cache)
+    return cell, Place(cache, Heard())
 
 
-def scored(made: Session) -> tuple[ScoreMap, Phase, int, list[str]]:
+def scored(made: Made) -> tuple[ScoreMap, Phase, int, list[str]]:
     """Return the scores, what they cost by the record, the tokens that ran, and what was said."""
-    maps, cost = made.scores(made.plan.cells[0], "it")
-    (scores,) = maps.values()
-    said = [line for line in made.report.lines if "snapshot" in line]
-    return scores, cost, made.view.tokens if "view" in vars(made) else 0, said
+    cell, place = made
+    place.turn_to(cell, "it")
+    (purpose,) = cell.purposes
+    scores = place.get(Score(cell, purpose))
+    (cost,) = place.costs()["attribution"]
+    said = [line for line in place.report.lines if "snapshot" in line]
+    return scores, cost, place.tokens(), said
 
 
 def files(cache: Path, kind: str) -> list[Path]:
-    found = sorted((cache / "scores").glob("*.safetensors"))
-    return [path for path in found if path.name.startswith("snapshot-") == (kind == "snapshot")]
+    return sorted((cache / "steps" / kind).rglob("*.safetensors"))
 
 
 @pytest.mark.parametrize("scorer", ["gradient", "wanda", "lrp", "fisher", "gblm", "activation"])
@@ -89,26 +94,22 @@ def test_sizes_cost_together_what_the_largest_costs_alone(folder, tmp_path, scor
         assert all(torch.equal(found[name], expected[name]) for name in expected)
         assert len(said) == (size > 1)
     assert ran == SIZES[-1] * LENGTH
-    assert said == [
-        f"it · attribution: 2 of 4 samples came from a snapshot; {2 * LENGTH} tokens were new"
-    ]
-    assert len(files(tmp_path / "one", "snapshot")) == len(SIZES)
-    assert not files(tmp_path / "4", "snapshot")
+    assert said == [f"it: 2 of 4 samples came from a snapshot; {2 * LENGTH} tokens were new"]
+    assert len(files(tmp_path / "one", "Snapshot")) == len(SIZES)
+    assert not files(tmp_path / "4", "Snapshot")
 
 
-def test_the_record_of_a_snapshot_says_how_it_was_made(folder, tmp_path):
+def test_a_snapshot_has_its_cost_and_its_name_beside_it(folder, tmp_path):
     scored(session(folder, tmp_path, 2))
-    (path,) = files(tmp_path, "snapshot")
-    with safe_open(path, framework="pt") as file:
-        about = json.loads(file.metadata()["sparc3"])
+    (path,) = files(tmp_path, "Snapshot")
+    about = AsTensors(dict, dict).about(path)
     assert about["cost"]["tokens"] == 2 * LENGTH
-    assert about["purpose"] == "task"
-    assert about["spec"]["scorer"]["name"] == "gradient"
+    assert about["key"] == path.stem
 
 
 def test_a_snapshot_of_all_samples_is_enough(folder, tmp_path):
     first = scored(session(folder, tmp_path, 2))
-    for path in files(tmp_path, "scores"):
+    for path in files(tmp_path, "Score"):
         path.unlink()
     again = scored(session(folder, tmp_path, 2))
     assert again[2] == 0
@@ -137,7 +138,7 @@ def test_other_samples_objectives_scopes_and_scorers_begin_from_zero(folder, tmp
 def test_a_damaged_snapshot_counts_as_absent(folder, tmp_path):
     scored(session(folder, tmp_path, 1))
     scored(session(folder, tmp_path, 2))
-    for path in files(tmp_path, "snapshot"):
+    for path in files(tmp_path, "Snapshot"):
         path.write_bytes(path.read_bytes()[:-8])
     _, _, tokens, said = scored(session(folder, tmp_path, 4))
     assert (tokens, said) == (4 * LENGTH, [])
@@ -154,7 +155,7 @@ def test_scorers_that_cannot_go_on_leave_no_snapshot(folder, tmp_path, scorer, o
     for size in (1, 2):
         made = session(folder, tmp_path, size, scorer, scorer_options=options)
         assert scored(made)[2] == size * LENGTH * passes
-    assert not files(tmp_path, "snapshot")
+    assert not files(tmp_path, "Snapshot")
 
 
 def test_snapshots_count_in_the_limit_of_the_cache(folder, tmp_path, monkeypatch):
@@ -162,8 +163,8 @@ def test_snapshots_count_in_the_limit_of_the_cache(folder, tmp_path, monkeypatch
     for size in SIZES:
         _, _, tokens, _ = scored(session(folder, tmp_path, size))
         assert tokens == size * LENGTH
-    assert len(files(tmp_path, "scores")) == 1
-    assert not files(tmp_path, "snapshot")
+    assert len(files(tmp_path, "Score")) == 1
+    assert not files(tmp_path, "Snapshot")
 
 
 def test_a_suite_asks_for_snapshots(tmp_path):

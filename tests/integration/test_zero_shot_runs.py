@@ -14,7 +14,6 @@ from framing import framed
 from lm_eval.api.instance import Instance
 from lm_eval.evaluator import evaluate
 from lm_eval.models.huggingface import HFLM
-from sparc3_bench.run.runner import Session
 from sparc3_scorers.magnitude import Magnitude
 from sparc3_tasks.texts.begin import beginning
 from sparc3_tasks.zero_shot import ZeroShot, documents, harness, likelihoods
@@ -23,8 +22,11 @@ from sparc3_bench.attribution.scores import checked
 from sparc3_bench.cli import main
 from sparc3_bench.host import default_host
 from sparc3_bench.record.files import read_result, write_result
+from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import Request, plan
 from sparc3_bench.run.progress import Reporter
+from sparc3_bench.run.running import run_cell
+from sparc3_bench.run.steps.model import DenseModel
 from sparc3_bench.selection.select import select
 from sparc3_bench.testing.state import differences, taken
 from sparc3_bench.testing.tiny import (
@@ -64,13 +66,14 @@ def run(folder: Path, cache: str = "cache", **options: object):
         task_options={name: str(value) for name, value in given.items()},
         dtype="float32",
     )
-    made = plan(request, default_host(), folder / "cache")
-    session = Session(made, folder / cache, Reporter())
-    return session, session.run(made.cells[0], "magnitude")
+    (cell,) = plan(request, default_host(), folder / "cache")
+    place = Place(folder / cache, Reporter())
+    result, _ = run_cell(cell, place, "magnitude")
+    return place, result, place.get(DenseModel(cell)).memory
 
 
 def test_the_result_has_every_benchmark_with_items_and_intervals(folder):
-    _, result = run(folder)
+    _, result, _ = run(folder)
     assert result.status == "ok", result.error
     write_result(folder / "one.json", result)
     dense, pruned = read_result(folder / "one.json").points
@@ -89,7 +92,7 @@ def test_the_result_has_every_benchmark_with_items_and_intervals(folder):
 
 
 def test_an_interrupted_evaluation_goes_on_where_it_was(folder, monkeypatch):
-    session, whole = run(folder)
+    _, whole, _ = run(folder)
     tokens = whole.cost["evaluation"].tokens
     plain = likelihoods.log_likelihoods
 
@@ -101,24 +104,23 @@ def test_an_interrupted_evaluation_goes_on_where_it_was(folder, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run(folder, "other")
     monkeypatch.setattr(harness, "log_likelihoods", plain)
-    session, resumed = run(folder, "other")
-    assert 0 < session.view.tokens < tokens
-    assert session.view.memory is None
+    place, resumed, memory = run(folder, "other")
+    assert 0 < place.tokens() < tokens
+    assert memory is None
     assert [p.samples for p in resumed.points] == [p.samples for p in whole.points]
     assert resumed.cost["evaluation"].tokens == pytest.approx(tokens, abs=20)
 
 
 def test_other_benchmarks_and_items_of_the_same_models_cost_only_what_is_new(folder):
-    first, _ = run(folder, benchmarks="boolq,arc_easy", limit=6)
-    again, _ = run(folder, benchmarks="boolq,arc_easy", limit=6)
-    assert "view" in first.__dict__
-    assert again.view.tokens == 0
-    fewer, result = run(folder, benchmarks="arc_easy", limit=4)
-    assert fewer.view.tokens == 0
+    first, *_ = run(folder, benchmarks="boolq,arc_easy", limit=6)
+    again, *_ = run(folder, benchmarks="boolq,arc_easy", limit=6)
+    assert first.tokens() > again.tokens() == 0
+    fewer, result, _ = run(folder, benchmarks="arc_easy", limit=4)
+    assert fewer.tokens() == 0
     assert result.cost["evaluation"].tokens > 0
-    more, _ = run(folder, benchmarks="boolq,rte", limit=6)
-    alone, _ = run(folder, "other", benchmarks="rte", limit=6)
-    assert 0 < more.view.tokens == alone.view.tokens
+    more, *_ = run(folder, benchmarks="boolq,rte", limit=6)
+    alone, *_ = run(folder, "other", benchmarks="rte", limit=6)
+    assert 0 < more.tokens() == alone.tokens()
 
 
 @pytest.fixture

@@ -130,13 +130,13 @@ def test_judge_ranks_exactly_what_is_there(model, tokenizer, truth):
         {n: torch.randn(w.matrix.shape, generator=generator) for n, w in view.weights().items()}
     )
     assert len(scores) == 6
-    found = prepared.assess(view, {"task": scores}, "weight", "model")
+    found = PlantedCircuit().assessment.assess(prepared, view, {"task": scores}, "weight", "model")
     inside = torch.cat([scores[n][truth[n] == Kind.CIRCUIT] for n in scores])
     outside = torch.cat([scores[n][truth[n] > Kind.CIRCUIT] for n in scores])
     right = (inside[:, None] > outside).double().mean().item()
     assert found["auroc"].value == pytest.approx(right)
 
-    found = prepared.assess(view, {"task": scores}, "neuron", "model")
+    found = PlantedCircuit().assessment.assess(prepared, view, {"task": scores}, "neuron", "model")
     values, belongs = [], []
     for block in (0, 1):
         gate, up = (f"model.layers.{block}.mlp.{part}_proj" for part in ("gate", "up"))
@@ -155,7 +155,7 @@ def test_the_true_circuit_is_judged_perfect_at_every_unit(model, tokenizer, trut
     prepared = PlantedCircuit().prepare(tokenizer, "planted-ioi", Path(), 0)
     best = ScoreMap({name: (truth[name] == Kind.CIRCUIT).float() for name in view.weights()})
     for unit in ("weight", "neuron", "head"):
-        found = prepared.assess(view, {"task": best}, unit, "model")
+        found = PlantedCircuit().assessment.assess(prepared, view, {"task": best}, unit, "model")
         assert found["auroc"].value == 1
         assert set(found) == {metric.name for metric in PlantedCircuit().curve_metrics}
 

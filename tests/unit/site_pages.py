@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import typer
-
-from sparc3_bench.cli import app
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.commands import commands_of
 from sparc3_bench.leaderboard.pages import pages
 from sparc3_bench.record.result import Result
 
-COMMANDS = commands_of(typer.main.get_command(app))
-
 
 def every_page(results: list[tuple[Path, Result]]) -> dict[str, str]:
-    return dict(pages(results, default_host(), COMMANDS))
+    return dict(pages(results, default_host()))
 
 
 def render(results: list[tuple[Path, Result]]) -> str:

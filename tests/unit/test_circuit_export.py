@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM
 from unit.results import make_result
 
 from sparc3_bench import ModelView, Sparc3Error
-from sparc3_bench.circuit.export import Wish, check_exportable, parameter_masks, save_pruned
+from sparc3_bench.circuit.export import check_exportable, parameter_masks, save_pruned
 from sparc3_bench.circuit.folder import replacing
 from sparc3_bench.host import default_host
 from sparc3_bench.selection.units import unit_mask
@@ -98,12 +98,12 @@ def test_saving_leaves_the_model_as_it_was(tmp_path):
 def test_there_is_no_pruned_model_where_inputs_are_replaced(tmp_path, ablation):
     result = make_result(ablation=ablation)
     with pytest.raises(Sparc3Error) as refused:
-        check_exportable(result, tmp_path / "out", Wish())
+        check_exportable(result, tmp_path / "out")
     assert str(refused.value) == (
         f"Ablation '{ablation}' replaces inputs and prunes no weights, so there is no pruned model "
         "to save; add `--no-model` to export the mask alone."
     )
-    check_exportable(result, tmp_path / "out", Wish(model=False))
+    check_exportable(result, tmp_path / "out", model=False)
 
 
 def test_folders_that_hold_other_things_are_refused(tmp_path):
@@ -112,12 +112,12 @@ def test_folders_that_hold_other_things_are_refused(tmp_path):
     ):
         folder = tmp_path / str(n)
         folder.mkdir()
-        check_exportable(make_result(), folder, Wish())
+        check_exportable(make_result(), folder)
         (folder / "circuit.json").write_text(json.dumps({"format": "sparc3-circuit"}))
-        check_exportable(make_result(), folder, Wish())
+        check_exportable(make_result(), folder)
         (folder / name).write_text(text)
         with pytest.raises(Sparc3Error) as refused:
-            check_exportable(make_result(), folder, Wish())
+            check_exportable(make_result(), folder)
         assert str(refused.value) == (
             f"The folder {folder} is not empty and holds other things than an exported circuit; "
             "choose another for `--out`."

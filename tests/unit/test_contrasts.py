@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 import torch
-from sparc3_tasks.correction.contrasts import CONTRASTS, contrasted, of_equal_samples, usable
-from sparc3_tasks.correction.options import AUTO
+from sparc3_tasks.correction.contrasts import AUTO, CONTRASTS, contrasted, of_equal_samples, usable
 from torch import Tensor
 
 from sparc3_bench import Ranking, Sparc3Error
@@ -52,7 +51,7 @@ def rankings(
     contrast: str, general: Ranking, undesired: Ranking, low: float, normalise: str
 ) -> dict[str, Scores]:
     both = {"general": general, "undesired": undesired}
-    names = usable(contrast, both, normalise)
+    names = usable(AUTO if contrast == "auto" else (contrast,), both, normalise)
     return {name: contrasted(name, both, low, normalise) for name in names}
 
 

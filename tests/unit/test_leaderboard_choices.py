@@ -11,7 +11,7 @@ import pytest
 import scipy.stats
 from unit.choices import CHANGE, HARM, JUDGE, LOST, RISE, make_choice
 from unit.results import make_result, save
-from unit.site_pages import COMMANDS, every_page, render
+from unit.site_pages import every_page, render
 from unit.test_leaderboard_site import HOSTILE, Page, pairs
 
 from sparc3_bench.leaderboard.operating_points import OperatingPoint
@@ -156,7 +156,7 @@ def test_results_of_different_judges_are_never_ranked_together() -> None:
     assert [len(section.runs) for section in sections] == [1] * 6
     assert len({section.id for section in sections}) == 6
     text = render(pairs(*made))
-    assert "amounts count neurons; judged by Harm judge." in text
+    assert "the lowest are removed; judged by Harm judge." in text
     assert "Harm judge (harm-judge, sparc3-bench 0.1.0, weights 0123456789ab)</dd>" in text
     assert "Harm judge (harm-judge, sparc3-bench 0.1.0, weights 0123456789ab, words 3)" in text
     failed = make_result(status="failed", error="No memory.", judge=OTHER)
@@ -172,7 +172,7 @@ def test_the_ranking_and_the_texts_stand_beside_a_run(tmp_path: Path) -> None:
     path = save(tmp_path / "results", result)
     responses = (tmp_path / "results" / path).with_suffix(".responses.json.gz")
     responses.write_bytes(b"something offensive")
-    publish(tmp_path / "results", tmp_path / "site", COMMANDS)
+    publish(tmp_path / "results", tmp_path / "site")
     (page,) = [one.read_text() for one in (tmp_path / "site" / "sections").iterdir()]
     assert "<small>ranking <b>t-statistic</b></small>" in page
     assert "<small>6,400 texts <code>abcdef012345</code></small>" in page

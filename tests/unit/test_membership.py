@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sparc3_bench.record.parts import Sketch
 from sparc3_bench.run.steps import outline
-from sparc3_bench.run.steps.outline import Membership, Size
+from sparc3_bench.run.steps.size import Membership, Size
 from sparc3_bench.selection import membership
 from sparc3_bench.selection.membership import (
     MOST_SKETCHED,

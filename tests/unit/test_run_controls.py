@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from unit.results import make_result
 from unit.test_curve import Plain
 
 from sparc3_bench.run.controls import NO_CONTROLS, beside, shared_places
@@ -12,7 +11,7 @@ from sparc3_bench.run.controls import NO_CONTROLS, beside, shared_places
 GENERATOR = np.random.default_rng(3)
 X = {"x": tuple(GENERATOR.normal(size=12))}
 HALF = {"x": X["x"][::2]}
-SPEC = make_result(amounts=(0.0, 0.5)).spec
+AMOUNTS = (0.0, 0.5)
 
 
 def test_samples_are_found_by_what_the_dense_model_has_on_them():
@@ -38,7 +37,7 @@ def test_samples_are_found_by_what_the_dense_model_has_on_them():
 def test_others_are_not_paired(other):
     assert shared_places(X, other) == {}
     run = [X, {"x": tuple(2 * value for value in X["x"])}]
-    assert beside(Plain(), SPEC, run, [[other, other]] * 2, {}) == NO_CONTROLS
+    assert beside(Plain(), AMOUNTS, run, [[other, other]] * 2, {}, "lowest") == NO_CONTROLS
 
 
 def test_samples_that_the_dense_model_does_not_tell_apart_are_not_guessed():
@@ -52,10 +51,10 @@ def test_a_run_is_compared_on_the_samples_of_its_controls():
     drawn = [{"x": tuple(value + shift for value in HALF["x"])} for shift in (0.1, 0.3)]
     runs = [[HALF, one] for one in drawn]
     clusters = {"x": [place // 4 for place in range(12)]}
-    points, _ = beside(Plain(), SPEC, [X, own], runs, clusters)
+    points, _ = beside(Plain(), AMOUNTS, [X, own], runs, clusters, "lowest")
     found = points[1]["raw"]
     # What the other half of the samples is does not count.
     assert found.value == pytest.approx(-1 - 0.2)
     moved = {"x": tuple(v if place % 2 == 0 else 99.0 for place, v in enumerate(own["x"]))}
-    again, _ = beside(Plain(), SPEC, [X, moved], runs, clusters)
+    again, _ = beside(Plain(), AMOUNTS, [X, moved], runs, clusters, "lowest")
     assert again[1]["raw"] == found

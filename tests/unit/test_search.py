@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from sparc3_bench.graph.drive import Recipe, drive
 from sparc3_bench.run.search import largest_amount
+
+
+def found_by(passes: Callable[[float], bool]) -> float:
+    """Look by what is known of an amount at once."""
+
+    def known(amount: float) -> Recipe[bool]:
+        yield []
+        return passes(amount)
+
+    return drive(largest_amount(known), lambda wanted: wanted)
 
 
 def searched(smallest: float) -> tuple[float, list[float]]:
@@ -15,7 +28,7 @@ def searched(smallest: float) -> tuple[float, list[float]]:
         tried.append(amount)
         return 1 - amount >= smallest - 1e-9
 
-    return largest_amount(passes), tried
+    return found_by(passes), tried
 
 
 @pytest.mark.parametrize("smallest", [0.0015, 0.01, 0.03, 0.1, 0.25, 0.5, 0.77, 0.96, 0.999])
@@ -31,7 +44,7 @@ def test_the_smallest_circuit_that_passes_is_taken_at_once(smallest):
 
 
 def test_nothing_that_passes_gives_the_whole_model():
-    assert largest_amount(lambda amount: False) == 0.0
+    assert found_by(lambda amount: False) == 0.0
 
 
 def test_few_models_are_evaluated():
@@ -49,6 +62,6 @@ def test_curve_that_crosses_more_than_once_gives_one_of_its_crossings():
     def passes(amount: float) -> bool:
         return amount < 0.3 or 0.5 < amount < 0.6
 
-    found = largest_amount(passes)
+    found = found_by(passes)
     assert passes(found)
     assert min(abs((1 - found) / (1 - crossing) - 1) for crossing in (0.3, 0.6)) < 0.0501

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import typer.testing
 from unit.results import make_result, save
-from unit.site_pages import COMMANDS
 from unit.test_leaderboard_ranks import measured
 
 from sparc3_bench.cli import app
@@ -208,7 +207,7 @@ def test_a_script_in_a_title_comes_out_inert(board, tmp_path):
     evil = "<script>alert(1)</script>"
     path = tmp_path / "in" / save(tmp_path / "in", honest(title=evil, warnings=[evil]))
     assert sparc3("submit", path, "--results", board).exit_code == 0
-    publish(board, tmp_path / "site", COMMANDS)
+    publish(board, tmp_path / "site")
     pages = [one.read_text() for one in (tmp_path / "site").rglob("*.html")]
     assert not [page for page in pages if evil in page]
     assert [page for page in pages if "&lt;script&gt;alert(1)" in page]
@@ -221,7 +220,7 @@ def test_what_is_withdrawn_keeps_its_row_with_the_reason(board, mine, tmp_path):
     assert done.exit_code == 0, done.exception
     gone = read_result(there)
     assert (gone.status, gone.points) == ("withdrawn", read_result(mine).points)
-    page = publish(board, tmp_path / "site", COMMANDS).with_name("failed.html").read_text()
+    page = publish(board, tmp_path / "site").with_name("failed.html").read_text()
     assert "The reference was the evaluation text." in page
     assert isinstance(sparc3("withdraw", there, "--reason", "x").exception, Sparc3Error)
     write_result(there, read_result(mine))

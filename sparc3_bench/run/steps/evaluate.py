@@ -61,7 +61,7 @@ class Evaluate(CellStep[Evaluated]):
             if self.cell.spec.ablation == "mean":
                 found["means"] = MeanInputs(self.cell)
             if self._data.compares:
-                found["dense"] = DenseEvaluation(self.cell, self.part)
+                found["dense"] = self._dense
         return found
 
     def also(self, at: Place) -> str | None:
@@ -80,7 +80,7 @@ class Evaluate(CellStep[Evaluated]):
         with ablated(view, circuit, self.cell.spec.ablation, got.get("means")):
             found = self.measured(at, view, got.get("dense"))
         if circuit is None and self._data.compares:
-            at.put(DenseEvaluation(self.cell, self.part), found)
+            at.put(self._dense, found)
         found = self._data.after(view, found)
         return Evaluated(
             samples={name: tuple(map(float, values)) for name, values in found.samples.items()},
@@ -122,6 +122,10 @@ class Evaluate(CellStep[Evaluated]):
         return value.texts
 
     @property
+    def _dense(self) -> DenseEvaluation:
+        return DenseEvaluation(self.cell, self.cell.part(self.part))
+
+    @property
     def _data(self) -> PreparedTask:
         return self.cell.prepared.part(self.part)
 
@@ -161,8 +165,9 @@ class DenseEvaluation(CellStep[Evaluation]):
         return Evaluate(self.cell, self.part).like()
 
     def units(self, at: Place) -> float:
-        """Once, where the evaluation is kept and what is wanted back of it is not."""
-        kept = at.find(Evaluate(self.cell, self.part))
+        """Once, where the evaluation was kept before and what is wanted back of it is not."""
+        numbers = Evaluate(self.cell, self.part)
+        kept = None if numbers.key in at.promised else at.find(numbers)
         return float(kept is not None and kept.value.has_memory)
 
 

@@ -61,7 +61,7 @@ class CircuitStep(CellStep[Circuit]):
 
     def content(self, at: Place) -> str:
         """Name it by what it removes."""
-        return circuit_digest(at.get(self))
+        return at.content(self, circuit_digest)
 
     def of(self, kept: Mapping[str, Tensor]) -> Circuit:
         """Return the circuit of kept units."""
@@ -116,13 +116,17 @@ class Matched(CircuitStep):
 
     def content(self, at: Place) -> str:
         """Name it by how many are kept of what, without drawing it."""
-        kept, rows = at.get(self.circuit).kept, self.cell.spec.group == "row"
-        counts = {n: [list(keep.shape), int(keep.count_nonzero())] for n, keep in kept.items()}
-        named = {"counts": counts, "rows": rows, "seed": self.seed}
-        return content_key({**named, **self.cell.named("unit", "scope")})
+        named = {"counts": at.content(self.circuit, _counts), "seed": self.seed}
+        rows = self.cell.spec.group == "row"
+        return content_key({**named, "rows": rows, **self.cell.named("unit", "scope")})
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
         return self.of(matched(got["circuit"].kept, self.cell.spec.group, self.seed))
+
+
+def _counts(circuit: Circuit) -> str:
+    kept = circuit.kept.items()
+    return content_key({name: [list(keep.shape), int(keep.count_nonzero())] for name, keep in kept})
 
 
 def circuit_digest(circuit: Circuit) -> str:

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from sparc3_bench.run.steps.curve import BesideChoice, Curve, PointValues
     from sparc3_bench.run.steps.decide import Chosen
     from sparc3_bench.run.steps.model import WeightNotes
-    from sparc3_bench.run.steps.outline import (
+    from sparc3_bench.run.steps.size import (
         CircuitOverlap,
+        CircuitSize,
         Membership,
-        Outline,
         RankLikeness,
         Size,
     )
@@ -43,7 +43,7 @@ class Operating:
 
     Attributes
     ----------
-    amount, point, outline
+    amount, point, size
         How much, measured on the test part, and its size.
     controls, beside
         Of a choice: random controls on the same samples, and the comparison.
@@ -53,7 +53,7 @@ class Operating:
 
     amount: float
     point: Measured
-    outline: Outline
+    size: CircuitSize
     controls: Sequence[Measured] = ()
     beside: BesideChoice | None = None
     curve: Curve | None = None
@@ -62,7 +62,7 @@ class Operating:
     def steps(self) -> list[Step[Any]]:
         """All of them."""
         rest = [one for one in (self.beside, self.curve) if one is not None]
-        return [self.point, self.outline, *self.controls, *rest]
+        return [self.point, self.size, *self.controls, *rest]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ class Record(CellStep["tuple[Result, Written]"]):
 
     chosen: Chosen
     points: Sequence[Measured]
-    outlines: Sequence[Outline]
+    sizes: Sequence[CircuitSize]
     curve: Curve
     controls: Sequence[Sequence[Measured]]
     operating: Operating | None
@@ -92,7 +92,7 @@ class Record(CellStep["tuple[Result, Written]"]):
         }
         return {
             "points": self.points,
-            "outlines": self.outlines,
+            "sizes": self.sizes,
             "controls": [one for drawn in self.controls for one in drawn],
             "operating": self.operating.steps if self.operating else [],
             "spearman": [one for _, one, _ in self.stability],
@@ -121,9 +121,9 @@ class Record(CellStep["tuple[Result, Written]"]):
         """Return the fields that follow from what was measured; `measured` is the curve."""
         curve = at.get(self.curve)
         points = tuple(
-            _point(amount, at.get(outline), numbers, at.get(measured))
-            for amount, outline, numbers, measured in zip(
-                self.cell.spec.amounts, self.outlines, curve.points, self.points, strict=True
+            _point(amount, at.get(size), numbers, at.get(measured))
+            for amount, size, numbers, measured in zip(
+                self.cell.spec.amounts, self.sizes, curve.points, self.points, strict=True
             )
         )
         assessed = at.get(self.assessment) if self.assessment else {}
@@ -159,7 +159,7 @@ class Record(CellStep["tuple[Result, Written]"]):
                 limits={},
                 title=task.bar.title,
                 point=_point(
-                    operating.amount, at.get(operating.outline), numbers, at.get(operating.point)
+                    operating.amount, at.get(operating.size), numbers, at.get(operating.point)
                 ),
             )
         choice = task.choice

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from sparc3_bench.attribution.scores import checked, from_tensors, to_tensors
 from sparc3_bench.graph.cost import NOTHING, metered, total
 from sparc3_bench.graph.step import Inputs
-from sparc3_bench.graph.store import AsTensors, Codec, Entry
+from sparc3_bench.graph.store import AsTensors, Codec, Kept
 from sparc3_bench.incremental import IncrementalScorer
 from sparc3_bench.run.steps.facts import learned
 from sparc3_bench.run.steps.model import CellStep, DenseModel
@@ -77,8 +77,15 @@ class Score(CellStep[ScoreMap]):
             return checked(found, view.weights(), cell.scorer.name)
 
     def units(self, at: Place) -> float:
-        """Return how many tokens the reference has."""
-        return float(sum(map(len, self.reference(at).samples)))
+        """Return how many tokens of the reference no snapshot has, nor will have by then."""
+        reference, before = self.reference(at), 0
+        if self.cell.snapshots and goes_on(self.cell.scorer):
+            keys, codec = self.snapshots(reference), AsTensors(dict, dict)
+            for count, key in enumerate(keys, 1):
+                if key in at.promised or at.store.cost(_SNAPSHOT, key, codec) is not None:
+                    before = count
+            at.promised.add(keys[-1])
+        return float(sum(map(len, reference.samples[before:])))
 
     def reference(self, at: Place | None) -> ReferenceSamples:
         """Return the reference samples, which may follow from what the dense model answers."""
@@ -115,7 +122,7 @@ class Score(CellStep[ScoreMap]):
             )
             with metered(at.tokens) as meter:
                 state = scorer.accumulate(view, rest, state)
-            at.store.write(_SNAPSHOT, keys[-1], codec, Entry(state, total([cost, meter.phase])))
+            at.store.write(_SNAPSHOT, keys[-1], codec, Kept(state, total([cost, meter.phase])))
         if before:
             new = sum(len(sample) for sample in reference.samples[before:])
             at.say(f"{before} of {count} samples came from a snapshot; {new:,} tokens were new")

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench import Choice, Contrasts, Facts, PreparedTask
-from sparc3_tasks.correction.options import AUTO, CorrectionOptions
+from sparc3_tasks.correction.contrasts import AUTO, contrasted, usable
+from sparc3_tasks.correction.options import CorrectionOptions
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from sparc3_bench import Ranking
     from sparc3_tasks.correction.prepared import PreparedCorrection
 
 
@@ -34,21 +31,15 @@ class Correction(CorrectionOptions):
 
         return prepare(self, tokenizer, cache, seed)
 
-    def _usable(self, rankings: Mapping[str, Ranking]) -> tuple[str, ...]:
-        from sparc3_tasks.correction.contrasts import usable
-
-        return usable(self.contrast, rankings, self.normalise)
-
-    def _contrast(self, name: str, rankings: Mapping[str, Ranking]) -> Mapping[str, Tensor]:
-        from sparc3_tasks.correction.contrasts import contrasted
-
-        return contrasted(name, rankings, self.low_part, self.normalise)
-
     def _choice(self, metric: str, *limited: str, title: str) -> Choice:
         limits = {
             "perplexity_increase": self.most_perplexity,
             "distinct_2_loss": self.most_distinct,
         }
         names = AUTO if self.contrast == "auto" else (self.contrast,)
-        contrasts = Contrasts(names, self._usable, self._contrast)
+        contrasts = Contrasts(
+            names,
+            lambda rankings: usable(names, rankings, self.normalise),
+            lambda name, rankings: contrasted(name, rankings, self.low_part, self.normalise),
+        )
         return Choice(metric, {name: limits[name] for name in limited}, title, contrasts)

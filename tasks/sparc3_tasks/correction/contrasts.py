@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from sparc3_bench import Ranking, Sparc3Error
-from sparc3_tasks.correction.options import AUTO
 
-Scores = Mapping[str, Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Scores = Mapping[str, "Tensor"]
 
 
 def difference(general: Ranking, undesired: Ranking, low_part: float) -> Scores:
@@ -37,6 +37,8 @@ def t_statistic(general: Ranking, undesired: Ranking, low_part: float) -> Scores
 
     A few units of huge and varying relevance dominate both means; here they do not.
     """
+    import torch  # here, so that listing tasks needs none
+
     found = {}
     for name, minus in _minus(general.scores, undesired.scores).items():
         error = torch.hypot(general.errors[name], undesired.errors[name])
@@ -51,6 +53,8 @@ def set_difference(general: Ranking, undesired: Ranking, low_part: float) -> Sco
     needs most. After the set difference of [wei2024brittleness], whose sets are top parts of each
     matrix; here both are of the whole model.
     """
+    import torch
+
     matters = torch.cat([values.abs().flatten() for values in general.scores.values()])
     # As the decimal number that was typed: 0.29 × 100 is 28.999999999999996 in binary.
     count = math.floor(Fraction(repr(low_part)) * len(matters))
@@ -79,47 +83,37 @@ CONTRASTS: dict[str, Callable[[Ranking, Ranking, float], Scores]] = {
 """By the name that users type. The last two are controls: each looks at one side only."""
 
 
-def usable(contrast: str, rankings: Mapping[str, Ranking], normalise: str) -> tuple[str, ...]:
-    """Return the names of what may be pruned by.
+AUTO = ("difference", "unit-mass", "t-statistic", "set-difference")
+"""What contrast `auto` chooses from on the selection part."""
 
-    Parameters
-    ----------
-    contrast
-        One of `CONTRASTS`, or ``auto`` for those of `AUTO` that the scores allow.
-    rankings
-        Those of the two references, ``general`` and ``undesired``.
-    normalise
-        ``mass`` to let every sample count the same; see `of_equal_samples`.
+
+def usable(
+    names: tuple[str, ...], rankings: Mapping[str, Ranking], normalise: str
+) -> tuple[str, ...]:
+    """Return those of several contrasts that the rankings ``general`` and ``undesired`` allow.
 
     Raises
     ------
     Sparc3Error
-        When the contrast, or the normalisation, needs what the scorer did not keep.
+        When the only one, or the normalisation, needs what the scorer did not keep.
     """
     has_errors = all(one.errors for one in _normalised(rankings, normalise))
-    if contrast == "t-statistic" and not has_errors:
+    if names == ("t-statistic",) and not has_errors:
         raise Sparc3Error(
             "Contrast 't-statistic' needs the standard error of every score, which this scorer "
             "does not keep; set its option `by_sample` (neurons, heads; aggregation "
             "'signed-mean') or `standard_error` (weights), or choose another contrast."
         )
-    wanted: tuple[str, ...] = AUTO if contrast == "auto" else (contrast,)
-    return tuple(name for name in wanted if name != "t-statistic" or has_errors)
+    return tuple(name for name in names if name != "t-statistic" or has_errors)
 
 
 def contrasted(
     name: str, rankings: Mapping[str, Ranking], low_part: float, normalise: str
 ) -> Scores:
-    """Return one ranking of two.
+    """Return one of `CONTRASTS` of the rankings ``general`` and ``undesired``.
 
-    Parameters
-    ----------
-    name
-        One of `CONTRASTS`.
-    rankings, normalise
-        As for `usable`.
-    low_part
-        For `set_difference`: the share of units, those of least general score, that may go.
+    For `set_difference` `low_part` is the share of units, those of least general score, that may
+    go; normalised by ``mass`` every sample counts the same, see `of_equal_samples`.
     """
     general, undesired = _normalised(rankings, normalise)
     return CONTRASTS[name](general, undesired, low_part)
@@ -133,6 +127,8 @@ def of_equal_samples(ranking: Ranking) -> Ranking:
     Sparc3Error
         When the scorer did not keep what each sample contributes.
     """
+    import torch
+
     if not ranking.samples:
         raise Sparc3Error(
             "Normalisation 'mass' needs what each sample contributes to each neuron or head; set "
@@ -160,5 +156,7 @@ def _minus(left: Scores, right: Scores) -> Scores:
 
 
 def _shared_out(scores: Scores) -> Scores:
+    import torch
+
     total = sum(float(values.abs().sum(dtype=torch.float64)) for values in scores.values())
     return {name: values / (total or 1.0) for name, values in scores.items()}

@@ -25,9 +25,6 @@ Contrast = Literal[
 ]
 """What both sides are made one ranking by; the functions are in `contrasts`."""
 
-AUTO: tuple[Contrast, ...] = ("difference", "unit-mass", "t-statistic", "set-difference")
-"""What contrast `auto` chooses from on the selection part."""
-
 Normalise = Literal["none", "tokens", "mass"]
 """How samples count: as they are; by the mean over their tokens; each neuron's or head's share."""
 

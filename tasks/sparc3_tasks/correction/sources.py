@@ -20,15 +20,8 @@ BUILT_IN = {
 def read_prompts(source: str, cache: Path, count: int) -> tuple[list[Prompt], tuple[str, ...]]:
     """Return the prompts of a source, no text twice, and what a reader must know of them.
 
-    Parameters
-    ----------
-    source
-        ``realtoxicityprompts``, ``repetition``, ``wikipedia`` (neutral), or a table, see
-        `of_table`.
-    cache
-        The cache folder.
-    count
-        How many are needed at least; of ``wikipedia`` exactly as many are cut.
+    The source is one of `BUILT_IN`, or a table as in `of_table`. At least `count` are needed; of
+    ``wikipedia`` exactly as many are cut.
 
     Raises
     ------

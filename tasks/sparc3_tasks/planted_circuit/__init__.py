@@ -53,6 +53,37 @@ class PlantedIoi(ModelSource):
         return _FOLDER
 
 
+def assessed(
+    prepared: PreparedTask,
+    model: ModelView,
+    scores: Mapping[str, ScoreMap],
+    unit: Unit,
+    group: Group,
+) -> Mapping[str, Estimate]:
+    """Return how well the scores rank what is the circuit above what is not.
+
+    Only what there is to remove is judged: a weight that is not zero, a neuron or head that
+    has such weights.
+    """
+    import numpy as np
+
+    from sparc3_bench import ScoreMap, rankable
+    from sparc3_tasks.planted_circuit.layout import Kind
+    from sparc3_tasks.planted_circuit.ranking import estimates
+
+    (own,) = scores.values()
+    kinds = known(model, own)
+    present = {name: (codes != Kind.ABSENT).float() for name, codes in kinds.items()}
+    circuit = {name: (codes == Kind.CIRCUIT).float() for name, codes in kinds.items()}
+    ranked, present, circuit = (
+        rankable(values, model, unit) for values in (own, ScoreMap(present), ScoreMap(circuit))
+    )
+    judged = {name: values > 0 for name, values in present.items()}
+    chosen = [ranked[name].cpu()[mask].double().numpy() for name, mask in judged.items()]
+    truth = [(circuit[name] > 0)[mask].numpy() for name, mask in judged.items()]
+    return estimates(np.concatenate(chosen), np.concatenate(truth))
+
+
 @dataclass(frozen=True)
 class PlantedCircuit(Task):
     """How well scores find the weights, neurons and heads that are known to be the circuit.
@@ -70,6 +101,15 @@ class PlantedCircuit(Task):
         Metric("accuracy", "higher", "1", "Accuracy, IO before S"),
         Metric("logit_difference", "higher", "logits", "Logit difference"),
     )
+    assessment = Assessment(
+        (
+            Metric("auroc", "higher", "1", "AUROC against the true circuit"),
+            Metric(
+                "average_precision", "higher", "1", "Average precision against the true circuit"
+            ),
+        ),
+        assessed,
+    )
     amounts = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.988)
     default_objective = "logit-difference"
     objectives = OBJECTIVES
@@ -78,18 +118,6 @@ class PlantedCircuit(Task):
 
     reference_count: Annotated[int, Field(ge=1, le=2000)] = 64
     test_count: Annotated[int, Field(ge=1, le=2000)] = 200
-
-    @property
-    def assessment(self) -> Assessment[PreparedPlanted]:
-        """How well the scores rank what is the circuit above what is not."""
-        told = {"auroc": "AUROC", "average_precision": "Average precision"}
-        return Assessment(
-            tuple(
-                Metric(name, "higher", "1", f"{title} against the true circuit")
-                for name, title in told.items()
-            ),
-            PreparedPlanted.assess,
-        )
 
     def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
         """Return the means over prompts."""
@@ -145,32 +173,6 @@ class PreparedPlanted(PreparedTask):
         found = measure_prompts(model, self.test, dense, progress)
         kept = {metric.name: found.samples[metric.name] for metric in PlantedCircuit.metrics}
         return Evaluation(kept, found.memory)
-
-    def assess(
-        self, model: ModelView, scores: Mapping[str, ScoreMap], unit: Unit, group: Group
-    ) -> Mapping[str, Estimate]:
-        """Return how well the scores rank what is the circuit above what is not.
-
-        Only what there is to remove is judged: a weight that is not zero, a neuron or head that
-        has such weights.
-        """
-        import numpy as np
-
-        from sparc3_bench import ScoreMap, rankable
-        from sparc3_tasks.planted_circuit.layout import Kind
-        from sparc3_tasks.planted_circuit.ranking import estimates
-
-        (own,) = scores.values()
-        kinds = known(model, own)
-        present = {name: (codes != Kind.ABSENT).float() for name, codes in kinds.items()}
-        circuit = {name: (codes == Kind.CIRCUIT).float() for name, codes in kinds.items()}
-        ranked, present, circuit = (
-            rankable(values, model, unit) for values in (own, ScoreMap(present), ScoreMap(circuit))
-        )
-        judged = {name: values > 0 for name, values in present.items()}
-        chosen = [ranked[name].cpu()[mask].double().numpy() for name, mask in judged.items()]
-        truth = [(circuit[name] > 0)[mask].numpy() for name, mask in judged.items()]
-        return estimates(np.concatenate(chosen), np.concatenate(truth))
 
 
 def known(model: ModelView, scores: ScoreMap) -> dict[str, Tensor]:

