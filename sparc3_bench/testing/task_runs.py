@@ -123,9 +123,8 @@ def meet_model(task: Task, prepared: PreparedTask, view: ModelView) -> PreparedT
     if (facts := task.facts) is None:
         return prepared
     known = json.loads(json.dumps(facts.ask(prepared, view, silent)))
-    learned: PreparedTask = facts.learned(
-        prepared, known, hash_verdicts(facts.texts(prepared, known))
-    )
+    verdicts = hash_verdicts(facts.texts(prepared, known))
+    learned: PreparedTask = facts.learned(prepared, known, verdicts)
     return learned
 
 
