@@ -98,10 +98,8 @@ def grid(
         padded = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
         return f"{name:<{label}}{''.join(padded)}".rstrip()
 
-    told_rows = (
-        line(name, ["" if share is None else form(share) for share in row]) for name, row in rows
-    )
-    return [line(corner, roles), *told_rows]
+    told = [(name, ["" if one is None else form(one) for one in row]) for name, row in rows]
+    return [line(*row) for row in ((corner, roles), *told)]
 
 
 def pictures(result: Result, at: MeasuredCircuit) -> dict[str, str]:

@@ -140,9 +140,8 @@ def parametrize_with_checks(
     import pytest
 
     chosen, expected = list(plugins), expected_failures or {}
-    every = [check for kind in map(kind_of, chosen) for check in CHECKS[kind]]
-    _check_expected(expected, every)
-
+    pairs = [(plugin, check) for plugin in chosen for check in CHECKS[kind_of(plugin)]]
+    _check_expected(expected, [check for _, check in pairs])
     marks = {
         name: pytest.mark.xfail(reason=reason, raises=CheckFailure, strict=True)
         for name, reason in expected.items()
@@ -154,8 +153,7 @@ def parametrize_with_checks(
             id=f"{_label(plugin)}-{check.__name__}",
             marks=marks.get(check.__name__, ()),
         )
-        for plugin in chosen
-        for check in CHECKS[kind_of(plugin)]
+        for plugin, check in pairs
     ]
     return pytest.mark.parametrize(("plugin", "check"), cases)
 
