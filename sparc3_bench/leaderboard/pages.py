@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.leaderboard import chart, phrasing, shards
@@ -214,7 +215,7 @@ class _Site:
             self._parts[one.id] = self._page("agreement", 1, one=one, drawings=drawn)
         return self._parts[one.id]
 
-    def _charts(self, section: Section) -> list[chart.Chart]:
+    def _charts(self, section: Section) -> list[SimpleNamespace]:
         """Return the drawings of a section, wide and narrow; none where lines are too many."""
         if not section.prunes or _are_many(section.series):
             return []
