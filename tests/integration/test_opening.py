@@ -330,7 +330,9 @@ def test_nothing_in_the_product_may_run_the_code_of_a_folder():
             said = {one.arg: one.value for one in node.keywords}
             if not isinstance(said.get("trust_remote_code"), ast.Constant) and None not in said:
                 silent.append(f"{path.name}:{node.lineno}")
-    assert [one.partition(":")[0] for one in silent] == ["tiny.py"]  # of configurations that are made there
+    assert [one.partition(":")[0] for one in silent] == [
+        "tiny.py"
+    ]  # of configurations that are made there
 
 
 def test_a_model_is_never_completed_by_chance(tmp_path):
