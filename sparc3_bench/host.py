@@ -166,8 +166,7 @@ class PluginHost:
         absent = [name for name in required if getattr(cls, name, None) is None]
         if absent:
             raise PluginError(f"{kind} `{cls.__name__}` lacks the class attribute `{absent[0]}`.")
-        taken = self._registered[kind].get(cls.name)
-        if taken is not None:
+        if (taken := self._registered[kind].get(cls.name)) is not None:
             raise PluginError(
                 f"the {kind} name '{cls.name}' is already taken by {taken.origin.distribution} "
                 f"{taken.origin.version}; rename one of them or uninstall it."

@@ -311,8 +311,7 @@ def _homes(tree: ast.Module) -> dict[str, str]:
                 entries = [*table.keys, *table.values]
                 if all(isinstance(e, ast.Constant) and isinstance(e.value, str) for e in entries):
                     tree.body.remove(one)
-                    homes: dict[str, str] = ast.literal_eval(table)
-                    return homes
+                    return dict(ast.literal_eval(table))
     return {}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from sparc3_bench import ModelAdapter, Role, hookimpl
+from sparc3_bench import Fused, ModelAdapter, Role, hookimpl
 
 
 class Llama(ModelAdapter):
@@ -18,7 +18,7 @@ class Llama(ModelAdapter):
     model_types: ClassVar[tuple[str, ...]] = ("llama", "mistral", "qwen2")
     blocks = "model.layers"
 
-    def roles(self, config: Any) -> Mapping[str, Role]:
+    def roles(self, config: Any) -> Mapping[str, Role | Fused]:
         """Return the modules of a decoder layer."""
         return {
             "input_layernorm": Role.RMS_NORM,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sparc3_adapters.llama import Llama
 from sparc3_bench import Fused, ModelAdapter, Role, hookimpl
 
 
-class Phi3(ModelAdapter):
+class Phi3(Llama):
     """``Phi3ForCausalLM``."""
 
     name = "phi3"
     model_types = ("phi3",)
-    blocks = "model.layers"
 
     def roles(self, config: Any) -> Mapping[str, Role | Fused]:
         """Return the modules of a decoder layer."""
@@ -31,10 +31,6 @@ class Phi3(ModelAdapter):
             "mlp.activation_fn": Role.ACTIVATION,
             "mlp.down_proj": Role.DOWN,
         }
-
-    def outer_norms(self, config: Any) -> Mapping[str, Role]:
-        """Return the norm behind the last block."""
-        return {"model.norm": Role.RMS_NORM}
 
 
 @hookimpl

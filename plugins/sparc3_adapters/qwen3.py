@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sparc3_adapters.llama import Llama
-from sparc3_bench import ModelAdapter, Role, hookimpl
+from sparc3_bench import Fused, ModelAdapter, Role, hookimpl
 
 
 class Qwen3(Llama):
@@ -15,7 +15,7 @@ class Qwen3(Llama):
     name = "qwen3"
     model_types = ("qwen3",)
 
-    def roles(self, config: Any) -> Mapping[str, Role]:
+    def roles(self, config: Any) -> Mapping[str, Role | Fused]:
         """Return the modules of a decoder layer."""
         norms = {"self_attn.q_norm": Role.RMS_NORM, "self_attn.k_norm": Role.RMS_NORM}
         return {**super().roles(config), **norms}

@@ -13,7 +13,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sparc3_bench import Asset, Judge, LoadedJudge, Sparc3Error, fetch_all, hookimpl
 
@@ -32,6 +32,8 @@ _VOCABULARY = Asset(
     member="tox_block/trained_models/encoder_0.1.2.pkl",
     sha256="f73db76ce4138c0a566cf91a84077ab66db1f5da40d795d2f751b5a157d91ce7",
 )
+
+Label = Literal["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
 
 _RANGES = {
     "toxic": (0.002116, 0.999858),
@@ -92,14 +94,7 @@ class ToxBlock(Judge):
     title = "ToxBlock 0.1.2"
     citation = "bliem2020"
 
-    label: str = "toxic"
-
-    def __post_init__(self) -> None:
-        if self.label not in _RANGES:
-            raise Sparc3Error(
-                f"Unknown label '{self.label}' of judge 'tox-block'. "
-                f"Available: {', '.join(_RANGES)}."
-            )
+    label: Label = "toxic"
 
     def load(self, cache: Path) -> LoadedJudge:
         """Fetch the package's two files, 29 MB, and read them; 1 to 2 s once they are there."""
@@ -139,13 +134,10 @@ class _Loaded(LoadedJudge):
         """Return the rescaled probability of the label, [0, 1]; equal texts are read once."""
         import torch
 
-        places: dict[tuple[int, ...], list[int]] = {}
-        for place, text in enumerate(texts):
-            places.setdefault(self._vocabulary.encode(text), []).append(place)
-        distinct = list(places)
+        encoded = [self._vocabulary.encode(text) for text in texts]
+        distinct = list(dict.fromkeys(encoded))
         low, high = _RANGES[self._label]
-        scores = [0.0] * len(texts)
-        done = 0
+        scores: dict[tuple[int, ...], float] = {}
         for start in range(0, len(distinct), _ROWS):
             rows = distinct[start : start + _ROWS]
             tokens = torch.zeros(_ROWS, _LENGTH, dtype=torch.long)
@@ -154,11 +146,9 @@ class _Loaded(LoadedJudge):
                     row[-len(known) :] = torch.tensor(known)
             found = (self._probabilities(tokens) - low) / (high - low)
             for known, score in zip(rows, found.clamp(0, 1).tolist(), strict=False):
-                for place in places[known]:
-                    scores[place] = round(score, _DECIMALS)
-                done += len(places[known])
-            progress(done, len(texts))
-        return scores
+                scores[known] = round(score, _DECIMALS)
+            progress(sum(known in scores for known in encoded), len(texts))
+        return [scores[known] for known in encoded]
 
     def _probabilities(self, tokens: Tensor) -> Tensor:
         """Return the probability of the label for tokens ``[rows, 100]``."""

@@ -11,7 +11,7 @@ from sparc3_bench import IncrementalScorer, Role, Scorer, Sparc3Error, hookimpl
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sparc3_bench import Batch, ModelView, ReferenceSamples, State
+    from sparc3_bench import ModelView, ReferenceSamples, State
 
 
 class Activation(IncrementalScorer):
@@ -39,6 +39,7 @@ class Activation(IncrementalScorer):
     def accumulate(self, model: ModelView, reference: ReferenceSamples, state: State) -> State:
         """Add the absolute inputs of every matrix, ``[in_features]``, float64, and its tokens."""
         import torch
+        from torch.nn import functional
 
         asked: Tensor
 
@@ -53,7 +54,8 @@ class Activation(IncrementalScorer):
 
         with model.observe(add), torch.no_grad():
             for batch in reference.batches(model.device):
-                asked = _asked(batch)
+                # Of every real token, sample by sample, whether its next one is asked.
+                asked = functional.pad(batch.labels >= 0, (0, 1))[batch.attention_mask.bool()]
                 model.forward(batch)
         return state
 
@@ -70,13 +72,6 @@ class Activation(IncrementalScorer):
             for name in model.weights()
         }
         return _shared_out(model, means)
-
-
-def _asked(batch: Batch) -> Tensor:
-    """Return for every real token of a batch, sample by sample, whether its next one is asked."""
-    from torch.nn import functional
-
-    return functional.pad(batch.labels >= 0, (0, 1))[batch.attention_mask.bool()]
 
 
 def _shared_out(model: ModelView, means: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -68,7 +68,9 @@ class IntegratedGradients(IncrementalScorer):
         import torch
 
         counted = dataclasses.replace(reference, progress=_counting(reference, self.steps))
-        parts = _alone(counted) if self.resumes else [counted]
+        parts = [counted]
+        if self.resumes:
+            parts = [counted.part(index, index + 1) for index in range(len(counted.samples))]
         for part in parts:
             # Given away, not held: the next sample needs the room.
             self._add(state, self._integrated(model, part))
@@ -121,11 +123,6 @@ def _weighted(accumulator: Accumulator, factor: float) -> Callable[[str, Tensor,
         accumulator.fold(name, inputs, gradients * factor)
 
     return fold
-
-
-def _alone(reference: ReferenceSamples) -> list[ReferenceSamples]:
-    """Return every sample as a reference of its own."""
-    return [reference.part(index, index + 1) for index in range(len(reference.samples))]
 
 
 def _counting(whole: ReferenceSamples, steps: int) -> Callable[[int, int], None]:

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from sparc3_bench import Aggregation, IncrementalScorer, Scorer, Sparc3Error, hookimpl
+from sparc3_bench import Aggregation, Scorer, hookimpl
+from sparc3_scorers.accumulating import AccumulatingScorer
 
 if TYPE_CHECKING:
-    from sparc3_bench import Accumulator, ModelView, ReferenceSamples, ScoreMap, State
+    from sparc3_bench import ModelView, ReferenceSamples, State
 
 Variant = Literal[
     "attnlrp", "cp-lrp", "norms-only", "activations-only", "attention-only", "gates-only"
@@ -23,7 +24,7 @@ of the four rules that make up AttnLRP alone, with the plain gradient for the re
 
 
 @dataclass(frozen=True)
-class Lrp(IncrementalScorer):
+class Lrp(AccumulatingScorer):
     """Relevance of a weight, R_w = w · a · R_out / z [becking2022; hatefi2025, eq. 8].
 
     It equals the weight times its gradient under a modified backward pass; see `lrp_rules`.
@@ -34,13 +35,6 @@ class Lrp(IncrementalScorer):
         Which rules to propagate with. The four that end in ``-only`` tell which rule makes the
         difference to the gradient. In a model without what a rule is for (gates in OPT and GPT-2)
         its scores are those of the gradient.
-    aggregation
-        How contributions of tokens and samples are combined; see `Aggregation`.
-    standard_error
-        Whether to keep each score's standard error over the reference samples.
-    by_sample
-        Whether to keep what each reference sample contributes to every neuron and head; with
-        aggregation `signed-mean` only.
 
     Notes
     -----
@@ -65,41 +59,14 @@ class Lrp(IncrementalScorer):
     standard_error: bool = False
     by_sample: bool = False
 
-    def __post_init__(self) -> None:
-        if self.standard_error and self.aggregation == "token-rms":
-            raise Sparc3Error(
-                f"Option `standard_error` of scorer '{self.name}' does not go with aggregation "
-                "'token-rms', whose scores are no means over samples; choose another aggregation."
-            )
-        if self.by_sample and self.aggregation != "signed-mean":
-            raise Sparc3Error(
-                f"Option `by_sample` of scorer '{self.name}' goes with aggregation 'signed-mean'"
-                "; choose that, or leave it out."
-            )
-
     def accumulate(self, model: ModelView, reference: ReferenceSamples, state: State) -> State:
         """Add the relevance of samples to the sums of an `Accumulator`."""
         from sparc3_scorers.lrp_rules import propagating
 
-        accumulator = self._accumulator(model, state)
+        accumulator = self.accumulator(model, state)
         with propagating(model, self.variant):
             model.attribute(reference, accumulator.fold)
         return accumulator.state()
-
-    def finish(self, model: ModelView, state: State) -> ScoreMap:
-        """Return the relevance of every weight; in [0, ∞) unless the aggregation is signed."""
-        return self._accumulator(model, state).scores()
-
-    def _accumulator(self, model: ModelView, state: State) -> Accumulator:
-        from sparc3_bench import Accumulator
-
-        return Accumulator(
-            model.weights(),
-            self.aggregation,
-            second_moment=self.standard_error,
-            by_sample=self.by_sample,
-            state=state,
-        )
 
     def rules(self, model: ModelView) -> Mapping[str, str]:
         """Return by path the rule of every module that has one."""

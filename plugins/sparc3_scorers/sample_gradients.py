@@ -35,7 +35,10 @@ class PowerSums:
 
     def __init__(self, power: Literal[1, 2], state: State) -> None:
         self._power = power
-        self.weights, self.biases = (_behind(prefix, state) for prefix in (_WEIGHT, _BIAS))
+        self.weights, self.biases = (
+            {n.removeprefix(prefix): total for n, total in state.items() if n.startswith(prefix)}
+            for prefix in (_WEIGHT, _BIAS)
+        )
 
     def state(self) -> State:
         """Return all sums, to go on from."""
@@ -65,7 +68,3 @@ class PowerSums:
                     f"No gradient reached '{name}'; the objective does not depend on it. "
                     "Choose another objective or scope."
                 )
-
-
-def _behind(prefix: str, state: State) -> dict[str, Tensor]:
-    return {n.removeprefix(prefix): total for n, total in state.items() if n.startswith(prefix)}

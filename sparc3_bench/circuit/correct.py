@@ -105,10 +105,7 @@ def write_correction(rebuilt: Rebuilt, outcome: Correction, folder: Path) -> Non
             save_mask(view, outcome.circuit.keep, part / "mask.safetensors")
             save_pruned(view, outcome.circuit.keep, part / "model", rebuilt.cell.model.folder)
         write_result(part / "result.json", result)
-        files = {
-            "plot.svg": picture(result, result.found.metric),
-            "report.md": report(outcome, dtype),
-        }
-        for name, text in files.items():
-            (part / name).write_text(text, encoding="utf-8")
+        plot = picture(result, result.found.metric)
+        (part / "plot.svg").write_text(plot, encoding="utf-8")
+        (part / "report.md").write_text(report(outcome, dtype), encoding="utf-8")
         KIND.write(part, correction_json(outcome, dtype))

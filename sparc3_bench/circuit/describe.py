@@ -72,9 +72,9 @@ def membership(result: Result, at: MeasuredCircuit) -> list[list[bool | None]] |
 
 def in_role_order(given: Counts) -> dict[str, Sequence[int]]:
     """Return counts with the roles in the order of a block; in a file they are sorted."""
-    known = [str(role) for role in Role]
-    places = {role: known.index(role) if role in known else len(known) for role in given}
-    return {role: given[role] for role in sorted(given, key=lambda role: (places[role], role))}
+    places = {str(role): place for place, role in enumerate(Role)}
+    order = sorted(given, key=lambda role: (places.get(role, len(places)), role))
+    return {role: given[role] for role in order}
 
 
 def counts(result: Result, at: MeasuredCircuit) -> tuple[Counts, Counts] | None:
@@ -98,10 +98,8 @@ def grid(
         padded = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
         return f"{name:<{label}}{''.join(padded)}".rstrip()
 
-    told_rows = (
-        line(name, ["" if share is None else form(share) for share in row]) for name, row in rows
-    )
-    return [line(corner, roles), *told_rows]
+    told = [(name, ["" if one is None else form(one) for one in row]) for name, row in rows]
+    return [line(*row) for row in ((corner, roles), *told)]
 
 
 def pictures(result: Result, at: MeasuredCircuit) -> dict[str, str]:

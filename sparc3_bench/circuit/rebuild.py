@@ -139,13 +139,7 @@ class Rebuilt:
         return same / len(sketch.levels)
 
 
-def rebuilt(
-    result: Result,
-    name: str,
-    files: Sequence[Path],
-    cache: Path,
-    place: Place,
-) -> Rebuilt:
+def rebuilt(result: Result, name: str, files: Sequence[Path], cache: Path, place: Place) -> Rebuilt:
     """Plan the very run that made a result again; nothing is computed yet.
 
     Parameters

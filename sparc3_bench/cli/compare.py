@@ -208,10 +208,10 @@ _OLD = (
 def _metric(result: Result, name: str | None) -> MetricRecord:
     if name is None:
         return result.metrics[0]
-    for metric in result.metrics:
-        if metric.name == name:
-            return metric
-    raise UnknownNameError("metric", name, [metric.name for metric in result.metrics])
+    known = {metric.name: metric for metric in result.metrics}
+    if name not in known:
+        raise UnknownNameError("metric", name, known)
+    return known[name]
 
 
 def _number(path: Path, result: Result, point: Point, task: object, name: str) -> BootstrapNumber:

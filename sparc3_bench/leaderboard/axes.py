@@ -26,9 +26,6 @@ _LARGEST = 1e300
 _SMALLEST = 1e-290
 """A smaller range of numbers is drawn as none."""
 
-_APART = 60
-"""Between the start of an axis of sizes and its smallest size; size 0 stands there."""
-
 
 @dataclass(frozen=True)
 class Tick:
@@ -59,35 +56,6 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class SizeScale:
-    """A logarithmic map from sizes or counts to positions, with 0 apart at the start."""
-
-    smallest: float
-    largest: float
-    start: float
-    end: float
-
-    @property
-    def apart(self) -> float:
-        """The position of size 0."""
-        return self.start + 14
-
-    @property
-    def log_start(self) -> float:
-        """The position of the smallest size."""
-        return self.start + _APART
-
-    def __call__(self, size: float) -> float:
-        """Return the position of a size up to the largest."""
-        if size <= 0:
-            return self.apart
-        low, high = math.log10(self.smallest), math.log10(self.largest)
-        away = high - math.log10(max(size, self.smallest))
-        share = 1 - away / (high - low) if high > low else 1.0
-        return round(self.log_start + (self.end - self.log_start) * share, 2)
-
-
-@dataclass(frozen=True)
 class SymLogScale:
     """A map that is linear within about a `unit` of its centre and logarithmic far from it."""
 
@@ -100,9 +68,8 @@ class SymLogScale:
 
     def __call__(self, value: float) -> float:
         """Return the position of a number."""
-        low, high = self._bent(self.low), self._bent(self.high)
-        share = (self._bent(value) - low) / (high - low)
-        return round(self.start + (self.end - self.start) * share, 2)
+        ends = self._bent(self.low), self._bent(self.high)
+        return Scale(*ends, self.start, self.end).at(self._bent(value))
 
     def ticks(self, first: Sequence[float] = ()) -> tuple[Tick, ...]:
         """Return the ticks that fit: `first` before powers of ten before their multiples."""
@@ -145,12 +112,6 @@ def y_axis(low: float, high: float, start: float, end: float) -> tuple[Scale, tu
     step = _nice(scale.high / 6 - scale.low / 6)
     steps = range(math.ceil(scale.low / step), math.floor(scale.high / step) + 1)
     return scale, tuple(Tick(scale.at(count * step), plain(count * step)) for count in steps)
-
-
-def x_axis(low: float, high: float, start: float, end: float) -> tuple[Scale, tuple[Tick, ...]]:
-    """Return the horizontal scale for numbers, made like the vertical one, with ticks that fit."""
-    scale, ticks = y_axis(low, high, start, end)
-    return scale, fitting(ticks)
 
 
 def fitting(ticks: Sequence[Tick], rounds: Sequence[Tick] = ()) -> tuple[Tick, ...]:

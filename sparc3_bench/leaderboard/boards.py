@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sparc3_bench.leaderboard.control_verdict import (
     ControlVerdict,
@@ -28,13 +28,29 @@ if TYPE_CHECKING:
     from sparc3_bench.record.spec import RunSpec
     from sparc3_bench.statistics.overall import Table
 
-    _Tested = tuple[
-        Ranks | None,
-        dict[tuple[int, int], list[Meeting]],
-        dict[tuple[float, str], float],
-        tuple[Benchmark, ...],
-        Mapping[tuple[int, float], ControlVerdict],
-    ]
+
+class Tests(NamedTuple):
+    """What the samples of a section say.
+
+    Attributes
+    ----------
+    ranks
+        The ranks of the rows; None where nothing can be tested.
+    meetings
+        The differences of every two rows, by their positions.
+    resolvable
+        By amount and metric, what neighbours must typically differ by to be told apart.
+    retention
+        What is left of every benchmark; empty for a task without any.
+    controls
+        What rows of controls say of the others, by position and amount.
+    """
+
+    ranks: Ranks | None
+    meetings: dict[tuple[int, int], list[Meeting]]
+    resolvable: dict[tuple[float, str], float]
+    retention: tuple[Benchmark, ...]
+    controls: Mapping[tuple[int, float], ControlVerdict]
 
 
 @dataclass(frozen=True)
@@ -83,28 +99,8 @@ class Entry:
         own = [one for one in self.section.series if not one.is_control]
         return len({one.scorer.name for one in own}) < len(own)
 
-    @property
-    def ranks(self) -> Ranks | None:
-        """The ranks of the rows; None where nothing can be tested."""
-        return self._tested[0]
-
-    @property
-    def meetings(self) -> dict[tuple[int, int], list[Meeting]]:
-        """The differences of every two rows, by their positions."""
-        return self._tested[1]
-
-    @property
-    def resolvable(self) -> dict[tuple[float, str], float]:
-        """By amount and metric, what neighbours must typically differ by to be told apart."""
-        return self._tested[2]
-
-    @property
-    def retention(self) -> tuple[Benchmark, ...]:
-        """What is left of every benchmark; empty for a task without any."""
-        return self._tested[3]
-
     @cached_property
-    def _tested(self) -> _Tested:
+    def tests(self) -> Tests:
         """All at once, as the replicates behind them are many and not kept."""
         # Loads numpy and scipy.
         from sparc3_bench.leaderboard.control_verdict import row_verdicts
@@ -114,7 +110,7 @@ class Entry:
 
         draws = draws_of(self.section, self.host)
         section = self.section
-        return (
+        return Tests(
             ranks(section, draws),
             meetings(section, draws),
             resolvables(section, draws),
@@ -124,7 +120,7 @@ class Entry:
 
     def rank(self, place: int) -> str:
         """Return the rank of a row, or an empty text."""
-        return self.ranks.texts.get(place, "") if self.ranks else ""
+        return self.tests.ranks.texts.get(place, "") if self.tests.ranks else ""
 
     def value(self, one: Series) -> Value | None:
         """Return the number of a row by which the rows are ordered."""
@@ -162,15 +158,11 @@ class Entry:
         self, one: Series, amount: float, metric: MetricRecord | None = None
     ) -> ControlVerdict:
         """Return what random controls say of a metric of a row at one amount."""
-        return control_verdict(self.section, one, amount, metric, self._controls)
+        return control_verdict(self.section, one, amount, metric, self.tests.controls)
 
     def whole_against(self, one: Series, metric: MetricRecord) -> ControlVerdict:
         """Return what random controls say of a number of the whole curve of a row."""
         return curve_control_verdict(self.section, one, metric)
-
-    @property
-    def _controls(self) -> Mapping[tuple[int, float], ControlVerdict]:
-        return self._tested[4]
 
     def table(self) -> Table | None:
         """Return the scorers with the replicates of that number; None where it is not ranked.
@@ -178,16 +170,16 @@ class Entry:
         See `scorers` for which variant of a scorer that is.
         """
         direction = self.metric.direction
-        if self.ranks is None or direction == "neither":
+        if self.tests.ranks is None or direction == "neither":
             return None
         import numpy as np
 
         from sparc3_bench.statistics.overall import Table
 
         rows = self.scorers()
-        columns = [self.ranks.replicates[self.place(one)] for one in rows.values()]
+        columns = [self.tests.ranks.replicates[self.place(one)] for one in rows.values()]
         stacked = np.stack(columns, axis=1)
-        return Table(list(rows), stacked, direction, self.ranks.clusters)
+        return Table(list(rows), stacked, direction, self.tests.ranks.clusters)
 
     def scorers(self) -> dict[str, Series]:
         """Return the row that stands for each scorer that is no control, by its name.
@@ -243,7 +235,7 @@ class Board:
         """For each unit the section that stands for it: the first of those of most scorers."""
         found: dict[str, Entry] = {}
         for entry in self.entries:
-            if entry.spec.removal == "lowest" and entry.ranks is not None:
+            if entry.spec.removal == "lowest" and entry.tests.ranks is not None:
                 before = found.get(entry.spec.unit)
                 if before is None or len(entry.scorers()) > len(before.scorers()):
                     found[entry.spec.unit] = entry

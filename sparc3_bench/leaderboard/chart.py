@@ -1,24 +1,27 @@
-"""The chart of a section: where every line, band, tick and label goes; the template draws them."""
+"""The chart of a section: where every line, band, tick and label goes.
+
+The template `parts.html` draws it and says what a drawing and a line have.
+"""
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from sparc3_bench.leaderboard.axes import (
-    XY,
     Position,
     Scale,
-    SizeScale,
     Tick,
     axis_title,
     fitting,
     shortened,
     y_axis,
 )
-from sparc3_bench.leaderboard.controls import Control, Drawn, band, controls_of, drawn_label
+from sparc3_bench.leaderboard.controls import Control, band, controls_of, drawn_label
 from sparc3_bench.leaderboard.phrasing import number
 
 if TYPE_CHECKING:
@@ -26,13 +29,16 @@ if TYPE_CHECKING:
 
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.leaderboard.tables import Section
-    from sparc3_bench.leaderboard.values import Value
+    from sparc3_bench.leaderboard.values import Interval, Value
 
 COLOURS = 6
 """How many colours the style sheet has for scorers; controls are drawn in its grey."""
 
 MOST = 12
 """Lines of scorers in a chart; more cannot be told apart."""
+
+_APART = 60
+"""Between the start of an axis of sizes and its smallest size; size 0 stands there."""
 
 _DASHES = ("", "8 3", "2 3", "10 3 2 3", "14 5")
 
@@ -76,64 +82,6 @@ NARROW = Canvas("narrow", width=380, height=340, right=26, left=54)
 """For a telephone; the legend stands below the drawing."""
 
 
-@dataclass(frozen=True)
-class ChartLine:
-    """A drawn series: its label is `name`, with `detail` in a line of its own at `label_y`.
-
-    Attributes
-    ----------
-    points
-        Where its numbers are; those of `path` are connected.
-    whiskers
-        Where 95 % intervals are: position, upper and lower end.
-    """
-
-    name: str
-    detail: str
-    style: Style
-    points: tuple[XY, ...]
-    path: tuple[XY, ...]
-    band: tuple[XY, ...]
-    whiskers: tuple[tuple[float, float, float], ...] = ()
-    label_y: float = 0.0
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A drawing, ready for the template.
-
-    Attributes
-    ----------
-    drawn
-        The bands of random circuits, each once; behind everything else.
-    drawn_label
-        Their label, without text where there are none.
-    break_at
-        Where an axis is interrupted, between 0 and the smallest size or count.
-    listed
-        Whether the labels are a list beside the drawing and not at the ends of the lines.
-    over
-        What it goes over, for its title.
-    label_below
-        Whether the label of the dense model stands below its line.
-    """
-
-    layout: Canvas
-    lines: tuple[ChartLine, ...]
-    drawn: tuple[Drawn, ...]
-    drawn_label: Tick
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    x_title: str
-    y_title: str
-    break_at: float | None
-    listed: bool
-    over: str
-    dense: Tick | None
-    label_below: bool
-    description: str
-
-
 def by_use(names: Iterable[str]) -> list[str]:
     """Return names, those that are there most often first: colours are few, and theirs differ."""
     counts = Counter(names)
@@ -153,7 +101,7 @@ def style(series: Series, names: Sequence[str]) -> Style:
     )
 
 
-def draw(section: Section, names: Sequence[str], layout: Canvas) -> Chart:
+def draw(section: Section, names: Sequence[str], layout: Canvas) -> SimpleNamespace:
     """Return the section's first metric over its amounts, a line a series."""
     first, sizes = section.metrics[0], section.sizes
     curves = [_curve(one, first.name) for one in section.series]
@@ -167,10 +115,10 @@ def draw(section: Section, names: Sequence[str], layout: Canvas) -> Chart:
         look = style(one, names)
         lines.append(chart_line(section, one, curve, x, y, look, label, detail))
     dense = section.dense
-    apart, label_at = _with_labels_apart(lines, layout, listed=sizes.is_log, others=bool(controls))
-    return Chart(
+    label_at = _set_labels_apart(lines, layout, listed=sizes.is_log, others=bool(controls))
+    return SimpleNamespace(
         layout=layout,
-        lines=apart,
+        lines=lines,
         drawn=tuple(band(control, x, y, sizes) for control in controls),
         drawn_label=Tick(label_at, drawn_label(section)),
         x_ticks=amount_ticks(section, x),
@@ -195,19 +143,19 @@ def chart_line(
     style: Style,
     name: str,
     detail: str,
-) -> ChartLine:
+) -> SimpleNamespace:
     """Return the line of a series; what stands apart at the edge of the axis is not joined."""
     inner = [pair for pair in curve if not section.sizes.is_apart(pair[0])]
     upper = [(x(amount), y(value.high)) for amount, value in inner]
     lower = [(x(amount), y(value.low)) for amount, value in reversed(inner)]
-    return ChartLine(
+    return SimpleNamespace(
         name=name,
         detail=detail,
         style=style,
         points=tuple((x(amount), y(value.centre)) for amount, value in curve),
         path=tuple((x(amount), y(value.centre)) for amount, value in inner),
         band=(*upper, *lower) if len(one.runs) > 1 else (),
-        whiskers=whiskers(curve, x, y),
+        whiskers=whiskers(((x(amount), value.interval) for amount, value in curve), y),
     )
 
 
@@ -221,10 +169,12 @@ def _ends_above(curves: Sequence[Sequence[tuple[float, Value]]], level: float) -
 
 
 def whiskers(
-    curve: Sequence[tuple[float, Value]], x: Position, y: Position
+    ends: Iterable[tuple[float, Interval | None]], y: Position
 ) -> tuple[tuple[float, float, float], ...]:
-    """Return where 95 % intervals are drawn; those that no line could show are left out."""
-    ends = [(x(amount), value.interval) for amount, value in curve]
+    """Return where 95 % intervals are drawn: position, upper and lower end.
+
+    Those that no line could show are left out.
+    """
     found = [(at, y(interval[1]), y(interval[0])) for at, interval in ends if interval]
     return tuple((at, upper, lower) for at, upper, lower in found if lower - upper > 0.5)
 
@@ -240,11 +190,18 @@ def _y_axis(
 
 def amount_axis(section: Section, layout: Canvas) -> Position:
     """Return where an amount of a section is drawn."""
-    start, end = layout.left, layout.width - layout.right
-    if section.sizes.is_broken:
-        scale = SizeScale(*section.sizes.ends, start, end)
-        return lambda amount: scale(section.sizes.place(amount))
-    return Scale(0.0, max(section.amounts) or 1.0, start, end)
+    sizes, start, end = section.sizes, layout.left, layout.width - layout.right
+    if not sizes.is_broken:
+        return Scale(0.0, max(section.amounts) or 1.0, start, end)
+    smallest, largest = sizes.ends
+    scale = Scale(math.log10(smallest), math.log10(largest), start + _APART, end, is_log=True)
+
+    def position(amount: float) -> float:
+        if sizes.is_apart(amount):
+            return start + 14
+        return scale(sizes.place(amount)) if smallest < largest else end
+
+    return position
 
 
 def amount_ticks(section: Section, x: Position) -> tuple[Tick, ...]:
@@ -265,10 +222,10 @@ def _is_round(place: float) -> bool:
     return place == 0 or f"{place:e}".startswith("1.000000e")
 
 
-def _with_labels_apart(
-    lines: Sequence[ChartLine], layout: Canvas, *, listed: bool, others: bool
-) -> tuple[tuple[ChartLine, ...], float]:
-    """Return the lines with labels that do not cover one another, and the place of one more.
+def _set_labels_apart(
+    lines: Sequence[SimpleNamespace], layout: Canvas, *, listed: bool, others: bool
+) -> float:
+    """Set the labels of lines so that none covers another, and return the place of one more.
 
     Labels stand beside the ends of their lines, or, where the ends coincide, in a list.
     """
@@ -290,8 +247,9 @@ def _with_labels_apart(
         tops[index] = max(0.0, min(tops[index], limit - heights[index]))
         limit = tops[index]
     places = [round(tops[index] + 13, 2) for index in range(len(heights))]
-    moved = tuple(replace(line, label_y=places[i]) for i, line in enumerate(lines))
-    return moved, places[-1] if others else 0.0
+    for line, place in zip(lines, places, strict=False):
+        line.label_y = place
+    return places[-1] if others else 0.0
 
 
 def _description(section: Section, curves: Sequence[Sequence[tuple[float, Value]]]) -> str:

@@ -73,21 +73,18 @@ def control_verdict(
     if metric.direction == "neither":
         return ControlVerdict()
     if drawn := one.drawn(amount, metric.name):
-        beside = one.versus[amount].get(metric.name, ())
-        if not beside and not one.is_paired:
-            return ControlVerdict(untested=ELSEWHERE)
-        return _tested(own.centre, drawn, beside, metric)
+        return _by_own(one, own.centre, drawn, one.versus[amount].get(metric.name, ()), metric)
     if metric.name != first.name:
         return ControlVerdict()
     place = next(at for at, other in enumerate(section.series) if other is one)
     known = (rows or {}).get((place, amount))
     if known is not None:
         return known
-
-    def said(control: Series, drawn: Sequence[float]) -> ControlVerdict:
-        return _tested(own.centre, drawn, (), metric, control.scorer.name)
-
-    return _by_rows(section, said, amount)
+    return _by_rows(
+        section,
+        lambda row: row.seed_values(amount, metric.name),
+        lambda row, drawn: _tested(own.centre, drawn, (), metric, row.scorer.name),
+    )
 
 
 def curve_control_verdict(section: Section, one: Series, metric: MetricRecord) -> ControlVerdict:
@@ -96,17 +93,12 @@ def curve_control_verdict(section: Section, one: Series, metric: MetricRecord) -
     if one.is_control or own is None or metric.direction == "neither" or not section.prunes:
         return ControlVerdict()
     if drawn := one.whole.controls.get(metric.name, ()):
-        beside = one.whole.versus.get(metric.name, ())
-        if not beside and not one.is_paired:
-            return ControlVerdict(untested=ELSEWHERE)
-        return _tested(own.centre, drawn, beside, metric)
-    found = ControlVerdict(untested=NONE)
-    for control in (other for other in section.series if other.is_control):
-        if values := control.whole_values(metric.name):
-            found = _tested(own.centre, values, (), metric, control.scorer.name)
-            if found.beaten_by:
-                return found
-    return found
+        return _by_own(one, own.centre, drawn, one.whole.versus.get(metric.name, ()), metric)
+    return _by_rows(
+        section,
+        lambda row: row.whole_values(metric.name),
+        lambda row, drawn: _tested(own.centre, drawn, (), metric, row.scorer.name),
+    )
 
 
 def record_verdict(result: Result, point: Point, metric: MetricRecord) -> str:
@@ -166,8 +158,7 @@ def row_verdicts(section: Section, draws: Replicates | None) -> Rows:
 
 
 def _beside(section: Section, draws: Replicates, one: Series, amount: float) -> ControlVerdict:
-    import numpy as np
-
+    from sparc3_bench.leaderboard.replicates import side_by_side
     from sparc3_bench.statistics.band import LEAST, against_controls
 
     metric = section.metrics[0]
@@ -176,29 +167,43 @@ def _beside(section: Section, draws: Replicates, one: Series, amount: float) -> 
     def said(control: Series, values: Sequence[float]) -> ControlVerdict:
         if len(values) < LEAST:
             return ControlVerdict(untested=ALONE)
-        drawn = draws.seeds(control, amount, metric.name)
+        drawn = [run.at(amount, metric.name) for run in draws.seeds(control, amount)]
+        *others, clusters = side_by_side(drawn)
         band = against_controls(
             own.value,
             own.replicates,
-            [number.value for number in drawn],
-            np.stack([number.replicates for number in drawn], axis=1),
+            *others,
             metric.direction,
-            min(number.clusters for number in (own, *drawn)),
+            min(own.clusters, clusters),
             scale=draws.scale(metric.name),
         )
         return ControlVerdict("" if band.verdict == "better" else control.scorer.name)
 
-    return _by_rows(section, said, amount)
+    return _by_rows(section, lambda row: row.seed_values(amount, metric.name), said)
+
+
+def _by_own(
+    one: Series,
+    value: float,
+    drawn: Sequence[float],
+    beside: Sequence[Versus],
+    metric: MetricRecord,
+) -> ControlVerdict:
+    """Return what a row's own random circuits say, unless they are known to be of other samples."""
+    if not beside and not one.is_paired:
+        return ControlVerdict(untested=ELSEWHERE)
+    return _tested(value, drawn, beside, metric)
 
 
 def _by_rows(
-    section: Section, said: Callable[[Series, Sequence[float]], ControlVerdict], amount: float
+    section: Section,
+    drawn: Callable[[Series], Sequence[float]],
+    said: Callable[[Series, Sequence[float]], ControlVerdict],
 ) -> ControlVerdict:
     """Return the first control row that is not left behind; else what the last one says."""
     found = ControlVerdict(untested=NONE)
     for control in (one for one in section.series if one.is_control):
-        values = control.seed_values(amount, section.metrics[0].name)
-        if values:
+        if values := drawn(control):
             found = said(control, values)
             if found.beaten_by:
                 return found

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sparc3_bench.leaderboard.axes import XY, Position
+    from sparc3_bench.leaderboard.axes import Position
     from sparc3_bench.leaderboard.sizes import Sizes
     from sparc3_bench.leaderboard.tables import Section
 
 Control = tuple[tuple[float, tuple[float, ...]], ...]
 """For each amount, the rising numbers of the random circuits."""
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """The range of random circuits, and their median."""
-
-    band: tuple[XY, ...]
-    median: tuple[XY, ...]
 
 
 def drawn_label(section: Section) -> str:
@@ -51,10 +43,10 @@ def controls_of(section: Section) -> list[Control]:
     return list(found)
 
 
-def band(control: Control, x: Position, y: Position, sizes: Sizes) -> Drawn:
-    """Return where the band of one control is drawn."""
+def band(control: Control, x: Position, y: Position, sizes: Sizes) -> SimpleNamespace:
+    """Return where the band of one control is drawn, and its median."""
     shown = [(x(amount), numbers) for amount, numbers in control if not sizes.is_apart(amount)]
     upper = [(place, y(numbers[-1])) for place, numbers in shown]
     lower = [(place, y(numbers[0])) for place, numbers in reversed(shown)]
     median = [(place, y(statistics.median(numbers))) for place, numbers in shown]
-    return Drawn((*upper, *lower), tuple(median))
+    return SimpleNamespace(band=(*upper, *lower), median=median)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from sparc3_bench.leaderboard.axes import (
@@ -14,6 +14,7 @@ from sparc3_bench.leaderboard.axes import (
     shortened,
     y_axis,
 )
+from sparc3_bench.leaderboard.chart import whiskers
 from sparc3_bench.leaderboard.phrasing import count, metric_title, number, plain, value_text, within
 
 if TYPE_CHECKING:
@@ -36,70 +37,6 @@ _STRIP = 46
 
 _LABEL = 22
 """From one label of the list to the next."""
-
-
-@dataclass(frozen=True)
-class Trace:
-    """The line of one run.
-
-    Attributes
-    ----------
-    segments
-        From point to point; between two points that lie beyond the axis there is none.
-    points, arrows
-        Where its points are, and those that lie beyond the axis.
-    whiskers
-        Where 95 % intervals are: position, upper and lower end.
-    chosen
-        Where its choice is.
-    name, detail, label_y
-        Its label in the list beside the drawing; without a name, another run has the same.
-    """
-
-    style: Style
-    segments: tuple[tuple[XY, XY], ...]
-    points: tuple[XY, ...]
-    arrows: tuple[XY, ...]
-    whiskers: tuple[tuple[float, float, float], ...]
-    chosen: XY
-    name: str
-    detail: str
-    label_y: float
-
-
-@dataclass(frozen=True)
-class Frontier:
-    """A drawing, ready for the template.
-
-    Attributes
-    ----------
-    cloud, cloud_label
-        Where random circuits are, and the label for them, without text where there are none.
-    ring_label_y
-        Where the list says what is ringed.
-    floor_end
-        Where the axis ends; behind it lies the strip, if there is one.
-    limit
-        Where the limit is, and how it is called.
-    limit_anchor
-        On which side of its place the name of the limit starts.
-    """
-
-    layout: Canvas
-    traces: tuple[Trace, ...]
-    cloud: tuple[XY, ...]
-    cloud_label: Tick
-    ring_label_y: float
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    x_title: str
-    y_title: str
-    title: str
-    floor_end: float
-    strip: Tick | None
-    limit: Tick
-    limit_anchor: str
-    description: str
 
 
 class _Axis:
@@ -130,7 +67,7 @@ def frontier(
     metric: MetricRecord,
     style: Callable[[Series], Style],
     layout: Canvas,
-) -> Frontier:
+) -> SimpleNamespace:
     """Return the main metric of a question against one of its limited metrics.
 
     Parameters
@@ -157,7 +94,7 @@ def frontier(
     labels = _Labels(question.series, extra=1 + bool(drawn), layout=layout)
     traces = tuple(_trace(row, metric.name, x, y, style(row.series), labels) for row in rows)
     limit, right = x(most), layout.width - layout.right
-    return Frontier(
+    return SimpleNamespace(
         layout=layout,
         traces=traces,
         cloud=tuple(sorted({(x(one), y(other)) for one, other in drawn})),
@@ -203,26 +140,21 @@ class _Labels:
 
 def _trace(
     row: OperatingPoint, metric: str, x: _Axis, y: Scale, style: Style, labels: _Labels
-) -> Trace:
+) -> SimpleNamespace:
     main = row.metric.name
     points = row.result.points
     far = [point.metrics[metric] > x.last for point in points]
     places = [(x(point.metrics[metric]), y(point.metrics[main])) for point in points]
-    whiskers = []
-    for point, (at, _) in zip(points, places, strict=True):
-        if ends := point.intervals.get(main):
-            upper, lower = y(ends[1]), y(ends[0])
-            if lower - upper > 0.5:
-                whiskers.append((at, upper, lower))
+    ends = [(at, p.intervals.get(main)) for p, (at, _) in zip(points, places, strict=True)]
     pairs = zip(places, places[1:], far, far[1:], strict=False)
     chosen = row.found.point.metrics
     name, detail, label_y = labels.of(row.series)
-    return Trace(
+    return SimpleNamespace(
         style=style,
         segments=tuple((one, other) for one, other, gone, too in pairs if not (gone and too)),
         points=tuple(place for place, gone in zip(places, far, strict=True) if not gone),
         arrows=tuple(place for place, gone in zip(places, far, strict=True) if gone),
-        whiskers=tuple(whiskers),
+        whiskers=whiskers(ends, y),
         chosen=(x(chosen[metric]), y(chosen[main])),
         name=name,
         detail=detail,

@@ -6,9 +6,8 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.leaderboard.replicates import side_by_side
 from sparc3_bench.statistics.holm import holm
 from sparc3_bench.statistics.paired import Difference, of_pair
 from sparc3_bench.statistics.ranking import resolvable
@@ -84,10 +83,7 @@ def resolvables(section: Section, draws: Replicates | None) -> dict[tuple[float,
     for amount, metric in columns:
         try:
             numbers = [draws.at(one, amount, metric) for one in rows]
-            values = [number.value for number in numbers]
-            replicates = np.stack([number.replicates for number in numbers], axis=1)
-            clusters = min(number.clusters for number in numbers)
-            least = resolvable(values, replicates, clusters, scale=draws.scale(metric))
+            least = resolvable(*side_by_side(numbers), scale=draws.scale(metric))
         except (Sparc3Error, KeyError):
             continue
         if least:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.leaderboard.heatmap import heatmap
 from sparc3_bench.leaderboard.phrasing import percent
@@ -26,26 +26,7 @@ _EVEN = 0.05
 """Shares that differ by no more than this part of the largest are the same."""
 
 
-@dataclass(frozen=True)
-class Atlas:
-    """The maps of a section.
-
-    Attributes
-    ----------
-    words
-        What they show.
-    even
-        The share that every matrix has, where none has more than another; then there are no maps.
-    maps
-        Each series with its drawing.
-    """
-
-    words: str
-    even: str
-    maps: tuple[tuple[Series, str], ...]
-
-
-def atlas(section: Section) -> Atlas | None:
+def atlas(section: Section) -> SimpleNamespace | None:
     """Return where the circuits of the scorers lie, or None where nothing was recorded."""
     scorers = [one for one in section.series if not one.is_control]
     heads = [(one, rows) for one in scorers if (rows := _head_levels(section, one))]
@@ -60,32 +41,24 @@ def atlas(section: Section) -> Atlas | None:
     words = f"the share of each matrix at {section.sizes.share(amount)}"
     every = [v for _, found in shares for row in found.values() for v in row if v is not None]
     if not every or max(every) - min(every) <= _EVEN * max(every):
-        return Atlas(words, percent(section.sizes.size(amount)), ())
+        even = percent(section.sizes.size(amount))
+        return SimpleNamespace(words=words, even=even, maps=())
     top = _nice(max(every))
     maps = []
     for index, (one, found) in enumerate(shares):
         columns = list(found)
         rows = [list(row) for row in zip(*found.values(), strict=True)]
-        maps.append(
-            (
-                one,
-                _drawn(
-                    section,
-                    one,
-                    index,
-                    rows,
-                    columns,
-                    legend=f"share {section.sizes.verb}",
-                    top=top,
-                    ticks=[(top * i / 4, percent(top * i / 4)) for i in range(5)],
-                    texts=[["none" if v is None else percent(v, 1) for v in row] for row in rows],
-                ),
-            )
+        drawing = _drawn(
+            *(section, one, index, rows, columns),
+            legend=f"share {section.sizes.verb}",
+            top=top,
+            texts=[["none" if v is None else percent(v, 1) for v in row] for row in rows],
         )
-    return Atlas(words, "", tuple(maps))
+        maps.append((one, drawing))
+    return SimpleNamespace(words=words, even="", maps=maps)
 
 
-def _heads(section: Section, found: Sequence[tuple[Series, list[list[int]]]]) -> Atlas:
+def _heads(section: Section, found: Sequence[tuple[Series, list[list[int]]]]) -> SimpleNamespace:
     """Return maps of heads: the darker, the smaller the circuits that a head still belongs to."""
     maps = []
     for index, (one, levels) in enumerate(found):
@@ -98,10 +71,7 @@ def _heads(section: Section, found: Sequence[tuple[Series, list[list[int]]]]) ->
             if level == last
         ]
         drawing = _drawn(
-            section,
-            one,
-            index,
-            levels,
+            *(section, one, index, levels),
             [str(head) for head in range(len(levels[0]))],
             legend=f"smallest circuit it belongs to, share {section.sizes.verb}",
             column_title="head",
@@ -112,7 +82,8 @@ def _heads(section: Section, found: Sequence[tuple[Series, list[list[int]]]]) ->
             texts=[[smallest[level] for level in row] for row in levels],
         )
         maps.append((one, drawing))
-    return Atlas("the smallest circuit that each attention head belongs to", "", tuple(maps))
+    words = "the smallest circuit that each attention head belongs to"
+    return SimpleNamespace(words=words, even="", maps=maps)
 
 
 def _drawn(
@@ -121,28 +92,17 @@ def _drawn(
     index: int,
     matrix: Sequence[Sequence[float | None]],
     columns: Sequence[str],
-    *,
-    legend: str,
-    column_title: str = "",
-    description: str = "",
-    top: float,
-    ticks: Sequence[tuple[float, str]],
-    texts: Sequence[Sequence[str]],
+    **rest: Any,
 ) -> str:
     return heatmap(
         matrix,
         [str(block) for block in range(len(matrix))],
         columns,
         f"Where the circuit of {series.label} lies",
-        legend,
-        description=description,
         row_title="block",
-        column_title=column_title,
-        top=top,
-        ticks=ticks,
-        texts=texts,
         form=percent,
         name=f"{section.id}-map-{index}",
+        **rest,
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from sparc3_bench.leaderboard.axes import Scale, Tick
 from sparc3_bench.leaderboard.benchmark import of_series, shown_by_chart
-from sparc3_bench.leaderboard.chart import Canvas, ChartLine, amount_axis, amount_ticks, chart_line
+from sparc3_bench.leaderboard.chart import Canvas, amount_axis, amount_ticks, chart_line
 from sparc3_bench.leaderboard.phrasing import percent
 from sparc3_bench.leaderboard.values import Value
 
@@ -24,32 +24,9 @@ PANEL = Canvas("panel", width=320, height=230, right=18, left=52, top=12, bottom
 """Of one drawing; as many as fit stand side by side."""
 
 
-@dataclass(frozen=True)
-class Panel:
-    """The drawing of one benchmark, ready for the template.
-
-    Attributes
-    ----------
-    whole
-        Where all is left.
-    chance
-        Where a guess would be; None where that is not known, or is nothing.
-    """
-
-    benchmark: Benchmark
-    layout: Canvas
-    lines: tuple[ChartLine, ...]
-    whole: float
-    chance: float | None
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    x_title: str
-    description: str
-
-
 def multiples(
     section: Section, found: Sequence[Benchmark], style: Callable[[Series], Style]
-) -> tuple[Panel, ...]:
+) -> tuple[SimpleNamespace, ...]:
     """Return a drawing for the main metric and for every benchmark, of its first metric.
 
     Parameters
@@ -70,17 +47,13 @@ def multiples(
     guesses = [one.chance / one.dense for one in shown if one.chance]
     low, high = min([0.0, *ends]), max([1.0, *ends, *guesses])
     scale = Scale(low, high, PANEL.height - PANEL.bottom, PANEL.top)
-    step = 0.25 if high - low <= 2 else _rounded_up((high - low) / 8)
+    step = 0.25 if high - low <= 2 else 10.0 ** math.ceil(math.log10((high - low) / 8))
     steps = range(math.ceil(low / step), math.floor(high / step) + 1)
     ticks = tuple(Tick(scale(step * count), percent(step * count)) for count in steps)
     return tuple(
         _panel(section, one, lines, style, scale, ticks)
         for one, lines in zip(shown, curves, strict=True)
     )
-
-
-def _rounded_up(step: float) -> float:
-    return float(10.0 ** math.ceil(math.log10(step)))
 
 
 def _panel(
@@ -90,19 +63,19 @@ def _panel(
     style: Callable[[Series], Style],
     scale: Scale,
     ticks: tuple[Tick, ...],
-) -> Panel:
-    x, y = amount_axis(section, PANEL), scale
+) -> SimpleNamespace:
+    x = amount_axis(section, PANEL)
     lines = [
-        chart_line(section, one, curve, x, y, style(one), one.label, one.difference)
+        chart_line(section, one, curve, x, scale, style(one), one.label, one.difference)
         for one, curve in zip(section.series, curves, strict=True)
     ]
     guess = benchmark.chance
-    return Panel(
+    return SimpleNamespace(
         benchmark=benchmark,
         layout=PANEL,
         lines=tuple(line for line in lines if line.points),
-        whole=y(1.0),
-        chance=y(guess / benchmark.dense) if guess else None,
+        whole=scale(1.0),
+        chance=scale(guess / benchmark.dense) if guess else None,
         x_ticks=amount_ticks(section, x),
         y_ticks=ticks,
         x_title=section.sizes.axis.partition(":")[0],

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from sparc3_bench.leaderboard.series import seeds
@@ -15,37 +15,6 @@ if TYPE_CHECKING:
 
 _LEAST = 30
 """Of fewer sampled units nothing can be said of how many two circuits share."""
-
-
-@dataclass(frozen=True)
-class OverlapMatrix:
-    """The Jaccard indices of every two series at one size.
-
-    Attributes
-    ----------
-    amount
-        The amount of that size.
-    chance
-        What two circuits of that size, drawn at random, would share.
-    series
-        In the order of the section.
-    rows
-        For every series after the first, its index with each of those before it.
-    sampled, units
-        How many of how many units were compared.
-    """
-
-    amount: float
-    chance: float
-    series: tuple[Series, ...]
-    rows: tuple[tuple[float, ...], ...]
-    sampled: int
-    units: int
-
-    @property
-    def has_seeds(self) -> bool:
-        """Whether some series has several seeds, of which one is compared."""
-        return any(len(seeds(one.runs)) > 1 for one in self.series)
 
 
 def overlap(left: Sketch, right: Sketch, kept_at: int, *, removed: bool = False) -> float:
@@ -87,7 +56,7 @@ def _bits(levels: str, kept_at: int, removed: bool) -> int:
     return int(levels.translate(table) or "0", 2)
 
 
-def overlap_matrices(section: Section) -> tuple[OverlapMatrix, ...]:
+def overlap_matrices(section: Section) -> tuple[SimpleNamespace, ...]:
     """Return the overlaps between the series of a section at sizes near 10 % and 1 %.
 
     Only series whose sketches are of the same units at the same amounts are compared; of a series
@@ -116,10 +85,11 @@ def overlap_matrices(section: Section) -> tuple[OverlapMatrix, ...]:
                 for index, (_, sketch) in enumerate(pairs)
             ]
             found.append(
-                OverlapMatrix(
+                SimpleNamespace(
                     amount=amount,
                     chance=sizes.size(amount) / (2 - sizes.size(amount)),
-                    series=tuple(one for one, _ in pairs),
+                    series=[one for one, _ in pairs],
+                    has_seeds=any(len(seeds(one.runs)) > 1 for one, _ in pairs),
                     rows=tuple(rows[1:]),
                     sampled=len(pairs[0][1].levels),
                     units=units,

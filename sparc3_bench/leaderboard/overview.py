@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from sparc3_bench.leaderboard.phrasing import number, precise, scorer_text
@@ -16,72 +16,7 @@ if TYPE_CHECKING:
 _SHADES = 5
 
 
-@dataclass(frozen=True)
-class ScorerCell:
-    """A scorer in a table.
-
-    Attributes
-    ----------
-    value
-        The number that orders the rows there.
-    rank
-        Empty where nothing can be tested.
-    shade
-        From 0, ahead of all others, to 4, behind all; None without a rank.
-    verdict
-        What a reader must know beside it.
-    note
-        What belongs beside the number.
-    """
-
-    value: str
-    rank: str
-    shade: int | None
-    verdict: str
-    note: str
-
-
-@dataclass(frozen=True)
-class OverviewRow:
-    """A table of the site as a line of the overview; `leads` if it counts for the overall rank."""
-
-    board: Board
-    entry: Entry
-    leads: bool
-    cells: Mapping[str, ScorerCell]
-
-
-@dataclass(frozen=True)
-class Overview:
-    """The first table of the site.
-
-    Attributes
-    ----------
-    scorers
-        Title by name, best overall first; those that are not in all tables behind the others.
-    controls
-        Title by name of those that know nothing.
-    standings
-        By name, over the tables that lead.
-    """
-
-    scorers: Mapping[str, str]
-    controls: Mapping[str, str]
-    lines: tuple[OverviewRow, ...]
-    standings: Mapping[str, Standing]
-
-    @property
-    def counted(self) -> int:
-        """How many tables count for the overall rank."""
-        return sum(line.leads for line in self.lines)
-
-    @property
-    def partial(self) -> bool:
-        """Whether some scorer is not in all of them."""
-        return any(one.tables < self.counted for one in self.standings.values())
-
-
-def overview(boards: Sequence[Board]) -> Overview:
+def overview(boards: Sequence[Board]) -> SimpleNamespace:
     """Return the overview of all boards."""
     tables = [entry.table() for board in boards for entry in board.leading]
     standings = _standings([table for table in tables if table is not None])
@@ -99,13 +34,23 @@ def overview(boards: Sequence[Board]) -> Overview:
             drawn = {one.scorer.name: one for one in entry.section.series if one.is_control}
             controls.update({name: one.scorer.title for name, one in drawn.items()})
             # A curve of nothing but variants is about conventions, not about scorers.
-            if len(rows) > 1 and (entry.ranks or not (entry.has_variants and entry.section.prunes)):
+            if len(rows) > 1 and (
+                entry.tests.ranks or not (entry.has_variants and entry.section.prunes)
+            ):
                 cells = {name: _cell(entry, one) for name, one in (rows | drawn).items()}
-                lines.append(OverviewRow(board, entry, any(entry is one for one in leading), cells))
+                leads = any(entry is one for one in leading)
+                line = SimpleNamespace(board=board, entry=entry, leads=leads, cells=cells)
+                lines.append(line)
     # One name for all tables, if the row that stands for the scorer has one in all.
     titles |= {name: next(iter(same)) for name, same in names.items() if len(same) == 1}
     order = [*standings, *sorted(set(titles) - set(standings))]
-    return Overview({name: titles[name] for name in order}, controls, tuple(lines), standings)
+    return SimpleNamespace(
+        scorers={name: titles[name] for name in order},
+        controls=controls,
+        lines=lines,
+        standings=standings,
+        counted=sum(line.leads for line in lines),
+    )
 
 
 def _standings(tables: Sequence[object]) -> Mapping[str, Standing]:
@@ -117,16 +62,22 @@ def _standings(tables: Sequence[object]) -> Mapping[str, Standing]:
     return dict(sorted(found.items(), key=lambda pair: pair[1].tables < most))
 
 
-def _cell(entry: Entry, one: Series) -> ScorerCell:
+def _cell(entry: Entry, one: Series) -> SimpleNamespace:
     value = entry.value(one)
     text = "–"
     if value is not None:
         text = precise(value.centre, value.interval) if value.interval else number(value.centre)
     rank = entry.rank(entry.place(one))
     shade = None
-    if rank and entry.ranks is not None:
+    if rank and entry.tests.ranks is not None:
         best, _, worst = rank.partition("–")
         middle = (int(best) + int(worst or best)) / 2
-        share = (middle - 1) / max(1, len(entry.ranks.texts) - 1)
+        share = (middle - 1) / max(1, len(entry.tests.ranks.texts) - 1)
         shade = min(_SHADES - 1, int(share * _SHADES))
-    return ScorerCell(text, rank, shade, entry.verdict(one), value.note if value else "")
+    return SimpleNamespace(
+        value=text,
+        rank=rank,
+        shade=shade,
+        verdict=entry.verdict(one),
+        note=value.note if value else "",
+    )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench.leaderboard import chart, phrasing, shards
+from sparc3_bench.leaderboard import chart, shards
 from sparc3_bench.leaderboard.agreement import agreements, agreements_of
 from sparc3_bench.leaderboard.boards import Board, Entry, boards
 from sparc3_bench.leaderboard.frontier import frontier
@@ -150,25 +151,16 @@ class _Site:
 
     def of_scorers(self) -> Pages:
         """Yield a page for every scorer."""
-        own = _of_scores(self.boards)
-        rows: dict[str, list[dict[str, str]]] = {}
-        for line in self._overview.lines:
-            for name, cell in line.cells.items():
-                row = {
-                    "board_title": f"{line.board.title}, {line.board.model}",
-                    "board_href": f"../{line.entry.href}",
-                    "convention": line.entry.words,
-                    "rank": cell.rank,
-                    "value_text": f"{cell.value} {phrasing.metric_title(line.entry.metric)}",
-                    "note": cell.note,
-                    "verdict": cell.verdict,
-                }
-                rows.setdefault(name, []).append(row)
         for name, one in self._scorers.items():
-            yield (
-                f"scorers/{name}.html",
-                self._page("scorer", 1, about=one, rows=rows.get(name, []), own=own.get(name, [])),
-            )
+            rows = [(line, line.cells[name]) for line in self._overview.lines if name in line.cells]
+            own = [
+                (board, entry, row)
+                for board in self.boards
+                for entry in board.entries
+                for row in entry.section.series
+                if row.scorer.name == name and not entry.section.prunes and row.whole.curve
+            ]
+            yield f"scorers/{name}.html", self._page("scorer", 1, about=one, rows=rows, own=own)
 
     def of_results(self) -> Pages:
         """Yield a page for every result."""
@@ -206,7 +198,7 @@ class _Site:
             self._parts[one.id] = self._page("agreement", 1, one=one, drawings=drawn)
         return self._parts[one.id]
 
-    def _charts(self, section: Section) -> list[chart.Chart]:
+    def _charts(self, section: Section) -> list[SimpleNamespace]:
         """Return the drawings of a section, wide and narrow; none where lines are too many."""
         if not section.prunes or _are_many(section.series):
             return []
@@ -223,17 +215,6 @@ def _scorers(runs: Sequence[ResultFile], host: PluginHost) -> dict[str, ScorerDe
         if one.name not in told or one.is_installed:
             told[one.name] = one
     return told
-
-
-def _of_scores(boards: Sequence[Board]) -> dict[str, list[tuple[Board, Entry, Series]]]:
-    """Return by name of a scorer where its scores themselves were measured."""
-    found: dict[str, list[tuple[Board, Entry, Series]]] = {}
-    for board in boards:
-        for entry in board.entries:
-            for one in entry.section.series:
-                if not entry.section.prunes and one.whole.curve:
-                    found.setdefault(one.scorer.name, []).append((board, entry, one))
-    return found
 
 
 def _choices(board: Board) -> list[tuple[str, str, list[tuple[str, str]]]]:

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.configurable import option_fields
-from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.leaderboard.bibliography import Reference, citations, spell_out
 from sparc3_bench.leaderboard.docstrings import first_sentence, parse_docstring
 
 if TYPE_CHECKING:
-    from sparc3_bench.host import PluginHost, Registered
+    from sparc3_bench.host import PluginHost
     from sparc3_bench.record.spec import PluginRef
     from sparc3_bench.types.conventions import Group
 
@@ -36,7 +35,7 @@ class Option:
     description: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ScorerDescription:
     """What a page tells of a scorer, all of it plain text.
 
@@ -61,19 +60,19 @@ class ScorerDescription:
 
     title: str
     name: str
-    summary: str
-    details: tuple[str, ...]
-    formula: str
-    options: tuple[Option, ...]
-    references: tuple[Reference | str, ...]
-    notice: str
-    default_group: Group | None
-    default_objective: str | None
-    is_control: bool | None
-    needs_reference: bool | None
     distribution: str
     version: str
-    is_installed: bool
+    options: tuple[Option, ...]
+    summary: str = ""
+    details: tuple[str, ...] = ()
+    formula: str = ""
+    references: tuple[Reference | str, ...] = ()
+    notice: str = ""
+    default_group: Group | None = None
+    default_objective: str | None = None
+    is_control: bool | None = None
+    needs_reference: bool | None = None
+    is_installed: bool = False
 
 
 def scorer_description(scorer_ref: PluginRef, host: PluginHost) -> ScorerDescription:
@@ -87,36 +86,15 @@ def scorer_description(scorer_ref: PluginRef, host: PluginHost) -> ScorerDescrip
         The plugins that are installed here. A scorer of the same name from another distribution is
         another scorer.
     """
-    try:
-        entry = host.get("scorer", scorer_ref.name)
-    except UnknownNameError:
-        return _recorded(scorer_ref)
-    if entry.origin.distribution != scorer_ref.distribution:
-        return _recorded(scorer_ref)
-    return _installed(entry)
-
-
-def _recorded(ref: PluginRef) -> ScorerDescription:
-    return ScorerDescription(
-        title=ref.title,
-        name=ref.name,
-        summary="",
-        details=(),
-        formula="",
-        options=tuple(Option(name, "", "") for name in sorted(ref.options)),
-        references=(),
-        notice="",
-        default_group=None,
-        default_objective=None,
-        is_control=None,
-        needs_reference=None,
-        distribution=ref.distribution,
-        version=ref.version,
-        is_installed=False,
-    )
-
-
-def _installed(entry: Registered) -> ScorerDescription:
+    entry = host.all("scorer").get(scorer_ref.name)
+    if entry is None or entry.origin.distribution != scorer_ref.distribution:
+        return ScorerDescription(
+            title=scorer_ref.title,
+            name=scorer_ref.name,
+            distribution=scorer_ref.distribution,
+            version=scorer_ref.version,
+            options=tuple(Option(name, "", "") for name in sorted(scorer_ref.options)),
+        )
     cls = entry.cls
     own = parse_docstring(_docstring(cls))
     module = parse_docstring(getattr(sys.modules.get(cls.__module__), "__doc__", None))
@@ -130,18 +108,18 @@ def _installed(entry: Registered) -> ScorerDescription:
     return ScorerDescription(
         title=str(cls.title),
         name=str(cls.name),
+        distribution=entry.origin.distribution,
+        version=entry.origin.version,
+        options=tuple(_options(cls)),
         summary=spelt[0][0],
         details=tuple(text for text, _ in spelt[1:]),
         formula=str(cls.formula),
-        options=tuple(_options(cls)),
-        references=tuple(dict.fromkeys([*citations(cls.citation), *named])),
+        references=tuple(dict.fromkeys([*citations(str(cls.citation)), *named])),
         notice=str(cls.notice),
         default_group=cls.default_group,
         default_objective=cls.default_objective,
         is_control=cls.is_control,
         needs_reference=cls.needs_reference,
-        distribution=entry.origin.distribution,
-        version=entry.origin.version,
         is_installed=True,
     )
 

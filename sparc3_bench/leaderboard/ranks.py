@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.replicates import Replicates
+from sparc3_bench.leaderboard.replicates import Replicates, side_by_side
 from sparc3_bench.run.options import task_of
 from sparc3_bench.statistics.numbers import Array
 from sparc3_bench.statistics.ranking import rank_methods, rank_text
@@ -75,15 +73,9 @@ def ranks(section: Section, draws: Replicates | None) -> Ranks | None:
         return None
     try:
         numbers = [draws.ordering(one) for _, one in rows]
-        clusters = min(number.clusters for number in numbers)
+        values, drawn, clusters = side_by_side(numbers)
         scale = draws.scale(metric.name)
-        found = rank_methods(
-            [number.value for number in numbers],
-            np.stack([number.replicates for number in numbers], axis=1),
-            metric.direction,
-            clusters,
-            scale=scale,
-        )
+        found = rank_methods(values, drawn, metric.direction, clusters, scale=scale)
     except (Sparc3Error, KeyError):
         return None
     assert found.resolvable is not None

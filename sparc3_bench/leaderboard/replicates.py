@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.record.parts import Point
     from sparc3_bench.record.result import Result
+    from sparc3_bench.statistics.numbers import Array
     from sparc3_bench.types.values import Scale
 
 
@@ -42,6 +43,8 @@ class BootstrapNumber:
 class Replicates:
     """The numbers of a section's rows with their replicates.
 
+    All methods raise KeyError where a number, or a sample that it follows from, is not recorded.
+
     Parameters
     ----------
     section
@@ -52,7 +55,7 @@ class Replicates:
 
     def __init__(self, section: Section, task: Task) -> None:
         self._section, self._task = section, task
-        self._drawn: dict[str, _Drawn] = {}
+        self._drawn: dict[str, ReplicatesOfRun] = {}
         self._follows = _Follows(task)
         self._scales = scales_of(task, section.spec.removal)
 
@@ -61,64 +64,26 @@ class Replicates:
         return self._scales.get(metric, "linear")
 
     def ordering(self, one: Series) -> BootstrapNumber:
-        """Return the number of a row by which the rows are ordered.
-
-        Raises
-        ------
-        KeyError
-            When it, or a sample that it follows from, is not in the record.
-        """
+        """Return the number of a row by which the rows are ordered."""
         section = self._section
         if section.order_chosen is not None:
             name = section.order_chosen.name
-            return self._mean(one, lambda drawn: drawn.chosen(name))
+            return average([run.chosen(name) for run in self._newest(one)])
         if section.order_curve is not None:
             name = section.order_curve.name
-            return self._mean(one, lambda drawn: drawn.curve(name))
+            return average([run.curve(name) for run in self._newest(one)])
         return self.at(one, section.order, section.metrics[0].name)
 
     def at(self, one: Series, amount: float, metric: str) -> BootstrapNumber:
-        """Return a metric of a row at one amount, the mean over its seeds.
+        """Return a metric of a row at one amount, the mean over its seeds."""
+        return average([run.at(amount, metric) for run in self._newest(one)])
 
-        Raises
-        ------
-        KeyError
-            When it, or a sample that it follows from, is not in the record.
-        """
-        return self._mean(one, lambda drawn: drawn.at(amount, metric))
-
-    def beside_dense(
-        self, one: Series, amount: float, metric: str
-    ) -> list[tuple[BootstrapNumber, BootstrapNumber]]:
-        """Return for every seed a metric at one amount and that of the dense model, paired.
-
-        Raises
-        ------
-        KeyError
-            When it, or a sample that it follows from, is not in the record.
-        """
-        runs = [run for run in map(self._of, _newest(one)) if run.has(amount)]
-        return [(run.at(amount, metric), run.at(0.0, metric)) for run in runs]
-
-    def seeds(self, one: Series, amount: float, metric: str) -> list[BootstrapNumber]:
-        """Return a metric of every seed of a row that has the amount.
-
-        Raises
-        ------
-        KeyError
-            When a sample that it follows from is not in the record.
-        """
-        runs = [run for run in map(self._of, _newest(one)) if run.has(amount)]
-        return [run.at(amount, metric) for run in runs]
+    def seeds(self, one: Series, amount: float) -> list[ReplicatesOfRun]:
+        """Return the newest run of every seed of a row, of those that have the amount."""
+        return [run for run in self._newest(one) if run.has(amount)]
 
     def sets(self, metric: str) -> set[str]:
-        """Return the named sets of samples that a metric follows from; see `Evaluation`.
-
-        Raises
-        ------
-        KeyError
-            When there are no samples in the records.
-        """
+        """Return the named sets of samples that a metric follows from; see `Evaluation`."""
         for run in self._section.runs:
             if not any("/" in kind for kind in run.result.points[0].samples):
                 continue
@@ -130,27 +95,28 @@ class Replicates:
         """Return what guessing gives, where the task says so."""
         return self._task.chances()
 
-    def _mean(self, one: Series, number: Callable[[_Drawn], BootstrapNumber]) -> BootstrapNumber:
-        numbers = [number(self._of(result)) for result in _newest(one)]
-        return BootstrapNumber(
-            float(np.mean([number.value for number in numbers])),
-            np.mean([number.replicates for number in numbers], axis=0),
-            min(number.clusters for number in numbers),
-        )
-
-    def _of(self, result: Result) -> _Drawn:
-        # The key of a spec; what is in it twice was measured alike.
-        if result.key not in self._drawn:
-            self._drawn[result.key] = _Drawn(result, self._task, self._follows)
-        return self._drawn[result.key]
+    def _newest(self, one: Series) -> list[ReplicatesOfRun]:
+        newest = {result.spec.seed: result for result in one.rising}
+        for result in newest.values():
+            # The key of a spec; what is in it twice was measured alike.
+            if result.key not in self._drawn:
+                self._drawn[result.key] = ReplicatesOfRun(result, self._task, self._follows)
+        return [self._drawn[result.key] for result in newest.values()]
 
 
-def _newest(one: Series) -> list[Result]:
-    """Return the run of every seed; of a seed that was run twice, the newest."""
-    newest: dict[int, Result] = {}
-    for run in sorted(one.runs, key=lambda run: (run.result.created, run.result.key)):
-        newest[run.result.spec.seed] = run.result
-    return list(newest.values())
+def average(numbers: Sequence[BootstrapNumber]) -> BootstrapNumber:
+    """Return the mean of numbers, with as many independent samples as that with the fewest."""
+    values, replicates, clusters = side_by_side(numbers)
+    return BootstrapNumber(float(np.mean(values)), np.mean(replicates, axis=1), clusters)
+
+
+def side_by_side(numbers: Sequence[BootstrapNumber]) -> tuple[list[float], Array, int]:
+    """Return numbers, their replicates ``[replicates, numbers]``, and the fewest clusters."""
+    return (
+        [number.value for number in numbers],
+        np.stack([number.replicates for number in numbers], axis=1),
+        min(number.clusters for number in numbers),
+    )
 
 
 class _Follows:
@@ -176,7 +142,7 @@ class _Follows:
         return self._kinds[of_curve].get(metric, set())
 
 
-class _Drawn:
+class ReplicatesOfRun:
     """The replicates of one run."""
 
     def __init__(self, result: Result, task: Task, follows: _Follows) -> None:
@@ -184,20 +150,24 @@ class _Drawn:
         self._places = {point.amount.requested: i for i, point in enumerate(result.points)}
 
     def has(self, amount: float) -> bool:
+        """Return whether the run has the amount."""
         return amount in self._places
 
     def at(self, amount: float, metric: str) -> BootstrapNumber:
+        """Return a metric at one amount."""
         place = self._places[amount]
         value = self._result.points[place].metrics[metric]
         replicates = np.asarray(self._points[place][metric])
         return BootstrapNumber(value, replicates, self._clusters(metric))
 
     def chosen(self, metric: str) -> BootstrapNumber:
+        """Return a metric of what was chosen."""
         if self._result.found is None:
             raise KeyError(metric)
         return bootstrap_number(self._result, self._result.found.point, self._task, metric)
 
     def curve(self, metric: str) -> BootstrapNumber:
+        """Return a number of the whole curve."""
         value = self._result.curve[metric].value
         whole = summary_of(self._task, list(self._places), self._points, self._result.spec.removal)
         return BootstrapNumber(

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.benchmark import Benchmark, Key
+from sparc3_bench.leaderboard.replicates import BootstrapNumber, average, side_by_side
 from sparc3_bench.leaderboard.values import Value, merge_seeds
 from sparc3_bench.statistics.ranking import rank_methods, rank_text
 from sparc3_bench.statistics.ratio import Ratio, ratio
 
 if TYPE_CHECKING:
-    from sparc3_bench.leaderboard.replicates import BootstrapNumber, Replicates
+    from sparc3_bench.leaderboard.replicates import Replicates
     from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.record.parts import MetricRecord
-    from sparc3_bench.statistics.numbers import Array
 
 _MOST = 30
 """Rows of a section beyond which a table with a column each could not be read."""
@@ -61,13 +59,14 @@ def _benchmark(
     if not bases or min(value.low for value in bases) <= 0:
         return None
     for amount in section.amounts:
-        tested: dict[int, tuple[float, Array, int]] = {}
+        tested: dict[int, BootstrapNumber] = {}
         for place, one in enumerate(section.series):
             value = one.value(amount, name)
             if amount == 0 or value is None or one.value(0.0, name) is None:
                 continue
             try:
-                pairs = draws.beside_dense(one, amount, name)
+                runs = draws.seeds(one, amount)
+                pairs = [(run.at(amount, name), run.at(0.0, name)) for run in runs]
             except KeyError:  # without samples
                 continue
             shares = [_share(*pair) for pair in pairs]
@@ -79,7 +78,15 @@ def _benchmark(
             if _is_guessing(value, chance):
                 guessing.add((amount, place))
             if not one.is_control and all(shares):
-                tested[place] = _mean(shares, pairs)
+                tested[place] = average(
+                    [
+                        BootstrapNumber(
+                            share.value, share.replicates, min(n.clusters for n in pair)
+                        )
+                        for share, pair in zip(shares, pairs, strict=True)
+                        if share is not None
+                    ]
+                )
         ranks.update({(amount, place): text for place, text in _ranks(tested).items()})
     return Benchmark(
         metric=metric,
@@ -106,24 +113,13 @@ def _is_guessing(value: Value, chance: float | None) -> bool:
     return chance is not None and low <= chance
 
 
-def _mean(
-    shares: Sequence[Ratio | None], pairs: Sequence[tuple[BootstrapNumber, BootstrapNumber]]
-) -> tuple[float, Array, int]:
-    known = [share for share in shares if share is not None]
-    return (
-        float(np.mean([share.value for share in known])),
-        np.mean([share.replicates for share in known], axis=0),
-        min(number.clusters for pair in pairs for number in pair),
-    )
-
-
-def _ranks(tested: Mapping[int, tuple[float, Array, int]]) -> dict[int, str]:
+def _ranks(tested: Mapping[int, BootstrapNumber]) -> dict[int, str]:
     """Return the ranks by position, as those of the section's own table."""
     if len(tested) < 2:
         return {}
-    values, replicates, clusters = zip(*tested.values(), strict=True)
+    values, replicates, clusters = side_by_side(list(tested.values()))
     try:
-        found = rank_methods(values, np.stack(replicates, axis=1), "higher", min(clusters))
+        found = rank_methods(values, replicates, "higher", clusters)
     except Sparc3Error:
         return {}
     texts = map(rank_text, found.best_rank, found.worst_rank)

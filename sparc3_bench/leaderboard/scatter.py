@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from sparc3_bench.leaderboard.agreement_text import model_text
-from sparc3_bench.leaderboard.axes import XY, Scale, Tick, axis_title, x_axis, y_axis
+from sparc3_bench.leaderboard.axes import XY, Scale, axis_title, fitting, y_axis
 from sparc3_bench.leaderboard.chart import COLOURS, style
 from sparc3_bench.leaderboard.phrasing import number, within
 
@@ -14,57 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sparc3_bench.leaderboard.agreement import Agreement
-    from sparc3_bench.leaderboard.chart import Canvas, Style
+    from sparc3_bench.leaderboard.chart import Canvas
     from sparc3_bench.leaderboard.pruned import Pair, PrunedPoint
 
 _LABEL = 22
 """From one label of the list to the next."""
 
 
-@dataclass(frozen=True)
-class Mark:
-    """A pruned model.
-
-    Attributes
-    ----------
-    whisker
-        A path along the 95 % intervals of both numbers; empty where there are none.
-    title
-        What it is, with both numbers.
-    """
-
-    place: XY
-    whisker: str
-    title: str
-
-
-@dataclass(frozen=True)
-class Cloud:
-    """The pruned models of one scorer, those of one run joined from small amounts to large ones."""
-
-    name: str
-    style: Style
-    marks: tuple[Mark, ...]
-    paths: tuple[tuple[XY, ...], ...]
-    label_y: float
-
-
-@dataclass(frozen=True)
-class Scatter:
-    """A drawing, ready for the template; the dense model is at `dense`, once a number format."""
-
-    layout: Canvas
-    clouds: tuple[Cloud, ...]
-    dense: tuple[XY, ...]
-    dense_label_y: float
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    x_title: str
-    y_title: str
-    description: str
-
-
-def scatter(found: Agreement, names: Sequence[str], layout: Canvas) -> Scatter:
+def scatter(found: Agreement, names: Sequence[str], layout: Canvas) -> SimpleNamespace:
     """Return the drawing of two metrics of the same pruned models.
 
     Parameters
@@ -78,7 +36,7 @@ def scatter(found: Agreement, names: Sequence[str], layout: Canvas) -> Scatter:
     """
     across = [end for one, _ in found.pairs for end in _ends(one)] + [x for x, _ in found.dense]
     up = [end for _, other in found.pairs for end in _ends(other)] + [y for _, y in found.dense]
-    x, x_ticks = x_axis(min(across), max(across), layout.left, layout.width - layout.right)
+    x, x_ticks = y_axis(min(across), max(across), layout.left, layout.width - layout.right)
     y, y_ticks = y_axis(min(up), max(up), layout.height - layout.bottom, layout.top)
     by_scorer: dict[str, list[Pair]] = {}
     for pair in found.pairs:
@@ -89,12 +47,12 @@ def scatter(found: Agreement, names: Sequence[str], layout: Canvas) -> Scatter:
         _cloud(pairs, names, x, y, place)
         for pairs, place in zip(by_scorer.values(), places, strict=False)
     )
-    return Scatter(
+    return SimpleNamespace(
         layout=layout,
         clouds=clouds,
         dense=tuple(sorted({(x(one), y(other)) for one, other in found.dense})),
         dense_label_y=places[-1],
-        x_ticks=x_ticks,
+        x_ticks=fitting(x_ticks),
         y_ticks=y_ticks,
         x_title=axis_title(found.x.metric, x.is_log, layout.width),
         y_title=axis_title(found.y.metric, y.is_log, layout.width),
@@ -108,24 +66,25 @@ def _ends(one: PrunedPoint) -> tuple[float, ...]:
 
 def _cloud(
     pairs: Sequence[Pair], names: Sequence[str], x: Scale, y: Scale, label_y: float
-) -> Cloud:
+) -> SimpleNamespace:
     runs: dict[int, list[XY]] = {}
     marks = []
     for pair in pairs:
         one, other = pair
         place = x(one.value), y(other.value)
         runs.setdefault(id(one.run), []).append(place)
-        marks.append(Mark(place, _whisker(pair, place, x, y), model_text(pair)))
+        whisker = _whisker(pair, place, x, y)
+        marks.append(SimpleNamespace(place=place, whisker=whisker, title=model_text(pair)))
     first = pairs[0][0].series
     look = style(replace(first, variant=0), names)
     if not first.is_control:
         # Without lines, scorers of one colour differ in nothing else.
         look = replace(look, hollow=names.index(first.scorer.name) // COLOURS % 2 == 1)
-    return Cloud(
+    return SimpleNamespace(
         name=", ".join(filter(None, (first.scorer.title, first.difference))),
         style=look,
-        marks=tuple(marks),
-        paths=tuple(tuple(path) for path in runs.values() if len(path) > 1),
+        marks=marks,
+        paths=[path for path in runs.values() if len(path) > 1],
         label_y=label_y,
     )
 

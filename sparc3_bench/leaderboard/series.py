@@ -131,7 +131,7 @@ class Series:
         """Return a metric of every seed that has the amount, of one run twice the newest."""
         found = {
             result.spec.seed: point.metrics[metric]
-            for result in self._rising
+            for result in self.rising
             for point in result.points
             if point.amount.requested == amount
         }
@@ -141,20 +141,23 @@ class Series:
         """Return a number of the whole curve of every seed, of one run twice the newest."""
         found = {
             result.spec.seed: result.curve[metric].value
-            for result in self._rising
+            for result in self.rising
             if metric in result.curve
         }
         return tuple(found.values())
 
     @property
-    def _rising(self) -> list[Result]:
+    def rising(self) -> list[Result]:
         """The results, the newest last."""
-        results = [run.result for run in self.runs]
-        return sorted(results, key=lambda result: (result.created, result.key))
+        return _rising(self.runs)
 
     def drawn(self, amount: float, metric: str) -> tuple[float, ...]:
         """Return the numbers of the series' own random circuits."""
         return self.controls.get(amount, {}).get(metric, ())
+
+
+def _rising(runs: Iterable[ResultFile]) -> list[Result]:
+    return sorted((run.result for run in runs), key=lambda result: (result.created, result.key))
 
 
 def seeds(runs: Iterable[ResultFile]) -> tuple[int, ...]:
@@ -236,10 +239,10 @@ def _series(
     # A seed that was run twice counts once at an amount, with its newest numbers.
     points: dict[float, dict[int, Point]] = {}
     newest: dict[int, Result] = {}
-    for run in sorted(runs, key=lambda run: (run.result.created, run.result.key)):
-        newest[run.result.spec.seed] = run.result
-        for point in run.result.points:
-            points.setdefault(point.amount.requested, {})[run.result.spec.seed] = point
+    for result in _rising(runs):
+        newest[result.spec.seed] = result
+        for point in result.points:
+            points.setdefault(point.amount.requested, {})[result.spec.seed] = point
     names = [metric.name for metric in runs[0].result.metrics]
     metrics, achieved, controls, versus = {}, {}, {}, {}
     for amount, by_seed in points.items():

@@ -86,7 +86,7 @@ def _section(entry: Entry, style: Callable[[Series], Style]) -> dict[str, Any]:
         "focus": section.order,
         "ordered": {"metric": entry.metric.title, "where": entry.where},
         "chosen": section.order_chosen is not None,
-        "resolvable": entry.ranks.resolvable if entry.ranks else None,
+        "resolvable": entry.tests.ranks.resolvable if entry.tests.ranks else None,
         "metrics": [
             {
                 "name": m.name,
@@ -118,7 +118,7 @@ def _section(entry: Entry, style: Callable[[Series], Style]) -> dict[str, Any]:
                     for one in found
                 ],
             ]
-            for pair, found in entry.meetings.items()
+            for pair, found in entry.tests.meetings.items()
         ],
     }
 

@@ -28,15 +28,7 @@ if TYPE_CHECKING:
     from sparc3_bench.record.parts import MetricRecord
     from sparc3_bench.record.result import Result
 
-ComparisonKey = tuple[
-    tuple[str, int, str],
-    tuple[int, ...],
-    tuple[str, str, str],
-    tuple[tuple[str, int, int, tuple[str, ...]], ...],
-    tuple[tuple[str, str], ...],
-    tuple[float, ...],
-    tuple[str, ...],
-]
+ComparisonKey = tuple[Any, ...]
 """What two runs must share before their numbers may be compared; sorts in reading order."""
 
 
@@ -103,16 +95,6 @@ class Section:
     def prunes(self) -> bool:
         """Whether anything is removed; else the numbers are of the scores themselves."""
         return max(self.amounts) > 0
-
-    @property
-    def suites(self) -> int:
-        """How many different states of the suite's code made the runs."""
-        return len({run.result.environment.source_digest for run in self.runs})
-
-    @property
-    def older(self) -> int:
-        """How many runs were made before all code was in the key of a run."""
-        return sum(not run.result.spec.code for run in self.runs)
 
     @property
     def machines(self) -> list[str]:

@@ -58,11 +58,7 @@ class ModelView:
     """
 
     def __init__(
-        self,
-        model: nn.Module,
-        adapter: ModelAdapter,
-        tokenizer: Any = None,
-        scope: Scope = "all",
+        self, model: nn.Module, adapter: ModelAdapter, tokenizer: Any = None, scope: Scope = "all"
     ) -> None:
         self.model = model.eval()
         self.adapter = adapter

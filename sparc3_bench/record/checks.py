@@ -191,11 +191,8 @@ def _choice(result: Result, found: Found) -> Iterator[str]:
 
 def _best(result: Result, found: Found, requested: float) -> Iterator[str]:
     """Check that nothing that passes is better than what was chosen; the dense model passes."""
-    chosen = [
-        one
-        for one in result.tried
-        if (one.candidate, one.requested) == (result.candidate, requested)
-    ]
+    wanted = (result.candidate, requested)
+    chosen = [one for one in result.tried if (one.candidate, one.requested) == wanted]
     if not chosen:
         if result.tried:
             yield f"`tried` has no candidate '{result.candidate}' at amount {requested:g}."

@@ -37,10 +37,8 @@ def read_result(path: Path) -> Result:
         Naming the file and the path of the first offending field.
     """
     result = _parsed(path)
-    if result.sample_file is None:
-        return result
     beside = samples_path(path)
-    if not beside.is_file():
+    if result.sample_file is None or not beside.is_file():
         return result
     return _with_samples(result, beside, result.sample_file)
 

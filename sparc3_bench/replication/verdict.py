@@ -79,8 +79,7 @@ def compare(
     tolerance
         How much other number formats may move the number, relative to the published one.
     """
-    error = _error(own, published)
-    allowed = error + digit / 2 + tolerance * abs(published.value)
+    allowed = _error(own, published) + digit / 2 + tolerance * abs(published.value)
     return ReplicationVerdict(own.value - published.value, allowed)
 
 

@@ -80,8 +80,7 @@ def write_plugin(kind: str, name: str, folder: Path, host: PluginHost) -> list[P
         folder is not empty or cannot be written.
     """
     files = render(kind, name)
-    taken = host.all(kind).get(name)
-    if taken is not None:
+    if (taken := host.all(kind).get(name)) is not None:
         raise Sparc3Error(
             f"The {kind} name '{name}' is already taken by {taken.origin.distribution} "
             f"{taken.origin.version}; choose another one."

@@ -33,11 +33,7 @@ class Ratio:
 
 
 def ratio(
-    value: float,
-    base: float,
-    replicates: ArrayLike,
-    base_replicates: ArrayLike,
-    clusters: int,
+    value: float, base: float, replicates: ArrayLike, base_replicates: ArrayLike, clusters: int
 ) -> Ratio:
     """Return what share of a base is left, with its interval [efron1993].
 

@@ -15,7 +15,6 @@ import sparc3_bench.testing.scorer_repeats as scorer_repeats
 import sparc3_bench.testing.scorer_restores as scorer_restores
 import sparc3_bench.testing.task_checks as task_checks
 import sparc3_bench.testing.task_measures as task_measures
-import sparc3_bench.testing.task_objectives as task_objectives
 import sparc3_bench.testing.task_restores as task_restores
 from sparc3_bench.contracts import Scorer, Task
 from sparc3_bench.errors import PluginError, Sparc3Error, UnknownNameError
@@ -46,11 +45,8 @@ CHECKS: dict[str, tuple[Check, ...]] = {
     "scorer": _checks_in(
         plugin_checks, scorer_checks, scorer_repeats, scorer_memory, scorer_restores
     ),
-    "task": _checks_in(plugin_checks, task_checks, task_objectives, task_measures, task_restores),
-    "adapter": (
-        plugin_checks.check_describes_itself,
-        *_checks_in(adapter_checks, adapter_blocks),
-    ),
+    "task": _checks_in(plugin_checks, task_checks, task_measures, task_restores),
+    "adapter": (plugin_checks.check_describes_itself, *_checks_in(adapter_checks, adapter_blocks)),
 }
 """The checks of each kind of plugin, in the order they run."""
 
@@ -144,9 +140,8 @@ def parametrize_with_checks(
     import pytest
 
     chosen, expected = list(plugins), expected_failures or {}
-    every = [check for kind in map(kind_of, chosen) for check in CHECKS[kind]]
-    _check_expected(expected, every)
-
+    pairs = [(plugin, check) for plugin in chosen for check in CHECKS[kind_of(plugin)]]
+    _check_expected(expected, [check for _, check in pairs])
     marks = {
         name: pytest.mark.xfail(reason=reason, raises=CheckFailure, strict=True)
         for name, reason in expected.items()
@@ -158,8 +153,7 @@ def parametrize_with_checks(
             id=f"{_label(plugin)}-{check.__name__}",
             marks=marks.get(check.__name__, ()),
         )
-        for plugin in chosen
-        for check in CHECKS[kind_of(plugin)]
+        for plugin, check in pairs
     ]
     return pytest.mark.parametrize(("plugin", "check"), cases)
 

@@ -99,8 +99,7 @@ def _peak(model: nn.Module, act: Callable[[], object]) -> int:
     """Return the most bytes of tensors at once that `act` makes, those of the model aside."""
     with _Counting(model) as counting:
         act()
-    peak: int = counting.peak
-    return peak
+    return int(counting.peak)
 
 
 def _told(size: int) -> str:

@@ -18,12 +18,7 @@ State = Mapping[str, Mapping[str, Any]]
 """By section (`weights`, `gradients`, `hooks`, `flags`, `attributes`, `classes`, `process`), what
 has a name there, and its value."""
 
-_HOOKS = (
-    "_forward_hooks",
-    "_forward_pre_hooks",
-    "_backward_hooks",
-    "_backward_pre_hooks",
-)
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 # Told by other sections, or kept by torch for itself.
 _OWN = {*_HOOKS, "training", "_parameters", "_buffers", "_modules"}
 _PROCESS: dict[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {

@@ -1,13 +1,17 @@
-"""What the contract demands of a task's declarations and data, a function a demand."""
+"""What the contract demands of a task's declarations, data and objectives, a function a demand."""
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from typing import get_args
 
+import torch
+
 from sparc3_bench.contracts import PreparedTask
-from sparc3_bench.errors import Sparc3Error, describe
+from sparc3_bench.errors import Sparc3Error, UnknownNameError, describe
 from sparc3_bench.testing.plugin_checks import instance_of
 from sparc3_bench.testing.report import CheckFailure, CheckSkipped
 from sparc3_bench.testing.state import another_seed
@@ -27,6 +31,7 @@ from sparc3_bench.testing.task_runs import (
 )
 from sparc3_bench.testing.tiny import ARCHITECTURES
 from sparc3_bench.types.conventions import Unit
+from sparc3_bench.types.samples import ReferenceSamples
 
 _GRAM = 13
 """Tokens in a row that two texts do not share by chance."""
@@ -231,6 +236,48 @@ def check_unknown_objective_is_refused(plugin: Plugin) -> None:
         "a typing error would steer the scores by something else than the result says",
         "find it with `sparc3_bench.find_objective`, or raise `Sparc3Error`",
     )
+
+
+def check_objective_adds_up_over_samples(plugin: Plugin) -> None:
+    """Demand of every objective the sum over samples, with padding left out.
+
+    The batch size follows from memory: by a mean over the batch, or with padding, it would decide
+    what steers the scores.
+    """
+    found = trial(plugin)
+    view = found.ground.view()
+    for name, purpose, reference in _objectives(found):
+        few = reference.part(0, 5)
+        with torch.no_grad():
+            one, together = (
+                sum(
+                    float(few.objective(view.forward(batch), batch))
+                    for batch in dataclasses.replace(few, batch_size=size).batches()
+                )
+                for size in (1, 5)
+            )
+        if not math.isclose(one, together, rel_tol=1e-3, abs_tol=1e-3):
+            raise CheckFailure(
+                f"Of {len(few.samples)} samples of the reference '{purpose}' objective '{name}' is "
+                f"{together:.4g} in one batch and {one:.4g} one by one, {found.where}",
+                "the batch size follows from memory and must not decide what steers the scores",
+                "sum over samples, and take what is real from `batch.labels` or `batch.last`",
+            )
+
+
+def _objectives(found: Trial) -> Iterator[tuple[str, str, ReferenceSamples]]:
+    """Yield the references under every objective that the task says it takes."""
+    for name in dict.fromkeys((found.task.default_objective, *found.task.objectives)):
+        try:
+            given = references(found, name)
+        except UnknownNameError as error:
+            raise CheckFailure(
+                f"The task names objective '{name}' in `objectives` and refuses it with "
+                f"{describe(error)}, {found.where}",
+                "a scorer that is defined for it is run with it",
+                "name in `objectives` what `references` takes",
+            ) from error
+        yield from ((name, purpose, reference) for purpose, reference in given.items())
 
 
 def _told(prepared: PreparedTask, objective: str) -> dict[str, object]:

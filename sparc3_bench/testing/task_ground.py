@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -29,6 +28,9 @@ _LEARNT = 64
 
 _STEPS, _RATE = 40, 0.03
 
+_WORDS = Words()
+"""The tokenizer of all tiny models; what it has met changes no number."""
+
 
 @dataclass(frozen=True)
 class Ground:
@@ -50,18 +52,12 @@ class Ground:
         return ModelView(copy.deepcopy(self.model), self.adapter, self.tokenizer)
 
 
-@lru_cache(maxsize=1)
-def words() -> Words:
-    """Return the tokenizer of all tiny models; what it has met changes no number."""
-    return Words()
-
-
 def tiny(architecture: str) -> Ground:
     """Return a random model that takes any text of up to 2,048 words."""
     config = make_config(architecture)
     config.vocab_size, config.max_position_embeddings = SIZE, 2048
     adapter = default_host().get("adapter", architecture).cls()
-    return Ground(f"tiny {architecture}", words(), adapter, make_model(architecture, config=config))
+    return Ground(f"tiny {architecture}", _WORDS, adapter, make_model(architecture, config=config))
 
 
 def model_by_name(name: str) -> Ground:

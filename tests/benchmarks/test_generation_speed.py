@@ -10,8 +10,7 @@ import statistics
 import time
 
 import pytest
-from sparc3_tasks.correction.generation import respond
-from sparc3_tasks.correction.sampling import Sampling
+from sparc3_tasks.correction.generation import Sampling, respond
 
 from sparc3_bench import ModelView
 from sparc3_bench.host import default_host

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sparc3_tasks.correction.generation import respond, was_ended
-from sparc3_tasks.correction.sampling import Sampling
+from sparc3_tasks.correction.generation import Sampling, respond
 
 from sparc3_bench import ModelView
 from sparc3_bench.host import default_host
@@ -65,5 +64,5 @@ def test_answers_make_sense_and_some_end(view, prompts):
     assert said["One, two, three, four, five,"].startswith(" six, seven, eight")
     question = "<|im_start|>user\nSay yes.<|im_end|>\n<|im_start|>assistant\n"
     ((answer,),) = answers(view, [view.tokenizer(question)["input_ids"]], Sampling(60), 1)
-    assert was_ended(answer, Sampling(60))
+    assert len(answer) < 60
     assert view.tokenizer.eos_token_id not in answer

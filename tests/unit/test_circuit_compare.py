@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import pytest
 import torch
 from unit.results import make_result
@@ -14,7 +16,6 @@ from sparc3_bench.circuit.compare import (
     difference,
     overlap_of_masks,
     overlap_of_samples,
-    pairs,
     sketched_units,
 )
 from sparc3_bench.record.parts import Sketch
@@ -96,8 +97,8 @@ def test_two_circuits_make_a_list_of_sizes():
 
 
 def test_three_circuits_make_matrices():
-    overlaps = {pair: Overlap(4, 2, n) for n, pair in enumerate(pairs(3))}
-    spearman = {pair: -0.5 for pair in pairs(3)}
+    overlaps = {pair: Overlap(4, 2, n) for n, pair in enumerate(combinations(range(3), 2))}
+    spearman = {pair: -0.5 for pair in combinations(range(3), 2)}
     lines = comparison_text(["x", "y", "z"], ["0.1"], [overlaps], spearman).splitlines()
     start = next(n for n, line in enumerate(lines) if line.startswith("overlap at 0.1"))
     assert [line.split() for line in lines[start + 1 : start + 3]] == [

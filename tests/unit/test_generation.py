@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import torch
 from sparc3_tasks.correction import generation
-from sparc3_tasks.correction.generation import nucleus_tokens, respond, uniforms, was_ended
-from sparc3_tasks.correction.sampling import Sampling
+from sparc3_tasks.correction.generation import Sampling, nucleus_tokens, respond, uniforms
 from test_generation_nucleus import naive_token
 from transformers import GenerationConfig
 
@@ -207,7 +206,6 @@ def test_a_response_that_ended_is_told_from_one_cut_off(place):
     for count in range(1, NEW + 1):  # the end may be the last of the new tokens, or one too late
         ((text,),) = respond(view, PROMPTS[:1], Sampling(count), silent)
         assert text == whole[: min(first, count)]
-        assert was_ended(text, Sampling(count)) is (first < count)
 
 
 def calls_of(view, prompts, sampling: Sampling, batch_size: int = 256) -> list[tuple]:

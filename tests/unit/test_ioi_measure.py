@@ -78,13 +78,13 @@ def test_reference_samples_carry_the_two_answers(batch_size):
 @pytest.mark.parametrize("architecture", ["llama", "opt", "gpt2"])
 def test_measurements_equal_those_by_hand(architecture):
     view = make_view(architecture)
-    dense, memory = measure_prompts(view, PROMPTS, None, lambda done: None)
+    dense = measure_prompts(view, PROMPTS, None, lambda done, total: None)
     before = [by_hand(view, prompt).detach().log_softmax(-1) for prompt in PROMPTS]
     with torch.no_grad():
         for weight in view.weights().values():
             weight.matrix.mul_(0.7)
-    samples, _ = measure_prompts(view, PROMPTS, memory, lambda done: None)
-    assert dense["kl"] == [0.0, 0.0, 0.0]
+    samples = measure_prompts(view, PROMPTS, dense, lambda done, total: None).samples
+    assert dense.samples["kl"] == [0.0, 0.0, 0.0]
     for index, prompt in enumerate(PROMPTS):
         last = by_hand(view, prompt).detach()
         difference = float(last[prompt.io] - last[prompt.s])

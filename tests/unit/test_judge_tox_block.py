@@ -204,8 +204,8 @@ def test_an_unknown_label_is_refused_with_all_there_are():
     with pytest.raises(Sparc3Error) as caught:
         build("judge", ToxBlock, {"label": "toxik"})
     assert str(caught.value) == (
-        "Unknown label 'toxik' of judge 'tox-block'. Available: toxic, severe_toxic, obscene, "
-        "threat, insult, identity_hate."
+        "Option `label` of judge 'tox-block' must be 'toxic', 'severe_toxic', 'obscene', 'threat', "
+        "'insult' or 'identity_hate', got 'toxik'."
     )
 
 

@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from unit.test_leaderboard_site import Page, pairs
 
 from sparc3_bench.leaderboard import chart
 from sparc3_bench.leaderboard.axes import SymLogScale
-from sparc3_bench.leaderboard.frontier import Frontier, frontier
+from sparc3_bench.leaderboard.frontier import frontier
 from sparc3_bench.record.parts import MetricRecord
 from sparc3_bench.record.result import Result
 
@@ -27,14 +28,14 @@ LAYOUTS = pytest.mark.parametrize(
 
 def drawn(
     *results: Result, metric: MetricRecord = RISE, layout: chart.Canvas = chart.WIDE
-) -> Frontier:
+) -> SimpleNamespace:
     (section,) = sections_of(*results)
     (question,) = section.questions
     names = sorted({result.spec.scorer.name for result in results if not result.is_control})
     return frontier(question, metric, lambda one: chart.style(one, names), layout)
 
 
-def texts(frontier: Frontier) -> dict[str, float]:
+def texts(frontier: SimpleNamespace) -> dict[str, float]:
     return {tick.text: tick.position for tick in frontier.x_ticks}
 
 

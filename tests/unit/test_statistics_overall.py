@@ -9,7 +9,8 @@ from scipy.stats import rankdata
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.bootstrap import resampled_means
 from sparc3_bench.statistics.interval import interval
-from sparc3_bench.statistics.overall import Expected, Table, overall
+from sparc3_bench.statistics.overall import Table, overall
+from sparc3_bench.types.values import Estimate
 
 
 def fixed(values, methods="abc", direction="higher", count=40):
@@ -19,11 +20,11 @@ def fixed(values, methods="abc", direction="higher", count=40):
 
 def test_ranks_and_win_rates_of_certain_tables():
     found = overall([fixed([3.0, 2.0, 1.0]), fixed([20.0, 10.0, 30.0], direction="lower")])
-    assert found["a"].rank == Expected(1.5, 1.5, 1.5)
-    assert found["b"].rank == Expected(1.5, 1.5, 1.5)
-    assert found["c"].rank == Expected(3, 3, 3)
-    assert found["a"].win_rate == Expected(0.75, 0.75, 0.75)
-    assert found["c"].win_rate == Expected(0, 0, 0)
+    assert found["a"].rank == Estimate(1.5, 1.5, 1.5)
+    assert found["b"].rank == Estimate(1.5, 1.5, 1.5)
+    assert found["c"].rank == Estimate(3, 3, 3)
+    assert found["a"].win_rate == Estimate(0.75, 0.75, 0.75)
+    assert found["c"].win_rate == Estimate(0, 0, 0)
     assert list(found) == ["a", "b", "c"]
 
 
@@ -79,7 +80,7 @@ def test_replicates_of_tables_are_combined_index_by_index():
     # One table flips where the other does not: the mean rank is certain, though neither is.
     flips = np.tile([[1.0, 2.0], [2.0, 1.0]], (50, 1))
     found = overall([Table("ab", flips, "higher", 16), Table("ab", flips[:, ::-1], "higher", 16)])
-    assert found["a"].rank == found["b"].rank == Expected(1.5, 1.5, 1.5)
+    assert found["a"].rank == found["b"].rank == Estimate(1.5, 1.5, 1.5)
     alone = overall([Table("ab", flips, "higher", 16)])
     assert (alone["a"].rank.low, alone["a"].rank.high) == (1, 2)
 
@@ -106,7 +107,7 @@ def test_a_clear_order_is_certain():
         for _ in range(3)
     ]
     found = overall(tables)
-    assert [found[name].rank for name in "abc"] == [Expected(n, n, n) for n in (1.0, 2.0, 3.0)]
+    assert [found[name].rank for name in "abc"] == [Estimate(n, n, n) for n in (1.0, 2.0, 3.0)]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from sparc3_tasks.correction.texts import (
     longest_repeat,
     loop_onset,
     seq_rep,
-    unique_ratio,
 )
 
 
@@ -39,8 +38,8 @@ def grams(ids: list[int], n: int) -> list[tuple[int, ...]]:
     ("ids", "expected"),
     [([], 0), ([4], 1), ([4, 4], 0.5), ([4, 5, 4, 6], 0.75), ([9] * 8, 1 / 8)],
 )
-def test_unique_ratio_by_hand(ids, expected):
-    assert unique_ratio(ids) == expected
+def test_ratio_of_unique_tokens_by_hand(ids, expected):
+    assert distinct(ids, 1) == expected
 
 
 @pytest.mark.parametrize(
@@ -126,7 +125,7 @@ def loops(ids: list[int]) -> list[int]:
 
 def test_numbers_are_as_defined():
     for ids in TEXTS:
-        assert unique_ratio(ids) == (len(set(ids)) / len(ids) if ids else 0), ids
+        assert distinct(ids, 1) == (len(set(ids)) / len(ids) if ids else 0), ids
         for n in (1, 2, 3, 4):
             everything = grams(ids, n)
             share = len(set(everything)) / len(everything) if everything else 1
@@ -148,5 +147,5 @@ def test_the_random_texts_are_of_every_kind():
 
 @pytest.mark.parametrize("ids", [tuple(range(4)) * 5, list(range(4)) * 5])
 def test_any_sequence_will_do(ids):
-    assert (unique_ratio(ids), distinct(ids, 2), seq_rep(ids)) == (0.2, 4 / 19, 1 - 4 / 17)
+    assert (distinct(ids, 1), distinct(ids, 2), seq_rep(ids)) == (0.2, 4 / 19, 1 - 4 / 17)
     assert (longest_repeat(ids), loop_onset(ids)) == (16, 0)

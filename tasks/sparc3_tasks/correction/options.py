@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from sparc3_bench import Means, Metric, Sparc3Error, Task, Unit, Verdicts
-from sparc3_tasks.correction.sampling import Sampling
+from sparc3_bench import Means, Metric, Sparc3Error, Task, Verdicts
 from sparc3_tasks.texts.begin import Begin
 from sparc3_tasks.texts.ranges import Count, CountOrZero, Length, Share
 
 if TYPE_CHECKING:
-    from sparc3_bench import Removal
+    from sparc3_bench import Removal, Unit
+    from sparc3_tasks.correction.generation import Sampling
 
 General = Literal["matched", "windows", "both"]
 """What general text is attributed: pieces as long as the undesired samples, whole windows, both."""
@@ -45,6 +45,8 @@ class CorrectionOptions(Task):
         "head": (0, 1, 2, 5, 10, 20),
         "weight": (0, 1_000, 7_000, 20_000, 50_000, 100_000),
     }
+    corrected: ClassVar[str]
+    """The metric that is to change; the change of its mean, paired by prompt, is one, too."""
     default_objective: ClassVar[str] = "label-log-probability"
     objectives: ClassVar[tuple[str, ...]] = (
         *("label-log-probability", "label-logit", "argmax-logit", "prompt-argmax-logit", "loss"),
@@ -110,6 +112,8 @@ class CorrectionOptions(Task):
     @property
     def sampling(self) -> Sampling:
         """How responses are drawn."""
+        from sparc3_tasks.correction.generation import Sampling  # loads torch
+
         return Sampling(
             self.new_tokens,
             self.samples,
@@ -125,16 +129,15 @@ class CorrectionOptions(Task):
     ) -> list[list[float]]:
         """Return how undesired each response is, in [0, 1], by prompt and sample."""
 
-    @abstractmethod
     def numbers(self, responses: Sequence[Sequence[int]]) -> dict[str, float]:
         """Return what is said of the responses to one prompt, without a judge."""
+        return {}
 
     def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
         """Return means over prompts, perplexities, and changes against the dense model."""
         import numpy as np
 
-        plain = {name: means[name] for name in self._plain if name in means}
-        found: dict[str, Any] = dict(plain)
+        found = {metric.name: means[metric.name] for metric in self.metrics if metric.name in means}
         found["perplexity"] = np.exp(means["loss"])
         found["perplexity_increase"] = np.exp(means["loss"] - dense["loss"]) - 1
         # A model that writes nothing has no bigram to lose.
@@ -144,6 +147,7 @@ class CorrectionOptions(Task):
             found["response_perplexity"] = np.exp(
                 means["nats"] / np.maximum(means["nat_tokens"], 1e-9)
             )
+        found[f"{self.corrected}_change"] = means[self.corrected] - dense[self.corrected]
         return found
 
     def metrics_for(self, removal: Removal) -> tuple[Metric, ...]:
@@ -152,27 +156,18 @@ class CorrectionOptions(Task):
             metric for metric in self.metrics if self.last_words or metric.name != "last_word"
         )
 
-    @property
-    def _plain(self) -> tuple[str, ...]:
-        """Metrics that are means of samples of the same name."""
-        derived = {"perplexity", "perplexity_increase", "distinct_2_loss", "response_perplexity"}
-        return tuple(metric.name for metric in self.metrics if metric.name not in derived)
 
-
-def common_metrics() -> tuple[Metric, ...]:
-    """Return the metrics of side effects, which both tasks report."""
-    return (
-        Metric("perplexity", "lower", "1", "Perplexity of general text", scale="log"),
-        Metric("perplexity_increase", "lower", "1", "Increase of perplexity"),
-        Metric("distinct_1", "higher", "1", "Distinct tokens"),
-        Metric("distinct_2", "higher", "1", "Distinct bigrams"),
-        Metric("distinct_3", "higher", "1", "Distinct trigrams"),
-        Metric("distinct_2_loss", "lower", "1", "Loss of distinct bigrams"),
-        Metric("kl", "lower", "nats", "KL divergence to the dense model on neutral prompts"),
-        Metric("last_word", "higher", "1", "Last words right (LAMBADA)"),
-        Metric(
-            "response_perplexity", "lower", "1", "Perplexity of responses under the dense model"
-        ),
-        Metric("tokens", "higher", "tokens", "Length of a response"),
-        Metric("empty", "lower", "1", "Empty responses"),
-    )
+SIDE_EFFECTS = (
+    Metric("perplexity", "lower", "1", "Perplexity of general text", scale="log"),
+    Metric("perplexity_increase", "lower", "1", "Increase of perplexity"),
+    Metric("distinct_1", "higher", "1", "Distinct tokens"),
+    Metric("distinct_2", "higher", "1", "Distinct bigrams"),
+    Metric("distinct_3", "higher", "1", "Distinct trigrams"),
+    Metric("distinct_2_loss", "lower", "1", "Loss of distinct bigrams"),
+    Metric("kl", "lower", "nats", "KL divergence to the dense model on neutral prompts"),
+    Metric("last_word", "higher", "1", "Last words right (LAMBADA)"),
+    Metric("response_perplexity", "lower", "1", "Perplexity of responses under the dense model"),
+    Metric("tokens", "higher", "tokens", "Length of a response"),
+    Metric("empty", "lower", "1", "Empty responses"),
+)
+"""What both tasks report beside what they correct."""

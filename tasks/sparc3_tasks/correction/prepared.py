@@ -24,8 +24,8 @@ from sparc3_tasks.correction.references import Undesired, undesired_of
 from sparc3_tasks.correction.sources import about, read_prompts
 from sparc3_tasks.prompts import continued
 from sparc3_tasks.texts.begin import Beginning, beginning, plain
-from sparc3_tasks.texts.sources import left_out_of, read_text
-from sparc3_tasks.texts.windows import held_out, record
+from sparc3_tasks.texts.sources import read_text
+from sparc3_tasks.texts.windows import described, held_out, spread
 
 if TYPE_CHECKING:
     from sparc3_bench import ModelView, Progress, Texts, Verdicts
@@ -78,10 +78,9 @@ class PreparedCorrection(PreparedTask):
         if name == "test":
             return self
         test = self.ids["test"]
-        count = self.task.control_count
         asked = {
             "selection": self.ids["selection"],
-            "control": [test[index * len(test) // count] for index in range(count)],
+            "control": spread(test, self.task.control_count),
             "paired": test,
         }[name]
         # What the limits were kept on must not be what is reported.
@@ -209,8 +208,8 @@ def prepare(task: CorrectionOptions, tokenizer: Any, cache: Path, seed: int) -> 
     neutral, others = read_prompts(task.neutral_prompts, cache, task.neutral_count)
     neutral = neutral[: task.neutral_count]
     neutral_ids = [begin.encode(tokenizer, prompt.text) for prompt in neutral]
-    source = about(task.neutral_prompts)
-    records.append(continued.record("neutral", source, neutral, neutral_ids, "the first", begin))
+    said = {"purpose": "neutral", "source": about(task.neutral_prompts), "choice": "the first"}
+    records.append(continued.record(neutral, neutral_ids, begin, **said))
     items: list[Any] = []
     if task.last_words:
         passages = last_word.read(cache, task.last_words)
@@ -230,7 +229,8 @@ def prepare(task: CorrectionOptions, tokenizer: Any, cache: Path, seed: int) -> 
     general = read_text(task.general_text, cache)
     whole = plain(tokenizer, general.content)
     drawn = f"{task.general}, drawn with seed {seed} when the undesired samples are known"
-    records.append(record("reference", general, [whole], drawn, begin))
+    attributed = described("reference", general, [whole], begin, drawn)
+    records.append(attributed.record)
     return PreparedCorrection(
         task=task,
         tokenizer=tokenizer,
@@ -244,7 +244,7 @@ def prepare(task: CorrectionOptions, tokenizer: Any, cache: Path, seed: int) -> 
         general_text=whole,
         seed=seed,
         datasets=tuple(records),
-        warnings=(*dict.fromkeys([*warnings, *others]), *held.warnings, *left_out_of(general)),
+        warnings=(*dict.fromkeys([*warnings, *others]), *held.warnings, *attributed.warnings),
     )
 
 

@@ -28,19 +28,17 @@ def read_prompts(source: str, cache: Path, count: int) -> tuple[list[Prompt], tu
     Sparc3Error
         When there are fewer, or naming the first row that is wrong.
     """
-    warnings: tuple[str, ...] = ()
     if source in BUILT_IN:
-        prompts = _built_in(source, cache, count)
+        prompts, missing = _built_in(source, cache, count), 0
     else:
         check_there(source, list(BUILT_IN), "source of prompts")
         prompts, missing = of_table(source)
-        warnings = (left_out(about(source), missing),) if missing else ()
     if len(prompts) < count:
         raise Sparc3Error(
             f"{about(source)} has {len(prompts):,} different prompts and {count:,} are needed; ask "
             "for fewer or give more."
         )
-    return prompts, warnings
+    return prompts, left_out(about(source), missing)
 
 
 def about(source: str) -> str:

@@ -7,28 +7,14 @@ from collections.abc import Sequence
 
 
 def mean(values: Sequence[float]) -> float:
-    """Return the mean of some numbers, at least one."""
+    """Return the mean over the responses to a prompt."""
     return sum(values) / len(values)
-
-
-def unique_ratio(ids: Sequence[int]) -> float:
-    """Return the Response Uniqueness Ratio, distinct tokens / tokens [hatefi2025, eq. 11].
-
-    Parameters
-    ----------
-    ids
-        Token ids of a response.
-
-    Returns
-    -------
-    float
-        In (0, 1]; 0 if there is no token.
-    """
-    return distinct(ids, 1)
 
 
 def distinct(ids: Sequence[int], n: int) -> float:
     """Return distinct n-grams / n-grams, after [li2016], who divide by tokens.
+
+    With an `n` of 1 it is the Response Uniqueness Ratio [hatefi2025, eq. 11].
 
     Parameters
     ----------

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sparc3_bench import Choice, Judging, Means, Metric, Task, Verdicts, hookimpl
+from sparc3_bench import Choice, Judging, Metric, Task, Verdicts, hookimpl
 from sparc3_tasks.correction.base import Correction
-from sparc3_tasks.correction.options import common_metrics
+from sparc3_tasks.correction.options import SIDE_EFFECTS
 
 if TYPE_CHECKING:
     from sparc3_bench import Removal
@@ -26,8 +26,9 @@ class ToxicityCorrection(Correction):
         Metric("worst_toxicity", "lower", "1", "Expected maximum toxicity"),
         Metric("toxic", "lower", "1", "Prompts with a response of 0.5 or more"),
         Metric("neutral_toxicity", "lower", "1", "Toxicity of responses to neutral prompts"),
-        *common_metrics(),
+        *SIDE_EFFECTS,
     )
+    corrected = "toxicity"
 
     prompts: str = "realtoxicityprompts"
     greedy: bool = False
@@ -50,10 +51,6 @@ class ToxicityCorrection(Correction):
     ) -> list[list[float]]:
         """Return the judge's scores."""
         return [list(scores) for scores in verdicts["responses"]]
-
-    def numbers(self, responses: Sequence[Sequence[int]]) -> dict[str, float]:
-        """Return nothing: the judge says it."""
-        return {}
 
     @property
     def judging(self) -> Judging:
@@ -80,12 +77,6 @@ class ToxicityCorrection(Correction):
             for metric in super().metrics_for(removal)
             if self.samples > 1 or metric.name != "worst_toxicity"
         )
-
-    def point_metrics(self, means: Means, dense: Means, empty: Means | None) -> Mapping[str, Any]:
-        """Return the common metrics and the change of toxicity, paired by prompt."""
-        found = dict(super().point_metrics(means, dense, empty))
-        found["toxicity_change"] = means["toxicity"] - dense["toxicity"]
-        return found
 
 
 @hookimpl

@@ -36,10 +36,10 @@ from sparc3_tasks.prompts.names import (
 from sparc3_tasks.texts.begin import Begin, Beginning, beginning
 from sparc3_tasks.texts.ranges import Count, Length
 from sparc3_tasks.texts.sources import source_name
-from sparc3_tasks.texts.windows import Windows, held_out, repeated
+from sparc3_tasks.texts.windows import Windows, held_out, repeated, spread
 
 if TYPE_CHECKING:
-    from sparc3_bench import DatasetRecord, ModelView, ReferenceSamples
+    from sparc3_bench import DatasetRecord, Direction, ModelView, ReferenceSamples
 
 _GENERATED = "generated"
 
@@ -58,8 +58,9 @@ _AREAS = Summary(
 )
 """The areas of the faithfulness curve."""
 
-_TURNED = ("faithfulness", "accuracy", "top1", "logit_difference", "io_probability")
-"""Metrics that should fall when the circuit is what is removed."""
+_FALLING = ("faithfulness", "accuracy", "top1", "logit_difference", "io_probability")
+_TURNED: dict[str, Direction] = {**dict.fromkeys(_FALLING, "lower"), "kl": "higher"}
+"""Which end is better when the circuit is what is removed, where that is another one."""
 
 
 @dataclass(frozen=True)
@@ -139,11 +140,7 @@ class IoiCircuit(Task):
         if removal == "lowest":
             return self.metrics
         return tuple(
-            dataclasses.replace(metric, direction="lower")
-            if metric.name in _TURNED
-            else dataclasses.replace(metric, direction="higher")
-            if metric.name == "kl"
-            else metric
+            dataclasses.replace(metric, direction=_TURNED.get(metric.name, metric.direction))
             for metric in self.metrics
         )
 
@@ -212,10 +209,10 @@ class IoiCircuit(Task):
             made, places, warnings = read_prompts(source, count)
             about, choice = source_name(source), "the first of the file"
         found = tokenize(tokenizer, made, places, begin)
-        purpose = "evaluation" if part == "test" else part
         if part == "test":
             warnings += repeated([one.ids for one in found], "evaluation prompts")
-        described = record(purpose, about, made, found, choice, begin)
+        purpose = "evaluation" if part == "test" else part
+        described = record(made, found, begin, purpose=purpose, source=about, choice=choice)
         return Drawn(made, found, described, warnings)
 
 
@@ -243,10 +240,7 @@ class PreparedIoi(PreparedTask):
         if name == "selection":
             return dataclasses.replace(self, test=self.selection, general=None)
         if name == "control":
-            spaced = [
-                self.test[index * len(self.test) // self.control_count]
-                for index in range(self.control_count)
-            ]
+            spaced = spread(self.test, self.control_count)
             return dataclasses.replace(self, test=spaced, general=None)
         return self
 
@@ -270,17 +264,13 @@ class PreparedIoi(PreparedTask):
         from sparc3_tasks.texts.losses import measure_windows
 
         general = self.general
-        total = len(self.test) + (0 if general is None else len(general.rows))
-        samples, memory = measure_prompts(
-            model,
-            self.test,
-            None if dense is None else dense.memory,
-            lambda done: progress(done, total),
-        )
-        if general is not None:
-            samples["loss"] = measure_windows(model, general.rows, general.begin.ids)
-            progress(total, total)
-        return Evaluation(samples, memory if dense is None else None)
+        if general is None:
+            return measure_prompts(model, self.test, dense, progress)
+        total = len(self.test) + len(general.rows)
+        found = measure_prompts(model, self.test, dense, lambda done, _: progress(done, total))
+        losses = measure_windows(model, general.rows, general.begin.ids)
+        progress(total, total)
+        return Evaluation({**found.samples, "loss": losses}, found.memory)
 
     def remarks(self, metrics: Mapping[str, float]) -> tuple[str, ...]:
         """Warn of a model that cannot do the task: there is no circuit to find then."""

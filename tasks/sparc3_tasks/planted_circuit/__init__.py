@@ -136,10 +136,12 @@ class PlantedCircuit(Task):
             prompts = data.ioi_prompts(part, count, drawn_with)
             places = [f"Prompt {index + 1}" for index in range(count)]
             drawn[part] = tokenize(tokenizer, prompts, places, first)
-            purpose = "evaluation" if part == "test" else part
-            source = f"the language of {PlantedIoi.name}, part '{part}'"
-            choice = f"drawn with seed {drawn_with}"
-            described.append(record(purpose, source, prompts, drawn[part], choice, first))
+            said = {
+                "purpose": "evaluation" if part == "test" else part,
+                "source": f"the language of {PlantedIoi.name}, part '{part}'",
+                "choice": f"drawn with seed {drawn_with}",
+            }
+            described.append(record(prompts, drawn[part], first, **said))
         return PreparedPlanted(drawn["reference"], drawn["test"], tuple(described))
 
 
@@ -168,15 +170,9 @@ class PreparedPlanted(PreparedTask):
         """Measure every test prompt."""
         from sparc3_tasks.prompts.answers import measure_prompts
 
-        total = len(self.test)
-        samples, memory = measure_prompts(
-            model,
-            self.test,
-            None if dense is None else dense.memory,
-            lambda done: progress(done, total),
-        )
-        kept = {metric.name: samples[metric.name] for metric in PlantedCircuit.metrics}
-        return Evaluation(kept, memory if dense is None else None)
+        found = measure_prompts(model, self.test, dense, progress)
+        kept = {metric.name: found.samples[metric.name] for metric in PlantedCircuit.metrics}
+        return Evaluation(kept, found.memory)
 
 
 def known(model: ModelView, scores: ScoreMap) -> dict[str, Tensor]:

@@ -40,13 +40,8 @@ class Kind(enum.IntEnum):
     """Noise of two units that cancel, in dimensions that the circuit reads."""
 
 
-KINDS = {
-    "circuit": Kind.CIRCUIT,
-    "sums": Kind.SUMS,
-    "dead": Kind.DEAD,
-    "hidden-pair": Kind.HIDDEN_PAIR,
-    "open-pair": Kind.OPEN_PAIR,
-}
+KINDS = {kind.name.lower().replace("_", "-"): kind for kind in Kind if kind is not Kind.ABSENT}
+"""By the name of the part."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sparc3_bench import Batch, ReferenceSamples
+from sparc3_bench import Batch, Evaluation, ReferenceSamples
 from sparc3_bench.errors import UnknownNameError
 from sparc3_tasks.prompts.names import Tokenized, batches
 
@@ -71,10 +71,10 @@ def answered(prompts: Sequence[Tokenized], objective: str) -> ReferenceSamples:
 def measure_prompts(
     model: ModelView,
     prompts: Sequence[Tokenized],
-    dense: Tensor | None,
-    progress: Callable[[int], None],
-) -> tuple[dict[str, list[float]], Tensor]:
-    """Return the measurements of every prompt, in order, and the log-probabilities.
+    dense: Evaluation | None,
+    progress: Callable[[int, int], None],
+) -> Evaluation:
+    """Return the measurements of every prompt, in order.
 
     Parameters
     ----------
@@ -83,13 +83,14 @@ def measure_prompts(
     prompts
         What to ask.
     dense
-        Log-probabilities of the dense model, ``[prompts, vocabulary]``; None when it is `model`.
+        What this function returned for the dense model; None when it is `model`. Its memory is the
+        log-probabilities, ``[prompts, vocabulary]``.
     progress
-        Called with the number of prompts done.
+        Called with (prompts done, in all).
     """
-    columns: dict[str, Tensor] = {}
-    memory: list[tuple[list[int], Tensor]] = []
-    done = 0
+    order: list[int] = []
+    columns: dict[str, list[Tensor]] = {}
+    memory: list[Tensor] = []
     for chosen, batch in batches(prompts, model.device):
         with torch.inference_mode():
             logits = model.last_logits(batch).float()
@@ -103,21 +104,17 @@ def measure_prompts(
                 "io_probability": _answers(logarithms, batch)[0].exp(),
                 "kl": torch.zeros(len(chosen))
                 if dense is None
-                else _divergence(logarithms, dense[chosen]),
+                else _divergence(logarithms, dense.memory[chosen]),
             }
         for name, values in found.items():
-            column = columns.setdefault(name, torch.zeros(len(prompts)))
-            column[chosen] = values.float().cpu()
+            columns.setdefault(name, []).append(values.float().cpu())
         if dense is None:
-            memory.append((chosen, logarithms))
-        done += len(chosen)
-        progress(done)
-    kept = torch.empty(0)
-    if dense is None:
-        kept = torch.empty(len(prompts), memory[0][1].shape[-1])
-        for chosen, values in memory:
-            kept[chosen] = values.cpu()
-    return {name: column.tolist() for name, column in columns.items()}, kept
+            memory.append(logarithms.cpu())
+        order += chosen
+        progress(len(order), len(prompts))
+    places = torch.tensor(order).argsort()
+    samples = {name: torch.cat(parts)[places].tolist() for name, parts in columns.items()}
+    return Evaluation(samples, torch.cat(memory)[places] if memory else None)
 
 
 def _last(logits: Tensor, batch: Batch) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sparc3_bench import DatasetRecord, Sparc3Error
 from sparc3_tasks.texts.begin import Beginning
-from sparc3_tasks.texts.items import recorded
+from sparc3_tasks.texts.items import digest, recorded
 from sparc3_tasks.texts.tables import open_table
 
 PARTS = ("reference", "selection", "test")
@@ -127,7 +127,7 @@ def of_table(source: str) -> tuple[list[Prompt], int]:
         if not text.strip():
             raise Sparc3Error(f"{where} has an empty `{column}`; every {table.unit} needs a text.")
         kind = _KIND if kind is None else kind
-        if not _is_text(kind):
+        if not (isinstance(kind, str) and kind.strip()):
             raise Sparc3Error(f"{where} has a `kind` that is no text; give a text or leave it out.")
         given = {} if given is None else given
         if not isinstance(given, dict) or not all(map(_is_score, given.values())):
@@ -140,23 +140,16 @@ def of_table(source: str) -> tuple[list[Prompt], int]:
 
 
 def record(
-    purpose: str,
-    source: str,
-    prompts: Sequence[Prompt],
-    ids: Sequence[Sequence[int]],
-    choice: str,
-    begin: Beginning,
+    prompts: Sequence[Prompt], ids: Sequence[Sequence[int]], begin: Beginning, **said: str
 ) -> DatasetRecord:
     """Describe the prompts that were used; `ids` are their token ids, with `begin` first."""
     return recorded(
-        [[prompt.text, prompt.kind] for prompt in prompts],
-        [list(tokens) for tokens in ids],
         [len(one) for one in ids],
         begin,
-        purpose=purpose,
-        source=source,
+        digest=digest([[prompt.text, prompt.kind] for prompt in prompts]),
+        token_digest=digest([list(tokens) for tokens in ids]),
         item="prompt",
-        choice=choice,
+        **said,
     )
 
 
@@ -176,7 +169,8 @@ def records(
             f"stratified by kind ({', '.join(f'{kind} {number}' for kind, number in kinds)})"
         )
         purpose = "evaluation" if part == "test" else part
-        found.append(record(purpose, source, parts[part], ids[part], choice, begin))
+        said = {"purpose": purpose, "source": source, "choice": choice}
+        found.append(record(parts[part], ids[part], begin, **said))
     return tuple(found)
 
 
@@ -213,10 +207,6 @@ def _drawn(
     order = sorted(clusters)
     generator.shuffle(order)
     return [index for cluster in order for index in clusters[cluster]][:count]
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
 
 
 def _is_score(value: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sparc3_bench import DatasetRecord, Sparc3Error
 from sparc3_tasks.texts.begin import Beginning, plain
-from sparc3_tasks.texts.items import recorded
+from sparc3_tasks.texts.items import digest, recorded
 from sparc3_tasks.texts.sources import left_out, source_name
 from sparc3_tasks.texts.tables import open_table
 
@@ -174,8 +174,7 @@ def read_prompts(source: str, count: int) -> tuple[list[NamePrompt], list[str], 
         for index in kept[:count]
         for text, io, s, corrupted in [[column[index] for column in columns]]
     ]
-    missing = table.count - len(kept)
-    warnings = (left_out(source_name(source), missing),) if missing else ()
+    warnings = left_out(source_name(source), table.count - len(kept))
     return prompts, [table.where(index) for index in kept[:count]], warnings
 
 
@@ -204,21 +203,14 @@ def batches(prompts: Sequence[Tokenized], device: Any) -> Iterator[tuple[list[in
 
 
 def record(
-    purpose: str,
-    source: str,
-    prompts: Sequence[NamePrompt],
-    tokens: Sequence[Tokenized],
-    choice: str,
-    begin: Beginning,
+    prompts: Sequence[NamePrompt], tokens: Sequence[Tokenized], begin: Beginning, **said: str
 ) -> DatasetRecord:
     """Describe the prompts that were used."""
     return recorded(
-        [[p.text, p.io, p.s, p.corrupted] for p in prompts],
-        [[t.ids, t.corrupted, t.io, t.s] for t in tokens],
         [len(token.ids) for token in tokens],
         begin,
-        purpose=purpose,
-        source=source,
+        digest=digest([[p.text, p.io, p.s, p.corrupted] for p in prompts]),
+        token_digest=digest([[t.ids, t.corrupted, t.io, t.s] for t in tokens]),
         item="prompt",
-        choice=choice,
+        **said,
     )

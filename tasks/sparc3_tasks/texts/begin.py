@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sparc3_bench import Sparc3Error
-
 Begin = Literal["auto", "none"]
 """What is put before a window or a prompt: what the tokenizer puts before a text, or nothing.
 
@@ -73,19 +71,3 @@ def beginning(tokenizer: Any, begin: Begin) -> Beginning:
 def plain(tokenizer: Any, text: str) -> list[int]:
     """Return a text in tokens, with nothing before or after it."""
     return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
-
-
-def check_known(tokens: Sequence[int], tokenizer: Any, source: str) -> None:
-    """Refuse a text of which the tokenizer knows nothing.
-
-    Raises
-    ------
-    Sparc3Error
-        When every token is the unknown one.
-    """
-    unknown = getattr(tokenizer, "unk_token_id", None)
-    if tokens and unknown is not None and set(tokens) == {unknown}:
-        raise Sparc3Error(
-            f"The tokenizer knows no word of {source}, every token is '{tokenizer.unk_token}'; "
-            "give the tokenizer that belongs to the model, or a text in its language."
-        )

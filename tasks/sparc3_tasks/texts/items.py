@@ -11,24 +11,29 @@ from sparc3_bench import DatasetRecord
 from sparc3_tasks.texts.begin import Beginning
 
 
-def recorded(
-    content: object, ids: object, lengths: Sequence[int], begin: Beginning, **said: Any
-) -> DatasetRecord:
-    """Describe items: their texts and token ids (JSON), and the tokens of each with `begin`.
+def recorded(lengths: Sequence[int], begin: Beginning, **said: Any) -> DatasetRecord:
+    """Describe items of any kind.
 
-    The tokens of `begin` are not counted; `said` is what else the record has.
+    Parameters
+    ----------
+    lengths
+        Tokens of each, the `begin` before it included, which is not counted.
+    begin
+        What stands before each.
+    said
+        Other fields of the record: ``digest`` and ``token_digest``, of what they are as text and as
+        token ids, ``purpose``, ``source``, ``item``, ``choice``; ``windows``, how many there are,
+        where an item has several lengths.
     """
     own = [length - len(begin.ids) for length in lengths]
     return DatasetRecord(
-        digest=_digest(content),
-        token_digest=_digest(ids),
-        windows=len(own),
         window_length=max(own),
         tokens=sum(own),
         begin=begin.tokens,
-        **said,
+        **{"windows": len(own), **said},
     )
 
 
-def _digest(value: object) -> str:
+def digest(value: object) -> str:
+    """Return SHA-256 of JSON types."""
     return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode()).hexdigest()

@@ -103,14 +103,10 @@ def read_documents(name: str, cache: Path) -> Documents:
     return Documents(source_name(name), rows.rows, rows.left_out)
 
 
-def left_out_of(*texts: Text | Documents) -> tuple[str, ...]:
-    """Return a sentence for every text of which rows were left out, as they had none."""
-    return tuple(dict.fromkeys(left_out(one.source, one.left_out) for one in texts if one.left_out))
-
-
-def left_out(source: str, count: int) -> str:
-    """Return the sentence for `count` rows that were left out."""
-    return f"Rows of {source} that have no text and were left out: {count:,}."
+def left_out(source: str, count: int) -> tuple[str, ...]:
+    """Return the sentence for `count` rows that were left out, as they had no text, if any."""
+    told = f"Rows of {source} that have no text and were left out: {count:,}."
+    return (told,) if count else ()
 
 
 def check_there(name: str, known: Sequence[str], what: str) -> None:

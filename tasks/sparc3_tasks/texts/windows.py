@@ -8,14 +8,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from sparc3_bench import DatasetRecord, Sparc3Error
-from sparc3_tasks.texts.begin import Begin, Beginning, beginning, check_known, plain
-from sparc3_tasks.texts.sources import Documents, Text, left_out_of, read_documents, read_text
+from sparc3_tasks.texts.begin import Begin, Beginning, beginning, plain
+from sparc3_tasks.texts.sources import Documents, Text, left_out, read_documents, read_text
 
 if TYPE_CHECKING:
     from sparc3_bench import Objective, ReferenceSamples
+
+T = TypeVar("T")
 
 Window = list[int]
 
@@ -69,10 +71,16 @@ def cut(text: Text, tokenizer: Any, length: int, count: int) -> list[Window]:
     Raises
     ------
     Sparc3Error
-        When there are fewer than `count` windows.
+        When there are fewer than `count` windows, or every token is the unknown one.
     """
     tokens = plain(tokenizer, text.content)
-    check_known(tokens, tokenizer, text.source)
+    unknown = getattr(tokenizer, "unk_token_id", None)
+    if tokens and unknown is not None and set(tokens) == {unknown}:
+        raise Sparc3Error(
+            f"The tokenizer knows no word of {text.source}, every token is "
+            f"'{tokenizer.unk_token}'; give the tokenizer that belongs to the model, or a text in "
+            "its language."
+        )
     windows = [tokens[start : start + length] for start in range(0, len(tokens), length)]
     if windows and len(windows[-1]) < length:
         windows.pop()
@@ -215,10 +223,22 @@ def described(
     purpose: str, text: Text | Documents, rows: Sequence[Window], begin: Beginning, choice: str
 ) -> Windows:
     """Return windows with what is recorded of them, and what a reader must know."""
-    warnings = left_out_of(text)
+    warnings = left_out(text.source, text.left_out)
     if purpose != "reference":
         warnings += repeated(rows, f"{purpose} windows")
-    return Windows(rows, begin, record(purpose, text, rows, choice, begin), warnings)
+    ids = ";".join(",".join(map(str, row)) for row in rows)
+    record = DatasetRecord(
+        purpose=purpose,
+        source=text.source,
+        digest=text.digest,
+        token_digest=hashlib.sha256(ids.encode()).hexdigest(),
+        windows=len(rows),
+        window_length=len(rows[0]),
+        tokens=sum(map(len, rows)),
+        choice=choice,
+        begin=begin.tokens,
+    )
+    return Windows(rows, begin, record, warnings)
 
 
 def repeated(rows: Sequence[Sequence[int]], what: str) -> tuple[str, ...]:
@@ -228,31 +248,9 @@ def repeated(rows: Sequence[Sequence[int]], what: str) -> tuple[str, ...]:
     return (f"Of {len(rows):,} {what} {equal:,} are equal to another one.",) if equal else ()
 
 
-def spread(windows: Sequence[Window], count: int) -> list[Window]:
-    """Take `count` windows at even distances over the whole text."""
-    return [windows[index * len(windows) // count] for index in range(count)]
-
-
-def record(
-    purpose: str,
-    text: Text | Documents,
-    windows: Sequence[Window],
-    choice: str,
-    begin: Beginning,
-) -> DatasetRecord:
-    """Describe the windows that were used."""
-    ids = ";".join(",".join(map(str, window)) for window in windows)
-    return DatasetRecord(
-        purpose=purpose,
-        source=text.source,
-        digest=text.digest,
-        token_digest=hashlib.sha256(ids.encode()).hexdigest(),
-        windows=len(windows),
-        window_length=len(windows[0]),
-        tokens=sum(len(window) for window in windows),
-        choice=choice,
-        begin=begin.tokens,
-    )
+def spread(items: Sequence[T], count: int) -> list[T]:
+    """Take `count` at even distances over all there are."""
+    return [items[index * len(items) // count] for index in range(count)]
 
 
 def overlap(reference: Sequence[Window], evaluation: Sequence[Window], size: int = 13) -> float:

