@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from sparc3_bench import Means, Metric, Sparc3Error, Task, Verdicts
+from sparc3_bench import Means, Metric, Sparc3Error, Task, Unit, Verdicts
 from sparc3_tasks.texts.begin import Begin
 from sparc3_tasks.texts.ranges import Count, CountOrZero, Length, Share
 
 if TYPE_CHECKING:
-    from sparc3_bench import Removal, Unit
+    from sparc3_bench import Removal
     from sparc3_tasks.correction.generation import Sampling
 
 General = Literal["matched", "windows", "both"]
