@@ -52,6 +52,7 @@ def against_controls(
     control_replicates: ArrayLike,
     direction: Direction,
     clusters: int,
+    *,
     scale: Scale = "linear",
 ) -> Band:
     """Compare a method with random controls.
