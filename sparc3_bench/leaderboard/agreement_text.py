@@ -8,14 +8,9 @@ from sparc3_bench.leaderboard.agreement import WITHOUT_CONTROLS
 from sparc3_bench.leaderboard.phrasing import probability, value_text, within
 
 if TYPE_CHECKING:
-    from sparc3_bench.leaderboard.agreement import Agreement, Side
+    from sparc3_bench.leaderboard.agreement import Agreement
     from sparc3_bench.leaderboard.pruned import Pair
     from sparc3_bench.statistics.correlation import Correlation
-
-
-def question(found: Agreement) -> str:
-    """Return what is asked."""
-    return f"Does {within(found.x.metric.title)} tell of {within(found.y.metric.title)}?"
 
 
 def sentence(found: Agreement) -> str:
@@ -92,11 +87,6 @@ def remarks(found: Agreement) -> list[str]:
             "scorer's code."
         )
     return said
-
-
-def scale(side: Side) -> str:
-    """Return what a metric is correlated by."""
-    return f"log {within(side.metric.title)}" if side.is_log else within(side.metric.title)
 
 
 def model_text(pair: Pair) -> str:
