@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from sparc3_bench.leaderboard.axes import nice
 from sparc3_bench.leaderboard.heatmap import heatmap
 from sparc3_bench.leaderboard.phrasing import percent
 from sparc3_bench.types.architecture import Role
@@ -43,7 +43,7 @@ def atlas(section: Section) -> SimpleNamespace | None:
     if not every or max(every) - min(every) <= _EVEN * max(every):
         even = percent(section.sizes.size(amount))
         return SimpleNamespace(words=words, even=even, maps=())
-    top = _nice(max(every))
+    top = min(1.0, nice(max(every), (1, 2, 4, 6, 8)))
     maps = []
     for index, (one, found) in enumerate(shares):
         columns = list(found)
@@ -167,9 +167,3 @@ def _share(left: int, full: int, removed: bool) -> float | None:
     if not full:
         return None
     return 1 - left / full if removed else left / full
-
-
-def _nice(share: float) -> float:
-    """Return a round share that is no less."""
-    unit = 10.0 ** math.floor(math.log10(share))
-    return min(1.0, next(f * unit for f in (1, 2, 4, 6, 8, 10) if f * unit >= share * 0.999))
