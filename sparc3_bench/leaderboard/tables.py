@@ -23,8 +23,8 @@ from sparc3_bench.types.conventions import values_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
+    from types import SimpleNamespace
 
-    from sparc3_bench.leaderboard.curve_summary import Smallest
     from sparc3_bench.record.parts import MetricRecord
     from sparc3_bench.record.result import Result
 
@@ -87,11 +87,6 @@ class Section:
         return tuple(found[kind] for kind in sorted(found))
 
     @property
-    def has_other_samples(self) -> bool:
-        """Whether random circuits along the curve were measured on other samples than the runs."""
-        return not all(one.is_paired for one in self.series)
-
-    @property
     def prunes(self) -> bool:
         """Whether anything is removed; else the numbers are of the scores themselves."""
         return max(self.amounts) > 0
@@ -126,7 +121,7 @@ class Section:
         return tuple(found.values())
 
     @property
-    def found(self) -> Smallest | None:
+    def found(self) -> SimpleNamespace | None:
         """Some circuit that was found between the points, for what was looked for."""
         return next((one.whole.found for one in self.series if one.whole.found), None)
 
