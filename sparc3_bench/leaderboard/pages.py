@@ -106,10 +106,9 @@ class _Site:
         if self._failed:
             yield "failed.html", self._page("failed", failed=self._failed)
         yield "static/site.css", (HERE / "templates" / "page.css").read_text(encoding="utf-8")
-        for name in _STATIC:
-            yield f"static/{name}", (HERE / "static" / name).read_text(encoding="utf-8")
-        for name in _SCRIPTS:
-            yield f"static/{name}", (HERE / "templates" / name).read_text(encoding="utf-8")
+        for folder, names in (("static", _STATIC), ("templates", _SCRIPTS)):
+            for name in names:
+                yield f"static/{name}", (HERE / folder / name).read_text(encoding="utf-8")
 
     def of_documents(self, host: PluginHost, commands: tuple[Command, ...]) -> Pages:
         """Yield the documentation."""
