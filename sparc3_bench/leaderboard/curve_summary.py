@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sparc3_bench.leaderboard.phrasing import metric_title
 from sparc3_bench.leaderboard.sizes import compares_removed
-from sparc3_bench.leaderboard.values import Value, merge_seeds, pool_controls
+from sparc3_bench.leaderboard.values import Value, merge_seeds, merged, pool_controls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -135,11 +135,7 @@ def _smallest(results: Sequence[Result], control: bool) -> SimpleNamespace | Non
         metric_title=titles.get(founds[0].metric, founds[0].metric),
         size=merge_seeds([_share_left(result, found) for result, found in same], control),
         units=merge_seeds(units, control) if len(units) == len(same) else None,
-        metric=merge_seeds(
-            [found.point.metrics[found.metric] for _, found in same],
-            control,
-            [found.point.intervals.get(found.metric) for _, found in same],
-        ),
+        metric=merged([found.point for _, found in same], founds[0].metric, control),
     )
 
 
