@@ -68,7 +68,7 @@ def remarks(found: Agreement) -> list[str]:
     said = []
     apart = [pair for pair in found.pairs if pair[0].ran != pair[1].ran]
     if apart:
-        formats = sorted({" and ".join(map(_ran, (one.ran, other.ran))) for one, other in apart})
+        formats = sorted({" and ".join(" on ".join(side.ran) for side in pair) for pair in apart})
         count = len(found.pairs)
         many = f"None of {count} pairs was"
         if len(apart) < count:
@@ -98,7 +98,3 @@ def model_text(pair: Pair) -> str:
     ]
     difference = f" ({one.series.difference})" if one.series.difference else ""
     return f"{one.series.scorer.title}{difference}, {one.amount}: {', '.join(numbers)}"
-
-
-def _ran(ran: tuple[str, str]) -> str:
-    return " on ".join(ran)

@@ -149,9 +149,10 @@ def _shares(section: Section, series: Series, amount: float) -> Shares:
         whole = dense.get(role, ())
         if len(whole) != len(row):
             return {}
+        kept_of = [left / full if full else None for left, full in zip(row, whole, strict=True)]
         shares = [
-            _share(left, full, section.sizes.by_removed)
-            for left, full in zip(row, whole, strict=True)
+            1 - share if section.sizes.by_removed and share is not None else share
+            for share in kept_of
         ]
         columns.setdefault(tuple(shares), []).append(role.replace("-", " "))
     return {", ".join(roles): shares for shares, roles in columns.items()}
@@ -161,9 +162,3 @@ def _place(role: str) -> tuple[int, str]:
     """Return where a role stands in the order of a block; an unknown one stands last."""
     known = [str(one) for one in Role]
     return (known.index(role) if role in known else len(known), role)
-
-
-def _share(left: int, full: int, removed: bool) -> float | None:
-    if not full:
-        return None
-    return 1 - left / full if removed else left / full

@@ -189,8 +189,8 @@ class _Site:
                     board=board,
                     entry=entry,
                     repeat=command(result),
-                    file=_name(run.href),
-                    samples=_name(_samples(run)) if result.sample_file else "",
+                    file=run.href.rpartition("/")[2],
+                    samples=samples_path(run.path).name if result.sample_file else "",
                 ),
             )
 
@@ -242,14 +242,6 @@ def _choices(board: Board) -> list[tuple[str, str, list[tuple[str, str]]]]:
         ("amount", "Amount", []),
         *((name, name.capitalize(), list(found[name].items())) for name in _CHOICES),
     ]
-
-
-def _samples(run: ResultFile) -> str:
-    return run.href.removesuffix(run.path.name) + samples_path(run.path).name
-
-
-def _name(href: str) -> str:
-    return href.rpartition("/")[2]
 
 
 def _warnings(section: Section) -> dict[str, list[ResultFile]]:
