@@ -143,7 +143,10 @@ def _shares(section: Section, series: Series, amount: float) -> Shares:
     if not dense or not here:
         return {}
     columns: dict[tuple[float | None, ...], list[str]] = {}
-    for role, row in sorted(here.items(), key=lambda pair: _place(pair[0])):
+    known = [str(role) for role in Role]
+    # In the order of a block; unknown ones last.
+    for role in sorted(here, key=lambda role: ((*known, role).index(role), role)):
+        row = here[role]
         if all(other.get(role) == dense.get(role) for other in kept.values()):
             continue
         whole = dense.get(role, ())
@@ -156,9 +159,3 @@ def _shares(section: Section, series: Series, amount: float) -> Shares:
         ]
         columns.setdefault(tuple(shares), []).append(role.replace("-", " "))
     return {", ".join(roles): shares for shares, roles in columns.items()}
-
-
-def _place(role: str) -> tuple[int, str]:
-    """Return where a role stands in the order of a block; an unknown one stands last."""
-    known = [str(one) for one in Role]
-    return (known.index(role) if role in known else len(known), role)
