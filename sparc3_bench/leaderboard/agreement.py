@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.errors import Sparc3Error
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from sparc3_bench.leaderboard.boards import Board, Entry
     from sparc3_bench.leaderboard.pruned import Masks
     from sparc3_bench.record.parts import MetricRecord
-    from sparc3_bench.statistics.correlation import Correlation
 
 WITHOUT_CONTROLS = "without controls"
 """What the pruned models are called that were ranked by something."""
@@ -39,15 +39,6 @@ class Side:
 
 
 @dataclass(frozen=True)
-class MetricCorrelation:
-    """How two metrics go together over some of the pruned models, which `words` names."""
-
-    words: str
-    spearman: Correlation
-    pearson: Correlation
-
-
-@dataclass(frozen=True)
 class Agreement:
     """Two tasks on the same pruned models of a model.
 
@@ -60,7 +51,8 @@ class Agreement:
     dense
         The dense model in both, of those runs; each number format its own.
     lines
-        Over all of them first; none where there are too few.
+        How the metrics go together, `spearman` and `pearson`, over the pruned models that `words`
+        names: all of them first; none where there are too few.
     """
 
     id: str
@@ -68,7 +60,7 @@ class Agreement:
     y: Side
     pairs: tuple[Pair, ...]
     dense: tuple[tuple[float, float], ...]
-    lines: tuple[MetricCorrelation, ...]
+    lines: tuple[SimpleNamespace, ...]
 
     @property
     def has_interval(self) -> bool:
@@ -153,7 +145,7 @@ def _is_wide(values: Sequence[float]) -> bool:
     return min(values) > 0 and max(values) / _WIDE > min(values)
 
 
-def _lines(pairs: Sequence[Pair], x: Side, y: Side) -> Iterator[MetricCorrelation]:
+def _lines(pairs: Sequence[Pair], x: Side, y: Side) -> Iterator[SimpleNamespace]:
     """Yield how metrics go together over all, over those that know something, at each amount."""
     groups = {"all": list(pairs)}
     if any(one.series.is_control for one, _ in pairs):
@@ -169,7 +161,7 @@ def _lines(pairs: Sequence[Pair], x: Side, y: Side) -> Iterator[MetricCorrelatio
             yield line
 
 
-def _line(words: str, pairs: Sequence[Pair], x: Side, y: Side) -> MetricCorrelation | None:
+def _line(words: str, pairs: Sequence[Pair], x: Side, y: Side) -> SimpleNamespace | None:
     # Loads numpy and scipy.
     from sparc3_bench.statistics.correlation import LEAST, pearson_correlation, spearman_correlation
 
@@ -180,10 +172,8 @@ def _line(words: str, pairs: Sequence[Pair], x: Side, y: Side) -> MetricCorrelat
     # What one scorer removes under several options, seeds and amounts is much alike.
     scorers = [one.series.scorer.name for one, _ in pairs]
     try:
-        return MetricCorrelation(
-            words,
-            spearman_correlation(ours, theirs, scorers),
-            pearson_correlation(ours, theirs, scorers),
-        )
+        spearman = spearman_correlation(ours, theirs, scorers)
+        pearson = pearson_correlation(ours, theirs, scorers)
     except Sparc3Error:
         return None
+    return SimpleNamespace(words=words, spearman=spearman, pearson=pearson)

@@ -8,14 +8,9 @@ from sparc3_bench.leaderboard.agreement import WITHOUT_CONTROLS
 from sparc3_bench.leaderboard.phrasing import probability, value_text, within
 
 if TYPE_CHECKING:
-    from sparc3_bench.leaderboard.agreement import Agreement, Side
+    from sparc3_bench.leaderboard.agreement import Agreement
     from sparc3_bench.leaderboard.pruned import Pair
     from sparc3_bench.statistics.correlation import Correlation
-
-
-def question(found: Agreement) -> str:
-    """Return what is asked."""
-    return f"Does {within(found.x.metric.title)} tell of {within(found.y.metric.title)}?"
 
 
 def sentence(found: Agreement) -> str:
@@ -73,7 +68,7 @@ def remarks(found: Agreement) -> list[str]:
     said = []
     apart = [pair for pair in found.pairs if pair[0].ran != pair[1].ran]
     if apart:
-        formats = sorted({" and ".join(map(_ran, (one.ran, other.ran))) for one, other in apart})
+        formats = sorted({" and ".join(" on ".join(side.ran) for side in pair) for pair in apart})
         count = len(found.pairs)
         many = f"None of {count} pairs was"
         if len(apart) < count:
@@ -94,11 +89,6 @@ def remarks(found: Agreement) -> list[str]:
     return said
 
 
-def scale(side: Side) -> str:
-    """Return what a metric is correlated by."""
-    return f"log {within(side.metric.title)}" if side.is_log else within(side.metric.title)
-
-
 def model_text(pair: Pair) -> str:
     """Return which model it is, with both numbers."""
     one, other = pair
@@ -108,7 +98,3 @@ def model_text(pair: Pair) -> str:
     ]
     difference = f" ({one.series.difference})" if one.series.difference else ""
     return f"{one.series.scorer.title}{difference}, {one.amount}: {', '.join(numbers)}"
-
-
-def _ran(ran: tuple[str, str]) -> str:
-    return " on ".join(ran)

@@ -109,7 +109,7 @@ def y_axis(low: float, high: float, start: float, end: float) -> tuple[Scale, tu
     if margin < _SMALLEST:
         margin = 1.0
     scale = Scale(finite_number(low - margin), finite_number(high + margin), start, end)
-    step = _nice(scale.high / 6 - scale.low / 6)
+    step = nice(scale.high / 6 - scale.low / 6)
     steps = range(math.ceil(scale.low / step), math.floor(scale.high / step) + 1)
     return scale, tuple(Tick(scale.at(count * step), plain(count * step)) for count in steps)
 
@@ -144,10 +144,10 @@ def _decades(low: float, high: float) -> list[tuple[int, int]]:
     return [(d, e) for d, e in every if low <= math.log10(d) + e <= high]
 
 
-def _nice(step: float) -> float:
-    """Return the smallest of 1, 2 and 5 times a power of ten that is no less than `step`."""
+def nice(step: float, factors: Sequence[int] = (1, 2, 5)) -> float:
+    """Return the smallest of some factors times a power of ten that is no less than `step`."""
     unit = 10.0 ** math.floor(math.log10(step))
-    return next(factor * unit for factor in (1, 2, 5, 10) if factor * unit >= step * 0.999)
+    return next(factor * unit for factor in (*factors, 10) if factor * unit >= step * 0.999)
 
 
 def _log_tick(digit: int, exponent: int, large: bool) -> str:

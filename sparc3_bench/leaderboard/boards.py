@@ -188,7 +188,8 @@ class Entry:
         would be favoured by chance.
         """
         found: dict[str, Series] = {}
-        for one in sorted(self.section.series, key=_first_run):
+        series = self.section.series
+        for one in sorted(series, key=lambda one: (one.rising[0].created, one.variant)):
             if not one.is_control:
                 found.setdefault(one.scorer.name, one)
         return found
@@ -265,10 +266,6 @@ def boards(sections: Sequence[Section], host: PluginHost) -> tuple[Board, ...]:
             )
         )
     return tuple(found)
-
-
-def _first_run(one: Series) -> tuple[str, int]:
-    return min(run.result.created for run in one.runs), one.variant
 
 
 _ALWAYS = 2

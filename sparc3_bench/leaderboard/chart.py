@@ -129,7 +129,10 @@ def draw(section: Section, names: Sequence[str], layout: Canvas) -> SimpleNamesp
         listed=sizes.is_log,
         over=sizes.over,
         dense=None if dense is None else Tick(y(dense), f"dense model: {number(dense)}"),
-        label_below=dense is not None and not sizes.is_log and _ends_above(curves, dense),
+        # Where most lines end above it, they would run through the label.
+        label_below=dense is not None
+        and not sizes.is_log
+        and statistics.median([curve[-1][1].centre for curve in curves]) > dense,
         description=_description(section, curves),
     )
 
@@ -161,11 +164,6 @@ def chart_line(
 
 def _curve(series: Series, metric: str) -> list[tuple[float, Value]]:
     return [(amount, series.metrics[amount][metric]) for amount in sorted(series.metrics)]
-
-
-def _ends_above(curves: Sequence[Sequence[tuple[float, Value]]], level: float) -> bool:
-    """Return whether most lines end above a level, where they would run through a label."""
-    return statistics.median([curve[-1][1].centre for curve in curves]) > level
 
 
 def whiskers(
@@ -212,14 +210,9 @@ def amount_ticks(section: Section, x: Position) -> tuple[Tick, ...]:
     rounds = [
         tick
         for tick, amount in zip(ticks, section.amounts, strict=True)
-        if sizes.is_broken and _is_round(sizes.place(amount))
+        if sizes.is_broken and f"{sizes.place(amount):e}".startswith(("0.000000e", "1.000000e"))
     ]
     return fitting(ticks, rounds)
-
-
-def _is_round(place: float) -> bool:
-    """Return whether a place on an axis is 0 or a power of ten."""
-    return place == 0 or f"{place:e}".startswith("1.000000e")
 
 
 def _set_labels_apart(

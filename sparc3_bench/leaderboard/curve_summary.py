@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from sparc3_bench.leaderboard.phrasing import metric_title
 from sparc3_bench.leaderboard.sizes import compares_removed
-from sparc3_bench.leaderboard.values import Value, merge_seeds, pool_controls
+from sparc3_bench.leaderboard.values import Value, merge_seeds, merged, pool_controls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sparc3_bench.record.parts import EstimateRecord, Found, MetricRecord, Sketch, Versus
     from sparc3_bench.record.result import Result
-
-
-@dataclass(frozen=True)
-class Smallest:
-    """The circuit that was found: its share of the scope, its units, and its metric."""
-
-    title: str
-    metric_title: str
-    size: Value
-    units: Value | None
-    metric: Value
 
 
 @dataclass(frozen=True)
@@ -42,7 +32,8 @@ class CurveSummary:
     versus
         For each number, how every seed differs from its controls, where recorded.
     found
-        The smallest circuit that reaches the task's bar.
+        The smallest circuit that reaches the task's bar: its `title`, `metric_title` and `metric`,
+        its `size` as a share of the scope and its `units`, None where they were not counted.
     spearman
         Mean rank correlation with the rankings of other reference seeds.
     jaccard
@@ -57,7 +48,7 @@ class CurveSummary:
     curve: Mapping[str, Value]
     controls: Mapping[str, tuple[float, ...]]
     versus: Mapping[str, tuple[Versus, ...]]
-    found: Smallest | None
+    found: SimpleNamespace | None
     spearman: Value | None
     jaccard: Mapping[float, Value]
     sketch: Sketch | None
@@ -127,7 +118,7 @@ def _value(estimates: Sequence[EstimateRecord], control: bool) -> Value:
     return replace(value, note=notes.pop() if len(notes) == 1 else "")
 
 
-def _smallest(results: Sequence[Result], control: bool) -> Smallest | None:
+def _smallest(results: Sequence[Result], control: bool) -> SimpleNamespace | None:
     founds = [result.found for result in results if result.found]
     if not founds:
         return None
@@ -139,16 +130,12 @@ def _smallest(results: Sequence[Result], control: bool) -> Smallest | None:
     ]
     titles = {metric.name: metric_title(metric) for metric in results[0].metrics}
     units = [left for result, found in same if (left := _units_left(result, found)) is not None]
-    return Smallest(
+    return SimpleNamespace(
         title=founds[0].title,
         metric_title=titles.get(founds[0].metric, founds[0].metric),
         size=merge_seeds([_share_left(result, found) for result, found in same], control),
         units=merge_seeds(units, control) if len(units) == len(same) else None,
-        metric=merge_seeds(
-            [found.point.metrics[found.metric] for _, found in same],
-            control,
-            [found.point.intervals.get(found.metric) for _, found in same],
-        ),
+        metric=merged([found.point for _, found in same], founds[0].metric, control),
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from sparc3_bench.leaderboard.axes import nice
 from sparc3_bench.leaderboard.heatmap import heatmap
 from sparc3_bench.leaderboard.phrasing import percent
 from sparc3_bench.types.architecture import Role
@@ -43,7 +43,7 @@ def atlas(section: Section) -> SimpleNamespace | None:
     if not every or max(every) - min(every) <= _EVEN * max(every):
         even = percent(section.sizes.size(amount))
         return SimpleNamespace(words=words, even=even, maps=())
-    top = _nice(max(every))
+    top = min(1.0, nice(max(every), (1, 2, 4, 6, 8)))
     maps = []
     for index, (one, found) in enumerate(shares):
         columns = list(found)
@@ -143,33 +143,19 @@ def _shares(section: Section, series: Series, amount: float) -> Shares:
     if not dense or not here:
         return {}
     columns: dict[tuple[float | None, ...], list[str]] = {}
-    for role, row in sorted(here.items(), key=lambda pair: _place(pair[0])):
+    known = [str(role) for role in Role]
+    # In the order of a block; unknown ones last.
+    for role in sorted(here, key=lambda role: ((*known, role).index(role), role)):
+        row = here[role]
         if all(other.get(role) == dense.get(role) for other in kept.values()):
             continue
         whole = dense.get(role, ())
         if len(whole) != len(row):
             return {}
+        kept_of = [left / full if full else None for left, full in zip(row, whole, strict=True)]
         shares = [
-            _share(left, full, section.sizes.by_removed)
-            for left, full in zip(row, whole, strict=True)
+            1 - share if section.sizes.by_removed and share is not None else share
+            for share in kept_of
         ]
         columns.setdefault(tuple(shares), []).append(role.replace("-", " "))
     return {", ".join(roles): shares for shares, roles in columns.items()}
-
-
-def _place(role: str) -> tuple[int, str]:
-    """Return where a role stands in the order of a block; an unknown one stands last."""
-    known = [str(one) for one in Role]
-    return (known.index(role) if role in known else len(known), role)
-
-
-def _share(left: int, full: int, removed: bool) -> float | None:
-    if not full:
-        return None
-    return 1 - left / full if removed else left / full
-
-
-def _nice(share: float) -> float:
-    """Return a round share that is no less."""
-    unit = 10.0 ** math.floor(math.log10(share))
-    return min(1.0, next(f * unit for f in (1, 2, 4, 6, 8, 10) if f * unit >= share * 0.999))

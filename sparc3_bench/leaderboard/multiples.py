@@ -50,37 +50,29 @@ def multiples(
     step = 0.25 if high - low <= 2 else 10.0 ** math.ceil(math.log10((high - low) / 8))
     steps = range(math.ceil(low / step), math.floor(high / step) + 1)
     ticks = tuple(Tick(scale(step * count), percent(step * count)) for count in steps)
-    return tuple(
-        _panel(section, one, lines, style, scale, ticks)
-        for one, lines in zip(shown, curves, strict=True)
-    )
-
-
-def _panel(
-    section: Section,
-    benchmark: Benchmark,
-    curves: Sequence[Sequence[tuple[float, Value]]],
-    style: Callable[[Series], Style],
-    scale: Scale,
-    ticks: tuple[Tick, ...],
-) -> SimpleNamespace:
     x = amount_axis(section, PANEL)
-    lines = [
-        chart_line(section, one, curve, x, scale, style(one), one.label, one.difference)
-        for one, curve in zip(section.series, curves, strict=True)
-    ]
-    guess = benchmark.chance
-    return SimpleNamespace(
-        benchmark=benchmark,
-        layout=PANEL,
-        lines=tuple(line for line in lines if line.points),
-        whole=scale(1.0),
-        chance=scale(guess / benchmark.dense) if guess else None,
-        x_ticks=amount_ticks(section, x),
-        y_ticks=ticks,
-        x_title=section.sizes.axis.partition(":")[0],
-        description=_description(section, curves),
-    )
+    panels = []
+    for benchmark, lines in zip(shown, curves, strict=True):
+        drawn = [
+            chart_line(section, one, curve, x, scale, style(one), one.label, one.difference)
+            for one, curve in zip(section.series, lines, strict=True)
+        ]
+        guess = benchmark.chance
+        panels.append(
+            SimpleNamespace(
+                benchmark=benchmark,
+                layout=PANEL,
+                lines=[line for line in drawn if line.points],
+                whole=scale(1.0),
+                chance=scale(guess / benchmark.dense) if guess else None,
+                x_ticks=amount_ticks(section, x),
+                y_ticks=ticks,
+                y_title="",
+                x_title=section.sizes.axis.partition(":")[0],
+                description=_description(section, lines),
+            )
+        )
+    return tuple(panels)
 
 
 def _description(section: Section, curves: Sequence[Sequence[tuple[float, Value]]]) -> str:

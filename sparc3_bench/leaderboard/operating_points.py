@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from sparc3_bench.leaderboard.curve_summary import ranked_units
 from sparc3_bench.leaderboard.series import seeds
-from sparc3_bench.leaderboard.values import Value, merge_seeds
+from sparc3_bench.leaderboard.values import Value, merged
 
 if TYPE_CHECKING:
     from sparc3_bench.leaderboard.series import ResultFile, Series
-    from sparc3_bench.record.parts import Found, MetricRecord, Point, Versus
+    from sparc3_bench.record.parts import Found, MetricRecord, Versus
     from sparc3_bench.record.result import Result
 
 
@@ -31,15 +32,6 @@ class Limited:
 
 
 @dataclass(frozen=True)
-class Change:
-    """The metric whose difference to the dense model another one is, before and after."""
-
-    metric: MetricRecord
-    before: float
-    after: float
-
-
-@dataclass(frozen=True)
 class OperatingPoint:
     """What one run chose.
 
@@ -50,7 +42,8 @@ class OperatingPoint:
     is_paired
         Whether the interval of `value` is that of a difference to the dense model.
     change
-        What changed, where the main metric is a change.
+        What changed, where the main metric is a change: the `metric` whose difference to the dense
+        model it is, `before` and `after`.
     place
         Among the choices of the question, from 0.
     is_tied
@@ -67,7 +60,7 @@ class OperatingPoint:
     value: Value
     dense: float
     is_paired: bool
-    change: Change | None
+    change: SimpleNamespace | None
     limited: tuple[Limited, ...]
     place: int = 0
     is_tied: bool = False
@@ -140,27 +133,23 @@ def operating_point(run: ResultFile, series: Series, found: Found) -> OperatingP
     changed = None
     if found.point.amount.requested > 0 and (metric := _changed(result, found.metric)):
         before, after = dense.metrics[metric.name], found.point.metrics[metric.name]
-        changed = Change(metric, before, after)
+        changed = SimpleNamespace(metric=metric, before=before, after=after)
     return OperatingPoint(
         run=run,
         series=series,
         metric=metrics[found.metric],
-        value=_value(found.point, found.metric),
+        value=merged([found.point], found.metric, False),
         dense=dense.metrics[found.metric],
         # A difference of the dense model to itself is known exactly.
         is_paired=ends is not None and ends[0] == ends[1],
         change=changed,
         limited=tuple(
             # In the order in which the task lists its metrics.
-            Limited(metric, found.limits[metric.name], _value(found.point, metric.name))
+            Limited(metric, found.limits[metric.name], merged([found.point], metric.name, False))
             for metric in result.metrics
             if metric.name in found.limits
         ),
     )
-
-
-def _value(point: Point, name: str) -> Value:
-    return merge_seeds([point.metrics[name]], False, [point.intervals.get(name)])
 
 
 def _changed(result: Result, name: str) -> MetricRecord | None:

@@ -108,10 +108,9 @@ class _Site:
         if self._failed:
             yield "failed.html", self._page("failed", failed=self._failed)
         yield "static/site.css", (HERE / "templates" / "page.css").read_text(encoding="utf-8")
-        for name in _STATIC:
-            yield f"static/{name}", (HERE / "static" / name).read_text(encoding="utf-8")
-        for name in _SCRIPTS:
-            yield f"static/{name}", (HERE / "templates" / name).read_text(encoding="utf-8")
+        for folder, names in (("static", _STATIC), ("templates", _SCRIPTS)):
+            for name in names:
+                yield f"static/{name}", (HERE / folder / name).read_text(encoding="utf-8")
 
     def of_board(self, board: Board) -> Pages:
         """Yield the page of a board, its data, and the pages of its sections."""
@@ -182,8 +181,8 @@ class _Site:
                     board=board,
                     entry=entry,
                     repeat=command(result),
-                    file=_name(run.href),
-                    samples=_name(_samples(run)) if result.sample_file else "",
+                    file=run.href.rpartition("/")[2],
+                    samples=samples_path(run.path).name if result.sample_file else "",
                 ),
             )
 
@@ -235,14 +234,6 @@ def _choices(board: Board) -> list[tuple[str, str, list[tuple[str, str]]]]:
         ("amount", "Amount", []),
         *((name, name.capitalize(), list(found[name].items())) for name in _CHOICES),
     ]
-
-
-def _samples(run: ResultFile) -> str:
-    return run.href.removesuffix(run.path.name) + samples_path(run.path).name
-
-
-def _name(href: str) -> str:
-    return href.rpartition("/")[2]
 
 
 def _warnings(section: Section) -> dict[str, list[ResultFile]]:

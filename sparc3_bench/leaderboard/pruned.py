@@ -136,8 +136,4 @@ def pairs_of(left: Masks, right: Masks) -> Iterator[Pair]:
             if one.point.amount.weights_removed == other.point.amount.weights_removed
         ]
         if pairs:
-            yield max(enumerate(pairs), key=lambda pair: (_is_one_format(pair[1]), pair[0]))[1]
-
-
-def _is_one_format(pair: Pair) -> bool:
-    return pair[0].ran == pair[1].ran
+            yield max(enumerate(pairs), key=lambda at: (at[1][0].ran == at[1][1].ran, at[0]))[1]

@@ -38,11 +38,6 @@ class Question:
     rows: tuple[OperatingPoint, ...]
     amounts: tuple[float, ...]
 
-    @property
-    def sign(self) -> int:
-        """What turns the main metric into a number that is better the lower it is."""
-        return 1 if self.metric.direction == "lower" else -1
-
     def effect(self, series: Series) -> float | None:
         """Return the main metric of what a series chose, on average over its runs."""
         found = [row.value.centre for row in self.rows if row.series is series]
@@ -92,14 +87,13 @@ def questions(series: Sequence[Series]) -> tuple[Question, ...]:
 def _question(name: str, rows: list[OperatingPoint]) -> Question:
     sign = 1 if rows[0].metric.direction == "lower" else -1
 
-    def position(row: OperatingPoint) -> tuple[bool, float, str, int, int, str]:
-        effect = sign * row.value.centre
-        spec = row.result.spec
-        variant = row.series.variant
-        key = row.run.path.as_posix()
-        return row.series.is_control, effect, spec.scorer.name, variant, spec.seed, key
-
-    ranked = sorted(rows, key=position)
+    ranked = sorted(
+        rows,
+        key=lambda row: (
+            *(row.series.is_control, sign * row.value.centre, row.series.scorer.name),
+            *(row.series.variant, row.result.spec.seed, row.run.path.as_posix()),
+        ),
+    )
     first = ranked[0]
     random, dense = _adjusted(ranked, _p_random), _adjusted(ranked, _p_dense)
     marked = [

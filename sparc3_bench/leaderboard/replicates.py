@@ -56,7 +56,7 @@ class Replicates:
     def __init__(self, section: Section, task: Task) -> None:
         self._section, self._task = section, task
         self._drawn: dict[str, ReplicatesOfRun] = {}
-        self._follows = _Follows(task)
+        self._known: tuple[Kinds, Kinds] = ({}, {})
         self._scales = scales_of(task, section.spec.removal)
 
     def scale(self, metric: str) -> Scale:
@@ -87,7 +87,7 @@ class Replicates:
         for run in self._section.runs:
             if not any("/" in kind for kind in run.result.points[0].samples):
                 continue
-            if kinds := self._follows.kinds(run.result, metric, of_curve=False):
+            if kinds := self._of(run.result).kinds(metric):
                 return {kind.partition("/")[0] for kind in kinds if "/" in kind}
         return set()
 
@@ -97,11 +97,14 @@ class Replicates:
 
     def _newest(self, one: Series) -> list[ReplicatesOfRun]:
         newest = {result.spec.seed: result for result in one.rising}
-        for result in newest.values():
-            # The key of a spec; what is in it twice was measured alike.
-            if result.key not in self._drawn:
-                self._drawn[result.key] = ReplicatesOfRun(result, self._task, self._follows)
-        return [self._drawn[result.key] for result in newest.values()]
+        return [self._of(result) for result in newest.values()]
+
+    def _of(self, result: Result) -> ReplicatesOfRun:
+        # The key of a spec; what is in it twice was measured alike.
+        if result.key not in self._drawn:
+            found = ReplicatesOfRun(result, result.points, self._task, self._known)
+            self._drawn[result.key] = found
+        return self._drawn[result.key]
 
 
 def average(numbers: Sequence[BootstrapNumber]) -> BootstrapNumber:
@@ -119,46 +122,54 @@ def side_by_side(numbers: Sequence[BootstrapNumber]) -> tuple[list[float], Array
     )
 
 
-class _Follows:
-    """What the metrics of a task follow from: kinds of samples, found by moving their means.
+class ReplicatesOfRun:
+    """The replicates of one run at some of its points.
 
-    It is the same for every run of a section, so it is looked for once.
+    Parameters
+    ----------
+    result, points
+        The run, and the points.
+    task
+        Says how metrics follow from samples.
+    known
+        What metrics at points, and of whole curves, follow from, as far as other runs of the task
+        have shown: kinds of samples, found by moving their means. It is added to.
     """
 
-    def __init__(self, task: Task) -> None:
-        self._task = task
-        self._kinds: tuple[Kinds, Kinds] = ({}, {})
+    def __init__(
+        self, result: Result, points: Sequence[Point], task: Task, known: tuple[Kinds, Kinds]
+    ) -> None:
+        self._result, self._shown, self._task, self._known = result, points, task, known
+        self._amounts = [point.amount.requested for point in points]
 
-    def kinds(self, result: Result, metric: str, *, of_curve: bool) -> set[str]:
+    def kinds(self, metric: str, *, of_curve: bool = False) -> set[str]:
         """Return the kinds that a metric follows from, as this run or an earlier one shows."""
         # In a run whose curve is flat a metric may not move; another run then shows it.
-        if not self._kinds[of_curve].get(metric):
-            amounts = [point.amount.requested for point in result.points]
-            means = observed_means(_samples(result.points))
-            found = kinds_behind(self._task, amounts, means, result.spec.removal)
-            for known, new in zip(self._kinds, found, strict=True):
+        if not self._known[of_curve].get(metric):
+            means, removal = observed_means(_samples(self._shown)), self._result.spec.removal
+            found = kinds_behind(self._task, self._amounts, means, removal)
+            for known, new in zip(self._known, found, strict=True):
                 for name, kinds in new.items():
                     known.setdefault(name, set()).update(kinds)
-        return self._kinds[of_curve].get(metric, set())
-
-
-class ReplicatesOfRun:
-    """The replicates of one run."""
-
-    def __init__(self, result: Result, task: Task, follows: _Follows) -> None:
-        self._result, self._task, self._follows = result, task, follows
-        self._places = {point.amount.requested: i for i, point in enumerate(result.points)}
+        return self._known[of_curve].get(metric, set())
 
     def has(self, amount: float) -> bool:
         """Return whether the run has the amount."""
-        return amount in self._places
+        return amount in self._amounts
 
     def at(self, amount: float, metric: str) -> BootstrapNumber:
         """Return a metric at one amount."""
-        place = self._places[amount]
-        value = self._result.points[place].metrics[metric]
-        replicates = np.asarray(self._points[place][metric])
-        return BootstrapNumber(value, replicates, self._clusters(metric))
+        if not self.has(amount):
+            raise KeyError(amount)
+        return self.number(self._amounts.index(amount), metric)
+
+    def number(self, place: int, metric: str) -> BootstrapNumber:
+        """Return a metric at the point at a place."""
+        return BootstrapNumber(
+            self._shown[place].metrics[metric],
+            np.asarray(self._points[place][metric]),
+            self._clusters(metric),
+        )
 
     def chosen(self, metric: str) -> BootstrapNumber:
         """Return a metric of what was chosen."""
@@ -169,25 +180,25 @@ class ReplicatesOfRun:
     def curve(self, metric: str) -> BootstrapNumber:
         """Return a number of the whole curve."""
         value = self._result.curve[metric].value
-        whole = summary_of(self._task, list(self._places), self._points, self._result.spec.removal)
+        whole = summary_of(self._task, self._amounts, self._points, self._result.spec.removal)
         return BootstrapNumber(
             value, np.asarray(whole[metric]), self._clusters(metric, of_curve=True)
         )
 
     def _clusters(self, metric: str, *, of_curve: bool = False) -> int:
         """Return how many independent samples a metric follows from: of its kinds, the fewest."""
-        kinds = self._follows.kinds(self._result, metric, of_curve=of_curve)
+        kinds = self.kinds(metric, of_curve=of_curve)
         return fewest({metric: kinds}, self._counts)[metric]
 
     @cached_property
     def _counts(self) -> dict[str, int]:
-        return independent(self._result.points[0].samples, self._result.clusters)
+        return independent(self._shown[0].samples, self._result.clusters)
 
     @cached_property
     def _points(self) -> list[dict[str, Any]]:
         """The replicates of every metric at every amount."""
-        drawn = drawn_means(_samples(self._result.points), self._result.clusters)
-        return points_of(self._task, list(self._places), drawn)
+        drawn = drawn_means(_samples(self._shown), self._result.clusters)
+        return points_of(self._task, self._amounts, drawn)
 
 
 def bootstrap_number(result: Result, here: Point, task: Task, name: str) -> BootstrapNumber:
@@ -199,16 +210,7 @@ def bootstrap_number(result: Result, here: Point, task: Task, name: str) -> Boot
         When a sample that it follows from is not in the record.
     """
     points = [result.points[0], here, *([result.points[-1]] if task.needs_empty else [])]
-    amounts = [point.amount.requested for point in points]
-    samples = _samples(points)
-    means, removal = observed_means(samples), result.spec.removal
-    kinds, _ = kinds_behind(task, amounts, means, removal)
-    counts = independent(samples[0], result.clusters)
-    drawn = points_of(task, amounts, drawn_means(samples, result.clusters))
-    behind = {name: kinds.get(name, set())}
-    return BootstrapNumber(
-        here.metrics[name], np.asarray(drawn[1][name]), fewest(behind, counts)[name]
-    )
+    return ReplicatesOfRun(result, points, task, ({}, {})).number(1, name)
 
 
 def _samples(points: Sequence[Point]) -> list[Samples]:

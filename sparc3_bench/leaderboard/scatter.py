@@ -73,8 +73,9 @@ def _cloud(
         one, other = pair
         place = x(one.value), y(other.value)
         runs.setdefault(id(one.run), []).append(place)
-        whisker = _whisker(pair, place, x, y)
-        marks.append(SimpleNamespace(place=place, whisker=whisker, title=model_text(pair)))
+        across = one.interval and [x(end) for end in one.interval]
+        up = other.interval and [y(end) for end in other.interval]
+        marks.append(SimpleNamespace(place=place, across=across, up=up, title=model_text(pair)))
     first = pairs[0][0].series
     look = style(replace(first, variant=0), names)
     if not first.is_control:
@@ -87,15 +88,6 @@ def _cloud(
         paths=[path for path in runs.values() if len(path) > 1],
         label_y=label_y,
     )
-
-
-def _whisker(pair: Pair, place: XY, x: Scale, y: Scale) -> str:
-    parts = []
-    if ends := pair[0].interval:
-        parts.append(f"M{x(ends[0])} {place[1]}H{x(ends[1])}")
-    if ends := pair[1].interval:
-        parts.append(f"M{place[0]} {y(ends[0])}V{y(ends[1])}")
-    return "".join(parts)
 
 
 def _description(found: Agreement) -> str:

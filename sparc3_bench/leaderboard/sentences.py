@@ -130,18 +130,15 @@ def _against_random(chosen: OperatingPoint) -> str:
     difference, low, high = (value_text(one, ends) for one in (versus.difference, *ends))
     factor = "×" if chosen.metric.scale == "log" else ""
     verdict = against_random(chosen)
+    more = ""
+    if chosen.p_draw is not None:
+        more = f", of being one more of them p\N{NO-BREAK SPACE}{probability(chosen.p_draw)}"
     return (
         f"Against {_NUMBERS[many] if many < len(_NUMBERS) else count(many)} random "
         f"circuit{'s' if many != 1 else ''} with as many {units(spec)} in every {drawn_in(spec)} "
         f"{factor}{difference} ({low} to {high}), p\N{NO-BREAK SPACE}"
-        f"{probability(versus.p_value)}{_one_more(chosen)}{f': {verdict}' if verdict else ''}."
+        f"{probability(versus.p_value)}{more}{f': {verdict}' if verdict else ''}."
     )
-
-
-def _one_more(chosen: OperatingPoint) -> str:
-    if chosen.p_draw is None:
-        return ""
-    return f", of being one more of them p\N{NO-BREAK SPACE}{probability(chosen.p_draw)}"
 
 
 def _kept(chosen: OperatingPoint) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from sparc3_bench.leaderboard.curve_summary import CurveSummary, curve_summary
 from sparc3_bench.leaderboard.phrasing import in_the_name, is_reference, samples
-from sparc3_bench.leaderboard.values import Value, merge_seeds, metric, pool_controls
+from sparc3_bench.leaderboard.values import Value, merge_seeds, merged, pool_controls
 from sparc3_bench.record.spec import PluginRef, canonical_json
 
 if TYPE_CHECKING:
@@ -94,11 +94,6 @@ class Series:
     def value(self, amount: float, metric: str) -> Value | None:
         """Return the number, or None where no run of the series has it."""
         return self.metrics.get(amount, {}).get(metric)
-
-    @property
-    def candidates(self) -> tuple[str, ...]:
-        """The rankings that were pruned by, of those that the task offered; each once."""
-        return tuple(dict.fromkeys(r.result.candidate for r in self.runs if r.result.candidate))
 
     def beside(self, amount: float, metric: str) -> tuple[float, ...]:
         """Return the numbers of the own random circuits that the series may be held against.
@@ -247,7 +242,7 @@ def _series(
     metrics, achieved, controls, versus = {}, {}, {}, {}
     for amount, by_seed in points.items():
         here = list(by_seed.values())
-        metrics[amount] = {name: metric(here, name, control) for name in names}
+        metrics[amount] = {name: merged(here, name, control) for name in names}
         controls[amount] = {
             name: pool_controls(point.control.get(name, ()) for point in here) for name in names
         }

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from sparc3_bench.leaderboard.boards import Board, Entry
     from sparc3_bench.leaderboard.chart import Style
+    from sparc3_bench.leaderboard.headtohead import Meeting
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.leaderboard.values import Value
     from sparc3_bench.record.parts import MetricRecord
@@ -89,38 +90,25 @@ def _section(entry: Entry, style: Callable[[Series], Style]) -> dict[str, Any]:
         "resolvable": entry.tests.ranks.resolvable if entry.tests.ranks else None,
         "metrics": [
             {
-                "name": m.name,
-                "title": m.title,
-                "direction": m.direction,
-                "unit": m.unit,
-                "scale": m.scale,
+                name: getattr(metric, name)
+                for name in ("name", "title", "direction", "unit", "scale")
             }
-            for m in section.metrics
+            for metric in section.metrics
         ],
         "rows": [
             {**_row(entry, place, one), "colour": style(one).colour}
             for place, one in enumerate(section.series)
         ],
         "pairs": [
-            [
-                *pair,
-                [
-                    [
-                        section.amounts.index(one.amount),
-                        *_rounded(
-                            one.difference.value,
-                            one.difference.low,
-                            one.difference.high,
-                            one.difference.p_value,
-                            one.p_adjusted,
-                        ),
-                    ]
-                    for one in found
-                ],
-            ]
+            [*pair, [[section.amounts.index(one.amount), *_told(one)] for one in found]]
             for pair, found in entry.tests.meetings.items()
         ],
     }
+
+
+def _told(one: Meeting) -> list[float | None]:
+    told = one.difference
+    return _rounded(told.value, told.low, told.high, told.p_value, one.p_adjusted)
 
 
 def _row(entry: Entry, place: int, one: Series) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,6 @@ from sparc3_bench.record.files import read_result, samples_path, write_result
 
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
-    from sparc3_bench.record.parts import Point
     from sparc3_bench.record.result import Result
 
 _MOST_BYTES = 2_000_000
@@ -156,12 +155,8 @@ def _questions(result: Result) -> Iterator[str]:
         yield "There are no random controls: is it better than chance?"
     if spec.stability_seeds == 0 and spec.objective is not None:
         yield "There is one draw of reference samples: do others give the same?"
-    if (count := _fewest(result.points)) < _FEW:
+    counts = [len(values) for point in result.points for values in point.samples.values()]
+    if (count := min(counts, default=0)) < _FEW:
         yield f"There are only {count} samples of some kind: are differences more than noise?"
     for warning in result.warnings:
         yield f"The run says itself: {warning}"
-
-
-def _fewest(points: Sequence[Point]) -> int:
-    counts = [len(values) for point in points for values in point.samples.values()]
-    return min(counts, default=0)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import statistics
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.errors import RecordError
@@ -23,8 +22,8 @@ from sparc3_bench.types.conventions import values_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
+    from types import SimpleNamespace
 
-    from sparc3_bench.leaderboard.curve_summary import Smallest
     from sparc3_bench.record.parts import MetricRecord
     from sparc3_bench.record.result import Result
 
@@ -42,6 +41,8 @@ class Section:
         Best first by the first metric at `order`, controls last.
     amounts
         Every amount that some run has, rising.
+    sizes
+        The amounts as sizes of circuits, and how to write them.
     focus
         The amount at which the numbers beyond the first metric are shown.
     order_curve
@@ -58,6 +59,7 @@ class Section:
     runs: tuple[ResultFile, ...]
     series: tuple[Series, ...]
     amounts: tuple[float, ...]
+    sizes: Sizes
     focus: float
     order: float
     order_curve: MetricRecord | None
@@ -87,11 +89,6 @@ class Section:
         return tuple(found[kind] for kind in sorted(found))
 
     @property
-    def has_other_samples(self) -> bool:
-        """Whether random circuits along the curve were measured on other samples than the runs."""
-        return not all(one.is_paired for one in self.series)
-
-    @property
     def prunes(self) -> bool:
         """Whether anything is removed; else the numbers are of the scores themselves."""
         return max(self.amounts) > 0
@@ -110,11 +107,6 @@ class Section:
         centres = [value.centre for value in found if value]
         return statistics.median_low(centres) if centres else None
 
-    @cached_property
-    def sizes(self) -> Sizes:
-        """The amounts as sizes of circuits, and how to write them."""
-        return _sizes(self.spec, self.amounts, self.series)
-
     @property
     def curve_metrics(self) -> tuple[MetricRecord, ...]:
         """How to read the numbers of whole curves that some run has, each once."""
@@ -126,7 +118,7 @@ class Section:
         return tuple(found.values())
 
     @property
-    def found(self) -> Smallest | None:
+    def found(self) -> SimpleNamespace | None:
         """Some circuit that was found between the points, for what was looked for."""
         return next((one.whole.found for one in self.series if one.whole.found), None)
 
@@ -211,43 +203,43 @@ def _section(shared: ComparisonKey, runs: list[ResultFile]) -> Section:
     sizes = _sizes(runs[0].result.spec, amounts, series)
     common = [amount for amount in amounts if all(amount in one.metrics for one in series)]
     focus, order = sizes.focus(amounts), sizes.order(common)
+    ordered_at = focus if order is None else order
     first = runs[0].result.metrics[0]
-    sign = 1 if first.direction == "lower" else -1
 
     whole = next((m for m in runs[0].result.curve_metrics if m.direction != "neither"), None)
     if whole is not None and not all(whole.name in one.whole.curve for one in series):
         whole = None
 
     asked = questions(series)
-    by_choice = len(asked) == 1 and all(
-        one.is_control or asked[0].effect(one) is not None for one in series
-    )
+    chosen = asked[0].metric if len(asked) == 1 else None
+    if not all(one.is_control or asked[0].effect(one) is not None for one in series if chosen):
+        chosen = None
 
     def position(one: Series) -> tuple[bool, float, str, int]:
-        if by_choice:
-            effect = asked[0].effect(one)
-            best = math.inf if effect is None else asked[0].sign * effect
+        if chosen is not None:
+            number = asked[0].effect(one)
         elif whole is not None:
-            turned = 1 if whole.direction == "lower" else -1
-            best = turned * one.whole.curve[whole.name].centre
+            number = one.whole.curve[whole.name].centre
         else:
-            value = one.value(focus if order is None else order, first.name)
-            best = sign * value.centre if value else math.inf
+            value = one.value(ordered_at, first.name)
+            number = value.centre if value else None
+        sign = 1 if (chosen or whole or first).direction == "lower" else -1
+        best = math.inf if number is None else sign * number
         return one.is_control, best, one.scorer.name, one.variant
 
     # What does not apply is left out, so that a section keeps the name it had before that came.
     parts = (*shared[:-2], *filter(None, shared[-2:]))
     key = content_key([list(part) for part in parts])
     ranked = tuple(sorted(series, key=position))
-    ordered_at = focus if order is None else order
     return Section(
         id=f"s-{key}",
         runs=tuple(runs),
         series=ranked,
         amounts=amounts,
+        sizes=sizes,
         focus=focus,
         order=ordered_at,
         order_curve=whole,
-        order_chosen=asked[0].metric if by_choice else None,
+        order_chosen=chosen,
         questions=asked,
     )

@@ -49,10 +49,8 @@ def templates() -> jinja2.Environment:
         is_reference=phrasing.is_reference,
         units=phrasing.units,
         atlas=atlas,
-        question_of=agreement_text.question,
         sentence_of=agreement_text.sentence,
         remarks_of=agreement_text.remarks,
-        scale_of=agreement_text.scale,
         signed=agreement_text.coefficient_text,
         overlaps=overlap_matrices,
     )

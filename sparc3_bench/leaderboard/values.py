@@ -51,7 +51,7 @@ def merge_seeds(
     return Value(_centre(numbers, control), min(numbers), max(numbers), interval=interval)
 
 
-def metric(points: Sequence[Point], name: str, control: bool) -> Value:
+def merged(points: Sequence[Point], name: str, control: bool) -> Value:
     """Return a metric of the points of several seeds at one amount."""
     return merge_seeds(
         [point.metrics[name] for point in points],
