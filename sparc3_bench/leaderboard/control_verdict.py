@@ -168,11 +168,12 @@ def _beside(section: Section, draws: Replicates, one: Series, amount: float) -> 
         if len(values) < LEAST:
             return ControlVerdict(untested=ALONE)
         drawn = [run.at(amount, metric.name) for run in draws.seeds(control, amount)]
-        *others, clusters = side_by_side(drawn)
+        values, replicates, clusters = side_by_side(drawn)
         band = against_controls(
             own.value,
             own.replicates,
-            *others,
+            values,
+            replicates,
             metric.direction,
             min(own.clusters, clusters),
             scale=draws.scale(metric.name),
