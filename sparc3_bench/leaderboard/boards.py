@@ -126,8 +126,8 @@ class Entry:
         """Return the number of a row by which the rows are ordered."""
         section = self.section
         if section.order_chosen is not None:
-            found = [row.value for q in section.questions for row in q.rows if row.series is one]
-            return found[0] if found else None
+            rows = (row.value for q in section.questions for row in q.rows if row.series is one)
+            return next(rows, None)
         if section.order_curve is not None:
             return one.whole.curve.get(section.order_curve.name)
         return one.value(section.order, section.metrics[0].name)

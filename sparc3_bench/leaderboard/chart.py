@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections import Counter
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ from sparc3_bench.leaderboard.axes import (
     shortened,
     y_axis,
 )
-from sparc3_bench.leaderboard.controls import Control, band, controls_of, drawn_label
+from sparc3_bench.leaderboard.controls import band, controls_of, drawn_label
 from sparc3_bench.leaderboard.phrasing import number
 
 if TYPE_CHECKING:
@@ -36,6 +35,9 @@ COLOURS = 6
 
 MOST = 12
 """Lines of scorers in a chart; more cannot be told apart."""
+
+LABEL = 22
+"""From one label of a list beside a drawing to the next."""
 
 _APART = 60
 """Between the start of an axis of sizes and its smallest size; size 0 stands there."""
@@ -82,12 +84,6 @@ NARROW = Canvas("narrow", width=380, height=340, right=26, left=54)
 """For a telephone; the legend stands below the drawing."""
 
 
-def by_use(names: Iterable[str]) -> list[str]:
-    """Return names, those that are there most often first: colours are few, and theirs differ."""
-    counts = Counter(names)
-    return sorted(counts, key=lambda name: (-counts[name], name))
-
-
 def style(series: Series, names: Sequence[str]) -> Style:
     """Return the look of a series, given the scorers of the page: one keeps its colour in all."""
     if series.is_control:
@@ -106,7 +102,10 @@ def draw(section: Section, names: Sequence[str], layout: Canvas) -> SimpleNamesp
     first, sizes = section.metrics[0], section.sizes
     curves = [_curve(one, first.name) for one in section.series]
     controls = controls_of(section)
-    y, y_ticks = _y_axis(curves, controls, layout)
+    values = [value for curve in curves for _, value in curve]
+    ends = [end for value in values for end in (value.low, value.high, *(value.interval or ()))]
+    ends += [number for control in controls for _, numbers in control for number in numbers]
+    y, y_ticks = y_axis(min(ends), max(ends), layout.height - layout.bottom, layout.top)
     x = amount_axis(section, layout)
     lines = []
     for one, curve in zip(section.series, curves, strict=True):
@@ -177,21 +176,13 @@ def whiskers(
     return tuple((at, upper, lower) for at, upper, lower in found if lower - upper > 0.5)
 
 
-def _y_axis(
-    curves: Sequence[Sequence[tuple[float, Value]]], controls: Sequence[Control], layout: Canvas
-) -> tuple[Scale, tuple[Tick, ...]]:
-    values = [value for curve in curves for _, value in curve]
-    ends = [end for value in values for end in (value.low, value.high, *(value.interval or ()))]
-    ends += [number for control in controls for _, numbers in control for number in numbers]
-    return y_axis(min(ends), max(ends), layout.height - layout.bottom, layout.top)
-
-
 def amount_axis(section: Section, layout: Canvas) -> Position:
     """Return where an amount of a section is drawn."""
     sizes, start, end = section.sizes, layout.left, layout.width - layout.right
     if not sizes.is_broken:
         return Scale(0.0, max(section.amounts) or 1.0, start, end)
-    smallest, largest = sizes.ends
+    places = [place for place in map(sizes.place, section.amounts) if place > 0]
+    smallest, largest = min(places), 1.0 if sizes.is_log else max(places)
     scale = Scale(math.log10(smallest), math.log10(largest), start + _APART, end, is_log=True)
 
     def position(amount: float) -> float:

@@ -14,7 +14,7 @@ from sparc3_bench.leaderboard.axes import (
     shortened,
     y_axis,
 )
-from sparc3_bench.leaderboard.chart import whiskers
+from sparc3_bench.leaderboard.chart import LABEL, whiskers
 from sparc3_bench.leaderboard.phrasing import count, metric_title, number, plain, value_text, within
 
 if TYPE_CHECKING:
@@ -34,9 +34,6 @@ _FAR = 100
 
 _STRIP = 46
 """Width of that strip, with the gap before it."""
-
-_LABEL = 22
-"""From one label of the list to the next."""
 
 
 class _Axis:
@@ -118,7 +115,7 @@ class _Labels:
 
     def __init__(self, series: Sequence[Series], extra: int, layout: Canvas) -> None:
         details = sum(bool(one.difference) for one in series)
-        needed = _LABEL * (len(series) + extra) + 14 * details
+        needed = LABEL * (len(series) + extra) + 14 * details
         self._shrunk = min(1.0, (layout.height - layout.top - 4) / needed)
         self._free = float(layout.top)
         self._seen: set[int] = set()
@@ -134,7 +131,7 @@ class _Labels:
     def next(self, more: int = 0) -> float:
         """Return the next place, taking so much more room for it."""
         place = self._free
-        self._free += (_LABEL + more) * self._shrunk
+        self._free += (LABEL + more) * self._shrunk
         return round(place + 13, 2)
 
 

@@ -170,16 +170,12 @@ def _described(
     form: Callable[[float], str],
 ) -> str:
     """Return the range of the numbers and where the largest is."""
-    places = [
-        (value, -i, -j)
-        for i, row in enumerate(matrix)
-        for j, value in enumerate(row)
-        if value is not None
-    ]
-    if not places:
+    found = [value for row in matrix for value in row if value is not None]
+    if not found:
         return "No values."
-    value, row, column = max(places)
+    top = max(found)
+    row, column = next((i, line.index(top)) for i, line in enumerate(matrix) if top in line)
     return (
-        f"{len(matrix)} rows and {len(column_labels)} columns, from {form(min(places)[0])} to "
-        f"{form(value)}; the largest in row {row_labels[-row]}, column {column_labels[-column]}."
+        f"{len(matrix)} rows and {len(column_labels)} columns, from {form(min(found))} to "
+        f"{form(top)}; the largest in row {row_labels[row]}, column {column_labels[column]}."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -75,8 +76,10 @@ class _Site:
         sections, self._failed = split(results)
         self._runs = [ResultFile(*pair) for pair in sorted(results, key=lambda r: r[0].as_posix())]
         self.boards = boards(sections, host)
-        shown = [one for section in sections for one in section.series if not one.is_control]
-        names = chart.by_use(one.scorer.name for one in shown)
+        series = [one for section in sections for one in section.series if not one.is_control]
+        shown = Counter(one.scorer.name for one in series)
+        # Those that are there most often first: colours are few, and theirs differ.
+        names = sorted(shown, key=lambda name: (-shown[name], name))
         self._names = names
         self._style: Callable[[Series], chart.Style] = lambda one: chart.style(one, names)
         self._overview = overview(self.boards)

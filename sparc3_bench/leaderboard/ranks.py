@@ -15,7 +15,6 @@ from sparc3_bench.statistics.ranking import rank_methods, rank_text
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
     from sparc3_bench.leaderboard.tables import Section
-    from sparc3_bench.record.parts import MetricRecord
     from sparc3_bench.types.values import Scale
 
 _MOST = 30
@@ -34,8 +33,6 @@ class Ranks:
         What neighbours must typically differ by to be told apart; a factor where `scale` is `log`.
     scale
         On which they are compared.
-    metric
-        What they are ranked by.
     clusters
         How many independent samples that follows from.
     replicates
@@ -45,7 +42,6 @@ class Ranks:
     texts: Mapping[int, str]
     resolvable: float
     scale: Scale
-    metric: MetricRecord
     clusters: int
     replicates: Mapping[int, Array]
 
@@ -82,4 +78,4 @@ def ranks(section: Section, draws: Replicates | None) -> Ranks | None:
     pairs = zip(found.best_rank, found.worst_rank, strict=True)
     texts = {place: rank_text(*pair) for (place, _), pair in zip(rows, pairs, strict=True)}
     replicates = {p: number.replicates for (p, _), number in zip(rows, numbers, strict=True)}
-    return Ranks(texts, found.resolvable, scale, metric, clusters, replicates)
+    return Ranks(texts, found.resolvable, scale, clusters, replicates)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sparc3_bench.leaderboard.agreement_text import model_text
 from sparc3_bench.leaderboard.axes import XY, Scale, axis_title, fitting, y_axis
-from sparc3_bench.leaderboard.chart import COLOURS, style
+from sparc3_bench.leaderboard.chart import COLOURS, LABEL, style
 from sparc3_bench.leaderboard.phrasing import number, within
 
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from sparc3_bench.leaderboard.agreement import Agreement
     from sparc3_bench.leaderboard.chart import Canvas
     from sparc3_bench.leaderboard.pruned import Pair, PrunedPoint
-
-_LABEL = 22
-"""From one label of the list to the next."""
 
 
 def scatter(found: Agreement, names: Sequence[str], layout: Canvas) -> SimpleNamespace:
@@ -41,7 +38,7 @@ def scatter(found: Agreement, names: Sequence[str], layout: Canvas) -> SimpleNam
     by_scorer: dict[str, list[Pair]] = {}
     for pair in found.pairs:
         by_scorer.setdefault(pair[0].series.scorer.name, []).append(pair)
-    step = min(_LABEL, (layout.height - layout.top) / (len(by_scorer) + 1))
+    step = min(LABEL, (layout.height - layout.top) / (len(by_scorer) + 1))
     places = [round(layout.top + 13 + step * place, 2) for place in range(len(by_scorer) + 1)]
     clouds = tuple(
         _cloud(pairs, names, x, y, place)

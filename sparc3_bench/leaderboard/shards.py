@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import statistics
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.types.conventions import CONVENTIONS
@@ -215,8 +216,6 @@ def _value(value: Value | None) -> list[float | None] | None:
 
 def _ends(drawn: tuple[float, ...]) -> list[float | None] | None:
     """Return the smallest, the middle one and the largest."""
-    import statistics
-
     return _rounded(min(drawn), statistics.median(drawn), max(drawn)) if drawn else None
 
 

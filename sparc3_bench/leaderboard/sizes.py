@@ -62,12 +62,6 @@ class Sizes:
         return "removed" if self.by_removed else "kept"
 
     @property
-    def ends(self) -> tuple[float, float]:
-        """Where a logarithmic axis starts, behind the amount that stands apart, and ends."""
-        places = [place for place in map(self.place, self._removed) if place > 0]
-        return min(places), 1.0 if self.is_log else max(places)
-
-    @property
     def axis(self) -> str:
         """The title of the axis of a chart."""
         if self.is_log:
@@ -82,13 +76,6 @@ class Sizes:
         if self.is_log:
             return "the size of the circuit"
         return f"{units(self._spec)} removed" if self._is_count else "sparsity"
-
-    @property
-    def heading(self) -> str:
-        """What the columns of a table go by."""
-        if self.is_log:
-            return f"by the share {self.verb}"
-        return f"by {units(self._spec)} removed" if self._is_count else "by sparsity"
 
     def removed(self, amount: float) -> float:
         """Return the share of the scope that is removed at an amount."""

@@ -230,11 +230,10 @@ def _section(shared: ComparisonKey, runs: list[ResultFile]) -> Section:
     # What does not apply is left out, so that a section keeps the name it had before that came.
     parts = (*shared[:-2], *filter(None, shared[-2:]))
     key = content_key([list(part) for part in parts])
-    ranked = tuple(sorted(series, key=position))
     return Section(
         id=f"s-{key}",
         runs=tuple(runs),
-        series=ranked,
+        series=tuple(sorted(series, key=position)),
         amounts=amounts,
         sizes=sizes,
         focus=focus,

@@ -49,7 +49,6 @@ def test_scorers_that_cannot_be_told_apart_share_a_rank():
     )
     assert found == {"wanda": "1–2", "lrp": "1–2", "magnitude": "3"}
     assert about is not None
-    assert about.metric.name == "perplexity"
     # Between the two that are equal and the one that is far away.
     assert about.scale == "log"
     assert 1 < about.resolvable < math.exp(0.5)
