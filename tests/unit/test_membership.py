@@ -44,10 +44,11 @@ def sketched(monkeypatch):
     """Return a function that sketches so many units from samples of what is kept."""
 
     def sketch(units: int, samples: list[str]) -> Sketch | None:
-        monkeypatch.setattr(size, "units_of", lambda cell: units)
+        monkeypatch.setattr(size, "count_units", lambda view, unit: units)
         told = {"in_scope": 0, "in_model": 0, "weights_removed": 0, "units_removed": 0, "kept": {}}
         values = [Size(**told, sampled=one) for one in samples]
-        return Membership(SimpleNamespace(), ()).make(None, {"outlines": values})
+        cell = SimpleNamespace(blank=None, spec=SimpleNamespace(unit="weight"))
+        return Membership(cell, samples).make(None, {"sizes": values})
 
     return sketch
 
