@@ -13,8 +13,9 @@ from sparc3_scorers.lrp import Lrp
 from torch import Tensor
 
 from sparc3_bench import Accumulator, ModelView, ReferenceSamples, ScoreMap, Scorer, unit_scores
-from sparc3_bench.attribution.scores import checked, load_scores, save_scores
+from sparc3_bench.attribution.scores import checked, from_tensors, to_tensors
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.graph.tensors import load_tensors, save_tensors
 from sparc3_bench.selection.units import ranked
 from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
 from sparc3_bench.types.architecture import Role
@@ -186,9 +187,10 @@ def test_weights_have_the_errors_of_the_scorer_and_no_samples(scorer):
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])
 def test_saved_scores_keep_it(architecture, tmp_path):
     scores, path = scored(architecture, "gradient"), tmp_path / "some" / "scores.safetensors"
-    save_scores(scores, path, {"cost": 3})
-    loaded, about = load_scores(path)
-    assert about == {"cost": 3}
+    save_tensors(to_tensors(scores), path, {"cost": 3})
+    tensors, about = load_tensors(path)
+    loaded = from_tensors(tensors, scores)
+    assert (about, list(loaded)) == ({"cost": 3}, list(scores))
     for kind in ("weights", "biases", "standard_errors", "by_sample"):
         before, after = getattr(scores, kind), getattr(loaded, kind)
         assert before.keys() == after.keys()

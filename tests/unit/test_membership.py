@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sparc3_bench.record.parts import Sketch
-from sparc3_bench.run.steps import outline
+from sparc3_bench.run.steps import size
 from sparc3_bench.run.steps.size import Membership, Size
 from sparc3_bench.selection import membership
 from sparc3_bench.selection.membership import (
@@ -44,17 +44,18 @@ def sketched(monkeypatch):
     """Return a function that sketches so many units from samples of what is kept."""
 
     def sketch(units: int, samples: list[str]) -> Sketch | None:
-        monkeypatch.setattr(outline, "units_of", lambda cell: units)
-        size = {"in_scope": 0, "in_model": 0, "weights_removed": 0, "units_removed": 0, "kept": {}}
-        values = [Size(**size, sampled=one) for one in samples]
-        return Membership(SimpleNamespace(), ()).make(None, {"outlines": values})
+        monkeypatch.setattr(size, "count_units", lambda view, unit: units)
+        told = {"in_scope": 0, "in_model": 0, "weights_removed": 0, "units_removed": 0, "kept": {}}
+        values = [Size(**told, sampled=one) for one in samples]
+        cell = SimpleNamespace(blank=None, spec=SimpleNamespace(unit="weight"))
+        return Membership(cell, samples).make(None, {"sizes": values})
 
     return sketch
 
 
 @pytest.mark.parametrize("every", [1, 3, 5, 9, 73, 75])
 def test_levels_count_the_amounts_at_which_a_unit_is_kept(sketched, monkeypatch, every):
-    monkeypatch.setattr(outline, "stride", lambda units, most: every)
+    monkeypatch.setattr(size, "stride", lambda units, most: every)
     scores = ranking()
     kept = [chosen(scores, amount) for amount in AMOUNTS]
     found = sketched(74, ["".join(map(str, spaced(one, every).int().tolist())) for one in kept])
