@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
+
+from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
+
+from sparc3_bench.errors import Sparc3Error
 
 
 def option_fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
@@ -12,6 +18,29 @@ def option_fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
     if not dataclasses.is_dataclass(cls):
         return ()
     return tuple(field for field in dataclasses.fields(cls) if field.init)
+
+
+def option_types(cls: type) -> dict[str, TypeAdapter[Any]]:
+    """Return by option what checks its values, ranges of an `Annotated` type among them."""
+    return _option_types(cls)  # type: ignore[arg-type]  # classes are hashable
+
+
+@cache
+def _option_types(cls: type) -> dict[str, TypeAdapter[Any]]:
+    fields, found = option_fields(cls), dict[str, TypeAdapter[Any]]()
+    hints = typing.get_type_hints(cls, include_extras=True) if fields else {}
+    for field in fields:
+        try:
+            found[field.name] = TypeAdapter(hints[field.name])
+        except PydanticSchemaGenerationError:  # a type that no command line can give
+            continue
+    return found
+
+
+def refusal(what: str, value: Any, error: ValidationError) -> Sparc3Error:
+    """Return the error that an option has a value that it cannot have."""
+    reason = error.errors()[0]["msg"].replace("Input should be", "must be")
+    return Sparc3Error(f"{what} {reason}, got '{value}'.")
 
 
 class Named:
@@ -28,6 +57,21 @@ class Configurable(Named):
 
     file_options: ClassVar[tuple[str, ...]] = ()
     """Options that may be the path of a local file or folder; recorded without those above it."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that an option cannot have, however the plugin is made.
+
+        Raises
+        ------
+        Sparc3Error
+            Naming the option, its rule and the value.
+        """
+        for name, known in option_types(type(self)).items():
+            value = getattr(self, name)
+            try:
+                known.validate_python(value)
+            except ValidationError as error:
+                raise refusal(f"Option `{name}` of '{self.name}'", value, error) from None
 
     def options(self) -> dict[str, Any]:
         """Return every option with its value, as JSON types."""

@@ -31,6 +31,7 @@ class AccumulatingScorer(IncrementalScorer):
     """Whether a contribution is multiplied by the weight."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.standard_error and self.aggregation == "token-rms":
             raise Sparc3Error(
                 f"Option `standard_error` of scorer '{self.name}' does not go with aggregation "

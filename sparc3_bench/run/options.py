@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import typing
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic import JsonValue, ValidationError
 
-from sparc3_bench.configurable import option_fields
+from sparc3_bench.configurable import option_fields, option_types, refusal
 from sparc3_bench.contracts import Scorer, Task
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 
@@ -62,18 +61,15 @@ def build(kind: str, cls: type[Any], given: Mapping[str, str]) -> Any:
     """
     fields = option_fields(cls)
     names = [field.name for field in fields]
-    hints = typing.get_type_hints(cls, include_extras=True) if fields else {}
+    types = option_types(cls)
     values: dict[str, Any] = {}
     for name, text in given.items():
         if name not in names:
             raise UnknownNameError(f"option of {kind} '{cls.name}'", name, names)
         try:
-            values[name] = TypeAdapter(hints[name]).validate_strings(text)
+            values[name] = types[name].validate_strings(text)
         except ValidationError as error:
-            reason = error.errors()[0]["msg"].replace("Input should be", "must be")
-            raise Sparc3Error(
-                f"Option `{name}` of {kind} '{cls.name}' {reason}, got '{text}'."
-            ) from None
+            raise refusal(f"Option `{name}` of {kind} '{cls.name}'", text, error) from None
     for field in fields:
         required = field.default is field.default_factory is dataclasses.MISSING
         if required and field.name not in values:

@@ -98,6 +98,7 @@ class CorrectionOptions(Task):
     begin: Begin = "auto"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.control_count > self.test_count:
             raise Sparc3Error(
                 f"`control_count` is {self.control_count}, more than the {self.test_count} test "

@@ -129,6 +129,7 @@ class IoiCircuit(Task):
         return Bar("faithfulness", 0.9, "Smallest circuit with faithfulness of 0.9")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.control_count > self.test_count:
             raise Sparc3Error(
                 f"`control_count` is {self.control_count}, more than the {self.test_count} test "

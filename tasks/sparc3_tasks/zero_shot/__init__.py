@@ -72,6 +72,7 @@ class ZeroShot(Task):
     begin: Begin = "auto"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not all(self.names) or len(set(self.names)) < len(self.names):
             raise Sparc3Error(
                 f"`benchmarks` must be different names between commas, got '{self.benchmarks}'."
