@@ -22,7 +22,7 @@ def option_fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
 
 def option_types(cls: type) -> dict[str, TypeAdapter[Any]]:
     """Return by option what checks its values, ranges of an `Annotated` type among them."""
-    return _option_types(cls)  # type: ignore[arg-type]  # classes are hashable
+    return _option_types(cls)
 
 
 @cache
