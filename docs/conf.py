@@ -71,7 +71,7 @@ add_module_names = False
 nitpick_ignore_regex = [
     # Of Python and of libraries, whose pages are elsewhere; of the suite, bases without a page.
     ("py:.*", r"(abc|collections|enum|pydantic|torch)\..*"),
-    ("py:.*", r"(sparc3_tasks\.|.*\._|.*\.Prepared$).*"),
+    ("py:.*", r"(sparc3_tasks\.|sparc3_scorers\.accumulating\.|.*\._|.*\.Prepared$).*"),
 ]
 suppress_warnings = ["ref.python"]  # `device`, of torch, is also the name of two attributes
 

@@ -80,7 +80,11 @@ def converted_gguf(folder: Path, find: Callable[[], Path]) -> Path:
         _convert(alone, source.name, made)
         digests = {path.name: file_digest(path) for path in sorted(made.iterdir())}
         (made / _MANIFEST).write_text(json.dumps(digests, indent=2) + "\n")
-        made.replace(folder)
+        try:
+            made.replace(folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was faster
+                raise
     return folder
 
 

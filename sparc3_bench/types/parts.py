@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from sparc3_bench.types.scores import Ranking, ScoreMap
     from sparc3_bench.types.values import Estimate, Metric, Progress, Texts, Verdicts
 
-Prepared = TypeVar("Prepared")
-"""The task's own `PreparedTask`."""
+Prepared = TypeVar("Prepared")  # the task's own `PreparedTask`
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import torch
 
 from sparc3_bench.errors import ModelError
 from sparc3_bench.host import default_host
+from sparc3_bench.model import gguf as conversion
 from sparc3_bench.model.load import FoundModel, find_model, outline_model
 from sparc3_bench.testing.tiny import make_config, make_model
 
@@ -117,6 +118,20 @@ def test_it_is_converted_once_and_again_when_damaged(tmp_path, capsys):
     (folder / "model.safetensors").write_bytes(b"weights")
     assert found(tmp_path / "other-name", tmp_path / "cache").load("all")
     assert "is damaged" in capsys.readouterr().err
+
+
+def test_of_two_that_convert_at_once_the_first_stays(tmp_path, monkeypatch):
+    source, cache = written(tmp_path / "tiny.gguf"), tmp_path / "cache"
+    plain = conversion._convert
+
+    def slower(*arguments):
+        monkeypatch.setattr(conversion, "_convert", plain)
+        assert found(source, cache).load("all")
+        plain(*arguments)
+
+    monkeypatch.setattr(conversion, "_convert", slower)
+    assert found(source, cache).load("all")
+    assert len(list((cache / "models").iterdir())) == 1
 
 
 def test_the_type_is_that_of_most_numbers_where_the_file_does_not_say(tmp_path):

@@ -17,8 +17,13 @@ def _suite(name: str, title: str, words: str) -> type[Suite]:
     return type(name.title().replace("-", ""), (Suite,), own)
 
 
+_TOLD = tomllib.loads((_FOLDER / "suites.toml").read_text(encoding="utf-8"))
+_SUITES = [_suite(name, **words) for name, words in _TOLD.items()]
+# Found by their names, as classes that are written down.
+globals().update((one.__name__, one) for one in _SUITES)
+
+
 @hookimpl
 def sparc3_register_suites() -> list[type[Suite]]:
     """Register the suites."""
-    told = tomllib.loads((_FOLDER / "suites.toml").read_text(encoding="utf-8"))
-    return [_suite(name, **words) for name, words in told.items()]
+    return _SUITES
