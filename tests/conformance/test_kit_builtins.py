@@ -78,7 +78,7 @@ def test_a_report_of_a_class_that_is_not_installed_has_no_origin():
 
 
 def test_options_that_the_scorer_refuses_are_refused_with_its_sentence():
-    with pytest.raises(Sparc3Error, match="must be one of attnlrp, cp-lrp"):
+    with pytest.raises(Sparc3Error, match="must be 'attnlrp', 'cp-lrp'"):
         check_scorer("lrp", options={"variant": "none"})
 
 

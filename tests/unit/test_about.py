@@ -20,6 +20,7 @@ from sparc3_bench.leaderboard.plugin_description import (
     ScorerDescription,
     scorer_description,
 )
+from sparc3_bench.record.parts import MetricRecord
 from sparc3_bench.record.spec import PluginRef
 
 BUILT_IN = sorted(
@@ -234,15 +235,19 @@ def test_a_scorer_that_is_not_here_is_told_by_its_record(name: str, distribution
     assert told.default_group is told.is_control is told.needs_reference is None
 
 
-ROW = {
-    "board_title": "Compression, <i>model</i>",
-    "board_href": "../boards/a.html",
-    "convention": "weight by row",
-    "rank": "2–3",
-    "value_text": "44.42 Perplexity",
-    "note": "<u>mind</u>",
-    "verdict": "not better than random",
-}
+ROW = (
+    SimpleNamespace(
+        board=SimpleNamespace(title="Compression", model="<i>model</i>"),
+        entry=SimpleNamespace(
+            href="boards/a.html",
+            words="weight by row",
+            metric=MetricRecord(name="perplexity", direction="lower", unit="1", title="Perplexity"),
+        ),
+    ),
+    SimpleNamespace(
+        rank="2–3", value="44.42", note="<u>mind</u>", verdict="not better than random"
+    ),
+)
 
 
 def test_the_page_has_everything_and_nothing_as_markup(host: PluginHost) -> None:
