@@ -252,7 +252,11 @@ ROW = (
 
 def test_the_page_has_everything_and_nothing_as_markup(host: PluginHost) -> None:
     page = rendered(
-        "scorer.html", about=scorer_description(ref("hostile", "guest"), host), rows=[ROW], own=[]
+        "scorer.html",
+        about=scorer_description(ref("hostile", "guest"), host),
+        rows=[ROW],
+        own=[],
+        root="../",
     )
     for text in ("script", "b", "i", "em"):
         assert f"<{text}>" not in page
