@@ -90,8 +90,9 @@ def imported(file: Path, homes: dict[str, str]) -> Iterator[str]:
 
 def arrows(rows: list[list[str]]) -> list[Edge]:
     """Return which room imports which below it, but for what a longer way tells."""
-    door = (ROOT / CORE / "__init__.py").read_text()
-    homes = ast.literal_eval(re.search(r"_HOMES = (\{.*?\n\})", door, re.DOTALL)[1])  # type: ignore[index]
+    door = ast.parse((ROOT / CORE / "__init__.pyi").read_text()).body
+    said = [one for one in door if isinstance(one, ast.ImportFrom)]
+    homes = {name.name: str(one.module) for one in said for name in one.names}
     level = {name: n for n, row in enumerate(rows) for name in row}
     below = defaultdict(set)
     for name in level:

@@ -5,8 +5,7 @@ top of a file or in a function. A file counts by what it does: comments, docstri
 imports for type checking alone move nothing. What lies beside the Python files of a plugin counts
 too; the suite has nothing of that kind that could move a number.
 
-Not seen is what is imported by a computed name; who does that imports it once by its name as well.
-All is looked up once in a process, as code is loaded once.
+Not seen is what is imported by a computed name; who does that imports it once by its name, too.
 """
 
 from __future__ import annotations
@@ -194,8 +193,7 @@ def _data(files: dict[str, Path]) -> Iterator[tuple[str, Path]]:
     tops = {path.partition("/")[0].removesuffix(".py") for path in files} - {__package__}
     for folder, name in beside.items():
         if name.partition("/")[0] in tops or not (name or _is_installed(folder)):
-            found = _shipped(folder, deep=bool(name))
-            yield from ((f"{name}/{inner}", file) for inner, file in found)
+            yield from ((f"{name}/{inner}", one) for inner, one in _shipped(folder, bool(name)))
     for owner in (_owner(top) for top in tops if any(map(_is_installed, _folders(top)))):
         yield from _apart(owner) if owner else ()
 
@@ -262,7 +260,7 @@ def _parsed(file: Path, _changed: int, _size: int) -> _Syntax:
 
     try:
         tree = ast.parse(content)
-        homes = _homes(tree) if b"__getattr__" in content else None
+        homes = _homes(tree, file.with_suffix(".pyi")) if b"__getattr__" in content else None
         tell(tree)
     except (SyntaxError, ValueError, RecursionError):  # damaged, or deeper than can be read
         return _Syntax(_sha(content), imports)
@@ -301,17 +299,20 @@ def _kept(nodes: list[Any]) -> Iterator[Any]:
                 yield node
 
 
-def _homes(tree: ast.Module) -> dict[str, str]:
-    """Take its table of homes, if it has one, out of a module that loads names when asked."""
+def _homes(tree: ast.Module, stub: Path) -> dict[str, str]:
+    """Return where a lazy module has names from: by its stub, or a table, which is taken out."""
+    if stub.is_file():
+        said = (one for one in ast.parse(stub.read_bytes()).body if isinstance(one, ast.ImportFrom))
+        return {name.name: one.module or "" for one in said for name in one.names}
     getters = [one for one in tree.body if getattr(one, "name", "") == "__getattr__"]
     used = {one.id for top in getters for one in ast.walk(top) if isinstance(one, ast.Name)}
     for one in tree.body:
         match one:
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict() as table) if name in used:
-                entries = [*table.keys, *table.values]
-                if all(isinstance(e, ast.Constant) and isinstance(e.value, str) for e in entries):
+                with contextlib.suppress(ValueError):  # what is computed
+                    homes = dict(ast.literal_eval(table))
                     tree.body.remove(one)
-                    return dict(ast.literal_eval(table))
+                    return homes
     return {}
 
 

@@ -129,7 +129,7 @@ def _requests(
     Sparc3Error
         When a folder has no results, or options do not go with it.
     """
-    from sparc3_bench.record.files import read_result
+    from sparc3_bench.record.files import read_result, result_files
     from sparc3_bench.run.again import request_of
 
     path = None if what is None else Path(what)
@@ -140,10 +140,7 @@ def _requests(
             f"`--{name.replace('_', '-')}` does not go with results, which say it themselves; "
             "leave one of them out."
         )
-    files = sorted(path.rglob("*.json")) if path.is_dir() else [path]
-    if not files:
-        raise Sparc3Error(f"No result file (*.json) is in {path}; name a folder with results.")
-    read = [read_result(file) for file in files]
+    read = [read_result(file) for file in result_files([path])]
     requests = [
         request_of(one.spec, one.chosen_by or one.spec.judge, host, with_controls=True)
         for one in read
@@ -154,16 +151,12 @@ def _requests(
 def _show(tables: Sequence[_Table], forecast: Forecast) -> None:
     import torch
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     from sparc3_bench.graph.forecast import Cost
 
-    shown = Table(box=None, pad_edge=False)
-    shown.add_column("runs of", overflow="fold")
-    for name in ("runs", "finished", "there", "shared", "new", "tokens", "operations", "time"):
-        shown.add_column(name, justify="right")
-    shown.add_column("memory", justify="right")
+    counted = ("runs", "finished", "there", "shared", "new")
+    shown = common.table(("runs of", *counted, "tokens", "operations", "time", "memory"), 1)
     for table in tables:
         spec = table.cells[0].spec
         groups = "/".join(dict.fromkeys(cell.spec.group for cell in table.cells))
@@ -180,20 +173,13 @@ def _show(tables: Sequence[_Table], forecast: Forecast) -> None:
     runs, new = sum(len(table.cells) for table in tables), sum(t.count("new") for t in tables)
     tokens, operations, duration, memory = _words(sum((t.cost() for t in tables), Cost()))
     done = sum(sum(table.finished) for table in tables)
-    probed = f"{forecast.probed} kinds of steps were tried now" if forecast.probed else ""
-    partly = f"{forecast.in_part} kinds are known in part only" if forecast.in_part else ""
-    for line in (
-        f"{runs:,} {'run' if runs == 1 else 'runs'}, {done:,} finished; {new:,} new steps"
-        + (
-            f": about {duration} on {torch.get_num_threads()} threads, {tokens} tokens, "
-            f"{operations} operations, {memory} of memory."
-            if new
-            else "."
-        ),
-        "; ".join(filter(None, (probed, partly))),
-    ):
-        if line:
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    cost = f": about {duration} on {torch.get_num_threads()} threads, {tokens} tokens, "
+    cost += f"{operations} operations, {memory} of memory"
+    said = [f"{runs:,} {'run' if runs == 1 else 'runs'}, {done:,} finished; {new:,} new steps"]
+    said[0] += f"{cost if new else ''}."
+    tried = {"were tried now": forecast.probed, "are known in part only": forecast.in_part}
+    said += [f"{number} kinds of steps {how}." for how, number in tried.items() if number]
+    console.print("\n".join(said), markup=False, highlight=False, soft_wrap=True)
 
 
 def _counted(cells: Sequence[Cell]) -> Iterator[str]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from sparc3_bench.types.values import Progress
 
 _PAUSE_S = 5.0
 """Lines of a log are at least so far apart."""
-
-Step = Callable[[int, int], None]
-"""Called with (done, in all)."""
 
 
 class Reporter:
@@ -28,26 +28,26 @@ class Reporter:
         self._console.print(text, soft_wrap=True)
 
     @contextmanager
-    def steps(self, label: str) -> Iterator[Step]:
+    def steps(self, label: str) -> Iterator[Progress]:
         """Report the steps of one phase."""
         shown = self._bar(label) if sys.stderr.isatty() else self._lines(label)
         with shown as step:
             yield step
 
     @contextmanager
-    def _bar(self, label: str) -> Iterator[Step]:
+    def _bar(self, label: str) -> Iterator[Progress]:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
         )
-        with Progress(*columns, console=self._console) as progress:
+        with Bar(*columns, console=self._console) as progress:
             task = progress.add_task(label, total=None)
             yield lambda done, total: progress.update(task, completed=done, total=total)
 
     @contextmanager
-    def _lines(self, label: str) -> Iterator[Step]:
+    def _lines(self, label: str) -> Iterator[Progress]:
         start = last = time.monotonic()
 
         def step(done: int, total: int) -> None:

@@ -66,7 +66,7 @@ def run(cell: Cell) -> Recipe[Record]:
         membership=_membership(cell, sizes),
         assessment=Assess(cell) if task.assessment else None,
         notes=WeightNotes(cell),
-        **({"learned": learned(cell)["learned"]} if _steered(cell) else {}),
+        learned=learned(cell).get("learned") if spec.objective is not None else None,
     )
 
 
@@ -162,7 +162,3 @@ def _membership(cell: Cell, sizes: Sequence[CircuitSize]) -> Membership | None:
     """Return the sketch of nested circuits; those of schedule `blockwise` are not."""
     nested = cell.spec.removal == "lowest" and cell.spec.schedule == "one-shot"
     return Membership(cell, sizes) if nested else None
-
-
-def _steered(cell: Cell) -> bool:
-    return cell.learns and cell.spec.objective is not None

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sparc3_bench.graph.forecast import Cost
-from sparc3_bench.run.progress import Reporter, Step
+from sparc3_bench.run.progress import Reporter
+from sparc3_bench.types.values import Progress
 
 
 class Enough(BaseException):
@@ -45,7 +46,7 @@ class Watch(Reporter):
             self._cuts = False
 
     @contextmanager
-    def steps(self, label: str) -> Iterator[Step]:
+    def steps(self, label: str) -> Iterator[Progress]:
         """Report the steps of one phase, until the limit."""
         with super().steps(label) as shown:
             self._forget()
