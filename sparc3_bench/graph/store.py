@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import TypeAdapter
 
+from sparc3_bench.graph.tensors import header, load_tensors, save_tensors
 from sparc3_bench.record.files import write_atomically
 from sparc3_bench.record.parts import Phase
 
@@ -88,20 +89,14 @@ class AsTensors:
 
     def write(self, path: Path, value: Any, about: Mapping[str, Any]) -> None:
         """Write the tensors, with what is said about them in the header."""
-        from sparc3_bench.graph.tensors import save_tensors
-
         save_tensors(self._to(value), path, about)
 
     def about(self, path: Path) -> dict[str, Any]:
         """Return what the header says."""
-        from sparc3_bench.graph.tensors import header
-
         return header(path)
 
     def read(self, path: Path) -> tuple[Any, dict[str, Any]]:
         """Return the value, and what the header says."""
-        from sparc3_bench.graph.tensors import load_tensors
-
         tensors, about = load_tensors(path)
         return self._from(tensors), about
 
@@ -151,6 +146,8 @@ class Store:
 
     def write(self, kind: str, key: str, codec: Codec, entry: Kept) -> None:
         """Keep a value with its cost."""
+        if self.header(kind, key, codec) is not None:
+            return  # another process was first
         path = self.path(kind, key, codec.suffix)
         about = {_KEY: key, _COST: entry.cost.model_dump(mode="json")}
         codec.write(path, entry.value, about)
