@@ -14,10 +14,11 @@ from integration.tabled import TABLE, Table, Tabled, made, run, whole
 
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.place import Place
-from sparc3_bench.run.progress import Reporter, Step
+from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.running import run_cell
 from sparc3_bench.run.steps.score import Score
 from sparc3_bench.testing.tiny import save_model
+from sparc3_bench.types.values import Progress
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ class Stopping(Reporter):
         pass
 
     @contextmanager
-    def steps(self, label: str) -> Iterator[Step]:
+    def steps(self, label: str) -> Iterator[Progress]:
         def step(done: int, total: int) -> None:
             self.calls += 1
             if self.calls == self.at:
