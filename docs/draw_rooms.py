@@ -19,7 +19,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 CORE = "sparc3_bench"
 PLUGINS = {
-    "plugins": ("sparc3_scorers", "sparc3_adapters", "sparc3_judges"),
+    "plugins": ("sparc3_scorers", "sparc3_adapters", "sparc3_judges", "sparc3_executors"),
     "tasks": ("sparc3_tasks",),
 }
 PICTURE = Path(__file__).with_name("data-flow.svg")

@@ -7,6 +7,7 @@ from sparc3_bench.assets import fetch_all as fetch_all
 from sparc3_bench.assets import file_digest as file_digest
 from sparc3_bench.attribution.accumulator import Accumulator as Accumulator
 from sparc3_bench.attribution.objectives import find_objective as find_objective
+from sparc3_bench.contracts import Executor as Executor
 from sparc3_bench.contracts import Judge as Judge
 from sparc3_bench.contracts import LoadedJudge as LoadedJudge
 from sparc3_bench.contracts import PreparedTask as PreparedTask

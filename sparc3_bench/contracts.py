@@ -6,7 +6,7 @@ Nothing here imports torch, so that classes can be listed without it. Terms: ``d
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from sparc3_bench.record.spec import DatasetRecord
     from sparc3_bench.types.model import Model
+    from sparc3_bench.types.orders import AnyWorker, Order, Outcome
     from sparc3_bench.types.samples import ReferenceSamples
     from sparc3_bench.types.scores import ScoreMap
 
@@ -268,3 +269,39 @@ class Suite(Named, ABC):
 
     file: ClassVar[Path]
     """The description."""
+
+
+class Executor(Configurable, ABC):
+    """Where orders are carried out: in this process, in others, on other machines.
+
+    Options are the fields of a frozen dataclass, as for a scorer.
+    """
+
+    isolated: ClassVar[bool] = True
+    """Whether plans are made in another process, too, so that no plugin can end this one."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Variables of the processes that do the work, e.g. their number of threads."""
+        return {}
+
+    @abstractmethod
+    def carry_out(
+        self, orders: Sequence[Order], worker: AnyWorker, tell: Callable[[Mapping[str, Any]], None]
+    ) -> Iterator[Outcome]:
+        """Yield what comes of each order, in any order; each once, whatever fails.
+
+        When interrupted, by KeyboardInterrupt where it waits, it has what is being done left,
+        yields what came of that, and raises it again.
+
+        Parameters
+        ----------
+        orders
+            What is to be done.
+        worker
+            It planned the orders, and can carry them out as well. `worker.work` says within which
+            limits, and where values are kept: wherever an order is carried out, that is the same
+            folder.
+        tell
+            Told what is going on, from any thread.
+        """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from sparc3_bench.contracts import Judge, Scorer, Suite, Task
+    from sparc3_bench.contracts import Executor, Judge, Scorer, Suite, Task
     from sparc3_bench.types.architecture import ModelAdapter, ModelSource
 
 GROUP = "sparc3_bench"
@@ -216,4 +216,28 @@ def sparc3_register_judges() -> Iterable[type[Judge]]:  # type: ignore[empty-bod
         @hookimpl
         def sparc3_register_judges():
             return [Shouting]
+    """
+
+
+@hookspec
+def sparc3_register_executors() -> Iterable[type[Executor]]:  # type: ignore[empty-body]
+    """Executors this plugin offers, for use as ``--on NAME``.
+
+    One after the other, in the process that planned::
+
+        from sparc3_bench import Executor, hookimpl
+
+
+        class OneByOne(Executor):
+            name = "one-by-one"
+            title = "One by one"
+
+            def carry_out(self, orders, worker, tell):
+                for order in orders:
+                    yield worker.carry_out(order)
+
+
+        @hookimpl
+        def sparc3_register_executors():
+            return [OneByOne]
     """

@@ -14,7 +14,7 @@ from typing import Any
 import pluggy
 
 from sparc3_bench import hookspecs
-from sparc3_bench.contracts import Judge, Scorer, Suite, Task
+from sparc3_bench.contracts import Executor, Judge, Scorer, Suite, Task
 from sparc3_bench.errors import PluginError, UnknownNameError, describe
 from sparc3_bench.source import code_of, files_of
 from sparc3_bench.types.architecture import ModelAdapter, ModelSource
@@ -26,6 +26,7 @@ KINDS: dict[str, tuple[str, type]] = {
     "model": ("sparc3_register_models", ModelSource),
     "suite": ("sparc3_register_suites", Suite),
     "judge": ("sparc3_register_judges", Judge),
+    "executor": ("sparc3_register_executors", Executor),
 }
 
 
@@ -68,7 +69,7 @@ class Registered:
 
 
 class PluginHost:
-    """Every scorer, task, adapter, named model, suite and judge installed.
+    """Every scorer, task, adapter, named model, suite, judge and executor installed.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from typing import Any
 
 from sparc3_bench.assets import file_digest
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.run.plan import check_writable
+from sparc3_bench.run.results import check_writable
 
 
 @dataclass(frozen=True)

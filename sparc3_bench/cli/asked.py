@@ -2,115 +2,29 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.errors import Sparc3Error
-
-if TYPE_CHECKING:
-    from sparc3_bench.host import PluginHost
-    from sparc3_bench.run.request import Request
-    from sparc3_bench.types.conventions import AmountKind
-
-_WITH_SUITE = frozenset({"model", "dtype", "device", "task_option", "judge", "judge_option"})
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What was typed.
-
-    Attributes
-    ----------
-    given
-        By option, what it says.
-    typed
-        The options that the user wrote.
-    """
-
-    given: Mapping[str, Any]
-    typed: frozenset[str]
-
-    def requests(self, host: PluginHost, suite: str | None) -> list[Request]:
-        """Return the requests of a suite with the user's changes, or the one that options make.
-
-        Raises
-        ------
-        Sparc3Error
-            When options do not go together, or say nothing.
-        """
-        from sparc3_bench.run.options import parse_pairs
-        from sparc3_bench.run.plan import checked_amounts
-        from sparc3_bench.run.request import Request
-        from sparc3_bench.run.seeds import with_seeds
-        from sparc3_bench.run.suite import Changes, load_suite
-
-        given = self.given
-        pairs = {
-            f"{name}s": parse_pairs(given[name])
-            for name in ("scorer_option", "task_option", "judge_option")
-        }
-        if suite is not None:
-            for name in sorted(self.typed - _WITH_SUITE):
-                raise Sparc3Error(
-                    f"`--{name.replace('_', '-')}` does not go with a suite, which says it "
-                    "itself; leave one of them out, or copy the suite's file and change it."
-                )
-            changes = Changes(
-                every={name: given[name] for name in {"model", "dtype"} & self.typed},
-                task_options=pairs["task_options"],
-                request={"device": given["device"]},
-                judge=given["judge"],
-                judge_options=pairs["judge_options"],
-            )
-            return load_suite(suite, host, changes)
-        if not given["scorer"]:
-            raise Sparc3Error("Nothing to run; name a scorer with `--scorer`, or a suite.")
-        amounts = common.numbers(given["amounts"], "--amounts")
-        kind: AmountKind | None = "count" if given["count"] else None
-        if amounts is not None:
-            kind = kind or "fraction"
-            checked_amounts(amounts, kind)
-        plain = ("task", "model", "controls", "stability_seeds", "objective", "judge", "dtype")
-        return [
-            Request(
-                scorers=with_seeds(given["scorer"], given["seed"]),
-                amounts=amounts,
-                amount_kind=kind,
-                **{name: given[name] for name in (*plain, "device", "snapshots")},
-                **pairs,
-                **given["conventions"],
-            )
-        ]
+from sparc3_bench.run.asked import Asked
 
 
 def asks_for_runs(command: Callable[..., None]) -> Callable[..., None]:
     """Let a command take all options that say which runs, where it has a parameter `asked`."""
-    options = inspect.signature(_options, eval_str=True).parameters
-    own = inspect.signature(command, eval_str=True).parameters
+    conventions = common.convention_options()
 
-    @functools.wraps(command)
-    def taking(**given: Any) -> None:
-        said = {name: given.pop(name) for name in options if name != "conventions"}
-        context, conventions = given["context"], given.pop("conventions")
-        names = {*said, *conventions}
-        typed = frozenset(name for name in names if common.given(context, name))
-        command(asked=Asked({**said, "conventions": conventions}, typed), **given)
+    def made(said: dict[str, Any], context: typer.Context) -> Asked:
+        typed = frozenset(name for name in said if common.given(context, name))
+        chosen = {one.name: said.pop(one.name) for one in conventions}
+        return Asked({**said, "conventions": chosen}, typed)
 
-    keyword = inspect.Parameter.KEYWORD_ONLY
     parameters: list[inspect.Parameter] = []
-    for one in own.values():
-        parameters += options.values() if one.name == "asked" else [one]
-    taking.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [one.replace(kind=keyword) for one in parameters]
-    )
-    taking.__annotations__ = {one.name: one.annotation for one in parameters}
-    return common.with_conventions(taking)
+    for one in inspect.signature(_options, eval_str=True).parameters.values():
+        parameters += conventions if one.name == "conventions" else [one]
+    return common.with_options(command, "asked", parameters, made)
 
 
 def _options(
@@ -127,7 +41,7 @@ def _options(
     count: Annotated[
         bool, typer.Option("--count", help="Amounts are numbers of units of the whole model.")
     ] = False,
-    conventions: common.Chosen = {},  # noqa: B006
+    conventions: None = None,
     controls: Annotated[
         int, typer.Option(help="Random circuits with the same counts to measure.")
     ] = 0,

@@ -5,14 +5,17 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import inspect
-from collections.abc import Callable, Sequence
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sparc3_bench.assets import CACHE_VARIABLE, LIMIT_VARIABLE, default_cache, scores_limit
-from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.errors import ExitCode
 from sparc3_bench.types.conventions import AskedConventions, Conventions, values_of
 
 if TYPE_CHECKING:
@@ -62,8 +65,6 @@ Objective = Annotated[
     typer.Option(help="Scalar that is attributed [default: the scorer's, or else the task's]."),
 ]
 Scope = Annotated[str, _convention("scope")]
-Chosen = dict[str, Any]
-"""In the place of a parameter of this type a command takes the options of all conventions."""
 Seed = Annotated[int, typer.Option(help="Seed of scorers named without one of their own.")]
 Dtype = Annotated[
     str,
@@ -100,13 +101,49 @@ def whole(
     """Compare ways to score the weights of a language model by importance."""
 
 
-def with_conventions(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command take an option for each convention where it has a parameter `conventions`.
+def with_options(
+    command: Callable[..., None],
+    name: str,
+    options: Sequence[inspect.Parameter],
+    made: Callable[[dict[str, Any], typer.Context], Any],
+) -> Callable[..., None]:
+    """Let a command, which has a parameter `context`, take options in the place of another one.
 
-    That of kinds of amounts is left out, as amounts are said by options of their own.
+    Parameters
+    ----------
+    command
+        The command.
+    name
+        Of the parameter that the options make.
+    options
+        What users type.
+    made
+        Makes the parameter's value of what was said.
     """
-    signature = inspect.signature(command, eval_str=True)
-    options = [
+    own = inspect.signature(command, eval_str=True).parameters
+
+    @functools.wraps(command)
+    def taking(**given: Any) -> None:
+        said = {one.name: given.pop(one.name) for one in options}
+        command(**given, **{name: made(said, given["context"])})
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters: list[inspect.Parameter] = []
+    for one in own.values():
+        parameters += options if one.name == name else [one]
+    taking.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [one.replace(kind=keyword) for one in parameters]
+    )
+    taking.__annotations__ = {one.name: one.annotation for one in parameters}
+    return taking
+
+
+def convention_options() -> list[inspect.Parameter]:
+    """Return an option for each convention but that of kinds of amounts.
+
+    Amounts are said by options of their own.
+    """
+    return [
         inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
@@ -116,20 +153,6 @@ def with_conventions(command: Callable[..., None]) -> Callable[..., None]:
         for name, field in AskedConventions.model_fields.items()
         if name != "amount_kind"
     ]
-
-    @functools.wraps(command)
-    def taking(**given: Any) -> None:
-        command(conventions={one.name: given.pop(one.name) for one in options}, **given)
-
-    parameters: list[inspect.Parameter] = []
-    for one in signature.parameters.values():
-        parameters += options if one.name == "conventions" else [one]
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    taking.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=[one.replace(kind=keyword) for one in parameters]
-    )
-    taking.__annotations__ = {one.name: one.annotation for one in parameters}
-    return taking
 
 
 def given(context: typer.Context, name: str) -> bool:
@@ -160,19 +183,24 @@ def table(columns: Sequence[str], left: int, title: str | None = None) -> Table:
     return made
 
 
-def numbers(text: str | None, option: str) -> list[float] | None:
-    """Return ``"0,0.5"`` as numbers.
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Take the first signal to end as control-C; the second ends this process at once."""
+    known = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
+    before = {number: signal.getsignal(number) for number in known if number is not None}
+    told = False
 
-    Raises
-    ------
-    Sparc3Error
-        When a part is no number.
-    """
-    if text is None:
-        return None
+    def end(*_: object) -> None:
+        nonlocal told
+        if told:
+            os._exit(ExitCode.INTERRUPTED)
+        told = True
+        raise KeyboardInterrupt
+
+    for number in before:
+        signal.signal(number, end)
     try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise Sparc3Error(
-            f"`{option}` must be numbers with commas between, got '{text}'."
-        ) from None
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

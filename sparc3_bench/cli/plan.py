@@ -76,10 +76,10 @@ def command(
     from sparc3_bench.host import default_host
     from sparc3_bench.record.files import write_atomically
     from sparc3_bench.run.environment import describe_environment
-    from sparc3_bench.run.plan import Shared, check_writable, plan
+    from sparc3_bench.run.plan import Shared, plan
     from sparc3_bench.run.probes import TrialPlace
     from sparc3_bench.run.recipes import run
-    from sparc3_bench.run.running import finished
+    from sparc3_bench.run.results import check_writable, finished
     from sparc3_bench.run.watch import Watch
 
     folder, host = common.cache_folder(cache), default_host()

@@ -42,10 +42,11 @@ def command(
     from sparc3_bench.host import default_host
     from sparc3_bench.record.files import write_result
     from sparc3_bench.run.options import parse_pairs
-    from sparc3_bench.run.plan import check_writable, ready_judge
+    from sparc3_bench.run.plan import ready_judge
     from sparc3_bench.run.progress import Reporter
     from sparc3_bench.run.rejudge import check_other, metric_told, opened, rejudged
     from sparc3_bench.run.responses import write_responses
+    from sparc3_bench.run.results import check_writable
 
     if len(set(result)) < len(result):
         raise Sparc3Error("A result is named twice; name each once.")

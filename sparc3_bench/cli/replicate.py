@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import sparc3_bench.cli.common as common
+from sparc3_bench.cli.execution import Execution, carries_out_runs
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
@@ -20,13 +21,12 @@ if TYPE_CHECKING:
 _DIFFERS, _MISSING = 1, 3
 
 
+@carries_out_runs
 def command(
+    context: typer.Context,
     suite: Annotated[
         str, typer.Argument(help="A name of `sparc3 list suites`, or a TOML file of your own.")
     ],
-    results: Annotated[
-        Path, typer.Option(help="Folder for result files; what is there is used.")
-    ] = Path("results"),
     model: Annotated[
         list[str],
         typer.Option(
@@ -50,8 +50,7 @@ def command(
         str | None, typer.Option(help="float32, bfloat16 or auto; the suite's when absent.")
     ] = None,
     device: common.Device = "cpu",
-    batch_size: common.BatchSize = 1,
-    cache: common.Cache = None,
+    execution: Execution,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="File for the report as JSON.")
     ] = None,
@@ -88,11 +87,12 @@ def command(
             f"The suite {suite} repeats no paper; run it with `sparc3 run --suite {suite}`."
         )
     for file in (json_file, markdown):
-        _check_file(file, results)
+        _check_file(file, execution.results)
     rows(content, (), same_items=True)  # refuses what it names wrongly before anything is run
-    work = Work(content, results, host)
+    work = Work(content, execution.results, host)
     if not only_existing:
-        work.run(common.cache_folder(cache), batch_size)
+        with execution.running() as running:
+            work.run(running.runner, running.report)
     outcomes = work.outcomes()
     compared = rows(content, outcomes, same_items=not changes.task_options)
     asked = changes_asked(changes, content)

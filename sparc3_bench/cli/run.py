@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-import sparc3_bench.cli.common as common
 from sparc3_bench.cli.asked import Asked, asks_for_runs
+from sparc3_bench.cli.execution import Execution, carries_out_runs
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
-    from sparc3_bench.record.result import Result
+    from sparc3_bench.run.runner import Standing
 
 
+@carries_out_runs
 @asks_for_runs
 def command(
     context: typer.Context,
@@ -23,55 +25,41 @@ def command(
         str | None,
         typer.Option(
             help="Runs described elsewhere: a name of `sparc3 list suites`, or a TOML file. Goes "
-            "with --model, --dtype, --device, --batch-size, --task-option, --judge, "
-            "--judge-option, --results and --cache only; TASK.NAME=VALUE is an option of one task."
+            "with --model, --dtype, --device, --task-option, --judge, --judge-option and all that "
+            "does not say what is run; TASK.NAME=VALUE is an option of one task."
         ),
     ] = None,
-    batch_size: common.BatchSize = 1,
-    results: Annotated[Path, typer.Option(help="Folder for result files.")] = Path("results"),
-    cache: common.Cache = None,
+    execution: Execution,
 ) -> None:
     """Compare scorers on a task: one attribution each, then every amount.
 
-    Finished runs are kept: the same command again computes only what is missing. Of a suite what
-    cannot be run is named, and the rest goes on. Exit code 0 when all runs are there, 1 when one
-    failed or cannot be run, 2 for wrong input.
+    Finished runs are kept: the same command again computes only what is missing. What cannot be
+    run is named, and the rest goes on. Exit code 0 when all runs are there, 1 when one failed or
+    cannot be run, 2 for wrong input, 130 when interrupted.
     """
-    from sparc3_bench.host import default_host
-    from sparc3_bench.run.plan import Shared, check_writable, plan
-    from sparc3_bench.run.progress import Reporter
-    from sparc3_bench.run.running import Runs
-
-    check_writable(results)
-    folder = common.cache_folder(cache)
-    check_writable(folder)
-    host = default_host()
-    requests = asked.requests(host, suite)
-    report = Reporter()
-    shared = Shared()
-    plans, refused = [], []
-    for request in requests:
-        try:
-            plans.append(plan(request, host, folder, shared))
-        except Sparc3Error as error:
-            if len(requests) == 1:
-                raise
-            refused.append(f"Task '{request.task}' is not run: {error}")
-            report.say(refused[-1])
-    runs = Runs(sum(map(len, plans)), results, folder, report, batch_size)
-    failed = bool(refused)
-    for made in plans:
-        outcomes = runs.of(made)
-        typer.echo(_table(outcomes, len(plans) > 1))
-        failed |= any(result.status != "ok" for _, result in outcomes)
-    for sentence in refused:  # again, where hours later someone looks
-        report.say(sentence)
-    if failed:
-        raise typer.Exit(1 if plans else 2)
+    with execution.running() as running:
+        standings = running.runner.plan(running.worker.requests(asked, suite))
+        refused = [standing for standing in standings if standing.refusal]
+        if len(refused) == len(standings) == 1:
+            raise Sparc3Error(refused[0].refusal)
+        _tell(refused, running.report.say)
+        for standing in running.runner.run(standings, running.report.tell):
+            if standing.results:
+                typer.echo(_table(standing, len(standings) > 1))
+    _tell(refused, running.report.say)  # again, where hours later someone looks
+    if not all(standing.is_whole for standing in standings):
+        raise typer.Exit(1 if any(standing.results for standing in standings) else 2)
 
 
-def _table(outcomes: list[tuple[str, Result]], described: bool) -> str:
+def _tell(refused: list[Standing], say: Callable[[str], None]) -> None:
+    for standing in refused:
+        say(f"Task '{standing.request.task}' is not run: {standing.refusal}")
+
+
+def _table(standing: Standing, described: bool) -> str:
     """Return the main metric of every run over the amounts, as text."""
+    there = [(order.label, standing.results.get(order.path)) for order in standing.orders]
+    outcomes = [(label, result) for label, result in there if result is not None]
     first = outcomes[0][1]
     spec, metric = first.spec, first.metrics[0]
     width = max(len(name) for name, _ in outcomes) + 2

@@ -37,7 +37,8 @@ def command(
     from sparc3_bench.host import default_host
     from sparc3_bench.run.options import parse_pairs
     from sparc3_bench.run.place import Place
-    from sparc3_bench.run.plan import Request, check_writable, plan
+    from sparc3_bench.run.plan import Request, plan
+    from sparc3_bench.run.results import check_writable
     from sparc3_bench.run.progress import Reporter
     from sparc3_bench.run.steps.score import Score
 

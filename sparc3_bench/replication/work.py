@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparc3_bench.errors import ModelError, Sparc3Error
+from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.files import read_results
 from sparc3_bench.replication.result_index import ResultIndex
 from sparc3_bench.replication.rows import RunOutcome, labels
@@ -19,7 +18,9 @@ from sparc3_bench.run.running import Runs
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
     from sparc3_bench.record.result import Result
-    from sparc3_bench.run.cell import Cell
+    from sparc3_bench.run.progress import Reporter
+    from sparc3_bench.run.request import Request
+    from sparc3_bench.run.runner import Runner
     from sparc3_bench.run.suite import SuiteFile
 
 
@@ -70,34 +71,24 @@ class Work:
             else:
                 self._found[cell] = result
 
-    def run(self, cache: Path, batch_size: int) -> None:
-        """Run what is missing, as far as models and data can be had.
-
-        Raises
-        ------
-        Sparc3Error
-            When nothing could be written.
-        """
-        check_writable(self._results)
-        check_writable(cache)
-        report = Reporter()
-        plans = list(self._plans(cache))
-        total = sum(len(made) for _, made in plans)
-        runs = Runs(total, self._results, cache, report, batch_size)
-        for cells, made in plans:
-            try:
-                outcomes = runs.of(made)
-            except Exception as error:  # e.g. a model too large for the memory
-                if not isinstance(error, Sparc3Error):
-                    report.say(traceback.format_exc().rstrip())
-                self._fail(cells, f"{type(error).__name__}: {error}")
-                continue
-            for cell, (_, result) in zip(cells, outcomes, strict=True):
-                if result.status == "ok":
+    def run(self, runner: Runner, report: Reporter) -> None:
+        """Run what is missing, as far as models and data can be had."""
+        wanted = [*self._wanted()]
+        standings = runner.plan(request for _, request in wanted)
+        cells_of = dict(zip(map(id, standings), [cells for cells, _ in wanted], strict=True))
+        for standing in standings:
+            if standing.refusal:
+                self._missing.update(dict.fromkeys(cells_of[id(standing)], standing.refusal))
+        for standing in runner.run(standings, report.tell):
+            for cell, order in zip(cells_of[id(standing)], standing.orders, strict=False):
+                result = standing.results.get(order.path)
+                if result is not None and result.status == "ok":
                     self._found[cell] = result
                     del self._missing[cell]
                 else:
-                    self._fail([cell], f"{result.error}")
+                    self.failed = True
+                    why = result.error if result is not None else standing.missing[order.path]
+                    self._missing[cell] = f"It failed: {f'{why}'.splitlines()[0]}"
 
     def outcomes(self) -> list[RunOutcome]:
         """Return what is there and what is not, by run and scorer."""
@@ -120,32 +111,14 @@ class Work:
             for scorer, seeds in run.request.scorers:
                 yield from (_Cell(place, scorer, seed) for seed in seeds)
 
-    def _plans(self, cache: Path) -> Iterator[tuple[list[_Cell], Sequence[Cell]]]:
-        shared = Shared()
-        gone: dict[str, str] = {}
+    def _wanted(self) -> Iterator[tuple[list[_Cell], Request]]:
+        """Yield the cells that are missing, with the request that they are of."""
         for place, run in enumerate(self._suite.runs):
             cells = [cell for cell in self._missing if cell.place == place]
-            if not cells:
-                continue
-            if why := gone.get(run.request.model):  # asking the hub again takes long
-                self._missing.update(dict.fromkeys(cells, why))
-                continue
             seeds = {
                 name: [cell.seed for cell in cells if cell.scorer == name]
                 for name, _ in run.request.scorers
             }
-            scorers = [(name, some) for name, some in seeds.items() if some]
-            request = run.request.model_copy(update={"scorers": scorers})
-            try:
-                made = plan(request, self._host, cache, shared)
-            except Sparc3Error as error:
-                self._missing.update(dict.fromkeys(cells, str(error)))
-                if isinstance(error, ModelError):
-                    gone[run.request.model] = str(error)
-                continue
-            yield cells, made
-
-    def _fail(self, cells: Iterable[_Cell], why: str) -> None:
-        self.failed = True
-        first, *_ = why.splitlines()
-        self._missing.update(dict.fromkeys(cells, f"It failed: {first}"))
+            if cells:
+                some = [(name, few) for name, few in seeds.items() if few]
+                yield cells, run.request.model_copy(update={"scorers": some})

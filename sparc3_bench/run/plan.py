@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sparc3_bench.contracts import Judge, PreparedTask, Scorer, Task
-from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.errors import ModelError, Sparc3Error
 from sparc3_bench.host import PluginHost, Registered
 from sparc3_bench.model.load import FoundModel, find_model, resolve_dtype
 from sparc3_bench.record.spec import JudgeRef, PluginRef, RunSpec, TaskRef, canonical_json
@@ -44,7 +43,7 @@ class Resolved:
 class Shared:
     """What the plans of several requests have in common, made once."""
 
-    models: dict[tuple[str, str, str], FoundModel] = field(default_factory=dict)
+    models: dict[tuple[str, str, str], FoundModel | ModelError] = field(default_factory=dict)
     tasks: dict[str, PreparedTask] = field(default_factory=dict)
     judges: dict[str, ReadyJudge] = field(default_factory=dict)
 
@@ -87,10 +86,15 @@ def plan(
     judge = _judge(request, task, host, cache, shared)
     wanted = (request.model, request.dtype, request.device)
     if wanted not in shared.models:
-        shared.models[wanted] = find_model(
-            request.model, host, cache, request.dtype, request.device
-        )
+        try:
+            shared.models[wanted] = find_model(
+                request.model, host, cache, request.dtype, request.device
+            )
+        except ModelError as error:  # asking a hub again takes long
+            shared.models[wanted] = error
     model = shared.models[wanted]
+    if isinstance(model, ModelError):
+        raise model
     code = {
         "suite": code_of(RUNNER),
         "task": task_entry.code,
@@ -271,29 +275,6 @@ def checked_amounts(amounts: Sequence[float], kind: AmountKind = "fraction") -> 
     for amount in amounts:
         check_amount(amount, kind)
     return tuple(sorted({0.0, *map(float, amounts)}))
-
-
-def check_writable(folder: Path) -> None:
-    """Refuse a folder that cannot be written to, without making it.
-
-    Raises
-    ------
-    Sparc3Error
-        Naming the folder.
-    """
-    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if _seen(path))
-    if not nearest.is_dir():
-        raise Sparc3Error(f"The folder {folder} cannot be made: {nearest} is a file.")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise Sparc3Error(f"The folder {folder} cannot be written to; choose another.")
-
-
-def _seen(path: Path) -> bool:
-    try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
 
 
 def _scorer(name: str, request: Request, host: PluginHost) -> tuple[Registered, Scorer]:

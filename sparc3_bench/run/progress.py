@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -26,6 +27,11 @@ class Reporter:
     def say(self, text: str) -> None:
         """Print one line."""
         self._console.print(text, soft_wrap=True)
+
+    def tell(self, told: Mapping[str, Any]) -> None:
+        """Show what a worker in another process tells."""
+        if "say" in told:
+            self.say(told["say"])
 
     @contextmanager
     def steps(self, label: str) -> Iterator[Progress]:

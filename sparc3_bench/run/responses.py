@@ -72,9 +72,13 @@ def write_responses(result: Path, content: str) -> None:
     path = responses_path(result)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    # Without a time in it, the same content is the same file.
-    part.write_bytes(gzip.compress(content.encode(), mtime=0))
+    part.write_bytes(packed(content))
     part.replace(path)
+
+
+def packed(content: str) -> bytes:
+    """Return what is in the file of responses; without a time in it, so that equal is equal."""
+    return gzip.compress(content.encode(), mtime=0)
 
 
 def read_responses(result: Path, record: Responses) -> Written:

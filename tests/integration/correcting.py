@@ -25,7 +25,7 @@ from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import Request, plan
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.responses import Written
-from sparc3_bench.run.running import run_cell
+from sparc3_bench.run.worker import run_cell
 from sparc3_bench.testing.tiny import VOCABULARY, save_model, save_text
 
 COUNTS = {"reference": 16, "selection": 6, "test": 9}

@@ -36,7 +36,7 @@ from sparc3_bench.run.cell import Cell
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import Request, plan
 from sparc3_bench.run.progress import Reporter
-from sparc3_bench.run.running import run_cell
+from sparc3_bench.run.worker import run_cell
 from sparc3_bench.testing.tiny import VOCABULARY
 
 PROMPTS = {"test": 6, "selection": 4, "control": 3, "paired": 6}

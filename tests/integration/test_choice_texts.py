@@ -19,7 +19,7 @@ from sparc3_bench.record.result import Result
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.responses import read_responses, responses_path, write_responses
-from sparc3_bench.run.running import run_cell
+from sparc3_bench.run.worker import run_cell
 from sparc3_bench.testing.tiny import save_model
 
 

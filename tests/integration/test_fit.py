@@ -13,7 +13,7 @@ from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import plan
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.request import Request
-from sparc3_bench.run.running import run_cell
+from sparc3_bench.run.worker import run_cell
 from sparc3_bench.testing.tiny import (
     make_config,
     make_model,

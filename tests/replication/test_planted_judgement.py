@@ -20,7 +20,7 @@ from sparc3_bench.run.options import build
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import Request, plan
 from sparc3_bench.run.progress import Reporter
-from sparc3_bench.run.running import run_cell
+from sparc3_bench.run.worker import run_cell
 from sparc3_bench.testing.tiny import make_tokenizer, make_view
 
 

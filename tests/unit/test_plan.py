@@ -14,7 +14,8 @@ from sparc3_bench.errors import ModelError, Sparc3Error, UnknownNameError
 from sparc3_bench.host import default_host
 from sparc3_bench.run.cell import Cell
 from sparc3_bench.run.objectives import objective_for, offered
-from sparc3_bench.run.plan import Request, check_writable, checked_amounts, plan
+from sparc3_bench.run.plan import Request, checked_amounts, plan
+from sparc3_bench.run.results import check_writable
 from sparc3_bench.run.steps.record import recorded
 from sparc3_bench.testing.tiny import save_model, save_text
 

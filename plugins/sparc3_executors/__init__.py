@@ -1,0 +1,1 @@
+"""The built-in executors of orders, one a file."""

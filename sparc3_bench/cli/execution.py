@@ -1,0 +1,140 @@
+"""How runs are carried out: options that `sparc3 run` and `sparc3 replicate` share."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import sparc3_bench.cli.common as common
+
+if TYPE_CHECKING:
+    from sparc3_bench.run.process import WorkerProcess
+    from sparc3_bench.run.progress import Reporter
+    from sparc3_bench.run.runner import Runner
+    from sparc3_bench.run.worker import Worker
+
+
+@dataclass(frozen=True)
+class Running:
+    """What it takes to run something.
+
+    Attributes
+    ----------
+    worker
+        Finds out what is asked for.
+    runner
+        Has it carried out.
+    report
+        Told what is going on.
+    """
+
+    worker: Worker | WorkerProcess
+    runner: Runner
+    report: Reporter
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How runs are carried out, as typed; see the options of the same names."""
+
+    batch_size: int
+    on: str
+    jobs: int | None
+    executor_option: list[str]
+    cell_timeout: float | None
+    cell_memory: float | None
+    retry_failed: bool
+    results: Path
+    cache: Path | None
+
+    @contextmanager
+    def running(self) -> Iterator[Running]:
+        """Give what runs things; the first signal to end is like control-C.
+
+        Raises
+        ------
+        Sparc3Error
+            When there is no such executor, or a folder cannot be written to.
+        """
+        from sparc3_bench.run.executors import find_executor, worker_for
+        from sparc3_bench.run.options import parse_pairs
+        from sparc3_bench.run.progress import Reporter
+        from sparc3_bench.run.results import ResultsFolder, check_writable
+        from sparc3_bench.run.runner import Runner
+        from sparc3_bench.types.orders import Work
+
+        folder = common.cache_folder(self.cache)
+        for one in (self.results, folder):
+            check_writable(one)
+        chosen = {} if self.jobs is None else {"jobs": str(self.jobs)}
+        executor = find_executor(self.on, parse_pairs(self.executor_option) | chosen)
+        work = Work(
+            cache=str(folder),
+            batch_size=self.batch_size,
+            seconds=self.cell_timeout,
+            memory_bytes=None if self.cell_memory is None else int(self.cell_memory * 1e9),
+        )
+        report = Reporter()
+        results = ResultsFolder(self.results, report.say)
+        with worker_for(executor, work, report) as worker, common.interruptible():
+            runner = Runner(executor, worker, results, report, retry_failed=self.retry_failed)
+            yield Running(worker, runner, report)
+
+
+def carries_out_runs(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take the options above where it has a parameter `execution`."""
+
+    def made(said: dict[str, Any], context: typer.Context) -> Execution:
+        return Execution(**said)
+
+    options = [*inspect.signature(_options, eval_str=True).parameters.values()]
+    return common.with_options(command, "execution", options, made)
+
+
+def _options(
+    batch_size: common.BatchSize = 1,
+    on: Annotated[
+        str,
+        typer.Option(
+            help="Where runs are carried out: see `sparc3 list executors`.", envvar="SPARC3_ON"
+        ),
+    ] = "local",
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Runs at once, each with a model in memory [default: the executor's]."
+        ),
+    ] = None,
+    executor_option: Annotated[
+        list[str],
+        typer.Option(
+            "--executor-option", help="NAME=VALUE; repeatable. See `sparc3 list executors`."
+        ),
+    ] = [],  # noqa: B006  # typer wants a list
+    cell_timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=1, help="Seconds after which a run is ended, and has failed [default: no limit]."
+        ),
+    ] = None,
+    cell_memory: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            help="GB of memory with which a run is ended, and has failed [default: 95 % of the "
+            "machine's].",
+        ),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try again what failed before.")
+    ] = False,
+    results: Annotated[Path, typer.Option(help="Folder for result files.")] = Path("results"),
+    cache: common.Cache = None,
+) -> None:
+    """How runs are carried out; see `carries_out_runs`."""

@@ -1,0 +1,54 @@
+"""Executors: chosen by name, and the worker that plans for them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sparc3_bench import hookspecs
+from sparc3_bench.errors import UnknownNameError
+from sparc3_bench.host import PluginHost, default_host
+from sparc3_bench.run.options import build
+from sparc3_bench.run.process import WorkerProcess
+
+if TYPE_CHECKING:
+    from sparc3_bench.contracts import Executor
+    from sparc3_bench.run.progress import Reporter
+    from sparc3_bench.run.worker import Worker
+    from sparc3_bench.types.orders import Work
+
+
+def find_executor(name: str, options: Mapping[str, str]) -> Executor:
+    """Return the executor of a name; only where no built-in has it strangers are imported here.
+
+    Raises
+    ------
+    Sparc3Error
+        When there is no such executor, or it has no such option.
+    """
+    points = importlib.metadata.entry_points(group=hookspecs.GROUP)
+    own = [point for point in points if point.dist and point.dist.name == "sparc3-bench"]
+    try:
+        entry = PluginHost(own).get("executor", name)
+    except UnknownNameError:
+        entry = default_host().get("executor", name)
+    made: Any = build("executor", entry.cls, options)
+    return made  # type: ignore[no-any-return]
+
+
+@contextmanager
+def worker_for(place: Executor, work: Work, report: Reporter) -> Iterator[Worker | WorkerProcess]:
+    """Give the worker that plans for an executor, and end it afterwards."""
+    worker: Worker | WorkerProcess
+    if place.isolated:
+        worker = WorkerProcess(work, report.tell, place.environment)
+    else:
+        from sparc3_bench.run.worker import Worker
+
+        worker = Worker(work, report)
+    try:
+        yield worker
+    finally:
+        worker.close()

@@ -1,0 +1,383 @@
+"""WorkerProcess: a worker in a process of its own, which is replaced when it dies or must end."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.run.asked import Asked
+from sparc3_bench.types.orders import Order, Outcome, Work
+from sparc3_bench.run.progress import Reporter
+from sparc3_bench.run.request import Request
+from sparc3_bench.types.values import Progress
+
+if TYPE_CHECKING:
+    from sparc3_bench.run.worker import Worker
+
+Tell = Callable[[Mapping[str, Any]], None]
+"""Told of what goes on in a worker: `say`, a line; or `step`, `done` and `total`."""
+
+_LOOK_S = 0.2
+"""Seconds between two looks at what a process takes."""
+_GRACE_S = 5.0
+"""Seconds that an interrupted process has to answer."""
+_TAIL_BYTES = 16_000
+"""So much of what a process printed last is kept."""
+_SHARE = 0.95
+"""The part of the machine's memory that one worker may take."""
+_PR_SET_PDEATHSIG = 1
+"""From linux/prctl.h. The signal comes when the *thread* that started a process ends."""
+
+INTERRUPTED = "Interrupted; the same command goes on from there."
+"""Why a result has no numbers."""
+
+
+class WorkerDied(Exception):
+    """A worker's process is gone before it answered; the message says how."""
+
+
+class WorkerProcess:
+    """A `Worker` in a process of its own.
+
+    It is started when something is asked of it, and started again after it died, was ended because
+    it took too long or too much memory, or was left in a state that it cannot vouch for.
+
+    Parameters
+    ----------
+    work
+        Where, and within which limits.
+    tell
+        Told what is going on, from the thread that asks.
+    environment
+        Variables of the process beside those of this one, e.g. its number of threads.
+    """
+
+    def __init__(
+        self, work: Work, tell: Tell, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.work, self._tell = work, tell
+        self._environment = dict(environment or {})
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pipe: Connection | None = None
+        self._tail: deque[bytes] = deque()
+        self._reader: threading.Thread | None = None
+        self._interrupted = False
+
+    def requests(self, asked: Asked, suite: str | None) -> list[Request]:
+        """Return the requests that what was typed comes to; see `Asked.requests`.
+
+        Raises
+        ------
+        Sparc3Error
+            For wrong input.
+        WorkerDied
+            When a plugin ended the process.
+        """
+        given = [dict(asked.given), sorted(asked.typed), suite]
+        return [Request.model_validate(one) for one in self._ask("requests", given)]
+
+    def plan(self, request: Request) -> list[Order]:
+        """Return the orders that a request comes to; raises as `requests`."""
+        asked = request.model_dump(mode="json")
+        # As it is: orders of one request share it, and there may be many.
+        return [Order.model_construct(request=asked, **one) for one in self._ask("plan", asked)]
+
+    def carry_out(self, order: Order) -> Outcome:
+        """Run one cell; a process that does not come to its end makes it a failed one."""
+        asked = order.narrowed().model_dump(mode="json")
+        try:
+            return Outcome.model_validate(self._ask("carry_out", asked, self.work.seconds))
+        except WorkerDied as death:
+            reason, status = str(death), "interrupted" if self._interrupted else "failed"
+        if not self._interrupted:
+            with contextlib.suppress(WorkerDied, Sparc3Error):
+                return self.ended(order, status, reason)
+        return Outcome(order=order.path, status="refused", error=reason)
+
+    def ended(self, order: Order, status: str, reason: str) -> Outcome:
+        """Return the outcome of an order that did not come to its end; raises as `requests`."""
+        asked = order.narrowed().model_dump(mode="json")
+        return Outcome.model_validate(self._ask("ended", [asked, status, reason]))
+
+    def another(self) -> WorkerProcess:
+        """Return one more for the same work."""
+        return WorkerProcess(self.work, self._tell, self._environment)
+
+    def interrupt(self) -> None:
+        """Ask the process to leave what it does, and end it if it does not; from any thread."""
+        self._interrupted = True
+        if (process := self._process) is not None:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGINT)
+            timer = threading.Timer(_GRACE_S, process.kill)
+            timer.daemon = True
+            timer.start()
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None and self._pipe is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)  # and what it started
+            self._process.wait()
+            self._pipe.close()
+        if self._reader is not None:
+            self._reader.join(_GRACE_S)
+        self._process = self._pipe = self._reader = None
+
+    def _ask(self, what: str, given: Any, seconds: float | None = None) -> Any:
+        if self._process is None:
+            self._start()
+        assert self._pipe is not None
+        try:
+            self._pipe.send_bytes(json.dumps({"do": what, "with": given}).encode())
+            answer = self._answer(seconds)
+        except (EOFError, OSError):
+            raise WorkerDied(self._death()) from None
+        except ValueError as error:  # a plugin changed what makes the answer
+            self.close()
+            raise WorkerDied(f"Its process answered what cannot be read: {error}.") from None
+        except WorkerDied:
+            self.close()
+            raise
+        if answer.get("must_end"):
+            self.close()
+        if (refusal := answer.get("refusal")) is not None:
+            raise Sparc3Error(refusal)
+        return answer["answer"]
+
+    def _answer(self, seconds: float | None) -> Mapping[str, Any]:
+        """Wait for an answer, within the limits; pass on what is told on the way."""
+        assert self._pipe is not None and self._process is not None
+        most = self.work.memory_bytes or int(_SHARE * _memory_of_machine())
+        end = None if seconds is None else time.monotonic() + seconds
+        while True:
+            if self._pipe.poll(_LOOK_S):
+                told: Mapping[str, Any] = json.loads(self._pipe.recv_bytes())
+                if "answer" in told or "refusal" in told:
+                    return told
+                if end is not None and "waited" in told:
+                    end += told["waited"]  # for what another process makes
+                self._tell(told)
+            if end is not None and time.monotonic() > end and not self._interrupted:
+                self._ask_where_it_is()
+                raise WorkerDied(f"It took longer than {seconds:,.0f} s. {self._last_words()}")
+            if (taken := _memory_of(self._process.pid)) > most:
+                raise WorkerDied(
+                    f"It took {taken / 1e9:.1f} GB of memory; the limit is {most / 1e9:.1f} GB."
+                )
+
+    def _start(self) -> None:
+        ours, theirs = Pipe()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", __name__, str(theirs.fileno()), str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=[theirs.fileno()],
+                # What is importable here is so there.
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                    **self._environment,
+                },
+                # Control-C is for this process, which decides what becomes of the other one.
+                start_new_session=True,
+            )
+        self._pipe = ours
+        self._tail = deque()
+        self._reader = threading.Thread(target=self._keep_tail, daemon=True)
+        self._reader.start()
+        about = {"work": self.work.model_dump(mode="json"), "command": sys.argv}
+        with contextlib.suppress(OSError):
+            ours.send_bytes(json.dumps(about).encode())
+
+    def _keep_tail(self) -> None:
+        """Read what the process prints, and keep the end of it."""
+        process, tail, size = self._process, self._tail, 0
+        assert process is not None and process.stdout is not None
+        with process.stdout as stream:
+            while part := stream.read1(_TAIL_BYTES):  # type: ignore[attr-defined]
+                tail.append(part)
+                size += len(part)
+                while size - len(tail[0]) > _TAIL_BYTES:
+                    size -= len(tail.popleft())
+
+    def _ask_where_it_is(self) -> None:
+        if hasattr(signal, "SIGUSR1") and self._process is not None:
+            self._process.send_signal(signal.SIGUSR1)
+            time.sleep(_LOOK_S)
+
+    def _death(self) -> str:
+        """Say how the process ended, with the last that it printed."""
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE_S)
+        code = self._process.poll()
+        self.close()
+        if code is None:
+            how = "Its process no longer answers."
+        elif code < 0:
+            how = f"Its process was ended by signal {-code} ({_signal_name(-code)})."
+        else:
+            how = f"Its process ended with exit code {code}."
+        return f"{how} {self._last_words()}".rstrip()
+
+    def _last_words(self) -> str:
+        text = b"".join(self._tail)[-_TAIL_BYTES:].decode(errors="replace").strip()
+        lines = text.splitlines()[-12:]
+        return "The last it printed: " + " | ".join(line.strip() for line in lines) if lines else ""
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"
+
+
+def _memory_of(pid: int) -> int:
+    """Return how many bytes of a process are in memory; 0 where the system does not tell."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _memory_of_machine() -> int:
+    """Return how many bytes of memory this process and its children may take together."""
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):
+        return min(whole, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return whole
+
+
+class _Telling(Reporter):
+    """Reports through a pipe."""
+
+    def __init__(self, send: Tell) -> None:
+        super().__init__()
+        self._send = send
+
+    def say(self, text: str) -> None:
+        self._send({"say": text})
+
+    @contextmanager
+    def steps(self, label: str) -> Iterator[Progress]:
+        last = 0.0
+
+        def step(done: int, total: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if done == total or now - last >= _LOOK_S:
+                last = now
+                self._send({"step": label, "done": done, "total": total})
+
+        self._send({"step": label, "done": 0, "total": 0})
+        yield step
+
+
+class _Service:
+    """The other end: does what is asked through a pipe until that is closed."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe, self._lock = pipe, threading.Lock()
+        self._interrupted = self._sending = False
+        signal.signal(signal.SIGINT, self._on_interrupt)
+
+    def run(self) -> None:
+        """Answer until nobody asks any more."""
+        about = json.loads(self._pipe.recv_bytes())
+        sys.argv = about["command"]  # recorded in results
+        # Here, so that plugins and torch are loaded by who may die of it.
+        from sparc3_bench.run.worker import Worker
+
+        worker = Worker(Work.model_validate(about["work"]), _Telling(self._send))
+        while True:
+            asked = json.loads(self._pipe.recv_bytes())
+            try:
+                answer = {"answer": getattr(self, "_" + asked["do"])(worker, asked["with"])}
+            except Sparc3Error as error:
+                answer = {"refusal": str(error)}
+            self._send({**answer, "must_end": worker.must_end})
+
+    def _requests(self, worker: Worker, given: Any) -> Any:
+        said, typed, suite = given
+        requests = worker.requests(Asked(said, frozenset(typed)), suite)
+        return [one.model_dump(mode="json") for one in requests]
+
+    def _plan(self, worker: Worker, given: Any) -> Any:
+        orders = worker.plan(Request.model_validate(given))
+        return [one.model_dump(mode="json", exclude={"request"}) for one in orders]
+
+    def _carry_out(self, worker: Worker, given: Any) -> Any:
+        order = Order.model_validate(given)
+        try:
+            found = worker.carry_out(order)
+        except KeyboardInterrupt as error:
+            found = (
+                worker.ended(order, "interrupted", INTERRUPTED)
+                if self._interrupted
+                else worker.ended(order, "failed", f"{type(error).__name__}: {error}".rstrip(": "))
+            )
+        return found.model_dump(mode="json")
+
+    def _ended(self, worker: Worker, given: Any) -> Any:
+        order, status, reason = given
+        ended = worker.ended(Order.model_validate(order), status, reason)
+        return ended.model_dump(mode="json")
+
+    def _send(self, told: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._sending = True
+            try:
+                self._pipe.send_bytes(json.dumps(told).encode())
+            finally:
+                self._sending = False
+
+    def _on_interrupt(self, *_: object) -> None:
+        self._interrupted = True
+        if not self._sending:  # half a message is none
+            raise KeyboardInterrupt
+
+
+def _die_with(parent: int) -> None:
+    """End this process when the one that started it ends, and before it when memory is short."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before that
+        os._exit(1)
+
+
+def main() -> None:
+    """Serve the process that started this one."""
+    descriptor, parent = map(int, sys.argv[1:])
+    _die_with(parent)
+    faulthandler.enable()
+    if hasattr(signal, "SIGUSR1"):
+        faulthandler.register(signal.SIGUSR1, all_threads=True)
+    with contextlib.suppress(EOFError, ConnectionError, KeyboardInterrupt):
+        _Service(Connection(descriptor)).run()
+    os._exit(0)  # threads that plugins left behind end here
+
+
+if __name__ == "__main__":
+    main()

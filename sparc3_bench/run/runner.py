@@ -1,0 +1,152 @@
+"""Runner: plans requests, has what is missing carried out, and writes what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.record.result import Result
+from sparc3_bench.run.process import WorkerDied
+
+if TYPE_CHECKING:
+    from sparc3_bench.contracts import Executor
+    from sparc3_bench.types.orders import Order, Outcome
+    from sparc3_bench.run.process import Tell, WorkerProcess
+    from sparc3_bench.run.request import Request
+    from sparc3_bench.run.results import ResultsFolder
+    from sparc3_bench.run.worker import Worker
+
+
+@dataclass
+class Standing:
+    """How the runs of one request stand.
+
+    Attributes
+    ----------
+    request
+        What was asked for.
+    orders
+        Its runs; none where it was refused.
+    results
+        By path, what is there, finished or failed.
+    missing
+        By path, why something is not there.
+    refusal
+        Why there are no runs.
+    """
+
+    request: Request
+    orders: Sequence[Order] = ()
+    results: dict[str, Result] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    refusal: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every run is there, with numbers."""
+        whole = all(result.status == "ok" for result in self.results.values())
+        return whole and not self.refusal and not self.missing and self.is_over
+
+    @property
+    def is_over(self) -> bool:
+        """Whether of every run it is known what came of it."""
+        return len(self.results) + len(self.missing) >= len({order.path for order in self.orders})
+
+
+class Runner:
+    """Has requests run, each result written as soon as it is there.
+
+    Parameters
+    ----------
+    executor
+        Carries out orders.
+    planner
+        A worker; it plans, and the executor may have it carry out orders, too.
+    results
+        Where results are.
+    say
+        Told one line.
+    retry_failed
+        Whether what failed before is tried again.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        planner: Worker | WorkerProcess,
+        results: ResultsFolder,
+        say: Callable[[str], None],
+        *,
+        retry_failed: bool = False,
+    ) -> None:
+        self._executor, self._planner, self._results = executor, planner, results
+        self._say, self._retry_failed = say, retry_failed
+
+    def plan(self, requests: Iterable[Request]) -> list[Standing]:
+        """Plan requests one after the other; what cannot be planned leaves the others alone."""
+        found = []
+        for request in requests:
+            standing = Standing(request)
+            try:
+                standing.orders = self._planner.plan(request)
+            except (Sparc3Error, WorkerDied) as error:
+                standing.refusal = str(error)
+            found.append(standing)
+        return found
+
+    def run(self, standings: Sequence[Standing], tell: Tell) -> Iterator[Standing]:
+        """Have everything run that is not there; yield each request when its runs are over.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            After what was being done has been left, and written as far as it came.
+        """
+        wanted = dict[str, tuple[Order, Standing]]()
+        count, total = 0, sum(len(standing.orders) for standing in standings)
+        for standing in standings:
+            for order in standing.orders:
+                count += 1
+                numbered = order.model_copy(update={"label": f"[{count}/{total}] {order.label}"})
+                if not self._is_there(numbered, standing):
+                    wanted.setdefault(order.path, (numbered, standing))
+            if standing.is_over:
+                yield standing
+        try:
+            orders = [order for order, _ in wanted.values()]
+            for outcome in self._executor.carry_out(orders, self._planner, tell) if orders else ():
+                order, standing = wanted[outcome.order]
+                self._take(outcome, order, standing)
+                if standing.is_over:
+                    yield standing
+        finally:
+            for path, why in self._results.settle().items():
+                wanted[path][1].missing[path] = why
+        for path, (order, standing) in wanted.items():
+            if path not in standing.missing and not self._results.has(path):
+                standing.missing[path] = "It was not carried out, or its file is gone."
+                self._say(f"{order.label}: {standing.missing[path]}")
+
+    def _is_there(self, order: Order, standing: Standing) -> bool:
+        there = self._results.standing(order.path)
+        if there is None or (there.status == "failed" and self._retry_failed):
+            return False
+        standing.results[order.path] = there
+        how = "already there" if there.status == "ok" else "failed before"
+        self._say(f"{order.label}: {how}, {self._results.root / order.path}")
+        return True
+
+    def _take(self, outcome: Outcome, order: Order, standing: Standing) -> None:
+        content = outcome.files.get(order.path)
+        if content is None:
+            standing.missing[order.path] = f"{outcome.error}"
+            self._say(f"{order.label} is not run: {outcome.error}")
+            return
+        self._results.write(outcome)
+        standing.results[order.path] = Result.model_validate_json(content)
+        failed = f"  failed: {outcome.error}" if outcome.error else ""
+        self._say(f"{order.label} → {self._results.root / order.path}{failed}")
+        for warning in outcome.warnings:
+            self._say(f"{order.label}: warning: {warning}")

@@ -1,0 +1,171 @@
+"""Worker: plans requests and carries out orders, in whatever process it is."""
+
+from __future__ import annotations
+
+import base64
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sparc3_bench.errors import ModelError, PluginError, Sparc3Error
+from sparc3_bench.host import default_host
+from sparc3_bench.record.files import rendered, samples_path
+from sparc3_bench.run.asked import Asked
+from sparc3_bench.types.orders import Order, Outcome, Work
+from sparc3_bench.run.place import Place
+from sparc3_bench.run.plan import Shared, plan
+from sparc3_bench.run.recipes import run
+from sparc3_bench.run.request import Request
+from sparc3_bench.run.responses import Written, packed, responses_path
+from sparc3_bench.run.steps.record import recorded
+
+if TYPE_CHECKING:
+    from sparc3_bench.record.result import Result
+    from sparc3_bench.run.cell import Cell
+    from sparc3_bench.run.progress import Reporter
+
+
+class Worker:
+    """Carries out orders one after the other; a model stays in memory for as long as it is used.
+
+    Parameters
+    ----------
+    work
+        Where, and within which limits.
+    report
+        Told what is going on.
+
+    Attributes
+    ----------
+    must_end
+        Whether the process is not as it was before, so that nothing more should be done in it.
+    """
+
+    def __init__(self, work: Work, report: Reporter) -> None:
+        self.work = work
+        self.must_end = False
+        self._cache = Path(work.cache)
+        self._shared = Shared()
+        self._place = Place(self._cache, report, work.batch_size)
+
+    def requests(self, asked: Asked, suite: str | None) -> list[Request]:
+        """Return the requests that what was typed comes to; see `Asked.requests`."""
+        return asked.requests(default_host(), suite)
+
+    def plan(self, request: Request) -> list[Order]:
+        """Return the orders that a request comes to.
+
+        Raises
+        ------
+        Sparc3Error
+            With one sentence about the first thing that is wrong.
+        """
+        cells, asked = self._cells(request), request.model_dump(mode="json")
+        named = zip(cells, _seeded(request), strict=True)
+        return [
+            Order(
+                request=asked,
+                scorer=name,
+                seed=seed,
+                key=cell.spec.key,
+                path=str(cell.spec.path),
+                label=_label(cell, cells),
+                model=f"{cell.spec.model.weight_digest} {cell.spec.model.dtype} {cell.spec.scope}",
+            )
+            for cell, (name, seed) in named
+        ]
+
+    def carry_out(self, order: Order) -> Outcome:
+        """Run one cell; whatever a plugin raises becomes a failed result.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            When the user interrupts.
+        """
+        try:
+            cell = self._cell(order)
+            result, written = run_cell(cell, self._place, order.label)
+        except Sparc3Error as error:
+            return Outcome(order=order.path, status="refused", error=str(error))
+        return _outcome(order, result, written)
+
+    def ended(self, order: Order, status: str, reason: str) -> Outcome:
+        """Return the outcome of an order that did not come to its end, as told from outside."""
+        result = recorded(self._cell(order), points=(), cost={}, status=status, error=reason)
+        return _outcome(order, result, Written(points=()))
+
+    def another(self) -> Worker:
+        """Return itself: one process has one model in memory."""
+        return self
+
+    def interrupt(self) -> None:
+        """Do nothing: who interrupts this process interrupts it."""
+
+    def close(self) -> None:
+        """Do nothing: it ends with this process."""
+
+    def _cells(self, request: Request) -> Sequence[Cell]:
+        return plan(request, default_host(), self._cache, self._shared)
+
+    def _cell(self, order: Order) -> Cell:
+        (cell,) = self._cells(Request.model_validate(order.narrowed().request))
+        if cell.spec.key != order.key:
+            raise PluginError(
+                f"{order.label}: code or data changed since it was planned; run the command again."
+            )
+        return cell
+
+
+def run_cell(cell: Cell, place: Place, label: str) -> tuple[Result, Written]:
+    """Run one cell; whatever a plugin raises becomes a failed result, never a traceback.
+
+    Returns
+    -------
+    tuple
+        The result, and what models wrote.
+
+    Raises
+    ------
+    ModelError
+        For a model that cannot be loaded, which is no fault of the run.
+    """
+    place.turn_to(cell, label)
+    try:
+        return place.run(run(cell))
+    except (ModelError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # a stranger's scorer may raise anything
+        reason = f"{type(error).__name__}: {error}"
+        if not isinstance(error, Sparc3Error):
+            place.report.say(traceback.format_exc().rstrip())
+        failed = recorded(cell, points=(), cost={}, status="failed", error=reason)
+        return failed, Written(points=())
+
+
+def _outcome(order: Order, result: Result, written: Written) -> Outcome:
+    path, files = Path(order.path), dict[Path, bytes]()
+    text, samples = rendered(result)
+    if result.responses is not None:
+        files[responses_path(path)] = packed(written.to_json())
+    if samples is not None:
+        files[samples_path(path)] = samples
+    files[path] = text.encode()
+    return Outcome(
+        order=order.path,
+        status=result.status,
+        error=result.error,
+        warnings=result.warnings,
+        files={str(name): base64.b64encode(content) for name, content in files.items()},
+    )
+
+
+def _seeded(request: Request) -> list[tuple[str, int]]:
+    return [(name, seed) for name, seeds in request.scorers for seed in seeds]
+
+
+def _label(cell: Cell, cells: Sequence[Cell]) -> str:
+    name = cell.scorer.name
+    seeds = sum(other.scorer.name == name for other in cells)
+    return f"{name} seed {cell.spec.seed}" if cell.scorer.is_control or seeds > 1 else name

@@ -1,0 +1,86 @@
+"""Orders: what is to be run, where and within which limits, and what came of it, all as JSON."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol
+
+from pydantic import Base64Bytes, BaseModel, ConfigDict
+
+
+class Order(BaseModel):
+    """One cell that is to be run, for whoever has the plugins and the data."""
+
+    model_config = ConfigDict(frozen=True)
+
+    request: dict[str, Any]
+    """What is asked for, of all its scorers and seeds; see `Request`."""
+    scorer: str
+    """The scorer that is meant."""
+    seed: int
+    """The seed that is meant."""
+    key: str
+    """Of the spec that this comes to."""
+    path: str
+    """Of the result, below the folder of results."""
+    label: str
+    """What it is called in lines of progress."""
+    model: str
+    """Orders that have this in common use one model in memory."""
+
+    def narrowed(self) -> Order:
+        """Return it with no other scorers and seeds in its request."""
+        alone = {"scorers": [[self.scorer, [self.seed]]]}
+        return self.model_copy(update={"request": self.request | alone})
+
+
+class Work(BaseModel):
+    """Where orders are carried out, and within which limits."""
+
+    model_config = ConfigDict(frozen=True)
+
+    cache: str
+    """Folder for models, texts and, unless there is a store, what steps make."""
+    batch_size: int = 1
+    """Reference samples run at once."""
+    seconds: float | None = None
+    """How long a cell may take; None for a limit that follows from what it is foreseen to take."""
+    memory_bytes: int | None = None
+    """How much memory a worker may take; None for most of the machine's."""
+
+
+class Outcome(BaseModel):
+    """What came of an order."""
+
+    model_config = ConfigDict(frozen=True)
+
+    order: str
+    """Path of the order's result."""
+    status: Literal["ok", "failed", "interrupted", "refused"]
+    """As in the result; refused is what cannot be run, and leaves none."""
+    error: str | None = None
+    """Why it is not there, in one sentence."""
+    warnings: tuple[str, ...] = ()
+    """What a reader must know."""
+    files: dict[str, Base64Bytes] = {}
+    """Content by path below the folder of results, the result itself last."""
+
+
+class AnyWorker(Protocol):
+    """Carries out orders, in this process or in one of its own."""
+
+    work: Work
+
+    def carry_out(self, order: Order) -> Outcome:
+        """Run one cell; what goes wrong is told by the outcome."""
+
+    def ended(self, order: Order, status: str, reason: str) -> Outcome:
+        """Return the outcome of an order that did not come to its end, as told from outside."""
+
+    def another(self) -> AnyWorker:
+        """Return one more worker for the same work."""
+
+    def interrupt(self) -> None:
+        """Have it leave what it does, from another thread."""
+
+    def close(self) -> None:
+        """End it."""
