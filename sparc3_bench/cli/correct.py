@@ -89,8 +89,8 @@ def command(
     from sparc3_bench.run.options import parse_pairs
     from sparc3_bench.run.place import Place
     from sparc3_bench.run.plan import Request, plan
-    from sparc3_bench.run.results import check_writable
     from sparc3_bench.run.progress import Reporter
+    from sparc3_bench.run.results import check_writable
     from sparc3_bench.run.worker import run_cell
 
     removed, count = _removed({"neuron": neurons, "head": heads, "weight": weights}, unit)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.execution import Execution, carries_out_runs
+from sparc3_bench.cli.execution import carries_out_runs
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ def command(
         str | None, typer.Option(help="float32, bfloat16 or auto; the suite's when absent.")
     ] = None,
     device: common.Device = "cpu",
-    execution: Execution,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="File for the report as JSON.")
     ] = None,

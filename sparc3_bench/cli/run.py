@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,6 +28,7 @@ def command(
             "does not say what is run; TASK.NAME=VALUE is an option of one task."
         ),
     ] = None,
+    *,
     execution: Execution,
 ) -> None:
     """Compare scorers on a task: one attribution each, then every amount.

@@ -38,8 +38,8 @@ def command(
     from sparc3_bench.run.options import parse_pairs
     from sparc3_bench.run.place import Place
     from sparc3_bench.run.plan import Request, plan
-    from sparc3_bench.run.results import check_writable
     from sparc3_bench.run.progress import Reporter
+    from sparc3_bench.run.results import check_writable
     from sparc3_bench.run.steps.score import Score
 
     if out.is_dir():

@@ -11,9 +11,7 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.files import read_results
 from sparc3_bench.replication.result_index import ResultIndex
 from sparc3_bench.replication.rows import RunOutcome, labels
-from sparc3_bench.run.plan import Shared, check_writable, plan
 from sparc3_bench.run.progress import Reporter
-from sparc3_bench.run.running import Runs
 
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost

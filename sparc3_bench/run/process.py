@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.run.asked import Asked
-from sparc3_bench.types.orders import Order, Outcome, Work
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.request import Request
+from sparc3_bench.types.orders import Order, Outcome, Work
 from sparc3_bench.types.values import Progress
 
 if TYPE_CHECKING:
@@ -162,7 +162,8 @@ class WorkerProcess:
 
     def _answer(self, seconds: float | None) -> Mapping[str, Any]:
         """Wait for an answer, within the limits; pass on what is told on the way."""
-        assert self._pipe is not None and self._process is not None
+        assert self._pipe is not None
+        assert self._process is not None
         most = self.work.memory_bytes or int(_SHARE * _memory_of_machine())
         end = None if seconds is None else time.monotonic() + seconds
         while True:
@@ -210,7 +211,8 @@ class WorkerProcess:
     def _keep_tail(self) -> None:
         """Read what the process prints, and keep the end of it."""
         process, tail, size = self._process, self._tail, 0
-        assert process is not None and process.stdout is not None
+        assert process is not None
+        assert process.stdout is not None
         with process.stdout as stream:
             while part := stream.read1(_TAIL_BYTES):  # type: ignore[attr-defined]
                 tail.append(part)

@@ -12,11 +12,11 @@ from sparc3_bench.run.process import WorkerDied
 
 if TYPE_CHECKING:
     from sparc3_bench.contracts import Executor
-    from sparc3_bench.types.orders import Order, Outcome
     from sparc3_bench.run.process import Tell, WorkerProcess
     from sparc3_bench.run.request import Request
     from sparc3_bench.run.results import ResultsFolder
     from sparc3_bench.run.worker import Worker
+    from sparc3_bench.types.orders import Order, Outcome
 
 
 @dataclass
@@ -104,7 +104,7 @@ class Runner:
         KeyboardInterrupt
             After what was being done has been left, and written as far as it came.
         """
-        wanted = dict[str, tuple[Order, Standing]]()
+        wanted: dict[str, tuple[Order, Standing]] = {}
         count, total = 0, sum(len(standing.orders) for standing in standings)
         for standing in standings:
             for order in standing.orders:

@@ -12,13 +12,13 @@ from sparc3_bench.errors import ModelError, PluginError, Sparc3Error
 from sparc3_bench.host import default_host
 from sparc3_bench.record.files import rendered, samples_path
 from sparc3_bench.run.asked import Asked
-from sparc3_bench.types.orders import Order, Outcome, Work
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import Shared, plan
 from sparc3_bench.run.recipes import run
 from sparc3_bench.run.request import Request
 from sparc3_bench.run.responses import Written, packed, responses_path
 from sparc3_bench.run.steps.record import recorded
+from sparc3_bench.types.orders import Order, Outcome, Work
 
 if TYPE_CHECKING:
     from sparc3_bench.record.result import Result

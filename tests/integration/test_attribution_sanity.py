@@ -27,8 +27,8 @@ from sparc3_bench.run.cell import Cell
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import Request, plan
 from sparc3_bench.run.progress import Reporter
-from sparc3_bench.run.worker import run_cell
 from sparc3_bench.run.steps.model import DenseModel
+from sparc3_bench.run.worker import run_cell
 from sparc3_bench.testing.tiny import save_model, save_text
 
 NAMES = [check.name for check in CHECKS]

@@ -23,8 +23,8 @@ from sparc3_bench.record.files import read_result
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.responses import read_responses
-from sparc3_bench.run.worker import run_cell
 from sparc3_bench.run.steps.blockwise import Blockwise
+from sparc3_bench.run.worker import run_cell
 from sparc3_bench.selection.control import matched
 from sparc3_bench.selection.select import as_mask
 from sparc3_bench.testing.tiny import make_view, save_model

@@ -15,8 +15,8 @@ from integration.tabled import TABLE, Table, Tabled, made, run, whole
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.progress import Reporter
-from sparc3_bench.run.worker import run_cell
 from sparc3_bench.run.steps.score import Score
+from sparc3_bench.run.worker import run_cell
 from sparc3_bench.testing.tiny import save_model
 from sparc3_bench.types.values import Progress
 

@@ -28,8 +28,8 @@ from sparc3_bench.host import default_host
 from sparc3_bench.model.means import mean_inputs
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.progress import Reporter
-from sparc3_bench.run.worker import run_cell
 from sparc3_bench.run.steps.model import DenseModel
+from sparc3_bench.run.worker import run_cell
 from sparc3_bench.selection.control import matched
 from sparc3_bench.selection.membership import jaccard
 from sparc3_bench.selection.select import as_mask, choose, rankable

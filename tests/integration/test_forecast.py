@@ -18,9 +18,9 @@ from sparc3_bench.run.plan import Shared, plan
 from sparc3_bench.run.probes import TrialPlace
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.recipes import run
-from sparc3_bench.run.worker import run_cell
 from sparc3_bench.run.suite import load_suite
 from sparc3_bench.run.watch import Watch
+from sparc3_bench.run.worker import run_cell
 from sparc3_bench.testing.tiny import save_model, save_text
 
 COMPRESSION = """

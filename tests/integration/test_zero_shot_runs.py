@@ -25,8 +25,8 @@ from sparc3_bench.record.files import read_result, write_result
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import Request, plan
 from sparc3_bench.run.progress import Reporter
-from sparc3_bench.run.worker import run_cell
 from sparc3_bench.run.steps.model import DenseModel
+from sparc3_bench.run.worker import run_cell
 from sparc3_bench.selection.select import select
 from sparc3_bench.testing.state import differences, taken
 from sparc3_bench.testing.tiny import (
