@@ -24,6 +24,7 @@ from sparc3_bench.cli import (
     replicate,
     run,
     score,
+    status,
     submit,
     validate,
 )
@@ -42,6 +43,7 @@ app.callback()(common.whole)
 app.command("list")(listing.command)
 app.command("run")(run.command)
 app.command("plan")(plan.command)
+app.command("status")(status.command)
 app.command("score")(score.command)
 app.command("new")(new.command)
 app.command("check")(check.command)

@@ -15,8 +15,8 @@ import sparc3_bench.cli.common as common
 
 if TYPE_CHECKING:
     from sparc3_bench.run.process import WorkerProcess
-    from sparc3_bench.run.progress import Reporter
     from sparc3_bench.run.runner import Runner
+    from sparc3_bench.run.view import RunsView
     from sparc3_bench.run.worker import Worker
 
 
@@ -30,13 +30,13 @@ class Running:
         Finds out what is asked for.
     runner
         Has it carried out.
-    report
+    view
         Told what is going on.
     """
 
     worker: Worker | WorkerProcess
     runner: Runner
-    report: Reporter
+    view: RunsView
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,11 @@ class Execution:
             When there is no such executor, or a folder cannot be written to.
         """
         from sparc3_bench.run.executors import find_executor, worker_for
+        from sparc3_bench.run.journal import Journal
         from sparc3_bench.run.options import parse_pairs
-        from sparc3_bench.run.progress import Reporter
         from sparc3_bench.run.results import ResultsFolder, check_writable
         from sparc3_bench.run.runner import Runner
+        from sparc3_bench.run.view import RunsView
         from sparc3_bench.types.orders import Work
 
         folder = common.cache_folder(self.cache)
@@ -80,11 +81,11 @@ class Execution:
             seconds=self.cell_timeout,
             memory_bytes=None if self.cell_memory is None else int(self.cell_memory * 1e9),
         )
-        report = Reporter()
-        results = ResultsFolder(self.results, report.say)
-        with worker_for(executor, work, report) as worker, common.interruptible():
-            runner = Runner(executor, worker, results, report, retry_failed=self.retry_failed)
-            yield Running(worker, runner, report)
+        view = RunsView(Journal(self.results))
+        results = ResultsFolder(self.results, view.say)
+        with worker_for(executor, work, view) as worker, common.interruptible():
+            runner = Runner(executor, worker, results, view, retry_failed=self.retry_failed)
+            yield Running(worker, runner, view)
 
 
 def carries_out_runs(command: Callable[..., None]) -> Callable[..., None]:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.request import Request
 
-_MINUTE_S = 60
-
 
 @dataclass
 class _Table:
@@ -189,10 +187,12 @@ def _counted(cells: Sequence[Cell]) -> Iterator[str]:
 
 def _words(cost: Cost) -> tuple[str, str, str, str]:
     """Return tokens, operations, time and memory as they are read."""
+    from sparc3_bench.run.progress import spoken
+
     return (
         _short(cost.tokens),
         _short(cost.flops) if cost.flops else "-",
-        _time(cost.seconds),
+        spoken(cost.seconds),
         f"{cost.peak_bytes / 1e9:.1f} GB",
     )
 
@@ -202,13 +202,6 @@ def _short(number: float) -> str:
         if number >= size:
             return f"{number / size:.3g} {unit}"
     return f"{number:.0f}"
-
-
-def _time(seconds: float) -> str:
-    if seconds < _MINUTE_S:
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / _MINUTE_S), 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
 
 
 def _as_json(table: _Table) -> dict[str, Any]:

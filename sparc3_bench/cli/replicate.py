@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.execution import carries_out_runs
+from sparc3_bench.cli.execution import Execution, carries_out_runs
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ def command(
     markdown: Annotated[
         Path | None, typer.Option("--markdown", help="File for the report as Markdown.")
     ] = None,
+    *,
+    execution: Execution,
 ) -> None:
     """Replicate a paper: run its suite as far as models and data can be had, then compare.
 
@@ -91,7 +93,7 @@ def command(
     work = Work(content, execution.results, host)
     if not only_existing:
         with execution.running() as running:
-            work.run(running.runner, running.report)
+            work.run(running.runner)
     outcomes = work.outcomes()
     compared = rows(content, outcomes, same_items=not changes.task_options)
     asked = changes_asked(changes, content)

@@ -42,11 +42,11 @@ def command(
         refused = [standing for standing in standings if standing.refusal]
         if len(refused) == len(standings) == 1:
             raise Sparc3Error(refused[0].refusal)
-        _tell(refused, running.report.say)
-        for standing in running.runner.run(standings, running.report.tell):
+        _tell(refused, running.view.say)
+        for standing in running.runner.run(standings):
             if standing.results:
                 typer.echo(_table(standing, len(standings) > 1))
-    _tell(refused, running.report.say)  # again, where hours later someone looks
+    _tell(refused, running.view.say)  # again, where hours later someone looks
     if not all(standing.is_whole for standing in standings):
         raise typer.Exit(1 if any(standing.results for standing in standings) else 2)
 

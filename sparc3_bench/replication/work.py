@@ -11,12 +11,10 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.files import read_results
 from sparc3_bench.replication.result_index import ResultIndex
 from sparc3_bench.replication.rows import RunOutcome, labels
-from sparc3_bench.run.progress import Reporter
 
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
     from sparc3_bench.record.result import Result
-    from sparc3_bench.run.progress import Reporter
     from sparc3_bench.run.request import Request
     from sparc3_bench.run.runner import Runner
     from sparc3_bench.run.suite import SuiteFile
@@ -69,7 +67,7 @@ class Work:
             else:
                 self._found[cell] = result
 
-    def run(self, runner: Runner, report: Reporter) -> None:
+    def run(self, runner: Runner) -> None:
         """Run what is missing, as far as models and data can be had."""
         wanted = [*self._wanted()]
         standings = runner.plan(request for _, request in wanted)
@@ -77,7 +75,7 @@ class Work:
         for standing in standings:
             if standing.refusal:
                 self._missing.update(dict.fromkeys(cells_of[id(standing)], standing.refusal))
-        for standing in runner.run(standings, report.tell):
+        for standing in runner.run(standings):
             for cell, order in zip(cells_of[id(standing)], standing.orders, strict=False):
                 result = standing.results.get(order.path)
                 if result is not None and result.status == "ok":

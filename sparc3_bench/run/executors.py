@@ -15,7 +15,7 @@ from sparc3_bench.run.process import WorkerProcess
 
 if TYPE_CHECKING:
     from sparc3_bench.contracts import Executor
-    from sparc3_bench.run.progress import Reporter
+    from sparc3_bench.run.view import RunsView
     from sparc3_bench.run.worker import Worker
     from sparc3_bench.types.orders import Work
 
@@ -39,15 +39,15 @@ def find_executor(name: str, options: Mapping[str, str]) -> Executor:
 
 
 @contextmanager
-def worker_for(place: Executor, work: Work, report: Reporter) -> Iterator[Worker | WorkerProcess]:
+def worker_for(place: Executor, work: Work, view: RunsView) -> Iterator[Worker | WorkerProcess]:
     """Give the worker that plans for an executor, and end it afterwards."""
     worker: Worker | WorkerProcess
     if place.isolated:
-        worker = WorkerProcess(work, report.tell, place.environment)
+        worker = WorkerProcess(work, view.tell, place.environment)
     else:
         from sparc3_bench.run.worker import Worker
 
-        worker = Worker(work, report)
+        worker = Worker(work, view)
     try:
         yield worker
     finally:

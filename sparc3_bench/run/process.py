@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sparc3_bench.run.worker import Worker
 
 Tell = Callable[[Mapping[str, Any]], None]
-"""Told of what goes on in a worker: `say`, a line; or `step`, `done` and `total`."""
+"""Told of what goes on, by whatever thread; see `RunsView` for what there is to tell."""
 
 _LOOK_S = 0.2
 """Seconds between two looks at what a process takes."""
@@ -100,6 +100,7 @@ class WorkerProcess:
     def carry_out(self, order: Order) -> Outcome:
         """Run one cell; a process that does not come to its end makes it a failed one."""
         asked = order.narrowed().model_dump(mode="json")
+        self._told({"began": order.path})
         try:
             return Outcome.model_validate(self._ask("carry_out", asked, self.work.seconds))
         except WorkerDied as death:
@@ -173,14 +174,19 @@ class WorkerProcess:
                     return told
                 if end is not None and "waited" in told:
                     end += told["waited"]  # for what another process makes
-                self._tell(told)
+                self._told(told)
             if end is not None and time.monotonic() > end and not self._interrupted:
                 self._ask_where_it_is()
                 raise WorkerDied(f"It took longer than {seconds:,.0f} s. {self._last_words()}")
-            if (taken := _memory_of(self._process.pid)) > most:
+            taken = _memory_of(self._process.pid)
+            self._told({"memory": taken})
+            if taken > most:
                 raise WorkerDied(
                     f"It took {taken / 1e9:.1f} GB of memory; the limit is {most / 1e9:.1f} GB."
                 )
+
+    def _told(self, told: Mapping[str, Any]) -> None:
+        self._tell({**told, "worker": id(self)})
 
     def _start(self) -> None:
         ours, theirs = Pipe()

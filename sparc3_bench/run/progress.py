@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,24 +14,20 @@ from rich.progress import Progress as Bar
 
 from sparc3_bench.types.values import Progress
 
-_PAUSE_S = 5.0
+PAUSE_S = 5.0
 """Lines of a log are at least so far apart."""
+_MINUTE_S = 60
 
 
 class Reporter:
     """Reports to standard error, so that standard output holds results only."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False, markup=False)
+        self.console = Console(stderr=True, highlight=False, markup=False)
 
     def say(self, text: str) -> None:
         """Print one line."""
-        self._console.print(text, soft_wrap=True)
-
-    def tell(self, told: Mapping[str, Any]) -> None:
-        """Show what a worker in another process tells."""
-        if "say" in told:
-            self.say(told["say"])
+        self.console.print(text, soft_wrap=True)
 
     @contextmanager
     def steps(self, label: str) -> Iterator[Progress]:
@@ -42,13 +38,7 @@ class Reporter:
 
     @contextmanager
     def _bar(self, label: str) -> Iterator[Progress]:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-        )
-        with Bar(*columns, console=self._console) as progress:
+        with Bar(*columns(), console=self.console) as progress:
             task = progress.add_task(label, total=None)
             yield lambda done, total: progress.update(task, completed=done, total=total)
 
@@ -59,8 +49,21 @@ class Reporter:
         def step(done: int, total: int) -> None:
             nonlocal last
             now = time.monotonic()
-            if done == total or now - last >= _PAUSE_S:
+            if done == total or now - last >= PAUSE_S:
                 last = now
                 self.say(f"{label}  {done}/{total}  {now - start:.0f} s")
 
         yield step
+
+
+def spoken(seconds: float) -> str:
+    """Return a duration in seconds as it is read."""
+    if seconds < _MINUTE_S:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / _MINUTE_S), 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
+
+
+def columns() -> tuple[Any, ...]:
+    """Return what a bar shows of a step."""
+    return TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,10 @@ from sparc3_bench.run.process import WorkerDied
 
 if TYPE_CHECKING:
     from sparc3_bench.contracts import Executor
-    from sparc3_bench.run.process import Tell, WorkerProcess
+    from sparc3_bench.run.process import WorkerProcess
     from sparc3_bench.run.request import Request
     from sparc3_bench.run.results import ResultsFolder
+    from sparc3_bench.run.view import RunsView
     from sparc3_bench.run.worker import Worker
     from sparc3_bench.types.orders import Order, Outcome
 
@@ -62,12 +63,12 @@ class Runner:
     ----------
     executor
         Carries out orders.
-    planner
-        A worker; it plans, and the executor may have it carry out orders, too.
+    worker
+        It plans, and the executor may have it carry out orders, too.
     results
         Where results are.
-    say
-        Told one line.
+    view
+        Told what is going on.
     retry_failed
         Whether what failed before is tried again.
     """
@@ -75,14 +76,14 @@ class Runner:
     def __init__(
         self,
         executor: Executor,
-        planner: Worker | WorkerProcess,
+        worker: Worker | WorkerProcess,
         results: ResultsFolder,
-        say: Callable[[str], None],
+        view: RunsView,
         *,
         retry_failed: bool = False,
     ) -> None:
-        self._executor, self._planner, self._results = executor, planner, results
-        self._say, self._retry_failed = say, retry_failed
+        self._executor, self._worker, self._results = executor, worker, results
+        self._view, self._retry_failed = view, retry_failed
 
     def plan(self, requests: Iterable[Request]) -> list[Standing]:
         """Plan requests one after the other; what cannot be planned leaves the others alone."""
@@ -90,13 +91,13 @@ class Runner:
         for request in requests:
             standing = Standing(request)
             try:
-                standing.orders = self._planner.plan(request)
+                standing.orders = self._worker.plan(request)
             except (Sparc3Error, WorkerDied) as error:
                 standing.refusal = str(error)
             found.append(standing)
         return found
 
-    def run(self, standings: Sequence[Standing], tell: Tell) -> Iterator[Standing]:
+    def run(self, standings: Sequence[Standing]) -> Iterator[Standing]:
         """Have everything run that is not there; yield each request when its runs are over.
 
         Raises
@@ -114,20 +115,25 @@ class Runner:
                     wanted.setdefault(order.path, (numbered, standing))
             if standing.is_over:
                 yield standing
-        try:
-            orders = [order for order, _ in wanted.values()]
-            for outcome in self._executor.carry_out(orders, self._planner, tell) if orders else ():
-                order, standing = wanted[outcome.order]
-                self._take(outcome, order, standing)
-                if standing.is_over:
-                    yield standing
-        finally:
-            for path, why in self._results.settle().items():
-                wanted[path][1].missing[path] = why
+        if wanted:
+            yield from self._carried_out(wanted)
         for path, (order, standing) in wanted.items():
             if path not in standing.missing and not self._results.has(path):
                 standing.missing[path] = "It was not carried out, or its file is gone."
-                self._say(f"{order.label}: {standing.missing[path]}")
+                self._view.say(f"{order.label}: {standing.missing[path]}")
+
+    def _carried_out(self, wanted: Mapping[str, tuple[Order, Standing]]) -> Iterator[Standing]:
+        orders, view = [order for order, _ in wanted.values()], self._view
+        with view.watching(orders, self._worker.work):
+            try:
+                for outcome in self._executor.carry_out(orders, self._worker, view.tell):
+                    order, standing = wanted[outcome.order]
+                    self._take(outcome, order, standing)
+                    if standing.is_over:
+                        yield standing
+            finally:
+                for path, why in self._results.settle().items():
+                    wanted[path][1].missing[path] = why
 
     def _is_there(self, order: Order, standing: Standing) -> bool:
         there = self._results.standing(order.path)
@@ -135,18 +141,19 @@ class Runner:
             return False
         standing.results[order.path] = there
         how = "already there" if there.status == "ok" else "failed before"
-        self._say(f"{order.label}: {how}, {self._results.root / order.path}")
+        self._view.say(f"{order.label}: {how}, {self._results.root / order.path}")
         return True
 
     def _take(self, outcome: Outcome, order: Order, standing: Standing) -> None:
+        self._view.tell({"over": order.path, "status": outcome.status, "error": outcome.error})
         content = outcome.files.get(order.path)
         if content is None:
             standing.missing[order.path] = f"{outcome.error}"
-            self._say(f"{order.label} is not run: {outcome.error}")
+            self._view.say(f"{order.label} is not run: {outcome.error}")
             return
         self._results.write(outcome)
         standing.results[order.path] = Result.model_validate_json(content)
         failed = f"  failed: {outcome.error}" if outcome.error else ""
-        self._say(f"{order.label} → {self._results.root / order.path}{failed}")
+        self._view.say(f"{order.label} → {self._results.root / order.path}{failed}")
         for warning in outcome.warnings:
-            self._say(f"{order.label}: warning: {warning}")
+            self._view.say(f"{order.label}: warning: {warning}")
