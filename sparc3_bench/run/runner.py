@@ -55,6 +55,14 @@ class Standing:
         """Whether of every run it is known what came of it."""
         return len(self.results) + len(self.missing) >= len({order.path for order in self.orders})
 
+    def note(self, outcome: Outcome) -> None:
+        """Take note of what came of one of its runs."""
+        content = outcome.files.get(outcome.order)
+        if content is None:
+            self.missing[outcome.order] = f"{outcome.error}"
+        else:
+            self.results[outcome.order] = Result.model_validate_json(content)
+
 
 class Runner:
     """Has requests run, each result written as soon as it is there.
@@ -105,35 +113,41 @@ class Runner:
         KeyboardInterrupt
             After what was being done has been left, and written as far as it came.
         """
-        wanted: dict[str, tuple[Order, Standing]] = {}
+        wanted: dict[str, tuple[Order, list[Standing]]] = {}
         count, total = 0, sum(len(standing.orders) for standing in standings)
         for standing in standings:
             for order in standing.orders:
                 count += 1
                 numbered = order.model_copy(update={"label": f"[{count}/{total}] {order.label}"})
                 if not self._is_there(numbered, standing):
-                    wanted.setdefault(order.path, (numbered, standing))
+                    wanted.setdefault(order.path, (numbered, []))[1].append(standing)
             if standing.is_over:
                 yield standing
         if wanted:
             yield from self._carried_out(wanted)
-        for path, (order, standing) in wanted.items():
-            if path not in standing.missing and not self._results.has(path):
-                standing.missing[path] = "It was not carried out, or its file is gone."
-                self._view.say(f"{order.label}: {standing.missing[path]}")
+        for path, (order, theirs) in wanted.items():
+            if path not in theirs[0].missing and not self._results.has(path):
+                for standing in theirs:
+                    standing.missing[path] = "It was not carried out, or its file is gone."
+                self._view.say(f"{order.label}: it was not carried out, or its file is gone.")
 
-    def _carried_out(self, wanted: Mapping[str, tuple[Order, Standing]]) -> Iterator[Standing]:
+    def _carried_out(
+        self, wanted: Mapping[str, tuple[Order, Sequence[Standing]]]
+    ) -> Iterator[Standing]:
         orders, view = [order for order, _ in wanted.values()], self._view
         with view.watching(orders, self._worker.work):
             try:
                 for outcome in self._executor.carry_out(orders, self._worker, view.tell):
-                    order, standing = wanted[outcome.order]
-                    self._take(outcome, order, standing)
-                    if standing.is_over:
-                        yield standing
+                    order, theirs = wanted[outcome.order]
+                    self._take(outcome, order)
+                    for standing in theirs:
+                        standing.note(outcome)
+                        if standing.is_over:
+                            yield standing
             finally:
                 for path, why in self._results.settle().items():
-                    wanted[path][1].missing[path] = why
+                    for standing in wanted[path][1]:
+                        standing.missing[path] = why
 
     def _is_there(self, order: Order, standing: Standing) -> bool:
         there = self._results.standing(order.path)
@@ -144,16 +158,15 @@ class Runner:
         self._view.say(f"{order.label}: {how}, {self._results.root / order.path}")
         return True
 
-    def _take(self, outcome: Outcome, order: Order, standing: Standing) -> None:
-        self._view.tell({"over": order.path, "status": outcome.status, "error": outcome.error})
-        content = outcome.files.get(order.path)
-        if content is None:
-            standing.missing[order.path] = f"{outcome.error}"
-            self._view.say(f"{order.label} is not run: {outcome.error}")
+    def _take(self, outcome: Outcome, order: Order) -> None:
+        """Write what came of an order, and say so."""
+        view, told = self._view, {"status": outcome.status, "error": outcome.error}
+        view.tell({"over": order.path, **told})
+        if not outcome.files:
+            view.say(f"{order.label} is not run: {outcome.error}")
             return
         self._results.write(outcome)
-        standing.results[order.path] = Result.model_validate_json(content)
         failed = f"  failed: {outcome.error}" if outcome.error else ""
-        self._view.say(f"{order.label} → {self._results.root / order.path}{failed}")
+        view.say(f"{order.label} → {self._results.root / order.path}{failed}")
         for warning in outcome.warnings:
-            self._view.say(f"{order.label}: warning: {warning}")
+            view.say(f"{order.label}: warning: {warning}")

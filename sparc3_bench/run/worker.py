@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparc3_bench.errors import ModelError, PluginError, Sparc3Error
+from sparc3_bench.errors import ModelError, PluginError, Sparc3Error, describe
 from sparc3_bench.host import default_host
 from sparc3_bench.record.files import rendered, samples_path
 from sparc3_bench.run.asked import Asked
@@ -61,7 +62,9 @@ class Worker:
         Sparc3Error
             With one sentence about the first thing that is wrong.
         """
-        cells, asked = self._cells(request), request.model_dump(mode="json")
+        with self._walled():
+            cells = self._cells(request)
+        asked = request.model_dump(mode="json")
         named = zip(cells, _seeded(request), strict=True)
         return [
             Order(
@@ -85,7 +88,8 @@ class Worker:
             When the user interrupts.
         """
         try:
-            cell = self._cell(order)
+            with self._walled():
+                cell = self._cell(order)
             result, written = run_cell(cell, self._place, order.label)
         except Sparc3Error as error:
             return Outcome(order=order.path, status="refused", error=str(error))
@@ -105,6 +109,17 @@ class Worker:
 
     def close(self) -> None:
         """Do nothing: it ends with this process."""
+
+    @contextmanager
+    def _walled(self) -> Iterator[None]:
+        """Make a sentence of whatever a plugin raises while something is planned."""
+        try:
+            yield
+        except (Sparc3Error, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self._place.report.say(traceback.format_exc().rstrip())
+            raise PluginError(f"A plugin failed: {describe(error)}.") from error
 
     def _cells(self, request: Request) -> Sequence[Cell]:
         return plan(request, default_host(), self._cache, self._shared)
