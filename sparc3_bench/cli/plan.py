@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -73,7 +72,7 @@ def command(
     from sparc3_bench.graph.forecast import Cost, Forecast, Foreseen
     from sparc3_bench.host import default_host
     from sparc3_bench.record.files import write_atomically
-    from sparc3_bench.run.environment import describe_environment
+    from sparc3_bench.run.environment import machine
     from sparc3_bench.run.plan import Shared, plan
     from sparc3_bench.run.probes import TrialPlace
     from sparc3_bench.run.recipes import run
@@ -85,9 +84,7 @@ def command(
     requests, done = _requests(asked, what, host, results)
     watch = Watch(seconds)
     trial = TrialPlace(folder, watch, batch_size)
-    environment = describe_environment()
-    machine = f"{environment.processor}, {environment.threads} threads, {os.cpu_count()} cores"
-    forecast = Forecast(trial, trial.probe, machine)
+    forecast = Forecast(trial, trial.probe, machine())
     shared, tables, refused = Shared(), list[_Table](), list[str]()
     for number, request in enumerate(requests, 1):
         if len(requests) > 1:

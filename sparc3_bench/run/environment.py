@@ -43,6 +43,13 @@ def describe_environment() -> Environment:
     )
 
 
+def machine() -> str:
+    """Return what of this machine the cost of a step depends on."""
+    import torch
+
+    return f"{_processor()}, {torch.get_num_threads()} threads, {os.cpu_count()} cores"
+
+
 def command_line() -> str | None:
     """Return the command that runs, without the folders of local files; None outside a command."""
     if Path(sys.argv[0]).name != "sparc3":

@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.assets import scores_limit
 from sparc3_bench.graph.local import Local
-from sparc3_bench.graph.step import Hold
-from sparc3_bench.graph.store import Store
+from sparc3_bench.graph.step import Hold, Step
+from sparc3_bench.graph.store import Kept, Store
 
 if TYPE_CHECKING:
     from sparc3_bench.model.view import ModelView
@@ -67,6 +67,13 @@ class Place(Local):
     def say(self, text: str) -> None:
         """Tell the user one line."""
         self.report.say(f"{self.label}: {text}" if self.label else text)
+
+    def _made(self, step: Step[Any]) -> Kept:
+        entry = super()._made(step)
+        if step.codec is not None:
+            cost = entry.cost.model_dump(mode="json")
+            self.report.tell({"made": type(step).__name__, "key": step.key, "cost": cost})
+        return entry
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Progress]:

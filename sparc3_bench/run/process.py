@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.run.asked import Asked
-from sparc3_bench.run.progress import Reporter
+from sparc3_bench.run.progress import Reporter, spoken
 from sparc3_bench.run.request import Request
 from sparc3_bench.types.orders import Order, Outcome, Work
 from sparc3_bench.types.values import Progress
@@ -34,6 +34,8 @@ Tell = Callable[[Mapping[str, Any]], None]
 
 _LOOK_S = 0.2
 """Seconds between two looks at what a process takes."""
+_SILENCE_S = 3600.0
+"""Seconds without a word after which a process without a time limit is taken to hang."""
 _GRACE_S = 5.0
 """Seconds that an interrupted process has to answer."""
 _TAIL_BYTES = 16_000
@@ -166,18 +168,25 @@ class WorkerProcess:
         assert self._pipe is not None
         assert self._process is not None
         most = self.work.memory_bytes or int(_SHARE * _memory_of_machine())
-        end = None if seconds is None else time.monotonic() + seconds
+        began = heard = time.monotonic()
         while True:
             if self._pipe.poll(_LOOK_S):
                 told: Mapping[str, Any] = json.loads(self._pipe.recv_bytes())
                 if "answer" in told or "refusal" in told:
                     return told
-                if end is not None and "waited" in told:
-                    end += told["waited"]  # for what another process makes
+                heard = time.monotonic()
+                began += told.get("waited", 0.0)  # for what another process makes
+                if self.work.seconds is None:
+                    seconds = told.get("limit", seconds)
                 self._told(told)
-            if end is not None and time.monotonic() > end and not self._interrupted:
+            now, late = time.monotonic(), ""
+            if seconds is not None and now - began > seconds:
+                late = f"It took longer than {spoken(seconds)}."
+            elif seconds is None and now - heard > _SILENCE_S:
+                late = f"Nothing was heard of it for {spoken(_SILENCE_S)}."
+            if late and not self._interrupted:
                 self._ask_where_it_is()
-                raise WorkerDied(f"It took longer than {seconds:,.0f} s. {self._last_words()}")
+                raise WorkerDied(f"{late} {self._last_words()}".rstrip())
             taken = _memory_of(self._process.pid)
             self._told({"memory": taken})
             if taken > most:
@@ -285,6 +294,9 @@ class _Telling(Reporter):
 
     def say(self, text: str) -> None:
         self._send({"say": text})
+
+    def tell(self, told: Mapping[str, Any]) -> None:
+        self._send(told)
 
     @contextmanager
     def steps(self, label: str) -> Iterator[Progress]:

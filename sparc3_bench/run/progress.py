@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,6 +28,9 @@ class Reporter:
     def say(self, text: str) -> None:
         """Print one line."""
         self.console.print(text, soft_wrap=True)
+
+    def tell(self, told: Mapping[str, Any]) -> None:
+        """Take note of what happens, for whoever wants to know more than lines say."""
 
     @contextmanager
     def steps(self, label: str) -> Iterator[Progress]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.errors import ModelError, PluginError, Sparc3Error, describe
+from sparc3_bench.graph.forecast import Forecast, Rate
 from sparc3_bench.host import default_host
 from sparc3_bench.record.files import rendered, samples_path
 from sparc3_bench.run.asked import Asked
+from sparc3_bench.run.environment import machine
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import Shared, plan
 from sparc3_bench.run.recipes import run
@@ -22,9 +25,13 @@ from sparc3_bench.run.steps.record import recorded
 from sparc3_bench.types.orders import Order, Outcome, Work
 
 if TYPE_CHECKING:
+    from sparc3_bench.graph.step import Step
     from sparc3_bench.record.result import Result
     from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.progress import Reporter
+
+_TIMES, _LEAST_S = 20, 600.0
+"""A cell may take so many times what is foreseen, and no less than so many seconds."""
 
 
 class Worker:
@@ -90,6 +97,7 @@ class Worker:
         try:
             with self._walled():
                 cell = self._cell(order)
+                self._foresee(cell)
             result, written = run_cell(cell, self._place, order.label)
         except Sparc3Error as error:
             return Outcome(order=order.path, status="refused", error=str(error))
@@ -109,6 +117,13 @@ class Worker:
 
     def close(self) -> None:
         """Do nothing: it ends with this process."""
+
+    def _foresee(self, cell: Cell) -> None:
+        """Tell how long a cell may take, where all that it needs was tried by a plan."""
+        forecast = Forecast(self._place, _untried, machine())
+        with contextlib.suppress(LookupError):
+            foreseen = forecast.of(run(cell), "").cost.seconds
+            self._place.report.tell({"limit": max(_LEAST_S, _TIMES * foreseen)})
 
     @contextmanager
     def _walled(self) -> Iterator[None]:
@@ -131,6 +146,10 @@ class Worker:
                 f"{order.label}: code or data changed since it was planned; run the command again."
             )
         return cell
+
+
+def _untried(step: Step[Any]) -> Rate:
+    raise LookupError(type(step).__name__)
 
 
 def run_cell(cell: Cell, place: Place, label: str) -> tuple[Result, Written]:
