@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench import Executor, hookimpl
-from sparc3_bench.run.process import INTERRUPTED
 
 if TYPE_CHECKING:
     from sparc3_bench.types.orders import AnyWorker, Order, Outcome
@@ -29,7 +28,7 @@ class Here(Executor):
             try:
                 outcome = worker.carry_out(order)
             except KeyboardInterrupt:
-                yield worker.ended(order, "interrupted", INTERRUPTED)
+                yield worker.ended(order, "interrupted")
                 raise
             yield outcome
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import faulthandler
 import json
 import os
 import signal
@@ -13,24 +11,16 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.run.asked import Asked
-from sparc3_bench.run.progress import Reporter, spoken
+from sparc3_bench.run.progress import spoken
 from sparc3_bench.run.request import Request
-from sparc3_bench.types.orders import Order, Outcome, Work
-from sparc3_bench.types.values import Progress
-
-if TYPE_CHECKING:
-    from sparc3_bench.run.worker import Worker
-
-Tell = Callable[[Mapping[str, Any]], None]
-"""Told of what goes on, by whatever thread; see `RunsView` for what there is to tell."""
+from sparc3_bench.types.orders import INTERRUPTED, Order, Outcome, Status, Tell, Work
 
 _LOOK_S = 0.2
 """Seconds between two looks at what a process takes."""
@@ -42,11 +32,8 @@ _TAIL_BYTES = 16_000
 """So much of what a process printed last is kept."""
 _SHARE = 0.95
 """The part of the machine's memory that one worker may take."""
-_PR_SET_PDEATHSIG = 1
-"""From linux/prctl.h. The signal comes when the *thread* that started a process ends."""
-
-INTERRUPTED = "Interrupted; the same command goes on from there."
-"""Why a result has no numbers."""
+_SERVICE = "sparc3_bench.run.service"
+"""The module that is the other end."""
 
 
 class WorkerDied(Exception):
@@ -106,13 +93,15 @@ class WorkerProcess:
         try:
             return Outcome.model_validate(self._ask("carry_out", asked, self.work.seconds))
         except WorkerDied as death:
-            reason, status = str(death), "interrupted" if self._interrupted else "failed"
+            reason = str(death)
+            status: Status = "interrupted" if self._interrupted else "failed"
         if not self._interrupted:
             with contextlib.suppress(WorkerDied, Sparc3Error):
                 return self.ended(order, status, reason)
-        return Outcome(order=order.path, status="refused", error=reason)
+            status = "refused"
+        return Outcome(order=order.path, status=status, error=reason)
 
-    def ended(self, order: Order, status: str, reason: str) -> Outcome:
+    def ended(self, order: Order, status: Status, reason: str = INTERRUPTED) -> Outcome:
         """Return the outcome of an order that did not come to its end; raises as `requests`."""
         asked = order.narrowed().model_dump(mode="json")
         return Outcome.model_validate(self._ask("ended", [asked, status, reason]))
@@ -201,7 +190,7 @@ class WorkerProcess:
         ours, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", __name__, str(theirs.fileno()), str(os.getpid())],
+                [sys.executable, "-P", "-m", _SERVICE, str(theirs.fileno()), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -283,121 +272,3 @@ def _memory_of_machine() -> int:
     with contextlib.suppress(OSError, ValueError):
         return min(whole, int(Path("/sys/fs/cgroup/memory.max").read_text()))
     return whole
-
-
-class _Telling(Reporter):
-    """Reports through a pipe."""
-
-    def __init__(self, send: Tell) -> None:
-        super().__init__()
-        self._send = send
-
-    def say(self, text: str) -> None:
-        self._send({"say": text})
-
-    def tell(self, told: Mapping[str, Any]) -> None:
-        self._send(told)
-
-    @contextmanager
-    def steps(self, label: str) -> Iterator[Progress]:
-        last = 0.0
-
-        def step(done: int, total: int) -> None:
-            nonlocal last
-            now = time.monotonic()
-            if done == total or now - last >= _LOOK_S:
-                last = now
-                self._send({"step": label, "done": done, "total": total})
-
-        self._send({"step": label, "done": 0, "total": 0})
-        yield step
-
-
-class _Service:
-    """The other end: does what is asked through a pipe until that is closed."""
-
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe, self._lock = pipe, threading.Lock()
-        self._interrupted = self._sending = False
-        signal.signal(signal.SIGINT, self._on_interrupt)
-
-    def run(self) -> None:
-        """Answer until nobody asks any more."""
-        about = json.loads(self._pipe.recv_bytes())
-        sys.argv = about["command"]  # recorded in results
-        # Here, so that plugins and torch are loaded by who may die of it.
-        from sparc3_bench.run.worker import Worker
-
-        worker = Worker(Work.model_validate(about["work"]), _Telling(self._send))
-        while True:
-            asked = json.loads(self._pipe.recv_bytes())
-            try:
-                answer = {"answer": getattr(self, "_" + asked["do"])(worker, asked["with"])}
-            except Sparc3Error as error:
-                answer = {"refusal": str(error)}
-            self._send({**answer, "must_end": worker.must_end})
-
-    def _requests(self, worker: Worker, given: Any) -> Any:
-        said, typed, suite = given
-        requests = worker.requests(Asked(said, frozenset(typed)), suite)
-        return [one.model_dump(mode="json") for one in requests]
-
-    def _plan(self, worker: Worker, given: Any) -> Any:
-        orders = worker.plan(Request.model_validate(given))
-        return [one.model_dump(mode="json", exclude={"request"}) for one in orders]
-
-    def _carry_out(self, worker: Worker, given: Any) -> Any:
-        order = Order.model_validate(given)
-        try:
-            found = worker.carry_out(order)
-        except KeyboardInterrupt as error:
-            found = (
-                worker.ended(order, "interrupted", INTERRUPTED)
-                if self._interrupted
-                else worker.ended(order, "failed", f"{type(error).__name__}: {error}".rstrip(": "))
-            )
-        return found.model_dump(mode="json")
-
-    def _ended(self, worker: Worker, given: Any) -> Any:
-        order, status, reason = given
-        ended = worker.ended(Order.model_validate(order), status, reason)
-        return ended.model_dump(mode="json")
-
-    def _send(self, told: Mapping[str, Any]) -> None:
-        with self._lock:
-            self._sending = True
-            try:
-                self._pipe.send_bytes(json.dumps(told).encode())
-            finally:
-                self._sending = False
-
-    def _on_interrupt(self, *_: object) -> None:
-        self._interrupted = True
-        if not self._sending:  # half a message is none
-            raise KeyboardInterrupt
-
-
-def _die_with(parent: int) -> None:
-    """End this process when the one that started it ends, and before it when memory is short."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before that
-        os._exit(1)
-
-
-def main() -> None:
-    """Serve the process that started this one."""
-    descriptor, parent = map(int, sys.argv[1:])
-    _die_with(parent)
-    faulthandler.enable()
-    if hasattr(signal, "SIGUSR1"):
-        faulthandler.register(signal.SIGUSR1, all_threads=True)
-    with contextlib.suppress(EOFError, ConnectionError, KeyboardInterrupt):
-        _Service(Connection(descriptor)).run()
-    os._exit(0)  # threads that plugins left behind end here
-
-
-if __name__ == "__main__":
-    main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import Sparc3Error
@@ -53,7 +54,11 @@ class Standing:
     @property
     def is_over(self) -> bool:
         """Whether of every run it is known what came of it."""
-        return len(self.results) + len(self.missing) >= len({order.path for order in self.orders})
+        return len(self.results) + len(self.missing) >= self._paths
+
+    @cached_property
+    def _paths(self) -> int:
+        return len({order.path for order in self.orders})
 
     def note(self, outcome: Outcome) -> None:
         """Take note of what came of one of its runs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import traceback
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ from sparc3_bench.run.recipes import run
 from sparc3_bench.run.request import Request
 from sparc3_bench.run.responses import Written, packed, responses_path
 from sparc3_bench.run.steps.record import recorded
-from sparc3_bench.types.orders import Order, Outcome, Work
+from sparc3_bench.types.orders import INTERRUPTED, Order, Outcome, Status, Work
 
 if TYPE_CHECKING:
     from sparc3_bench.graph.step import Step
@@ -73,6 +74,7 @@ class Worker:
             cells = self._cells(request)
         asked = request.model_dump(mode="json")
         named = zip(cells, _seeded(request), strict=True)
+        counts = Counter(cell.scorer.name for cell in cells)
         return [
             Order(
                 request=asked,
@@ -80,7 +82,7 @@ class Worker:
                 seed=seed,
                 key=cell.spec.key,
                 path=str(cell.spec.path),
-                label=_label(cell, cells),
+                label=_label(cell, counts[cell.scorer.name]),
                 model=f"{cell.spec.model.weight_digest} {cell.spec.model.dtype} {cell.spec.scope}",
             )
             for cell, (name, seed) in named
@@ -103,7 +105,7 @@ class Worker:
             return Outcome(order=order.path, status="refused", error=str(error))
         return _outcome(order, result, written)
 
-    def ended(self, order: Order, status: str, reason: str) -> Outcome:
+    def ended(self, order: Order, status: Status, reason: str = INTERRUPTED) -> Outcome:
         """Return the outcome of an order that did not come to its end, as told from outside."""
         result = recorded(self._cell(order), points=(), cost={}, status=status, error=reason)
         return _outcome(order, result, Written(points=()))
@@ -199,7 +201,6 @@ def _seeded(request: Request) -> list[tuple[str, int]]:
     return [(name, seed) for name, seeds in request.scorers for seed in seeds]
 
 
-def _label(cell: Cell, cells: Sequence[Cell]) -> str:
+def _label(cell: Cell, seeds: int) -> str:
     name = cell.scorer.name
-    seeds = sum(other.scorer.name == name for other in cells)
     return f"{name} seed {cell.spec.seed}" if cell.scorer.is_control or seeds > 1 else name

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
 from pydantic import Base64Bytes, BaseModel, ConfigDict
+
+Status = Literal["ok", "failed", "interrupted", "refused"]
+"""As in a result; refused is what cannot be run, and leaves none."""
+Tell = Callable[[Mapping[str, Any]], None]
+"""Told of what goes on, by whatever thread; see `RunsView` for what there is to tell."""
+
+INTERRUPTED = "Interrupted; the same command goes on from there."
+"""Why a result has no numbers."""
 
 
 class Order(BaseModel):
@@ -55,8 +64,8 @@ class Outcome(BaseModel):
 
     order: str
     """Path of the order's result."""
-    status: Literal["ok", "failed", "interrupted", "refused"]
-    """As in the result; refused is what cannot be run, and leaves none."""
+    status: Status
+    """How it ended."""
     error: str | None = None
     """Why it is not there, in one sentence."""
     warnings: tuple[str, ...] = ()
@@ -73,7 +82,7 @@ class AnyWorker(Protocol):
     def carry_out(self, order: Order) -> Outcome:
         """Run one cell; what goes wrong is told by the outcome."""
 
-    def ended(self, order: Order, status: str, reason: str) -> Outcome:
+    def ended(self, order: Order, status: Status, reason: str = INTERRUPTED) -> Outcome:
         """Return the outcome of an order that did not come to its end, as told from outside."""
 
     def another(self) -> AnyWorker:
