@@ -24,7 +24,7 @@ def command(
         str | None,
         typer.Option(
             help="Runs described elsewhere: a name of `sparc3 list suites`, or a TOML file. Goes "
-            "with --model, --dtype, --device, --task-option, --judge, --judge-option and all that "
+            "with --model, --dtype, --batch-size, --device, --task-option, --judge, --judge-option and all that "
             "does not say what is run; TASK.NAME=VALUE is an option of one task."
         ),
     ] = None,
