@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sparc3_bench.types.conventions import Part
 
 
-def run(cell: Cell) -> Recipe[Record]:
+def run_of(cell: Cell) -> Recipe[Record]:
     """Yield what a run is made of, an amount at a time; return its record.
 
     Masks are as large as the model, so that no two amounts are asked for at once.

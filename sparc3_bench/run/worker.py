@@ -19,7 +19,7 @@ from sparc3_bench.run.asked import Asked
 from sparc3_bench.run.environment import machine
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import Shared, plan
-from sparc3_bench.run.recipes import run
+from sparc3_bench.run.recipes import run_of
 from sparc3_bench.run.request import Request
 from sparc3_bench.run.responses import Written, packed, responses_path
 from sparc3_bench.run.steps.record import recorded
@@ -124,7 +124,7 @@ class Worker:
         """Tell how long a cell may take, where all that it needs was tried by a plan."""
         forecast = Forecast(self._place, _untried, machine())
         with contextlib.suppress(LookupError):
-            foreseen = forecast.of(run(cell), "").cost.seconds
+            foreseen = forecast.of(run_of(cell), "").cost.seconds
             self._place.report.tell({"limit": max(_LEAST_S, _TIMES * foreseen)})
 
     @contextmanager
@@ -169,7 +169,7 @@ def run_cell(cell: Cell, place: Place, label: str) -> tuple[Result, Written]:
     """
     place.turn_to(cell, label)
     try:
-        return place.run(run(cell))
+        return place.run(run_of(cell))
     except (ModelError, KeyboardInterrupt):
         raise
     except BaseException as error:  # a stranger's scorer may raise anything
