@@ -44,6 +44,7 @@ from sparc3_bench.types.parts import Choice as Choice
 from sparc3_bench.types.parts import Contrasts as Contrasts
 from sparc3_bench.types.parts import Facts as Facts
 from sparc3_bench.types.parts import Judging as Judging
+from sparc3_bench.types.parts import PruningOptions as PruningOptions
 from sparc3_bench.types.parts import Summary as Summary
 from sparc3_bench.types.samples import Alteration as Alteration
 from sparc3_bench.types.samples import Batch as Batch
