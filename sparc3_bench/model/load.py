@@ -149,7 +149,7 @@ def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device:
     name = _name(model_id)
     ref = ModelRef(
         id=name,
-        slug=re.sub(r"[^A-Za-z0-9._-]+", "--", name).strip("-._") or "model",
+        slug=slug_of(name),
         label=label,
         model_type=config.model_type,
         adapter=adapter.name,
@@ -220,6 +220,11 @@ def _find_folder(
             f"The file {model_id} is no GGUF file; give the folder of the model that it is part of."
         )
     return (path if path.is_dir() else _download(model_id, host, patterns)), ""
+
+
+def slug_of(name: str) -> str:
+    """Return the name of a model as a file name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "--", name).strip("-._") or "model"
 
 
 def _name(model_id: str) -> str:

@@ -27,6 +27,7 @@ from sparc3_bench.types.orders import INTERRUPTED, Order, Outcome, Status, Work
 
 if TYPE_CHECKING:
     from sparc3_bench.graph.step import Step
+    from sparc3_bench.host import PluginHost
     from sparc3_bench.record.result import Result
     from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.progress import Reporter
@@ -44,6 +45,10 @@ class Worker:
         Where, and within which limits.
     report
         Told what is going on.
+    host
+        The plugins; those that are installed when None.
+    shared
+        What plans have in common, such as a model that is in memory already.
 
     Attributes
     ----------
@@ -51,11 +56,17 @@ class Worker:
         Whether the process is not as it was before, so that nothing more should be done in it.
     """
 
-    def __init__(self, work: Work, report: Reporter) -> None:
+    def __init__(
+        self,
+        work: Work,
+        report: Reporter,
+        host: PluginHost | None = None,
+        shared: Shared | None = None,
+    ) -> None:
         self.work = work
         self.must_end = False
-        self._cache = Path(work.cache)
-        self._shared = Shared()
+        self._cache, self._host = Path(work.cache), host
+        self._shared = shared or Shared()
         self._place = Place(self._cache, report)
 
     def requests(self, asked: Asked, suite: str | None) -> list[Request]:
@@ -139,7 +150,7 @@ class Worker:
             raise PluginError(f"A plugin failed: {describe(error)}.") from error
 
     def _cells(self, request: Request) -> Sequence[Cell]:
-        return plan(request, default_host(), self._cache, self._shared)
+        return plan(request, self._host or default_host(), self._cache, self._shared)
 
     def _cell(self, order: Order) -> Cell:
         (cell,) = self._cells(Request.model_validate(order.narrowed().request))
