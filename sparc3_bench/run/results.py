@@ -14,7 +14,7 @@ from sparc3_bench.errors import RecordError, Sparc3Error
 from sparc3_bench.record.files import read_result, samples_path, write_atomically
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.responses import responses_path
-from sparc3_bench.types.orders import Outcome
+from sparc3_bench.types.orders import Delivery
 
 HIDDEN = ".sparc3"
 """In a folder of results, what runners keep for themselves; no result is looked for in it."""
@@ -42,7 +42,7 @@ class ResultsFolder:
 
     def __init__(self, root: Path, say: Callable[[str], None]) -> None:
         self.root, self._say = root, say
-        self._held: dict[str, Outcome] = {}
+        self._held: dict[str, Delivery] = {}
         self._index = root / HIDDEN / "known.jsonl"
 
     def status(self, path: str) -> str | None:
@@ -69,7 +69,7 @@ class ResultsFolder:
         self._held = {path: self._held[path] for path in reasons}
         return reasons
 
-    def write(self, outcome: Outcome) -> None:
+    def write(self, outcome: Delivery) -> None:
         """Write the files of an outcome; what cannot be written is held for later."""
         try:
             self._write(outcome)
@@ -83,7 +83,7 @@ class ResultsFolder:
             self._held[outcome.order] = outcome
             self._say(f"{self.root / outcome.order} cannot be written: {last}. It is held.")
 
-    def _write(self, outcome: Outcome) -> None:
+    def _write(self, outcome: Delivery) -> None:
         for name, content in outcome.files.items():
             write_atomically(self.root / name, content)
         if (beside := samples_path(Path(outcome.order))).as_posix() not in outcome.files:
