@@ -18,6 +18,8 @@ from sparc3_bench.types.orders import Delivery
 
 HIDDEN = ".sparc3"
 """In a folder of results, what runners keep for themselves; no result is looked for in it."""
+_OVER = ("ok", "failed")
+"""Statuses of a run that is not to be run again."""
 _PAUSES_S = (0.2, 1.0, 3.0)
 """Between attempts to write a result."""
 
@@ -88,7 +90,8 @@ class ResultsFolder:
             write_atomically(self.root / name, content)
         if (beside := samples_path(Path(outcome.order))).as_posix() not in outcome.files:
             (self.root / beside).unlink(missing_ok=True)
-        if (stamp := self._stamp(outcome.order)) is not None:
+        stamp = self._stamp(outcome.order)
+        if stamp is not None and outcome.status in _OVER:
             self._note(outcome.order, stamp, outcome.status)
 
     @cached_property
@@ -134,7 +137,7 @@ def _status(path: Path) -> str | None:
     if result.sample_file is not None and not samples_path(path).is_file():
         return None
     # One that was judged again is not this run: another judge chose its ranking and amount.
-    whole = result.status in ("ok", "failed") and result.chosen_by is None
+    whole = result.status in _OVER and result.chosen_by is None
     return result.status if whole else None
 
 
