@@ -40,7 +40,7 @@ class Place(Local):
     """
 
     def __init__(self, cache: Path, report: Reporter, batch_size: int = 1) -> None:
-        super().__init__(Store(cache / "steps", scores_limit()))
+        super().__init__(Store(cache / "steps", scores_limit(), report.say))
         self.report, self.label = report, ""
         self._batch_size = batch_size
         self._view: ModelView | None = None
