@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from sparc3_bench.assets import file_digest, tell
 from sparc3_bench.errors import ModelError
+from sparc3_bench.folder.local import Folder
 from sparc3_bench.model import checkpoint
 from sparc3_bench.model.opening import check_complete, empty_model, telling
 from sparc3_bench.source import versions
@@ -71,9 +71,8 @@ def converted_gguf(folder: Path, find: Callable[[], Path]) -> Path:
         shutil.rmtree(folder)
     source = find()
     tell(f"Converting {source.name} to float32 safetensors, once …")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        alone, made = Path(scratch) / "source", Path(scratch) / "model"
+    with Folder(folder.parent).scratch() as scratch:
+        alone, made = scratch / "source", scratch / "model"
         alone.mkdir()
         # Beside other files transformers would read those, too.
         (alone / source.name).symlink_to(source.absolute())

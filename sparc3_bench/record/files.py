@@ -6,8 +6,6 @@ import contextlib
 import gzip
 import hashlib
 import json
-import os
-import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from sparc3_bench.errors import RecordError
+from sparc3_bench.folder.local import Folder
 from sparc3_bench.record.checks import problems
 from sparc3_bench.record.migrate import migrated
 from sparc3_bench.record.parts import Point, SampleFile
@@ -65,11 +64,18 @@ def result_files(paths: Iterable[Path]) -> list[Path]:
 
 
 def write_result(path: Path, result: Result) -> None:
-    """Write a result and its samples; whoever reads meanwhile sees the old ones or the new."""
+    """Write a result and its samples; whoever reads meanwhile sees the old ones or the new.
+
+    Raises
+    ------
+    OSError
+        When they cannot be written, to the disk itself.
+    """
     text, samples = rendered(result)
+    folder = Folder(path.parent)
     if samples is not None:
-        write_atomically(samples_path(path), samples)
-    write_atomically(path, text)
+        folder.write(samples_path(path).name, samples, durable=True)
+    folder.write(path.name, text, durable=True)
     if samples is None:
         samples_path(path).unlink(missing_ok=True)
 
@@ -99,16 +105,7 @@ def samples_path(path: Path) -> Path:
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write so that a reader sees the old file or the whole new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    Folder(path.parent).write(path.name, content)
 
 
 def _parsed(path: Path) -> Result:

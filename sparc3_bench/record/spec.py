@@ -17,9 +17,9 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def content_key(value: Any) -> str:
-    """Return the first 12 hex digits of the SHA-256 of the canonical JSON of `value`."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:12]
+def content_key(value: Any, digits: int = 12) -> str:
+    """Return the first hex digits of the SHA-256 of the canonical JSON of `value`."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:digits]
 
 
 class OnDisk(BaseModel):

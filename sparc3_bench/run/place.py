@@ -30,6 +30,8 @@ class Place(Local):
         Keeps scores, evaluations, and all else that is worth it.
     report
         Told what is going on.
+    store
+        Folder, or its URL, in which to keep it, where that is not in `cache`.
 
     Attributes
     ----------
@@ -37,8 +39,9 @@ class Place(Local):
         What is being run, for the lines of progress.
     """
 
-    def __init__(self, cache: Path, report: Reporter) -> None:
-        super().__init__(Store(cache / "steps", scores_limit()))
+    def __init__(self, cache: Path, report: Reporter, store: str | None = None) -> None:
+        super().__init__(Store(store or cache / "steps", scores_limit(), report.say))
+        self.store.waited = lambda seconds: report.tell({"waited": seconds})
         self.report, self.label = report, ""
         self._view: ModelView | None = None
         self._loaded = ""
@@ -65,8 +68,8 @@ class Place(Local):
         """Tell the user one line."""
         self.report.say(f"{self.label}: {text}" if self.label else text)
 
-    def _made(self, step: Step[Any]) -> Kept:
-        entry = super()._made(step)
+    def _make(self, step: Step[Any]) -> Kept:
+        entry = super()._make(step)
         if step.codec is not None:
             cost = entry.cost.model_dump(mode="json")
             self.report.tell({"made": type(step).__name__, "key": step.key, "cost": cost})

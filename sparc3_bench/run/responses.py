@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from sparc3_bench.errors import RecordError
+from sparc3_bench.folder.local import Folder
 from sparc3_bench.record.parts import Phase, Responses
 from sparc3_bench.record.spec import OnDisk
 
@@ -68,12 +69,8 @@ def responses_path(result: Path) -> Path:
 
 
 def write_responses(result: Path, content: str) -> None:
-    """Write the responses of the result at `result`."""
-    path = responses_path(result)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(packed(content))
-    part.replace(path)
+    """Write the responses of the result at `result`; raises as `write_result`."""
+    Folder(result.parent).write(responses_path(result).name, packed(content), durable=True)
 
 
 def packed(content: str) -> bytes:

@@ -21,6 +21,7 @@ from sparc3_bench.run.plan import Shared, plan
 from sparc3_bench.run.recipes import run
 from sparc3_bench.run.request import Request
 from sparc3_bench.run.responses import Written, packed, responses_path
+from sparc3_bench.run.results import finished
 from sparc3_bench.run.steps.record import recorded
 from sparc3_bench.run.typed import Typed
 from sparc3_bench.types.orders import INTERRUPTED, Delivery, Order, Status, Work
@@ -56,7 +57,7 @@ class Worker:
         self.must_end = False
         self._cache = Path(work.cache)
         self._shared = Shared()
-        self._place = Place(self._cache, report)
+        self._place = Place(self._cache, report, work.store)
 
     def requests(self, asked: Typed, suite: str | None) -> list[Request]:
         """Return the requests that what was typed comes to; see `Typed.requests`."""
@@ -99,8 +100,14 @@ class Worker:
         try:
             with self._walled():
                 cell = self._cell(order)
+            lease = self._place.store.lease("Cell", order.key, order.label, wait=False)
+            if lease is None:
+                return Delivery(order=order.path, status="elsewhere")
+            with lease:
+                if self._is_there(order):
+                    return Delivery(order=order.path, status="elsewhere")
                 self._foresee(cell)
-            result, written = run_cell(cell, self._place, order.label)
+                result, written = run_cell(cell, self._place, order.label)
         except Sparc3Error as error:
             return Delivery(order=order.path, status="refused", error=str(error))
         return _outcome(order, result, written)
@@ -126,6 +133,10 @@ class Worker:
         with contextlib.suppress(LookupError):
             foreseen = forecast.of(run(cell), "").cost.seconds
             self._place.report.tell({"limit": max(_LEAST_S, _TIMES * foreseen)})
+
+    def _is_there(self, order: Order) -> bool:
+        folder = self.work.results
+        return folder is not None and finished(Path(folder, order.path)) is not None
 
     @contextmanager
     def _walled(self) -> Iterator[None]:

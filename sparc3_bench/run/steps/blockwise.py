@@ -12,8 +12,8 @@ from torch import Tensor
 
 from sparc3_bench.attribution.scores import checked
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.graph.codec import AsTensors, Codec
 from sparc3_bench.graph.step import Inputs
-from sparc3_bench.graph.store import AsTensors, Codec
 from sparc3_bench.model.blockwise import walk
 from sparc3_bench.run.steps.facts import learned
 from sparc3_bench.run.steps.mask import SELECTION, Circuit, CircuitStep

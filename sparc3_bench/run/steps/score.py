@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from sparc3_bench.attribution.scores import checked, from_tensors, to_tensors
+from sparc3_bench.graph.codec import AsTensors, Codec
 from sparc3_bench.graph.cost import NOTHING, metered, total
 from sparc3_bench.graph.step import Inputs
-from sparc3_bench.graph.store import AsTensors, Codec, Kept
+from sparc3_bench.graph.store import Kept
 from sparc3_bench.incremental import IncrementalScorer
 from sparc3_bench.run.steps.facts import learned
 from sparc3_bench.run.steps.model import CellStep, DenseModel
