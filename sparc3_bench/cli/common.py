@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sparc3_bench.assets import CACHE_VARIABLE, LIMIT_VARIABLE, default_cache, scores_limit
-from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.errors import ExitCode, Sparc3Error
 from sparc3_bench.types.conventions import AskedConventions, Conventions, values_of
 
 if TYPE_CHECKING:
@@ -148,6 +148,14 @@ def cache_folder(chosen: Path | None) -> Path:
     """
     scores_limit()  # a bad one is refused before anything is computed
     return chosen if chosen is not None else default_cache()
+
+
+def tell_left_out(sentences: Sequence[str]) -> None:
+    """Tell which files of others were left out; exit with code 1 if there are any."""
+    for sentence in sentences:
+        typer.echo(f"left out: {sentence}", err=True)
+    if sentences:
+        raise typer.Exit(ExitCode.NOT_WELL)
 
 
 def table(columns: Sequence[str], left: int, title: str | None = None) -> Table:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparc3_bench.errors import ModelError, Sparc3Error
+from sparc3_bench.errors import ModelError, Sparc3Error, describe
 from sparc3_bench.record.files import read_results
 from sparc3_bench.replication.result_index import ResultIndex
 from sparc3_bench.replication.rows import RunOutcome, labels
@@ -48,6 +48,8 @@ class Work:
     ----------
     failed
         Whether something that was run did not come to its end.
+    left_out
+        Why files in the folder are no results, a sentence each.
     """
 
     def __init__(self, suite: SuiteFile, results: Path, host: PluginHost) -> None:
@@ -55,8 +57,13 @@ class Work:
         self._found: dict[_Cell, Result] = {}
         self._missing: dict[_Cell, str] = {}
         self.failed = False
+        self.left_out: list[str] = []
         tasks = dict.fromkeys(run.request.task for run in suite.runs)
-        there = (result for task in tasks for _, result in read_results(results / task))
+        there = (
+            result
+            for task in tasks
+            for _, result in read_results(results / task, self.left_out.append)
+        )
         existing = ResultIndex(there, host)
         for cell in self._cells():
             request = suite.runs[cell.place].request
@@ -90,7 +97,7 @@ class Work:
             except Exception as error:  # e.g. a model too large for the memory
                 if not isinstance(error, Sparc3Error):
                     report.say(traceback.format_exc().rstrip())
-                self._fail(cells, f"{type(error).__name__}: {error}")
+                self._fail(cells, describe(error))
                 continue
             for cell, (_, result) in zip(cells, outcomes, strict=True):
                 if result.status == "ok":
@@ -147,5 +154,5 @@ class Work:
 
     def _fail(self, cells: Iterable[_Cell], why: str) -> None:
         self.failed = True
-        first, *_ = why.splitlines()
+        first = why.partition("\n")[0]
         self._missing.update(dict.fromkeys(cells, f"It failed: {first}"))

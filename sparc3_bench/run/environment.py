@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from sparc3_bench.printable import abridged
 from sparc3_bench.record.parts import Environment
 from sparc3_bench.source import code_of, versions
 
@@ -20,6 +21,9 @@ LIBRARIES = (
 """Distributions whose versions are recorded."""
 RUNNER = "sparc3_bench.run.recipes"
 """The module that says what a run is; all that makes its numbers is under it."""
+
+_MOST_COMMAND = 10_000
+"""Characters of a command line that are recorded."""
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -47,7 +51,7 @@ def command_line() -> str | None:
     """Return the command that runs, without the folders of local files; None outside a command."""
     if Path(sys.argv[0]).name != "sparc3":
         return None
-    return shlex.join(["sparc3", *map(without_folders, sys.argv[1:])])
+    return abridged(shlex.join(["sparc3", *map(without_folders, sys.argv[1:])]), _MOST_COMMAND)
 
 
 def without_folders(text: str) -> str:

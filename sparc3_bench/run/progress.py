@@ -11,7 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from sparc3_bench.printable import abridged
 from sparc3_bench.types.values import Progress
+
+_MOST = 20_000
+"""Characters that are printed at once."""
 
 _PAUSE_S = 5.0
 """Lines of a log are at least so far apart."""
@@ -24,8 +28,8 @@ class Reporter:
         self._console = Console(stderr=True, highlight=False, markup=False)
 
     def say(self, text: str) -> None:
-        """Print one line."""
-        self._console.print(text, soft_wrap=True)
+        """Print one line, or several; of a stranger's endless text both ends."""
+        self._console.print(abridged(text, _MOST), soft_wrap=True)
 
     @contextmanager
     def steps(self, label: str) -> Iterator[Progress]:
