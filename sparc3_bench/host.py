@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import inspect
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +17,8 @@ import pluggy
 from sparc3_bench import hookspecs
 from sparc3_bench.contracts import Executor, Judge, Scorer, Suite, Task
 from sparc3_bench.errors import PluginError, UnknownNameError, describe
+from sparc3_bench.printable import abridged, hidden_in
+from sparc3_bench.record.spec import MOST_TITLE, PLUGIN_NAME
 from sparc3_bench.source import code_of, files_of
 from sparc3_bench.types.architecture import ModelAdapter, ModelSource
 
@@ -167,6 +170,7 @@ class PluginHost:
         absent = [name for name in required if getattr(cls, name, None) is None]
         if absent:
             raise PluginError(f"{kind} `{cls.__name__}` lacks the class attribute `{absent[0]}`.")
+        _check_words(kind, cls)
         if (taken := self._registered[kind].get(cls.name)) is not None:
             raise PluginError(
                 f"the {kind} name '{cls.name}' is already taken by {taken.origin.distribution} "
@@ -174,6 +178,25 @@ class PluginHost:
             )
         distribution, version = _distribution(point)
         return Registered(cls, Origin(point.name, distribution, version))
+
+
+def _check_words(kind: str, cls: Any) -> None:
+    """Refuse a name that cannot be typed or recorded, and a title that readers cannot trust."""
+    if not isinstance(cls.name, str) or not re.fullmatch(PLUGIN_NAME, cls.name):
+        raise PluginError(
+            f"the name {abridged(repr(cls.name), 80)} of {kind} `{cls.__name__}` must have small "
+            "letters, digits and dashes alone, 64 at most; rename it."
+        )
+    title = getattr(cls, "title", cls.name)
+    if not isinstance(title, str) or not 0 < len(title) <= MOST_TITLE:
+        raise PluginError(
+            f"the title of {kind} '{cls.name}' must be a text of 1 to {MOST_TITLE} characters."
+        )
+    if (found := hidden_in(title, line=True)) is not None:
+        raise PluginError(
+            f"the title of {kind} '{cls.name}' has the character {found}, which no reader sees; "
+            "leave it out."
+        )
 
 
 def _is_subclass(cls: Any, base: type) -> bool:

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from sparc3_bench.errors import RecordError, Sparc3Error
 from sparc3_bench.folder.local import Folder
-from sparc3_bench.record.files import read_result, samples_path
+from sparc3_bench.record.files import lacking, read_result, responses_path, samples_path
 from sparc3_bench.record.result import Result
-from sparc3_bench.run.responses import responses_path
 from sparc3_bench.types.orders import Delivery
 
 HIDDEN = ".sparc3"
@@ -134,7 +133,7 @@ def _status(path: Path) -> str | None:
         result = read_result(path)
     except RecordError:
         return None
-    if result.sample_file is not None and not samples_path(path).is_file():
+    if lacking(path, result) is not None:
         return None
     # One that was judged again is not this run: another judge chose its ranking and amount.
     whole = result.status in _OVER and result.chosen_by is None

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from sparc3_bench.errors import ModelError, PluginError, Sparc3Error, describe
 from sparc3_bench.graph.forecast import Forecast, Rate
 from sparc3_bench.host import default_host
-from sparc3_bench.record.files import rendered, samples_path
+from sparc3_bench.record.files import rendered, responses_path, samples_path
 from sparc3_bench.run.environment import machine
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import Shared, plan
 from sparc3_bench.run.recipes import run
 from sparc3_bench.run.request import Request
-from sparc3_bench.run.responses import Written, packed, responses_path
+from sparc3_bench.run.responses import Written, packed
 from sparc3_bench.run.results import finished
 from sparc3_bench.run.steps.record import recorded
 from sparc3_bench.run.typed import Typed
@@ -184,7 +184,7 @@ def run_cell(cell: Cell, place: Place, label: str) -> tuple[Result, Written]:
     except (ModelError, KeyboardInterrupt):
         raise
     except BaseException as error:  # a stranger's scorer may raise anything
-        reason = f"{type(error).__name__}: {error}"
+        reason = describe(error)
         if not isinstance(error, Sparc3Error):
             place.report.say(traceback.format_exc().rstrip())
         failed = recorded(cell, points=(), cost={}, status="failed", error=reason)
