@@ -1,0 +1,69 @@
+"""A Slurm of shell scripts: it runs the tasks of an array one after the other on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+COMMANDS = {
+    "sbatch": r"""
+        id=$((100 + $(ls *.sh | wc -l)))
+        cp "$script" $id.sh
+        last=$(sed -n 's/^#SBATCH --array=0-\([0-9]*\).*/\1/p' $id.sh)
+        export SLURM_JOB_ID=$id SLURM_NTASKS=1 SLURM_JOB_NUM_NODES=1 SLURM_NODEID=0
+        export SLURM_JOB_NODELIST=here SLURM_PROCID=0 SLURM_LOCALID=0
+        (for task in $(seq 0 ${last:-0}); do
+            [ -n "$last" ] && export SLURM_ARRAY_JOB_ID=$id SLURM_ARRAY_TASK_ID=$task
+            while rm -f requeue; bash $id.sh; [ -e requeue ]; do :; done
+        done) >> jobs.log 2>&1 &
+        echo "Submitted batch job $id"
+    """,
+    "srun": r"""
+        while [[ $1 == --* ]]; do
+            case $1 in --output) shift; out=$1 ;; esac
+            shift
+        done
+        out=${out//%A/$SLURM_ARRAY_JOB_ID}
+        out=${out//%a/$SLURM_ARRAY_TASK_ID}
+        out=${out//%j/$SLURM_JOB_ID}
+        echo ${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID} > job
+        echo $$ > pid
+        exec "$@" >> ${out//%t/0} 2>&1
+    """,
+    "scontrol": "touch requeue",
+    "scancel": 'echo "$@" >> cancelled',
+    "sacct": 'echo "JobID|State|NodeList"; cat states',
+}
+
+
+class FakeSlurm:
+    """Its commands are the first on the path for as long as a test lasts."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        (folder / "states").touch()
+        for name, script in COMMANDS.items():
+            file = folder / name
+            file.write_text(f'#!/bin/bash\nscript=$(realpath "$1")\ncd {folder}\n{script}')
+            file.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+    def preempt(self) -> None:
+        """Signal every process of the job that runs, its job's own last."""
+        job = int((self.folder / "pid").read_text())
+        children = Path(f"/proc/{job}/task/{job}/children").read_text().split()
+        for pid in (*map(int, children), job):
+            os.kill(pid, signal.SIGUSR2)
+
+    def lose(self) -> None:
+        """End the job that runs as its node would."""
+        job = (self.folder / "job").read_text().strip()
+        (self.folder / "states").write_text(f"{job}|NODE_FAIL|here\n")
+        os.kill(int((self.folder / "pid").read_text()), signal.SIGKILL)
+
+    def scripts(self) -> list[str]:
+        """Return what was given to sbatch."""
+        return [file.read_text() for file in sorted(self.folder.glob("*.sh"))]
