@@ -12,6 +12,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 # Threads that spin while they wait make a busy machine several times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Processes of their own are for the tests of them: each takes seconds to start.
+os.environ["SPARC3_ON"] = "here"
 
 
 @pytest.fixture(scope="session")

@@ -55,6 +55,7 @@ def _options(
     judge_option: common.JudgeOptions = [],  # noqa: B006
     seed: common.Seed = 0,
     dtype: common.Dtype = "auto",
+    batch_size: common.BatchSize = 1,
     device: common.Device = "cpu",
     snapshots: Annotated[
         bool,

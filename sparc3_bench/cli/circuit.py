@@ -94,7 +94,6 @@ def export(
         bool, typer.Option("--no-model", help="Leave the pruned model out.")
     ] = False,
     files: Files = [],  # noqa: B006  # typer wants a list
-    batch_size: common.BatchSize = 1,
     cache: common.Cache = None,
 ) -> None:
     """Write a circuit as a folder that others load with transformers and safetensors alone.
@@ -113,7 +112,7 @@ def export(
     check_exportable(read, out, model=not no_model, mib_name=mib)
     report = Reporter()
     folder = common.cache_folder(cache)
-    made = rebuilt(read, str(result), files, folder, Place(folder, report, batch_size))
+    made = rebuilt(read, str(result), files, folder, Place(folder, report))
     circuit = made.circuit(amount)
     if circuit.agreement is not None and circuit.agreement < 1:
         report.say(
@@ -150,7 +149,6 @@ def diff(
         typer.Option("--sketch", help="Compare the sketches in the files, without the model."),
     ] = False,
     files: Files = [],  # noqa: B006
-    batch_size: common.BatchSize = 1,
     cache: common.Cache = None,
 ) -> None:
     """Count what circuits on the same model share, and tell where one has more.
@@ -180,7 +178,7 @@ def diff(
         from sparc3_bench.run.progress import Reporter
 
         folder = common.cache_folder(cache)
-        place = Place(folder, Reporter(), batch_size)
+        place = Place(folder, Reporter())
         made = [rebuild.rebuilt(one, name, files, folder, place) for name, one in read.items()]
         overlaps = [rebuild.overlaps_of(made, amount) for amount in amounts]
         lines = compare.comparison_text(list(read), told, overlaps, rebuild.likeness(made))

@@ -117,6 +117,7 @@ def command(
         judge=judge,
         judge_options=parse_pairs(judge_option),
         dtype=dtype,
+        batch_size=batch_size,
         device=device,
     )
     (cell,) = plan(request, host, folder)
@@ -126,7 +127,7 @@ def command(
             "`--task`."
         )
     said = Reporter()
-    at = Place(folder, said, batch_size)
+    at = Place(folder, said)
     result, written = run_cell(cell, at, scorer)
     if results is not None:
         _keep(result, written, results)

@@ -43,7 +43,6 @@ class Running:
 class Execution:
     """How runs are carried out, as typed; see the options of the same names."""
 
-    batch_size: int
     on: str
     jobs: int | None
     executor_option: list[str]
@@ -77,7 +76,6 @@ class Execution:
         executor = find_executor(self.on, parse_pairs(self.executor_option) | chosen)
         work = Work(
             cache=str(folder),
-            batch_size=self.batch_size,
             seconds=self.cell_timeout,
             memory_bytes=None if self.cell_memory is None else int(self.cell_memory * 1e9),
         )
@@ -99,7 +97,6 @@ def carries_out_runs(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _options(
-    batch_size: common.BatchSize = 1,
     on: Annotated[
         str,
         typer.Option(

@@ -51,7 +51,6 @@ def command(
             show_default=False,
         ),
     ] = None,
-    batch_size: common.BatchSize = 1,
     seconds: Annotated[
         float,
         typer.Option(min=0, help="An evaluation that takes longer is tried in part only."),
@@ -83,7 +82,7 @@ def command(
     check_writable(folder)
     requests, done = _requests(asked, what, host, results)
     watch = Watch(seconds)
-    trial = TrialPlace(folder, watch, batch_size)
+    trial = TrialPlace(folder, watch)
     forecast = Forecast(trial, trial.probe, machine())
     shared, tables, refused = Shared(), list[_Table](), list[str]()
     for number, request in enumerate(requests, 1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +12,11 @@ from sparc3_bench.cli.execution import Execution, carries_out_runs
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
+    from sparc3_bench.record.result import Result
     from sparc3_bench.run.runner import Standing
+
+_MOST_ROWS = 200
+"""Of a table; of more runs `sparc3 show` tells."""
 
 
 @carries_out_runs
@@ -24,8 +28,8 @@ def command(
         str | None,
         typer.Option(
             help="Runs described elsewhere: a name of `sparc3 list suites`, or a TOML file. Goes "
-            "with --model, --dtype, --device, --task-option, --judge, --judge-option and all that "
-            "does not say what is run; TASK.NAME=VALUE is an option of one task."
+            "with --model, --dtype, --batch-size, --device, --task-option, --judge, --judge-option "
+            "and all that does not say what is run; TASK.NAME=VALUE is an option of one task."
         ),
     ] = None,
     *,
@@ -44,11 +48,13 @@ def command(
             raise Sparc3Error(refused[0].refusal)
         _tell(refused, running.view.say)
         for standing in running.runner.run(standings):
-            if standing.results:
-                typer.echo(_table(standing, len(standings) > 1))
+            if len(standing.orders) > _MOST_ROWS:
+                typer.echo(f"{standing.request.task}: {len(standing.orders):,} runs are over.")
+            elif results := running.runner.results(standing):
+                typer.echo(_table(results, len(standings) > 1))
     _tell(refused, running.view.say)  # again, where hours later someone looks
     if not all(standing.is_whole for standing in standings):
-        raise typer.Exit(1 if any(standing.results for standing in standings) else 2)
+        raise typer.Exit(1 if any(standing.statuses for standing in standings) else 2)
 
 
 def _tell(refused: list[Standing], say: Callable[[str], None]) -> None:
@@ -56,10 +62,9 @@ def _tell(refused: list[Standing], say: Callable[[str], None]) -> None:
         say(f"Task '{standing.request.task}' is not run: {standing.refusal}")
 
 
-def _table(standing: Standing, described: bool) -> str:
+def _table(results: Mapping[str, Result], described: bool) -> str:
     """Return the main metric of every run over the amounts, as text."""
-    there = [(order.label, standing.results.get(order.path)) for order in standing.orders]
-    outcomes = [(label, result) for label, result in there if result is not None]
+    outcomes = list(results.items())
     first = outcomes[0][1]
     spec, metric = first.spec, first.metrics[0]
     width = max(len(name) for name, _ in outcomes) + 2

@@ -54,12 +54,13 @@ def command(
         scorer_options=parse_pairs(scorer_option),
         task_options=parse_pairs(task_option),
         dtype=dtype,
+        batch_size=batch_size,
         device=device,
     )
     folder = common.cache_folder(cache)
     check_writable(folder)
     (cell,) = plan(request, default_host(), folder)
-    place = Place(folder, Reporter(), batch_size)
+    place = Place(folder, Reporter())
     place.turn_to(cell, scorer)
     maps = {purpose: place.get(Score(cell, purpose)) for purpose in cell.purposes}
     cost = total(place.costs().get(cell.phase, ()))

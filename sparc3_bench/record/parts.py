@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import not_
 from typing import Annotated
 
 from pydantic import Field, FiniteFloat
@@ -198,6 +199,8 @@ class Environment(OnDisk):
     """Operating system and machine type."""
     processor: str
     """Name of the processor."""
+    instructions: Annotated[str, Field(exclude_if=not_)] = ""
+    """Instructions of the processor that products are made with; none in records of before."""
     threads: int
     """Threads that torch used."""
     memory_bytes: int

@@ -138,6 +138,8 @@ class RunSpec(Conventions, _Subject):
     """How many other reference seeds the ranking was compared with."""
     seed: int
     """Seed of the reference sampling and of stochastic scorers."""
+    batch_size: Annotated[int, Field(ge=1, exclude_if=lambda size: size == 1)] = 1
+    """How many reference samples were run at once; in bfloat16 scores depend on it."""
     code: Annotated[
         dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]],
         Field(default_factory=dict, exclude_if=not_),

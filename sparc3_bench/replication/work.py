@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.record.files import read_results
+from sparc3_bench.record.files import read_result, read_results
 from sparc3_bench.replication.result_index import ResultIndex
 from sparc3_bench.replication.rows import RunOutcome, labels
 
@@ -77,14 +77,13 @@ class Work:
                 self._missing.update(dict.fromkeys(cells_of[id(standing)], standing.refusal))
         for standing in runner.run(standings):
             for cell, order in zip(cells_of[id(standing)], standing.orders, strict=False):
-                result = standing.results.get(order.path)
-                if result is not None and result.status == "ok":
-                    self._found[cell] = result
+                if standing.statuses[order.path] == "ok":
+                    self._found[cell] = read_result(self._results / order.path)
                     del self._missing[cell]
                 else:
                     self.failed = True
-                    why = result.error if result is not None else standing.missing[order.path]
-                    self._missing[cell] = f"It failed: {f'{why}'.splitlines()[0]}"
+                    why = standing.missing.get(order.path, "it failed before.")
+                    self._missing[cell] = f"It failed: {why.splitlines()[0]}"
 
     def outcomes(self) -> list[RunOutcome]:
         """Return what is there and what is not, by run and scorer."""

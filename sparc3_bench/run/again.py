@@ -50,6 +50,7 @@ def request_of(
         judge=judge.name if judge else None,
         judge_options=_typed(judge.options, files) if judge else {},
         dtype=spec.model.dtype,
+        batch_size=spec.batch_size,
         device=spec.model.device,
         **spec.conventions(),
         **(beside if with_controls else {}),

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from sparc3_bench.run.request import Request
     from sparc3_bench.types.conventions import AmountKind
 
-_WITH_SUITE = frozenset({"model", "dtype", "device", "task_option", "judge", "judge_option"})
+_WITH_SUITE = frozenset(
+    {"model", "dtype", "batch_size", "device", "task_option", "judge", "judge_option"}
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Asked:
                     "itself; leave one of them out, or copy the suite's file and change it."
                 )
             changes = Changes(
-                every={name: given[name] for name in {"model", "dtype"} & self.typed},
+                every={name: given[name] for name in {"model", "dtype", "batch_size"} & self.typed},
                 task_options=pairs["task_options"],
                 request={"device": given["device"]},
                 judge=given["judge"],
@@ -78,7 +80,7 @@ class Asked:
                 scorers=with_seeds(given["scorer"], given["seed"]),
                 amounts=amounts,
                 amount_kind=kind,
-                **{name: given[name] for name in (*plain, "device", "snapshots")},
+                **{name: given[name] for name in (*plain, "batch_size", "device", "snapshots")},
                 **pairs,
                 **given["conventions"],
             )

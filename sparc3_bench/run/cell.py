@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sparc3_bench.run.environment import instructions
 from sparc3_bench.source import libraries_of
 from sparc3_bench.types.samples import ReferenceSamples
 
@@ -89,9 +90,12 @@ class Cell:
         return found
 
     def made_by(self, *plugins: str) -> dict[str, Any]:
-        """Return the code of plugins (scorer, task, adapter) and the libraries under it."""
+        """Return the code of plugins (scorer, task, adapter), and the libraries under it."""
         at_work = {"scorer": self.scorer, "task": self.task, "adapter": self.model.adapter}
-        return {n: [self.spec.code.get(n), libraries_of(type(at_work[n]))] for n in plugins}
+        code = {n: [self.spec.code.get(n), libraries_of(type(at_work[n]))] for n in plugins}
+        # Who has an adapter's code runs the model.
+        made_with = {"processor": instructions(self.spec.model.device)}
+        return code | (made_with if "adapter" in plugins else {})
 
     def part(self, name: Part) -> Part:
         """Return the name of a part of the data; one part has one name."""

@@ -8,6 +8,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 from sparc3_bench.record.parts import Environment
@@ -21,6 +22,8 @@ LIBRARIES = (
 RUNNER = "sparc3_bench.run.recipes"
 """The module that says what a run is; all that makes its numbers is under it."""
 
+_NUMBER_FLAGS = frozenset({"avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16", "avx512_fp16"})
+"""Instructions that products are made with where a processor has them."""
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -35,12 +38,23 @@ def describe_environment() -> Environment:
         packages=packages,
         platform=f"{platform.system()} {platform.machine()}",
         processor=_processor(),
+        instructions=instructions("cpu"),
         threads=torch.get_num_threads(),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         source_digest=code_of(RUNNER),
         commit=commit,
         dirty=None if commit is None else bool(_git("status", "--porcelain")),
     )
+
+
+def instructions(device: str) -> str:
+    """Return what of a processor moves the last bits of its sums: the instructions it has."""
+    import torch
+
+    if device != "cpu":
+        return torch.cuda.get_device_name(device) if torch.cuda.is_available() else device
+    told = [torch.backends.cpu.get_cpu_capability(), os.environ.get("ONEDNN_MAX_CPU_ISA", "")]
+    return " ".join([*filter(None, told), *sorted(_NUMBER_FLAGS & _processor_flags())])
 
 
 def machine() -> str:
@@ -65,11 +79,21 @@ def without_folders(text: str) -> str:
 
 
 def _processor() -> str:
+    return _cpu_info().get("model name") or platform.processor() or platform.machine()
+
+
+@cache
+def _processor_flags() -> frozenset[str]:
+    return frozenset(_cpu_info().get("flags", "").split())
+
+
+def _cpu_info() -> dict[str, str]:
+    """Return what Linux says of the first processor."""
     with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+        lines = Path("/proc/cpuinfo").read_text().partition("\n\n")[0].splitlines()
+        pairs = [line.partition(":") for line in lines]
+        return {name.strip(): value.strip() for name, _, value in pairs}
+    return {}
 
 
 def _git(*arguments: str) -> str | None:

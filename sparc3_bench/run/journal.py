@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sparc3_bench.run.results import HIDDEN
+
 if TYPE_CHECKING:
     from sparc3_bench.types.orders import Order, Work
 
-FOLDER = ".sparc3"
-"""In the folder of results; no result is looked for in it."""
 _MOST_BYTES = 1_000_000
 """Of the log of one run."""
 
@@ -35,7 +35,7 @@ class Journal:
     """
 
     def __init__(self, results: Path) -> None:
-        self._root = results / FOLDER
+        self._root = results / HIDDEN
         self._lock = threading.Lock()
         self._runner = self._root / "runners" / f"{platform.node()}-{os.getpid()}.jsonl"
         self._log_of: dict[Any, Path] = {}
@@ -119,7 +119,7 @@ class Noted:
 def noted(results: Path) -> Iterator[Noted]:
     """Yield what the runners of a folder of results wrote down, the first first."""
     for file in sorted(
-        (results / FOLDER / "runners").glob("*.jsonl"), key=lambda f: f.stat().st_mtime
+        (results / HIDDEN / "runners").glob("*.jsonl"), key=lambda f: f.stat().st_mtime
     ):
         with contextlib.suppress(OSError, ValueError, KeyError):
             lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]

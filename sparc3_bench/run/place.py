@@ -30,8 +30,6 @@ class Place(Local):
         Keeps scores, evaluations, and all else that is worth it.
     report
         Told what is going on.
-    batch_size
-        Reference samples run at once.
 
     Attributes
     ----------
@@ -39,10 +37,9 @@ class Place(Local):
         What is being run, for the lines of progress.
     """
 
-    def __init__(self, cache: Path, report: Reporter, batch_size: int = 1) -> None:
+    def __init__(self, cache: Path, report: Reporter) -> None:
         super().__init__(Store(cache / "steps", scores_limit()))
         self.report, self.label = report, ""
-        self._batch_size = batch_size
         self._view: ModelView | None = None
         self._loaded = ""
 
@@ -88,6 +85,6 @@ class Place(Local):
         return dataclasses.replace(
             reference,
             seed=cell.spec.seed + reference.seed,
-            batch_size=self._batch_size,
+            batch_size=cell.spec.batch_size,
             progress=progress,
         )

@@ -140,6 +140,7 @@ def plan(
             controls=0 if scorer.is_control else request.controls,
             stability_seeds=others,
             seed=seed,
+            batch_size=request.batch_size if scorer.needs_reference else 1,
             code={**code, "scorer": entry.code},
             **request.conventions()
             | {"group": group or scorer.default_group, "amount_kind": found.amount_kind},

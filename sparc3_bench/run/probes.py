@@ -56,14 +56,14 @@ class TrialPlace(Place):
 
     Parameters
     ----------
-    cache, batch_size
+    cache
         As for `Place`.
     watch
         Told what is going on.
     """
 
-    def __init__(self, cache: Path, watch: Watch, batch_size: int = 1) -> None:
-        super().__init__(cache, watch, batch_size)
+    def __init__(self, cache: Path, watch: Watch) -> None:
+        super().__init__(cache, watch)
         self.watch = watch
         watch.tokens = self.tokens
         self._flops: dict[str, float] = {}

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
 
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.run.environment import without_folders
@@ -46,6 +52,8 @@ class Demand(AskedConventions):
     judge: str | None = None
     judge_options: Options = _NONE
     dtype: str = "auto"
+    batch_size: Annotated[int, Field(ge=1)] = 1
+    """Reference samples run at once."""
     snapshots: bool = False
     """Whether to keep what scorers add up, so that more samples go on from there."""
 

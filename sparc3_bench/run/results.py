@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 
 from sparc3_bench.errors import RecordError, Sparc3Error
 from sparc3_bench.record.files import read_result, samples_path, write_atomically
 from sparc3_bench.record.result import Result
+from sparc3_bench.run.responses import responses_path
 from sparc3_bench.types.orders import Outcome
 
+HIDDEN = ".sparc3"
+"""In a folder of results, what runners keep for themselves; no result is looked for in it."""
 _PAUSES_S = (0.2, 1.0, 3.0)
 """Between attempts to write a result."""
 
 
+Stamp = tuple[tuple[int, int], ...]
+"""Size and time of each file of a result."""
+
+
 class ResultsFolder:
     """A folder of results that is expected to fail now and then.
+
+    What is known of a result is written down with the sizes and times of its files, so that it is
+    read again only when one of them is another.
 
     Parameters
     ----------
@@ -30,25 +43,31 @@ class ResultsFolder:
     def __init__(self, root: Path, say: Callable[[str], None]) -> None:
         self.root, self._say = root, say
         self._held: dict[str, Outcome] = {}
+        self._index = root / HIDDEN / "known.jsonl"
 
-    def standing(self, path: str) -> Result | None:
-        """Return the result at a path, finished or failed; None where it is to be run."""
-        file = self.root / path
-        if not file.is_file():
+    def status(self, path: str) -> str | None:
+        """Return `ok` or `failed` of a run that came to its end; None for what is to be run."""
+        stamp = self._stamp(path)
+        if stamp is None:
             return None
-        try:
-            result = read_result(file)
-        except RecordError:
-            return None
-        if result.sample_file is not None and not samples_path(file).is_file():
-            return None
-        # One that was judged again is not this run: another judge chose its ranking and amount.
-        whole = result.status in ("ok", "failed") and result.chosen_by is None
-        return result if whole else None
+        known = self._known.get(path)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        status = _status(self.root / path)
+        if status is not None:
+            self._note(path, stamp, status)
+        return status
 
-    def has(self, path: str) -> bool:
-        """Return whether there is a file at a path."""
-        return (self.root / path).is_file()
+    def settled(self) -> Mapping[str, str]:
+        """Write what is held; return by path why the rest cannot be."""
+        reasons = {}
+        for path, outcome in self._held.items():
+            try:
+                self._write(outcome)
+            except OSError as error:
+                reasons[path] = f"It cannot be written: {error.strerror or error}."
+        self._held = {path: self._held[path] for path in reasons}
+        return reasons
 
     def write(self, outcome: Outcome) -> None:
         """Write the files of an outcome; what cannot be written is held for later."""
@@ -64,28 +83,59 @@ class ResultsFolder:
             self._held[outcome.order] = outcome
             self._say(f"{self.root / outcome.order} cannot be written: {last}. It is held.")
 
-    def settle(self) -> Mapping[str, str]:
-        """Write what is held; return by path why the rest cannot be."""
-        reasons = {}
-        for path, outcome in self._held.items():
-            try:
-                self._write(outcome)
-            except OSError as error:
-                reasons[path] = f"It cannot be written: {error.strerror or error}."
-        self._held = {path: self._held[path] for path in reasons}
-        return reasons
-
     def _write(self, outcome: Outcome) -> None:
         for name, content in outcome.files.items():
             write_atomically(self.root / name, content)
         if (beside := samples_path(Path(outcome.order))).as_posix() not in outcome.files:
             (self.root / beside).unlink(missing_ok=True)
+        if (stamp := self._stamp(outcome.order)) is not None:
+            self._note(outcome.order, stamp, outcome.status)
+
+    @cached_property
+    def _known(self) -> dict[str, tuple[Stamp, str]]:
+        found: dict[str, tuple[Stamp, str]] = {}
+        with contextlib.suppress(OSError):
+            for line in self._index.read_text(encoding="utf-8").splitlines():
+                with contextlib.suppress(ValueError, TypeError):  # half a line, of a full disk
+                    path, stamp, status = json.loads(line)
+                    found[path] = tuple((size, at) for size, at in stamp), status
+        return found
+
+    def _note(self, path: str, stamp: Stamp, status: str) -> None:
+        self._known[path] = stamp, status
+        with contextlib.suppress(OSError):
+            self._index.parent.mkdir(parents=True, exist_ok=True)
+            with self._index.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([path, stamp, status]) + "\n")
+
+    def _stamp(self, path: str) -> Stamp | None:
+        file = self.root / path
+        stamps = []
+        for one in (file, samples_path(file), responses_path(file)):
+            try:
+                seen = one.stat()
+                stamps.append((seen.st_size, seen.st_mtime_ns))
+            except OSError:
+                stamps.append((0, 0))
+        return tuple(stamps) if stamps[0] != (0, 0) else None
 
 
 def finished(path: Path) -> Result | None:
     """Return the result at `path` if it did not fail; what made it is in its name."""
-    found = ResultsFolder(path.parent, lambda _: None).standing(path.name)
-    return found if found is not None and found.status == "ok" else None
+    return read_result(path) if _status(path) == "ok" else None
+
+
+def _status(path: Path) -> str | None:
+    """Return what a file says of its run; None where that is to be run."""
+    try:
+        result = read_result(path)
+    except RecordError:
+        return None
+    if result.sample_file is not None and not samples_path(path).is_file():
+        return None
+    # One that was judged again is not this run: another judge chose its ranking and amount.
+    whole = result.status in ("ok", "failed") and result.chosen_by is None
+    return result.status if whole else None
 
 
 def check_writable(folder: Path) -> None:

@@ -8,11 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.record.result import Result
+from sparc3_bench.record.files import read_result
 from sparc3_bench.run.process import WorkerDied
 
 if TYPE_CHECKING:
     from sparc3_bench.contracts import Executor
+    from sparc3_bench.record.result import Result
     from sparc3_bench.run.process import WorkerProcess
     from sparc3_bench.run.request import Request
     from sparc3_bench.run.results import ResultsFolder
@@ -31,30 +32,30 @@ class Standing:
         What was asked for.
     orders
         Its runs; none where it was refused.
-    results
-        By path, what is there, finished or failed.
+    statuses
+        By path, how a run ended.
     missing
-        By path, why something is not there.
+        By path, why it is not there.
     refusal
         Why there are no runs.
     """
 
     request: Request
     orders: Sequence[Order] = ()
-    results: dict[str, Result] = field(default_factory=dict)
+    statuses: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     refusal: str = ""
 
     @property
     def is_whole(self) -> bool:
         """Whether every run is there, with numbers."""
-        whole = all(result.status == "ok" for result in self.results.values())
-        return whole and not self.refusal and not self.missing and self.is_over
+        well = not self.refusal and not self.missing and self.is_over
+        return well and all(status == "ok" for status in self.statuses.values())
 
     @property
     def is_over(self) -> bool:
         """Whether of every run it is known what came of it."""
-        return len(self.results) + len(self.missing) >= self._paths
+        return len(self.statuses) >= self._paths
 
     @cached_property
     def _paths(self) -> int:
@@ -62,11 +63,9 @@ class Standing:
 
     def note(self, outcome: Outcome) -> None:
         """Take note of what came of one of its runs."""
-        content = outcome.files.get(outcome.order)
-        if content is None:
-            self.missing[outcome.order] = f"{outcome.error}"
-        else:
-            self.results[outcome.order] = Result.model_validate_json(content)
+        self.statuses[outcome.order] = outcome.status
+        if outcome.error is not None:
+            self.missing[outcome.order] = outcome.error
 
 
 class Runner:
@@ -110,6 +109,11 @@ class Runner:
             found.append(standing)
         return found
 
+    def results(self, standing: Standing) -> dict[str, Result]:
+        """Return by label what is there of a request, as it is in its files."""
+        files = {order.label: self._results.root / order.path for order in standing.orders}
+        return {label: read_result(file) for label, file in files.items() if file.is_file()}
+
     def run(self, standings: Sequence[Standing]) -> Iterator[Standing]:
         """Have everything run that is not there; yield each request when its runs are over.
 
@@ -131,7 +135,7 @@ class Runner:
         if wanted:
             yield from self._carried_out(wanted)
         for path, (order, theirs) in wanted.items():
-            if path not in theirs[0].missing and not self._results.has(path):
+            if path not in theirs[0].missing and self._results.status(path) is None:
                 for standing in theirs:
                     standing.missing[path] = "It was not carried out, or its file is gone."
                 self._view.say(f"{order.label}: it was not carried out, or its file is gone.")
@@ -150,16 +154,16 @@ class Runner:
                         if standing.is_over:
                             yield standing
             finally:
-                for path, why in self._results.settle().items():
+                for path, why in self._results.settled().items():
                     for standing in wanted[path][1]:
                         standing.missing[path] = why
 
     def _is_there(self, order: Order, standing: Standing) -> bool:
-        there = self._results.standing(order.path)
-        if there is None or (there.status == "failed" and self._retry_failed):
+        status = self._results.status(order.path)
+        if status is None or (status == "failed" and self._retry_failed):
             return False
-        standing.results[order.path] = there
-        how = "already there" if there.status == "ok" else "failed before"
+        standing.statuses[order.path] = status
+        how = "already there" if status == "ok" else "failed before"
         self._view.say(f"{order.label}: {how}, {self._results.root / order.path}")
         return True
 

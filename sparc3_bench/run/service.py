@@ -1,4 +1,4 @@
-"""Service: the worker at the other end of a `WorkerProcess`, which does what comes through a pipe."""
+"""Service: the other end of a `WorkerProcess`, a worker that does what comes through a pipe."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Worker:
         self.must_end = False
         self._cache = Path(work.cache)
         self._shared = Shared()
-        self._place = Place(self._cache, report, work.batch_size)
+        self._place = Place(self._cache, report)
 
     def requests(self, asked: Asked, suite: str | None) -> list[Request]:
         """Return the requests that what was typed comes to; see `Asked.requests`."""

@@ -49,8 +49,6 @@ class Work(BaseModel):
 
     cache: str
     """Folder for models, texts and, unless there is a store, what steps make."""
-    batch_size: int = 1
-    """Reference samples run at once."""
     seconds: float | None = None
     """How long a cell may take; None for a limit that follows from what it is foreseen to take."""
     memory_bytes: int | None = None

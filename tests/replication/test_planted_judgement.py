@@ -203,7 +203,7 @@ def test_lrp_and_gradient_beat_magnitude_and_random(unit, tmp_path):
         unit=unit,
         task_options={"test_count": "60"},
     )
-    place = Place(tmp_path, Reporter(), batch_size=8)
+    place = Place(tmp_path, Reporter())
     results = {
         cell.scorer.name: run_cell(cell, place, cell.scorer.name)[0]
         for cell in plan(request, default_host(), tmp_path)

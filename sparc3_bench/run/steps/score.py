@@ -150,7 +150,8 @@ class Score(CellStep[ScoreMap]):
 
     @property
     def _about(self) -> dict[str, Any]:
-        fields, plugins = ["scorer", "model", "objective", "scope", "seed"], ["scorer", "adapter"]
+        fields = ["scorer", "model", "objective", "scope", "seed", "batch_size"]
+        plugins = ["scorer", "adapter"]
         if self.purpose:
             fields, plugins = [*fields, "reference"], [*plugins, "task"]
         about = {"purpose": self.purpose, "code": self.cell.made_by(*plugins)}
