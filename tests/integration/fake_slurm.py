@@ -10,7 +10,7 @@ import pytest
 
 COMMANDS = {
     "sbatch": r"""
-        id=$((100 + $(ls *.sh | wc -l)))
+        id=$((100 + $(ls *.sh 2>/dev/null | wc -l)))
         cp "$script" $id.sh
         last=$(sed -n 's/^#SBATCH --array=0-\([0-9]*\).*/\1/p' $id.sh)
         export SLURM_JOB_ID=$id SLURM_NTASKS=1 SLURM_JOB_NUM_NODES=1 SLURM_NODEID=0
@@ -42,11 +42,15 @@ COMMANDS = {
 class FakeSlurm:
     """Its commands are the first on the path for as long as a test lasts."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, *, starts: bool = True
+    ) -> None:
         self.folder = folder
-        (folder / "states").touch()
+        failed = "100_0|NODE_FAIL|here\n100_1|NODE_FAIL|here\n"
+        (folder / "states").write_text("" if starts else failed)
         for name, script in COMMANDS.items():
             file = folder / name
+            script = script if starts or name != "srun" else "exit 1"
             file.write_text(f'#!/bin/bash\nscript=$(realpath "$1")\ncd {folder}\n{script}')
             file.chmod(0o755)
         monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")

@@ -144,18 +144,15 @@ def test_dry_run_shows_the_script_that_would_be_submitted(asked, tmp_path, monke
     pytest.importorskip("submitit")
     said: list[Any] = []
     options = {"folder": str(tmp_path / "shared"), "gpus": 2, "memory": 1.5, "sbatch": "qos=low"}
-    shown = Slurm(dry_run=True, **options)
-    outcomes = [*shown.carry_out(asked.orders, asked.worker("dry"), said.append)]
-    assert {one.status for one in outcomes} == {"refused"}
+    dry = Slurm(dry_run=True, **options).carry_out(asked.orders, asked.worker("dry"), said.append)
+    assert {one.status for one in dry} == {"refused"}
     assert not (tmp_path / "shared").exists()
-    slurm = FakeSlurm(tmp_path, monkeypatch)
-    (tmp_path / "srun").write_text("#!/bin/bash\nexit 1")
-    refused = [
-        *Slurm(retries=0, **options).carry_out(asked.orders, asked.worker("dry"), said.append)
-    ]
-    assert "There is no log at" in str(refused[0].error)
-    submitted, written = slurm.scripts()[0], said[0]["say"]
+    slurm = FakeSlurm(tmp_path, monkeypatch, starts=False)
+    wet = [*Slurm(retries=0, **options).carry_out(asked.orders, asked.worker("dry"), said.append)]
+    assert {one.status for one in wet} == {"refused"}
+    assert "There is no log at" in str(wet[0].error)
     folder = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
-    assert folder.sub("", written) == folder.sub("", submitted)
-    for line in ("--array=0-1%2", "--gpus-per-node=2", "--mem=1536MB", "--qos=low", "--requeue"):
-        assert f"#SBATCH {line}\n" in written
+    shown, submitted = (folder.sub("", one) for one in (said[0]["say"], *slurm.scripts()))
+    assert shown == submitted
+    for line in ("array=0-1%2", "gpus-per-node=2", "mem=1536MB", "qos=low", "requeue"):
+        assert f"#SBATCH --{line}\n" in shown
