@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.asked import Asked, asks_for_runs
+from sparc3_bench.cli.asked import asks_for_runs
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.run.asked import Asked
 
 if TYPE_CHECKING:
     from sparc3_bench.graph.forecast import Cost, Forecast, Foreseen

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sparc3_bench.cli.asked import Asked, asks_for_runs
+from sparc3_bench.cli.asked import asks_for_runs
 from sparc3_bench.cli.execution import Execution, carries_out_runs
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.run.asked import Asked
 
 if TYPE_CHECKING:
     from sparc3_bench.record.result import Result

@@ -47,10 +47,11 @@ def command(
     for path in promised:
         try:
             result = read_result(results / path)
-            status, reasons[path] = result.status, result.error
         except Sparc3Error:
-            status = ""
-        states.setdefault(status, []).append(path)
+            states[""].append(path)
+        else:
+            reasons[path] = result.error
+            states.setdefault(result.status, []).append(path)
     console = Console()
     if not console.is_terminal:
         console.width = 160

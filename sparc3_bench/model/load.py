@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import re
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,16 @@ class FoundModel:
         """The number format of the weight files; of several, one that holds all their numbers."""
         found = checkpoint.stored_formats(self.folder, self.ref.id)
         return reduce(torch.promote_types, found or {self.dtype})
+
+    def blank(self, scope: Scope) -> ModelView:
+        """Return the model without numbers, for what depends on its shapes only."""
+        if scope not in self._blanks:
+            self._blanks[scope] = ModelView(self.empty, self.adapter, None, scope)
+        return self._blanks[scope]
+
+    @cached_property
+    def _blanks(self) -> dict[Scope, ModelView]:
+        return {}
 
     def load(self, scope: Scope, dtype: torch.dtype | None = None) -> ModelView:
         """Load the weights, in the format that the model runs in or in another one.

@@ -145,9 +145,7 @@ class Cell:
         left_out = {name: {"source_digest"} for name in ("scorer", "task", "judge")}
         return self.spec.model_dump(mode="json", exclude=left_out)
 
-    @cached_property
+    @property
     def blank(self) -> ModelView:
         """The model without numbers, for what depends on its shapes only."""
-        from sparc3_bench.model.view import ModelView
-
-        return ModelView(self.model.empty, self.model.adapter, None, self.spec.scope)
+        return self.model.blank(self.spec.scope)

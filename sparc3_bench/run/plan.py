@@ -101,8 +101,13 @@ def plan(
         "adapter": model.adapter_code(host),
         **({"judge": judge.code} if judge else {}),
     }
+    # What many cells have in common is found out once: there may be a hundred thousand.
     ready_for: dict[int, PreparedTask] = {}
     fitting: dict[int, tuple[str, ...]] = {}
+    asked = request.asked()
+    task_ref = TaskRef(**_ref(task_entry, task), task_version=task.version)
+    scorer_refs = {id(scorer): PluginRef(**_ref(entry, scorer)) for entry, scorer in scorers}
+    _check_counts(model, request, found)
 
     def prepare(seed: int) -> PreparedTask:
         key = canonical_json([wanted, task.name, dict(request.task_options), seed])
@@ -127,8 +132,8 @@ def plan(
         if id(ready) not in fitting:
             fitting[id(ready)] = check_fit(model, ready, references.values())
         spec = RunSpec(
-            scorer=PluginRef(**_ref(entry, scorer)),
-            task=TaskRef(**_ref(task_entry, task), task_version=task.version),
+            scorer=scorer_refs[id(scorer)],
+            task=task_ref,
             model=model.ref,
             judge=judge.ref if judge else None,
             objective=objective if scorer.needs_reference else None,
@@ -148,7 +153,7 @@ def plan(
         more = [
             (seed + n, cell(entry, scorer, seed + n, 0, "stability")) for n in range(1, others + 1)
         ]
-        made = Cell(
+        return Cell(
             spec,
             scorer,
             task,
@@ -157,12 +162,10 @@ def plan(
             judge,
             tuple(more),
             fitting[id(ready)],
-            request.asked(),
+            asked,
             request.snapshots,
             phase,
         )
-        _check_counts(made)
-        return made
 
     cells: list[Cell] = []
     for (entry, scorer), (_, seeds) in zip(scorers, request.scorers, strict=True):
@@ -171,13 +174,12 @@ def plan(
     return tuple(cells)
 
 
-def _check_counts(cell: Cell) -> None:
+def _check_counts(model: FoundModel, request: Request, found: Resolved) -> None:
     """Refuse a scope without units, or more units to be removed than there are."""
-    spec = cell.spec
-    total, most = count_units(cell.blank, spec.unit), max(spec.amounts)
-    if spec.amount_kind == "count" and most > total:
+    total, most = count_units(model.blank(request.scope), request.unit), max(found.amounts)
+    if found.amount_kind == "count" and most > total:
         raise Sparc3Error(
-            f"{most:,.0f} units of '{spec.unit}' cannot be removed: the scope has {total:,}."
+            f"{most:,.0f} units of '{request.unit}' cannot be removed: the scope has {total:,}."
         )
 
 

@@ -93,7 +93,7 @@ class WorkerProcess:
         try:
             return Outcome.model_validate(self._ask("carry_out", asked, self.work.seconds))
         except WorkerDied as death:
-            reason = str(death)
+            reason = INTERRUPTED if self._interrupted else str(death)
             status: Status = "interrupted" if self._interrupted else "failed"
         if not self._interrupted:
             with contextlib.suppress(WorkerDied, Sparc3Error):
