@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import tempfile
 import threading
 import time
@@ -29,6 +30,8 @@ _STORE_BYTES = 80_000_000
 """Of the object store of a cluster that is started here: about the least that Ray takes."""
 _LOOK_S = 30.0
 """Between two looks at how much room there is."""
+_KNOCK_S = 10.0
+"""For a cluster to answer."""
 
 
 @dataclass(frozen=True)
@@ -219,6 +222,7 @@ def _cluster(address: str | None) -> Iterator[Any]:
         on_end = signal.getsignal(signal.SIGTERM)
         stack.callback(ray.shutdown)
         try:
+            _knock(where)
             ray.init(where, log_to_driver=False, logging_level=logging.ERROR, **own)
         except Exception as error:  # of many kinds
             raise Sparc3Error(
@@ -229,6 +233,13 @@ def _cluster(address: str | None) -> Iterator[Any]:
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, on_end)  # Ray sets its own
         yield ray
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens at `host:port`; Ray would try that for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), _KNOCK_S).close()
 
 
 @hookimpl

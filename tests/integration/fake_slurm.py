@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 COMMANDS = {
     "sbatch": r"""
+        script=$(realpath "$1")
+        cd "$here"
         id=$((100 + $(ls *.sh 2>/dev/null | wc -l)))
         cp "$script" $id.sh
         last=$(sed -n 's/^#SBATCH --array=0-\([0-9]*\).*/\1/p' $id.sh)
@@ -29,13 +34,13 @@ COMMANDS = {
         out=${out//%A/$SLURM_ARRAY_JOB_ID}
         out=${out//%a/$SLURM_ARRAY_TASK_ID}
         out=${out//%j/$SLURM_JOB_ID}
-        echo ${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID} > job
-        echo $$ > pid
+        echo ${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID} >> $here/runs
+        echo $$ > $here/pid
         exec "$@" >> ${out//%t/0} 2>&1
     """,
-    "scontrol": "touch requeue",
-    "scancel": 'echo "$@" >> cancelled',
-    "sacct": 'echo "JobID|State|NodeList"; cat states',
+    "scontrol": "touch $here/requeue",
+    "scancel": 'echo "$@" >> $here/cancelled',
+    "sacct": 'echo "JobID|State|NodeList"; cat $here/states',
 }
 
 
@@ -51,9 +56,19 @@ class FakeSlurm:
         for name, script in COMMANDS.items():
             file = folder / name
             script = script if starts or name != "srun" else "exit 1"
-            file.write_text(f'#!/bin/bash\nscript=$(realpath "$1")\ncd {folder}\n{script}')
+            file.write_text(f"#!/bin/bash\nhere={folder}\n{script}")
             file.chmod(0o755)
         monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+    def after(self, folder: Path, name: str, happens: Callable[[], None]) -> None:
+        """Have something happen as soon as there is a file somewhere in a folder."""
+
+        def wait() -> None:
+            while not any(folder.rglob(name)):
+                time.sleep(0.01)
+            happens()
+
+        threading.Thread(target=wait, daemon=True).start()
 
     def preempt(self) -> None:
         """Signal every process of the job that runs, its job's own last."""
@@ -64,9 +79,12 @@ class FakeSlurm:
 
     def lose(self) -> None:
         """End the job that runs as its node would."""
-        job = (self.folder / "job").read_text().strip()
-        (self.folder / "states").write_text(f"{job}|NODE_FAIL|here\n")
+        (self.folder / "states").write_text(f"{self.runs()[-1]}|NODE_FAIL|here\n")
         os.kill(int((self.folder / "pid").read_text()), signal.SIGKILL)
+
+    def runs(self) -> list[str]:
+        """Return the jobs that began, in order."""
+        return (self.folder / "runs").read_text().split()
 
     def scripts(self) -> list[str]:
         """Return what was given to sbatch."""

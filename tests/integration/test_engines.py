@@ -130,14 +130,13 @@ def test_job_that_is_ended_early_costs_no_result(asked, tmp_path, monkeypatch, h
     pytest.importorskip("submitit")
     slurm = FakeSlurm(tmp_path, monkeypatch)
     executor, said = Slurm(partition="long", sbatch="qos=low"), []
-    outcomes = executor.carry_out(asked.orders, asked.worker(how), said.append)
-    found = [next(outcomes)]
-    getattr(slurm, how)()
-    found += outcomes
-    assert asked.content(found) == asked.expected
-    assert len(found) == len(asked.orders)
-    assert len(slurm.scripts()) == (2 if how == "lose" else 1)
-    assert any("is gone" in told["say"] for told in said) == (how == "lose")
+    orders = asked.orders[:3]
+    slurm.after(asked.folder / how, "outcomes/0.json", getattr(slurm, how))
+    found = [*executor.carry_out(orders, asked.worker(how), said.append)]
+    assert asked.content(found) == {one.path: asked.expected[one.path] for one in orders}
+    assert len(found) == len(orders)
+    assert slurm.runs() == ["100", "101" if how == "lose" else "100"]
+    assert any("is gone" in told.get("say", "") for told in said) == (how == "lose")
 
 
 def test_dry_run_shows_the_script_that_would_be_submitted(asked, tmp_path, monkeypatch):
