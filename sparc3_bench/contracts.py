@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sparc3_bench.record.spec import DatasetRecord
     from sparc3_bench.types.model import Model
-    from sparc3_bench.types.orders import AnyWorker, Order, Outcome
+    from sparc3_bench.types.orders import AnyWorker, Delivery, Order
     from sparc3_bench.types.samples import ReferenceSamples
     from sparc3_bench.types.scores import ScoreMap
 
@@ -288,7 +288,7 @@ class Executor(Configurable, ABC):
     @abstractmethod
     def carry_out(
         self, orders: Sequence[Order], worker: AnyWorker, tell: Callable[[Mapping[str, Any]], None]
-    ) -> Iterator[Outcome]:
+    ) -> Iterator[Delivery]:
         """Yield what comes of each order, in any order; each once, whatever fails.
 
         When interrupted, by KeyboardInterrupt where it waits, it has what is being done left,

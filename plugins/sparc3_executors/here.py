@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sparc3_bench import Executor, hookimpl
 
 if TYPE_CHECKING:
-    from sparc3_bench.types.orders import AnyWorker, Order, Outcome
+    from sparc3_bench.types.orders import AnyWorker, Delivery, Order
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Here(Executor):
 
     def carry_out(
         self, orders: Sequence[Order], worker: AnyWorker, tell: Callable[[Mapping[str, Any]], None]
-    ) -> Iterator[Outcome]:
+    ) -> Iterator[Delivery]:
         """Carry out orders as they come."""
         for order in orders:
             try:

@@ -15,7 +15,7 @@ from sparc3_bench import Executor, hookimpl
 from sparc3_executors.waiting import Waiting
 
 if TYPE_CHECKING:
-    from sparc3_bench.types.orders import AnyWorker, Order, Outcome
+    from sparc3_bench.types.orders import AnyWorker, Delivery, Order
 
 _THREADS = "OMP_NUM_THREADS"
 
@@ -39,10 +39,10 @@ class Local(Executor):
 
     def carry_out(
         self, orders: Sequence[Order], worker: AnyWorker, tell: Callable[[Mapping[str, Any]], None]
-    ) -> Iterator[Outcome]:
+    ) -> Iterator[Delivery]:
         """Give each worker that is free an order, of the model that it has where there is one."""
         waiting = Waiting(orders)
-        done: queue.Queue[Outcome | BaseException] = queue.Queue()
+        done: queue.Queue[Delivery | BaseException] = queue.Queue()
         crew = [worker, *(worker.another() for _ in range(1, min(self.jobs, len(orders))))]
         threads = [
             threading.Thread(target=_work, args=(one, waiting, done), daemon=True) for one in crew
@@ -67,7 +67,7 @@ class Local(Executor):
                 one.close()
 
 
-def _work(worker: AnyWorker, waiting: Waiting, done: queue.Queue[Outcome | BaseException]) -> None:
+def _work(worker: AnyWorker, waiting: Waiting, done: queue.Queue[Delivery | BaseException]) -> None:
     model = ""
     try:
         while order := waiting.take(model):
@@ -77,7 +77,7 @@ def _work(worker: AnyWorker, waiting: Waiting, done: queue.Queue[Outcome | BaseE
         done.put(error)
 
 
-def _told(outcome: Outcome | BaseException) -> Outcome:
+def _told(outcome: Delivery | BaseException) -> Delivery:
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome

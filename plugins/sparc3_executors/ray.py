@@ -19,8 +19,8 @@ from pydantic import Field
 
 from sparc3_bench import Executor, Sparc3Error, hookimpl
 from sparc3_bench.errors import describe
-from sparc3_bench.types.orders import Order, Outcome
-from sparc3_executors.remote import Home, Remote, Tell, gpus_for, home_of, opened
+from sparc3_bench.types.orders import Delivery, Order, Tell
+from sparc3_executors.remote import Home, Remote, gpus_for, home_of, opened
 from sparc3_executors.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Ray(Executor):
 
     def carry_out(
         self, orders: Sequence[Order], worker: AnyWorker, tell: Tell
-    ) -> Iterator[Outcome]:
+    ) -> Iterator[Delivery]:
         """Give each worker on a node that is free an order, of the model that it has if possible.
 
         Raises
@@ -77,7 +77,7 @@ class Ray(Executor):
             finally:
                 crew.dismiss(*crew.hands)
 
-    def _dealt(self, crew: _Crew, waiting: Waiting, left: int, tell: Tell) -> Iterator[Outcome]:
+    def _dealt(self, crew: _Crew, waiting: Waiting, left: int, tell: Tell) -> Iterator[Delivery]:
         lost, unbegun = Counter[str](), 0
         while left:
             crew.hire(min(self.jobs or crew.room(), left))
@@ -99,7 +99,7 @@ class Ray(Executor):
                     tell({"say": f"{order.label}: its worker is lost; it is begun again."})
                 else:
                     reason = f"It lost {self.retries + 1} workers, the last by {loss}."
-                    outcome = Outcome(order=order.path, status="refused", error=reason)
+                    outcome = Delivery(order=order.path, status="refused", error=reason)
                 if outcome is not None:
                     left -= 1
                     yield outcome
@@ -177,7 +177,7 @@ class _Crew:
             self.hands.remove(hand)
             self._ray.kill(hand.actor)
 
-    def answers(self) -> Iterator[tuple[_Hand, Outcome | None, str]]:
+    def answers(self) -> Iterator[tuple[_Hand, Delivery | None, str]]:
         """Wait for a while; yield who has answered, with what came of the order, or how it is lost.
 
         Raises

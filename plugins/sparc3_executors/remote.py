@@ -8,7 +8,7 @@ import platform
 import sys
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,7 @@ from typing import Any
 
 from sparc3_bench import Sparc3Error
 from sparc3_bench.run.process import WorkerProcess
-from sparc3_bench.types.orders import Order, Outcome, Work
-
-Tell = Callable[[Mapping[str, Any]], None]
+from sparc3_bench.types.orders import Delivery, Order, Tell, Work
 
 _VARIABLES = ("SPARC3_", "HF_", "OMP_", "MKL_", "OPENBLAS_", "ATEN_", "CUBLAS_", "TORCH_")
 """How the environment variables begin that workers are given: what moves numbers, and data."""
@@ -111,12 +109,12 @@ class Remote:
             self._told.append(told)
 
 
-def opened(answer: str | bytes, tell: Tell, who: Any) -> Outcome:
+def opened(answer: str | bytes, tell: Tell, who: Any) -> Delivery:
     """Return what came of an order, and pass on what was told."""
     outcome, *told = json.loads(answer)
     for one in told:
         tell({**one, "worker": who})
-    return Outcome.model_validate(outcome)
+    return Delivery.model_validate(outcome)
 
 
 def gpus_for(orders: Sequence[Order], asked: float | None) -> float:

@@ -19,8 +19,8 @@ from pydantic import Field
 
 from sparc3_bench import Executor, Sparc3Error, hookimpl
 from sparc3_bench.errors import describe
-from sparc3_bench.types.orders import Order, Outcome
-from sparc3_executors.remote import Home, Tell, gpus_for, home_of, opened
+from sparc3_bench.types.orders import Delivery, Order, Tell
+from sparc3_executors.remote import Home, gpus_for, home_of, opened
 from sparc3_executors.share import Share
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Slurm(Executor):
 
     def carry_out(
         self, orders: Sequence[Order], worker: AnyWorker, tell: Tell
-    ) -> Iterator[Outcome]:
+    ) -> Iterator[Delivery]:
         """Submit jobs and gather what comes of their orders.
 
         Raises
@@ -91,7 +91,7 @@ class Slurm(Executor):
         if self.dry_run:
             tell({"say": self._script(folder, gpus, min(len(shares), most))})
             for order in orders:
-                yield Outcome(order=order.path, status="refused", error="It is a dry run.")
+                yield Delivery(order=order.path, status="refused", error="It is a dry run.")
             return
         if self.cluster == "local":
             setup = [self.setup] if self.setup else []
@@ -109,7 +109,7 @@ class Slurm(Executor):
         if desk.is_well:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _followed(self, desk: _Desk, shares: deque[list[str]], most: int) -> Iterator[Outcome]:
+    def _followed(self, desk: _Desk, shares: deque[list[str]], most: int) -> Iterator[Delivery]:
         """Submit shares, and yield outcomes until there is one of each order."""
         gone = Counter[str]()
         while desk.left:
@@ -202,7 +202,7 @@ class _Desk:
                 "dry_run=true."
             ) from None
 
-    def outcomes(self) -> Iterator[Outcome]:
+    def outcomes(self) -> Iterator[Delivery]:
         """Yield what jobs have left since the last time; wait a little where that is nothing."""
         new = {*self._folder.glob("outcomes/[0-9]*.*")} - self._seen
         self._seen |= new
@@ -219,11 +219,11 @@ class _Desk:
         if self.left and not new:
             time.sleep(_LOOK_S)
 
-    def given_up(self, names: Sequence[str], reason: str) -> Iterator[Outcome]:
+    def given_up(self, names: Sequence[str], reason: str) -> Iterator[Delivery]:
         """Yield that orders have no outcome."""
         self.is_well = False
         for name in names:
-            yield Outcome(order=self.left.pop(name).path, status="refused", error=reason)
+            yield Delivery(order=self.left.pop(name).path, status="refused", error=reason)
 
     def cancel(self) -> None:
         """Cancel jobs; those without an order left have a while to end by themselves."""

@@ -9,17 +9,17 @@ from typing import Annotated, Any
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.run.asked import Asked
+from sparc3_bench.run.typed import Typed
 
 
 def asks_for_runs(command: Callable[..., None]) -> Callable[..., None]:
     """Let a command take all options that say which runs, where it has a parameter `asked`."""
     conventions = common.convention_options()
 
-    def made(said: dict[str, Any], context: typer.Context) -> Asked:
+    def made(said: dict[str, Any], context: typer.Context) -> Typed:
         typed = frozenset(name for name in said if common.given(context, name))
         chosen = {one.name: said.pop(one.name) for one in conventions}
-        return Asked({**said, "conventions": chosen}, typed)
+        return Typed({**said, "conventions": chosen}, typed)
 
     parameters: list[inspect.Parameter] = []
     for one in inspect.signature(_options, eval_str=True).parameters.values():

@@ -14,7 +14,7 @@ import typer
 import sparc3_bench.cli.common as common
 from sparc3_bench.cli.asked import asks_for_runs
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.run.asked import Asked
+from sparc3_bench.run.typed import Typed
 
 if TYPE_CHECKING:
     from sparc3_bench.graph.forecast import Cost, Forecast, Foreseen
@@ -43,7 +43,7 @@ class _Table:
 @asks_for_runs
 def command(
     context: typer.Context,
-    asked: Asked,
+    asked: Typed,
     what: Annotated[
         str | None,
         typer.Argument(
@@ -115,7 +115,7 @@ def command(
 
 
 def _requests(
-    asked: Asked, what: str | None, host: PluginHost, results: Path
+    asked: Typed, what: str | None, host: PluginHost, results: Path
 ) -> tuple[list[Request], Path]:
     """Return what is asked for, and the folder where what is finished lies.
 

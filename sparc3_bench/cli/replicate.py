@@ -69,7 +69,7 @@ def command(
     from sparc3_bench.record.files import write_atomically
     from sparc3_bench.replication.report import ReplicationReport, changes_asked, changes_found
     from sparc3_bench.replication.rows import rows
-    from sparc3_bench.replication.work import Work
+    from sparc3_bench.replication.work import Replication
     from sparc3_bench.run.options import parse_pairs
     from sparc3_bench.run.suite import Changes, read_suite
 
@@ -90,7 +90,7 @@ def command(
     for file in (json_file, markdown):
         _check_file(file, execution.results)
     rows(content, (), same_items=True)  # refuses what it names wrongly before anything is run
-    work = Work(content, execution.results, host)
+    work = Replication(content, execution.results, host)
     if not only_existing:
         with execution.running() as running:
             work.run(running.runner)

@@ -10,11 +10,11 @@ import typer
 from sparc3_bench.cli.asked import asks_for_runs
 from sparc3_bench.cli.execution import Execution, carries_out_runs
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.run.asked import Asked
+from sparc3_bench.run.typed import Typed
 
 if TYPE_CHECKING:
     from sparc3_bench.record.result import Result
-    from sparc3_bench.run.runner import Standing
+    from sparc3_bench.run.runner import RequestState
 
 _MOST_ROWS = 200
 """Of a table; of more runs `sparc3 show` tells."""
@@ -24,7 +24,7 @@ _MOST_ROWS = 200
 @asks_for_runs
 def command(
     context: typer.Context,
-    asked: Asked,
+    asked: Typed,
     suite: Annotated[
         str | None,
         typer.Option(
@@ -58,7 +58,7 @@ def command(
         raise typer.Exit(1 if any(standing.statuses for standing in standings) else 2)
 
 
-def _tell(refused: list[Standing], say: Callable[[str], None]) -> None:
+def _tell(refused: list[RequestState], say: Callable[[str], None]) -> None:
     for standing in refused:
         say(f"Task '{standing.request.task}' is not run: {standing.refusal}")
 

@@ -1,4 +1,4 @@
-"""Work: which results of a suite are there, run the others, and say why some cannot be."""
+"""Replication: which results of a suite are there, run the others, and say why some cannot be."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Cell:
     seed: int
 
 
-class Work:
+class Replication:
     """The cells of a suite.
 
     Parameters

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.run.asked import Asked
 from sparc3_bench.run.progress import spoken
 from sparc3_bench.run.request import Request
-from sparc3_bench.types.orders import INTERRUPTED, Order, Outcome, Status, Tell, Work
+from sparc3_bench.run.typed import Typed
+from sparc3_bench.types.orders import INTERRUPTED, Delivery, Order, Status, Tell, Work
 
 _LOOK_S = 0.2
 """Seconds between two looks at what a process takes."""
@@ -67,8 +67,8 @@ class WorkerProcess:
         self._reader: threading.Thread | None = None
         self._interrupted = False
 
-    def requests(self, asked: Asked, suite: str | None) -> list[Request]:
-        """Return the requests that what was typed comes to; see `Asked.requests`.
+    def requests(self, asked: Typed, suite: str | None) -> list[Request]:
+        """Return the requests that what was typed comes to; see `Typed.requests`.
 
         Raises
         ------
@@ -86,12 +86,12 @@ class WorkerProcess:
         # As it is: orders of one request share it, and there may be many.
         return [Order.model_construct(request=asked, **one) for one in self._ask("plan", asked)]
 
-    def carry_out(self, order: Order) -> Outcome:
+    def carry_out(self, order: Order) -> Delivery:
         """Run one cell; a process that does not come to its end makes it a failed one."""
         asked = order.narrowed().model_dump(mode="json")
         self._told({"began": order.path})
         try:
-            return Outcome.model_validate(self._ask("carry_out", asked, self.work.seconds))
+            return Delivery.model_validate(self._ask("carry_out", asked, self.work.seconds))
         except WorkerDied as death:
             reason = INTERRUPTED if self._interrupted else str(death)
             status: Status = "interrupted" if self._interrupted else "failed"
@@ -99,12 +99,12 @@ class WorkerProcess:
             with contextlib.suppress(WorkerDied, Sparc3Error):
                 return self.ended(order, status, reason)
             status = "refused"
-        return Outcome(order=order.path, status=status, error=reason)
+        return Delivery(order=order.path, status=status, error=reason)
 
-    def ended(self, order: Order, status: Status, reason: str = INTERRUPTED) -> Outcome:
+    def ended(self, order: Order, status: Status, reason: str = INTERRUPTED) -> Delivery:
         """Return the outcome of an order that did not come to its end; raises as `requests`."""
         asked = order.narrowed().model_dump(mode="json")
-        return Outcome.model_validate(self._ask("ended", [asked, status, reason]))
+        return Delivery.model_validate(self._ask("ended", [asked, status, reason]))
 
     def another(self) -> WorkerProcess:
         """Return one more for the same work."""

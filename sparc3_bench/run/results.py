@@ -14,10 +14,12 @@ from sparc3_bench.errors import RecordError, Sparc3Error
 from sparc3_bench.record.files import read_result, samples_path, write_atomically
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.responses import responses_path
-from sparc3_bench.types.orders import Outcome
+from sparc3_bench.types.orders import Delivery
 
 HIDDEN = ".sparc3"
 """In a folder of results, what runners keep for themselves; no result is looked for in it."""
+_OVER = ("ok", "failed")
+"""Statuses of a run that is not to be run again."""
 _PAUSES_S = (0.2, 1.0, 3.0)
 """Between attempts to write a result."""
 
@@ -42,7 +44,7 @@ class ResultsFolder:
 
     def __init__(self, root: Path, say: Callable[[str], None]) -> None:
         self.root, self._say = root, say
-        self._held: dict[str, Outcome] = {}
+        self._held: dict[str, Delivery] = {}
         self._index = root / HIDDEN / "known.jsonl"
 
     def status(self, path: str) -> str | None:
@@ -69,7 +71,7 @@ class ResultsFolder:
         self._held = {path: self._held[path] for path in reasons}
         return reasons
 
-    def write(self, outcome: Outcome) -> None:
+    def write(self, outcome: Delivery) -> None:
         """Write the files of an outcome; what cannot be written is held for later."""
         try:
             self._write(outcome)
@@ -83,12 +85,13 @@ class ResultsFolder:
             self._held[outcome.order] = outcome
             self._say(f"{self.root / outcome.order} cannot be written: {last}. It is held.")
 
-    def _write(self, outcome: Outcome) -> None:
+    def _write(self, outcome: Delivery) -> None:
         for name, content in outcome.files.items():
             write_atomically(self.root / name, content)
         if (beside := samples_path(Path(outcome.order))).as_posix() not in outcome.files:
             (self.root / beside).unlink(missing_ok=True)
-        if (stamp := self._stamp(outcome.order)) is not None:
+        stamp = self._stamp(outcome.order)
+        if stamp is not None and outcome.status in _OVER:
             self._note(outcome.order, stamp, outcome.status)
 
     @cached_property
@@ -134,7 +137,7 @@ def _status(path: Path) -> str | None:
     if result.sample_file is not None and not samples_path(path).is_file():
         return None
     # One that was judged again is not this run: another judge chose its ranking and amount.
-    whole = result.status in ("ok", "failed") and result.chosen_by is None
+    whole = result.status in _OVER and result.chosen_by is None
     return result.status if whole else None
 
 

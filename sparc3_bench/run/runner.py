@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from sparc3_bench.run.results import ResultsFolder
     from sparc3_bench.run.view import RunsView
     from sparc3_bench.run.worker import Worker
-    from sparc3_bench.types.orders import Order, Outcome
+    from sparc3_bench.types.orders import Delivery, Order
 
 
 @dataclass
-class Standing:
+class RequestState:
     """How the runs of one request stand.
 
     Attributes
@@ -61,7 +61,7 @@ class Standing:
     def _paths(self) -> int:
         return len({order.path for order in self.orders})
 
-    def note(self, outcome: Outcome) -> None:
+    def note(self, outcome: Delivery) -> None:
         """Take note of what came of one of its runs."""
         self.statuses[outcome.order] = outcome.status
         if outcome.error is not None:
@@ -97,11 +97,11 @@ class Runner:
         self._executor, self._worker, self._results = executor, worker, results
         self._view, self._retry_failed = view, retry_failed
 
-    def plan(self, requests: Iterable[Request]) -> list[Standing]:
+    def plan(self, requests: Iterable[Request]) -> list[RequestState]:
         """Plan requests one after the other; what cannot be planned leaves the others alone."""
         found = []
         for request in requests:
-            standing = Standing(request)
+            standing = RequestState(request)
             try:
                 standing.orders = self._worker.plan(request)
             except (Sparc3Error, WorkerDied) as error:
@@ -109,12 +109,12 @@ class Runner:
             found.append(standing)
         return found
 
-    def results(self, standing: Standing) -> dict[str, Result]:
+    def results(self, standing: RequestState) -> dict[str, Result]:
         """Return by label what is there of a request, as it is in its files."""
         files = {order.label: self._results.root / order.path for order in standing.orders}
         return {label: read_result(file) for label, file in files.items() if file.is_file()}
 
-    def run(self, standings: Sequence[Standing]) -> Iterator[Standing]:
+    def run(self, standings: Sequence[RequestState]) -> Iterator[RequestState]:
         """Have everything run that is not there; yield each request when its runs are over.
 
         Raises
@@ -122,7 +122,7 @@ class Runner:
         KeyboardInterrupt
             After what was being done has been left, and written as far as it came.
         """
-        wanted: dict[str, tuple[Order, list[Standing]]] = {}
+        wanted: dict[str, tuple[Order, list[RequestState]]] = {}
         count, total = 0, sum(len(standing.orders) for standing in standings)
         for standing in standings:
             for order in standing.orders:
@@ -141,8 +141,8 @@ class Runner:
                 self._view.say(f"{order.label}: it was not carried out, or its file is gone.")
 
     def _carried_out(
-        self, wanted: Mapping[str, tuple[Order, Sequence[Standing]]]
-    ) -> Iterator[Standing]:
+        self, wanted: Mapping[str, tuple[Order, Sequence[RequestState]]]
+    ) -> Iterator[RequestState]:
         orders, view = [order for order, _ in wanted.values()], self._view
         with view.watching(orders, self._worker.work):
             try:
@@ -158,7 +158,7 @@ class Runner:
                     for standing in wanted[path][1]:
                         standing.missing[path] = why
 
-    def _is_there(self, order: Order, standing: Standing) -> bool:
+    def _is_there(self, order: Order, standing: RequestState) -> bool:
         status = self._results.status(order.path)
         if status is None or (status == "failed" and self._retry_failed):
             return False
@@ -167,7 +167,7 @@ class Runner:
         self._view.say(f"{order.label}: {how}, {self._results.root / order.path}")
         return True
 
-    def _take(self, outcome: Outcome, order: Order) -> None:
+    def _take(self, outcome: Delivery, order: Order) -> None:
         """Write what came of an order, and say so."""
         view, told = self._view, {"status": outcome.status, "error": outcome.error}
         view.tell({"over": order.path, **told})

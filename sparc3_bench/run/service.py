@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.run.asked import Asked
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.request import Request
+from sparc3_bench.run.typed import Typed
 from sparc3_bench.types.orders import Order, Tell, Work
 from sparc3_bench.types.values import Progress
 
@@ -87,7 +87,7 @@ class _Service:
 
     def _requests(self, worker: Worker, given: Any) -> Any:
         said, typed, suite = given
-        requests = worker.requests(Asked(said, frozenset(typed)), suite)
+        requests = worker.requests(Typed(said, frozenset(typed)), suite)
         return [one.model_dump(mode="json") for one in requests]
 
     def _plan(self, worker: Worker, given: Any) -> Any:

@@ -15,7 +15,6 @@ from sparc3_bench.errors import ModelError, PluginError, Sparc3Error, describe
 from sparc3_bench.graph.forecast import Forecast, Rate
 from sparc3_bench.host import default_host
 from sparc3_bench.record.files import rendered, samples_path
-from sparc3_bench.run.asked import Asked
 from sparc3_bench.run.environment import machine
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import Shared, plan
@@ -23,7 +22,8 @@ from sparc3_bench.run.recipes import run
 from sparc3_bench.run.request import Request
 from sparc3_bench.run.responses import Written, packed, responses_path
 from sparc3_bench.run.steps.record import recorded
-from sparc3_bench.types.orders import INTERRUPTED, Order, Outcome, Status, Work
+from sparc3_bench.run.typed import Typed
+from sparc3_bench.types.orders import INTERRUPTED, Delivery, Order, Status, Work
 
 if TYPE_CHECKING:
     from sparc3_bench.graph.step import Step
@@ -58,8 +58,8 @@ class Worker:
         self._shared = Shared()
         self._place = Place(self._cache, report)
 
-    def requests(self, asked: Asked, suite: str | None) -> list[Request]:
-        """Return the requests that what was typed comes to; see `Asked.requests`."""
+    def requests(self, asked: Typed, suite: str | None) -> list[Request]:
+        """Return the requests that what was typed comes to; see `Typed.requests`."""
         return asked.requests(default_host(), suite)
 
     def plan(self, request: Request) -> list[Order]:
@@ -88,7 +88,7 @@ class Worker:
             for cell, (name, seed) in named
         ]
 
-    def carry_out(self, order: Order) -> Outcome:
+    def carry_out(self, order: Order) -> Delivery:
         """Run one cell; whatever a plugin raises becomes a failed result.
 
         Raises
@@ -102,10 +102,10 @@ class Worker:
                 self._foresee(cell)
             result, written = run_cell(cell, self._place, order.label)
         except Sparc3Error as error:
-            return Outcome(order=order.path, status="refused", error=str(error))
+            return Delivery(order=order.path, status="refused", error=str(error))
         return _outcome(order, result, written)
 
-    def ended(self, order: Order, status: Status, reason: str = INTERRUPTED) -> Outcome:
+    def ended(self, order: Order, status: Status, reason: str = INTERRUPTED) -> Delivery:
         """Return the outcome of an order that did not come to its end, as told from outside."""
         result = recorded(self._cell(order), points=(), cost={}, status=status, error=reason)
         return _outcome(order, result, Written(points=()))
@@ -180,7 +180,7 @@ def run_cell(cell: Cell, place: Place, label: str) -> tuple[Result, Written]:
         return failed, Written(points=())
 
 
-def _outcome(order: Order, result: Result, written: Written) -> Outcome:
+def _outcome(order: Order, result: Result, written: Written) -> Delivery:
     path, files = Path(order.path), dict[Path, bytes]()
     text, samples = rendered(result)
     if result.responses is not None:
@@ -188,7 +188,7 @@ def _outcome(order: Order, result: Result, written: Written) -> Outcome:
     if samples is not None:
         files[samples_path(path)] = samples
     files[path] = text.encode()
-    return Outcome(
+    return Delivery(
         order=order.path,
         status=result.status,
         error=result.error,

@@ -55,7 +55,7 @@ class Work(BaseModel):
     """How much memory a worker may take; None for most of the machine's."""
 
 
-class Outcome(BaseModel):
+class Delivery(BaseModel):
     """What came of an order."""
 
     model_config = ConfigDict(frozen=True)
@@ -77,10 +77,10 @@ class AnyWorker(Protocol):
 
     work: Work
 
-    def carry_out(self, order: Order) -> Outcome:
+    def carry_out(self, order: Order) -> Delivery:
         """Run one cell; what goes wrong is told by the outcome."""
 
-    def ended(self, order: Order, status: Status, reason: str = INTERRUPTED) -> Outcome:
+    def ended(self, order: Order, status: Status, reason: str = INTERRUPTED) -> Delivery:
         """Return the outcome of an order that did not come to its end, as told from outside."""
 
     def another(self) -> AnyWorker:

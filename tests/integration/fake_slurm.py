@@ -34,7 +34,8 @@ COMMANDS = {
         out=${out//%A/$SLURM_ARRAY_JOB_ID}
         out=${out//%a/$SLURM_ARRAY_TASK_ID}
         out=${out//%j/$SLURM_JOB_ID}
-        echo ${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID} >> $here/runs
+        id=${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}
+        echo $id${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID} >> $here/runs
         echo $$ > $here/pid
         exec "$@" >> ${out//%t/0} 2>&1
     """,

@@ -20,7 +20,7 @@ from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.request import Request
 from sparc3_bench.run.worker import Worker
 from sparc3_bench.testing.tiny import save_model, save_text
-from sparc3_bench.types.orders import Order, Outcome, Work
+from sparc3_bench.types.orders import Delivery, Order, Work
 
 # What packages of others leave to the garbage collector is no fault of ours.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -62,7 +62,7 @@ class Asked:
         assert sorted(one.order for one in outcomes) == sorted(one.path for one in self.orders)
         return self.content(outcomes)
 
-    def content(self, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    def content(self, outcomes: Sequence[Delivery]) -> dict[str, Any]:
         """Return all that does not tell of the machine or the clock."""
         found = {}
         for one in outcomes:

@@ -69,7 +69,11 @@ def run(folder, tmp_path, monkeypatch) -> Run:
         }
         arguments = ["sparc3", "run"]
         arguments += [part for name in scorers for part in ("--scorer", name)]
-        arguments += [part for n, v in given.items() for part in (f"--{n}", str(v))]
+        arguments += [
+            part
+            for n, v in given.items()
+            for part in (f"--{n}", *([] if v is None else [str(v)]))
+        ]
         arguments += [part for n, v in texts.items() for part in ("--task-option", f"{n}={v}")]
         monkeypatch.setattr(sys, "argv", arguments)
         try:
@@ -299,7 +303,7 @@ def with_bad_scorers(monkeypatch) -> None:
     points = [SimpleNamespace(name="bad", value="bad", dist=dist, load=lambda: module)]
     points += entry_points(group="sparc3_bench")
     host = PluginHost(points)
-    monkeypatch.setattr("sparc3_bench.host.default_host", lambda: host)
+    monkeypatch.setattr("sparc3_bench.run.worker.default_host", lambda: host)
 
 
 @pytest.mark.usefixtures("with_bad_scorers")
@@ -321,8 +325,10 @@ def test_scorer_that_fails_is_recorded_and_the_others_go_on(run, tmp_path, capsy
 
 
 @pytest.mark.usefixtures("with_bad_scorers")
-def test_failed_run_is_tried_again(run, monkeypatch):
+def test_failed_run_is_tried_again_when_asked_for(run, monkeypatch):
     assert run("flat")[1]["flat"].status == "failed"
     monkeypatch.setattr(Flat, "score", lambda self, *given: Wanda().score(*given))
     code, results = run("flat")
+    assert (code, results["flat"].status) == (1, "failed")
+    code, results = run("flat", **{"retry-failed": None})
     assert (code, results["flat"].status) == (0, "ok")

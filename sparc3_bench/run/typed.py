@@ -1,4 +1,4 @@
-"""Asked: what was typed of `sparc3 run` or `sparc3 plan`, and the requests that it comes to."""
+"""Typed: what was typed of `sparc3 run` or `sparc3 plan`, and the requests that it comes to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WITH_SUITE = frozenset(
 
 
 @dataclass(frozen=True)
-class Asked:
+class Typed:
     """What was typed.
 
     Attributes
