@@ -45,19 +45,18 @@ def home_of(work: Work) -> Iterator[Home]:
     """Tell of this process; a sign is in the folder of the store for as long as this lasts."""
     cache = Path(work.cache).absolute()
     sign = cache / f".shared-{uuid.uuid4().hex}"
-    try:
+    with suppress(OSError):  # it may be whole and read-only
         cache.mkdir(parents=True, exist_ok=True)
         sign.touch()
-    except OSError:  # whole and read-only
-        sign = None
     text = work.model_copy(update={"cache": str(cache)}).model_dump_json()
     environment = {k: v for k, v in os.environ.items() if k.startswith(_VARIABLES)}
     try:
-        yield Home(text, str(sign or ""), str(Path.cwd()), tuple(sys.argv), environment)
+        yield Home(
+            text, str(sign) if sign.exists() else "", str(Path.cwd()), tuple(sys.argv), environment
+        )
     finally:
-        if sign:
-            with suppress(OSError):
-                sign.unlink()
+        with suppress(OSError):
+            sign.unlink()
 
 
 class Remote:

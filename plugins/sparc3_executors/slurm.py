@@ -155,9 +155,10 @@ class Slurm(Executor):
 
         command = shlex.join([sys.executable, "-u", "-m", "submitit.core._submit", str(folder)])
         count = {"map_count": jobs} if jobs > 1 else {}
-        return _make_sbatch_string(
+        text: str = _make_sbatch_string(
             command=command, folder=folder, **self._parameters(gpus), **count
         )
+        return text
 
 
 class _Desk:
