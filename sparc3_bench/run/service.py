@@ -140,7 +140,7 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
-def main() -> None:
+def serve() -> None:
     """Serve the process that started this one."""
     descriptor, parent = map(int, sys.argv[1:])
     _die_with(parent)
@@ -153,4 +153,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve()
