@@ -43,6 +43,10 @@ class PluginError(Sparc3Error):
     """A plugin that cannot be used: a clash of names, a broken promise."""
 
 
+class Disturbance(PluginError):
+    """A plugin that left the model or the process otherwise than it found them."""
+
+
 class ModelError(Sparc3Error):
     """A model that cannot be loaded, or that no adapter serves."""
 
@@ -56,5 +60,9 @@ class RecordError(Sparc3Error):
 
 
 def describe(error: BaseException) -> str:
-    """Return the kind of error and its message on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(".: ")
+    """Return the kind of error and the first 4,000 characters of its message on one line."""
+    try:
+        told = " ".join(str(error)[:4000].split())
+    except Exception:  # a stranger's error may raise another one when asked what it is
+        told = ""
+    return f"{type(error).__name__}: {told}".rstrip(".: ")
