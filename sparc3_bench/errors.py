@@ -49,6 +49,10 @@ class PluginError(Sparc3Error):
     """A plugin that cannot be used: a clash of names, a broken promise."""
 
 
+class Disturbance(PluginError):
+    """A plugin that left the model or the process otherwise than it found them."""
+
+
 class ModelError(Sparc3Error):
     """A model that cannot be loaded, or that no adapter serves."""
 
