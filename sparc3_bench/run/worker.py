@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench.errors import ModelError, PluginError, Sparc3Error, describe
+from sparc3_bench.errors import Disturbance, ModelError, PluginError, Sparc3Error, describe
 from sparc3_bench.graph.forecast import Forecast, Rate
 from sparc3_bench.host import default_host
 from sparc3_bench.record.files import rendered, responses_path, samples_path
@@ -45,16 +45,10 @@ class Worker:
         Where, and within which limits.
     report
         Told what is going on.
-
-    Attributes
-    ----------
-    must_end
-        Whether the process is not as it was before, so that nothing more should be done in it.
     """
 
     def __init__(self, work: Work, report: Reporter) -> None:
         self.work = work
-        self.must_end = False
         self._cache = Path(work.cache)
         self._shared = Shared()
         self._place = Place(self._cache, report, work.store)
@@ -62,6 +56,11 @@ class Worker:
     def requests(self, asked: Typed, suite: str | None) -> list[Request]:
         """Return the requests that what was typed comes to; see `Typed.requests`."""
         return asked.requests(default_host(), suite)
+
+    @property
+    def must_end(self) -> bool:
+        """Whether nothing more should be done in this process: it is not as it was before."""
+        return not self._place.is_sound
 
     def plan(self, request: Request) -> list[Order]:
         """Return the orders that a request comes to.
@@ -180,11 +179,15 @@ def run_cell(cell: Cell, place: Place, label: str) -> tuple[Result, Written]:
     """
     place.turn_to(cell, label)
     try:
-        return place.run(run(cell))
+        made = place.run(run(cell))
+        place.prove(f"Task '{cell.task.name}'")
+        return made
     except (ModelError, KeyboardInterrupt):
         raise
     except BaseException as error:  # a stranger's scorer may raise anything
         reason = describe(error)
+        if isinstance(error, Disturbance):
+            place.take_back()
         if not isinstance(error, Sparc3Error):
             place.report.say(traceback.format_exc().rstrip())
         failed = recorded(cell, points=(), cost={}, status="failed", error=reason)
