@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from sparc3_bench import Executor, hookimpl
+from sparc3_executors.waiting import Waiting
 
 if TYPE_CHECKING:
     from sparc3_bench.types.orders import AnyWorker, Delivery, Order
@@ -40,7 +41,7 @@ class Local(Executor):
         self, orders: Sequence[Order], worker: AnyWorker, tell: Callable[[Mapping[str, Any]], None]
     ) -> Iterator[Delivery]:
         """Give each worker that is free an order, of the model that it has where there is one."""
-        waiting = _Waiting(orders)
+        waiting = Waiting(orders)
         done: queue.Queue[Delivery | BaseException] = queue.Queue()
         crew = [worker, *(worker.another() for _ in range(1, min(self.jobs, len(orders))))]
         threads = [
@@ -66,37 +67,7 @@ class Local(Executor):
                 one.close()
 
 
-class _Waiting:
-    """The orders that nobody has taken yet."""
-
-    def __init__(self, orders: Sequence[Order]) -> None:
-        self._orders: dict[str, list[Order]] = {}
-        for order in reversed(orders):
-            self._orders.setdefault(order.model, []).append(order)
-        self._lock, self._closed = threading.Lock(), False
-        self._taken: dict[str, int] = dict.fromkeys(self._orders, 0)
-
-    def close(self) -> None:
-        """Give no more."""
-        self._closed = True
-
-    def take(self, model: str) -> Order | None:
-        """Return the next order of a model; without any, one of the model with fewest at work."""
-        with self._lock:
-            open_ones = [name for name, orders in self._orders.items() if orders]
-            if self._closed or not open_ones:
-                return None
-            chosen = model if model in open_ones else min(open_ones, key=self._taken.__getitem__)
-            if chosen != model:
-                self._taken[chosen] += 1
-                if model:
-                    self._taken[model] -= 1
-            return self._orders[chosen].pop()
-
-
-def _work(
-    worker: AnyWorker, waiting: _Waiting, done: queue.Queue[Delivery | BaseException]
-) -> None:
+def _work(worker: AnyWorker, waiting: Waiting, done: queue.Queue[Delivery | BaseException]) -> None:
     model = ""
     try:
         while order := waiting.take(model):

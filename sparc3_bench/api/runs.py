@@ -164,6 +164,9 @@ def run(
         for _ in runner.run(standings):
             pass
         found = [one for standing in standings for one in runner.results(standing).values()]
+        reasons = [why for standing in standings for why in standing.missing.values()]
+    if reasons and not found:
+        raise Sparc3Error(reasons[0])
     return Results(found)
 
 

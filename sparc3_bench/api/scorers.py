@@ -98,7 +98,7 @@ def given_scorers(scorers: AnyScorer | Sequence[AnyScorer]) -> GivenScorers:
 
 
 def _is_one(scorers: Any) -> bool:
-    return isinstance(scorers, str | Scorer | type) or callable(scorers)
+    return isinstance(scorers, str | Scorer | type) or not hasattr(scorers, "__iter__")
 
 
 def _class_of(given: Any) -> type[Scorer]:

@@ -226,6 +226,12 @@ def test_scorers_that_no_record_could_name_are_refused(tmp_path, scorer, expecte
     assert expected in str(refused.value)
 
 
+def interrupted(model, mask, expected) -> None:
+    with sb.prune(model, mask):
+        assert same(bits(model), expected)
+        raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize(
     ("unit", "group"), [("weight", "row"), ("neuron", "layer"), ("head", "model")]
@@ -241,9 +247,8 @@ def test_a_mask_is_what_the_selection_keeps_and_every_bit_comes_back(
     with view.masked(keep):
         expected = bits(view.model)
     before, held = bits(model), [parameter.data_ptr() for parameter in model.parameters()]
-    with pytest.raises(KeyboardInterrupt), sb.prune(model, mask):
-        assert same(bits(model), expected)
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(model, mask, expected)
     assert same(bits(model), before)
     assert [parameter.data_ptr() for parameter in model.parameters()] == held
     assert mask.removed == keep.removed + keep.removed_biases

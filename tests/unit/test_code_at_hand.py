@@ -1,4 +1,4 @@
-"""What a function or class given in a call is known by: all that it uses, with and without a file."""
+"""What a function or class given in a call is known by: all that it uses, with a file or not."""
 
 from __future__ import annotations
 

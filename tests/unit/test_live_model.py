@@ -54,13 +54,18 @@ def test_number_formats_are_told_apart_and_not_converted():
         found.load("all", torch.float32)
 
 
+def evaluated(model) -> None:
+    with modes_kept(model):
+        model.eval()
+        raise KeyboardInterrupt
+
+
 def test_modes_are_put_back():
     model = make_model("opt").train()
     model.model.decoder.layers[0].eval()
     before = [module.training for module in model.modules()]
-    with pytest.raises(KeyboardInterrupt), modes_kept(model):
-        model.eval()
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        evaluated(model)
     assert [module.training for module in model.modules()] == before
 
 

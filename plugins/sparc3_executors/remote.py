@@ -1,0 +1,123 @@
+"""Remote: a worker on another machine, which is asked and answers in texts."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import uuid
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sparc3_bench import Sparc3Error
+from sparc3_bench.run.process import WorkerProcess
+from sparc3_bench.types.orders import Delivery, Order, Tell, Work
+
+_VARIABLES = ("SPARC3_", "HF_", "OMP_", "MKL_", "OPENBLAS_", "ATEN_", "CUBLAS_", "TORCH_")
+"""How the environment variables begin that workers are given: what moves numbers, and data."""
+_KEPT = 1000
+"""So much of what a worker told comes with an outcome."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """What other machines must know of the one that runs the command."""
+
+    work: str
+    """As JSON."""
+    sign: str
+    """A file that they must see; "" where there is none."""
+    folder: str
+    """What names of local files are relative to."""
+    command: tuple[str, ...]
+    """What was typed, for records."""
+    environment: Mapping[str, str]
+    """Variables for workers."""
+
+
+@contextmanager
+def home_of(work: Work) -> Iterator[Home]:
+    """Tell of this process; a sign is in the folder of the store for as long as this lasts."""
+    cache = Path(work.cache).absolute()
+    sign = cache / f".shared-{uuid.uuid4().hex}"
+    with suppress(OSError):  # it may be whole and read-only
+        cache.mkdir(parents=True, exist_ok=True)
+        sign.touch()
+    text = work.model_copy(update={"cache": str(cache)}).model_dump_json()
+    environment = {k: v for k, v in os.environ.items() if k.startswith(_VARIABLES)}
+    try:
+        yield Home(
+            text, str(sign) if sign.exists() else "", str(Path.cwd()), tuple(sys.argv), environment
+        )
+    finally:
+        with suppress(OSError):
+            sign.unlink()
+
+
+class Remote:
+    """A worker where this is made.
+
+    Parameters
+    ----------
+    home
+        Where it comes from.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._told: deque[Mapping[str, Any]] = deque(maxlen=_KEPT)
+        self._worker = WorkerProcess(
+            Work.model_validate_json(home.work), self._hear, home.environment
+        )
+
+    def begin(self) -> None:
+        """Be as if at home.
+
+        Raises
+        ------
+        Sparc3Error
+            When this machine does not see the folder of the store.
+        """
+        sign = Path(self._home.sign)
+        if self._home.sign and not sign.exists():
+            raise Sparc3Error(
+                f"The machine {platform.node()} does not see the folder {sign.parent}; give by "
+                "--cache one that all machines share."
+            )
+        with suppress(OSError):
+            os.chdir(self._home.folder)
+        sys.argv = [*self._home.command]
+
+    def carry_out(self, order: str) -> str:
+        """Return what came of an order and what was told meanwhile; see `opened`."""
+        self._told.clear()
+        outcome = self._worker.carry_out(Order.model_validate_json(order))
+        return json.dumps([outcome.model_dump(mode="json"), *self._told])
+
+    def close(self) -> None:
+        """End the worker."""
+        self._worker.close()
+
+    def _hear(self, told: Mapping[str, Any]) -> None:
+        if "say" in told or "made" in told:
+            self._told.append(told)
+
+
+def opened(answer: str | bytes, tell: Tell, who: Any) -> Delivery:
+    """Return what came of an order, and pass on what was told."""
+    outcome, *told = json.loads(answer)
+    for one in told:
+        tell({**one, "worker": who})
+    return Delivery.model_validate(outcome)
+
+
+def gpus_for(orders: Sequence[Order], asked: float | None) -> float:
+    """Return how many GPUs a worker claims: what was asked for, or one where orders run on CUDA."""
+    if asked is not None:
+        return asked
+    return float(any(str(order.request.get("device")).startswith("cuda") for order in orders))
