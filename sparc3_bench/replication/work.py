@@ -97,7 +97,7 @@ class Work:
             except Exception as error:  # e.g. a model too large for the memory
                 if not isinstance(error, Sparc3Error):
                     report.say(traceback.format_exc().rstrip())
-                self._fail(cells, describe(error))
+                self._fail(cells, f"{describe(error)}.")
                 continue
             for cell, (_, result) in zip(cells, outcomes, strict=True):
                 if result.status == "ok":
