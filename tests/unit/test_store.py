@@ -37,7 +37,7 @@ def at(tmp_path) -> Toy:
 # Keeping
 
 
-TENSOR = torch.linspace(1, 2, 40_000)  # two blocks that are added up, and a rest
+TENSOR = torch.linspace(1, 2, 40_000)  # 39 pages that are added up, and a rest
 VALUES = {"json": (AsJson(list[float]), [1.5, math.inf]), "safetensors": (TENSORS, TENSOR)}
 
 
