@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import signal
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +82,19 @@ def asked(tmp_path_factory) -> Asked:
     return Asked(tmp_path_factory.mktemp("engines"))
 
 
-def test_lost_node_of_a_ray_cluster_costs_no_result(asked):
+@pytest.fixture
+def ray_folder() -> Iterator[str]:
+    """Return a folder with a short name, which those of sockets need."""
+    with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as name:
+        yield name
+
+
+def test_lost_node_of_a_ray_cluster_costs_no_result(asked, ray_folder):
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
     of = {"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False}
+    of |= {"temp_dir": ray_folder}
     cluster = Cluster(initialize_head=True, head_node_args=of)
     second = cluster.add_node(**of)
     said, at_work = [], set()
@@ -107,7 +116,7 @@ def test_lost_node_of_a_ray_cluster_costs_no_result(asked):
     assert sum("its worker is lost" in line for line in said) == 1
 
 
-def test_ray_starts_a_cluster_where_there_is_none_and_refuses_what_it_has_no_room_for(asked):
+def test_ray_refuses_what_it_has_no_room_for_and_where_it_is_not(asked):
     ray = pytest.importorskip("ray")
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(Sparc3Error, match=r"No node of the Ray cluster has 1000 CPU; claim less"):
@@ -120,7 +129,7 @@ def test_ray_starts_a_cluster_where_there_is_none_and_refuses_what_it_has_no_roo
 
 def test_local_jobs_of_submitit(asked):
     pytest.importorskip("submitit")
-    found = asked.carried_out(Slurm(cluster="local", jobs=2, chunk=2), "local")
+    found = asked.carried_out(Slurm(cluster="local", jobs=2), "local")
     assert found == asked.expected
     assert not [*(asked.folder / "local" / "slurm").iterdir()], "logs of what went well are kept"
 

@@ -60,7 +60,11 @@ def replicate(
 
 
 def files(folder: Path) -> dict[Path, int]:
-    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.suffix in {".json", ".gz"}}
+    return {
+        path: path.stat().st_mtime_ns
+        for path in folder.rglob("*")
+        if path.suffix in {".json", ".gz"}
+    }
 
 
 @pytest.mark.parametrize("suite", SUITES)

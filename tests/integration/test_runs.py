@@ -70,9 +70,7 @@ def run(folder, tmp_path, monkeypatch) -> Run:
         arguments = ["sparc3", "run"]
         arguments += [part for name in scorers for part in ("--scorer", name)]
         arguments += [
-            part
-            for n, v in given.items()
-            for part in (f"--{n}", *([] if v is None else [str(v)]))
+            part for n, v in given.items() for part in (f"--{n}", *([] if v is None else [str(v)]))
         ]
         arguments += [part for n, v in texts.items() for part in ("--task-option", f"{n}={v}")]
         monkeypatch.setattr(sys, "argv", arguments)
