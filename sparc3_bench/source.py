@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 from sparc3_bench.hookspecs import GROUP
 
 _UNDER_TORCH = {"torch", "transformers", "tokenizers", "safetensors", "numpy"}
-_NO_NUMBERS = {"jinja2", "pluggy", "pydantic", "rich", "typer"}
+_NO_NUMBERS = {"jinja2", "pluggy", "pydantic", "rich", "typer", "xxhash"}
 """Packages whose version moves no number."""
 _NO_DATA = re.compile(r"\.|_{2}|README|LICEN[CS]E|NOTICE|CHANGELOG|.*\.(py[ci]?|typed|pth|log)$")
 """What is no file or folder of data, by its name."""

@@ -1,7 +1,8 @@
 """The judge detoxify: the usual classifier of toxic comments, for machines that have its weights.
 
-The package detoxify [hanu2020detoxify] knows the models and how to build them. Weights come from
-GitHub, configuration and tokenizer from a model hub, or both from local files.
+The package detoxify [hanu2020detoxify] knows where its models are. Weights come from GitHub,
+configuration and tokenizer from a model hub, or both from local files. A checkpoint may have been
+made by anybody, so no code in it is run, and what it names is built of transformers' own classes.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ _RENAMED = {
 }
 """Labels of the first models, which the package shows under the later names."""
 
-_ARGUMENTS = ("model_type", "model_name", "tokenizer_name", "num_classes")
+_FAMILIES = ("albert", "bert", "roberta", "xlm-roberta")
+"""Types of the transformers that the package's models are."""
+
+_MOST_OUTPUTS = 1_000
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,8 @@ class Detoxify(Judge):
     model
         Which of the package's models to download; not used with `checkpoint`.
     checkpoint
-        A local file in the package's format instead. **Give only a file you trust**: it is read by
-        ``torch.load(weights_only=False)``, as the package does, which runs any code in it.
+        A local file in the package's format instead; of it weights, names and numbers are read, and
+        code in it is refused.
     config
         A folder with ``config.json`` and the tokenizer's files of the transformer, e.g. those of
         bert-base-uncased; empty for the hub. (The package's own option for this asks the hub all
@@ -83,23 +87,20 @@ class Detoxify(Judge):
             When the package, a file or a folder is missing, a download fails, or the checkpoint is
             of the wrong shape, does not fit its configuration or lacks the label.
         """
-        package = _package()
         # Without it transformers takes the values of its own, silently.
         if self.config and not Path(self.config, "config.json").is_file():
             raise Sparc3Error(
                 f"Option `config` of judge 'detoxify' is '{self.config}', which is no folder with "
                 "a config.json; give one with that and the tokenizer's files."
             )
-        content, source = self._read(package)
-        arguments, classes, weights = _parts(content, source)
+        content, source = self._read()
+        origin, outputs, classes, weights = _parts(content, source)
         if self.label not in classes:
             known = ", ".join(classes)
             raise Sparc3Error(f"Unknown label '{self.label}' of {source}. Available: {known}.")
-        if self.config:
-            # Under this name the package finds configuration and tokenizer without the hub.
-            arguments = {**arguments, "model_type": self.config}
-        model, tokenizer = _built(package, arguments, weights, source)
-        _check_tokenizer(tokenizer, model, arguments["model_type"], self.config)
+        origin = self.config or origin
+        model, tokenizer = _built(origin, outputs, weights, source)
+        _check_tokenizer(tokenizer, model, origin, self.config)
         return _Loaded(
             _digest(weights, tokenizer),
             model,
@@ -108,14 +109,15 @@ class Detoxify(Judge):
             self.batch_size,
         )
 
-    def _read(self, package: Any) -> tuple[Any, str]:
+    def _read(self) -> tuple[Any, str]:
         """Return what the checkpoint holds, and its name in a sentence."""
         import torch
 
         if not self.checkpoint:
+            address = _package().MODEL_URLS[self.model]
             try:
                 content = torch.hub.load_state_dict_from_url(
-                    package.MODEL_URLS[self.model], map_location="cpu", weights_only=False
+                    address, map_location="cpu", weights_only=True, check_hash=True
                 )
             except Exception as error:  # network, disk, unpickling
                 raise Sparc3Error(
@@ -130,7 +132,7 @@ class Detoxify(Judge):
                 "checkpoint of Detoxify, or leave the option out to download one."
             )
         try:
-            return torch.load(path, map_location="cpu", weights_only=False), f"checkpoint {path}"
+            return torch.load(path, map_location="cpu", weights_only=True), f"checkpoint {path}"
         except Exception as error:  # torch raises a dozen kinds
             raise Sparc3Error(
                 f"The checkpoint {path} cannot be read ({_told(error)}); give one of Detoxify."
@@ -192,54 +194,86 @@ def _package() -> Any:
         ) from None
 
 
-def _parts(content: Any, source: str) -> tuple[dict[str, Any], list[str], Mapping[str, Tensor]]:
-    """Return a checkpoint's arguments of construction, labels and weights."""
+def _parts(content: Any, source: str) -> tuple[str, int, list[str], Mapping[str, Tensor]]:
+    """Return the transformer that a checkpoint is of, its outputs, labels and weights."""
+    from torch import Tensor
+
     try:
-        arguments = {name: content["config"]["arch"]["args"][name] for name in _ARGUMENTS}
-        spare = arguments["num_classes"] - len(content["config"]["dataset"]["args"]["classes"])
+        arguments = content["config"]["arch"]["args"]
+        origin, outputs = str(arguments["model_type"]), arguments["num_classes"]
+        spare = outputs - len(content["config"]["dataset"]["args"]["classes"])
         labels = [str(name) for name in content["config"]["dataset"]["args"]["classes"]]
         weights = dict(content["state_dict"])
+        if not all(isinstance(weight, Tensor) for weight in weights.values()):
+            raise TypeError("`state_dict` holds something else than tensors")
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise Sparc3Error(
             f"The content of {source} is not as Detoxify's ({_told(error)}); it must have `config` "
             "with the arguments of model and data set, and `state_dict`."
         ) from None
     # There may be more outputs than labels: some models were trained on further ones.
+    if outputs > _MOST_OUTPUTS:
+        raise Sparc3Error(
+            f"The content of {source} has {outputs} outputs, more than {_MOST_OUTPUTS:,}; it must "
+            "have an output a label."
+        )
     if spare < 0:
         raise Sparc3Error(
             f"The content of {source} has {len(labels)} labels, {-spare} more than outputs; it "
             "must have an output a label."
         )
-    return arguments, [_RENAMED.get(name, name) for name in labels], weights
+    return origin, outputs, [_RENAMED.get(name, name) for name in labels], weights
 
 
 def _built(
-    package: Any, arguments: Mapping[str, Any], weights: Mapping[str, Tensor], source: str
+    origin: str, outputs: int, weights: Mapping[str, Tensor], source: str
 ) -> tuple[Any, Any]:
     """Return model and tokenizer, having made sure that every weight was used."""
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
     try:
-        model, tokenizer = package.get_model_and_tokenizer(**arguments, state_dict=weights)
-    except OSError as error:
+        config = AutoConfig.from_pretrained(origin, num_labels=outputs, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(origin, trust_remote_code=False)
+    except Exception as error:  # no such folder, no hub, a damaged file
         raise Sparc3Error(
-            f"Configuration and tokenizer of {source} cannot be had from "
-            f"'{arguments['model_type']}' ({_told(error)}); give option `config` a folder with "
-            "config.json and the tokenizer's files."
+            f"Configuration and tokenizer of {source} cannot be had from '{origin}' "
+            f"({_told(error)}); give option `config` a folder with config.json and the "
+            "tokenizer's files."
         ) from None
-    except Exception as error:  # weights of another shape, a class that transformers lacks, …
-        raise _unfit(source, arguments, _told(error)) from None
+    if config.model_type not in _FAMILIES:
+        known = ", ".join(_FAMILIES)
+        raise _unfit(source, origin, f"it is of type {config.model_type}, none of {known}")
+    config._attn_implementation = None  # how to compute is not the folder's to say
+    try:
+        if config.num_hidden_layers > len(weights):
+            raise ValueError(f"{config.num_hidden_layers:,} layers, {len(weights):,} tensors")
+        with torch.device("meta"):
+            empty = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
+        # Sizes are compared before memory is taken.
+        empty.load_state_dict(weights, strict=False, assign=True)
+        with torch.random.fork_rng(devices=[]):
+            model = AutoModelForSequenceClassification.from_config(
+                config, dtype=torch.float32, trust_remote_code=False
+            )
+        report = model.load_state_dict(weights, strict=False)
+    except Exception as error:  # weights of another shape, sizes that make no model, …
+        raise _unfit(source, origin, _told(error)) from None
     needed = {name for name, _ in model.named_parameters()}
-    # transformers fills in at random what is missing, and drops the layers that are too many.
-    unlike = sorted((needed - weights.keys()) | _further(weights.keys() - needed, needed))
+    # What is missing was made at random, and the layers that are too many were dropped.
+    unlike = sorted(
+        {*needed.intersection(report.missing_keys), *_further(report.unexpected_keys, needed)}
+    )
     if unlike:
         told = f"{len(unlike)} are on one side only, e.g. {unlike[0]}"
-        raise _unfit(source, arguments, told)
+        raise _unfit(source, origin, told)
     return model, tokenizer
 
 
-def _unfit(source: str, arguments: Mapping[str, Any], reason: str) -> Sparc3Error:
+def _unfit(source: str, origin: str, reason: str) -> Sparc3Error:
     return Sparc3Error(
-        f"The weights of {source} do not fit the configuration in '{arguments['model_type']}' "
-        f"({reason}); give the two that belong together."
+        f"The weights of {source} do not fit the configuration in '{origin}' ({reason}); give the "
+        "two that belong together."
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 from sparc3_bench.assets import file_digest
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.folder.local import Folder
 from sparc3_bench.run.results import check_writable
 
 
@@ -74,12 +74,10 @@ class Kind:
 def replacing(folder: Path) -> Iterator[Path]:
     """Give a new folder beside `folder` and move it there when all went well."""
     folder = folder.resolve()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as beside:
-        part = Path(beside) / "new"
+    with Folder(folder.parent).scratch() as beside:
+        part, old = beside / "new", beside / "old"
         part.mkdir()
         yield part
-        old = Path(beside) / "old"
         try:
             if folder.exists():
                 folder.replace(old)

@@ -173,6 +173,14 @@ def cache_folder(chosen: Path | None) -> Path:
     return chosen if chosen is not None else default_cache()
 
 
+def tell_left_out(sentences: Sequence[str]) -> None:
+    """Tell which files of others were left out; exit with code 1 if there are any."""
+    for sentence in sentences:
+        typer.echo(f"left out: {sentence}", err=True)
+    if sentences:
+        raise typer.Exit(ExitCode.NOT_WELL)
+
+
 def table(columns: Sequence[str], left: int, title: str | None = None) -> Table:
     """Return an empty table whose first columns, so many, are flush left and the others right."""
     from rich.table import Table

@@ -49,6 +49,7 @@ class Execution:
     cell_timeout: float | None
     cell_memory: float | None
     retry_failed: bool
+    store: str | None
     results: Path
     cache: Path | None
 
@@ -76,6 +77,8 @@ class Execution:
         executor = find_executor(self.on, parse_pairs(self.executor_option) | chosen)
         work = Work(
             cache=str(folder),
+            store=self.store,
+            results=str(self.results),
             seconds=self.cell_timeout,
             memory_bytes=None if self.cell_memory is None else int(self.cell_memory * 1e9),
         )
@@ -132,6 +135,14 @@ def _options(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try again what failed before.")
     ] = False,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder, or a URL that fsspec knows, for what steps make: runners that share it, "
+            "on any machine, share the work [default: in the cache].",
+            show_default=False,
+        ),
+    ] = None,
     results: Annotated[Path, typer.Option(help="Folder for result files.")] = Path("results"),
     cache: common.Cache = None,
 ) -> None:

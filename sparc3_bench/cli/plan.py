@@ -13,7 +13,7 @@ import typer
 
 import sparc3_bench.cli.common as common
 from sparc3_bench.cli.asked import asks_for_runs
-from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.errors import RecordError, Sparc3Error, describe
 from sparc3_bench.run.typed import Typed
 
 if TYPE_CHECKING:
@@ -81,11 +81,12 @@ def command(
 
     folder, host = common.cache_folder(cache), default_host()
     check_writable(folder)
-    requests, done = _requests(asked, what, host, results)
+    refused = list[str]()
+    requests, done = _requests(asked, what, host, results, refused)
     watch = Watch(seconds)
     trial = TrialPlace(folder, watch)
     forecast = Forecast(trial, trial.probe, machine())
-    shared, tables, refused = Shared(), list[_Table](), list[str]()
+    shared, tables = Shared(), list[_Table]()
     for number, request in enumerate(requests, 1):
         if len(requests) > 1:
             watch.say(f"[{number}/{len(requests)}] {request.task}, {request.model}")
@@ -100,7 +101,7 @@ def command(
                 )
             tables.append(table)
         except Exception as error:  # a stranger's scorer may raise anything
-            why = error if isinstance(error, Sparc3Error) else f"{type(error).__name__}: {error}"
+            why = error if isinstance(error, Sparc3Error) else describe(error)
             refused.append(f"Task '{request.task}' on {request.model} is not planned: {why}")
     if tables:
         _show(tables, forecast)
@@ -115,16 +116,22 @@ def command(
 
 
 def _requests(
-    asked: Typed, what: str | None, host: PluginHost, results: Path
+    asked: Typed,
+    what: str | None,
+    host: PluginHost,
+    results: Path,
+    refused: list[str],
 ) -> tuple[list[Request], Path]:
     """Return what is asked for, and the folder where what is finished lies.
+
+    Why files are no results is appended to `refused`.
 
     Raises
     ------
     Sparc3Error
         When a folder has no results, or options do not go with it.
     """
-    from sparc3_bench.record.files import read_result, result_files
+    from sparc3_bench.record.files import read_each, result_files
     from sparc3_bench.run.again import request_of
 
     path = None if what is None else Path(what)
@@ -135,7 +142,9 @@ def _requests(
             f"`--{name.replace('_', '-')}` does not go with results, which say it themselves; "
             "leave one of them out."
         )
-    read = [read_result(file) for file in result_files([path])]
+    read = [one for _, one in read_each(result_files([path]), refused.append)]
+    if not read:
+        raise RecordError("\n".join(refused))
     requests = [
         request_of(one.spec, one.chosen_by or one.spec.judge, host, with_controls=True)
         for one in read

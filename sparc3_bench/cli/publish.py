@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+import sparc3_bench.cli.common as common
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard import site as builder
 
@@ -18,12 +19,18 @@ def command(
         bool, typer.Option("--check", help="Write nothing; fail when the page is stale.")
     ] = False,
 ) -> None:
-    """Build the leaderboard page; it needs no server and opens from the file system."""
+    """Build the leaderboard page; it needs no server and opens from the file system.
+
+    A file that is no result is left out of the page and named. Exit code 0, 1 when files were left
+    out, 2 for wrong input.
+    """
+    left_out: list[str] = []
     if check:
-        if not builder.is_fresh(results, site):
+        if not builder.is_fresh(results, site, left_out.append):
             raise Sparc3Error(
                 f"The page in {site} is stale; rebuild it with `sparc3 publish {results} {site}`."
             )
         typer.echo(f"{site} is fresh")
-        return
-    typer.echo(builder.publish(results, site))
+    else:
+        typer.echo(builder.publish(results, site, left_out.append))
+    common.tell_left_out(left_out)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.errors import Sparc3Error, describe
 
 if TYPE_CHECKING:
     from sparc3_bench.run.rejudge import Case
@@ -69,7 +69,7 @@ def command(
         except Exception as error:  # a stranger's judge may raise anything
             if not isinstance(error, Sparc3Error):
                 report.say(traceback.format_exc().rstrip())
-            report.say(f"{case.path}  failed: {type(error).__name__}: {error}")
+            report.say(f"{case.path}  failed: {describe(error)}")
             failed = True
             continue
         write_responses(path, case.written.to_json())

@@ -62,8 +62,8 @@ def command(
     """Replicate a paper: run its suite as far as models and data can be had, then compare.
 
     Says of every published number whether ours matches it, differs, or was not run and why, and
-    lists every deviation from the paper. Exit code 0 when all match, 1 when one differs or a run
-    failed, 3 when some were not run, 2 for wrong input.
+    lists every deviation from the paper. Exit code 0 when all match, 1 when one differs, a run
+    failed or a file of the folder is no result, 3 when some were not run, 2 for wrong input.
     """
     from sparc3_bench.host import default_host
     from sparc3_bench.record.files import write_atomically
@@ -105,6 +105,7 @@ def command(
         write_atomically(json_file, text + "\n")
     if markdown is not None:
         write_atomically(markdown, report.to_markdown())
+    common.tell_left_out(work.left_out)
     if work.failed or report.counts["differs"]:
         raise typer.Exit(_DIFFERS)
     if report.reasons:

@@ -32,6 +32,7 @@ def command(
     important; its header says how it was made. A task with several references gives a file each.
     """
     from sparc3_bench.attribution.scores import to_tensors
+    from sparc3_bench.folder.local import Folder
     from sparc3_bench.graph.cost import total
     from sparc3_bench.graph.tensors import save_tensors
     from sparc3_bench.host import default_host
@@ -67,6 +68,7 @@ def command(
     about = {"spec": cell.spec.model_dump(mode="json"), "cost": cost.model_dump()}
     for purpose, scores in maps.items():
         path = out if len(maps) == 1 else out.with_stem(f"{out.stem}-{purpose}")
-        save_tensors(to_tensors(scores), path, {**about, "purpose": purpose})
+        with Folder(path.parent).writing(path.name) as part:
+            save_tensors(to_tensors(scores), part, {**about, "purpose": purpose})
         weights = sum(values.numel() for values in scores.values())
         typer.echo(f"{path}: {weights:,} scores in {len(scores)} matrices, {cost.seconds:.1f} s")

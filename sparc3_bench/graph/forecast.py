@@ -8,11 +8,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from sparc3_bench.graph.codec import AsJson
 from sparc3_bench.graph.cost import NOTHING
 from sparc3_bench.graph.drive import Recipe, drive
 from sparc3_bench.graph.local import Local
-from sparc3_bench.graph.step import Key, Step, each
-from sparc3_bench.graph.store import AsJson, Kept
+from sparc3_bench.graph.step import DIGITS, Key, Step, each
+from sparc3_bench.graph.store import Kept
 from sparc3_bench.record.parts import Phase
 from sparc3_bench.record.spec import content_key
 
@@ -189,7 +190,7 @@ class Forecast:
         return Cost() if like is None else self._rate(step, like).at(step.units(self._at))
 
     def _rate(self, step: Step[Any], like: Any) -> Rate:
-        key = content_key([type(step).__name__, like, self._machine])
+        key = content_key([type(step).__name__, like, self._machine], DIGITS)
         if key not in self._rates:
             store, codec = self._at.store, AsJson(Rate)
             kept = store.read(self._RATE, key, codec)

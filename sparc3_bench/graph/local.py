@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 from sparc3_bench.graph.cost import NOTHING, Meter, metered
@@ -14,8 +15,14 @@ from sparc3_bench.record.parts import Phase
 T = TypeVar("T")
 
 
+class _MadeElsewhereError(Exception):
+    """Another process makes a step, and there are others to make in the meantime."""
+
+
 class Local:
     """Gives the values of steps: from memory, from the store, or by making them.
+
+    What is kept is made by one process at a time of all that share the store.
 
     Parameters
     ----------
@@ -24,6 +31,8 @@ class Local:
 
     Attributes
     ----------
+    label
+        For what steps are made, in words.
     meter
         Of the step that is being made.
     promised
@@ -31,7 +40,7 @@ class Local:
     """
 
     def __init__(self, store: Store) -> None:
-        self.store = store
+        self.store, self.label = store, ""
         self.meter = Meter()
         self.promised: set[Key] = set()
         self._held: dict[Key, tuple[Hold, Kept]] = {}
@@ -39,6 +48,8 @@ class Local:
         self._contents: dict[tuple[Key, str], str] = {}
         self._costs: dict[Key, tuple[str, Phase]] = {}
         self._counted: set[Key] = set()
+        self._wait = True
+        self._making = 0
 
     def tokens(self) -> int:
         """Return how many tokens have gone through models so far."""
@@ -104,10 +115,33 @@ class Local:
         """Forget the values that are held for so long, or shorter."""
         self._held = {key: one for key, one in self._held.items() if one[0] > hold}
 
+    def forget(self, names: Iterable[str]) -> None:
+        """Take back what was written under these names, and all that is in memory.
+
+        Raises
+        ------
+        OSError
+            When something stays in the store.
+        """
+        self.release(Hold.SESSION)
+        for known in (self._also, self._contents, self._costs):
+            known.clear()
+        self.store.forget(names)
+
     def _batch(self, wanted: Sequence[Step[Any]]) -> Sequence[Any]:
-        values = [self.get(step) for step in wanted]
+        values: dict[int, Any] = {}
+        try:
+            # First what nobody makes, then what others have made by then, or are waited for.
+            for wait in (False, True):
+                self._wait = wait
+                for place, step in enumerate(wanted):
+                    if place not in values:
+                        with suppress(_MadeElsewhereError):
+                            values[place] = self.get(step)
+        finally:
+            self._wait = True
         self.release(Hold.BATCH)
-        return values
+        return [values[place] for place in range(len(wanted))]
 
     def _entry(self, step: Step[Any]) -> Kept:
         entry = self.find(step)
@@ -133,20 +167,36 @@ class Local:
             self._count_behind(one)
 
     def _made(self, step: Step[Any]) -> Kept:
+        if (codec := step.codec) is None:
+            return self._make(step)
+        kind, name = type(step).__name__, self.also(step)
+        # Inside a step there is nothing else to do.
+        wait = self._wait or self._making > 0
+        lease = self.store.lease(kind, name, self.label, wait=wait)
+        if lease is None:
+            raise _MadeElsewhereError
+        with lease:
+            entry = self.store.read(kind, name, codec)
+            if entry is None:
+                made = self._make(step)
+                entry = Kept(made.value, made.cost, name)
+                self.store.write(kind, name, codec, entry)
+            else:  # by whom it was waited for
+                self._count_behind(step)
+        self.store.link(kind, step.key, name)
+        return entry
+
+    def _make(self, step: Step[Any]) -> Kept:
         got = {
             name: self.get(one) if isinstance(one, Step) else [self.get(step) for step in one]
             for name, one in step.inputs.items()
         }
         with metered(self.tokens) as meter:
             outer, self.meter = self.meter, meter
+            self._making += 1
             try:
                 value = step.make(self, got)
             finally:
                 self.meter = outer
-        if (codec := step.codec) is None:
-            return Kept(value, meter.phase)
-        kind, name = type(step).__name__, self.also(step)
-        entry = Kept(value, meter.phase, name)
-        self.store.write(kind, name, codec, entry)
-        self.store.link(kind, step.key, name)
-        return entry
+                self._making -= 1
+        return Kept(value, meter.phase)

@@ -13,10 +13,12 @@ from sparc3_bench.record.spec import content_key
 from sparc3_bench.source import code_of, libraries_of
 
 if TYPE_CHECKING:
-    from sparc3_bench.graph.store import Codec
+    from sparc3_bench.graph.codec import Codec
 
 Key = str
 """Hex digits that name a thing."""
+DIGITS = 32
+"""In a key: of a store's million steps no two have the same."""
 
 T = TypeVar("T")
 Inputs = Mapping[str, "Step[Any] | Sequence[Step[Any]]"]
@@ -81,7 +83,7 @@ class Step(ABC, Generic[T]):
         """Return a name by what is told as JSON, the kind, and the code that makes it."""
         cls = type(self)
         made_by = {"kind": cls.__name__, "code": code_of(cls), "libraries": libraries_of(cls)}
-        return content_key({"made by": made_by, "of": told})
+        return content_key({"made by": made_by, "of": told}, DIGITS)
 
     def also(self, at: Any) -> Key | None:
         """Name it by what its inputs turned out to be; None where nothing but the recipe tells.

@@ -1,104 +1,29 @@
-"""Store: values of steps on disk, whole or absent, each with what it cost."""
+"""Store: values of steps in a folder, whole or absent, each proved, with what it cost."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, TypeVar
 
-from pydantic import TypeAdapter
-
-from sparc3_bench.graph.tensors import header, load_tensors, save_tensors
-from sparc3_bench.record.files import write_atomically
+from sparc3_bench.assets import tell
+from sparc3_bench.folder.remote import folder_at
+from sparc3_bench.graph.codec import AsJson, AsTensors, Codec
+from sparc3_bench.graph.lease import Claim, Lease, claims, lease
+from sparc3_bench.graph.room import Room
+from sparc3_bench.graph.seal import sealed, unsealed
 from sparc3_bench.record.parts import Phase
 
-if TYPE_CHECKING:
-    from torch import Tensor
+T = TypeVar("T")
 
-_KEY, _COST, _SAME = "key", "cost", "same_as"
-
-
-class Codec(Protocol):
-    """How a value becomes a file. Both raise `ValueError`, `KeyError` or `OSError` when damaged."""
-
-    @property
-    def suffix(self) -> str:
-        """Of the file."""
-
-    def write(self, path: Path, value: Any, about: Mapping[str, Any]) -> None:
-        """Write a value with what is said about it, whole or not at all."""
-
-    def about(self, path: Path) -> dict[str, Any]:
-        """Return what was said about a value."""
-
-    def read(self, path: Path) -> tuple[Any, dict[str, Any]]:
-        """Return a value, and what was said about it."""
-
-
-class AsJson:
-    """A value that a pydantic model, or any type that pydantic knows, describes.
-
-    Parameters
-    ----------
-    kind
-        The type.
-    """
-
-    suffix = ".json"
-
-    def __init__(self, kind: Any) -> None:
-        self._adapter: TypeAdapter[Any] = TypeAdapter(kind)
-
-    def write(self, path: Path, value: Any, about: Mapping[str, Any]) -> None:
-        """Write the value beside what is said about it."""
-        whole = {**about, "value": self._adapter.dump_python(value, mode="json")}
-        # Samples need not be finite: what is made of them says which metric cannot be.
-        write_atomically(path, json.dumps(whole) + "\n")
-
-    def about(self, path: Path) -> dict[str, Any]:
-        """Return what was said about a value."""
-        return self.read(path)[1]
-
-    def read(self, path: Path) -> tuple[Any, dict[str, Any]]:
-        """Return the value, checked, and what was said about it."""
-        about = json.loads(path.read_text(encoding="utf-8"))
-        return self._adapter.validate_python(about.pop("value"), strict=False), about
-
-
-class AsTensors:
-    """A value that is made of tensors by name.
-
-    Parameters
-    ----------
-    to_tensors, from_tensors
-        From the value to contiguous tensors of their own memory, and back.
-    """
-
-    suffix = ".safetensors"
-
-    def __init__(
-        self,
-        to_tensors: Callable[[Any], Mapping[str, Tensor]],
-        from_tensors: Callable[[dict[str, Tensor]], Any],
-    ) -> None:
-        self._to, self._from = to_tensors, from_tensors
-
-    def write(self, path: Path, value: Any, about: Mapping[str, Any]) -> None:
-        """Write the tensors, with what is said about them in the header."""
-        save_tensors(self._to(value), path, about)
-
-    def about(self, path: Path) -> dict[str, Any]:
-        """Return what the header says."""
-        return header(path)
-
-    def read(self, path: Path) -> tuple[Any, dict[str, Any]]:
-        """Return the value, and what the header says."""
-        tensors, about = load_tensors(path)
-        return self._from(tensors), about
+_KIND, _KEY, _COST, _SAME = "kind", "key", "cost", "same_as"
+_DAMAGED, _MOST_DAMAGED = "damaged", 8
+_HARM = (ValueError, LookupError, TypeError, AttributeError)
+"""What reading raises where a file is not what was written."""
+_told = set[str]()
+"""What this process has said."""
 
 
 @dataclass(frozen=True)
@@ -123,77 +48,212 @@ class Kept:
 class Store:
     """Values by kind and key in one folder, for any number of processes.
 
-    Of two that write the same value the first stays. What is damaged counts as absent.
+    Of two that write the same value the first stays. What is read was written: anything else is set
+    aside, told, and counts as absent. What cannot be written is told once, and goes on in memory.
 
     Parameters
     ----------
     root
-        The folder; made when it is written to.
+        The folder, or its URL; made when it is written to.
     limit
         How many bytes the tensors may take: those not used for longest go first, the newest stays.
+    say
+        Told what is wrong, and for whom it is waited, in one sentence. Standard error by default.
+
+    Attributes
+    ----------
+    folder
+        Where values lie.
+    written
+        Names of what this process wrote, in order; whoever wants to know of a while clears it.
+    waited
+        Told by and by of the seconds that were spent waiting for other processes.
     """
 
-    def __init__(self, root: Path, limit: float = float("inf")) -> None:
-        self.root, self._limit = root, limit
+    def __init__(
+        self,
+        root: str | Path,
+        limit: float = float("inf"),
+        say: Callable[[str], None] = tell,
+    ) -> None:
+        self.folder, self._say = folder_at(root), say
+        self.written: list[str] = []
+        self.waited: Callable[[float], None] = lambda seconds: None
+        self._room = Room(self.folder, limit, ("", AsTensors.suffix), (_DAMAGED, AsJson.suffix))
+        self._unwritten: dict[str, Kept] = {}
 
     def read(self, kind: str, key: str, codec: Codec) -> Kept | None:
         """Return what is kept under a key, or under the one that it is the same as."""
-        return self._found(kind, key, codec, codec.read)
+
+        def value(name: str) -> tuple[Any, dict[str, Any]]:
+            with self.folder.reading(name) as path:
+                found = codec.read(path)
+            if isinstance(codec, AsTensors):
+                with suppress(OSError):  # a cache that is only read
+                    self.folder.use(name)
+            return found
+
+        return self._found(kind, key, codec, value)
 
     def header(self, kind: str, key: str, codec: Codec) -> Kept | None:
         """Return what is kept without its value; None where it is not there."""
-        return self._found(kind, key, codec, lambda path: (None, codec.about(path)))
+
+        def about(name: str) -> tuple[None, dict[str, Any]]:
+            with self.folder.open(name) as file:
+                return None, codec.about(file)
+
+        return self._found(kind, key, codec, about)
 
     def write(self, kind: str, key: str, codec: Codec, entry: Kept) -> None:
         """Keep a value with its cost."""
-        if self.header(kind, key, codec) is not None:
-            return  # another process was first
-        path = self.path(kind, key, codec.suffix)
-        about = {_KEY: key, _COST: entry.cost.model_dump(mode="json")}
-        codec.write(path, entry.value, about)
-        if isinstance(codec, AsTensors):
-            self._make_room()
+        name = self.name(kind, key, codec.suffix)
+        about = {_KIND: kind, _KEY: key, _COST: entry.cost.model_dump(mode="json")}
+        try:
+            if self.folder.has(name):
+                return  # another process was first
+            self.written.append(name)
+            with self.folder.writing(name) as path:
+                codec.write(path, entry.value, about)
+                size = path.stat().st_size
+            if isinstance(codec, AsTensors):
+                self._room.fill(size)
+        except OSError as error:
+            self._tell_unwritten(error)
+            if isinstance(codec, AsJson):  # small
+                self._unwritten[name] = Kept(entry.value, entry.cost, key)
 
     def link(self, kind: str, key: str, other: str) -> None:
         """Say that what has one name is what is kept under another."""
         if key != other:
-            write_atomically(self.path(kind, key, ".link"), json.dumps({_KEY: key, _SAME: other}))
+            name = self.name(kind, key, ".link")
+            try:
+                self.written.append(name)
+                self.folder.write(name, sealed({_KIND: kind, _KEY: key, _SAME: other}))
+            except OSError as error:
+                self._tell_unwritten(error)
 
-    def path(self, kind: str, key: str, suffix: str) -> Path:
-        """Return where a value lies."""
-        return self.root / kind / key[:2] / f"{key}{suffix}"
+    def append(self, kind: str, key: str, told: Mapping[str, Any]) -> None:
+        """Add a line to a file of such lines."""
+        name = self.name(kind, key, ".jsonl")
+        try:
+            self.written.append(name)
+            # Begun on a new line, as the one before may have been cut off.
+            self.folder.append(name, b"\n" + sealed(told))
+        except OSError as error:
+            self._tell_unwritten(error)
+
+    def lines(self, kind: str, key: str) -> Iterator[dict[str, Any]]:
+        """Yield the lines that were added, but for damaged ones."""
+        name = self.name(kind, key, ".jsonl")
+        content = self._proved(name, lambda: self.folder.read(name))
+        for line in (content or b"").split(b"\n"):
+            with suppress(ValueError):  # an empty line, or one that was cut off
+                yield unsealed(line)
+
+    def name(self, kind: str, key: str, suffix: str) -> str:
+        """Return under which name a value lies in the folder."""
+        return f"{kind}/{key[:2]}/{key}{suffix}"
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Remove what was written under these names.
+
+        Raises
+        ------
+        OSError
+            When something stays.
+        """
+        for name in dict.fromkeys(names):
+            self._unwritten.pop(name, None)
+            self.folder.remove(name)
+
+    def lease(self, kind: str, key: str, label: str = "", *, wait: bool = True) -> Lease | None:
+        """Take the right to make something, as a context, so that no other process does.
+
+        Parameters
+        ----------
+        kind, key
+            What is to be made.
+        label
+            For what, in words.
+        wait
+            Whether to wait for one that another process has; else the answer is None.
+        """
+        try:
+            return lease(self.folder, kind, key, label, wait, self._say, self.waited)
+        except OSError as error:
+            self._tell_unwritten(error)
+            return Lease()
+
+    def leases(self) -> list[Claim]:
+        """Return what is being made now, and by whom."""
+        return list(claims(self.folder))
 
     def _found(
         self,
         kind: str,
         key: str,
         codec: Codec,
-        read: Callable[[Path], tuple[Any, dict[str, Any]]],
+        read: Callable[[str], tuple[Any, dict[str, Any]]],
     ) -> Kept | None:
-        link = self.path(kind, key, ".link")
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            told = json.loads(link.read_text(encoding="utf-8"))
-            key = told[_SAME] if told[_KEY] == key else key
-        path = self.path(kind, key, codec.suffix)
-        try:
-            value, about = read(path)
-            if about[_KEY] != key:
-                return None
-            if isinstance(codec, AsTensors):
-                os.utime(path)
-            return Kept(value, Phase.model_validate(about[_COST]), key)
-        except (OSError, KeyError, ValueError, TypeError):
-            return None
+        link = self.name(kind, key, ".link")
+        key = self._proved(link, lambda: self._same(link, kind, key)) or key
+        name = self.name(kind, key, codec.suffix)
 
-    def _make_room(self) -> None:
-        sizes = []
-        for file in self.root.glob("*/*/*.safetensors"):
-            with contextlib.suppress(FileNotFoundError):  # removed by another run
-                seen = file.stat()
-                sizes.append((seen.st_mtime_ns, seen.st_size, file))
-        whole = sum(size for _, size, _ in sizes)
-        for _, size, file in sorted(sizes)[:-1]:
-            if whole <= self._limit:
-                return
-            file.unlink(missing_ok=True)
-            whole -= size
+        def kept() -> Kept:
+            value, about = read(name)
+            _check_name(about, kind, key)
+            return Kept(value, Phase.model_validate(about[_COST]), key)
+
+        return self._proved(name, kept) or self._unwritten.get(name)
+
+    def _same(self, link: str, kind: str, key: str) -> str:
+        told = unsealed(self.folder.read(link))
+        _check_name(told, kind, key)
+        return str(told[_SAME])
+
+    def _proved(self, name: str, read: Callable[[], T]) -> T | None:
+        """Return what is read; None where it is absent, or not what was written."""
+        try:
+            return read()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            self._tell(f"{name} in the cache cannot be read ({_reason(error)}).")
+        except _HARM as error:
+            self._set_aside(name)
+            self._tell(
+                f"{name} in the cache is damaged ({_reason(error)}); it is set aside in "
+                f"{self.folder}/{_DAMAGED} and made again."
+            )
+        return None
+
+    def _set_aside(self, name: str) -> None:
+        aside = f"{_DAMAGED}/{name.replace('/', '-')}"
+        with suppress(OSError):  # a cache that is only read
+            self.folder.move(name, aside)
+            self.folder.touch(aside)
+            every = sorted(self.folder.files(_DAMAGED), key=lambda file: file.modified)
+            for file in every[:-_MOST_DAMAGED]:
+                self.folder.remove(file.name)
+
+    def _tell_unwritten(self, error: OSError) -> None:
+        self._tell(
+            f"The cache {self.folder} cannot be written ({_reason(error)}); what is made goes on "
+            "in memory, and later runs make it again.",
+            once="unwritten",
+        )
+
+    def _tell(self, text: str, once: str = "") -> None:
+        if (once or text) not in _told:
+            _told.add(once or text)
+            self._say(text)
+
+
+def _check_name(about: Mapping[str, Any], kind: str, key: str) -> None:
+    if (about[_KIND], about[_KEY]) != (kind, key):
+        raise ValueError("it is of another name")
+
+
+def _reason(error: Exception) -> str:
+    told = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+    return f"{told}"[:200]

@@ -1,26 +1,37 @@
-"""Tensors by name in a file, with what is said about them in its header."""
+"""Tensors by name in a file, with what is said about them in its header, both sealed."""
 
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from sparc3_bench.graph.seal import sealed, tensor_digest, unsealed
+
+_ABOUT, _DIGEST = "sparc3", "tensors"
+_MOST = 100_000_000
+"""Bytes in a header; safetensors reads no longer ones."""
+
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path, about: Mapping[str, Any]) -> None:
-    """Write tensors as safetensors, whole or not at all, with `about` as JSON in the header."""
+    """Write tensors as safetensors, with `about` as JSON in the header.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written.
+    """
     whole = {name: values.contiguous() for name, values in tensors.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        part = Path(folder) / "part"
-        save_file(whole, part, metadata={"sparc3": json.dumps(about, sort_keys=True)})
-        part.replace(path)
+    told = sealed({**about, _DIGEST: tensor_digest(whole)})
+    try:
+        save_file(whole, path, metadata={_ABOUT: told.decode()})
+    except SafetensorError as error:
+        raise OSError(str(error)) from None
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -31,20 +42,27 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     OSError, ValueError
         When the file is not there, or damaged.
     """
-    return _read(path, with_tensors=True)
-
-
-def header(path: Path) -> dict[str, Any]:
-    """Return what was said about the tensors in a file; raises as `load_tensors`."""
-    return _read(path, with_tensors=False)[1]
-
-
-def _read(path: Path, *, with_tensors: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {}).get("sparc3", "{}"))
-            # Not the file itself, which is no mapping.
-            names = file.keys() if with_tensors else ()
-            return {key: file.get_tensor(key) for key in names}, about
+            about = _told(file.metadata())
+            names = file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
     except SafetensorError as error:
         raise ValueError(str(error)) from None
+    if about.pop(_DIGEST, None) != tensor_digest(tensors):
+        raise ValueError("the digest of its tensors differs")
+    return tensors, about
+
+
+def header(file: BinaryIO) -> dict[str, Any]:
+    """Return what was said about the tensors in a file; raises as `load_tensors`."""
+    size = int.from_bytes(file.read(8), "little")
+    if size > _MOST:
+        raise ValueError("its header is too long")
+    about = _told(json.loads(file.read(size)).get("__metadata__"))
+    about.pop(_DIGEST, None)
+    return about
+
+
+def _told(metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    return unsealed((metadata or {}).get(_ABOUT, "").encode())

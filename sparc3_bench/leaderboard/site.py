@@ -11,14 +11,14 @@ import json
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.errors import RecordError, Sparc3Error
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.pages import GUIDE, pages
 from sparc3_bench.leaderboard.templating import SIGNATURE
 from sparc3_bench.record.files import read_results, samples_path, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sparc3_bench.record.result import Result
 
@@ -31,7 +31,7 @@ _TOP = ("index.html", _LIST, "boards", "data", "results", "scorers", "sections",
 """What no folder may hold that `publish` did not make."""
 
 
-def publish(results: Path, site: Path) -> Path:
+def publish(results: Path, site: Path, leave_out: Callable[[str], object] | None = None) -> Path:
     """Write the pages and a copy of every result file; return the path of the first page.
 
     Parameters
@@ -41,15 +41,17 @@ def publish(results: Path, site: Path) -> Path:
     site
         The folder to write ``index.html``, its other pages, their data and ``results/`` to. What an
         earlier call put there and is not needed any more is removed.
+    leave_out
+        As in `read_results`.
 
     Raises
     ------
     RecordError
-        When a file does not follow the schema. Nothing is written then.
+        When a file does not follow the schema, without `leave_out`. Nothing is written then.
     Sparc3Error
         When there are no results, or the site may not be written there.
     """
-    found = _read(results)
+    found = _read(results, leave_out)
     _check_place(results, site)
     before = _listed(site)
     written = set()
@@ -65,10 +67,10 @@ def publish(results: Path, site: Path) -> Path:
     return site / "index.html"
 
 
-def is_fresh(results: Path, site: Path) -> bool:
+def is_fresh(results: Path, site: Path, leave_out: Callable[[str], object] | None = None) -> bool:
     """Return whether `site` is, byte for byte, what `publish` would make of `results` now."""
     left = _listed(site)
-    for name, content in _files(results, site, _read(results)):
+    for name, content in _files(results, site, _read(results, leave_out)):
         target = site / name
         if name not in left or not target.is_file() or target.read_bytes() != content:
             return False
@@ -76,8 +78,13 @@ def is_fresh(results: Path, site: Path) -> bool:
     return not left
 
 
-def _read(results: Path) -> Found:
-    found = list(read_results(results))
+def _read(results: Path, leave_out: Callable[[str], object] | None) -> Found:
+    refused: list[str] = []
+    found = list(read_results(results, leave_out and refused.append))
+    if refused and not found:
+        raise RecordError("\n".join(refused))
+    for sentence in refused:
+        leave_out(sentence)  # type: ignore[misc]
     if not found:
         raise Sparc3Error(
             f"`{results}` holds no result files; a page needs at least one: make it with "
@@ -91,9 +98,10 @@ def _files(results: Path, site: Path, found: Found) -> Iterator[tuple[str, bytes
     for name, text in pages(found, default_host(), has_guide=(site / GUIDE).is_dir()):
         # JSON may hold half of a surrogate pair, which no encoding can write.
         yield name, text.encode("utf-8", "replace")
-    for path, _ in found:
+    for path, result in found:
         for one in (path, samples_path(path)):
-            if (results / one).is_file():
+            # A file of samples that no result tells of was never looked at.
+            if one == path or (result.sample_file and (results / one).is_file()):
                 yield f"results/{one.as_posix()}", (results / one).read_bytes()
 
 

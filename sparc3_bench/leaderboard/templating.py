@@ -6,12 +6,14 @@ import inspect
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup
 
 from sparc3_bench.leaderboard import agreement_text, phrasing, sentences
 from sparc3_bench.leaderboard.controls import drawn_label
 from sparc3_bench.leaderboard.maps import atlas
 from sparc3_bench.leaderboard.overlap import overlap_matrices
 from sparc3_bench.leaderboard.series import seeds
+from sparc3_bench.printable import printable
 from sparc3_bench.record.spec import canonical_json
 
 SIGNATURE = '<meta name="generator" content="sparc3-bench">'
@@ -19,6 +21,13 @@ SIGNATURE = '<meta name="generator" content="sparc3-bench">'
 
 HERE = Path(__file__).parent
 """The folder that templates and scripts are in."""
+
+
+def _shown(value: object) -> object:
+    """Return what stands on a page for a value: of text, what a reader sees."""
+    if isinstance(value, Markup):
+        return Markup(printable(value))
+    return printable(value) if isinstance(value, str) else value
 
 
 def templates() -> jinja2.Environment:
@@ -31,6 +40,7 @@ def templates() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         auto_reload=False,
+        finalize=_shown,
     )
     words = {n: f for n, f in vars(phrasing).items() if inspect.getmodule(f) is phrasing}
     environment.filters.update(words, json=canonical_json, seeds=seeds)

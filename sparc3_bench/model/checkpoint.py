@@ -12,6 +12,7 @@ import torch
 from safetensors import safe_open
 
 from sparc3_bench.errors import ModelError
+from sparc3_bench.model.header import HeaderError, read_header
 
 PATTERNS = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "*.safetensors", "*.bin")
 """Files of a hub's model that may be read."""
@@ -33,8 +34,11 @@ _VOCABULARIES = (
 
 _POINTER = b"version https://git-lfs"
 
-_MOST_HEADER = 100_000_000
-"""Bytes; the same limit that safetensors itself has."""
+_MOST_WORDS = 200_000_000
+"""Bytes of a file with a vocabulary, ten times the largest known; reading takes seconds."""
+
+_MOST_SETTINGS = 100_000_000
+"""Bytes of a JSON file."""
 
 _FORMATS = {
     "F64": torch.float64,
@@ -50,8 +54,15 @@ def check_folder(folder: Path, model_id: str) -> None:
     Raises
     ------
     ModelError
-        For an adapter, for quantised weights, and for a folder without a configuration.
+        For an adapter, for quantised weights, for a folder without a configuration, and for one
+        with something else than files.
     """
+    for path in folder.iterdir():
+        if not path.is_file() and not path.is_dir():  # opening a pipe waits for ever
+            raise ModelError(
+                f"{path.name} of {model_id} is no file, but a pipe, a device or a link to nothing; "
+                "remove it or download it again."
+            )
     if (folder / "adapter_config.json").is_file():
         raise ModelError(
             f"The folder {model_id} holds an adapter such as LoRA's (adapter_config.json), not a "
@@ -143,6 +154,11 @@ def check_vocabulary(folder: Path, model_id: str) -> None:
         raise ModelError(without_tokenizer(model_id, "none of the files of a vocabulary is there"))
     for path in files:
         check_no_pointer(path, model_id)
+        if path.stat().st_size > _MOST_WORDS:
+            raise ModelError(
+                f"{path.name} of {model_id} has more than {_MOST_WORDS:,} bytes, more than any "
+                "vocabulary; give the tokenizer that belongs to the model."
+            )
 
 
 def without_tokenizer(model_id: str, reason: str) -> str:
@@ -180,8 +196,12 @@ def in_json(path: Path, model_id: str) -> Mapping[str, Any]:
         When it holds none.
     """
     check_no_pointer(path, model_id)
+    if path.stat().st_size > _MOST_SETTINGS:
+        raise _damaged(path, model_id, f"has more than {_MOST_SETTINGS:,} bytes", "The ")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise _damaged(path, model_id, "is nested too deeply", "The ") from None
     except (OSError, ValueError) as error:
         raise _damaged(path, model_id, f"cannot be read: {error}", "The ") from None
     if not isinstance(found, dict):
@@ -205,8 +225,11 @@ def _quantised(folder: Path, model_id: str) -> str:
 
 def _shards(index: Path, model_id: str) -> list[Path]:
     told = in_json(index, model_id).get("weight_map")
-    if not isinstance(told, dict) or not all(isinstance(name, str) for name in told.values()):
+    if not isinstance(told, dict) or not told:
         raise _damaged(index, model_id, "names no files of weights", "The ")
+    for file in told.values():
+        if not isinstance(file, str) or file != Path(file).name:
+            raise _damaged(index, model_id, f"names {file!r}, which is no file beside it", "The ")
     names = sorted(set(told.values()))
     if missing := [name for name in names if not (index.parent / name).is_file()]:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -242,27 +265,11 @@ def _without_weights(folder: Path, model_id: str) -> str:
 
 
 def _header(path: Path, model_id: str) -> dict[str, str]:
-    """Return the formats of a safetensors file's tensors; refuse a file that is cut short."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 0 < length <= _MOST_HEADER:
-            raise _damaged(path, model_id, "is no safetensors file")
-        if 8 + length > size:
-            raise _damaged(path, model_id, f"is cut short, after {size:,} bytes in its header")
-        try:
-            tensors = dict(json.loads(file.read(length)))
-            tensors.pop("__metadata__", None)
-            whole = 8 + length + max((t["data_offsets"][1] for t in tensors.values()), default=0)
-            formats = {name: str(tensor["dtype"]) for name, tensor in tensors.items()}
-        except (ValueError, KeyError, TypeError, IndexError):
-            raise _damaged(path, model_id, "is no safetensors file") from None
-    if size < whole:
-        raise _damaged(path, model_id, f"is cut short, after {size:,} bytes of {whole:,}")
-    if size > whole:
-        wrong = f"has {size:,} bytes and its header tells of {whole:,}"
-        raise _damaged(path, model_id, wrong)
-    return formats
+    """Return the formats of a safetensors file's tensors."""
+    try:
+        return read_header(path)
+    except HeaderError as error:
+        raise _damaged(path, model_id, str(error)) from None
 
 
 def _damaged(path: Path, model_id: str, wrong: str, article: str = "") -> ModelError:

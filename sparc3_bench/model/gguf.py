@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import shutil
-import tempfile
+import struct
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -17,13 +17,20 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from sparc3_bench.assets import file_digest, tell
 from sparc3_bench.errors import ModelError
+from sparc3_bench.folder.local import Folder
 from sparc3_bench.model import checkpoint
+from sparc3_bench.model.bounds import check_numbers
 from sparc3_bench.model.opening import check_complete, empty_model, telling
 from sparc3_bench.source import versions
 
 _MANIFEST = "manifest.json"
 _ORIGIN = "gguf.json"
 _MAGIC = b"GGUF"
+_WIDTHS = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+"""Bytes of a value, by its kind in the file."""
+
+_STRING, _ARRAY = 8, 9
+_NEWEST = 100
 _WIDE = ("F64", "F32", "F16", "BF16")
 """Number formats that nothing was lost in, or no more than in other files."""
 
@@ -71,9 +78,8 @@ def converted_gguf(folder: Path, find: Callable[[], Path]) -> Path:
         shutil.rmtree(folder)
     source = find()
     tell(f"Converting {source.name} to float32 safetensors, once …")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        alone, made = Path(scratch) / "source", Path(scratch) / "model"
+    with Folder(folder.parent).scratch() as scratch:
+        alone, made = scratch / "source", scratch / "model"
         alone.mkdir()
         # Beside other files transformers would read those, too.
         (alone / source.name).symlink_to(source.absolute())
@@ -97,6 +103,7 @@ def _convert(folder: Path, name: str, made: Path) -> None:
     way_out = "download it again, or give a folder with safetensors"
     options: dict[str, Any] = {"gguf_file": name, "trust_remote_code": False}
     with telling(f"The GGUF file {name}", way_out):
+        _check_lengths(folder / name)
         label = _label(folder / name)
         config = AutoConfig.from_pretrained(folder, **options)
         tokenizer = AutoTokenizer.from_pretrained(folder, **options)
@@ -121,11 +128,65 @@ def _convert(folder: Path, name: str, made: Path) -> None:
     (made / _ORIGIN).write_text(json.dumps(told) + "\n")
 
 
+def _check_lengths(path: Path) -> None:
+    """Refuse a file whose fields are longer than it is; the package would read them for ever.
+
+    Raises
+    ------
+    ValueError
+        When a field ends behind the file.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+
+        def number(form: str = "Q") -> int:
+            content = file.read(struct.calcsize(form))
+            if len(content) < struct.calcsize(form):
+                raise ValueError(f"it is cut short, after {size:,} bytes")
+            return int(struct.unpack(f"<{form}", content)[0])
+
+        def skip(count: int, width: int = 1) -> None:
+            if count * width > size - file.tell():
+                raise ValueError(f"a field of {count * width:,} bytes in a file of {size:,}")
+            file.seek(count * width, 1)
+
+        def value(kind: int) -> None:
+            if kind == _STRING:
+                skip(number())
+            elif kind == _ARRAY:
+                inner, count = number("I"), number()
+                if inner in _WIDTHS:
+                    skip(count, _WIDTHS[inner])
+                elif inner == _STRING and count <= size:
+                    for _ in range(count):
+                        value(inner)
+                else:
+                    raise ValueError(f"an array of {count:,} values of kind {inner}")
+            else:
+                skip(1, _WIDTHS[kind])
+
+        skip(len(_MAGIC))
+        if number("I") > _NEWEST:
+            return  # of the other order of bytes, or newer; the package tells
+        skip(8)  # the number of tensors
+        for _ in range(number()):
+            skip(number())
+            value(number("I"))
+
+
 def _label(path: Path) -> str:
     """Return the type of a file, or of most of its numbers, if it loses some; what is not read."""
     import gguf
 
     reader = gguf.GGUFReader(path)
+    check_numbers(
+        {
+            name: field.contents()
+            for name, field in reader.fields.items()
+            if name.endswith(("block_count", "head_count"))
+        },
+        f"GGUF file {path.name}",
+    )
     count: Counter[str] = Counter()
     for tensor in reader.tensors:
         count[tensor.tensor_type.name] += int(tensor.n_elements)

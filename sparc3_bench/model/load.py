@@ -25,6 +25,7 @@ from sparc3_bench.model.opening import (
 )
 from sparc3_bench.model.soundness import examine
 from sparc3_bench.model.view import ModelView
+from sparc3_bench.printable import printable
 from sparc3_bench.record.spec import ModelRef, canonical_json
 from sparc3_bench.types.architecture import ModelAdapter
 from sparc3_bench.types.conventions import Scope
@@ -146,7 +147,7 @@ def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device:
     adapter = choose_adapter(config, model_id, host)
     tokenizer = open_tokenizer(folder, model_id)
     opened = open_model(folder, model_id, device_map="meta")
-    name = _name(model_id)
+    name = printable(_name(model_id))
     ref = ModelRef(
         id=name,
         slug=re.sub(r"[^A-Za-z0-9._-]+", "--", name).strip("-._") or "model",

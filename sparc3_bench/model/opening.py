@@ -20,6 +20,7 @@ from transformers.utils import logging
 
 from sparc3_bench.errors import ModelError, Sparc3Error
 from sparc3_bench.model import checkpoint
+from sparc3_bench.model.bounds import check_counts, check_numbers
 
 _WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 """Names that wrappers of torch put into paths, wherever they wrap."""
@@ -53,8 +54,15 @@ def open_config(folder: Path, model_id: str) -> Any:
         When it cannot be read, is of a model that cannot be pruned, or needs code of its own.
     """
     checkpoint.check_folder(folder, model_id)
-    with telling(f"The config.json of {model_id}", "check it against the model's card"):
-        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    told = f"config.json of {model_id}"
+    check_numbers(checkpoint.in_json(folder / "config.json", model_id), told)
+    with telling(f"The {told}", "check it against the model's card"):
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    check_counts(config, model_id)
+    # How to compute is not the folder's to say: it may name a kernel that a hub would give.
+    config._attn_implementation = config._experts_implementation = None
+    vars(config).pop("transformers_weights", None)  # nor which files, other than are looked at
+    return config
 
 
 def open_tokenizer(folder: Path, model_id: str) -> Any:
@@ -75,6 +83,11 @@ def open_tokenizer(folder: Path, model_id: str) -> Any:
         )
         special = set(tokenizer.all_special_ids)
         words = sum(index not in special for index in tokenizer.get_vocab().values())
+    if not tokenizer.is_fast:
+        raise ModelError(
+            f"The tokenizer of {model_id}, {type(tokenizer).__name__}, has no fast version, and "
+            "reading the texts with it would take hours; save one with a tokenizer.json there."
+        )
     merges = tokenizer.vocab_files_names.get("merges_file")
     if not whole.is_file() and merges and not (folder / merges).is_file():
         raise ModelError(checkpoint.without_tokenizer(model_id, f"{merges} is missing"))

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import hashlib
-import json
 import os
-import tempfile
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import BeforeValidator
 
 from sparc3_bench.errors import RecordError
+from sparc3_bench.folder.local import Folder
 from sparc3_bench.record.checks import problems
 from sparc3_bench.record.migrate import migrated
-from sparc3_bench.record.parts import Point, SampleFile
+from sparc3_bench.record.parts import Point, SampleFile, Samples
 from sparc3_bench.record.result import SCHEMA_VERSION, Result, content_hash
-from sparc3_bench.record.spec import canonical_json
+from sparc3_bench.record.spec import OnDisk, canonical_json
+from sparc3_bench.record.strict import content_of, parsed, unpacked, validated
 
 _MAX_BYTES = 20_000_000
 _SUFFIX = ".samples.json.gz"
-
-Samples = Mapping[str, tuple[float, ...]]
+_RESPONSES = ".responses.json.gz"
 
 
 def read_result(path: Path) -> Result:
@@ -38,15 +35,47 @@ def read_result(path: Path) -> Result:
     """
     result = _parsed(path)
     beside = samples_path(path)
-    if result.sample_file is None or not beside.is_file():
+    if result.sample_file is None or not os.path.lexists(beside):
         return result
     return _with_samples(result, beside, result.sample_file)
 
 
-def read_results(folder: Path) -> Iterator[tuple[Path, Result]]:
-    """Yield every result below `folder` with its path relative to it, in order of path."""
-    for path in sorted(folder.rglob("*.json")):
-        yield path.relative_to(folder), read_result(path)
+def read_results(
+    folder: Path, leave_out: Callable[[str], object] | None = None
+) -> Iterator[tuple[Path, Result]]:
+    """Yield every result below `folder` with its path relative to it, in order of path.
+
+    Parameters
+    ----------
+    folder
+        Where results are.
+    leave_out
+        Told why of each file that cannot be read, which is left out then. Whoever shows many
+        results gives it, so that one bad file takes no other with it; whoever writes result files
+        anew does not, and all of them are read or none.
+
+    Raises
+    ------
+    RecordError
+        Of the first file that cannot be read, without `leave_out`.
+    """
+    for path, result in read_each(_found(folder), leave_out):
+        yield path.relative_to(folder), result
+
+
+def read_each(
+    files: Iterable[Path], leave_out: Callable[[str], object] | None = None
+) -> Iterator[tuple[Path, Result]]:
+    """Yield the result of each file with its path; `leave_out` is as in `read_results`."""
+    for path in files:
+        try:
+            result = read_result(path)
+        except RecordError as error:
+            if leave_out is None:
+                raise
+            leave_out(str(error))
+        else:
+            yield path, result
 
 
 def result_files(paths: Iterable[Path]) -> list[Path]:
@@ -58,18 +87,40 @@ def result_files(paths: Iterable[Path]) -> list[Path]:
         When there are none.
     """
     named = list(paths)
-    files = [f for one in named for f in (sorted(one.rglob("*.json")) if one.is_dir() else [one])]
+    files = [f for one in named for f in (_found(one) if one.is_dir() else [one])]
     if not files:
         raise RecordError(f"No result file (*.json) is in {', '.join(map(str, named))}.")
     return files
 
 
+def lacking(path: Path, result: Result) -> str | None:
+    """Return what a result at `path` promises and is not beside it, in a sentence; None if nothing.
+
+    A run is finished when all is there.
+    """
+    promised = {
+        samples_path(path): result.sample_file,
+        responses_path(path): result.responses,
+    }
+    for beside, about in promised.items():
+        if about is not None and not beside.is_file():
+            return f"{beside.name}, of which {path.name} tells, is not beside it."
+    return None
+
+
 def write_result(path: Path, result: Result) -> None:
-    """Write a result and its samples; whoever reads meanwhile sees the old ones or the new."""
+    """Write a result and its samples; whoever reads meanwhile sees the old ones or the new.
+
+    Raises
+    ------
+    OSError
+        When they cannot be written, to the disk itself.
+    """
     text, samples = rendered(result)
+    folder = Folder(path.parent)
     if samples is not None:
-        write_atomically(samples_path(path), samples)
-    write_atomically(path, text)
+        folder.write(samples_path(path).name, samples, durable=True)
+    folder.write(path.name, text, durable=True)
     if samples is None:
         samples_path(path).unlink(missing_ok=True)
 
@@ -97,29 +148,32 @@ def samples_path(path: Path) -> Path:
     return path.with_name(path.stem + _SUFFIX)
 
 
+def responses_path(path: Path) -> Path:
+    """Return where the responses of the result at `path` are."""
+    return path.with_name(path.stem + _RESPONSES)
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write so that a reader sees the old file or the whole new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    Folder(path.parent).write(path.name, content)
+
+
+def _found(folder: Path) -> list[Path]:
+    """Return what is named as results are in a folder and those in it, hidden ones left out.
+
+    Links are named too, also those to folders; reading refuses them.
+    """
+    found: list[Path] = []
+    for top, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        links = [name for name in folders if Path(top, name).is_symlink()]
+        named = [n for n in names if n.endswith(".json") and not n.startswith(".")]
+        found += [Path(top, name) for name in (*links, *named)]
+    return sorted(found)
 
 
 def _parsed(path: Path) -> Result:
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise RecordError(f"{path} is larger than {_MAX_BYTES:,} bytes; it is not a result.")
-        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except OSError as error:
-        raise RecordError(f"{path} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"{path} is not valid JSON: {error}.") from None
+    data = parsed(content_of(path, _MAX_BYTES), path)
     if isinstance(data, dict):
         _check_unchanged(path, data)
         version = data.get("schema_version")
@@ -129,23 +183,27 @@ def _parsed(path: Path) -> Result:
                 f"{SCHEMA_VERSION}. Upgrade it."
             )
         data = migrated(data)
-    try:
-        result = Result.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the record"
-        more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise RecordError(f"{path}: `{field}`: {first['msg']}.{more}") from None
+    result = validated(Result, data, path)
     if wrong := problems(result):
         raise RecordError(f"{path}: {wrong[0]}")
     return result
 
 
 def _check_unchanged(path: Path, data: dict[str, Any]) -> None:
-    # Numbers that are not finite have no canonical form; the schema says where they are.
-    with contextlib.suppress(ValueError, RecursionError):
-        if data.get("content_hash") not in (None, content_hash(data)):
-            raise RecordError(f"{path} was changed after it was written; its hash differs.")
+    try:
+        found = content_hash(data)
+    except RecursionError:
+        raise RecordError(f"{path} is nested too deeply; it is not a result.") from None
+    if data.get("content_hash") not in (None, found):
+        raise RecordError(f"{path} was changed after it was written; its hash differs.")
+
+
+class _Content(OnDisk):
+    """What a file of samples holds."""
+
+    found: Annotated[Samples, BeforeValidator(lambda given: {} if given is None else given)]
+    """None where it is a point of the curve."""
+    points: tuple[Samples, ...]
 
 
 def _with_samples(result: Result, path: Path, about: SampleFile) -> Result:
@@ -156,29 +214,27 @@ def _with_samples(result: Result, path: Path, about: SampleFile) -> Result:
     RecordError
         When the file is damaged, or of another run.
     """
-    try:
-        with gzip.open(path) as file:
-            content = file.read(_MAX_BYTES * 10 + 1).decode()
-        if _digest(content) != about.digest:
-            raise RecordError(f"{path} is not of the result beside it: its digest differs.")
-        data = json.loads(content)
-        points = [_sampled(*pair) for pair in zip(result.points, data["points"], strict=True)]
-        changes: dict[str, Any] = {"points": tuple(points)}
-        if result.found is not None:
-            own = data["found"]
-            if own is None:
-                same = next(p for p in points if _is_same(p, result.found.point))
-                own = same.samples
-            found = _sampled(result.found.point, own)
-            changes["found"] = result.found.model_copy(update={"point": found})
-    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, StopIteration) as error:
-        raise RecordError(f"{path} cannot be read: {error}.") from None
+    content = unpacked(path, _MAX_BYTES * 10)
+    if hashlib.sha256(content).hexdigest() != about.digest:
+        raise RecordError(f"{path} is not of the result beside it: its digest differs.")
+    data = validated(_Content, parsed(content, path), path)
+    if len(data.points) != len(result.points):
+        raise RecordError(
+            f"{path} has samples of {len(data.points)} points; the result has {len(result.points)}."
+        )
+    points = tuple(
+        point.model_copy(update={"samples": samples})
+        for point, samples in zip(result.points, data.points, strict=True)
+    )
+    changes: dict[str, Any] = {"points": points}
+    if result.found is not None:
+        same = [one.samples for one in points if _is_same(one, result.found.point)]
+        own = data.found or (same[0] if same else {})
+        if not own:
+            raise RecordError(f"{path} has no samples of the point that was found.")
+        found = result.found.point.model_copy(update={"samples": own})
+        changes["found"] = result.found.model_copy(update={"point": found})
     return result.model_copy(update=changes)
-
-
-def _sampled(point: Point, samples: Mapping[str, Any]) -> Point:
-    kinds = {name: tuple(map(float, values)) for name, values in samples.items()}
-    return point.model_copy(update={"samples": kinds})
 
 
 def _is_same(point: Point, found: Point) -> bool:
@@ -187,7 +243,3 @@ def _is_same(point: Point, found: Point) -> bool:
 
 def _digest(content: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not allowed; use null with a reason")

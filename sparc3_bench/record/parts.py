@@ -5,22 +5,37 @@ from __future__ import annotations
 from operator import not_
 from typing import Annotated
 
-from pydantic import Field, FiniteFloat
+from pydantic import FailFast, Field, FiniteFloat
 
-from sparc3_bench.record.spec import OnDisk
+from sparc3_bench.record.spec import MOST_AMOUNTS, MOST_TITLE, Digest, Line, OnDisk
 from sparc3_bench.types.values import Direction, Scale
+
+MOST_METRICS = 1_000
+"""Numbers that a task may report of a point."""
+
+Numbers = Annotated[dict[Line, FiniteFloat], Field(max_length=MOST_METRICS)]
+"""A number for each metric."""
+
+Draws = Annotated[tuple[FiniteFloat, ...], Field(max_length=1_000)]
+"""The same number of every random control."""
+
+Samples = Annotated[
+    dict[Line, Annotated[tuple[FiniteFloat, ...], FailFast(), Field(max_length=10_000_000)]],
+    Field(max_length=MOST_METRICS),
+]
+"""Per-sample measurements by their kind."""
 
 
 class MetricRecord(OnDisk):
     """How to read a metric, as the task declared it."""
 
-    name: str
+    name: Line
     """Key in the points' `metrics`."""
     direction: Direction
     """Which way is better; `neither` for a number that only describes."""
-    unit: str
+    unit: Line
     """What one is counted in."""
-    title: str
+    title: Annotated[Line, Field(max_length=MOST_TITLE)]
     """For readers."""
     scale: Scale = "linear"
     """On which it is compared and has its interval; on `log`, two numbers differ by a factor."""
@@ -64,20 +79,25 @@ class Point(OnDisk):
 
     amount: Amount
     """How much was removed."""
-    metrics: dict[str, FiniteFloat]
+    metrics: Numbers
     """The task's numbers."""
-    intervals: dict[str, tuple[FiniteFloat, FiniteFloat]]
+    intervals: Annotated[
+        dict[Line, tuple[FiniteFloat, FiniteFloat]], Field(max_length=MOST_METRICS)
+    ]
     """95 % interval of each metric over samples, by Student's t with the spread of a bootstrap of
     whole clusters; none where there is one independent sample."""
-    samples: Annotated[dict[str, tuple[FiniteFloat, ...]], Field(default_factory=dict)]
+    samples: Annotated[Samples, Field(default_factory=dict)]
     """Per-sample measurements, in the same order at every point and in every run of the task; they
     are in a file of their own."""
-    control: Annotated[dict[str, tuple[FiniteFloat, ...]], Field(default_factory=dict)]
+    control: Annotated[dict[Line, Draws], Field(default_factory=dict, max_length=MOST_METRICS)]
     """The metrics of the random circuits with the same counts, one number a control seed."""
-    versus: Annotated[dict[str, Versus], Field(default_factory=dict)]
+    versus: Annotated[dict[Line, Versus], Field(default_factory=dict, max_length=MOST_METRICS)]
     """Each metric beside those, where they were measured on the same samples; empty in old
     records."""
-    kept: Annotated[dict[str, tuple[int, ...]], Field(default_factory=dict)]
+    kept: Annotated[
+        dict[Line, Annotated[tuple[int, ...], Field(max_length=10_000)]],
+        Field(default_factory=dict, max_length=1_000),
+    ]
     """By role of the matrix, how many weights are kept in every decoder block."""
 
     def read(self, name: str) -> tuple[float, tuple[float, float] | None]:
@@ -94,9 +114,9 @@ class EstimateRecord(OnDisk):
     """Lower end of the interval."""
     high: FiniteFloat | None = None
     """Upper end of the interval."""
-    note: Annotated[str, Field(max_length=200)] = ""
+    note: Annotated[Line, Field(max_length=200)] = ""
     """What a reader must know of it, in a few words; printed beside it."""
-    control: tuple[FiniteFloat, ...] = ()
+    control: Draws = ()
     """The same number of the random controls."""
     versus: Versus | None = None
     """The number beside those, where they were measured on the same samples."""
@@ -110,13 +130,13 @@ class EstimateRecord(OnDisk):
 class Found(OnDisk):
     """An amount that was found on the task's selection part: by a bar, or as the best choice."""
 
-    metric: str
+    metric: Line
     """The metric that has the bar, or that the choice does best in."""
-    at_least: float | None = None
+    at_least: FiniteFloat | None = None
     """The bar; null for a choice."""
-    limits: Annotated[dict[str, float], Field(default_factory=dict)]
+    limits: Annotated[Numbers, Field(default_factory=dict)]
     """For a choice, metrics with the most they may be."""
-    title: str
+    title: Annotated[Line, Field(max_length=MOST_TITLE)]
     """For readers."""
     point: Point
     """That amount, measured on the test part; its controls, if any, on the same samples."""
@@ -127,11 +147,11 @@ class Found(OnDisk):
 class Tried(OnDisk):
     """A candidate ranking at one amount, on the selection part."""
 
-    candidate: str
+    candidate: Line
     """Name of the ranking."""
     requested: Annotated[FiniteFloat, Field(ge=0)]
     """The amount."""
-    metrics: dict[str, FiniteFloat]
+    metrics: Numbers
     """What was measured."""
     passes: bool
     """Whether it keeps all limits."""
@@ -162,7 +182,7 @@ class Stability(OnDisk):
     """The other seed of the reference samples."""
     spearman: FiniteFloat
     """Rank correlation of the scores of what is ranked; of at most 2^17 evenly spaced weights."""
-    jaccard: tuple[FiniteFloat, ...]
+    jaccard: Annotated[tuple[FiniteFloat, ...], Field(max_length=MOST_AMOUNTS)]
     """At every amount, kept by both over kept by either; 1 where neither keeps anything."""
 
 
@@ -191,13 +211,13 @@ class Phase(OnDisk):
 class Environment(OnDisk):
     """Where the run happened."""
 
-    python: str
+    python: Line
     """Version of Python."""
-    packages: dict[str, str]
+    packages: Annotated[dict[Line, Line], Field(max_length=10_000)]
     """Versions of the packages that can move a number."""
-    platform: str
+    platform: Line
     """Operating system and machine type."""
-    processor: str
+    processor: Line
     """Name of the processor."""
     instructions: Annotated[str, Field(exclude_if=not_)] = ""
     """Instructions of the processor that products are made with; none in records of before."""
@@ -205,9 +225,9 @@ class Environment(OnDisk):
     """Threads that torch used."""
     memory_bytes: int
     """Memory of the machine."""
-    source_digest: str
+    source_digest: Digest
     """SHA-256 over the suite's own files that compute, first 16 hex digits."""
-    commit: str | None
+    commit: Line | None
     """Commit of the suite's source tree; null for an installed copy."""
     dirty: bool | None
     """Whether that tree had uncommitted changes."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import AfterValidator, FailFast, Field, JsonValue, model_validator
 
 from sparc3_bench.record.parts import (
+    MOST_METRICS,
     Environment,
     EstimateRecord,
     Found,
@@ -23,7 +25,15 @@ from sparc3_bench.record.parts import (
     Stability,
     Tried,
 )
-from sparc3_bench.record.spec import JudgeRef, OnDisk, RunSpec, canonical_json
+from sparc3_bench.record.spec import (
+    MOST_AMOUNTS,
+    JudgeRef,
+    Line,
+    OnDisk,
+    RunSpec,
+    Words,
+    canonical_json,
+)
 
 SCHEMA_VERSION = 6
 """Raised by any change to the fields below; every step gets a migration."""
@@ -31,7 +41,19 @@ SCHEMA_VERSION = 6
 Status = Literal["ok", "failed", "interrupted", "withdrawn"]
 Origin = Literal["run", "replayed", "submitted", "reported"]
 
+_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = "[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?"
+
 _LIST_OF_NUMBERS = re.compile(r"(?<=\[)\n\s+[-+.\deE,\s]+(?=\])")
+
+
+def _moment(text: str) -> str:
+    datetime.datetime.fromisoformat(text)
+    return text
+
+
+Moment = Annotated[str, Field(pattern=rf"^{_DAY}T{_TIME}(Z|[+]00:00)$"), AfterValidator(_moment)]
+"""A date and time, UTC."""
 
 
 def content_hash(content: Mapping[str, Any]) -> str:
@@ -53,29 +75,31 @@ class Result(OnDisk):
     """`ok`; `failed` or `interrupted` (spec only); `withdrawn`: not to be relied on any more."""
     origin: Origin = "run"
     """`run` here; `replayed` from what a run kept; `submitted` by others; `reported` in print."""
-    created: str
+    created: Moment
     """When the run finished, UTC, ISO 8601."""
     is_control: bool
     """Whether the scorer is a control, drawn as a band."""
     spec: RunSpec
     """Everything that determines the numbers, resolved."""
-    asked: Annotated[dict[str, JsonValue], Field(default_factory=dict)]
+    asked: Annotated[dict[Line, JsonValue], Field(default_factory=dict, max_length=1_000)]
     """What the user asked for, before defaults; names of local files without their folders."""
-    command: str | None = None
+    command: Words | None = None
     """The command line, local folders left out; null when there was none."""
-    metrics: tuple[MetricRecord, ...]
+    metrics: Annotated[tuple[MetricRecord, ...], Field(max_length=MOST_METRICS)]
     """How to read the numbers; the first is the task's main one."""
-    points: tuple[Point, ...]
+    points: Annotated[tuple[Point, ...], Field(max_length=MOST_AMOUNTS)]
     """One an amount, in rising order; the first is the dense model."""
-    curve_metrics: tuple[MetricRecord, ...] = ()
+    curve_metrics: Annotated[tuple[MetricRecord, ...], Field(max_length=MOST_METRICS)] = ()
     """How to read the numbers of `curve`."""
-    curve: Annotated[dict[str, EstimateRecord], Field(default_factory=dict)]
+    curve: Annotated[
+        dict[Line, EstimateRecord], Field(default_factory=dict, max_length=MOST_METRICS)
+    ]
     """Numbers of the whole curve, or of the scores themselves."""
     found: Found | None = None
     """What was looked for between the points, or chosen among them."""
-    tried: tuple[Tried, ...] = ()
+    tried: Annotated[tuple[Tried, ...], Field(max_length=10_000)] = ()
     """What the choice was made from."""
-    candidate: str = ""
+    candidate: Line = ""
     """Which of the task's candidate rankings was pruned by; empty when it has one."""
     chosen_by: JudgeRef | None = None
     """The judge by whom ranking and amount were chosen, where that of the spec judged again."""
@@ -83,21 +107,24 @@ class Result(OnDisk):
     """What models wrote, kept beside this file; null for a task without texts."""
     sample_file: SampleFile | None = None
     """The file beside this one with the per-sample measurements of every point."""
-    stability: tuple[Stability, ...] = ()
+    stability: Annotated[tuple[Stability, ...], Field(max_length=100)] = ()
     """The ranking beside those of other reference seeds."""
     sketch: Sketch | None = None
     """The circuits, sampled; null where circuits of different amounts are not nested."""
-    clusters: Annotated[dict[str, tuple[int, ...]], Field(default_factory=dict)]
+    clusters: Annotated[
+        dict[Line, Annotated[tuple[int, ...], FailFast(), Field(max_length=10_000_000)]],
+        Field(default_factory=dict, max_length=MOST_METRICS),
+    ]
     """For samples that are not independent, the cluster of each."""
-    cost: dict[str, Phase]
+    cost: Annotated[dict[Line, Phase], Field(max_length=100)]
     """Cost of each phase: `attribution` (of all references) and `evaluation` (of all points), and
     where there is such a thing `assessment` (of the scores themselves), `meeting`, `search`,
     `controls`, `stability` and `judging` (of all texts)."""
     environment: Environment
     """The machine of the run and the versions of what ran."""
-    warnings: tuple[str, ...] = ()
+    warnings: Annotated[tuple[Words, ...], Field(max_length=1_000)] = ()
     """What a reader should know before comparing."""
-    error: str | None = None
+    error: Words | None = None
     """Why the run has another status than `ok`."""
 
     @model_validator(mode="after")

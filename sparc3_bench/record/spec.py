@@ -7,9 +7,41 @@ import json
 from operator import not_
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, JsonValue
 
+from sparc3_bench.printable import hidden_in
 from sparc3_bench.types.conventions import Controls, Conventions, StabilitySeeds
+
+PLUGIN_NAME = r"^[a-z0-9][a-z0-9-]{0,63}$"
+"""What a plugin may be called."""
+
+MOST_TITLE = 200
+"""Characters of a title."""
+
+MOST_AMOUNTS = 1_000
+"""Points of a curve."""
+
+
+def _plain(text: str) -> str:
+    if (found := hidden_in(text)) is not None:
+        raise ValueError(f"the character {found} is one that no reader sees; leave it out")
+    return text
+
+
+def _in_one_line(text: str) -> str:
+    if (found := hidden_in(text, line=True)) is not None:
+        raise ValueError(f"the character {found} does not belong into one line; leave it out")
+    return text
+
+
+Line = Annotated[str, Field(max_length=500), AfterValidator(_in_one_line)]
+"""A name, an id or a title of others."""
+
+Words = Annotated[str, Field(max_length=20_000), AfterValidator(_plain)]
+"""What others say, of several lines perhaps."""
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]*$", max_length=64)]
+"""Hex digits; none in some old records."""
 
 
 def canonical_json(value: Any) -> str:
@@ -17,9 +49,9 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def content_key(value: Any) -> str:
-    """Return the first 12 hex digits of the SHA-256 of the canonical JSON of `value`."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:12]
+def content_key(value: Any, digits: int = 12) -> str:
+    """Return the first hex digits of the SHA-256 of the canonical JSON of `value`."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:digits]
 
 
 class OnDisk(BaseModel):
@@ -34,17 +66,17 @@ class OnDisk(BaseModel):
 class PluginRef(OnDisk):
     """A plugin class as used: name, options and where it came from."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
+    name: Annotated[str, Field(pattern=PLUGIN_NAME)]
     """The name users type."""
-    title: Annotated[str, Field(max_length=200)]
+    title: Annotated[Line, Field(max_length=MOST_TITLE)]
     """The name readers see."""
-    options: dict[str, JsonValue]
+    options: Annotated[dict[Line, JsonValue], Field(max_length=1_000)]
     """Every option with its value, defaults included."""
-    distribution: str
+    distribution: Line
     """The Python distribution that supplied the class."""
-    version: str
+    version: Line
     """The version of that distribution."""
-    source_digest: str
+    source_digest: Digest
     """SHA-256 over the plugin's Python files, first 16 hex digits."""
 
 
@@ -65,38 +97,38 @@ class JudgeRef(PluginRef):
 class ModelRef(OnDisk):
     """The model that was scored and pruned."""
 
-    id: Annotated[str, Field(max_length=200)]
+    id: Annotated[Line, Field(max_length=200)]
     """What the user typed: a name, a hub id, or the name of a local folder."""
     slug: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
     """The id as a file name."""
-    label: str
+    label: Line
     """How these weights differ from the original ones; empty when they do not."""
-    model_type: str
+    model_type: Line
     """The architecture, as in the model's configuration."""
-    adapter: str
+    adapter: Line
     """The adapter that presented the model."""
-    weight_digest: str
+    weight_digest: Digest
     """SHA-256 over the weight files, by name."""
-    tokenizer_digest: str
+    tokenizer_digest: Digest
     """SHA-256 over the tokenizer's vocabulary and settings."""
-    dtype: str
+    dtype: Line
     """The number format the model ran in; statistics are always float32 or better."""
-    device: str
+    device: Line
     """The kind of device the model ran on."""
 
 
 class DatasetRecord(OnDisk):
     """A text as used by a run."""
 
-    purpose: str
+    purpose: Line
     """`reference` (steers the scores); anything else is measured on, e.g. `evaluation`."""
-    source: str
+    source: Line
     """Where the text comes from."""
-    digest: str
+    digest: Digest
     """SHA-256 of the text, after cleaning."""
-    token_digest: str
+    token_digest: Digest
     """SHA-256 of the token ids of the windows used, in order."""
-    item: Annotated[str, Field(max_length=40)] = "window"
+    item: Annotated[Line, Field(max_length=40)] = "window"
     """What a sample is: a window of running text, a prompt."""
     windows: int
     """How many samples were used."""
@@ -104,9 +136,11 @@ class DatasetRecord(OnDisk):
     """Tokens in a sample, without `begin`; in the longest, where they differ."""
     tokens: int
     """Tokens used in all, without `begin`."""
-    choice: str
+    choice: Words
     """How the windows were chosen from the text."""
-    begin: Annotated[tuple[str, ...], Field(exclude_if=not_)] = ()
+    begin: Annotated[
+        tuple[Annotated[str, Field(max_length=500)], ...], Field(exclude_if=not_, max_length=1_000)
+    ] = ()
     """Tokens before every sample, which are read and not scored; none where there are none."""
 
 
@@ -121,16 +155,16 @@ class _Subject(OnDisk):
     """The model."""
     judge: JudgeRef | None
     """The judge of what models wrote; null for a task without texts, or without a judge."""
-    objective: str | None
+    objective: Line | None
     """The scalar that was attributed; null for a scorer that needs no reference."""
-    datasets: tuple[DatasetRecord, ...]
+    datasets: Annotated[tuple[DatasetRecord, ...], Field(max_length=1_000)]
     """Every text used."""
 
 
 class RunSpec(Conventions, _Subject):
     """Everything that determines the numbers of a run."""
 
-    amounts: tuple[float, ...]
+    amounts: Annotated[tuple[FiniteFloat, ...], Field(max_length=MOST_AMOUNTS)]
     """Amounts asked for, rising; the first is 0."""
     controls: Controls
     """How many random circuits with the same counts were measured at every amount."""
@@ -141,8 +175,8 @@ class RunSpec(Conventions, _Subject):
     batch_size: Annotated[int, Field(ge=1, exclude_if=lambda size: size == 1)] = 1
     """How many reference samples were run at once; in bfloat16 scores depend on it."""
     code: Annotated[
-        dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]],
-        Field(default_factory=dict, exclude_if=not_),
+        dict[Line, Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]],
+        Field(default_factory=dict, exclude_if=not_, max_length=1_000),
     ]
     """Digests of all code that the numbers rest on: of what runs a run, and of scorer, task, judge
     and adapter, with what the adapter inferred. None in records of before."""

@@ -45,6 +45,8 @@ class Replication:
     ----------
     failed
         Whether something that was run did not come to its end.
+    left_out
+        Why files in the folder are no results, a sentence each.
     """
 
     def __init__(self, suite: SuiteFile, results: Path, host: PluginHost) -> None:
@@ -52,8 +54,13 @@ class Replication:
         self._found: dict[_Cell, Result] = {}
         self._missing: dict[_Cell, str] = {}
         self.failed = False
+        self.left_out: list[str] = []
         tasks = dict.fromkeys(run.request.task for run in suite.runs)
-        there = (result for task in tasks for _, result in read_results(results / task))
+        there = (
+            result
+            for task in tasks
+            for _, result in read_results(results / task, self.left_out.append)
+        )
         existing = ResultIndex(there, host)
         for cell in self._cells():
             request = suite.runs[cell.place].request

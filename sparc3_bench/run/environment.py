@@ -11,6 +11,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from sparc3_bench.printable import abridged
 from sparc3_bench.record.parts import Environment
 from sparc3_bench.source import code_of, versions
 
@@ -24,6 +25,8 @@ RUNNER = "sparc3_bench.run.recipes"
 
 _NUMBER_FLAGS = frozenset({"avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16", "avx512_fp16"})
 """Instructions that products are made with where a processor has them."""
+_MOST_COMMAND = 10_000
+"""Characters of a command line that are recorded."""
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -68,7 +71,7 @@ def command_line() -> str | None:
     """Return the command that runs, without the folders of local files; None outside a command."""
     if Path(sys.argv[0]).name != "sparc3":
         return None
-    return shlex.join(["sparc3", *map(without_folders, sys.argv[1:])])
+    return abridged(shlex.join(["sparc3", *map(without_folders, sys.argv[1:])]), _MOST_COMMAND)
 
 
 def without_folders(text: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
@@ -15,7 +14,10 @@ from sparc3_bench.record.parts import Phase
 from sparc3_bench.record.spec import OnDisk
 
 if TYPE_CHECKING:
+    from sparc3_bench.graph.store import Store
     from sparc3_bench.model.view import ModelView
+
+_KIND = "Memory"
 
 
 class Line(OnDisk):
@@ -25,21 +27,22 @@ class Line(OnDisk):
     phase: Phase
 
 
-class FileMemory:
-    """What was measured on a model as it is now, a line of a file a batch.
+class StoredMemory:
+    """What was measured on a model as it is now, a line of a file in a store a batch.
 
     Parameters
     ----------
-    path
-        The file, named after all that determines the values but for their own names.
+    store, key
+        Where the file lies, and its name after all that determines the values but for their own
+        names.
     model
         The model, whose tokens are counted.
     meter
         Is told what it cost, at the time, to measure what is recalled: of every batch its share.
     """
 
-    def __init__(self, path: Path, model: ModelView, meter: Meter) -> None:
-        self._path, self._model, self._meter = path, model, meter
+    def __init__(self, store: Store, key: str, model: ModelView, meter: Meter) -> None:
+        self._store, self._key, self._model, self._meter = store, key, model, meter
         self._begin()
 
     def recall(self, names: Iterable[str]) -> Mapping[str, Any]:
@@ -60,27 +63,23 @@ class FileMemory:
             peak_bytes=peak(),
             tokens=self._model.tokens - self._tokens,
         )
-        line = Line(values=dict(values), phase=phase).model_dump_json()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a", encoding="utf-8") as file:
-            # Begun on a new line, as the one before may have been cut off.
-            file.write(f"\n{line}")
+        line = Line(values=dict(values), phase=phase)
+        self._store.append(_KIND, self._key, line.model_dump(mode="json"))
         self._begin()
 
     def _begin(self) -> None:
         self._time, self._tokens = time.perf_counter(), self._model.tokens
 
     def _batches(self) -> Iterator[Line]:
-        if self._path.is_file():
-            for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
-                with suppress(ValueError):  # an empty line, or one that was cut off
-                    yield Line.model_validate_json(line)
+        for line in self._store.lines(_KIND, self._key):
+            with suppress(ValueError):
+                yield Line.model_validate(line)
 
 
 @contextmanager
-def remembering(model: ModelView, path: Path, meter: Meter) -> Iterator[None]:
+def remembering(model: ModelView, store: Store, key: str, meter: Meter) -> Iterator[None]:
     """Give a model a memory for a while."""
-    model.memory = FileMemory(path, model, meter)
+    model.memory = StoredMemory(store, key, model, meter)
     try:
         yield
     finally:

@@ -12,6 +12,7 @@ from sparc3_bench.assets import scores_limit
 from sparc3_bench.graph.local import Local
 from sparc3_bench.graph.step import Hold, Step
 from sparc3_bench.graph.store import Kept, Store
+from sparc3_bench.run.guard import guarded
 
 if TYPE_CHECKING:
     from sparc3_bench.model.view import ModelView
@@ -30,16 +31,21 @@ class Place(Local):
         Keeps scores, evaluations, and all else that is worth it.
     report
         Told what is going on.
+    store
+        Folder, or its URL, in which to keep it, where that is not in `cache`.
 
     Attributes
     ----------
     label
         What is being run, for the lines of progress.
+    is_sound
+        Whether model and process always were as before when a plugin was done.
     """
 
-    def __init__(self, cache: Path, report: Reporter) -> None:
-        super().__init__(Store(cache / "steps", scores_limit()))
-        self.report, self.label = report, ""
+    def __init__(self, cache: Path, report: Reporter, store: str | None = None) -> None:
+        super().__init__(Store(store or cache / "steps", scores_limit(), report.say))
+        self.store.waited = lambda seconds: report.tell({"waited": seconds})
+        self.report, self.label, self.is_sound = report, "", True
         self._view: ModelView | None = None
         self._loaded = ""
 
@@ -60,13 +66,25 @@ class Place(Local):
             self.release(Hold.SESSION)
             self._view = None
         self._loaded, self.label = wanted, label
+        self.store.written.clear()
+
+    def prove(self, who: str) -> None:
+        """Prove that the model is as it was loaded; see `guarded` for what is raised."""
+        if self._view is not None:
+            with guarded(self._view, who):
+                pass
+
+    def take_back(self) -> None:
+        """Keep nothing of the cell at work, nor its model, as neither can be relied on."""
+        self.is_sound, self._view = False, None
+        self.forget(self.store.written)
 
     def say(self, text: str) -> None:
         """Tell the user one line."""
         self.report.say(f"{self.label}: {text}" if self.label else text)
 
-    def _made(self, step: Step[Any]) -> Kept:
-        entry = super()._made(step)
+    def _make(self, step: Step[Any]) -> Kept:
+        entry = super()._make(step)
         if step.codec is not None:
             cost = entry.cost.model_dump(mode="json")
             self.report.tell({"made": type(step).__name__, "key": step.key, "cost": cost})

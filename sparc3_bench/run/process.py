@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.printable import abridged
 from sparc3_bench.run.progress import spoken
 from sparc3_bench.run.request import Request
 from sparc3_bench.run.typed import Typed
@@ -93,7 +94,7 @@ class WorkerProcess:
         try:
             return Delivery.model_validate(self._ask("carry_out", asked, self.work.seconds))
         except WorkerDied as death:
-            reason = INTERRUPTED if self._interrupted else str(death)
+            reason = INTERRUPTED if self._interrupted else abridged(str(death))
             status: Status = "interrupted" if self._interrupted else "failed"
         if not self._interrupted:
             with contextlib.suppress(WorkerDied, Sparc3Error):

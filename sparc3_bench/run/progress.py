@@ -12,7 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from sparc3_bench.printable import abridged
 from sparc3_bench.types.values import Progress
+
+_MOST = 20_000
+"""Characters that are printed at once."""
 
 PAUSE_S = 5.0
 """Lines of a log are at least so far apart."""
@@ -26,8 +30,8 @@ class Reporter:
         self.console = Console(stderr=True, highlight=False, markup=False)
 
     def say(self, text: str) -> None:
-        """Print one line."""
-        self.console.print(text, soft_wrap=True)
+        """Print one line, or several; of a stranger's endless text both ends."""
+        self.console.print(abridged(text, _MOST), soft_wrap=True)
 
     def tell(self, told: Mapping[str, Any]) -> None:
         """Take note of what happens, for whoever wants to know more than lines say."""

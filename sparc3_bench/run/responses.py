@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import zlib
+import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from sparc3_bench.errors import RecordError
+from sparc3_bench.folder.local import Folder
+from sparc3_bench.record.files import responses_path
 from sparc3_bench.record.parts import Phase, Responses
 from sparc3_bench.record.spec import OnDisk
+from sparc3_bench.record.strict import parsed, unpacked, validated
 
-_SUFFIX = ".responses.json.gz"
+_MAX_BYTES = 1_000_000_000
 
 
 class Evaluated(OnDisk):
@@ -62,18 +65,9 @@ class Written(OnDisk):
         return Responses(digest=_digest(self.to_json()), texts=self.texts)
 
 
-def responses_path(result: Path) -> Path:
-    """Return where the responses of the result at `result` are."""
-    return result.with_name(result.stem + _SUFFIX)
-
-
 def write_responses(result: Path, content: str) -> None:
-    """Write the responses of the result at `result`."""
-    path = responses_path(result)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(packed(content))
-    part.replace(path)
+    """Write the responses of the result at `result`; raises as `write_result`."""
+    Folder(result.parent).write(responses_path(result).name, packed(content), durable=True)
 
 
 def packed(content: str) -> bytes:
@@ -90,21 +84,15 @@ def read_responses(result: Path, record: Responses) -> Written:
         When the file is missing, damaged or of another run.
     """
     path = responses_path(result)
-    try:
-        content = gzip.decompress(path.read_bytes()).decode()
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         raise RecordError(
             f"{path} is not there; responses are kept where a run was made and never published. "
             "Run it again with the other judge."
-        ) from None
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        raise RecordError(f"{path} cannot be read: {error}.") from None
-    if _digest(content) != record.digest:
+        )
+    content = unpacked(path, _MAX_BYTES)
+    if hashlib.sha256(content).hexdigest() != record.digest:
         raise RecordError(f"{path} is not of the result {result.name}: its digest differs.")
-    try:
-        return Written.model_validate_json(content)
-    except ValidationError as error:
-        raise RecordError(f"{path}: {error.errors()[0]['msg']}.") from None
+    return validated(Written, parsed(content, path), path)
 
 
 def _digest(content: str) -> str:

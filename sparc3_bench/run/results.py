@@ -11,15 +11,16 @@ from functools import cached_property
 from pathlib import Path
 
 from sparc3_bench.errors import RecordError, Sparc3Error
-from sparc3_bench.record.files import read_result, samples_path, write_atomically
+from sparc3_bench.folder.local import Folder
+from sparc3_bench.record.files import lacking, read_result, responses_path, samples_path
 from sparc3_bench.record.result import Result
-from sparc3_bench.run.responses import responses_path
 from sparc3_bench.types.orders import Delivery
 
 HIDDEN = ".sparc3"
 """In a folder of results, what runners keep for themselves; no result is looked for in it."""
 _OVER = ("ok", "failed")
 """Statuses of a run that is not to be run again."""
+_INDEX = f"{HIDDEN}/known.jsonl"
 _PAUSES_S = (0.2, 1.0, 3.0)
 """Between attempts to write a result."""
 
@@ -44,8 +45,8 @@ class ResultsFolder:
 
     def __init__(self, root: Path, say: Callable[[str], None]) -> None:
         self.root, self._say = root, say
+        self._folder = Folder(root)
         self._held: dict[str, Delivery] = {}
-        self._index = root / HIDDEN / "known.jsonl"
 
     def status(self, path: str) -> str | None:
         """Return `ok` or `failed` of a run that came to its end; None for what is to be run."""
@@ -87,7 +88,7 @@ class ResultsFolder:
 
     def _write(self, outcome: Delivery) -> None:
         for name, content in outcome.files.items():
-            write_atomically(self.root / name, content)
+            self._folder.write(name, content, durable=True)
         if (beside := samples_path(Path(outcome.order))).as_posix() not in outcome.files:
             (self.root / beside).unlink(missing_ok=True)
         stamp = self._stamp(outcome.order)
@@ -98,7 +99,7 @@ class ResultsFolder:
     def _known(self) -> dict[str, tuple[Stamp, str]]:
         found: dict[str, tuple[Stamp, str]] = {}
         with contextlib.suppress(OSError):
-            for line in self._index.read_text(encoding="utf-8").splitlines():
+            for line in self._folder.read(_INDEX).decode().splitlines():
                 with contextlib.suppress(ValueError, TypeError):  # half a line, of a full disk
                     path, stamp, status = json.loads(line)
                     found[path] = tuple((size, at) for size, at in stamp), status
@@ -107,9 +108,7 @@ class ResultsFolder:
     def _note(self, path: str, stamp: Stamp, status: str) -> None:
         self._known[path] = stamp, status
         with contextlib.suppress(OSError):
-            self._index.parent.mkdir(parents=True, exist_ok=True)
-            with self._index.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([path, stamp, status]) + "\n")
+            self._folder.append(_INDEX, json.dumps([path, stamp, status]).encode() + b"\n")
 
     def _stamp(self, path: str) -> Stamp | None:
         file = self.root / path
@@ -134,7 +133,7 @@ def _status(path: Path) -> str | None:
         result = read_result(path)
     except RecordError:
         return None
-    if result.sample_file is not None and not samples_path(path).is_file():
+    if lacking(path, result) is not None:
         return None
     # One that was judged again is not this run: another judge chose its ranking and amount.
     whole = result.status in _OVER and result.chosen_by is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.files import read_result
 from sparc3_bench.run.process import WorkerDied
+from sparc3_bench.types.orders import Delivery
 
 if TYPE_CHECKING:
     from sparc3_bench.contracts import Executor
@@ -19,7 +21,10 @@ if TYPE_CHECKING:
     from sparc3_bench.run.results import ResultsFolder
     from sparc3_bench.run.view import RunsView
     from sparc3_bench.run.worker import Worker
-    from sparc3_bench.types.orders import Delivery, Order
+    from sparc3_bench.types.orders import Order
+
+_PAUSE_S, _PATIENCE_S = 1.0, 60.0
+"""Between two looks at what other runners do, and before trying whether they still live."""
 
 
 @dataclass
@@ -146,7 +151,7 @@ class Runner:
         orders, view = [order for order, _ in wanted.values()], self._view
         with view.watching(orders, self._worker.work):
             try:
-                for outcome in self._executor.carry_out(orders, self._worker, view.tell):
+                for outcome in self._delivered(orders):
                     order, theirs = wanted[outcome.order]
                     self._take(outcome, order)
                     for standing in theirs:
@@ -157,6 +162,26 @@ class Runner:
                 for path, why in self._results.settled().items():
                     for standing in wanted[path][1]:
                         standing.missing[path] = why
+
+    def _delivered(self, orders: Sequence[Order]) -> Iterator[Delivery]:
+        """Yield what comes of orders; of those that another runner is at when it is done."""
+        while orders:
+            elsewhere = set()
+            for delivery in self._executor.carry_out(orders, self._worker, self._view.tell):
+                if delivery.status == "elsewhere":
+                    elsewhere.add(delivery.order)
+                else:
+                    yield delivery
+            orders = [order for order in orders if order.path in elsewhere]
+            again = time.monotonic() + _PATIENCE_S
+            while orders and time.monotonic() < again:
+                for order in orders:
+                    if (status := self._results.status(order.path)) is not None:
+                        elsewhere.remove(order.path)
+                        yield Delivery(order=order.path, status=status)
+                orders = [order for order in orders if order.path in elsewhere]
+                if orders:
+                    time.sleep(_PAUSE_S)
 
     def _is_there(self, order: Order, standing: RequestState) -> bool:
         status = self._results.status(order.path)
@@ -171,10 +196,11 @@ class Runner:
         """Write what came of an order, and say so."""
         view, told = self._view, {"status": outcome.status, "error": outcome.error}
         view.tell({"over": order.path, **told})
-        if not outcome.files:
+        if outcome.files:
+            self._results.write(outcome)
+        elif outcome.error:
             view.say(f"{order.label} is not run: {outcome.error}")
             return
-        self._results.write(outcome)
         failed = f"  failed: {outcome.error}" if outcome.error else ""
         view.say(f"{order.label} → {self._results.root / order.path}{failed}")
         for warning in outcome.warnings:

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.errors import Sparc3Error, describe
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.request import Request
 from sparc3_bench.run.typed import Typed
@@ -102,7 +102,7 @@ class _Service:
             found = (
                 worker.ended(order, "interrupted")
                 if self._interrupted
-                else worker.ended(order, "failed", f"{type(error).__name__}: {error}".rstrip(": "))
+                else worker.ended(order, "failed", describe(error))
             )
         return found.model_dump(mode="json")
 
@@ -140,7 +140,7 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
-def main() -> None:
+def serve() -> None:
     """Serve the process that started this one."""
     descriptor, parent = map(int, sys.argv[1:])
     _die_with(parent)
@@ -153,4 +153,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve()

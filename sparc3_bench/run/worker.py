@@ -11,16 +11,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench.errors import ModelError, PluginError, Sparc3Error, describe
+from sparc3_bench.errors import Disturbance, ModelError, PluginError, Sparc3Error, describe
 from sparc3_bench.graph.forecast import Forecast, Rate
 from sparc3_bench.host import default_host
-from sparc3_bench.record.files import rendered, samples_path
+from sparc3_bench.record.files import rendered, responses_path, samples_path
 from sparc3_bench.run.environment import machine
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import Shared, plan
 from sparc3_bench.run.recipes import run
 from sparc3_bench.run.request import Request
-from sparc3_bench.run.responses import Written, packed, responses_path
+from sparc3_bench.run.responses import Written, packed
+from sparc3_bench.run.results import finished
 from sparc3_bench.run.steps.record import recorded
 from sparc3_bench.run.typed import Typed
 from sparc3_bench.types.orders import INTERRUPTED, Delivery, Order, Status, Work
@@ -44,23 +45,22 @@ class Worker:
         Where, and within which limits.
     report
         Told what is going on.
-
-    Attributes
-    ----------
-    must_end
-        Whether the process is not as it was before, so that nothing more should be done in it.
     """
 
     def __init__(self, work: Work, report: Reporter) -> None:
         self.work = work
-        self.must_end = False
         self._cache = Path(work.cache)
         self._shared = Shared()
-        self._place = Place(self._cache, report)
+        self._place = Place(self._cache, report, work.store)
 
     def requests(self, asked: Typed, suite: str | None) -> list[Request]:
         """Return the requests that what was typed comes to; see `Typed.requests`."""
         return asked.requests(default_host(), suite)
+
+    @property
+    def must_end(self) -> bool:
+        """Whether nothing more should be done in this process: it is not as it was before."""
+        return not self._place.is_sound
 
     def plan(self, request: Request) -> list[Order]:
         """Return the orders that a request comes to.
@@ -99,8 +99,14 @@ class Worker:
         try:
             with self._walled():
                 cell = self._cell(order)
+            lease = self._place.store.lease("Cell", order.key, order.label, wait=False)
+            if lease is None:
+                return Delivery(order=order.path, status="elsewhere")
+            with lease:
+                if self._is_there(order):
+                    return Delivery(order=order.path, status="elsewhere")
                 self._foresee(cell)
-            result, written = run_cell(cell, self._place, order.label)
+                result, written = run_cell(cell, self._place, order.label)
         except Sparc3Error as error:
             return Delivery(order=order.path, status="refused", error=str(error))
         return _outcome(order, result, written)
@@ -126,6 +132,10 @@ class Worker:
         with contextlib.suppress(LookupError):
             foreseen = forecast.of(run(cell), "").cost.seconds
             self._place.report.tell({"limit": max(_LEAST_S, _TIMES * foreseen)})
+
+    def _is_there(self, order: Order) -> bool:
+        folder = self.work.results
+        return folder is not None and finished(Path(folder, order.path)) is not None
 
     @contextmanager
     def _walled(self) -> Iterator[None]:
@@ -169,11 +179,15 @@ def run_cell(cell: Cell, place: Place, label: str) -> tuple[Result, Written]:
     """
     place.turn_to(cell, label)
     try:
-        return place.run(run(cell))
+        made = place.run(run(cell))
+        place.prove(f"Task '{cell.task.name}'")
+        return made
     except (ModelError, KeyboardInterrupt):
         raise
     except BaseException as error:  # a stranger's scorer may raise anything
-        reason = f"{type(error).__name__}: {error}"
+        reason = describe(error)
+        if isinstance(error, Disturbance):
+            place.take_back()
         if not isinstance(error, Sparc3Error):
             place.report.say(traceback.format_exc().rstrip())
         failed = recorded(cell, points=(), cost={}, status="failed", error=reason)

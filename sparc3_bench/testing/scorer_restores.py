@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sparc3_bench.model.state import described
 from sparc3_bench.testing.report import CheckFailure
 from sparc3_bench.testing.scorer_runs import Plugin, changes, interruptions
 
@@ -78,7 +79,7 @@ def check_leaves_no_patch_on_classes(plugin: Plugin) -> None:
     """
     _check_section(
         plugin,
-        "classes",
+        "functions",
         "a patched class changes every model of the process and so the scorers that come next",
         "use hooks on the modules of this model, or undo the patch in a `finally`",
     )
@@ -120,14 +121,10 @@ def check_cleans_up_when_interrupted(plugin: Plugin) -> None:
                 )
 
 
-_LEFT = {"weights": "other bits in", "gradients": "a gradient on", "hooks": "a hook on"}
-"""What is left behind, by section of the state; of others another value."""
-
-
 def _check_section(plugin: Plugin, section: str, why: str, remedy: str) -> None:
-    what = _LEFT.get(section, "another value in")
     for where, changed in changes(plugin):
-        names = changed[section]
-        if names:
-            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise CheckFailure(f"The scorer leaves {what} `{names[0]}`{more}, {where}", why, remedy)
+        sections = ("process", "registers", "seeds") if section == "process" else (section,)
+        left = [described(one, name) for one in sections for name in changed[one]]
+        if left:
+            more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+            raise CheckFailure(f"The scorer leaves {left[0]}{more}, {where}", why, remedy)

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from sparc3_bench.contracts import Scorer
 from sparc3_bench.errors import describe
+from sparc3_bench.model.state import undoing
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.testing.plugin_checks import instance_of
 from sparc3_bench.testing.report import CheckFailure, CheckSkipped, once
-from sparc3_bench.testing.state import Interrupted, left_behind, undoing
+from sparc3_bench.testing.state import Interrupted, left_behind
 from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
 from sparc3_bench.types.samples import ReferenceSamples
 

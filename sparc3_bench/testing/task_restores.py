@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from sparc3_bench.model.state import undoing
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.testing.report import CheckFailure, CheckSkipped
-from sparc3_bench.testing.state import Interrupted, left_behind, undoing
+from sparc3_bench.testing.state import Interrupted, left_behind
 from sparc3_bench.testing.task_runs import Plugin, Trial, measure, meet_model, prepared_once, trial
 
 

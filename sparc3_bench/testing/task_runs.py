@@ -13,10 +13,10 @@ import torch
 
 from sparc3_bench.assets import default_cache
 from sparc3_bench.contracts import PreparedTask, Task
+from sparc3_bench.model.state import undoing
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.testing.plugin_checks import instance_of
 from sparc3_bench.testing.report import CheckSkipped, once
-from sparc3_bench.testing.state import undoing
 from sparc3_bench.testing.task_ground import Ground, Row, Watched, model_by_name, tiny, trained
 from sparc3_bench.types.conventions import Part
 from sparc3_bench.types.masks import KeepMask

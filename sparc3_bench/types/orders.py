@@ -7,8 +7,8 @@ from typing import Any, Literal, Protocol
 
 from pydantic import Base64Bytes, BaseModel, ConfigDict
 
-Status = Literal["ok", "failed", "interrupted", "refused"]
-"""As in a result; refused is what cannot be run, and leaves none."""
+Status = Literal["ok", "failed", "interrupted", "refused", "elsewhere"]
+"""As in a result; but refused is what cannot be run, and elsewhere what another runner is at."""
 Tell = Callable[[Mapping[str, Any]], None]
 """Told of what goes on, by whatever thread; see `RunsView` for what there is to tell."""
 
@@ -48,7 +48,11 @@ class Work(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     cache: str
-    """Folder for models, texts and, unless there is a store, what steps make."""
+    """Folder for models and texts, and for what steps make where there is no store."""
+    store: str | None = None
+    """Folder, or its URL, for what steps make; runners that share it share the work."""
+    results: str | None = None
+    """Folder in which another runner may have written a result in the meantime."""
     seconds: float | None = None
     """How long a cell may take; None for a limit that follows from what it is foreseen to take."""
     memory_bytes: int | None = None

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from circuits import Outcome
 
-from sparc3_bench.record.files import read_result
+from sparc3_bench.record.files import read_result, responses_path
 from sparc3_bench.record.result import Result
-from sparc3_bench.run.responses import responses_path
 
 
 def copied(path: Path, results: Path) -> Path:

@@ -14,11 +14,11 @@ from unit.results import in_memory
 
 from sparc3_bench import Metric
 from sparc3_bench.errors import RecordError
-from sparc3_bench.record.files import read_result, samples_path, write_result
+from sparc3_bench.record.files import read_result, responses_path, samples_path, write_result
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.progress import Reporter
-from sparc3_bench.run.responses import read_responses, responses_path, write_responses
+from sparc3_bench.run.responses import read_responses, write_responses
 from sparc3_bench.run.worker import run_cell
 from sparc3_bench.testing.tiny import save_model
 

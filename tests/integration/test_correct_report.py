@@ -15,8 +15,8 @@ from integration.corrected import PROMPTS, WHOLE, Made, cells, lost, numbers
 from integration.writers import DIARY, installed, run, sparc3
 
 from sparc3_bench.assets import file_digest
-from sparc3_bench.record.files import read_result
-from sparc3_bench.run.responses import read_responses, responses_path
+from sparc3_bench.record.files import read_result, responses_path
+from sparc3_bench.run.responses import read_responses
 from sparc3_bench.testing.tiny import save_model
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import gguf
@@ -182,3 +183,48 @@ def test_another_file_is_told_to_be_part_of_a_folder(tmp_path):
     torch.save({}, tmp_path / "pytorch_model.bin")
     with pytest.raises(ModelError, match="is no GGUF file; give the folder"):
         found(tmp_path / "pytorch_model.bin", tmp_path)
+
+
+def text(value: str) -> bytes:
+    return struct.pack("<Q", len(value)) + value.encode()
+
+
+def head(tensors: int, fields: int) -> bytes:
+    return b"GGUF" + struct.pack("<IQQ", 3, tensors, fields)
+
+
+ARCHITECTURE = text("general.architecture") + struct.pack("<I", 8) + text("llama")
+TENSOR = text("t.weight") + struct.pack("<I", 1) + struct.pack("<QIQ", 1, 0, 0) + bytes(640)
+HOSTILE = {
+    "no more than its name": (b"GGUF", "it is cut short, after 4 bytes"),
+    "tensors without end": (head(2**60, 0), "cannot be read"),
+    "fields without end": (head(0, 2**60), "it is cut short"),
+    "a name without end": (head(0, 1) + struct.pack("<Q", 2**62), "a field of 4,611,686,018"),
+    "a list without end": (
+        head(0, 1) + text("a") + struct.pack("<IIQ", 9, 0, 2**60),
+        "a field of 1,152,921,504",
+    ),
+    "a list of texts without end": (
+        head(0, 1) + text("a") + struct.pack("<IIQ", 9, 8, 2**60),
+        "an array of 1,152,921,504",
+    ),
+    "lists in lists": (head(0, 1) + text("a") + struct.pack("<IIQ", 9, 9, 1), "values of kind 9"),
+    "a kind nobody knows": (head(0, 1) + text("a") + struct.pack("<I", 77), "cannot be read"),
+    "layers without end": (
+        head(1, 2)
+        + ARCHITECTURE
+        + text("llama.block_count")
+        + struct.pack("<II", 4, 10**9)
+        + TENSOR,
+        r"has llama\.block_count 1000000000, which is more than the 1,000 ",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_file_that_promises_more_than_it_holds_is_refused_at_once(tmp_path, name):
+    content, told = HOSTILE[name]
+    (tmp_path / "bad.gguf").write_bytes(content)
+    with pytest.raises(ModelError, match=told) as caught:
+        find_model(str(tmp_path / "bad.gguf"), default_host(), tmp_path / "c", "float32", "cpu")
+    assert str(caught.value).startswith("The GGUF file bad.gguf ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -167,7 +168,94 @@ def not_a_number(folder: Path) -> None:
     change(folder, do)
 
 
+def field(**values: object):
+    return lambda folder: rewrite(folder / "config.json", **values)
+
+
+def header(change):
+    """Return a damage of the header of the weight file, whose numbers stay."""
+
+    def do(folder: Path) -> None:
+        whole = (folder / WEIGHTS).read_bytes()
+        length = int.from_bytes(whole[:8], "little")
+        told = json.loads(whole[8 : 8 + length])
+        change({name: about for name, about in told.items() if name != "__metadata__"}, told)
+        text = json.dumps(told).encode()
+        (folder / WEIGHTS).write_bytes(len(text).to_bytes(8, "little") + text + whole[8 + length :])
+
+    return do
+
+
+def first(**values: object):
+    return header(lambda tensors, _: next(iter(tensors.values())).update(values))
+
+
+def overlapping(tensors, _) -> None:
+    one, other = sorted(tensors.values(), key=lambda about: about["data_offsets"])[:2]
+    size = other["data_offsets"][1] - other["data_offsets"][0]
+    other["data_offsets"] = [one["data_offsets"][0], one["data_offsets"][0] + size]
+
+
+def endless_header(folder: Path) -> None:
+    whole = (folder / WEIGHTS).read_bytes()
+    (folder / WEIGHTS).write_bytes((2**63).to_bytes(8, "little") + whole[8:])
+
+
+def outer_shard(folder: Path) -> None:
+    shards(folder)
+    index = folder / "model.safetensors.index.json"
+    told = json.loads(index.read_text())
+    name = next(iter(told["weight_map"]))
+    told["weight_map"][name] = "../" + told["weight_map"][name]
+    index.write_text(json.dumps(told))
+
+
+def slow_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.json").write_text(json.dumps({"<unk>": 0, "a</w>": 1}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    told = {"tokenizer_class": "CTRLTokenizer", "unk_token": "<unk>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(told))
+
+
 CASES = {
+    "a million layers": (field(num_hidden_layers=10**6), "num_hidden_layers 1000000, .* 1,000 "),
+    "no layers": (field(num_hidden_layers=0), "num_hidden_layers 0, which must be 1 or more"),
+    "layers below none": (field(num_hidden_layers=-3), "num_hidden_layers -3, which must be 1 or"),
+    "no words": (field(vocab_size=0), "vocab_size 0, which must be 1 or more"),
+    "a trillion words": (field(vocab_size=10**12), "vocab_size 1000000000000, .* 100,000,000 "),
+    "a width without end": (field(hidden_size=10**9), "hidden_size 1000000000, .* 100,000,000 "),
+    "a large width": (field(hidden_size=10**7), "config.json"),
+    "a width below none": (field(intermediate_size=-5), "cannot be read"),
+    "heads without end": (field(num_attention_heads=10**9), "num_attention_heads 1000000000, "),
+    "no heads": (field(num_attention_heads=0), "config.json"),
+    "a number of 400 digits": (field(extra=10**400), "extra 1000.* more than the 2,147,483,648 "),
+    "a word for a number": (field(hidden_size="large"), "config.json of .* cannot be read"),
+    "an epsilon that is NaN": (field(rms_norm_eps=float("nan")), "rms_norm_eps nan, which is not"),
+    "a rope without a base": (
+        field(rope_parameters={"rope_type": "default", "rope_theta": 0.0}),
+        r"rope_parameters\.rope_theta 0\.0, which must be above 0",
+    ),
+    "a rope without end": (
+        field(rope_parameters={"rope_type": "linear", "rope_theta": 1e4, "factor": float("inf")}),
+        r"rope_parameters\.factor inf, which is not finite",
+    ),
+    "a header without end": (endless_header, r"model\.safetensors .* is no safetensors file"),
+    "tensors that overlap": (header(overlapping), "begins inside the tensor before it"),
+    "a shape of more than there is": (first(shape=[10**9]), "bytes and by its shape"),
+    "a shape below none": (first(shape=[-1, -1]), "is no safetensors file"),
+    "a format nobody knows": (first(dtype="Z9"), "in the format 'Z9', which is not known"),
+    "a format that is no name": (first(dtype=[]), "is no safetensors file"),
+    "a shard outside the folder": (
+        outer_shard,
+        r"names '\.\./model-.*, which is no file beside it",
+    ),
+    "a pipe": (lambda folder: os.mkfifo(folder / "vocab.txt"), r"vocab\.txt .* is no file"),
+    "a link to nothing": (
+        lambda folder: (folder / "added.json").symlink_to("absent"),
+        r"added\.json of .* a link to nothing",
+    ),
+    "a slow tokenizer": (slow_tokenizer, "has no fast version"),
     "a missing head": (without("lm_head.weight"), "`lm_head.weight`"),
     "missing weights": (without("up_proj.weight"), r"lack `model\.layers\.0.*3 of the model"),
     "a missing head in a torch file": (bin_without_head, "`lm_head.weight`"),
@@ -342,3 +430,38 @@ def test_a_model_is_never_completed_by_chance(tmp_path):
     with pytest.raises(ModelError, match=r"lack `model\.layers\.0\.input_layernorm\.weight`"):
         open_model(folder, "model")
     assert open_model(tmp_path / "whole", "whole").notes == ()
+
+
+@pytest.mark.parametrize("named", ["flash_attention_2", "kernels-community/flash-attn", "no-such"])
+def test_how_attention_is_computed_and_which_files_are_read_is_not_the_folders_to_say(
+    named, tmp_path
+):
+    folder = save_model("llama", tmp_path / "model")
+    plain = find_model(str(folder), default_host(), tmp_path, "float32", "cpu").load("all").model
+    for field in ("attn_implementation", "_attn_implementation", "experts_implementation"):
+        rewrite(folder / "config.json", **{field: named})
+    save_file({"no": torch.zeros(1)}, folder / "other.safetensors")
+    rewrite(folder / "config.json", transformers_weights="other.safetensors")
+    found = find_model(str(folder), default_host(), tmp_path, "float32", "cpu").load("all").model
+    assert found.config._attn_implementation == plain.config._attn_implementation == "sdpa"
+    assert found.state_dict().keys() == plain.state_dict().keys()
+
+
+def test_numbers_that_models_have_are_let_pass():
+    from sparc3_bench.model.bounds import check_numbers
+
+    check_numbers(
+        {
+            "max_position_embeddings": 10_485_760,
+            "rope_theta": 10_000_000_000,
+            "rope_parameters": {"full": {"rope_theta": 1e6, "factor": 8.0, "short_factor": [1.0]}},
+            "sliding_window": 2**31 - 1,
+            "num_experts": 512,
+            "num_nextn_predict_layers": 0,
+            "time_step_limit": [0.0, float("inf")],
+            "eos_token_id": [128001, 128008],
+            "tie_word_embeddings": True,
+            "pad_token_id": -1,
+        },
+        "config.json of a model",
+    )

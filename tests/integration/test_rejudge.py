@@ -20,11 +20,11 @@ from unit.results import in_memory
 from sparc3_bench.circuit import rebuild
 from sparc3_bench.circuit.rebuild import rebuilt
 from sparc3_bench.model.load import FoundModel
-from sparc3_bench.record.files import read_result
+from sparc3_bench.record.files import read_result, responses_path
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.progress import Reporter
-from sparc3_bench.run.responses import read_responses, responses_path
+from sparc3_bench.run.responses import read_responses
 from sparc3_bench.testing.tiny import save_model
 
 Rejudge = Callable[..., Outcome]

@@ -13,8 +13,7 @@ from integration.rejudged import again, copied, files
 from integration.writers import run, sparc3
 from unit.results import make_result, save
 
-from sparc3_bench.record.files import read_result, samples_path, write_atomically
-from sparc3_bench.run.responses import responses_path
+from sparc3_bench.record.files import read_result, responses_path, samples_path, write_atomically
 from sparc3_bench.testing.tiny import save_model
 
 Rejudge = Callable[..., Outcome]

@@ -60,11 +60,8 @@ def replicate(
 
 
 def files(folder: Path) -> dict[Path, int]:
-    return {
-        path: path.stat().st_mtime_ns
-        for path in folder.rglob("*")
-        if path.suffix in {".json", ".gz"}
-    }
+    kept = (path for path in folder.rglob("*") if path.suffix in {".json", ".gz"})
+    return {path: path.stat().st_mtime_ns for path in kept}
 
 
 @pytest.mark.parametrize("suite", SUITES)

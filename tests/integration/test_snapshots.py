@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sparc3_bench import ScoreMap, Sparc3Error
-from sparc3_bench.graph.store import AsTensors
+from sparc3_bench.graph.codec import AsTensors
 from sparc3_bench.host import default_host
 from sparc3_bench.record.parts import Phase
 from sparc3_bench.run.cell import Cell

@@ -21,6 +21,7 @@ from sparc3_tasks.zero_shot import ZeroShot, documents, harness, likelihoods
 from sparc3_bench.attribution.scores import checked
 from sparc3_bench.cli import main
 from sparc3_bench.host import default_host
+from sparc3_bench.model.state import differences, taken
 from sparc3_bench.record.files import read_result, write_result
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import Request, plan
@@ -28,7 +29,6 @@ from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.steps.model import DenseModel
 from sparc3_bench.run.worker import run_cell
 from sparc3_bench.selection.select import select
-from sparc3_bench.testing.state import differences, taken
 from sparc3_bench.testing.tiny import (
     make_reference,
     make_tokenizer,

@@ -261,6 +261,43 @@ def test_class_that_breaks_the_contract_is_reported(offered, expected):
     assert list(host.all("scorer")) == SCORERS
 
 
+@pytest.mark.parametrize(
+    ("attribute", "value", "told"),
+    [
+        ("name", "Bad", "must have small letters, digits and dashes alone"),
+        ("name", "bad\n", "must have small letters, digits and dashes alone"),
+        ("name", "b\u200bad", "must have small letters, digits and dashes alone"),
+        ("name", "../bad", "must have small letters, digits and dashes alone"),
+        ("name", "b" * 65, "must have small letters, digits and dashes alone"),
+        ("name", 3, "must have small letters, digits and dashes alone"),
+        ("title", "", "must be a text of 1 to 200 characters"),
+        ("title", "t" * 201, "must be a text of 1 to 200 characters"),
+        ("title", ["t"], "must be a text of 1 to 200 characters"),
+        ("title", "Wan\u202eda", "has the character \\u202e, which no reader sees"),
+        ("title", "\x1b[31mWanda", "has the character \\x1b, which no reader sees"),
+        ("title", "Wan\u200bda", "has the character \\u200b, which no reader sees"),
+        ("title", "two\nlines", "has the character \\n, which no reader sees"),
+    ],
+)
+def test_a_name_or_a_title_that_readers_cannot_trust_is_refused(attribute, value, told):
+    bad = type("Bad", (Good,), {"name": "bad", attribute: value, "__module__": __name__})
+    host = PluginHost([FakePoint("bad", make_plugin(bad)), *built_ins()])
+    assert told in only_reason(host)
+    assert only_reason(host).isprintable()
+    assert list(host.all("scorer")) == SCORERS
+
+
+def test_an_import_whose_error_cannot_be_told_is_kept_in_one_sentence_too():
+    class Untold(Exception):
+        def __str__(self) -> str:
+            raise ValueError
+
+    host = PluginHost([FakePoint("bad", Untold()), FakePoint("worse", ValueError("x" * 10**7))])
+    told = host.broken["bad (guest 1.2)"]
+    assert told.endswith("cannot be imported: Untold: its message cannot be made.")
+    assert len(host.broken["worse (guest 1.2)"]) < 3_000
+
+
 @pytest.mark.parametrize("attribute", ["name", "title"])
 def test_missing_class_attribute_is_named(attribute):
     given = {"name": "half", "title": "Half", "score": Good.score, "__module__": __name__}

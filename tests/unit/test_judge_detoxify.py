@@ -161,14 +161,15 @@ def test_a_download_is_the_packages_and_its_digest_is_that_of_the_weights(
 ):
     asked, content = [], make_content(config)
 
-    def download(address: str, map_location: str, weights_only: bool) -> Any:
-        asked.append((address, map_location, weights_only))
+    def download(address: str, **options: Any) -> Any:
+        asked.append((address, options))
         return content
 
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", download)
     first = Detoxify(model="unbiased-small", config=str(config)).load(tmp_path)
     address = "https://github.com/unitaryai/detoxify/releases/download/v0.1.2/unbiased-albert-"
-    assert asked == [(f"{address}c8519128.ckpt", "cpu", False)]
+    safely = {"map_location": "cpu", "weights_only": True, "check_hash": True}
+    assert asked == [(f"{address}c8519128.ckpt", safely)]
     assert first.score(TEXTS) == judge(tmp_path, content).load(tmp_path).score(TEXTS)
     content = copy.deepcopy(content)
     assert Detoxify(config=str(config)).load(tmp_path).digest == first.digest
@@ -261,6 +262,11 @@ def test_a_label_that_the_model_lacks_is_refused_with_those_it_has(tmp_path, con
         (lambda content: content["config"]["arch"]["args"].update(num_classes="6"), "TypeError: "),
         (lambda content: content.update(config=[1]), "TypeError: "),
         (lambda content: content.update(state_dict=7), "TypeError: "),
+        (lambda content: content["state_dict"].update(more="text"), "else than tensors"),
+        (
+            lambda content: content["config"]["arch"]["args"].update(num_classes=10**9),
+            "has 1000000000 outputs, more than 1,000",
+        ),
         (lambda content: classes_of(content).append("more"), "has 7 labels, 1 more than outputs"),
     ],
 )
@@ -299,10 +305,51 @@ def test_weights_that_do_not_fit_the_configuration_are_refused(
     assert f"do not fit the configuration in '{config}' {reason}" in told
 
 
-def test_a_class_that_transformers_lacks_is_refused(tmp_path, config):
+def test_code_in_a_checkpoint_is_never_run(tmp_path, config):
+    class Harmful:
+        def __reduce__(self) -> Any:
+            return Path.touch, (tmp_path / "ran",)
+
     content = make_content(config)
-    content["config"]["arch"]["args"]["model_name"] = "NoSuchModel"
-    assert "AttributeError: module transformers has no" in refused(
+    content["config"]["more"] = Harmful()
+    told = refused(judge(tmp_path, content), tmp_path)
+    assert told.startswith(f"The checkpoint {tmp_path / 'made.ckpt'} cannot be read (Unpickling")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_what_a_checkpoint_names_is_not_called(tmp_path, config):
+    content = make_content(config)
+    expected = judge(tmp_path, content).load(tmp_path).score(TEXTS)
+    content["config"]["arch"]["args"] |= {"model_name": "pipeline", "tokenizer_name": "logging"}
+    assert judge(tmp_path, content).load(tmp_path).score(TEXTS) == expected
+
+
+def test_loading_draws_no_random_number_from_anybody(tmp_path, config):
+    chosen = judge(tmp_path)
+    before = torch.get_rng_state()
+    chosen.load(tmp_path)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"num_hidden_layers": 10**6}, "1,000,000 layers, 41 tensors"),
+        ({"hidden_size": 10**6, "num_attention_heads": 1}, "RuntimeError: "),
+        ({"intermediate_size": 10**9}, "RuntimeError: "),
+    ],
+)
+def test_a_configuration_of_more_than_there_is_takes_no_memory(tmp_path, config, changes, reason):
+    content = make_content(config)
+    told = json.loads((config / "config.json").read_text())
+    (config / "config.json").write_text(json.dumps({**told, **changes}))
+    assert reason in refused(judge(tmp_path, content), tmp_path)
+
+
+def test_another_family_of_transformers_is_refused(tmp_path, config):
+    content = make_content(config)
+    transformers.DistilBertConfig().save_pretrained(config)
+    assert "it is of type distilbert, none of albert, bert" in refused(
         judge(tmp_path, content), tmp_path
     )
 

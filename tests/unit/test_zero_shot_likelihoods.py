@@ -9,7 +9,7 @@ import torch
 from sparc3_tasks.zero_shot import likelihoods
 from sparc3_tasks.zero_shot.likelihoods import Asked, log_likelihoods
 
-from sparc3_bench.testing.state import differences, taken
+from sparc3_bench.model.state import differences, taken
 from sparc3_bench.testing.tiny import ARCHITECTURES, VOCABULARY, make_view
 
 LIMIT = 40

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from sparc3_bench.graph.codec import AsJson
 from sparc3_bench.graph.step import Inputs
-from sparc3_bench.graph.store import AsJson
 from sparc3_bench.record.parts import EstimateRecord
 from sparc3_bench.run.steps.model import CellStep
 from sparc3_bench.run.steps.score import Score

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from sparc3_bench.attribution.scores import checked
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.graph.codec import AsTensors, Codec
 from sparc3_bench.graph.step import Inputs
-from sparc3_bench.graph.store import AsTensors, Codec
 from sparc3_bench.model.blockwise import walk
+from sparc3_bench.run.guard import guarded
 from sparc3_bench.run.steps.facts import learned
 from sparc3_bench.run.steps.mask import SELECTION, Circuit, CircuitStep
 from sparc3_bench.run.steps.score import Score
@@ -55,7 +56,11 @@ class Blockwise(CircuitStep):
         spec, whole = cell.spec, dict[str, Tensor]()
         reference = at.ready(next(iter(references.values())), cell, lambda done, total: None)
         # The model is back before what takes the dense one is asked.
-        with at.progress(f"sparsity {self.amount:g} · blockwise") as step, ExitStack() as stack:
+        with (
+            at.progress(f"sparsity {self.amount:g} · blockwise") as step,
+            guarded(view, f"Scorer '{cell.scorer.name}'"),
+            ExitStack() as stack,
+        ):
             for index, block in enumerate(walk(view, reference)):
                 found = cell.scorer.score(block, reference)
                 scores = checked(found, block.weights(), cell.scorer.name)

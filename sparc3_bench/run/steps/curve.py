@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from sparc3_bench.graph.codec import AsJson
 from sparc3_bench.graph.step import Inputs, Step
-from sparc3_bench.graph.store import AsJson
 from sparc3_bench.record.parts import EstimateRecord, Versus
 from sparc3_bench.run.controls import NO_CONTROLS, at_choice, beside, control_curve, versus
 from sparc3_bench.run.steps.model import CellStep

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from sparc3_bench.graph.codec import AsJson
 from sparc3_bench.graph.step import Inputs, Step
-from sparc3_bench.graph.store import AsJson
 from sparc3_bench.record.parts import Tried
 from sparc3_bench.run.steps.model import CellStep
 from sparc3_bench.statistics.curve import curve_numbers

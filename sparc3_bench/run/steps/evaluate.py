@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sparc3_bench.graph.codec import AsJson
 from sparc3_bench.graph.step import Hold, Inputs
-from sparc3_bench.graph.store import AsJson
 from sparc3_bench.model.means import mean_inputs
 from sparc3_bench.run.memory import remembering
 from sparc3_bench.run.responses import Evaluated
@@ -94,8 +94,8 @@ class Evaluate(CellStep[Evaluated]):
         # Values have names of their own, which say what of data and options they depend on.
         task = {**self._about["measure"], "options": {}}
         state = {**self._about, "data": None, "measure": task, **self._removed(at, content)}
-        path = at.store.root / "memories" / f"{self.named(state)}.jsonl"
-        with at.progress(self.title) as step, remembering(view, path, at.meter):
+        memory = remembering(view, at.store, self.named(state), at.meter)
+        with at.progress(self.title) as step, memory:
             return self._data.evaluate(view, dense, step)
 
     def like(self) -> Mapping[str, Any]:

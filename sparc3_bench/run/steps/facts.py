@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
+from sparc3_bench.graph.codec import AsJson
 from sparc3_bench.graph.step import Hold, Inputs
-from sparc3_bench.graph.store import AsJson
 from sparc3_bench.run.steps.judge import Verdict
 from sparc3_bench.run.steps.model import CellStep
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.graph.codec import AsJson
 from sparc3_bench.graph.step import Inputs, Step
-from sparc3_bench.graph.store import AsJson
 from sparc3_bench.run.responses import Evaluated
 from sparc3_bench.run.steps.model import CellStep
 from sparc3_bench.source import libraries_of

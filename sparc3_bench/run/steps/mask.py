@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparc3_bench.graph.step import Hold
+from sparc3_bench.graph.step import DIGITS, Hold
 from sparc3_bench.record.spec import content_key
 from sparc3_bench.run.steps.model import CellStep
 from sparc3_bench.selection.control import matched
@@ -118,7 +118,7 @@ class Matched(CircuitStep):
         """Name it by how many are kept of what, without drawing it."""
         named = {"counts": at.content(self.circuit, _counts), "seed": self.seed}
         rows = self.cell.spec.group == "row"
-        return content_key({**named, "rows": rows, **self.cell.named("unit", "scope")})
+        return content_key({**named, "rows": rows, **self.cell.named("unit", "scope")}, DIGITS)
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
         return self.of(matched(got["circuit"].kept, self.cell.spec.group, self.seed))
@@ -126,7 +126,8 @@ class Matched(CircuitStep):
 
 def _counts(circuit: Circuit) -> str:
     kept = circuit.kept.items()
-    return content_key({name: [list(keep.shape), int(keep.count_nonzero())] for name, keep in kept})
+    counts = {name: [list(keep.shape), int(keep.count_nonzero())] for name, keep in kept}
+    return content_key(counts, DIGITS)
 
 
 def circuit_digest(circuit: Circuit) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from sparc3_bench.graph.codec import AsJson
 from sparc3_bench.graph.step import Hold, Inputs, Step
-from sparc3_bench.graph.store import AsJson
 
 if TYPE_CHECKING:
     from sparc3_bench.model.view import ModelView

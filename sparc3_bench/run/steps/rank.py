@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from sparc3_bench.graph.codec import AsJson
 from sparc3_bench.graph.step import Inputs
-from sparc3_bench.graph.store import AsJson
 from sparc3_bench.run.steps.model import CellStep
 from sparc3_bench.run.steps.score import Score
 from sparc3_bench.selection.units import ranked

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.graph.cost import total
 from sparc3_bench.graph.step import Inputs, Step
+from sparc3_bench.printable import abridged
 from sparc3_bench.record.parts import Found, Point, Stability
 from sparc3_bench.record.result import SCHEMA_VERSION, Result
 from sparc3_bench.run.environment import command_line, describe_environment
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     )
 
 Measured = Step["Evaluated"]
+
+_MOST_WARNINGS = 100
 
 
 @dataclass(frozen=True)
@@ -198,6 +201,7 @@ def recorded(cell: Cell, **parts: Any) -> Result:
         which join the warnings.
     """
     now = datetime.datetime.now(datetime.UTC)
+    error = parts.pop("error", None)
     remarks, curve = parts.pop("remarks", ()), parts.pop("measured", None)
     return Result(
         schema_version=SCHEMA_VERSION,
@@ -210,16 +214,26 @@ def recorded(cell: Cell, **parts: Any) -> Result:
         **metrics_read(cell.task, cell.spec.removal, curve, parts.get("curve", ())),
         clusters={name: tuple(ids) for name, ids in cell.prepared.clusters.items()},
         environment=describe_environment(),
-        warnings=(
-            *cell.model.adapter.warnings,
-            *cell.model.notes,
-            *cell.prepared.warnings,
-            *cell.remarks,
-            *objective_remarks(cell.scorer, cell.spec.objective),
-            *remarks,
+        warnings=_bounded(
+            [
+                *cell.model.adapter.warnings,
+                *cell.model.notes,
+                *cell.prepared.warnings,
+                *cell.remarks,
+                *objective_remarks(cell.scorer, cell.spec.objective),
+                *remarks,
+            ]
         ),
+        error=None if error is None else abridged(error),
         **parts,
     )
+
+
+def _bounded(warnings: Sequence[str]) -> tuple[str, ...]:
+    """Return warnings of plugins as a record may hold them."""
+    more = len(warnings) - _MOST_WARNINGS
+    told = tuple(map(abridged, warnings[:_MOST_WARNINGS]))
+    return (*told, f"{more} more warnings are left out.") if more > 0 else told
 
 
 def _point(amount: float, size: Size, numbers: PointValues, measured: Evaluated) -> Point:

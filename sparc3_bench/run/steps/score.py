@@ -7,20 +7,21 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from sparc3_bench.attribution.scores import checked, from_tensors, to_tensors
+from sparc3_bench.graph.codec import AsTensors, Codec
 from sparc3_bench.graph.cost import NOTHING, metered, total
 from sparc3_bench.graph.step import Inputs
-from sparc3_bench.graph.store import AsTensors, Codec, Kept
+from sparc3_bench.graph.store import Kept
 from sparc3_bench.incremental import IncrementalScorer
+from sparc3_bench.run.guard import guarded
 from sparc3_bench.run.steps.facts import learned
 from sparc3_bench.run.steps.model import CellStep, DenseModel
 from sparc3_bench.types.scores import ScoreMap
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from sparc3_bench.contracts import PreparedTask, Scorer
     from sparc3_bench.incremental import State
     from sparc3_bench.model.view import ModelView
@@ -71,10 +72,12 @@ class Score(CellStep[ScoreMap]):
         with at.progress(f"attribution{which}") as step, reference.altering(view):
             ready = at.ready(reference, cell, step)
             if cell.snapshots and goes_on(cell.scorer):
-                found = self._gone_on(at, view, cell.scorer, reference, ready)
+                state = self._gone_on(at, view, cell.scorer, reference, ready)
+                finish = partial(cell.scorer.finish, view, state)
             else:
-                found = cell.scorer.score(view, ready)
-            return checked(found, view.weights(), cell.scorer.name)
+                finish = partial(cell.scorer.score, view, ready)
+            with guarded(view, f"Scorer '{cell.scorer.name}'"):
+                return checked(finish(), view.weights(), cell.scorer.name)
 
     def units(self, at: Place) -> float:
         """Return how many tokens of the reference no snapshot has, nor will have by then."""
@@ -101,8 +104,8 @@ class Score(CellStep[ScoreMap]):
         scorer: IncrementalScorer,
         reference: ReferenceSamples,
         ready: ReferenceSamples,
-    ) -> Mapping[str, Tensor]:
-        """Score the samples that are in no snapshot; the cost of the others counts all the same."""
+    ) -> State:
+        """Add the samples that are in no snapshot; the cost of the others counts all the same."""
         count, keys = len(reference.samples), self.snapshots(reference)
         # A copy: what is read lies in the file, and sums are added to in place.
         codec = AsTensors(
@@ -120,13 +123,13 @@ class Score(CellStep[ScoreMap]):
             rest = dataclasses.replace(
                 ready.part(before), progress=lambda done, _: told(before + done, count)
             )
-            with metered(at.tokens) as meter:
+            with metered(at.tokens) as meter, guarded(view, f"Scorer '{scorer.name}'"):
                 state = scorer.accumulate(view, rest, state)
             at.store.write(_SNAPSHOT, keys[-1], codec, Kept(state, total([cost, meter.phase])))
         if before:
             new = sum(len(sample) for sample in reference.samples[before:])
             at.say(f"{before} of {count} samples came from a snapshot; {new:,} tokens were new")
-        return scorer.finish(view, state)
+        return state
 
     def snapshots(self, reference: ReferenceSamples) -> list[str]:
         """Name all that was added up after the first, the second, … the last sample.

@@ -1,0 +1,99 @@
+"""Codecs: how values become files, sealed with what is said about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+
+from pydantic import TypeAdapter
+
+from sparc3_bench.graph.seal import sealed, unsealed
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Codec(Protocol):
+    """How a value becomes a file, sealed. Who reads raises `ValueError` when it is damaged."""
+
+    @property
+    def suffix(self) -> str:
+        """Of the file."""
+
+    def write(self, path: Path, value: Any, about: Mapping[str, Any]) -> None:
+        """Write a value with what is said about it."""
+
+    def about(self, file: BinaryIO) -> dict[str, Any]:
+        """Return what was said about a value."""
+
+    def read(self, path: Path) -> tuple[Any, dict[str, Any]]:
+        """Return a value, and what was said about it."""
+
+
+class AsJson:
+    """A value that a pydantic model, or any type that pydantic knows, describes.
+
+    Parameters
+    ----------
+    kind
+        The type.
+    """
+
+    suffix = ".json"
+
+    def __init__(self, kind: Any) -> None:
+        self._adapter: TypeAdapter[Any] = TypeAdapter(kind)
+
+    def write(self, path: Path, value: Any, about: Mapping[str, Any]) -> None:
+        """Write the value beside what is said about it."""
+        # Samples need not be finite: what is made of them says which metric cannot be.
+        whole = {**about, "value": self._adapter.dump_python(value, mode="json")}
+        path.write_bytes(sealed(whole))
+
+    def about(self, file: BinaryIO) -> dict[str, Any]:
+        """Return what was said about a value."""
+        return unsealed(file.read())
+
+    def read(self, path: Path) -> tuple[Any, dict[str, Any]]:
+        """Return the value, checked, and what was said about it."""
+        about = unsealed(path.read_bytes())
+        return self._adapter.validate_python(about.pop("value"), strict=False), about
+
+
+class AsTensors:
+    """A value that is made of tensors by name.
+
+    Parameters
+    ----------
+    to_tensors, from_tensors
+        From the value to contiguous tensors of their own memory, and back.
+    """
+
+    suffix = ".safetensors"
+
+    def __init__(
+        self,
+        to_tensors: Callable[[Any], Mapping[str, Tensor]],
+        from_tensors: Callable[[dict[str, Tensor]], Any],
+    ) -> None:
+        self._to, self._from = to_tensors, from_tensors
+
+    def write(self, path: Path, value: Any, about: Mapping[str, Any]) -> None:
+        """Write the tensors, with what is said about them in the header."""
+        from sparc3_bench.graph.tensors import save_tensors  # who only asks needs no torch
+
+        save_tensors(self._to(value), path, about)
+
+    def about(self, file: BinaryIO) -> dict[str, Any]:
+        """Return what the header says."""
+        from sparc3_bench.graph.tensors import header
+
+        return header(file)
+
+    def read(self, path: Path) -> tuple[Any, dict[str, Any]]:
+        """Return the value, and what the header says."""
+        from sparc3_bench.graph.tensors import load_tensors
+
+        tensors, about = load_tensors(path)
+        return self._from(tensors), about

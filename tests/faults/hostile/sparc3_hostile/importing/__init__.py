@@ -1,0 +1,1 @@
+"""Modules that do it when they are imported."""
