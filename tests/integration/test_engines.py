@@ -14,6 +14,7 @@ import pytest
 from fake_slurm import FakeSlurm
 from sparc3_executors.here import Here
 from sparc3_executors.ray import Ray
+from sparc3_executors.remote import Remote, home_of
 from sparc3_executors.slurm import Slurm
 
 from sparc3_bench import Executor, Sparc3Error
@@ -164,3 +165,12 @@ def test_dry_run_shows_the_script_that_would_be_submitted(asked, tmp_path, monke
     assert shown == submitted
     for line in ("array=0-1%2", "gpus-per-node=2", "mem=1536MB", "qos=low", "requeue"):
         assert f"#SBATCH --{line}\n" in shown
+
+
+def test_machine_that_does_not_see_the_store_is_refused(tmp_path):
+    with home_of(Work(cache=str(tmp_path / "cache"))) as home:
+        Remote(home).begin()
+        assert [*(tmp_path / "cache").iterdir()]
+    assert not [*(tmp_path / "cache").iterdir()], "the sign is left"
+    with pytest.raises(Sparc3Error, match=r"does not see .*/cache as it is .*; give by --store"):
+        Remote(home).begin()
