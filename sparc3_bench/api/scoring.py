@@ -104,7 +104,8 @@ def score(
         A name of `sparc3 list scorers`, a class derived from `Scorer`, an object of one, or a
         function ``(model, reference) -> {name: tensor}``.
     reference
-        What steers the scores: texts, or token ids, a sample each; None for those of `task`.
+        What steers the scores: texts, or token ids, a sample each; None for those of `task`. Some
+        scorers take none.
     objective
         The scalar that is attributed; None for the scorer's, or the task's.
     scope
@@ -143,6 +144,8 @@ def score(
     """
     given = given_scorers(scorer)
     host, options = given.host, dict(task_options or {})
+    if reference is None and not host.get("scorer", given.names[0]).cls.needs_reference:
+        reference = [[0, 0]]  # which nobody reads
     if reference is not None:
         cls = reference_task(reference)
         host, task = host.joined("task", cls, Registered), cls.name

@@ -68,6 +68,11 @@ def pruned_values(model: Any, masks: Mapping[str, Tensor]) -> list[tuple[nn.Para
     Sparc3Error
         When the model has no such parameter, or it has another shape or is quantised.
     """
+    if not isinstance(model, nn.Module):
+        raise Sparc3Error(
+            f"What is pruned must be a transformers model in memory, got {type(model).__name__}; "
+            "load it with `AutoModelForCausalLM.from_pretrained`."
+        )
     known, found = dict(model.named_parameters()), []
     for name, keep in masks.items():
         parameter = known.get(name)

@@ -45,6 +45,11 @@ class LiveModel(FoundModel):
     model: Any = None
 
     @property
+    def opening(self) -> str:
+        """What `load` does, for lines of progress."""
+        return f"Taking {self.ref.id}, which is in memory"
+
+    @property
     def dtype(self) -> torch.dtype:
         """The number format of its weights."""
         return next(self.model.parameters()).dtype  # type: ignore[no-any-return]

@@ -79,6 +79,11 @@ class FoundModel:
         return hashlib.sha256(canonical_json(told).encode()).hexdigest()[:16]
 
     @property
+    def opening(self) -> str:
+        """What `load` does, for lines of progress."""
+        return f"Loading {self.ref.id}"
+
+    @property
     def dtype(self) -> torch.dtype:
         """The number format that the model runs in."""
         return _DTYPES[self.ref.dtype]

@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 from sparc3_bench.testing.tiny import make_config
 
 PAGE = (ROOT / "docs/python.md").read_text()
+SCRIPT = "\n\n".join(blocks(PAGE, "python"))
 SHORT = 20
 """Lines of the script that the page begins with, without imports, empty lines and docstrings."""
 

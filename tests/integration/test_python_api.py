@@ -240,7 +240,7 @@ def test_a_mask_is_what_the_selection_keeps_and_every_bit_comes_back(
     tmp_path, architecture, unit, group
 ):
     model = make_model(architecture)
-    scores = sb.score(model, scorer="magnitude", reference=[[3, 4]], cache=tmp_path)
+    scores = sb.score(model, scorer="magnitude", cache=tmp_path)
     mask = sb.mask(scores, 0.5, unit=unit, group=group)
     view = make_view(architecture)
     keep = select(scores, 0.5, view, unit=unit, group=group)
@@ -268,6 +268,8 @@ def test_scores_of_ones_own_take_the_model_that_they_are_of(tmp_path):
         sb.mask(own, 0.5)
     mask = sb.mask(own, 0.5, model=model)
     assert all(mask[name].shape == model.get_parameter(name).shape for name in mask)
+    with pytest.raises(sb.Sparc3Error, match="must be a transformers model in memory, got str"):
+        sb.prune("llama", mask)
     with pytest.raises(sb.Sparc3Error, match="which a LlamaForCausalLM does not have"):
         sb.prune(make_model("llama"), mask)
     with pytest.raises(sb.Sparc3Error, match="taken from the whole model"):
@@ -302,7 +304,7 @@ def test_what_is_saved_loads_and_its_mask_is_read_back(tmp_path, dtype):
 
 def test_a_named_model_is_saved_in_the_format_of_its_files(world, tmp_path):
     place = world.folder / "in/llama"
-    scores = sb.score(place, scorer="magnitude", reference=[[3, 4]], cache=tmp_path / "cache")
+    scores = sb.score(place, scorer="magnitude", cache=tmp_path / "cache")
     mask = sb.mask(scores, 0.5)
     folder = sb.save_pruned(place, mask, tmp_path / "out")
     model = AutoModelForCausalLM.from_pretrained(place)
