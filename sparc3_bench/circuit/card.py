@@ -83,7 +83,7 @@ def _front_matter(result: Result, found: FoundModel, name: str) -> str:
         library_name="transformers",
         pipeline_tag="text-generation",
         tags=["pruning", "sparse", "sparc3-bench", spec.scorer.name],
-        metrics=[metric.name for metric in result.metrics],
+        metrics=[result.metrics[0].name],
         model_name=name,
         eval_results=measured,
     )

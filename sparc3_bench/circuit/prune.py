@@ -30,6 +30,7 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.phrasing import drawn_in, markdown_table, percent, precise, units
 from sparc3_bench.leaderboard.picture import picture
 from sparc3_bench.record.files import write_result
+from sparc3_bench.types.conventions import phrases_of
 
 if TYPE_CHECKING:
     from sparc3_bench.circuit.rebuild import Rebuilt
@@ -152,8 +153,8 @@ def _told(pruned: Pruned, dtype: str) -> dict[str, Any]:
         "result": result,
         "spec": spec,
         "point": point,
-        "share": f"{count:,}" if counted else percent(amount),
-        "what": units(spec, count if counted else 2),
+        "share": f"{count:,}" if counted else percent(round(amount, 4)),
+        "what": f"{units(spec)} {phrases_of('scope').clause[spec.scope]}",
         "cost": pruned.cost,
         "budget": pruned.budget,
         "before_and_after": before_and_after(outcome),

@@ -113,7 +113,7 @@ def before_and_after(outcome: Correction) -> str:
     dense, point, drawn = outcome.result.points[0], outcome.point, draws_beside(outcome)
     head = ["", "better", "before", "after"]
     if drawn:
-        head.append(f"random {units(outcome.result.spec)} ({drawn} draws)")
+        head.append(f"random {units(outcome.result.spec)} ({drawn} draw{'s' * (drawn > 1)})")
     rows = []
     for metric in outcome.result.metrics:
         both = (interval_text(*at.read(metric.name)) for at in (dense, point))
