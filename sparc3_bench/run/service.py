@@ -102,7 +102,7 @@ class _Service:
             found = (
                 worker.ended(order, "interrupted")
                 if self._interrupted
-                else worker.ended(order, "failed", describe(error))
+                else worker.ended(order, "failed", f"{describe(error)}.")
             )
         return found.model_dump(mode="json")
 

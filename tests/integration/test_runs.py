@@ -198,6 +198,16 @@ def test_second_run_computes_nothing(run, tmp_path, monkeypatch):
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
 
 
+def test_runs_share_a_store_that_is_a_url(run, s3_folder, measured, tmp_path, monkeypatch):
+    first = run("wanda", store=s3_folder)[1]["wanda"]
+    monkeypatch.setattr(Wanda, "score", None)
+    measured.clear()
+    code, results = run("wanda", store=s3_folder, where=tmp_path / "elsewhere")
+    assert (code, measured) == (0, [])
+    assert results["wanda"].points == first.points
+    assert not (tmp_path / "cache/steps").exists()
+
+
 def test_run_with_more_amounts_measures_only_those(run, measured, tmp_path, monkeypatch):
     few = run("wanda", amounts="0.3", results=tmp_path / "few")[1]["wanda"]
     monkeypatch.setattr(Wanda, "score", None)
@@ -312,7 +322,7 @@ def test_scorer_that_fails_is_recorded_and_the_others_go_on(run, tmp_path, capsy
     assert [results[name].status for name in ("failing", "flat", "wanda")] == [
         *("failed", "failed", "ok")
     ]
-    assert results["failing"].error == "RuntimeError: no more memory"
+    assert results["failing"].error == "RuntimeError: no more memory."
     assert results["failing"].points == ()
     assert results["flat"].error == (
         "Sparc3Error: Scorer 'flat' returned scores for 'model.layers.0.self_attn.q_proj' with "
