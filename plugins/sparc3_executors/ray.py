@@ -40,23 +40,34 @@ class Ray(Executor):
 
     An order whose worker is lost goes to the next that is free, which finds in the store what was
     made of it.
+
+    Parameters
+    ----------
+    address
+        Of the cluster; without it ``$RAY_ADDRESS``, else one is started here for this
+        command.
+    jobs
+        How many workers there are; without it as many as there is room for.
+    cpus
+        Processors that a worker claims.
+    gpus
+        GPUs that a worker claims, or a part of one; without it one where orders run on
+        CUDA.
+    memory
+        Gigabytes that a worker claims.
+    retries
+        How often an order is begun again because its worker is lost.
     """
 
     name = "ray"
     title = "Ray cluster"
 
     address: str | None = None
-    """Of the cluster; without it `$RAY_ADDRESS`, else one is started here for this command."""
     jobs: Annotated[int, Field(ge=1)] | None = None
-    """How many workers there are; without it as many as there is room for."""
     cpus: Annotated[float, Field(gt=0)] = 1.0
-    """Processors that a worker claims."""
     gpus: Annotated[float, Field(ge=0)] | None = None
-    """GPUs that a worker claims, or a part of one; without it one where orders run on CUDA."""
     memory: Annotated[float, Field(ge=0)] = 0.0
-    """Gigabytes that a worker claims."""
     retries: Annotated[int, Field(ge=0)] = 3
-    """How often an order is begun again because its worker is lost."""
 
     def carry_out(
         self, orders: Sequence[Order], worker: AnyWorker, tell: Tell
