@@ -30,6 +30,10 @@ _STORE_BYTES = 80_000_000
 """Of the object store of a cluster that is started here: about the least that Ray takes."""
 _LOOK_S = 30.0
 """Between two looks at how much room there is."""
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": "."}
+"""Ray reads it when it is imported; else it prints what its nodes say among the results."""
+_LETTERS = 160
+"""Of what Ray tells of a loss."""
 _KNOCK_S = 10.0
 """For a cluster to answer."""
 
@@ -205,15 +209,22 @@ class _Crew:
                 if isinstance(cause := getattr(error, "cause", None), Sparc3Error):
                     raise cause from None
                 self.dismiss(hand)
-                yield hand, None, describe(error)
+                yield hand, None, _short(error)
             else:
                 yield hand, opened(answer, self._tell, id(hand)) if answer else None, ""
+
+
+def _short(error: Exception) -> str:
+    """Return the end of what Ray tells, which begins with where and when."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {' '.join(lines[-1:])[:_LETTERS]}".rstrip(".: ")
 
 
 @contextmanager
 def _cluster(address: str | None) -> Iterator[Any]:
     """Connect to a cluster, or start one, for as long as this lasts."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
     try:
         import ray
     except ImportError:
