@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sparc3_bench import Sparc3Error
+from sparc3_bench.folder.remote import folder_at
 from sparc3_bench.run.process import WorkerProcess
 from sparc3_bench.types.orders import Delivery, Order, Tell, Work
 
@@ -31,7 +32,7 @@ class Home:
     work: str
     """As JSON."""
     sign: str
-    """A file that they must see; "" where there is none."""
+    """A file in the folder of the store that they must see; "" where there is none."""
     folder: str
     """What names of local files are relative to."""
     command: tuple[str, ...]
@@ -43,20 +44,24 @@ class Home:
 @contextmanager
 def home_of(work: Work) -> Iterator[Home]:
     """Tell of this process; a sign is in the folder of the store for as long as this lasts."""
-    cache = Path(work.cache).absolute()
-    sign = cache / f".shared-{uuid.uuid4().hex}"
-    with suppress(OSError):  # it may be whole and read-only
-        cache.mkdir(parents=True, exist_ok=True)
-        sign.touch()
-    text = work.model_copy(update={"cache": str(cache)}).model_dump_json()
-    environment = {k: v for k, v in os.environ.items() if k.startswith(_VARIABLES)}
+    paths = {n: _absolute(p) for n in ("cache", "store", "results") if (p := getattr(work, n))}
+    where, sign = folder_at(paths.get("store", paths["cache"])), f".shared-{uuid.uuid4().hex}"
     try:
-        yield Home(
-            text, str(sign) if sign.exists() else "", str(Path.cwd()), tuple(sys.argv), environment
-        )
+        where.create(sign, b"")
+    except OSError:  # it may be whole and read-only
+        sign = ""
+    environment = {k: v for k, v in os.environ.items() if k.startswith(_VARIABLES)}
+    text = work.model_copy(update=paths).model_dump_json()
+    try:
+        yield Home(text, sign, str(Path.cwd()), tuple(sys.argv), environment)
     finally:
-        with suppress(OSError):
-            sign.unlink()
+        if sign:
+            with suppress(OSError):
+                where.remove(sign)
+
+
+def _absolute(place: str) -> str:
+    return place if "://" in place else str(Path(place).absolute())
 
 
 class Remote:
@@ -69,11 +74,9 @@ class Remote:
     """
 
     def __init__(self, home: Home) -> None:
-        self._home = home
+        self._home, self._work = home, Work.model_validate_json(home.work)
         self._told: deque[Mapping[str, Any]] = deque(maxlen=_KEPT)
-        self._worker = WorkerProcess(
-            Work.model_validate_json(home.work), self._hear, home.environment
-        )
+        self._worker = WorkerProcess(self._work, self._hear, home.environment)
 
     def begin(self) -> None:
         """Be as if at home.
@@ -83,11 +86,11 @@ class Remote:
         Sparc3Error
             When this machine does not see the folder of the store.
         """
-        sign = Path(self._home.sign)
-        if self._home.sign and not sign.exists():
+        place = self._work.store or self._work.cache
+        if self._home.sign and not folder_at(place).has(self._home.sign):
             raise Sparc3Error(
-                f"The machine {platform.node()} does not see the folder {sign.parent}; give by "
-                "--cache one that all machines share."
+                f"The machine {platform.node()} does not see {place} as it is where the command "
+                "runs; give by --store (or --cache) a folder or URL that all machines share."
             )
         with suppress(OSError):
             os.chdir(self._home.folder)

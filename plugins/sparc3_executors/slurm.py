@@ -211,7 +211,7 @@ class _Desk:
             if file.stem not in self.left:
                 continue
             if file.suffix == ".began":
-                self.tell({"began": self.left[file.stem].path})
+                self.tell({"began": self.left[file.stem].path, "worker": file.stem})
             else:
                 outcome = opened(file.read_bytes(), self.tell, file.stem)
                 self.is_well &= outcome.status == "ok"

@@ -1,12 +1,12 @@
 """The judge detoxify: the usual classifier of toxic comments, for machines that have its weights.
 
-The package detoxify [hanu2020detoxify] knows where its models are. Weights come from GitHub,
-configuration and tokenizer from a model hub, or both from local files. A checkpoint may have been
-made by anybody, so no code in it is run, and what it names is built of transformers' own classes.
+Weights come from GitHub, where the package detoxify [hanu2020detoxify] has them, configuration and
+tokenizer from a model hub, or all from local files. No code in a checkpoint is run.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import math
@@ -35,8 +35,6 @@ _RENAMED = {
 
 _FAMILIES = ("albert", "bert", "roberta", "xlm-roberta")
 """Types of the transformers that the package's models are."""
-
-_MOST_OUTPUTS = 1_000
 
 
 @dataclass(frozen=True)
@@ -212,15 +210,10 @@ def _parts(content: Any, source: str) -> tuple[str, int, list[str], Mapping[str,
             "with the arguments of model and data set, and `state_dict`."
         ) from None
     # There may be more outputs than labels: some models were trained on further ones.
-    if outputs > _MOST_OUTPUTS:
+    if not 0 <= spare < 1_000:
         raise Sparc3Error(
-            f"The content of {source} has {outputs} outputs, more than {_MOST_OUTPUTS:,}; it must "
-            "have an output a label."
-        )
-    if spare < 0:
-        raise Sparc3Error(
-            f"The content of {source} has {len(labels)} labels, {-spare} more than outputs; it "
-            "must have an output a label."
+            f"The content of {source} has {len(labels)} labels and {outputs} outputs; it must have "
+            "an output a label, or a few more."
         )
     return origin, outputs, [_RENAMED.get(name, name) for name in labels], weights
 
@@ -237,36 +230,32 @@ def _built(
         tokenizer = AutoTokenizer.from_pretrained(origin, trust_remote_code=False)
     except Exception as error:  # no such folder, no hub, a damaged file
         raise Sparc3Error(
-            f"Configuration and tokenizer of {source} cannot be had from '{origin}' "
-            f"({_told(error)}); give option `config` a folder with config.json and the "
-            "tokenizer's files."
+            f"Configuration and tokenizer of {source} cannot be had from '{origin}' ({_told(error)}"
+            "); give option `config` a folder with config.json and the tokenizer's files."
         ) from None
     if config.model_type not in _FAMILIES:
-        known = ", ".join(_FAMILIES)
-        raise _unfit(source, origin, f"it is of type {config.model_type}, none of {known}")
+        raise _unfit(source, origin, f"type {config.model_type}, not {' or '.join(_FAMILIES)}")
     config._attn_implementation = None  # how to compute is not the folder's to say
+    build = functools.partial(
+        AutoModelForSequenceClassification.from_config, config, trust_remote_code=False
+    )
     try:
         if config.num_hidden_layers > len(weights):
             raise ValueError(f"{config.num_hidden_layers:,} layers, {len(weights):,} tensors")
-        with torch.device("meta"):
-            empty = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
-        # Sizes are compared before memory is taken.
-        empty.load_state_dict(weights, strict=False, assign=True)
+        with torch.device("meta"):  # compared before memory is taken
+            empty = build()
+        missing, further = empty.load_state_dict(weights, strict=False, assign=True)
+        needed = {name for name, _ in empty.named_parameters()}
+        # What is missing would be made at random, and layers that are too many dropped.
+        if unlike := sorted(needed & {*missing} | _further(further, needed)):
+            raise _unfit(source, origin, f"{len(unlike)} are on one side only, e.g. {unlike[0]}")
         with torch.random.fork_rng(devices=[]):
-            model = AutoModelForSequenceClassification.from_config(
-                config, dtype=torch.float32, trust_remote_code=False
-            )
-        report = model.load_state_dict(weights, strict=False)
+            model = build(dtype=torch.float32)
+        model.load_state_dict(weights, strict=False)
+    except Sparc3Error:
+        raise
     except Exception as error:  # weights of another shape, sizes that make no model, …
         raise _unfit(source, origin, _told(error)) from None
-    needed = {name for name, _ in model.named_parameters()}
-    # What is missing was made at random, and the layers that are too many were dropped.
-    unlike = sorted(
-        {*needed.intersection(report.missing_keys), *_further(report.unexpected_keys, needed)}
-    )
-    if unlike:
-        told = f"{len(unlike)} are on one side only, e.g. {unlike[0]}"
-        raise _unfit(source, origin, told)
     return model, tokenizer
 
 

@@ -101,7 +101,7 @@ def command(
                 )
             tables.append(table)
         except Exception as error:  # a stranger's scorer may raise anything
-            why = error if isinstance(error, Sparc3Error) else describe(error)
+            why = error if isinstance(error, Sparc3Error) else f"{describe(error)}."
             refused.append(f"Task '{request.task}' on {request.model} is not planned: {why}")
     if tables:
         _show(tables, forecast)

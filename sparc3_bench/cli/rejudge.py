@@ -69,7 +69,7 @@ def command(
         except Exception as error:  # a stranger's judge may raise anything
             if not isinstance(error, Sparc3Error):
                 report.say(traceback.format_exc().rstrip())
-            report.say(f"{case.path}  failed: {describe(error)}")
+            report.say(f"{case.path}  failed: {describe(error)}.")
             failed = True
             continue
         write_responses(path, case.written.to_json())

@@ -42,10 +42,13 @@ class Folder:
     ----------
     root
         The folder; made when it is written to.
+    tidy
+        Whether nothing is left of what is only there while files are written. Where many are
+        written it may stay: to make and remove a folder takes as long as to write a file.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, *, tidy: bool = True) -> None:
+        self.root, self._tidy = root, tidy
         self._swept: set[Path] = set()
 
     def __str__(self) -> str:
@@ -99,7 +102,7 @@ class Folder:
             Whether it must be there after a power cut.
         """
         target = self.root / name
-        every = (target.parent, *target.parent.parents)
+        every = (target.parent, *target.parent.parents) if durable else ()
         new = list(itertools.takewhile(lambda place: not place.exists(), every))
         target.parent.mkdir(parents=True, exist_ok=True)
         part = self._part(target.parent, _make_file)
@@ -123,7 +126,7 @@ class Folder:
         """Write a file."""
         data = content.encode() if isinstance(content, str) else content
         with self.writing(name, durable=durable) as part:
-            part.write_bytes(data)
+            fill(part, data)
 
     def create(self, name: str, content: bytes) -> bool:
         """Write a small file unless it is there, and return whether it was written.
@@ -137,7 +140,7 @@ class Folder:
         except FileExistsError:
             return False
         try:
-            path.write_bytes(content)
+            fill(path, content)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -190,8 +193,12 @@ class Folder:
         self.touch(name)
 
     def age(self, name: str) -> float:
-        """Return how many seconds ago a file was written or touched, by the folder's own clock."""
-        with self.scratch() as new:
+        """Return how many seconds ago a file was written or touched, by the folder's own clock.
+
+        By this machine's where the folder cannot be written.
+        """
+        now = time.time()
+        with suppress(OSError), self.scratch() as new:
             now = new.stat().st_mtime
         return max(0.0, now - (self.root / name).lstat().st_mtime)
 
@@ -222,8 +229,15 @@ class Folder:
         raise AssertionError
 
     def _leave(self, home: Path) -> None:
-        with suppress(OSError):  # others are in it
-            home.rmdir()
+        if self._tidy:
+            with suppress(OSError):  # others are in it
+                home.rmdir()
+
+
+def fill(path: Path, content: bytes) -> None:
+    """Write an empty file; one that is cut to nothing first goes to the disk when it is closed."""
+    with path.open("r+b") as file:
+        file.write(content)
 
 
 def sweep(home: Path) -> None:

@@ -17,12 +17,15 @@ from sparc3_bench.folder.owner import me
 
 
 def folder_at(where: str | Path) -> Folder:
-    """Return the folder at a path, or at any URL that fsspec knows, e.g. ``s3://bucket/name``."""
+    """Return the folder for many files at a path, or at any URL that fsspec knows.
+
+    Such as ``s3://bucket/name``; a path object would lose one of its slashes.
+    """
     text = str(where)
     if "://" not in text:
-        return Folder(Path(where))
+        return Folder(Path(where), tidy=False)
     if text.startswith("file://"):
-        return Folder(Path(unquote(urlsplit(text).path)))
+        return Folder(Path(unquote(urlsplit(text).path)), tidy=False)
     return RemoteFolder(text)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from pydantic import TypeAdapter
 
+from sparc3_bench.folder.local import fill
 from sparc3_bench.graph.seal import sealed, unsealed
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class AsJson:
         """Write the value beside what is said about it."""
         # Samples need not be finite: what is made of them says which metric cannot be.
         whole = {**about, "value": self._adapter.dump_python(value, mode="json")}
-        path.write_bytes(sealed(whole))
+        fill(path, sealed(whole))
 
     def about(self, file: BinaryIO) -> dict[str, Any]:
         """Return what was said about a value."""

@@ -96,16 +96,12 @@ def result_files(paths: Iterable[Path]) -> list[Path]:
 def lacking(path: Path, result: Result) -> str | None:
     """Return what a result at `path` promises and is not beside it, in a sentence; None if nothing.
 
-    A run is finished when all is there.
+    A run is finished when its samples are there. Responses are never published.
     """
-    promised = {
-        samples_path(path): result.sample_file,
-        responses_path(path): result.responses,
-    }
-    for beside, about in promised.items():
-        if about is not None and not beside.is_file():
-            return f"{beside.name}, of which {path.name} tells, is not beside it."
-    return None
+    beside = samples_path(path)
+    if result.sample_file is None or beside.is_file():
+        return None
+    return f"{beside.name}, of which {path.name} tells, is not beside it."
 
 
 def write_result(path: Path, result: Result) -> None:

@@ -22,6 +22,8 @@ from sparc3_bench.model.view import ModelView
 _TOLD = 3
 _PATIENCE = 1.0
 """Seconds that threads and processes have to end."""
+_OURS = "sparc3-"
+"""How names of threads of this suite begin."""
 _used: WeakSet[nn.Module] = WeakSet()
 
 
@@ -102,8 +104,9 @@ def _company() -> dict[tuple[str, int], str]:
     """Return the threads that run Python and the processes begun here, in words."""
     names = {one.ident: one.name for one in threading.enumerate()}
     found = {
-        ("thread", ident): f"the thread '{names.get(ident, ident)}' running"
+        ("thread", ident): f"the thread '{name}' running"
         for ident in sys._current_frames()
+        if not (name := names.get(ident, str(ident))).startswith(_OURS)
     }
     session, listed = str(os.getsid(0)), list[Path]()
     with suppress(OSError):  # no child, no such folder, or no file more can be opened

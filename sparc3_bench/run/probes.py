@@ -19,6 +19,7 @@ from sparc3_bench.graph.step import Step
 from sparc3_bench.model.blockwise import walk
 from sparc3_bench.record.parts import Phase
 from sparc3_bench.run.cell import Cell
+from sparc3_bench.run.guard import guarded
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.steps.blockwise import Blockwise
 from sparc3_bench.run.steps.curve import Curve
@@ -165,8 +166,13 @@ class TrialPlace(Place):
         reference = self.ready(
             next(iter(cell.references(known).values())), cell, lambda done, total: None
         )
-        counter = FlopCounterMode(display=False)
-        with metered() as meter, closing(walk(view, reference)) as blocks, counter:
+        counter, who = FlopCounterMode(display=False), f"Scorer '{cell.scorer.name}'"
+        with (
+            guarded(view, who),
+            metered() as meter,
+            closing(walk(view, reference)) as blocks,
+            counter,
+        ):
             start, tokens = time.perf_counter(), view.tokens
             for block in blocks:
                 seconds, read = time.perf_counter() - start, view.tokens - tokens
@@ -211,7 +217,8 @@ class TrialPlace(Place):
     def _scored(self, cell: Cell, reference: ReferenceSamples) -> Phase:
         view = self.get(DenseModel(cell))
         given = self.ready(reference, cell, lambda done, total: None)
-        with reference.altering(view), metered(self.tokens) as meter:
+        who = f"Scorer '{cell.scorer.name}'"
+        with guarded(view, who), reference.altering(view), metered(self.tokens) as meter:
             cell.scorer.score(view, given)
         return meter.phase
 

@@ -163,7 +163,7 @@ def damaged(content: bytes, how: str) -> bytes:
         ("cut", "cannot be read"),
         ("flipped", "cannot be read"),
         ("plain", "cannot be read"),
-        ("binary", "cannot be read"),
+        ("binary", "its digest differs"),
         ("changed", "its digest differs"),
     ],
 )

@@ -239,9 +239,11 @@ def test_result_file_with_a_wrong_field_is_refused_by_the_path_of_the_field(spar
     data["points"][1]["amount"]["in_scope"] = 2
     del data["content_hash"]
     path.write_text(json.dumps(data))
-    for target in (path, tmp_path):
-        line = sentence(sparc3("validate", target))
-        assert line.startswith(f"{path}: `points.1.amount.in_scope`: ")
+    told = f"{path}: `points.1.amount.in_scope`: "
+    assert sentence(sparc3("validate", path)).startswith(told)
+    done = sparc3("validate", tmp_path)
+    assert (done.code, done.out) == (1, "1 valid result file\n")
+    assert done.err.startswith(f"left out: {told}")
 
 
 def test_result_file_under_a_wrong_name_is_refused(sparc3, tmp_path):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import signal
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from fake_slurm import FakeSlurm
 from sparc3_executors.here import Here
 from sparc3_executors.ray import Ray
+from sparc3_executors.remote import Remote, home_of
 from sparc3_executors.slurm import Slurm
 
 from sparc3_bench import Executor, Sparc3Error
@@ -81,11 +83,19 @@ def asked(tmp_path_factory) -> Asked:
     return Asked(tmp_path_factory.mktemp("engines"))
 
 
-def test_lost_node_of_a_ray_cluster_costs_no_result(asked):
+@pytest.fixture
+def ray_folder() -> Iterator[str]:
+    """Return a folder with a short name, which those of sockets need."""
+    with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as name:
+        yield name
+
+
+def test_lost_node_of_a_ray_cluster_costs_no_result(asked, ray_folder):
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
     of = {"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False}
+    of |= {"temp_dir": ray_folder}
     cluster = Cluster(initialize_head=True, head_node_args=of)
     second = cluster.add_node(**of)
     said, at_work = [], set()
@@ -107,7 +117,7 @@ def test_lost_node_of_a_ray_cluster_costs_no_result(asked):
     assert sum("its worker is lost" in line for line in said) == 1
 
 
-def test_ray_starts_a_cluster_where_there_is_none_and_refuses_what_it_has_no_room_for(asked):
+def test_ray_refuses_what_it_has_no_room_for_and_where_it_is_not(asked):
     ray = pytest.importorskip("ray")
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(Sparc3Error, match=r"No node of the Ray cluster has 1000 CPU; claim less"):
@@ -120,7 +130,7 @@ def test_ray_starts_a_cluster_where_there_is_none_and_refuses_what_it_has_no_roo
 
 def test_local_jobs_of_submitit(asked):
     pytest.importorskip("submitit")
-    found = asked.carried_out(Slurm(cluster="local", jobs=2, chunk=2), "local")
+    found = asked.carried_out(Slurm(cluster="local", jobs=2), "local")
     assert found == asked.expected
     assert not [*(asked.folder / "local" / "slurm").iterdir()], "logs of what went well are kept"
 
@@ -155,3 +165,12 @@ def test_dry_run_shows_the_script_that_would_be_submitted(asked, tmp_path, monke
     assert shown == submitted
     for line in ("array=0-1%2", "gpus-per-node=2", "mem=1536MB", "qos=low", "requeue"):
         assert f"#SBATCH --{line}\n" in shown
+
+
+def test_machine_that_does_not_see_the_store_is_refused(tmp_path):
+    with home_of(Work(cache=str(tmp_path / "cache"))) as home:
+        Remote(home).begin()
+        assert [*(tmp_path / "cache").iterdir()]
+    assert not [*(tmp_path / "cache").iterdir()], "the sign is left"
+    with pytest.raises(Sparc3Error, match=r"does not see .*/cache as it is .*; give by --store"):
+        Remote(home).begin()

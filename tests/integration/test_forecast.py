@@ -252,6 +252,12 @@ def test_a_run_its_suite_and_its_results_are_planned_alike(
         assert "1 run, 1 finished; 0 new steps." in capsys.readouterr().out
     assert _command(monkeypatch, tmp_path, "plan", str(tmp_path / "results"), "--seed", "1") == 2
     assert "`--seed` does not go with results" in capsys.readouterr().err
+    (bad := tmp_path / "results" / "bad.json").write_text("{")
+    assert _command(monkeypatch, tmp_path, "plan", str(tmp_path / "results")) == 1
+    told = capsys.readouterr()
+    assert "1 run, 1 finished; 0 new steps." in told.out
+    assert f"{bad} is not valid JSON: " in told.err
+    assert _command(monkeypatch, tmp_path, "plan", str(bad)) == 2
 
 
 def test_what_cannot_be_planned_is_named_and_the_rest_goes_on(

@@ -186,7 +186,7 @@ def test_weights_have_the_errors_of_the_scorer_and_no_samples(scorer):
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])
 def test_saved_scores_keep_it(architecture, tmp_path):
-    scores, path = scored(architecture, "gradient"), tmp_path / "some" / "scores.safetensors"
+    scores, path = scored(architecture, "gradient"), tmp_path / "scores.safetensors"
     save_tensors(to_tensors(scores), path, {"cost": 3})
     tensors, about = load_tensors(path)
     loaded = from_tensors(tensors, scores)

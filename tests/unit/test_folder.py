@@ -116,8 +116,10 @@ def test_what_fails_while_it_is_written_leaves_what_was_there(where):
     assert content(folder) == {"a": b"old"}
 
 
-def test_of_those_who_create_a_file_the_first_does(where):
+def test_of_those_who_create_a_file_the_first_does(where, monkeypatch):
     folder, other = folder_at(where), folder_at(where)
+    if where.startswith("s3:"):  # the file may come just after it was looked for
+        monkeypatch.setattr(other._fs, "exists", lambda path: False)
     assert (folder.create("x/a", b"1"), other.create("x/a", b"2")) == (True, False)
     assert content(folder) == {"x/a": b"1"}
     other.remove("x/a")

@@ -265,9 +265,9 @@ def test_a_label_that_the_model_lacks_is_refused_with_those_it_has(tmp_path, con
         (lambda content: content["state_dict"].update(more="text"), "else than tensors"),
         (
             lambda content: content["config"]["arch"]["args"].update(num_classes=10**9),
-            "has 1000000000 outputs, more than 1,000",
+            "has 6 labels and 1000000000 outputs",
         ),
-        (lambda content: classes_of(content).append("more"), "has 7 labels, 1 more than outputs"),
+        (lambda content: classes_of(content).append("more"), "has 7 labels and 6 outputs"),
     ],
 )
 def test_a_checkpoint_of_another_shape_is_refused(tmp_path, config, damage, reason):
@@ -349,9 +349,7 @@ def test_a_configuration_of_more_than_there_is_takes_no_memory(tmp_path, config,
 def test_another_family_of_transformers_is_refused(tmp_path, config):
     content = make_content(config)
     transformers.DistilBertConfig().save_pretrained(config)
-    assert "it is of type distilbert, none of albert, bert" in refused(
-        judge(tmp_path, content), tmp_path
-    )
+    assert "(type distilbert, not albert or bert or" in refused(judge(tmp_path, content), tmp_path)
 
 
 def test_a_score_that_is_no_number_is_refused(tmp_path, config):

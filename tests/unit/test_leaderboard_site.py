@@ -215,7 +215,7 @@ def test_half_a_surrogate_pair_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "results" / "one.json").write_text(json.dumps(record))
     publish(tmp_path / "results", tmp_path / "site")
     (page,) = (tmp_path / "site" / "sections").iterdir()
-    assert "a?b" in page.read_text(encoding="utf-8")
+    assert "a\\ud800b" in page.read_text(encoding="utf-8")
 
 
 def test_conventions_make_sections_with_headings_in_words() -> None:

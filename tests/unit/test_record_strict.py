@@ -20,7 +20,7 @@ from sparc3_bench.record import files as module
 from sparc3_bench.record.files import lacking, read_result, read_results, result_files, samples_path
 from sparc3_bench.record.parts import Responses
 from sparc3_bench.record.result import content_hash
-from sparc3_bench.run.responses import Evaluated, Written, read_responses, responses_path
+from sparc3_bench.run.responses import read_responses, responses_path
 
 
 def refusal(path: Path) -> str:
@@ -196,14 +196,9 @@ def test_responses_are_read_as_strictly(tmp_path):
         read_responses(path, record)
 
 
-def test_a_result_without_a_file_that_it_promises_is_not_whole(tmp_path):
-    texts = Written(points=(Evaluated(samples={}),) * 2)
-    path = tmp_path / save(tmp_path, make_result(responses=texts.record()))
+def test_a_result_without_the_samples_that_it_promises_is_not_whole(tmp_path):
+    path = tmp_path / save(tmp_path, make_result())
     result = read_result(path)
-    assert lacking(path, result) == (
-        f"{responses_path(path).name}, of which {path.name} tells, is not beside it."
-    )
-    responses_path(path).write_bytes(b"")
     assert lacking(path, result) is None
     samples_path(path).unlink()
     assert samples_path(path).name in str(lacking(path, result))

@@ -102,6 +102,16 @@ def test_equal_numbers_match(run, tmp_path):
     assert "11.52 ± 0.01" in outcome.out
 
 
+def test_a_file_that_is_no_result_is_named_and_the_others_are_compared(run, tmp_path):
+    plant_all(tmp_path)
+    bad = tmp_path / "results" / "compression" / "bad.json"
+    bad.write_text('{"schema_version": 1e999}')
+    outcome, report = run()
+    assert outcome.code == 1
+    assert f"left out: {bad}: `schema_version`: the number 1e999 is not finite" in outcome.err
+    assert report["counts"] == {"match": 4, "differs": 0, "not run": 0}
+
+
 def test_another_number_differs_by_what_the_seeds_do_not_explain(run, tmp_path):
     plant_all(tmp_path)
     plant(tmp_path, "hub-tiny", (11.62, 11.63, 11.64), 7.98)

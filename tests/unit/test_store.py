@@ -37,7 +37,7 @@ def at(tmp_path) -> Toy:
 # Keeping
 
 
-TENSOR = torch.linspace(1, 2, 40_000)  # two blocks that are added up, and a rest
+TENSOR = torch.linspace(1, 2, 40_000)  # 39 pages that are added up, and a rest
 VALUES = {"json": (AsJson(list[float]), [1.5, math.inf]), "safetensors": (TENSORS, TENSOR)}
 
 
@@ -319,7 +319,7 @@ def test_a_cache_that_cannot_be_written_is_one_warning(tmp_path, fault):
     assert at.said[0].endswith("later runs make it again.")
     last = Toy(tmp_path)
     assert last.get(WHOLE) == 12
-    assert [one for one in tmp_path.rglob("*") if ".part" in one.name] == []
+    assert [one for one in tmp_path.rglob("*") if one.suffix == ".part"] == []
     assert [one for one in (tmp_path / "leases").rglob("*") if one.is_file()] == []
     assert Toy(tmp_path).get(WHOLE) == 12
     assert last.said == []
