@@ -151,6 +151,12 @@ def test_dense_losses_are_those_of_the_model_itself(run, folder):
     assert point.samples["loss"] == losses_of(make_model("llama"), folder)
 
 
+def test_option_that_one_of_several_scorers_has_is_refused_by_none(run):
+    code, results = run("magnitude", "gradient", **{"scorer-option": "aggregation=signed-mean"})
+    assert (code, set(results)) == (0, {"magnitude", "gradient"})
+    assert results["gradient"].spec.scorer.options["aggregation"] == "signed-mean"
+
+
 @pytest.mark.parametrize(
     ("unit", "removed"),
     [("neuron", 3 * 28 * 3 * 32), ("head", 3 * 2 * 8 * 32)],  # 28 of 48 neurons, 2 of 4 heads
