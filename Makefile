@@ -8,7 +8,7 @@ SITE ?= build/site
 DOCS ?= build/leaderboard/docs
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: bench test lint types imports benchmarks wheel docs leaderboard clean help
+.PHONY: bench test faults lint types imports benchmarks wheel docs leaderboard clean help
 
 help: ## Show the targets.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -22,6 +22,9 @@ bench: $(VENV)/.run ## Compare five scorers on SmolLM2-135M and build the page.
 # A process a core, and a thread a process: on few cores about twice as fast as one after the other.
 test: $(VENV)/.test ## Run the whole test suite (offline but for the package index).
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
+faults: $(VENV)/.test ## Break runs in every way that docs/reliability.md tells of (half an hour).
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults -m "faults or not faults" -s
 
 lint: $(VENV)/.test ## Check style.
 	$(BIN)/ruff check .

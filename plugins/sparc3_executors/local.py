@@ -22,13 +22,18 @@ _THREADS = "OMP_NUM_THREADS"
 
 @dataclass(frozen=True)
 class Local(Executor):
-    """In processes of their own on this machine; one that dies or hangs is replaced."""
+    """In processes of their own on this machine; one that dies or hangs is replaced.
+
+    Parameters
+    ----------
+    jobs
+        How many work at once, each with a model in memory and its part of the cores.
+    """
 
     name = "local"
     title = "Processes on this machine"
 
     jobs: Annotated[int, Field(ge=1)] = 1
-    """How many work at once, each with a model in memory and its part of the cores."""
 
     @property
     def environment(self) -> Mapping[str, str]:

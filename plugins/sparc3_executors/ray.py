@@ -30,6 +30,10 @@ _STORE_BYTES = 80_000_000
 """Of the object store of a cluster that is started here: about the least that Ray takes."""
 _LOOK_S = 30.0
 """Between two looks at how much room there is."""
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": "."}
+"""Ray reads it when it is imported; else it prints what its nodes say among the results."""
+_LETTERS = 160
+"""Of what Ray tells of a loss."""
 _KNOCK_S = 10.0
 """For a cluster to answer."""
 
@@ -40,23 +44,34 @@ class Ray(Executor):
 
     An order whose worker is lost goes to the next that is free, which finds in the store what was
     made of it.
+
+    Parameters
+    ----------
+    address
+        Of the cluster; without it ``$RAY_ADDRESS``, else one is started here for this
+        command.
+    jobs
+        How many workers there are; without it as many as there is room for.
+    cpus
+        Processors that a worker claims.
+    gpus
+        GPUs that a worker claims, or a part of one; without it one where orders run on
+        CUDA.
+    memory
+        Gigabytes that a worker claims.
+    retries
+        How often an order is begun again because its worker is lost.
     """
 
     name = "ray"
     title = "Ray cluster"
 
     address: str | None = None
-    """Of the cluster; without it `$RAY_ADDRESS`, else one is started here for this command."""
     jobs: Annotated[int, Field(ge=1)] | None = None
-    """How many workers there are; without it as many as there is room for."""
     cpus: Annotated[float, Field(gt=0)] = 1.0
-    """Processors that a worker claims."""
     gpus: Annotated[float, Field(ge=0)] | None = None
-    """GPUs that a worker claims, or a part of one; without it one where orders run on CUDA."""
     memory: Annotated[float, Field(ge=0)] = 0.0
-    """Gigabytes that a worker claims."""
     retries: Annotated[int, Field(ge=0)] = 3
-    """How often an order is begun again because its worker is lost."""
 
     def carry_out(
         self, orders: Sequence[Order], worker: AnyWorker, tell: Tell
@@ -194,15 +209,22 @@ class _Crew:
                 if isinstance(cause := getattr(error, "cause", None), Sparc3Error):
                     raise cause from None
                 self.dismiss(hand)
-                yield hand, None, describe(error)
+                yield hand, None, _short(error)
             else:
                 yield hand, opened(answer, self._tell, id(hand)) if answer else None, ""
+
+
+def _short(error: Exception) -> str:
+    """Return the end of what Ray tells, which begins with where and when."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {' '.join(lines[-1:])[:_LETTERS]}".rstrip(".: ")
 
 
 @contextmanager
 def _cluster(address: str | None) -> Iterator[Any]:
     """Connect to a cluster, or start one, for as long as this lasts."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
     try:
         import ray
     except ImportError:

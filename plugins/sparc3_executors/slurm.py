@@ -40,37 +40,53 @@ class Slurm(Executor):
 
     A job that Slurm ends early is queued again and does what is left of its orders; one that is
     gone is submitted again.
+
+    Parameters
+    ----------
+    cluster
+        `local` runs the jobs as processes of this machine, to try things.
+    folder
+        For scripts, logs and outcomes, seen by all nodes; without it below the cache.
+    chunk
+        Orders a job.
+    jobs
+        How many jobs are queued or run at a time; without it 100, of local ones 1.
+    minutes
+        Time limit of a job.
+    cpus
+        Processors of a job.
+    memory
+        Gigabytes of a job.
+    gpus
+        GPUs of a job; without it one where orders run on CUDA.
+    partition
+        As in sbatch.
+    sbatch
+        Further options of sbatch between spaces, e.g. `account=physics qos=low`.
+    setup
+        A line of shell before the job, e.g. `module load cuda`.
+    retries
+        How often a job may run out of time, and how often one may be gone.
+    dry_run
+        Show the script and submit nothing.
     """
 
     name = "slurm"
     title = "Slurm jobs"
 
     cluster: Literal["slurm", "local"] = "slurm"
-    """`local` runs the jobs as processes of this machine, to try things."""
     folder: str | None = None
-    """For scripts, logs and outcomes, seen by all nodes; without it below the cache."""
     chunk: Annotated[int, Field(ge=1)] = 20
-    """Orders a job."""
     jobs: Annotated[int, Field(ge=1, le=_ARRAY)] | None = None
-    """How many jobs are queued or run at a time; without it 100, of local ones 1."""
     minutes: Annotated[int, Field(ge=1)] = 240
-    """Time limit of a job."""
     cpus: Annotated[int, Field(ge=1)] = 1
-    """Processors of a job."""
     memory: Annotated[float, Field(gt=0)] = 8.0
-    """Gigabytes of a job."""
     gpus: Annotated[int, Field(ge=0)] | None = None
-    """GPUs of a job; without it one where orders run on CUDA."""
     partition: str | None = None
-    """As in sbatch."""
     sbatch: str = ""
-    """Further options of sbatch between spaces, e.g. `account=physics qos=low`."""
     setup: str = ""
-    """A line of shell before the job, e.g. `module load cuda`."""
     retries: Annotated[int, Field(ge=0)] = 3
-    """How often a job may run out of time, and how often one may be gone."""
     dry_run: bool = False
-    """Show the script and submit nothing."""
 
     def carry_out(
         self, orders: Sequence[Order], worker: AnyWorker, tell: Tell

@@ -60,7 +60,7 @@ class Execution:
         Raises
         ------
         Sparc3Error
-            When there is no such executor, or a folder cannot be written to.
+            When there is no such executor, or the results cannot be written to.
         """
         from sparc3_bench.run.executors import find_executor, worker_for
         from sparc3_bench.run.journal import Journal
@@ -71,8 +71,7 @@ class Execution:
         from sparc3_bench.types.orders import Work
 
         folder = common.cache_folder(self.cache)
-        for one in (self.results, folder):
-            check_writable(one)
+        check_writable(self.results)
         chosen = {} if self.jobs is None else {"jobs": str(self.jobs)}
         executor = find_executor(self.on, parse_pairs(self.executor_option) | chosen)
         work = Work(

@@ -205,12 +205,26 @@ def lease(
 
 def claims(folder: Folder) -> Iterator[Claim]:
     """Yield what leases say whose owners live, as far as can be seen."""
+    for _, content, is_dead in _every(folder):
+        if not is_dead and (claim := _parsed(content)):
+            yield claim
+
+
+def bury_dead(folder: Folder) -> None:
+    """Remove the leases of dead owners, which nobody may ever ask for."""
+    for name, content, is_dead in _every(folder):
+        if is_dead:
+            _bury(folder, name, content)
+
+
+def _every(folder: Folder) -> Iterator[tuple[str, bytes, bool]]:
     for file in sorted(folder.files(LEASES)):
-        with suppress(OSError):  # released, or a folder that is only read and has no clock
-            found = folder.read(file.name)
-            claim = _parsed(found)
-            if claim is not None and not _is_dead(folder, file.name, found):
-                yield claim
+        try:
+            content = folder.read(file.name)
+            is_dead = _is_dead(folder, file.name, content)
+        except FileNotFoundError:
+            continue  # released in the meantime
+        yield file.name, content, is_dead
 
 
 def _is_dead(folder: Folder, name: str, content: bytes) -> bool:
@@ -221,9 +235,11 @@ def _is_dead(folder: Folder, name: str, content: bytes) -> bool:
 
 def _bury(folder: Folder, name: str, content: bytes) -> None:
     """Remove the lease of a dead owner, unless another process has removed it and has its own."""
-    found = folder.take(name)
-    if found is not None and found != content:
-        folder.create(name, found)
+    with suppress(FileNotFoundError):
+        if folder.read(name) == content:
+            found = folder.take(name)
+            if found is not None and found != content:  # it came between the two lines
+                folder.create(name, found)
 
 
 def _parsed(content: bytes) -> Claim | None:

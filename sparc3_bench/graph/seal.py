@@ -46,7 +46,7 @@ def tensor_digest(tensors: Mapping[str, Tensor]) -> str:
     """Return a digest of names, types, shapes and all bytes of tensors: 32 hex digits.
 
     Harm comes from disks and memory here, not from enemies, so that speed counts: SHA-256 of all
-    takes four times as long as the copy that whoever reads it makes, this a sixth of it. The words
+    takes six times as long as the copy that whoever reads it makes, this a third of it. The words
     of every page are added up, and the sums are digested in order. So no page can be lost, zeroed
     or in another's place, and no bit flip alone; two may, at one place of two words of one page.
     """

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sparc3_bench.assets import tell
 from sparc3_bench.folder.remote import folder_at
 from sparc3_bench.graph.codec import AsJson, AsTensors, Codec
-from sparc3_bench.graph.lease import Claim, Lease, claims, lease
+from sparc3_bench.graph.lease import Claim, Lease, bury_dead, claims, lease
 from sparc3_bench.graph.room import Room
 from sparc3_bench.graph.seal import sealed, unsealed
 from sparc3_bench.record.parts import Phase
@@ -81,6 +81,7 @@ class Store:
         self.waited: Callable[[float], None] = lambda seconds: None
         self._room = Room(self.folder, limit, ("", AsTensors.suffix), (_DAMAGED, AsJson.suffix))
         self._unwritten: dict[str, Kept] = {}
+        self._leased = False
 
     def read(self, kind: str, key: str, codec: Codec) -> Kept | None:
         """Return what is kept under a key, or under the one that it is the same as."""
@@ -179,6 +180,9 @@ class Store:
             Whether to wait for one that another process has; else the answer is None.
         """
         try:
+            if not self._leased:
+                self._leased = True
+                bury_dead(self.folder)
             return lease(self.folder, kind, key, label, wait, self._say, self.waited)
         except OSError as error:
             self._tell_unwritten(error)

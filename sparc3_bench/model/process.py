@@ -24,25 +24,25 @@ _FILES = 32
 """So many more files must the suite be able to open."""
 
 
-class Watched(NamedTuple):
+class Probe(NamedTuple):
     """How something is read, and how a value that was read is put back, where that can be done."""
 
     read: Callable[[], Any]
     put: Callable[[Any], object] | None = None
 
 
-def _attributes(of: Any, *names: str) -> Watched:
+def _attributes(of: Any, *names: str) -> Probe:
     """Watch attributes that can be set."""
 
     def put(values: tuple[Any, ...]) -> None:
         for name, value in zip(names, values, strict=True):
             setattr(of, name, value)
 
-    return Watched(lambda: tuple(getattr(of, name) for name in names), put)
+    return Probe(lambda: tuple(getattr(of, name) for name in names), put)
 
 
-def _list(of: list[Any]) -> Watched:
-    return Watched(of.copy, lambda values: of.__setitem__(slice(None), values))
+def _list(of: list[Any]) -> Probe:
+    return Probe(of.copy, lambda values: of.__setitem__(slice(None), values))
 
 
 def _folder() -> str | None:
@@ -129,12 +129,12 @@ def _can_open() -> bool:
 
 
 SEEDS = {
-    "the random state of torch": Watched(
+    "the random state of torch": Probe(
         lambda: torch.get_rng_state().numpy().tobytes(),
         lambda state: torch.set_rng_state(torch.frombuffer(bytearray(state), dtype=torch.uint8)),
     ),
-    "the random state of Python": Watched(random.getstate, random.setstate),
-    "the random state of numpy": Watched(
+    "the random state of Python": Probe(random.getstate, random.setstate),
+    "the random state of numpy": Probe(
         lambda: pickle.dumps(np.random.get_state()),
         lambda state: np.random.set_state(pickle.loads(state)),
     ),
@@ -142,26 +142,26 @@ SEEDS = {
 """Where numbers are drawn by whoever has no generator of its own."""
 
 PROCESS = {
-    "torch's default dtype": Watched(torch.get_default_dtype, torch.set_default_dtype),
-    "torch's default device": Watched(
+    "torch's default dtype": Probe(torch.get_default_dtype, torch.set_default_dtype),
+    "torch's default device": Probe(
         torch.get_default_device,
         lambda device: torch.set_default_device(None if device.type == "cpu" else device),
     ),
-    "whether gradients are recorded": Watched(torch.is_grad_enabled, torch.set_grad_enabled),
-    "torch's inference mode": Watched(torch.is_inference_mode_enabled),
-    "torch's anomaly mode": Watched(torch.is_anomaly_enabled, torch.set_anomaly_enabled),
-    "torch's deterministic mode": Watched(
+    "whether gradients are recorded": Probe(torch.is_grad_enabled, torch.set_grad_enabled),
+    "torch's inference mode": Probe(torch.is_inference_mode_enabled),
+    "torch's anomaly mode": Probe(torch.is_anomaly_enabled, torch.set_anomaly_enabled),
+    "torch's deterministic mode": Probe(
         _deterministic,
         lambda on: torch.use_deterministic_algorithms(on[0], warn_only=on[1]),
     ),
-    "torch's autocast": Watched(_autocast, _set_autocast),
-    "torch's precision of products": Watched(
+    "torch's autocast": Probe(_autocast, _set_autocast),
+    "torch's precision of products": Probe(
         torch.get_float32_matmul_precision, torch.set_float32_matmul_precision
     ),
     "torch's flags of cuDNN": _attributes(
         torch.backends.cudnn, "enabled", "benchmark", "deterministic", "allow_tf32"
     ),
-    "torch's flags of attention": Watched(
+    "torch's flags of attention": Probe(
         lambda: (
             _CUDA.flash_sdp_enabled(),
             _CUDA.mem_efficient_sdp_enabled(),
@@ -173,46 +173,46 @@ PROCESS = {
             _CUDA.enable_math_sdp(on[2]),
         ),
     ),
-    "torch's function modes": Watched(torch.overrides._get_current_function_mode_stack),
-    "torch's dispatch modes": Watched(_get_current_dispatch_mode_stack),
-    "the number of threads": Watched(torch.get_num_threads, torch.set_num_threads),
-    "whether the smallest numbers are zero": Watched(
+    "torch's function modes": Probe(torch.overrides._get_current_function_mode_stack),
+    "torch's dispatch modes": Probe(_get_current_dispatch_mode_stack),
+    "the number of threads": Probe(torch.get_num_threads, torch.set_num_threads),
+    "whether the smallest numbers are zero": Probe(
         lambda: _SMALLEST * 1.0 == 0.0, torch.set_flush_denormal
     ),
-    "torch's format of numbers": Watched(
+    "torch's format of numbers": Probe(
         lambda: dict(vars(torch._tensor_str.PRINT_OPTS)),
         lambda options: vars(torch._tensor_str.PRINT_OPTS).update(options),
     ),
-    "numpy's format of numbers": Watched(
+    "numpy's format of numbers": Probe(
         np.get_printoptions, lambda options: np.set_printoptions(**options)
     ),
-    "numpy's treatment of errors": Watched(np.geterr, lambda ways: np.seterr(**ways)),
-    "the working folder": Watched(_folder, os.chdir),
+    "numpy's treatment of errors": Probe(np.geterr, lambda ways: np.seterr(**ways)),
+    "the working folder": Probe(_folder, os.chdir),
     "sys.path": _list(sys.path),
     "sys.meta_path": _list(sys.meta_path),
-    "the standard streams": Watched(_streams, _set_streams),
-    "whether files can be opened": Watched(_can_open),
-    "the limits of the process": Watched(_limits, _set_limits),
-    "handlers of signals": Watched(
+    "the standard streams": Probe(_streams, _set_streams),
+    "whether files can be opened": Probe(_can_open),
+    "the limits of the process": Probe(_limits, _set_limits),
+    "handlers of signals": Probe(
         lambda: {number: signal.getsignal(number) for number in signal.valid_signals()},
         _set_handlers,
     ),
-    "which signals are blocked": Watched(
+    "which signals are blocked": Probe(
         lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ()),
         lambda mask: signal.pthread_sigmask(signal.SIG_SETMASK, mask),
     ),
-    "an alarm": Watched(lambda: [signal.getitimer(one)[0] > 0 for one in _TIMERS], _set_timers),
-    "how deep calls may go": Watched(sys.getrecursionlimit, sys.setrecursionlimit),
-    "whether garbage is collected": Watched(
+    "an alarm": Probe(lambda: [signal.getitimer(one)[0] > 0 for one in _TIMERS], _set_timers),
+    "how deep calls may go": Probe(sys.getrecursionlimit, sys.setrecursionlimit),
+    "whether garbage is collected": Probe(
         gc.isenabled, lambda on: gc.enable() if on else gc.disable()
     ),
 }
 """All else that must be as it was."""
 
 REGISTERS = {
-    "sys.modules": Watched(sys.modules.copy, lambda before: sys.modules.update(before)),
-    "os.environ": Watched(lambda: dict(os.environ), _set_environment),
-    "warnings.filters": Watched(
+    "sys.modules": Probe(sys.modules.copy, lambda before: sys.modules.update(before)),
+    "os.environ": Probe(lambda: dict(os.environ), _set_environment),
+    "warnings.filters": Probe(
         lambda: dict.fromkeys(warnings.filters, True),
         lambda before: warnings.filters.__setitem__(slice(None), before),  # type: ignore[index]
     ),

@@ -66,7 +66,7 @@ class WorkerProcess:
         self._pipe: Connection | None = None
         self._tail: deque[bytes] = deque()
         self._reader: threading.Thread | None = None
-        self._interrupted = False
+        self._is_up = self._interrupted = False
 
     def requests(self, asked: Typed, suite: str | None) -> list[Request]:
         """Return the requests that what was typed comes to; see `Typed.requests`.
@@ -165,14 +165,17 @@ class WorkerProcess:
                 if "answer" in told or "refusal" in told:
                     return told
                 heard = time.monotonic()
+                if "up" in told:  # to load torch from a slow disk is no cell's fault
+                    self._is_up, began = True, heard
                 began += told.get("waited", 0.0)  # for what another process makes
                 if self.work.seconds is None:
                     seconds = told.get("limit", seconds)
                 self._told(told)
             now, late = time.monotonic(), ""
-            if seconds is not None and now - began > seconds:
-                late = f"It took longer than {spoken(seconds)}."
-            elif seconds is None and now - heard > _SILENCE_S:
+            is_limited = seconds is not None and self._is_up
+            if seconds is not None and is_limited and now - began > seconds:
+                late = f"It took longer than its time limit, {spoken(seconds)}."
+            elif not is_limited and now - heard > _SILENCE_S:
                 late = f"Nothing was heard of it for {spoken(_SILENCE_S)}."
             if late and not self._interrupted:
                 self._ask_where_it_is()
@@ -205,7 +208,7 @@ class WorkerProcess:
                 # Control-C is for this process, which decides what becomes of the other one.
                 start_new_session=True,
             )
-        self._pipe = ours
+        self._pipe, self._is_up = ours, False
         self._tail = deque()
         self._reader = threading.Thread(target=self._keep_tail, daemon=True)
         self._reader.start()
@@ -247,7 +250,8 @@ class WorkerProcess:
 
     def _last_words(self) -> str:
         text = b"".join(self._tail)[-_TAIL_BYTES:].decode(errors="replace").strip()
-        lines = text.splitlines()[-12:]
+        _, is_stack, stack = text.rpartition("(most recent call first):\n")
+        lines = stack.splitlines()[:12] if is_stack else text.splitlines()[-12:]
         return "The last it printed: " + " | ".join(line.strip() for line in lines) if lines else ""
 
 

@@ -22,7 +22,7 @@ _OVER = ("ok", "failed")
 """Statuses of a run that is not to be run again."""
 _INDEX = f"{HIDDEN}/known.jsonl"
 _PAUSES_S = (0.2, 1.0, 3.0)
-"""Between attempts to write a result."""
+"""Between attempts to write a result; where another one is held already, there is one attempt."""
 
 
 Stamp = tuple[tuple[int, int], ...]
@@ -74,17 +74,14 @@ class ResultsFolder:
 
     def write(self, outcome: Delivery) -> None:
         """Write the files of an outcome; what cannot be written is held for later."""
-        try:
-            self._write(outcome)
-        except OSError:
-            for pause in _PAUSES_S:
-                time.sleep(pause)
-                try:
-                    return self._write(outcome)
-                except OSError as error:
-                    last = error
-            self._held[outcome.order] = outcome
-            self._say(f"{self.root / outcome.order} cannot be written: {last}. It is held.")
+        for pause in (0.0, *(() if self._held else _PAUSES_S)):
+            time.sleep(pause)
+            try:
+                return self._write(outcome)
+            except OSError as error:
+                last = error
+        self._held[outcome.order] = outcome
+        self._say(f"{self.root / outcome.order} cannot be written: {last}. It is held.")
 
     def _write(self, outcome: Delivery) -> None:
         for name, content in outcome.files.items():

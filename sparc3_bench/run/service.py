@@ -77,6 +77,7 @@ class _Service:
         from sparc3_bench.run.worker import Worker
 
         worker = Worker(Work.model_validate(about["work"]), _Telling(self._send))
+        self._send({"up": True})
         while True:
             asked = json.loads(self._pipe.recv_bytes())
             try:
@@ -102,7 +103,7 @@ class _Service:
             found = (
                 worker.ended(order, "interrupted")
                 if self._interrupted
-                else worker.ended(order, "failed", describe(error))
+                else worker.ended(order, "failed", f"{describe(error)}.")
             )
         return found.model_dump(mode="json")
 

@@ -205,7 +205,7 @@ def run_cell(cell: Cell, place: Place, label: str) -> tuple[Result, Written]:
     except (ModelError, KeyboardInterrupt):
         raise
     except BaseException as error:  # a stranger's scorer may raise anything
-        reason = describe(error)
+        reason = f"{describe(error)}."
         if isinstance(error, Disturbance):
             place.take_back()
         if not isinstance(error, Sparc3Error):

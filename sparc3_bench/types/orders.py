@@ -37,8 +37,10 @@ class Order(BaseModel):
     """Orders that have this in common use one model in memory."""
 
     def narrowed(self) -> Order:
-        """Return it with no other scorers and seeds in its request."""
-        alone = {"scorers": [[self.scorer, [self.seed]]]}
+        """Return it with no other seeds in its request."""
+        # Other scorers stay, without seeds, as options of the request may be theirs.
+        others = [[name, []] for name, _ in self.request["scorers"] if name != self.scorer]
+        alone = {"scorers": [[self.scorer, [self.seed]], *others]}
         return self.model_copy(update={"request": self.request | alone})
 
 

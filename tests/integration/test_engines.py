@@ -16,6 +16,7 @@ from sparc3_executors.here import Here
 from sparc3_executors.ray import Ray
 from sparc3_executors.remote import Remote, home_of
 from sparc3_executors.slurm import Slurm
+from sparc3_executors.waiting import Waiting
 
 from sparc3_bench import Executor, Sparc3Error
 from sparc3_bench.run.progress import Reporter
@@ -83,19 +84,39 @@ def asked(tmp_path_factory) -> Asked:
     return Asked(tmp_path_factory.mktemp("engines"))
 
 
+def test_worker_keeps_its_model_and_another_takes_where_most_is_left():
+    of = {"small": 2, "large": 6}
+    orders = [
+        Order(request={}, scorer="", seed=n, key="", path="", label="", model=model)
+        for model, count in of.items()
+        for n in range(count)
+    ]
+    waiting = Waiting(orders)
+    first, second = waiting.take(""), waiting.take("")
+    assert first is not None
+    assert second is not None
+    assert [first.model, second.model] == ["large", "large"]  # 5 for two are more than 2 for one
+    assert [third.model for _ in "1234" if (third := waiting.take("large"))] == ["large"] * 4
+    waiting.give_back(second)
+    assert waiting.take("large") == second
+    assert [last.model for _ in "12" if (last := waiting.take("large"))] == ["small"] * 2
+    assert waiting.take("small") is None
+
+
 @pytest.fixture
-def ray_folder() -> Iterator[str]:
-    """Return a folder with a short name, which those of sockets need."""
+def ray_folder(monkeypatch) -> Iterator[None]:
+    """Have Ray's files in a folder of their own; names of sockets must be short."""
     with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as name:
-        yield name
+        monkeypatch.setenv("RAY_TMPDIR", name)
+        yield
 
 
-def test_lost_node_of_a_ray_cluster_costs_no_result(asked, ray_folder):
+@pytest.mark.usefixtures("ray_folder")
+def test_lost_node_of_a_ray_cluster_costs_no_result(asked):
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
     of = {"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False}
-    of |= {"temp_dir": ray_folder}
     cluster = Cluster(initialize_head=True, head_node_args=of)
     second = cluster.add_node(**of)
     said, at_work = [], set()

@@ -151,6 +151,12 @@ def test_dense_losses_are_those_of_the_model_itself(run, folder):
     assert point.samples["loss"] == losses_of(make_model("llama"), folder)
 
 
+def test_option_that_one_of_several_scorers_has_is_refused_by_none(run):
+    code, results = run("magnitude", "gradient", **{"scorer-option": "aggregation=signed-mean"})
+    assert (code, set(results)) == (0, {"magnitude", "gradient"})
+    assert results["gradient"].spec.scorer.options["aggregation"] == "signed-mean"
+
+
 @pytest.mark.parametrize(
     ("unit", "removed"),
     [("neuron", 3 * 28 * 3 * 32), ("head", 3 * 2 * 8 * 32)],  # 28 of 48 neurons, 2 of 4 heads
@@ -196,6 +202,16 @@ def test_second_run_computes_nothing(run, tmp_path, monkeypatch):
     monkeypatch.setattr(Place, "run", never)
     assert run("wanda", "random") == (0, first)
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+
+
+def test_runs_share_a_store_that_is_a_url(run, s3_folder, measured, tmp_path, monkeypatch):
+    first = run("wanda", store=s3_folder)[1]["wanda"]
+    monkeypatch.setattr(Wanda, "score", None)
+    measured.clear()
+    code, results = run("wanda", store=s3_folder, where=tmp_path / "elsewhere")
+    assert (code, measured) == (0, [])
+    assert results["wanda"].points == first.points
+    assert not (tmp_path / "cache/steps").exists()
 
 
 def test_run_with_more_amounts_measures_only_those(run, measured, tmp_path, monkeypatch):
@@ -312,7 +328,7 @@ def test_scorer_that_fails_is_recorded_and_the_others_go_on(run, tmp_path, capsy
     assert [results[name].status for name in ("failing", "flat", "wanda")] == [
         *("failed", "failed", "ok")
     ]
-    assert results["failing"].error == "RuntimeError: no more memory"
+    assert results["failing"].error == "RuntimeError: no more memory."
     assert results["failing"].points == ()
     assert results["flat"].error == (
         "Sparc3Error: Scorer 'flat' returned scores for 'model.layers.0.self_attn.q_proj' with "

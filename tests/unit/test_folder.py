@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 import stat
 import subprocess
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,42 +26,12 @@ COST = Phase(seconds=1.5, peak_bytes=7, tokens=3)
 TENSORS = AsTensors(dict, dict)
 
 
-@pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
-    """Give the address of a server on this machine that does what S3 does."""
-    pytest.importorskip("moto")
-    pytest.importorskip("s3fs")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", f"-p{port}"]
-    server = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    end = time.monotonic() + 60
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            break
-        except OSError:
-            assert time.monotonic() < end
-            time.sleep(0.1)
-    yield f"http://127.0.0.1:{port}"
-    server.kill()
-    server.wait()
-
-
 @pytest.fixture(params=["local", "file", "memory", "s3"])
-def where(request, tmp_path, monkeypatch) -> str:
+def where(request, tmp_path) -> str:
     if request.param == "memory":
         return f"memory://{uuid.uuid4().hex}/a folder"
     if request.param == "s3":
-        monkeypatch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("s3"))
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "anyone")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "anything")
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        import s3fs
-
-        bucket = uuid.uuid4().hex
-        s3fs.S3FileSystem(use_listings_cache=False).mkdir(bucket)
-        return f"s3://{bucket}/folder"
+        return request.getfixturevalue("s3_folder")
     place = tmp_path / "a folder"
     return str(place) if request.param == "local" else place.as_uri()
 

@@ -240,6 +240,15 @@ def test_a_lease_that_was_taken_over_is_neither_beaten_nor_removed(tmp_path):
     assert path.stat().st_mtime == before
 
 
+def test_leases_of_the_dead_are_removed_though_nobody_asks_for_them(tmp_path):
+    store = Store(tmp_path)
+    for key, owner, silent in (("a", gone(), 0), ("b", elsewhere(), 70), ("c", elsewhere(), 0)):
+        claim(store, "Score", key, owner, silent)
+    with store.lease("Cell", "d"):
+        pass
+    assert [path.name for path in left(tmp_path)] == ["c"]
+
+
 # Waiting
 
 
