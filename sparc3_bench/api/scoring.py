@@ -145,7 +145,7 @@ def score(
     given = given_scorers(scorer)
     host, options = given.host, dict(task_options or {})
     if reference is None and not host.get("scorer", given.names[0]).cls.needs_reference:
-        reference = [[0, 0]]  # which nobody reads
+        reference = [[0, 1]]  # which nobody reads
     if reference is not None:
         cls = reference_task(reference)
         host, task = host.joined("task", cls, Registered), cls.name

@@ -106,7 +106,8 @@ def save_bits(masks: Mapping[str, Tensor], path: Path) -> None:
     """
     packed = {name: torch.from_numpy(np.packbits(keep.numpy())) for name, keep in masks.items()}
     shapes = json.dumps({name: list(keep.shape) for name, keep in masks.items()})
-    save_file(packed, path, metadata={"format": "pt", _SHAPES: shapes})
+    # One entry: of several the order is not the same every time, nor is the file then.
+    save_file(packed, path, metadata={_SHAPES: shapes})
 
 
 def load_mask(path: Path | str) -> dict[str, Tensor]:

@@ -60,6 +60,11 @@ def check_fit(
 def _check_tokens(model: FoundModel, samples: Sequence[Sequence[int]]) -> None:
     rows = model.empty.get_input_embeddings().weight.shape[0]
     largest = max(max(sample, default=0) for sample in samples)
+    if largest >= rows and model.tokenizer is None:
+        raise Sparc3Error(
+            f"The embedding of model '{model.ref.id}' has {rows} rows, and token {largest} is in "
+            "the samples; give token ids of this model."
+        )
     if largest >= rows:
         raise Sparc3Error(
             f"The tokenizer of model '{model.ref.id}' has {len(model.tokenizer)} tokens and its "

@@ -163,6 +163,7 @@ def test_texts_and_their_ids_are_one_reference(world, tmp_path):
         ({"model": 3}, "A model must be a name, a folder or a transformers model, got int."),
         ({"scope": "mpl"}, "Unknown scope 'mpl'. Did you mean 'mlp'?"),
         ({"reference": [[3, 400]]}, "token 400 is in the texts"),
+        ({"reference": [[3, 400]], "tokenizer": None}, "token 400 is in the samples; give token"),
     ],
 )
 def test_wrong_input_is_refused_in_a_sentence(world, tmp_path, given, expected):
