@@ -241,8 +241,9 @@ def test_a_mask_is_what_the_selection_keeps_and_every_bit_comes_back(
     tmp_path, architecture, unit, group
 ):
     model = make_model(architecture)
-    scores = sb.score(model, scorer="magnitude", cache=tmp_path)
+    scores = sb.score(model.train(), scorer="magnitude", cache=tmp_path)
     mask = sb.mask(scores, 0.5, unit=unit, group=group)
+    assert model.training
     view = make_view(architecture)
     keep = select(scores, 0.5, view, unit=unit, group=group)
     with view.masked(keep):
