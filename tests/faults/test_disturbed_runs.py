@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from integration import answers
 from integration.answers import made, numbers, run
-from sparc3_bench.run.running import run_cell
+from sparc3_bench.run.worker import run_cell
 from sparc3_hostile.table import KINDS
 from sparc3_scorers.gradient import Gradient
 
