@@ -1,5 +1,16 @@
-"""The names that a plugin needs, each from the module that defines it."""
+"""The names that a plugin or a script needs, each from the module that defines it."""
 
+from sparc3_bench.api.comparing import Comparison as Comparison
+from sparc3_bench.api.comparing import compare as compare
+from sparc3_bench.api.masks import PruningMask as PruningMask
+from sparc3_bench.api.masks import mask as mask
+from sparc3_bench.api.masks import prune as prune
+from sparc3_bench.api.masks import save_pruned as save_pruned
+from sparc3_bench.api.results import Results as Results
+from sparc3_bench.api.results import load_results as load_results
+from sparc3_bench.api.runs import run as run
+from sparc3_bench.api.scoring import ModelScores as ModelScores
+from sparc3_bench.api.scoring import score as score
 from sparc3_bench.assets import Asset as Asset
 from sparc3_bench.assets import default_cache as default_cache
 from sparc3_bench.assets import fetch as fetch
@@ -7,6 +18,7 @@ from sparc3_bench.assets import fetch_all as fetch_all
 from sparc3_bench.assets import file_digest as file_digest
 from sparc3_bench.attribution.accumulator import Accumulator as Accumulator
 from sparc3_bench.attribution.objectives import find_objective as find_objective
+from sparc3_bench.circuit.writer import load_mask as load_mask
 from sparc3_bench.contracts import Executor as Executor
 from sparc3_bench.contracts import Judge as Judge
 from sparc3_bench.contracts import LoadedJudge as LoadedJudge
@@ -44,6 +56,7 @@ from sparc3_bench.types.parts import Choice as Choice
 from sparc3_bench.types.parts import Contrasts as Contrasts
 from sparc3_bench.types.parts import Facts as Facts
 from sparc3_bench.types.parts import Judging as Judging
+from sparc3_bench.types.parts import PruningOptions as PruningOptions
 from sparc3_bench.types.parts import Summary as Summary
 from sparc3_bench.types.samples import Alteration as Alteration
 from sparc3_bench.types.samples import Batch as Batch

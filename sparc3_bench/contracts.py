@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from sparc3_bench.configurable import Configurable, Named
 from sparc3_bench.types.conventions import Group, Part, Removal, Unit
-from sparc3_bench.types.parts import Assessment, Bar, Choice, Facts, Judging, Summary
+from sparc3_bench.types.parts import (
+    Assessment,
+    Bar,
+    Choice,
+    Facts,
+    Judging,
+    PruningOptions,
+    Summary,
+)
 from sparc3_bench.types.values import Evaluation, Means, Metric
 
 if TYPE_CHECKING:
@@ -100,6 +108,8 @@ class Task(Configurable, ABC):
     """The scalars that may be attributed; none: the default, and where it is general, its like."""
     prompts_option: ClassVar[str | None] = None
     """For a task that corrects what models answer: its option that says to which prompts."""
+    pruning: ClassVar[PruningOptions | None] = None
+    """For a task that measures what pruning costs, and looks for the most that a budget allows."""
     tiny_options: ClassVar[Mapping[str, Any]] = {}
     """Options for a run of seconds, which `sparc3 check` makes."""
     tiny_model: ClassVar[str | None] = None

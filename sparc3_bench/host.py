@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib.metadata
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint
@@ -122,6 +123,30 @@ class PluginHost:
     def all(self, kind: str) -> dict[str, Registered]:
         """Return every class of a kind (`scorer`, `task`, … as above), by sorted name."""
         return dict(sorted(self._registered[kind].items()))
+
+    def joined(
+        self, kind: str, cls: type[Any], entry: Callable[[type[Any], Origin], Registered]
+    ) -> PluginHost:
+        """Return a host that has one more class, which no plugin brings.
+
+        Parameters
+        ----------
+        kind, cls
+            What it is.
+        entry
+            Makes the entry of it.
+
+        Raises
+        ------
+        PluginError
+            When the class is not whole, or its name is taken.
+        """
+        point = EntryPoint(name="given", value=cls.__module__, group=hookspecs.GROUP)
+        found = self._checked(kind, cls, KINDS[kind][1], point)
+        other = copy.copy(self)
+        other._registered = {one: dict(known) for one, known in self._registered.items()}
+        other._registered[kind][cls.name] = entry(found.cls, found.origin)
+        return other
 
     def _load(self, point: EntryPoint) -> None:
         distribution, version = _distribution(point)

@@ -105,7 +105,7 @@ def _closure(name: str) -> tuple[dict[str, Path], set[str]]:
         if name in met or not top or top in sys.stdlib_module_names:
             continue
         met.add(name)
-        if top != own and not _is_followed(top):
+        if top != own and not is_followed(top):
             libraries.add(top)
             continue
         package = name.rpartition(".")[0]
@@ -125,7 +125,7 @@ def _imported(syntax: _Syntax, package: str) -> Iterator[str]:
         yield whole
         yield from (f"{whole}.{name}" for name in names)
         top = whole.partition(".")[0]
-        file = _file(whole) if top == parts[0] or _is_followed(top) else None
+        file = _file(whole) if top == parts[0] or is_followed(top) else None
         if file is None or file.name != "__init__.py" or (homes := _read(file).homes) is None:
             continue
         # A package that loads names when they are asked for: those alone, where it lists them.
@@ -159,7 +159,7 @@ def _file(name: str) -> Path | None:
 
 
 @cache
-def _is_followed(top: str) -> bool:
+def is_followed(top: str) -> bool:
     """Return whether a package is somebody's sources, or installed with or for a plugin."""
     folders = _folders(top)
     if not folders or not _is_installed(folders[0]):

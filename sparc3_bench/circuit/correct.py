@@ -4,26 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sparc3_bench.circuit.export import save_mask, save_pruned, stored_view
 from sparc3_bench.circuit.folder import Kind, replacing
 from sparc3_bench.circuit.rebuild import Rebuilt
 from sparc3_bench.circuit.report import Correction, correction_json, report
+from sparc3_bench.circuit.writer import MASK, as_stored, parameter_masks, save_mask, write_model
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import PluginHost
 from sparc3_bench.leaderboard.picture import picture
 from sparc3_bench.record.files import write_result
 
-KIND = Kind(
-    format="sparc3-correction",
-    title="a correction",
-    about="correction.json",
-    parts=frozenset(
-        {
-            *("mask.safetensors", "model", "plot.svg", "report.md"),
-            *("result.json", "result.samples.json.gz"),
-        }
-    ),
-)
+KIND = Kind(format="sparc3-correction", title="a correction", about="correction.json")
 
 
 def find_task(host: PluginHost, *, judged: bool) -> str:
@@ -96,14 +86,15 @@ def write_correction(rebuilt: Rebuilt, outcome: Correction, folder: Path) -> Non
         When it holds something else by now.
     """
     KIND.check_free(folder)
-    result = outcome.result
-    dtype = str(rebuilt.cell.model.stored_dtype).removeprefix("torch.")
+    result, found = outcome.result, rebuilt.cell.model
+    dtype = str(found.stored_dtype).removeprefix("torch.")
     assert result.found is not None
     with replacing(folder) as part:
         if outcome.amount:
-            view = stored_view(rebuilt)
-            save_mask(view, outcome.circuit.keep, part / "mask.safetensors")
-            save_pruned(view, outcome.circuit.keep, part / "model", rebuilt.cell.model.folder)
+            stored = as_stored(found, result.spec.scope, rebuilt.view)
+            masks = parameter_masks(stored, outcome.circuit.keep)
+            save_mask(masks, part / MASK)
+            write_model(stored.model, masks, part / "model", stored.tokenizer, found.folder)
         write_result(part / "result.json", result)
         plot = picture(result, result.found.metric)
         (part / "plot.svg").write_text(plot, encoding="utf-8")

@@ -25,14 +25,11 @@ class Kind:
         What the folder's description says it is, and the name of that file.
     title
         For messages.
-    parts
-        What else may be in such a folder.
     """
 
     format: str
     title: str
     about: str
-    parts: frozenset[str]
 
     def check_free(self, folder: Path) -> None:
         """Refuse a folder that cannot be written or that holds something else.
@@ -66,8 +63,11 @@ class Kind:
             about = json.loads((folder / self.about).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return False
-        known = isinstance(about, Mapping) and about.get("format") == self.format
-        return known and {path.name for path in folder.iterdir()} <= {self.about, *self.parts}
+        if not isinstance(about, Mapping) or about.get("format") != self.format:
+            return False
+        files = (path for path in folder.rglob("*") if not path.is_dir())
+        there = {path.relative_to(folder).as_posix() for path in files}
+        return there <= {self.about, *about.get("files", ())}
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from sparc3_bench.leaderboard.phrasing import (
     precise,
     units,
 )
-from sparc3_bench.record.parts import Point
+from sparc3_bench.record.parts import Point, Versus
 from sparc3_bench.record.result import Result
 from sparc3_bench.statistics.band import LEAST, one_more
 
@@ -89,29 +89,31 @@ def report(outcome: Correction, dtype: str) -> str:
         "correction.md.j2",
         outcome=outcome,
         dtype=dtype,
+        corrects=True,
         result=result,
         spec=result.spec,
         found=result.found,
         point=outcome.point,
-        draws=_draws(outcome),
-        before_and_after=_before_and_after(outcome),
+        draws=draws_beside(outcome),
+        before_and_after=before_and_after(outcome),
         versus=_versus(outcome),
-        removed=_removed(outcome),
+        removed=removed_table(outcome),
         tried=_tried(outcome, titles),
         limits=", ".join(f"{titles[n]} {most:g}" for n, most in result.found.limits.items()),
     )
 
 
-def _draws(outcome: Correction) -> int:
+def draws_beside(outcome: Correction) -> int:
     """Return beside how many random removals it was measured."""
     return max((len(numbers) for numbers in outcome.point.control.values()), default=0)
 
 
-def _before_and_after(outcome: Correction) -> str:
-    dense, point, drawn = outcome.result.points[0], outcome.point, _draws(outcome)
+def before_and_after(outcome: Correction) -> str:
+    """Return the table of every metric before and after, and of random removals."""
+    dense, point, drawn = outcome.result.points[0], outcome.point, draws_beside(outcome)
     head = ["", "better", "before", "after"]
     if drawn:
-        head.append(f"random {units(outcome.result.spec)} ({drawn} draws)")
+        head.append(f"random {units(outcome.result.spec)} ({drawn} draw{'s' * (drawn > 1)})")
     rows = []
     for metric in outcome.result.metrics:
         both = (interval_text(*at.read(metric.name)) for at in (dense, point))
@@ -126,22 +128,27 @@ def _versus(outcome: Correction) -> str:
     found = outcome.result.found
     if found is None or found.versus is None:
         return ""
-    versus, ends = found.versus, (found.versus.low, found.versus.high)
-    metric = next(one for one in outcome.result.metrics if one.name == found.metric)
-    drawn = found.point.control.get(found.metric, ())
+    return beside_random(outcome.result, found.point, found.metric, found.versus, "prompts")
+
+
+def beside_random(result: Result, point: Point, name: str, versus: Versus, samples: str) -> str:
+    """Return how a metric differs from that of random removals on its samples, in a sentence."""
+    ends = (versus.low, versus.high)
+    metric = next(one for one in result.metrics if one.name == name)
+    drawn = point.control.get(name, ())
     ratio = metric.scale == "log"
     said = (
-        f"{metric.title}, this {'over' if ratio else 'minus'} random, on the same prompts: "
-        f"{'×' if ratio else ''}{precise(versus.difference, ends)} "
-        f"[{precise(versus.low, ends)}, {precise(versus.high, ends)}], {p_value(versus.p_value)}"
+        f"{metric.title}, this {'over' if ratio else 'minus'} random, on the same {samples}: "
+        f"{'×' if ratio else ''}{precise(versus.difference, ends)} [{precise(versus.low, ends)}, "
+        f"{precise(versus.high, ends)}], {p_value(versus.p_value)}"
     )
     if len(drawn) >= LEAST:
-        p_draw = one_more(found.point.metrics[found.metric], drawn, metric.scale)
+        p_draw = one_more(point.metrics[name], drawn, metric.scale)
         said += f"; of being one more of them {p_value(p_draw)}"
-    return f"{said}: {record_verdict(outcome.result, found.point, metric)}."
+    return f"{said}: {record_verdict(result, point, metric)}."
 
 
-def _removed(outcome: Correction) -> str:
+def removed_table(outcome: Correction) -> str:
     """Return the table of what is removed, by layer; of weights, also by role."""
     spec, kept = outcome.result.spec, outcome.circuit.kept
     if outcome.amount == 0:

@@ -19,6 +19,7 @@ from sparc3_bench.cli import (
     migrate,
     new,
     plan,
+    prune,
     publish,
     rejudge,
     replicate,
@@ -49,6 +50,7 @@ app.command("new")(new.command)
 app.command("check")(check.command)
 app.command("inspect")(inspect.command)
 app.command("correct")(correct.command)
+app.command("prune")(prune.command)
 app.command("rejudge")(rejudge.command)
 app.command("replicate")(replicate.command)
 app.command("validate")(validate.command)

@@ -75,7 +75,7 @@ def command(
     from sparc3_bench.run.environment import machine
     from sparc3_bench.run.plan import Shared, plan
     from sparc3_bench.run.probes import TrialPlace
-    from sparc3_bench.run.recipes import run
+    from sparc3_bench.run.recipes import run_of
     from sparc3_bench.run.results import check_writable, finished
     from sparc3_bench.run.watch import Watch
 
@@ -97,7 +97,7 @@ def command(
                 is_finished = finished(done / cell.spec.path) is not None
                 table.finished.append(is_finished)
                 table.foreseen.append(
-                    Foreseen() if is_finished else forecast.of(run(cell), cell.spec.path)
+                    Foreseen() if is_finished else forecast.of(run_of(cell), cell.spec.path)
                 )
             tables.append(table)
         except Exception as error:  # a stranger's scorer may raise anything

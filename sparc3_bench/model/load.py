@@ -79,6 +79,11 @@ class FoundModel:
         return hashlib.sha256(canonical_json(told).encode()).hexdigest()[:16]
 
     @property
+    def opening(self) -> str:
+        """What `load` does, for lines of progress."""
+        return f"Loading {self.ref.id}"
+
+    @property
     def dtype(self) -> torch.dtype:
         """The number format that the model runs in."""
         return _DTYPES[self.ref.dtype]
@@ -150,7 +155,7 @@ def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device:
     name = printable(_name(model_id))
     ref = ModelRef(
         id=name,
-        slug=re.sub(r"[^A-Za-z0-9._-]+", "--", name).strip("-._") or "model",
+        slug=slug_of(name),
         label=label,
         model_type=config.model_type,
         adapter=adapter.name,
@@ -221,6 +226,11 @@ def _find_folder(
             f"The file {model_id} is no GGUF file; give the folder of the model that it is part of."
         )
     return (path if path.is_dir() else _download(model_id, host, patterns)), ""
+
+
+def slug_of(name: str) -> str:
+    """Return the name of a model as a file name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "--", name).strip("-._") or "model"
 
 
 def _name(model_id: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.leaderboard.literature import ReportedNumber, literature
-from sparc3_bench.replication.verdict import ReplicationVerdict, SeedMean, compare, mean_of
+from sparc3_bench.replication.verdict import ReplicationVerdict, SeedMean, mean_of, verdict_of
 
 if TYPE_CHECKING:
     from sparc3_bench.record.parts import MetricRecord, Point
@@ -181,7 +181,7 @@ class _Block:
         error, many = (0.0, None) if self.same_items else _error_over_items(points, read)
         own = mean_of([scale * point.metrics[metric] for point in points], scale * error, many)
         published = SeedMean(number.value, number.error, self.said.seeds)
-        verdict = compare(own, published, digit(number), self.said.tolerance)
+        verdict = verdict_of(own, published, digit(number), self.said.tolerance)
         return Row(number, one.run.model, label, own, verdict, reason)
 
     def _amount(self, number: ReportedNumber) -> float:

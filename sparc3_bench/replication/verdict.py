@@ -65,7 +65,7 @@ def mean_of(values: Sequence[float], items: float = 0.0, item_count: int | None 
     return SeedMean(statistics.fmean(values), error, count, items, item_count)
 
 
-def compare(
+def verdict_of(
     own: SeedMean, published: SeedMean, digit: float, tolerance: float
 ) -> ReplicationVerdict:
     """Compare a number with a published one; see `DEFINITION`.

@@ -55,7 +55,7 @@ class Place(Local):
 
     def load(self, cell: Cell) -> ModelView:
         """Load the model of a cell."""
-        self.say(f"Loading {cell.model.ref.id} in {cell.model.ref.dtype} …")
+        self.say(f"{cell.model.opening} in {cell.model.ref.dtype} …")
         self._view = cell.model.load(cell.spec.scope)
         return self._view
 

@@ -1,4 +1,4 @@
-"""Reporter: say what is going on, as a bar on a terminal and as lines in a log."""
+"""Reporter: say what is going on, as a bar on a terminal or in a notebook, as lines in a log."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from sparc3_bench.printable import abridged
+from sparc3_bench.run.notebook import in_notebook, notebook_bar
 from sparc3_bench.types.values import Progress
 
 _MOST = 20_000
@@ -39,7 +40,10 @@ class Reporter:
     @contextmanager
     def steps(self, label: str) -> Iterator[Progress]:
         """Report the steps of one phase."""
-        shown = self._bar(label) if sys.stderr.isatty() else self._lines(label)
+        if in_notebook():
+            shown = notebook_bar(label)
+        else:
+            shown = self._bar(label) if sys.stderr.isatty() else self._lines(label)
         with shown as step:
             yield step
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sparc3_bench.types.conventions import Part
 
 
-def run(cell: Cell) -> Recipe[Record]:
+def run_of(cell: Cell) -> Recipe[Record]:
     """Yield what a run is made of, an amount at a time; return its record.
 
     Masks are as large as the model, so that no two amounts are asked for at once.
@@ -141,20 +141,23 @@ def _at_bar(cell: Cell, contrast: str, dense: Step[Evaluated]) -> Recipe[Operati
     def selection(amount: float) -> Step[Evaluated]:
         return measurement(cell, circuit(cell, contrast, amount), "selection")
 
-    ends = selection(0.0), selection(1.0)
-    yield [ends[0]]
-    yield [ends[1]]
+    bar, empty = cell.task.bar, (1.0,) if cell.task.needs_empty else ()
+    assert bar is not None
+    ends = [selection(amount) for amount in (0.0, *empty)]
+    for end in ends:
+        yield [end]
 
     def passes(amount: float) -> Recipe[bool]:
-        reached: bool = (yield [Reaches(cell, amount, [ends[0], selection(amount), ends[1]])])[0]
+        points = [ends[0], selection(amount), *ends[1:]]
+        reached: bool = (yield [Reaches(cell, amount, points)])[0]
         return reached
 
-    amount = yield from largest_amount(passes)
+    amount = yield from largest_amount(passes, bar.ratio)
     one = circuit(cell, contrast, amount)
     own, size = measurement(cell, one), CircuitSize(cell, one)
     yield [own, size]
-    empty = measurement(cell, circuit(cell, contrast, 1.0))
-    curve = Curve(cell, (0.0, amount, 1.0), [dense, own, empty])
+    rest = [measurement(cell, circuit(cell, contrast, whole)) for whole in empty]
+    curve = Curve(cell, (0.0, amount, *empty), [dense, own, *rest])
     return Operating(amount, own, size, curve=curve)
 
 

@@ -15,7 +15,7 @@ from sparc3_bench.record.files import read_result
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.intervals import metrics_read
 from sparc3_bench.run.options import task_of
-from sparc3_bench.run.recipes import run
+from sparc3_bench.run.recipes import run_of
 from sparc3_bench.run.replay import Replay, replayed_cell
 from sparc3_bench.run.responses import read_responses
 
@@ -139,7 +139,7 @@ def rejudged(case: Case, judge: ReadyJudge, cache: Path, report: Reporter) -> Re
     result = case.result
     cell = replayed_cell(result, case.spec(judge), case.task, judge)
     place = Replay(case.path, result, case.written, cache, report)
-    record = drive(run(cell), lambda wanted: [place.get(step) for step in wanted])
+    record = drive(run_of(cell), lambda wanted: [place.get(step) for step in wanted])
     fields = record.measured(place)
     # What is not of the points was assessed on the scores.
     curve = {n: one for n, one in result.curve.items() if n not in fields["curve"]}

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any
 
-_STEP = 1.05
-"""The search ends when the bar lies between two sizes of this ratio."""
-
 _SMALLEST = 0.001
 """The smallest circuit looked at, as a fraction of the scope."""
 
 
 def largest_amount(
-    passes: Callable[[float], Generator[Any, Any, bool]],
+    passes: Callable[[float], Generator[Any, Any, bool]], ratio: float
 ) -> Generator[Any, Any, float]:
     """Return the largest fraction removed that passes, by bisection over the log of what is kept.
 
@@ -24,11 +21,13 @@ def largest_amount(
     ----------
     passes
         A part of a recipe that says whether a fraction passes.
+    ratio
+        The search ends when the bar lies between two sizes of this ratio, above 1.
     """
     low, high = _SMALLEST, 1.0
     if (yield from passes(_amount(low))):
         return _amount(low)
-    while high / low > _STEP:
+    while high / low > ratio:
         middle = (low * high) ** 0.5
         if (yield from passes(_amount(middle))):
             high = middle

@@ -16,9 +16,10 @@ from sparc3_bench.graph.forecast import Forecast, Rate
 from sparc3_bench.host import default_host
 from sparc3_bench.record.files import rendered, responses_path, samples_path
 from sparc3_bench.run.environment import machine
+from sparc3_bench.run.options import meant_for
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import Shared, plan
-from sparc3_bench.run.recipes import run
+from sparc3_bench.run.recipes import run_of
 from sparc3_bench.run.request import Request
 from sparc3_bench.run.responses import Written, packed
 from sparc3_bench.run.results import finished
@@ -28,6 +29,7 @@ from sparc3_bench.types.orders import INTERRUPTED, Delivery, Order, Status, Work
 
 if TYPE_CHECKING:
     from sparc3_bench.graph.step import Step
+    from sparc3_bench.host import PluginHost
     from sparc3_bench.record.result import Result
     from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.progress import Reporter
@@ -45,12 +47,22 @@ class Worker:
         Where, and within which limits.
     report
         Told what is going on.
+    host
+        The plugins; those that are installed when None.
+    shared
+        What plans have in common, such as a model that is in memory already.
     """
 
-    def __init__(self, work: Work, report: Reporter) -> None:
+    def __init__(
+        self,
+        work: Work,
+        report: Reporter,
+        host: PluginHost | None = None,
+        shared: Shared | None = None,
+    ) -> None:
         self.work = work
-        self._cache = Path(work.cache)
-        self._shared = Shared()
+        self._cache, self._host = Path(work.cache), host
+        self._shared = shared or Shared()
         self._place = Place(self._cache, report, work.store)
 
     def requests(self, asked: Typed, suite: str | None) -> list[Request]:
@@ -130,7 +142,7 @@ class Worker:
         """Tell how long a cell may take, where all that it needs was tried by a plan."""
         forecast = Forecast(self._place, _untried, machine())
         with contextlib.suppress(LookupError):
-            foreseen = forecast.of(run(cell), "").cost.seconds
+            foreseen = forecast.of(run_of(cell), "").cost.seconds
             self._place.report.tell({"limit": max(_LEAST_S, _TIMES * foreseen)})
 
     def _is_there(self, order: Order) -> bool:
@@ -149,10 +161,18 @@ class Worker:
             raise PluginError(f"A plugin failed: {describe(error)}.") from error
 
     def _cells(self, request: Request) -> Sequence[Cell]:
-        return plan(request, default_host(), self._cache, self._shared)
+        return plan(request, self._plugins, self._cache, self._shared)
+
+    @property
+    def _plugins(self) -> PluginHost:
+        return self._host or default_host()
 
     def _cell(self, order: Order) -> Cell:
-        (cell,) = self._cells(Request.model_validate(order.narrowed().request))
+        request = Request.model_validate(order.narrowed().request)
+        cls, typed = self._plugins.get("scorer", order.scorer).cls, request.scorer_options
+        # Those of the other scorers of the request are unknown here.
+        own = {one: typed[one] for one in typed if meant_for(order.scorer, cls, {one: ""})}
+        (cell,) = self._cells(request.model_copy(update={"scorer_options": own}))
         if cell.spec.key != order.key:
             raise PluginError(
                 f"{order.label}: code or data changed since it was planned; run the command again."
@@ -179,7 +199,7 @@ def run_cell(cell: Cell, place: Place, label: str) -> tuple[Result, Written]:
     """
     place.turn_to(cell, label)
     try:
-        made = place.run(run(cell))
+        made = place.run(run_of(cell))
         place.prove(f"Task '{cell.task.name}'")
         return made
     except (ModelError, KeyboardInterrupt):

@@ -6,7 +6,7 @@ import dataclasses
 
 from sparc3_bench.errors import Sparc3Error, describe
 from sparc3_bench.testing.report import CheckFailure
-from sparc3_bench.testing.scorer_runs import Plugin, plain_run, plain_runs, score, variant
+from sparc3_bench.testing.scorer_runs import Plugin, plain_run, plain_runs, scores_by, variant
 from sparc3_bench.testing.tiny import CONFIGS, make_reference, make_view
 
 
@@ -167,7 +167,7 @@ def check_says_whether_it_runs_the_model(plugin: Plugin) -> None:
         ran: list[bool] = []
         view.model.register_forward_pre_hook(lambda *_, ran=ran: ran.append(True))
         read = dataclasses.replace(make_reference(2), progress=lambda *_, ran=ran: ran.append(True))
-        score(run.scorer, view, read)
+        scores_by(run.scorer, view, read)
         if bool(ran) != run.scorer.needs_reference:
             does = "runs" if ran else "never runs"
             raise CheckFailure(

@@ -15,7 +15,7 @@ from sparc3_bench.contracts import Scorer
 from sparc3_bench.host import default_host
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.testing.report import CheckFailure
-from sparc3_bench.testing.scorer_runs import Plugin, plain_runs, score
+from sparc3_bench.testing.scorer_runs import Plugin, plain_runs, scores_by
 from sparc3_bench.testing.tiny import make_config, make_model, make_reference
 from sparc3_bench.types.samples import ReferenceSamples
 
@@ -49,8 +49,8 @@ def _check(scorer: Scorer, reference: ReferenceSamples) -> None:
     through = _peak(
         view.model, lambda: view.attribute(reference, lambda name, inputs, gradients: None)
     )
-    score(scorer, view, reference)  # what is set up on the first run is not counted
-    taken = _peak(view.model, lambda: score(scorer, view, reference))
+    scores_by(scorer, view, reference)  # what is set up on the first run is not counted
+    taken = _peak(view.model, lambda: scores_by(scorer, view, reference))
     if taken > 2 * one + through + 2 * max(sizes):
         raise CheckFailure(
             f"Beside a model whose weights in scope take {_told(one)}, scoring takes "

@@ -69,7 +69,9 @@ def plain_run(plugin: Plugin, architecture: str) -> ScorerRun | Exception:
         with torch.random.fork_rng(devices=()):
             view = make_view(architecture)
             try:
-                return ScorerRun(scorer, architecture, view, score(scorer, view, make_reference(4)))
+                return ScorerRun(
+                    scorer, architecture, view, scores_by(scorer, view, make_reference(4))
+                )
             except Exception as error:  # a stranger's code may raise anything
                 return error
 
@@ -107,7 +109,7 @@ def _where(architecture: str) -> str:
     return f"on the tiny {architecture} model"
 
 
-def score(scorer: Scorer, view: ModelView, reference: ReferenceSamples) -> Scores:
+def scores_by(scorer: Scorer, view: ModelView, reference: ReferenceSamples) -> Scores:
     """Return what the scorer returns, by weight; what it changes outside the model is put back."""
     with undoing(view):
         found = scorer.score(view, reference)
@@ -126,7 +128,9 @@ def variant(
 ) -> Scores:
     """Score the run's model, or a view of another, in another way; a crash fails the check."""
     try:
-        return score(run.scorer, make_view(run.architecture) if view is None else view, reference)
+        return scores_by(
+            run.scorer, make_view(run.architecture) if view is None else view, reference
+        )
     except Exception as error:  # a stranger's code may raise anything
         raise CheckFailure(
             f"{how[0].upper()}{how[1:]} the scorer raises {describe(error)} {run}",
@@ -176,7 +180,9 @@ def skip_unless_repeatable(run: ScorerRun, reference: ReferenceSamples) -> None:
     CheckSkipped
         When they do.
     """
-    first, second = (score(run.scorer, make_view(run.architecture), reference) for _ in range(2))
+    first, second = (
+        scores_by(run.scorer, make_view(run.architecture), reference) for _ in range(2)
+    )
     if largest_gap(first, second) is not None:
         raise CheckSkipped("scores differ from run to run; see check_is_deterministic")
 

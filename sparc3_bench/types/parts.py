@@ -69,11 +69,31 @@ class Bar:
         The metric that has the bar, and the bar.
     title
         For readers.
+    ratio
+        The search ends when the bar lies between two sizes of this ratio, above 1.
     """
 
     metric: str
     at_least: float
     title: str
+    ratio: float = 1.05
+
+
+@dataclass(frozen=True)
+class PruningOptions:
+    """Options of a task that measures what pruning costs, by name; `sparc3 prune` takes it.
+
+    Attributes
+    ----------
+    budget
+        By how much a number may be worse at most, a share; with it the task has a `Bar`.
+    reference, held_out
+        The texts that steer the scores, and those that are measured on.
+    """
+
+    budget: str
+    reference: str
+    held_out: str
 
 
 @dataclass(frozen=True)

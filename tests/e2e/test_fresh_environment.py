@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from docs.test_python_page import SCRIPT, save_english
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 from unit.results import make_result
@@ -159,6 +160,14 @@ def test_the_tutorial_ends_with_a_row_on_a_page(workshop, cache, tmp_path):
     rows = re.findall(r"<tr.*?</tr>", board.read_text(), flags=re.DOTALL)
     for title in ("Activation norm", "Wanda", "Magnitude", "Random"):
         assert any(title in row for row in rows), title
+
+
+def test_the_page_from_python_runs_from_the_wheel(workshop, tmp_path):
+    save_english(tmp_path)
+    (tmp_path / "page.py").write_text(SCRIPT)
+    told = workshop.run("python", "page.py", where=tmp_path).stdout
+    assert "| Activation norm | " in told
+    assert "weights removed" in told
 
 
 def blocks(language: str) -> list[str]:

@@ -18,8 +18,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from sparc3_bench import Sparc3Error
 from sparc3_bench.circuit import rebuild
 from sparc3_bench.circuit.correct import find_task
-from sparc3_bench.circuit.export import parameter_masks
 from sparc3_bench.circuit.rebuild import rebuilt
+from sparc3_bench.circuit.writer import parameter_masks
 from sparc3_bench.model.checkpoint import stored_formats
 from sparc3_bench.record.files import read_result
 from sparc3_bench.run.place import Place

@@ -17,7 +17,7 @@ from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import Shared, plan
 from sparc3_bench.run.probes import TrialPlace
 from sparc3_bench.run.progress import Reporter
-from sparc3_bench.run.recipes import run
+from sparc3_bench.run.recipes import run_of
 from sparc3_bench.run.suite import load_suite
 from sparc3_bench.run.watch import Watch
 from sparc3_bench.run.worker import run_cell
@@ -122,7 +122,7 @@ def _foreseen(cells: list[Cell], cache: Path, limit: float = 60) -> tuple[list[F
     found = []
     for cell in cells:
         trial.turn_to(cell, "")
-        found.append(forecast.of(run(cell), cell.spec.key))
+        found.append(forecast.of(run_of(cell), cell.spec.key))
     return found, forecast
 
 

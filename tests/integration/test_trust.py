@@ -15,7 +15,7 @@ from sparc3_bench.graph.step import Step, each
 from sparc3_bench.host import PluginHost
 from sparc3_bench.run.cell import Cell
 from sparc3_bench.run.plan import Request, Shared, plan
-from sparc3_bench.run.recipes import run
+from sparc3_bench.run.recipes import run_of
 from sparc3_bench.testing.tiny import save_model, save_text
 
 EVERY = 7
@@ -107,7 +107,7 @@ def _all(cell: Cell) -> Iterator[Step[Any]]:
         asked.extend(wanted)
         return [step.guess() for step in wanted]
 
-    asked.append(drive(run(cell), guesses))
+    asked.append(drive(run_of(cell), guesses))
     met = set()
     while asked:
         step = asked.pop(0)

@@ -10,8 +10,9 @@ from transformers import AutoModelForCausalLM
 from unit.results import make_result
 
 from sparc3_bench import ModelView, Sparc3Error
-from sparc3_bench.circuit.export import check_exportable, parameter_masks, save_pruned
+from sparc3_bench.circuit.export import check_exportable
 from sparc3_bench.circuit.folder import replacing
+from sparc3_bench.circuit.writer import parameter_masks, write_model
 from sparc3_bench.host import default_host
 from sparc3_bench.selection.units import unit_mask
 from sparc3_bench.testing.tiny import ARCHITECTURES, make_model, make_view
@@ -81,7 +82,7 @@ def test_a_shared_parameter_is_named_once_and_saved_for_both_modules(tmp_path):
     masks = parameter_masks(view, keep)
     assert "model.layers.0.mlp.down_proj.weight" in masks
     assert "model.layers.1.mlp.down_proj.weight" not in masks
-    save_pruned(view, keep, tmp_path)
+    write_model(view.model, masks, tmp_path)
     with view.masked(keep):
         expected = logits(view.model)
     assert torch.equal(logits(AutoModelForCausalLM.from_pretrained(tmp_path).eval()), expected)
@@ -90,7 +91,7 @@ def test_a_shared_parameter_is_named_once_and_saved_for_both_modules(tmp_path):
 def test_saving_leaves_the_model_as_it_was(tmp_path):
     view = make_view("llama")
     before = logits(view.model)
-    save_pruned(view, random_keep(view), tmp_path)
+    write_model(view.model, parameter_masks(view, random_keep(view)), tmp_path)
     assert torch.equal(logits(view.model), before)
 
 

@@ -12,7 +12,7 @@ from scipy import stats
 
 from sparc3_bench.leaderboard.literature import literature
 from sparc3_bench.replication.rows import digit
-from sparc3_bench.replication.verdict import SeedMean, compare, mean_of
+from sparc3_bench.replication.verdict import SeedMean, mean_of, verdict_of
 
 
 def test_with_both_spreads_it_is_welchs_test():
@@ -23,7 +23,7 @@ def test_with_both_spreads_it_is_welchs_test():
         own = [draw.gauss(0, 1) for _ in range(draw.randrange(2, 6))]
         other = [draw.gauss(shift, spread) for _ in range(3)]
         published = mean_of(other)
-        verdict = compare(mean_of(own), published, digit=0, tolerance=0)
+        verdict = verdict_of(mean_of(own), published, digit=0, tolerance=0)
         tested = stats.ttest_ind(own, other, equal_var=False)
         assert verdict.word == ("match" if tested.pvalue > 0.05 else "differs")
         assert verdict.difference == pytest.approx(statistics.fmean(own) - published.value)
@@ -40,7 +40,7 @@ def test_a_side_without_a_spread_has_that_of_the_other(swapped, count):
     # The variance of three seeds serves both means: Student's t with two degrees of freedom.
     error = statistics.stdev(values) * math.sqrt(1 / 3 + 1 / count)
     expected = stats.t.ppf(0.975, 2) * error
-    assert compare(*sides, digit=0, tolerance=0).allowed == pytest.approx(expected)
+    assert verdict_of(*sides, digit=0, tolerance=0).allowed == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -48,23 +48,23 @@ def test_a_side_without_a_spread_has_that_of_the_other(swapped, count):
     [(16.134, "match"), (16.136, "differs"), (16.126, "match"), (16.124, "differs")],
 )
 def test_without_any_spread_only_the_last_digit_counts(own, word):
-    verdict = compare(mean_of([own]), SeedMean(16.13, None, 3), digit=0.01, tolerance=0)
+    verdict = verdict_of(mean_of([own]), SeedMean(16.13, None, 3), digit=0.01, tolerance=0)
     assert verdict.word == word
     assert verdict.allowed == pytest.approx(0.005)
 
 
 def test_tolerance_is_relative_and_added():
-    verdict = compare(mean_of([5.47]), SeedMean(5.48, None, 1), digit=0.01, tolerance=0.002)
+    verdict = verdict_of(mean_of([5.47]), SeedMean(5.48, None, 1), digit=0.01, tolerance=0.002)
     assert verdict.allowed == pytest.approx(0.005 + 0.002 * 5.48)
     assert verdict.word == "match"
 
 
 def test_errors_over_items_add_to_the_variance():
     published = SeedMean(10.0, None, 1)
-    plain = compare(mean_of([10.3], items=0.2), published, digit=0, tolerance=0)
+    plain = verdict_of(mean_of([10.3], items=0.2), published, digit=0, tolerance=0)
     assert plain.allowed == pytest.approx(stats.norm.ppf(0.975) * 0.2)
     values = (9.0, 10.0, 11.0)
-    both = compare(mean_of(values, items=5.0), mean_of(values), digit=0, tolerance=0)
+    both = verdict_of(mean_of(values, items=5.0), mean_of(values), digit=0, tolerance=0)
     # Where items are nearly all of the error, the few seeds hardly cost degrees of freedom.
     assert both.allowed == pytest.approx(1.96 * math.sqrt(25 + 2 / 3), rel=0.01)
 
@@ -72,7 +72,7 @@ def test_errors_over_items_add_to_the_variance():
 def test_seeds_that_agree_leave_no_error():
     own = mean_of([2.0, 2.0])
     assert own.error == 0
-    assert compare(own, SeedMean(2.0, 0.0, 3), digit=0, tolerance=0).word == "match"
+    assert verdict_of(own, SeedMean(2.0, 0.0, 3), digit=0, tolerance=0).word == "match"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def found_by(passes: Callable[[float], bool]) -> float:
         yield []
         return passes(amount)
 
-    return drive(largest_amount(known), lambda wanted: wanted)
+    return drive(largest_amount(known, 1.05), lambda wanted: wanted)
 
 
 def searched(smallest: float) -> tuple[float, list[float]]:

@@ -89,7 +89,7 @@ class Reaches(CellStep[bool]):
 
     amount: float
     points: Sequence[Step[Evaluated]]
-    """The dense model, the circuit, and what is left when everything goes."""
+    """The dense model, the circuit and, where the task needs it, what is left when all goes."""
     codec = AsJson(bool)
     spec, code = ("task",), ("task",)
 
@@ -97,7 +97,7 @@ class Reaches(CellStep[bool]):
         task, bar = self.cell.task, self.cell.task.bar
         assert bar is not None
         samples = [one.samples for one in got["points"]]
-        amounts = (0.0, self.amount, 1.0)
+        amounts = (0.0, self.amount, 1.0)[: len(samples)]
         found = curve_numbers(task, amounts, samples, {}, "lowest", with_intervals=False)
         return found.points[1][bar.metric] >= bar.at_least
 

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench import Evaluation, Means, Metric, Sparc3Error, Task, hookimpl
+from sparc3_bench import Evaluation, Means, Metric, Task, hookimpl
 from sparc3_tasks.texts.ranges import CountOrZero
 from sparc3_tasks.texts.task import PreparedWindows, WindowTask
-from sparc3_tasks.texts.windows import Draw, draw_reference, overlap
+from sparc3_tasks.texts.windows import Draw, check_overlap, draw_reference
 
 if TYPE_CHECKING:
     from sparc3_bench import ModelView
-
-_MOST_OVERLAP = 0.01
 
 
 @dataclass(frozen=True)
@@ -77,14 +75,7 @@ class Compression(WindowTask):
             self.begin,
         )
         evaluation = self.held_out(tokenizer, cache)
-        shared = overlap(reference.rows, evaluation.rows)
-        finding = f"{shared:.1%} of the evaluation text's 13-grams are in the reference text"
-        if shared > _MOST_OVERLAP and not self.allow_overlap:
-            raise Sparc3Error(
-                f"{finding}, at most {_MOST_OVERLAP:.0%} may be; choose other texts, or set "
-                "`allow_overlap` and live with a number that flatters."
-            )
-        flattered = (f"{finding}.",) if shared > _MOST_OVERLAP else ()
+        flattered = check_overlap(reference, evaluation, allowed=self.allow_overlap)
         return PreparedCompression(
             reference,
             evaluation,

@@ -17,6 +17,8 @@ from sparc3_tasks.texts.sources import Documents, Text, left_out, read_documents
 if TYPE_CHECKING:
     from sparc3_bench import Objective, ReferenceSamples
 
+_MOST_OVERLAP = 0.01
+
 T = TypeVar("T")
 
 Window = list[int]
@@ -251,6 +253,26 @@ def repeated(rows: Sequence[Sequence[int]], what: str) -> tuple[str, ...]:
 def spread(items: Sequence[T], count: int) -> list[T]:
     """Take `count` at even distances over all there are."""
     return [items[index * len(items) // count] for index in range(count)]
+
+
+def check_overlap(reference: Windows, evaluation: Windows, *, allowed: bool) -> tuple[str, ...]:
+    """Refuse an evaluation text that is in the reference; return what a reader must know of it.
+
+    Raises
+    ------
+    Sparc3Error
+        When they share too much and it is not `allowed`.
+    """
+    shared = overlap(reference.rows, evaluation.rows)
+    if shared <= _MOST_OVERLAP:
+        return ()
+    finding = f"{shared:.1%} of the evaluation text's 13-grams are in the reference text"
+    if not allowed:
+        raise Sparc3Error(
+            f"{finding}, at most {_MOST_OVERLAP:.0%} may be; choose other texts, or set "
+            "`allow_overlap` and live with a number that flatters."
+        )
+    return (f"{finding}.",)
 
 
 def overlap(reference: Sequence[Window], evaluation: Sequence[Window], size: int = 13) -> float:

@@ -1,0 +1,201 @@
+"""Results: records of runs as Python has them, as a table with intervals and as a data frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from sparc3_bench.api.tables import ShownTable, html_of, text_of
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.leaderboard.phrasing import (
+    brief,
+    interval_text,
+    metric_title,
+    scorer_text,
+    value_text,
+)
+from sparc3_bench.leaderboard.tables import ComparisonKey, comparison_key
+from sparc3_bench.record.files import result_files
+from sparc3_bench.run.intervals import read_renewed
+from sparc3_bench.run.results import HIDDEN
+from sparc3_bench.types.conventions import CONVENTIONS
+
+if TYPE_CHECKING:
+    import pandas
+
+    from sparc3_bench.record.result import Result
+
+_INTERVALS = "Brackets are 95 % intervals over samples."
+
+
+class Results(Sequence["Result"]):
+    """Finished runs; they display as a table, and `to_pandas` gives every number of them.
+
+    Parameters
+    ----------
+    results
+        The records.
+    """
+
+    def __init__(self, results: Iterable[Result]) -> None:
+        self._results = tuple(results)
+
+    @overload
+    def __getitem__(self, index: int) -> Result: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Results: ...
+
+    def __getitem__(self, index: int | slice) -> Result | Results:
+        found = self._results[index]
+        return Results(found) if isinstance(found, tuple) else found
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def __add__(self, other: Iterable[Result]) -> Results:
+        return Results([*self, *other])
+
+    def __repr__(self) -> str:
+        return text_of(self.tables()) or "no results"
+
+    def _repr_html_(self) -> str:
+        return html_of(self.tables()) or "<p>no results</p>"
+
+    def tables(self) -> list[ShownTable]:
+        """Return the main metric over the amounts, a table for all that may be compared."""
+        groups: dict[ComparisonKey, list[Result]] = {}
+        for result in self:
+            groups.setdefault(comparison_key(result), []).append(result)
+        return [_table(group) for group in groups.values()]
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield every number with its interval: one dict a result, amount and metric.
+
+        `amount` is None for numbers of a whole curve; `low` and `high` where there is no interval.
+        """
+        for result in self:
+            about = _about(result)
+            for point in result.points:
+                at = point.amount
+                size = {
+                    "amount": at.requested,
+                    "in_scope": at.in_scope,
+                    "in_model": at.in_model,
+                    "units_removed": at.units_removed,
+                }
+                for metric in result.metrics:
+                    value, ends = point.read(metric.name)
+                    versus = point.versus.get(metric.name)
+                    beside = {
+                        "versus_random": versus and versus.difference,
+                        "versus_low": versus and versus.low,
+                        "versus_high": versus and versus.high,
+                        "versus_p": versus and versus.p_value,
+                    }
+                    yield {**about, **size, **_number(metric, value, ends), **beside}
+            for metric in result.curve_metrics:
+                one = result.curve[metric.name]
+                yield {**about, **_number(metric, one.value, one.interval)}
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return every number with its interval as a data frame; see `rows`.
+
+        Raises
+        ------
+        Sparc3Error
+            When pandas is not installed.
+        """
+        try:
+            import pandas
+        except ModuleNotFoundError:
+            raise Sparc3Error(
+                "A data frame needs pandas, which is not installed; `pip install pandas`, or use "
+                "`rows()`."
+            ) from None
+        return pandas.DataFrame(list(self.rows()))
+
+
+def load_results(folder: str | PathLike[str]) -> Results:
+    """Read the results below a folder, or in one file; what runners keep for themselves is not.
+
+    Parameters
+    ----------
+    folder
+        What `sparc3 run --results` or `run` wrote.
+
+    Raises
+    ------
+    RecordError
+        When there is none, naming the first file that is no result.
+
+    Examples
+    --------
+    ::
+
+        frame = sb.load_results("results").to_pandas()
+    """
+    root = Path(folder)
+    files = [path for path in result_files([root]) if HIDDEN not in path.relative_to(root).parts]
+    return Results(map(read_renewed, files))
+
+
+def _table(group: Sequence[Result]) -> ShownTable:
+    first = group[0]
+    spec = first.spec
+    title = " · ".join((spec.task.title, spec.model.id, *brief(spec)[: len(CONVENTIONS)]))
+    metric = first.metrics[0] if first.metrics else None
+    amounts = sorted({at.amount.requested for one in group for at in one.points})
+    head = [f"{metric_title(metric)} ({metric.direction} is better)" if metric else ""]
+    rows = []
+    for result in group:
+        seed = f", seed {result.spec.seed}" if result.spec.seed else ""
+        cells = [f"{scorer_text(result.spec)}{seed}"]
+        if result.status != "ok" or metric is None:
+            cells += [f"{result.status}: {result.error}", *[""] * (len(amounts) - 1)]
+        else:
+            here = {at.amount.requested: at for at in result.points}
+            cells += [
+                interval_text(*here[amount].read(metric.name)) if amount in here else "–"
+                for amount in amounts
+            ]
+            cells += [
+                value_text(result.curve[one.name].value, result.curve[one.name].interval)
+                for one in first.curve_metrics
+            ]
+        rows.append(cells)
+    head += [f"{amount:g}" for amount in amounts] or ["why"]
+    head += [one.title for one in first.curve_metrics]
+    whole = [[*row, *[""] * (len(head) - len(row))] for row in rows]
+    return ShownTable(title, head, whole, _INTERVALS)
+
+
+def _about(result: Result) -> dict[str, Any]:
+    spec = result.spec
+    return {
+        "task": spec.task.name,
+        "model": spec.model.id,
+        "dtype": spec.model.dtype,
+        "scorer": spec.scorer.name,
+        "title": scorer_text(spec),
+        "objective": spec.objective,
+        "seed": spec.seed,
+        **spec.conventions(),
+        "is_control": result.is_control,
+        "status": result.status,
+        "key": result.key,
+    }
+
+
+def _number(metric: Any, value: float, ends: tuple[float, float] | None) -> dict[str, Any]:
+    low, high = ends or (None, None)
+    return {
+        "metric": metric.name,
+        "better": metric.direction,
+        "counted_in": metric.unit,
+        "value": value,
+        "low": low,
+        "high": high,
+    }

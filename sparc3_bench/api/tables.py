@@ -1,0 +1,57 @@
+"""Tables as a notebook shows them, and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from sparc3_bench.leaderboard.phrasing import markdown_table
+
+
+@dataclass(frozen=True)
+class ShownTable:
+    """A table that displays itself.
+
+    Attributes
+    ----------
+    title, note
+        What stands above and below it.
+    head, rows
+        Its cells; the first column is flush left, the others right.
+    """
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+    def __str__(self) -> str:
+        parts = [self.title, markdown_table(self.head, self.rows), self.note]
+        return "\n\n".join(filter(None, parts))
+
+    def html(self) -> str:
+        """Return it as HTML, all text escaped."""
+        head = "".join(f"<th>{escape(cell)}</th>" for cell in self.head)
+        rows = "".join(f"<tr>{_cells(row)}</tr>" for row in self.rows)
+        note = f"<p>{escape(self.note)}</p>" if self.note else ""
+        return (
+            f"<p><strong>{escape(self.title)}</strong></p><table><thead><tr>{head}</tr></thead>"
+            f"<tbody>{rows}</tbody></table>{note}"
+        )
+
+
+def text_of(tables: Iterable[ShownTable]) -> str:
+    """Return tables as text, one below the other."""
+    return "\n\n".join(map(str, tables))
+
+
+def html_of(tables: Iterable[ShownTable]) -> str:
+    """Return tables as HTML."""
+    return "".join(one.html() for one in tables)
+
+
+def _cells(row: Sequence[str]) -> str:
+    first, *rest = row
+    right = "".join(f'<td style="text-align:right">{escape(cell)}</td>' for cell in rest)
+    return f'<td style="text-align:left">{escape(first)}</td>{right}'

@@ -1,0 +1,227 @@
+"""Writer: a pruned model as transformers loads it, and what is kept of it, as masks."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from transformers import GenerationConfig
+
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.model import checkpoint
+from sparc3_bench.model.load import FoundModel
+from sparc3_bench.model.masking import check_mask, holding, without
+from sparc3_bench.model.view import ModelView
+from sparc3_bench.types.conventions import Scope
+from sparc3_bench.types.masks import KeepMask
+
+MASK = "mask.safetensors"
+"""The file of a mask, wherever there is one."""
+_SHAPES = "shapes"
+
+
+def parameter_masks(view: ModelView, keep: KeepMask) -> dict[str, Tensor]:
+    """Return what is kept of every parameter that loses something.
+
+    Parameters
+    ----------
+    view, keep
+        The model, and what is kept of it.
+
+    Returns
+    -------
+    dict
+        Name in ``model.named_parameters()`` to bool, in the shape the parameter is stored in.
+    """
+    # A shared parameter has the name of its first module, which need not be ours.
+    names = {id(parameter): name for name, parameter in view.model.named_parameters()}
+    weights = view.weights()
+    masks = {}
+    for name, mask in keep.weights.items():
+        weight = weights[name]
+        masks[names[id(weight.parameter)]] = mask.T if weight.transposed else mask
+    for name, mask in keep.biases.items():
+        masks[names[id(weights[name].module.bias)]] = mask
+    return {name: mask.contiguous().cpu() for name, mask in masks.items() if not mask.all()}
+
+
+def pruned_values(model: Any, masks: Mapping[str, Tensor]) -> list[tuple[nn.Parameter, Tensor]]:
+    """Return copies of parameters with zeros where a mask is False; what is kept keeps its bits.
+
+    Parameters
+    ----------
+    model
+        A transformers model.
+    masks
+        As `parameter_masks` returns them.
+
+    Raises
+    ------
+    Sparc3Error
+        When the model has no such parameter, or it has another shape or is quantised.
+    """
+    if not isinstance(model, nn.Module):
+        raise Sparc3Error(
+            f"What is pruned must be a transformers model in memory, got {type(model).__name__}; "
+            "load it with `AutoModelForCausalLM.from_pretrained`."
+        )
+    known, found = dict(model.named_parameters()), []
+    for name, keep in masks.items():
+        parameter = known.get(name)
+        if parameter is None:
+            raise Sparc3Error(
+                f"The mask is of a parameter `{name}`, which a {type(model).__name__} does not "
+                "have; give the model that was scored."
+            )
+        if not parameter.is_floating_point():
+            kind = str(parameter.dtype).removeprefix("torch.")
+            raise Sparc3Error(
+                f"The parameter `{name}` is quantised ({kind}) and cannot be pruned; give the "
+                "unquantised model."
+            )
+        check_mask(keep, parameter, f"`{name}`")
+        found.append((parameter, without(parameter, keep.to(parameter.device))))
+    return found
+
+
+def save_mask(masks: Mapping[str, Tensor], path: Path) -> None:
+    """Save masks with a byte a weight: bool tensors by the name of the parameter."""
+    save_file(dict(masks), path, metadata={"format": "pt"})
+
+
+def save_bits(masks: Mapping[str, Tensor], path: Path) -> None:
+    """Save masks with a bit a weight; `load_mask` reads them.
+
+    The file is safetensors. By the name of the parameter it has its bits, uint8, 1 = kept, in order
+    of rows, the first weight in the highest bit, with zeros behind the last; the shapes are in the
+    header as JSON, under ``shapes``.
+    """
+    packed = {name: torch.from_numpy(np.packbits(keep.numpy())) for name, keep in masks.items()}
+    shapes = json.dumps({name: list(keep.shape) for name, keep in masks.items()})
+    save_file(packed, path, metadata={"format": "pt", _SHAPES: shapes})
+
+
+def load_mask(path: Path | str) -> dict[str, Tensor]:
+    """Read the mask of a pruned model.
+
+    Parameters
+    ----------
+    path
+        The file ``mask.safetensors`` that `sparc3 prune`, `save_pruned`, `sparc3 correct` or
+        `sparc3 circuit export` wrote, or the folder that it is in.
+
+    Returns
+    -------
+    dict
+        Name of the parameter to bool in the shape it is stored in, True = kept; parameters that
+        lose nothing are left out.
+
+    Raises
+    ------
+    Sparc3Error
+        When there is no such file, or it is damaged.
+    """
+    file = Path(path) / MASK if Path(path).is_dir() else Path(path)
+    try:
+        with safe_open(file, framework="pt") as opened:
+            told = (opened.metadata() or {}).get(_SHAPES)
+            shapes = None if told is None else json.loads(told)
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        return {
+            name: values if shapes is None else _unpacked(values, shapes[name])
+            for name, values in tensors.items()
+        }
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise Sparc3Error(
+            f"The mask {file} cannot be read ({str(error).splitlines()[0]}); give the file "
+            f"{MASK} of a pruned model, or its folder."
+        ) from None
+
+
+def as_stored(found: FoundModel, scope: Scope, view: ModelView) -> ModelView:
+    """Return the dense model in the number format of its files, in which it may not have run."""
+    stored = found.stored_dtype
+    return view if stored == found.dtype else found.load(scope, stored)
+
+
+def write_model(
+    model: Any,
+    masks: Mapping[str, Tensor],
+    folder: Path,
+    tokenizer: Any = None,
+    source: Path | None = None,
+) -> None:
+    """Save a model with zeros where masks say so; every other bit is as it was.
+
+    Parameters
+    ----------
+    model
+        A transformers model.
+    masks
+        As `parameter_masks` returns them.
+    folder
+        Where to.
+    tokenizer
+        Saved beside it, if there is one.
+    source
+        The folder that the model is from: how it generates is copied from there as it is, and the
+        files are about as large as there.
+    """
+    generation = model.generation_config
+    # transformers saves no settings that it finds at odds, and pruning changes none.
+    model.generation_config = GenerationConfig()
+    try:
+        with holding(pruned_values(model, masks)):
+            model.save_pretrained(folder, state_dict=_untied(model), **_sizes(source))
+    finally:
+        model.generation_config = generation
+    settings = folder / "generation_config.json"
+    if source is not None and (source / settings.name).is_file():
+        shutil.copyfile(source / settings.name, settings)
+    else:
+        (generation or GenerationConfig()).to_json_file(settings)
+    if tokenizer is not None:
+        tokenizer.save_pretrained(folder)
+
+
+def weight_bytes(folder: Path) -> int:
+    """Return the size of the weight files of a model folder, in bytes."""
+    return sum(path.stat().st_size for path in checkpoint.weight_files(folder, folder.name))
+
+
+def _sizes(source: Path | None) -> dict[str, int]:
+    """Return how large a file of weights may be: as large as the largest of the source."""
+    if source is None:
+        return {}
+    largest = max(path.stat().st_size for path in checkpoint.weight_files(source, source.name))
+    return {"max_shard_size": largest}
+
+
+def _unpacked(bits: Tensor, shape: list[int]) -> Tensor:
+    count = int(np.prod(shape))
+    keep = np.unpackbits(bits.numpy(), count=count).reshape(shape).astype(bool)
+    return torch.from_numpy(keep)
+
+
+def _untied(model: Any) -> dict[str, Tensor]:
+    """Return the state with a copy of each tensor that is shared without the model's saying so.
+
+    Tensors that the model itself ties are left to transformers, which saves them once; others it
+    refuses to save.
+    """
+    declared = set(getattr(model, "all_tied_weights_keys", None) or ())
+    state: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, values in model.state_dict().items():
+        shared = values.data_ptr() in seen and values.numel() > 0
+        state[name] = values.clone() if shared and name not in declared else values
+        seen.add(values.data_ptr())
+    return state
