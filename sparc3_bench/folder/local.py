@@ -226,6 +226,9 @@ class Folder:
             except (FileNotFoundError, FileExistsError):  # removed by another process that left it
                 if not more:
                     raise
+            except OSError:  # a full disk may take a folder and no file in it
+                self._leave(home)
+                raise
         raise AssertionError
 
     def _leave(self, home: Path) -> None:

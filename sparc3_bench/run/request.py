@@ -68,7 +68,7 @@ class Request(Demand):
     """
 
     scorers: Sequence[tuple[str, Sequence[int]]]
-    """Names with the seeds to run each with."""
+    """Names with the seeds to run each with; one without may have options of this request."""
     device: str = "cpu"
 
     @model_validator(mode="wrap")
@@ -88,7 +88,8 @@ class Request(Demand):
     def asked(self) -> dict[str, Any]:
         """Return what was chosen, as JSON; names of local files without their folders."""
         fields = type(self).model_fields
-        return {name: _plain(value) for name, value in self if value != fields[name].default}
+        own = self.model_copy(update={"scorers": [one for one in self.scorers if one[1]]})
+        return {name: _plain(value) for name, value in own if value != fields[name].default}
 
 
 def check_conventions(request: Request) -> None:

@@ -182,15 +182,17 @@ class Commands:
             path.rmdir() if path.is_dir() else path.unlink()
 
     def left_over(self) -> list[str]:
-        """Return the temporary files and the leases that are there."""
+        """Return the temporary files and the leases that are there.
+
+        Where many files are written the empty folder of the temporary ones may stay.
+        """
+        found = [path for root in (self.results, self.cache) for path in root.rglob("*")]
         return [
             str(path)
-            for root in (self.results, self.cache)
-            for path in root.rglob("*")
-            if path.name == PARTS
-            or PARTS in path.parts
-            or path.name.endswith((".part", ".tmp"))
-            or ("leases" in path.relative_to(root).parts and path.is_file())
+            for path in found
+            if path.parent.name == PARTS
+            or path == self.results / PARTS
+            or (path.is_file() and "leases" in path.relative_to(self.folder).parts)
         ]
 
     def validate(self) -> Done:

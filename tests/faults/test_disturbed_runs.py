@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from integration import answers
 from integration.answers import made, numbers, run
-from sparc3_bench.run.running import run_cell
 from sparc3_hostile.table import KINDS
 from sparc3_scorers.gradient import Gradient
 
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.progress import Reporter
+from sparc3_bench.run.worker import run_cell
 from sparc3_bench.testing.tiny import save_model
 
 PUT_BACK = ("hostile-replaces-linear", "hostile-sets-the-default-dtype", "hostile-leaves-a-process")

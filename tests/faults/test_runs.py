@@ -136,7 +136,8 @@ def disturbed(made: Path, folder: Path, names: list[str], undisturbed) -> Comman
     healthy = {name: one for name, one in found.items() if "/hostile-" not in name}
     assert healthy == {name: undisturbed.found[name] for name in healthy}
     assert len(healthy) == len(HEALTHY)
-    assert not commands.left_over()
+    # Leases of the dead go with the next process that comes.
+    assert not [path for path in commands.left_over() if "/leases/" not in path]
     assert commands.validate().code == 0
     return commands
 
@@ -162,6 +163,7 @@ def test_no_hostile_scorer_harms_another(made, tmp_path, undisturbed, number):
     assert after.found() == {name: undisturbed.found[name] for name in after.found()}
     assert len(after.found()) == len(HEALTHY)
     assert not after.made()
+    assert not after.left_over()
 
 
 @pytest.mark.faults

@@ -155,6 +155,7 @@ def test_option_that_one_of_several_scorers_has_is_refused_by_none(run):
     code, results = run("magnitude", "gradient", **{"scorer-option": "aggregation=signed-mean"})
     assert (code, set(results)) == (0, {"magnitude", "gradient"})
     assert results["gradient"].spec.scorer.options["aggregation"] == "signed-mean"
+    assert results["gradient"].asked["scorers"] == [["gradient", [0]]]
 
 
 @pytest.mark.parametrize(

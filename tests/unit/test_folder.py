@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 import torch
 
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.folder import local
 from sparc3_bench.folder.local import PARTS, Folder, sweep
 from sparc3_bench.folder.owner import Owner, me
 from sparc3_bench.folder.remote import RemoteFolder, folder_at
@@ -275,3 +277,13 @@ def test_links_to_folders_are_followed_and_links_to_files_are_not_read(tmp_path)
         folder.read("c")
     folder.write("c", "y")  # takes the place of the link, and not what it led to
     assert (folder.read("c"), folder.read("a/b")) == (b"y", b"x")
+
+
+def test_nothing_is_left_of_a_file_that_there_is_no_room_for(tmp_path, monkeypatch):
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(local, "_make_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        Folder(tmp_path).write("a.json", "{}")
+    assert [*tmp_path.iterdir()] == []
