@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import sparc3_bench.host as installed
 from sparc3_bench.errors import Disturbance, ModelError, PluginError, Sparc3Error, describe
 from sparc3_bench.graph.forecast import Forecast, Rate
-from sparc3_bench.host import default_host
 from sparc3_bench.record.files import rendered, responses_path, samples_path
 from sparc3_bench.run.environment import machine
 from sparc3_bench.run.options import meant_for
@@ -67,7 +67,7 @@ class Worker:
 
     def requests(self, asked: Typed, suite: str | None) -> list[Request]:
         """Return the requests that what was typed comes to; see `Typed.requests`."""
-        return asked.requests(default_host(), suite)
+        return asked.requests(installed.default_host(), suite)
 
     @property
     def must_end(self) -> bool:
@@ -165,7 +165,7 @@ class Worker:
 
     @property
     def _plugins(self) -> PluginHost:
-        return self._host or default_host()
+        return self._host or installed.default_host()
 
     def _cell(self, order: Order) -> Cell:
         request = Request.model_validate(order.narrowed().request)

@@ -318,7 +318,7 @@ def with_bad_scorers(monkeypatch) -> None:
     points = [SimpleNamespace(name="bad", value="bad", dist=dist, load=lambda: module)]
     points += entry_points(group="sparc3_bench")
     host = PluginHost(points)
-    monkeypatch.setattr("sparc3_bench.run.worker.default_host", lambda: host)
+    monkeypatch.setattr("sparc3_bench.host.default_host", lambda: host)
 
 
 @pytest.mark.usefixtures("with_bad_scorers")
