@@ -189,4 +189,8 @@ class RunSpec(Conventions, _Subject):
     @property
     def path(self) -> str:
         """Where the result belongs below a results folder."""
-        return f"{self.task.name}/{self.model.slug}/{self.scorer.name}--{self.key}.json"
+        return self.path_of(self.key)
+
+    def path_of(self, key: str) -> str:
+        """Return the path of the run whose key is known."""
+        return f"{self.task.name}/{self.model.slug}/{self.scorer.name}--{key}.json"

@@ -87,13 +87,14 @@ class Worker:
         asked = request.model_dump(mode="json")
         named = zip(cells, _seeded(request), strict=True)
         counts = Counter(cell.scorer.name for cell in cells)
+        # Without checks: orders of one request share it, and there may be many.
         return [
-            Order(
+            Order.model_construct(
                 request=asked,
                 scorer=name,
                 seed=seed,
-                key=cell.spec.key,
-                path=str(cell.spec.path),
+                key=(key := cell.spec.key),
+                path=cell.spec.path_of(key),
                 label=_label(cell, counts[cell.scorer.name]),
                 model=f"{cell.spec.model.weight_digest} {cell.spec.model.dtype} {cell.spec.scope}",
             )
