@@ -93,7 +93,7 @@ class WorkerProcess:
         self._told({"began": order.path})
         try:
             return Delivery.model_validate(self._ask("carry_out", asked, self.work.seconds))
-        except WorkerDied as death:
+        except (WorkerDied, Sparc3Error) as death:
             reason = INTERRUPTED if self._interrupted else abridged(str(death))
             status: Status = "interrupted" if self._interrupted else "failed"
         if not self._interrupted:
