@@ -37,7 +37,7 @@ _SERVICE = "sparc3_bench.run.service"
 """The module that is the other end."""
 
 
-class WorkerDied(Exception):
+class WorkerDied(Sparc3Error):
     """A worker's process is gone before it answered; the message says how."""
 
 
@@ -93,11 +93,11 @@ class WorkerProcess:
         self._told({"began": order.path})
         try:
             return Delivery.model_validate(self._ask("carry_out", asked, self.work.seconds))
-        except WorkerDied as death:
+        except Sparc3Error as death:
             reason = INTERRUPTED if self._interrupted else abridged(str(death))
             status: Status = "interrupted" if self._interrupted else "failed"
         if not self._interrupted:
-            with contextlib.suppress(WorkerDied, Sparc3Error):
+            with contextlib.suppress(Sparc3Error):
                 return self.ended(order, status, reason)
             status = "refused"
         return Delivery(order=order.path, status=status, error=reason)

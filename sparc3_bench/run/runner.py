@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.files import read_result
-from sparc3_bench.run.process import WorkerDied
 from sparc3_bench.types.orders import Delivery
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ class Runner:
             standing = RequestState(request)
             try:
                 standing.orders = self._worker.plan(request)
-            except (Sparc3Error, WorkerDied) as error:
+            except Sparc3Error as error:
                 standing.refusal = str(error)
             found.append(standing)
         return found

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench.errors import Sparc3Error, describe
+from sparc3_bench.errors import Disturbance, PluginError, Sparc3Error, describe
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.request import Request
 from sparc3_bench.run.typed import Typed
@@ -105,6 +105,8 @@ class _Service:
                 if self._interrupted
                 else worker.ended(order, "failed", f"{describe(error)}.")
             )
+        except Exception as error:  # e.g. no file can be opened to record a failed cell
+            raise PluginError(_first(error)) from error
         return found.model_dump(mode="json")
 
     def _ended(self, worker: Worker, given: Any) -> Any:
@@ -129,6 +131,13 @@ class _Service:
             self._late = True
         else:
             raise KeyboardInterrupt
+
+
+def _first(error: BaseException) -> str:
+    """Return in words what went wrong before all that followed from it."""
+    while error.__context__ is not None and not isinstance(error, Disturbance):
+        error = error.__context__
+    return describe(error)
 
 
 def _die_with(parent: int) -> None:

@@ -16,6 +16,8 @@ if __name__ == "__main__":
     pipe.send_bytes(json.dumps({"up": True}).encode())
     while True:
         asked = json.loads(pipe.recv_bytes())
+        if asked["do"] == "requests":
+            sys.exit(3)
         if asked["with"]["label"] == "hangs":
             continue
         told = {"order": asked["with"]["path"], "status": "ok"}

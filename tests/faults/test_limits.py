@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import time
 
+import pytest
 import slow_service
 from slow_service import SLOW_S
 
+from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.folder.local import Folder
 from sparc3_bench.run import process, results
 from sparc3_bench.run.process import WorkerProcess
 from sparc3_bench.run.results import ResultsFolder
+from sparc3_bench.run.typed import Typed
 from sparc3_bench.types.orders import Delivery, Order, Work
 
 LIMIT_S = 1.0
@@ -34,6 +37,13 @@ def test_start_of_a_process_takes_no_time_of_a_run(monkeypatch, tmp_path):
     finally:
         worker.close()
     assert (status, reason) == ("failed", "It took longer than its time limit, 1 s.")
+
+
+def test_process_that_ends_before_anything_is_planned_is_told_in_a_sentence(monkeypatch, tmp_path):
+    monkeypatch.setattr(process, "_SERVICE", slow_service.__name__)
+    worker = WorkerProcess(Work(cache=str(tmp_path)), lambda told: None)
+    with pytest.raises(Sparc3Error, match=r"^Its process ended with exit code 3\.$"):
+        worker.requests(Typed({}, frozenset()), None)
 
 
 def test_what_cannot_be_written_is_tried_again_and_what_comes_after_it_once(monkeypatch, tmp_path):

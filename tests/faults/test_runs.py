@@ -182,6 +182,20 @@ def test_runners_on_one_folder_make_each_step_once(suite, tmp_path, undisturbed,
     assert not commands.left_over()
 
 
+@pytest.mark.faults
+def test_work_of_a_killed_runner_is_taken_over(suite, tmp_path, undisturbed):
+    commands = Commands(suite, tmp_path)
+    lost, other = commands.start(jobs=2), commands.start(jobs=1)
+    assert lost.wait_until_it_works()
+    time.sleep(1)
+    lost.process.kill()
+    done = other.end()
+    assert done.code == 0, done.said[-2000:]
+    counts = commands.made().values()
+    assert sum(counts) - len(counts) <= 2, "more was made again than two workers had in hand"
+    assert_whole(commands, undisturbed)
+
+
 @pytest.fixture(scope="module")
 def times():
     """Return a table that is printed at the end: by number of runners, seconds."""

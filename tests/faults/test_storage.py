@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -141,9 +142,10 @@ def test_what_lies_about_its_time_is_found_by_validate(commands, undisturbed):
     assert commands.run().code == 0
     path = sorted(commands.results.rglob("wanda--*.json"))[0]
     seen, text = path.stat(), path.read_text()
-    place = text.index('"perplexity": ') + len('"perplexity": ')
-    other = str((int(text[place]) + 1) % 10)
-    path.write_text(text[:place] + other + text[place + 1 :])
+    found = re.search(r'"perplexity": (\d)', text)
+    assert found
+    place = found.start(1)
+    path.write_text(f"{text[:place]}{(int(found[1]) + 1) % 10}{text[place + 1 :]}")
     os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
     assert json.loads(path.read_text())
     done = commands.validate()
