@@ -204,7 +204,9 @@ def _decides(spec: RunSpec, judge: JudgeRef | None) -> dict[str, Any]:
     return {
         # Whether other code gives another circuit is told by the sketch.
         "scorer": {name: whole["scorer"][name] for name in ("name", "version", "options")},
-        "model": whole["model"],
+        # How the weights are called does not move them; their digest tells.
+        "model": {name: value for name, value in whole["model"].items() if name != "label"},
+        "batch_size": spec.batch_size,
         "task": task,
         "judge": judge and judge.model_dump(include={"name", "options", "weights_digest"}),
         # What is measured on does not steer the scores.

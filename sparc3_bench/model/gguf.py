@@ -124,6 +124,10 @@ def _convert(folder: Path, name: str, made: Path) -> None:
     fresh.tie_weights()
     fresh.save_pretrained(made)
     tokenizer.save_pretrained(made)
+    # What is written must not depend on whether a hub was to be reached: it is in the model's digest.
+    about = made / "tokenizer_config.json"
+    text = about.read_text(encoding="utf-8")
+    about.write_text(text.replace('"local_files_only": true', '"local_files_only": false'), "utf-8")
     told = {"label": label, "made_by": _made_by()}
     (made / _ORIGIN).write_text(json.dumps(told) + "\n")
 

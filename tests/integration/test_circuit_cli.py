@@ -126,6 +126,12 @@ def test_a_result_of_other_code_is_rebuilt_and_what_cannot_be_told_is_said(
         assert told in done.err
 
 
+def test_what_the_weights_are_called_makes_no_other_circuit(folder, llama, sparc3, tmp_path):
+    path = changed(llama, "model", label="by another name")
+    out = tmp_path / "out"
+    assert sparc3("export", path, "--size", "0.4", "--out", out, *options(folder)).code == 0
+
+
 def test_files_that_are_not_there_are_refused_with_the_way_out(folder, llama, sparc3, tmp_path):
     arguments = ("export", llama, "--size", "0.5", "--out", tmp_path / "out")
     line = sentence(sparc3(*arguments, "--cache", folder / "cache"))
