@@ -124,7 +124,7 @@ def _convert(folder: Path, name: str, made: Path) -> None:
     fresh.tie_weights()
     fresh.save_pretrained(made)
     tokenizer.save_pretrained(made)
-    # What is written must not depend on whether a hub was to be reached: it is in the model's digest.
+    # Whether a hub was to be reached is no part of a tokenizer, whose digest this moves.
     about = made / "tokenizer_config.json"
     text = about.read_text(encoding="utf-8")
     about.write_text(text.replace('"local_files_only": true', '"local_files_only": false'), "utf-8")
