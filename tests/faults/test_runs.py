@@ -189,6 +189,7 @@ def test_work_of_a_killed_runner_is_taken_over(suite, tmp_path, undisturbed):
     assert lost.wait_until_it_works()
     time.sleep(1)
     lost.process.kill()
+    assert lost.end().code == -signal.SIGKILL
     done = other.end()
     assert done.code == 0, done.said[-2000:]
     counts = commands.made().values()
