@@ -132,6 +132,16 @@ def test_what_the_weights_are_called_makes_no_other_circuit(folder, llama, sparc
     assert sparc3("export", path, "--size", "0.4", "--out", out, *options(folder)).code == 0
 
 
+def test_an_option_that_is_newer_than_a_result_makes_no_other_circuit(
+    folder, llama, sparc3, tmp_path
+):
+    before = dict(read_result(llama).spec.task.options)
+    assert before.pop("begin") == "auto"
+    path = changed(llama, "task", options=before)
+    out = tmp_path / "out"
+    assert sparc3("export", path, "--size", "0.4", "--out", out, *options(folder)).code == 0
+
+
 def test_files_that_are_not_there_are_refused_with_the_way_out(folder, llama, sparc3, tmp_path):
     arguments = ("export", llama, "--size", "0.5", "--out", tmp_path / "out")
     line = sentence(sparc3(*arguments, "--cache", folder / "cache"))
