@@ -65,6 +65,10 @@ class RecordError(Sparc3Error):
     """A result file that does not follow the schema."""
 
 
+class WorkerDied(Sparc3Error):
+    """A worker's process is gone before it answered; the message says how."""
+
+
 def describe(error: BaseException) -> str:
     """Return the kind of error and its message on one line, printable and of bounded length."""
     try:

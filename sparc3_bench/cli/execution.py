@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import sparc3_bench.cli.common as common
+from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
     from sparc3_bench.run.process import WorkerProcess
@@ -72,6 +73,8 @@ class Execution:
 
         folder = common.cache_folder(self.cache)
         check_writable(self.results)
+        if folder.exists() and not folder.is_dir():
+            raise Sparc3Error(f"The cache {folder} is a file; give a folder.")
         chosen = {} if self.jobs is None else {"jobs": str(self.jobs)}
         executor = find_executor(self.on, parse_pairs(self.executor_option) | chosen)
         work = Work(

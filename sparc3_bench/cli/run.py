@@ -54,8 +54,15 @@ def command(
             elif results := running.runner.results(standing):
                 typer.echo(_table(results, len(standings) > 1))
     _tell(refused, running.view.say)  # again, where hours later someone looks
+    missing = [why for standing in standings for why in standing.missing.values()]
+    if [*map(_was_run, standings)] == [False] and len(missing) == 1:
+        raise Sparc3Error(missing[0])
     if not all(standing.is_whole for standing in standings):
-        raise typer.Exit(1 if any(standing.statuses for standing in standings) else 2)
+        raise typer.Exit(1 if any(_was_run(standing) for standing in standings) else 2)
+
+
+def _was_run(standing: RequestState) -> bool:
+    return any(status != "refused" for status in standing.statuses.values())
 
 
 def _tell(refused: list[RequestState], say: Callable[[str], None]) -> None:

@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any
 
-from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.errors import Sparc3Error, WorkerDied
 from sparc3_bench.printable import abridged
 from sparc3_bench.run.progress import spoken
 from sparc3_bench.run.request import Request
@@ -35,10 +35,6 @@ _SHARE = 0.95
 """The part of the machine's memory that one worker may take."""
 _SERVICE = "sparc3_bench.run.service"
 """The module that is the other end."""
-
-
-class WorkerDied(Sparc3Error):
-    """A worker's process is gone before it answered; the message says how."""
 
 
 class WorkerProcess:

@@ -25,7 +25,7 @@ EVERY = (
     "</script><script>alert(2)</script><!--<script>]]>",
     "\"'><img src=x onerror=alert(3)>",
     "{{ 7*7 }}${alert(4)}</title></style></textarea></select>",
-    "one\u2028two\u2029three\\u003c/script>\\",
+    "one\\u2028two\\u2029three\\u003c/script>\\",
     "javascript:alert(5)/" + 20 * "unbroken",
     '=HYPERLINK("http://127.0.0.1:9/","x")',
 )
@@ -132,9 +132,7 @@ def test_a_board_tells_it_literally_and_its_data_are_whole(made, site, visit):
     assert shown(page) == (len(EVERY), len(EVERY))
     names = [row[0] for row in cells(page, "runs")]
     for text in EVERY:
-        # What a browser shows of line separators is a space or nothing.
-        start = text.partition("\u2028")[0]
-        assert any(start in name for name in names), text
+        assert any(text in name for name in names), text
     assert {*offered(page, "aggregation")} == {"", *EVERY}
     for text in EVERY:
         choose(page, "aggregation", text)

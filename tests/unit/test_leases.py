@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sharing
-from sharing import EACH, SUM, Sharing, Slow, recipe
+import store_sharing
+from store_sharing import EACH, SUM, Sharing, Slow, recipe
 
 from sparc3_bench.folder.owner import Owner, me
 from sparc3_bench.graph import lease
@@ -24,7 +24,9 @@ from sparc3_bench.graph import store as store_module
 from sparc3_bench.graph.lease import Claim
 from sparc3_bench.graph.store import Store
 
-PLACES = [Path(sharing.__file__).parents[1] / place for place in ("", "plugins", "tasks", "tests")]
+PLACES = [
+    Path(store_sharing.__file__).parents[1] / place for place in ("", "plugins", "tasks", "tests")
+]
 
 
 class Others:
@@ -35,7 +37,7 @@ class Others:
         self.running: list[subprocess.Popen[str]] = []
 
     def start(self, count: int, seconds: float) -> None:
-        code = "import sharing; sharing.main()"  # not as a script: names of steps have the module's
+        code = "import store_sharing; store_sharing.main()"  # not as a script: names of steps have the module's
         command = [sys.executable, "-c", code, self.store, self.log, str(seconds)]
         for _ in range(count):
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, PLACES))}

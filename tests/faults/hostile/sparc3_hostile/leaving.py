@@ -187,7 +187,7 @@ def forgets_modules(torch, model, scores):
 
 @kind("guard", "handlers of signals")
 def replaces_handlers(torch, model, scores):
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, lambda *_: None)
 
 
 @kind("guard", "an alarm")
