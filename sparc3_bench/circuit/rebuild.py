@@ -172,13 +172,13 @@ def rebuilt(result: Result, name: str, files: Sequence[Path], cache: Path, place
             "local models and texts; `--files FOLDER` says where they are)."
         ) from None
     planned = cell.spec
-    before, now = _decides(result.spec, judge), _decides(planned, planned.judge)
+    recorded, asked = _decides(result.spec, judge), _decides(planned, planned.judge)
     # Whether an option that came later makes another circuit is told by the sketch, too.
     for plugin in ("scorer", "task"):
-        known = before[plugin]["options"]
-        options = now[plugin]["options"].items()
-        now[plugin]["options"] = {name: value for name, value in options if name in known}
-    differing = _first_difference(before, now)
+        known = recorded[plugin]["options"]
+        options = asked[plugin]["options"].items()
+        asked[plugin]["options"] = {name: value for name, value in options if name in known}
+    differing = _first_difference(recorded, asked)
     if differing is not None:
         field, before, now = differing
         raise Sparc3Error(

@@ -37,7 +37,8 @@ class Others:
         self.running: list[subprocess.Popen[str]] = []
 
     def start(self, count: int, seconds: float) -> None:
-        code = "import store_sharing; store_sharing.main()"  # not as a script: names of steps have the module's
+        # Not as a script: names of steps have the module's.
+        code = "import store_sharing; store_sharing.main()"
         command = [sys.executable, "-c", code, self.store, self.log, str(seconds)]
         for _ in range(count):
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, PLACES))}
