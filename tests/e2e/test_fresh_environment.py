@@ -166,7 +166,7 @@ def test_the_page_from_python_runs_from_the_wheel(workshop, tmp_path):
     save_english(tmp_path)
     (tmp_path / "page.py").write_text(SCRIPT)
     told = workshop.run("python", "page.py", where=tmp_path).stdout
-    assert "| Activation norm | " in told
+    assert "| Input norm | " in told
     assert "weights removed" in told
 
 
