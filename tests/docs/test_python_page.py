@@ -48,7 +48,7 @@ def test_the_blocks_of_the_page_run_in_order(tmp_path, monkeypatch, capsys):
     for number, block in enumerate(found):
         exec(compile(block, f"docs/python.md, block {number}", "exec"), space)
     told = capsys.readouterr().out
-    assert "| Activation norm | 1" in told or "| Wanda | 1" in told
+    assert "| Input norm | 1" in told or "| Wanda | 1" in told
     assert "50.00 %" in told.replace("\N{NO-BREAK SPACE}", " ")
     assert space["results"].to_pandas().shape[0] == len(space["rows"]) > 0
     assert space["scores"].keys() == space["same"].keys() == space["cubed"].keys()
