@@ -101,8 +101,7 @@ def export(
     It has the mask, the pruned model, circuit.json with all that is known of it, and a README.md
     with the lines that load it. Scores are read from the cache, or computed again.
     """
-    from sparc3_bench.circuit.export import check_exportable
-    from sparc3_bench.circuit.export import export as write
+    from sparc3_bench.circuit.export import ExportedCircuit, check_exportable
     from sparc3_bench.circuit.rebuild import rebuilt
     from sparc3_bench.run.place import Place
     from sparc3_bench.run.progress import Reporter
@@ -113,7 +112,8 @@ def export(
     report = Reporter()
     folder = common.cache_folder(cache)
     made = rebuilt(read, str(result), files, folder, Place(folder, report))
-    circuit = made.circuit(amount)
+    exported = ExportedCircuit(made, amount, None if no_model else "pruned", mib)
+    circuit = exported.circuit
     if circuit.agreement is not None and circuit.agreement < 1:
         report.say(
             f"Only {circuit.agreement:.2%} of the sampled units are as in the result: its scores "
@@ -124,7 +124,7 @@ def export(
             f"The code of scorer '{read.spec.scorer.name}' is other than what made the result, and "
             "the result has no sketch of this size that would tell whether the circuit is."
         )
-    write(made, circuit, out, model=not no_model, mib_name=mib)
+    exported.write(out)
     typer.echo(f"{out}: {1 - circuit.amount.in_scope:.4%} of the weights in scope are kept")
 
 
