@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import string
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from docs.test_python_page import SCRIPT, save_english
+from docs.test_python_page import save_english
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 from unit.results import make_result
@@ -31,6 +32,16 @@ PLUGINS = {
     "import-failure": ROOT / "tests/e2e/broken_plugins/import_failure",
     "misspelled-hook": ROOT / "tests/e2e/broken_plugins/misspelled_hook",
 }
+
+
+RUNNER = """
+import nbformat
+from nbclient import NotebookClient
+
+notebook = nbformat.read("tutorial.ipynb", 4)
+NotebookClient(notebook, timeout=600).execute()
+nbformat.write(notebook, "tutorial.ipynb")
+"""
 
 
 @dataclass
@@ -162,12 +173,16 @@ def test_the_tutorial_ends_with_a_row_on_a_page(workshop, cache, tmp_path):
         assert any(title in row for row in rows), title
 
 
-def test_the_page_from_python_runs_from_the_wheel(workshop, tmp_path):
+def test_the_notebook_runs_from_the_wheel(workshop, tmp_path):
     save_english(tmp_path)
-    (tmp_path / "page.py").write_text(SCRIPT)
-    told = workshop.run("python", "page.py", where=tmp_path).stdout
-    assert "| Input norm | " in told
+    shutil.copy(ROOT / "docs/tutorial.ipynb", tmp_path)
+    workshop.run("python", "-c", RUNNER, where=tmp_path)
+    cells = json.loads((tmp_path / "tutorial.ipynb").read_text())["cells"]
+    shown = [one.get("data", one) for cell in cells for one in cell.get("outputs", ())]
+    told = "".join("".join(one.get("text/html", one.get("text", ""))) for one in shown)
+    assert "<td>Input norm</td>" in told
     assert "weights removed" in told
+    assert all(cell["execution_count"] for cell in cells if cell["cell_type"] == "code")
 
 
 def blocks(language: str) -> list[str]:
