@@ -126,25 +126,6 @@ def readings() -> str:
     return paragraph(f"{text}.", sanity_tables.depends())
 
 
-def groups() -> str:
-    """Return what another comparison group does to the same scorers."""
-    names = [row.first.spec.scorer.name for row in measured()[0]]
-    found = [
-        row
-        for row in plain(picked("compression", unit="weight", group="model", schedule="one-shot"))
-        if row.first.spec.scorer.name in names and not _is_variant(row)
-    ]
-    told = [
-        f"{number(row.value(HALF, METRIC))} by {row.spoken}"
-        for row in sorted(found, key=lambda row: row.value(HALF, METRIC))
-    ]
-    return paragraph(
-        "Conventions matter more than the choice between scorers: ranked over the whole model "
-        f"instead of by row, perplexity at 50 % is {listed(told)}. See the "
-        "[measured tables](docs/faq.md)."
-    )
-
-
 def _chance(rows: list[Row], controls: list[Row]) -> list[str]:
     found = []
     for control in controls:
@@ -193,5 +174,4 @@ MAKERS: dict[str, Callable[[], str]] = {
     "compared": compared,
     "counted": counted,
     "readings": readings,
-    "groups": groups,
 }
