@@ -1,0 +1,309 @@
+"""The one report on a scorer: where it stands, how sure that is, at what cost, what to run next."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from sparc3_bench.errors import UnknownNameError
+from sparc3_bench.host import PluginHost
+from sparc3_bench.leaderboard.boards import boards
+from sparc3_bench.leaderboard.phrasing import count, number, probability, within
+from sparc3_bench.leaderboard.scorer_row import AttributionCost, Neighbour, ScorerRow
+from sparc3_bench.leaderboard.scorer_row_text import (
+    beside_text,
+    headline,
+    next_sentence,
+    number_text,
+    others_sentence,
+    value_sentence,
+    what_differs,
+)
+from sparc3_bench.leaderboard.scorer_rows import scorer_rows
+from sparc3_bench.leaderboard.shown_table import ShownTable
+from sparc3_bench.leaderboard.tables import comparison_key, split
+from sparc3_bench.leaderboard.templating import templates
+from sparc3_bench.record.result import Result
+from sparc3_bench.run.intervals import renewed
+
+_WIDTH = 100
+"""Columns of a terminal."""
+
+_READING = (
+    "Scorers that the samples do not tell apart share a range of ranks. Brackets are 95 % "
+    "intervals over samples; p-values are adjusted by Holm over all pairs of scorers.",
+    "Each other scorer counts once: of several variants the one nearest to its defaults.",
+)
+
+
+@dataclass(frozen=True)
+class ReportPart:
+    """A part of the report, which every rendering shows in its own way.
+
+    Attributes
+    ----------
+    commands
+        Lines to be typed.
+    is_aside
+        Whether it is for those who want more: folded on a page, left out of a terminal.
+    """
+
+    title: str
+    sentences: tuple[str, ...] = ()
+    tables: tuple[ShownTable, ...] = ()
+    commands: tuple[str, ...] = ()
+    is_aside: bool = False
+
+
+@dataclass(frozen=True)
+class ScorerReport:
+    """What is known of one scorer, or of a few.
+
+    Attributes
+    ----------
+    scorers
+        Their names.
+    rows
+        Every row of theirs.
+    results
+        How many finished results it is made of, those of other scorers among them.
+    not_run
+        What is missing, in a sentence each.
+    """
+
+    scorers: tuple[str, ...]
+    rows: tuple[ScorerRow, ...]
+    results: int
+    not_run: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return f"Report on {' and '.join(self.scorers)}"
+
+    @property
+    def headlines(self) -> tuple[str, ...]:
+        """One sentence for every application."""
+        return tuple(f"{self._where(row)}: {headline(row)}" for row in self._leading)
+
+    @cached_property
+    def parts(self) -> tuple[ReportPart, ...]:
+        """What every rendering shows."""
+        found = [ReportPart("In short", self.headlines)]
+        found += map(self._detail, self._leading)
+        if self.not_run:
+            found.append(ReportPart("Not run", self.not_run))
+        if rest := [row for row in self.rows if not row.leads]:
+            found.append(_others(rest))
+        return (*found, ReportPart("How to read it", _READING))
+
+    def text(self) -> str:
+        """Return it for a terminal of 100 columns."""
+        from rich.console import Console
+        from rich.table import Table
+
+        file = io.StringIO()
+        console = Console(
+            file=file, width=_WIDTH, color_system=None, markup=False, highlight=False, emoji=False
+        )
+        console.print(self.title)
+        for part in self.parts:
+            if part.is_aside:
+                console.print(
+                    f"\n{part.title}: {sum(len(one.rows) for one in part.tables)} rows, which "
+                    "Markdown, the page and --json have.",
+                )
+                continue
+            console.print(f"\n{part.title}\n{'-' * min(len(part.title), _WIDTH)}")
+            for sentence in part.sentences:
+                console.print(textwrap.fill(sentence, _WIDTH, subsequent_indent="  "))
+            for one in part.tables:
+                table = Table(
+                    title=one.title or None, title_justify="left", box=None, pad_edge=False
+                )
+                for index, cell in enumerate(one.head):
+                    table.add_column(cell, justify="right" if index else "left")
+                for row in one.rows:
+                    table.add_row(*row)
+                console.print(f"\n{one.title}" if one.title else "")
+                console.print(table)
+                console.print(one.note)
+            for command in part.commands:
+                console.print("\n" + _broken(command), soft_wrap=True)
+        return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+    def markdown(self) -> str:
+        """Return it as Markdown."""
+        found = [f"# {self.title}"]
+        for part in self.parts:
+            found.append(f"## {part.title}")
+            if part.sentences:
+                found.append("\n".join(f"- {sentence}" for sentence in part.sentences))
+            found += map(str, part.tables)
+            found += [f"```\n{command}\n```" for command in part.commands]
+        return "\n\n".join(found) + "\n"
+
+    def html(self) -> str:
+        """Return it as one page that needs nothing beside it."""
+        page = templates().get_template("report.html")
+        return page.render(root="", title=self.title, parts=self.parts)
+
+    @property
+    def _leading(self) -> list[ScorerRow]:
+        return [row for row in self.rows if row.leads]
+
+    def _where(self, row: ScorerRow) -> str:
+        """Return the application, with what sets it apart from the others of the report."""
+        leading = self._leading
+        where = row.application
+        if len({one.model for one in leading}) > 1:
+            where += f", {row.model}"
+        alike = [
+            one
+            for one in leading
+            if (one.application, one.model, one.scorer) == (row.application, row.model, row.scorer)
+        ]
+        return f"{where}, {within(row.conventions)}" if len(alike) > 1 else where
+
+    def _detail(self, row: ScorerRow) -> ReportPart:
+        sentences = (
+            value_sentence(row),
+            row.told,
+            others_sentence(row),
+            *(next_sentence(row, one) for one in row.neighbours),
+        )
+        tables = [_beside(row)] if row.neighbours else []
+        if row.numbers:
+            tables = [_numbers(row)]
+        if row.held_against:
+            head = ("", row.metric, "beside random controls")
+            tables = [ShownTable("", head, row.held_against)]
+        title = f"{row.application}, {row.model}: {within(row.conventions)}"
+        if len(self.scorers) > 1:
+            title = f"{row.name}, {within(title)}"
+        return ReportPart(
+            title,
+            tuple(filter(None, sentences)),
+            tuple(tables),
+            (row.command,) if row.command else (),
+        )
+
+
+def report_on(
+    scorers: Sequence[str],
+    results: Iterable[tuple[Path, Result]],
+    host: PluginHost,
+    *,
+    not_run: Sequence[str] = (),
+) -> ScorerReport:
+    """Return the report on scorers, from results of theirs and of those to be set beside them.
+
+    Parameters
+    ----------
+    scorers
+        Names.
+    results
+        As from `read_results`; those of other data, models or conventions are left out.
+    host
+        Where tasks and scorers are looked up.
+    not_run
+        What else should have been run and was not, in a sentence each.
+
+    Raises
+    ------
+    UnknownNameError
+        When none of the scorers has a finished result.
+    """
+    found = list(results)
+    finished = [(path, one) for path, one in found if one.status == "ok" and one.points]
+    keys = {comparison_key(one) for _, one in finished if one.spec.scorer.name in scorers}
+    if not keys:
+        known = {one.spec.scorer.name for _, one in finished}
+        raise UnknownNameError("scorer with finished results", ", ".join(scorers), known)
+    beside = [(path, one) for path, one in finished if comparison_key(one) in keys]
+    sections, _ = split([(path, renewed(one, host)) for path, one in beside])
+    made = boards(sections, host)
+    rows = tuple(row for name in scorers for row in scorer_rows(name, made, host))
+    lacking = [
+        f"{name}: no finished result." for name in scorers if name not in {r.scorer for r in rows}
+    ]
+    failed = [
+        f"{spec.scorer.title} on {spec.task.title}, {spec.model.id}: {one.status}, {one.error}"
+        for _, one in found
+        if one.status != "ok" and (spec := one.spec).scorer.name in scorers
+    ]
+    return ScorerReport(
+        tuple(scorers), rows, len(beside), tuple(dict.fromkeys((*not_run, *failed, *lacking)))
+    )
+
+
+def _beside(row: ScorerRow) -> ShownTable:
+    """Return a row between its neighbours."""
+    tokens = {one.cost.tokens for one in (row, *row.neighbours)}
+    same = tokens.pop() if len(tokens) == 1 else None
+    columns = _COST[: 2 if tokens == set() else 3]
+
+    def cells(one: ScorerRow | Neighbour, *told: str) -> tuple[str, ...]:
+        return (one.name, one.rank, number_text(one), *told, *_cost(one.cost)[: len(columns)])
+
+    def beside(above: bool) -> Iterator[tuple[str, ...]]:
+        for one in row.neighbours:
+            if one.is_above is above:
+                yield cells(one, beside_text(row, one), probability(one.p_value))
+
+    return ShownTable(
+        "",
+        ("", "rank", row.metric, what_differs(row), "p (Holm)", *columns),
+        [*beside(True), cells(row, "–", "–"), *beside(False)],
+        f"Each attribution took {count(same)} tokens through the model." if same else "",
+    )
+
+
+def _numbers(row: ScorerRow) -> ShownTable:
+    rows = [
+        (one.title, number(one.value), _interval(one.low, one.high), one.direction, one.note)
+        for one in row.numbers
+    ]
+    return ShownTable("", ("", row.name, "95 % interval", "better", ""), rows)
+
+
+def _others(rows: Sequence[ScorerRow]) -> ReportPart:
+    tables = []
+    for where in dict.fromkeys((row.application, row.model) for row in rows):
+        cells = [
+            (
+                f"{row.name}: {within(row.conventions)}",
+                f"{row.rank} of {row.scorers}" if row.rank else "–",
+                f"{number_text(row)} {row.metric} {row.where}",
+                row.random or "–",
+            )
+            for row in rows
+            if (row.application, row.model) == where
+        ]
+        tables.append(ShownTable(", ".join(where), ("", "rank", "number", "random"), cells))
+    return ReportPart("Other conventions and options", (), tuple(tables), (), True)
+
+
+_COST = ("seconds", "GB", "tokens")
+
+
+def _cost(cost: AttributionCost) -> tuple[str, ...]:
+    return (
+        "–" if cost.seconds is None else number(cost.seconds, 2),
+        "–" if cost.peak_bytes is None else number(cost.peak_bytes / 1e9, 2),
+        "–" if cost.tokens is None else count(cost.tokens),
+    )
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "–" if low is None or high is None else f"{number(low)} to {number(high)}"
+
+
+def _broken(command: str) -> str:
+    """Return a command over several lines, which a shell reads as one."""
+    lines = textwrap.wrap(command, _WIDTH - 4, break_long_words=False, break_on_hyphens=False)
+    return " \\\n  ".join(lines)
