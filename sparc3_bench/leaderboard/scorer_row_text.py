@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from sparc3_bench.leaderboard.phrasing import (
@@ -13,7 +12,7 @@ from sparc3_bench.leaderboard.phrasing import (
     with_sign,
     within,
 )
-from sparc3_bench.leaderboard.scorer_rows import WORTH, rounded_up
+from sparc3_bench.leaderboard.scorer_rows import BETTER, WORTH, rounded_up
 
 if TYPE_CHECKING:
     from sparc3_bench.leaderboard.scorer_row import Neighbour, ScorerRow
@@ -34,7 +33,7 @@ def headline(row: ScorerRow) -> str:
             f"{row.name}'s scores are measured themselves, which is no competition: "
             f"{within(first.title)} {value_text(first.value, ends)}"
         ]
-    return ", ".join(filter(None, said)).replace(", no verdict:", "; no verdict:") + "."
+    return ", ".join(filter(None, said)) + "."
 
 
 def value_sentence(row: ScorerRow) -> str:
@@ -46,7 +45,7 @@ def value_sentence(row: ScorerRow) -> str:
         text += f" ({row.direction} is better)"
     if row.seeds > 1:
         text += f", over {row.seeds} seeds"
-    if row.clusters:
+    if row.rank:
         text += f"; ranks by {row.clusters} independent samples"
     return f"{text}."
 
@@ -134,10 +133,14 @@ def _beside(row: ScorerRow) -> list[str]:
 
 
 def _control(row: ScorerRow) -> str:
-    verdicts = Counter(verdict for *_, verdict in row.held_against if verdict)
-    text = f"{row.name} is a control, which scorers must leave behind"
-    told = ", ".join(f"{verdict} {many}" for verdict, many in verdicts.most_common())
-    return f"{text}: of {row.scorers}, {told}" if told else text
+    verdicts = [verdict for *_, verdict in row.held_against]
+    if not any(verdicts):
+        return f"{row.name} is a control"
+    better = verdicts.count(BETTER)
+    text = f"{row.name} is a control: {better} of {row.scorers} scorers are better than random"
+    return text + "".join(
+        f", {verdicts.count(one)} {one}" for one in dict.fromkeys(verdicts) if one != BETTER
+    )
 
 
 def ordinal(place: int) -> str:
