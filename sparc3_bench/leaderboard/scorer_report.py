@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.host import PluginHost
-from sparc3_bench.leaderboard.boards import boards
+from sparc3_bench.leaderboard.boards import Board, boards
 from sparc3_bench.leaderboard.phrasing import count, number, probability, within
 from sparc3_bench.leaderboard.scorer_row import AttributionCost, Neighbour, ScorerRow
 from sparc3_bench.leaderboard.scorer_row_text import (
@@ -131,7 +131,8 @@ class ScorerReport:
                     table.add_row(*row)
                 console.print(f"\n{one.title}" if one.title else "")
                 console.print(table)
-                console.print(one.note)
+                if one.note:
+                    console.print(one.note)
             for command in part.commands:
                 console.print("\n" + _broken(command), soft_wrap=True)
         return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
@@ -158,20 +159,17 @@ class ScorerReport:
 
     def _where(self, row: ScorerRow) -> str:
         """Return the application, with what sets it apart from the others of the report."""
-        leading = self._leading
-        where = row.application
-        if len({one.model for one in leading}) > 1:
+        where, own = row.application, [one for one in self._leading if one.scorer == row.scorer]
+        alike = [one for one in own if one.application == row.application]
+        if len({one.model for one in alike}) > 1:
             where += f", {row.model}"
-        alike = [
-            one
-            for one in leading
-            if (one.application, one.model, one.scorer) == (row.application, row.model, row.scorer)
-        ]
-        return f"{where}, {within(row.conventions)}" if len(alike) > 1 else where
+        if len({one.conventions for one in alike if one.model == row.model}) > 1:
+            where += f", {within(row.conventions)}"
+        return where
 
     def _detail(self, row: ScorerRow) -> ReportPart:
         sentences = (
-            value_sentence(row),
+            "" if row.numbers else value_sentence(row),
             row.told,
             others_sentence(row),
             *(next_sentence(row, one) for one in row.neighbours),
@@ -179,9 +177,9 @@ class ScorerReport:
         tables = [_beside(row)] if row.neighbours else []
         if row.numbers:
             tables = [_numbers(row)]
-        if row.held_against:
+        if row.all_scorers:
             head = ("", row.metric, "beside random controls")
-            tables = [ShownTable("", head, row.held_against)]
+            tables = [ShownTable("", head, row.all_scorers)]
         title = f"{row.application}, {row.model}: {within(row.conventions)}"
         if len(self.scorers) > 1:
             title = f"{row.name}, {within(title)}"
@@ -225,7 +223,10 @@ def report_on(
         known = {one.spec.scorer.name for _, one in finished}
         raise UnknownNameError("scorer with finished results", ", ".join(scorers), known)
     beside = [(path, one) for path, one in finished if comparison_key(one) in keys]
-    sections, _ = split([(path, renewed(one, host)) for path, one in beside])
+    shown = _shown(boards(split(beside)[0], host), scorers)
+    sections, _ = split(
+        (path, renewed(one, host) if one.key in shown else one) for path, one in beside
+    )
     made = boards(sections, host)
     rows = tuple(row for name in scorers for row in scorer_rows(name, made, host))
     lacking = [
@@ -239,6 +240,19 @@ def report_on(
     return ScorerReport(
         tuple(scorers), rows, len(beside), tuple(dict.fromkeys((*not_run, *failed, *lacking)))
     )
+
+
+def _shown(made: Sequence[Board], scorers: Sequence[str]) -> set[str]:
+    """Return the keys of the results whose intervals are shown, or that say how to read numbers."""
+    sections = [(entry.section, entry.scorers()) for board in made for entry in board.entries]
+    rows = [
+        one
+        for section, stand in sections
+        for one in section.series
+        if one.is_control or one.scorer.name in scorers or one is stand[one.scorer.name]
+    ]
+    runs = [section.runs[0] for section, _ in sections] + [run for one in rows for run in one.runs]
+    return {run.result.key for run in runs}
 
 
 def _beside(row: ScorerRow) -> ShownTable:

@@ -134,8 +134,9 @@ class ScorerRow:
         Of scores that are measured themselves and not ranked, all of them.
     earlier
         How many of the rows beside it stand in from other code than that of this row.
-    held_against
-        Of a control, what it says of every scorer: its name, its number and the verdict in words.
+    all_scorers
+        Where it has no rank, as a control has none: every scorer with its number, in words, and
+        what random controls say of it.
     """
 
     scorer: str
@@ -166,4 +167,4 @@ class ScorerRow:
     numbers: tuple[MeasuredNumber, ...]
     earlier: int
     others: int
-    held_against: tuple[tuple[str, str, str], ...]
+    all_scorers: tuple[tuple[str, str, str], ...]

@@ -10,7 +10,6 @@ from sparc3_bench.leaderboard.phrasing import (
     p_value,
     value_text,
     with_sign,
-    within,
 )
 from sparc3_bench.leaderboard.scorer_rows import BETTER, WORTH, rounded_up
 
@@ -30,8 +29,8 @@ def headline(row: ScorerRow) -> str:
         first = row.numbers[0]
         ends = _ends(first.low, first.high)
         said = [
-            f"{row.name}'s scores are measured themselves, which is no competition: "
-            f"{within(first.title)} {value_text(first.value, ends)}"
+            f"the scores of {row.name} are measured themselves, which is no competition: "
+            f"{first.title} {value_text(first.value, ends)}"
         ]
     return ", ".join(filter(None, said)) + "."
 
@@ -98,11 +97,8 @@ def others_sentence(row: ScorerRow) -> str:
     """Return how many rows beside it stand in from results of other code; empty where none does."""
     if not row.earlier:
         return ""
-    verb = "stands" if row.earlier == 1 else "stand"
-    return (
-        f"{row.earlier} of the {row.others} other rows {verb} in from results that other code "
-        "than this row's made."
-    )
+    verb = "stands in from a result" if row.earlier == 1 else "stand in from results"
+    return f"{row.earlier} of the {row.others} other rows {verb} of other code."
 
 
 def _place(row: ScorerRow) -> str:
@@ -110,9 +106,10 @@ def _place(row: ScorerRow) -> str:
         best, _, worst = row.rank.partition("–")
         place = ordinal(int(best)) + (f" to {ordinal(int(worst))}" if worst else "")
         return f"{row.name} is {place} of {row.scorers}"
+    has = f"{row.name} has {row.metric} {number_text(row)}"
     if row.scorers == 1:
-        return f"{row.name} is the only scorer there"
-    return f"{row.name} is one of {row.scorers} scorers, which cannot be ranked"
+        return f"{has}, the only scorer there"
+    return f"{has}, one of {row.scorers} scorers that what is recorded cannot rank"
 
 
 def _beside(row: ScorerRow) -> list[str]:
@@ -133,7 +130,7 @@ def _beside(row: ScorerRow) -> list[str]:
 
 
 def _control(row: ScorerRow) -> str:
-    verdicts = [verdict for *_, verdict in row.held_against]
+    verdicts = [verdict for *_, verdict in row.all_scorers]
     if not any(verdicts):
         return f"{row.name} is a control"
     better = verdicts.count(BETTER)

@@ -98,10 +98,10 @@ def _row(
         numbers=() if section.prunes else tuple(_numbers(one)),
         earlier=sum(_code(row) != _code(one) for row in section.series if row is not one),
         others=len(section.series) - 1,
-        held_against=tuple(
+        all_scorers=tuple(
             (_name(row), _number(among, row), _random(among, row)) for row in others.values()
         )
-        if one.is_control
+        if section.prunes and not near and len(others) > (not one.is_control)
         else (),
     )
 

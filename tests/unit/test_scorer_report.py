@@ -35,7 +35,9 @@ LEVEL = 0.05
 
 @cache
 def committed() -> list:
-    return [(path, renewed(one, default_host())) for path, one in read_results(FOLDER)]
+    """Return the committed results but those of the largest tables, of dozens of variants."""
+    found = [(path, one) for path, one in read_results(FOLDER) if len(one.points) != 3]
+    return [(path, renewed(one, default_host())) for path, one in found]
 
 
 @cache
@@ -67,7 +69,7 @@ def row_of(scorer: str, results: list) -> ScorerRow:
 
 
 def test_ranks_and_differences_are_those_of_the_page():
-    compared = 0
+    compared, at_amounts = 0, 0
     for row in every_row():
         entry = plain_entries().get(row.section)
         if entry is None or not entry.section.prunes:
@@ -85,6 +87,7 @@ def test_ranks_and_differences_are_those_of_the_page():
             found = found if pair[0] == at[row.scorer] else found.turned()
             told = (other.difference, other.difference_low, other.difference_high, other.p_value)
             assert told == (found.value, found.low, found.high, p_adjusted)
+            compared += 1
             if entry.section.order_curve is None and entry.section.order_chosen is None:
                 # The very numbers that the page has of the two at that amount.
                 (meeting,) = [
@@ -95,8 +98,9 @@ def test_ranks_and_differences_are_those_of_the_page():
                     (alone.value, alone.p_value),
                     (alone.turned().value, alone.p_value),
                 ]
-                compared += 1
-    assert compared > 20
+                at_amounts += 1
+    assert compared > 40
+    assert at_amounts > 10
 
 
 def test_no_sentence_says_more_than_its_test():
@@ -114,9 +118,8 @@ def test_no_sentence_says_more_than_its_test():
                 assert part.startswith("better than" if ahead else "worse than")
             assert p_value(other.p_value) in part
             told += 1
-        assert (text.rstrip(".").endswith(BETTER)) == (
-            row.random == BETTER and not row.held_against
-        )
+        if not row.is_control:
+            assert text.endswith(f", {BETTER}.") == (row.random == BETTER)
         if row.rank and not row.is_control:
             best, _, worst = row.rank.partition("–")
             assert re.search(rf" is {best}[a-z]+ (to {worst}[a-z]+ )?of {row.scorers},", text)
@@ -183,11 +186,11 @@ def test_variants_are_no_rivals_of_their_own_scorer():
 _AGGREGATIONS = {"token-rms": 0.5, "signed-mean": 0.3}
 
 
-def test_a_control_is_what_others_are_held_against():
+def test_a_control_is_what_others_are_all_scorers():
     row = row_of("random", made(SHARP, *TWINS, COIN, RANDOM))
     assert row.rank == ""
     assert row.neighbours == ()
-    said = {name: verdict for name, _, verdict in row.held_against}
+    said = {name: verdict for name, _, verdict in row.all_scorers}
     assert said["Sharp"] == BETTER
     assert said["Coin"] == "not better than random"
     assert "3 of 4 scorers are better than random, 1 not better than random" in headline(row)
@@ -280,7 +283,7 @@ def sparc3(*arguments: object) -> Result:
 def test_results_of_others_stand_in(folders, tmp_path):
     own, every = folders
     alone = sparc3("report", "sharp", "--results", own)
-    assert "is the only scorer there" in alone.output
+    assert "the only scorer there" in alone.output
     done = sparc3("report", "sharp", "--results", own, "--against", every, "--json")
     assert done.exit_code == 0, done.exception
     answer = ScorerAnswer.model_validate_json(done.output)
