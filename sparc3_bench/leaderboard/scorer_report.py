@@ -83,7 +83,8 @@ class ScorerReport:
     @property
     def title(self) -> str:
         """What it is called."""
-        return f"Report on {' and '.join(self.scorers)}"
+        titles = dict.fromkeys(row.title for row in self.rows)
+        return f"Report on {' and '.join(titles)}"
 
     @property
     def headlines(self) -> tuple[str, ...]:
@@ -169,8 +170,7 @@ class ScorerReport:
 
     def _detail(self, row: ScorerRow) -> ReportPart:
         sentences = (
-            "" if row.numbers else value_sentence(row),
-            row.told,
+            *(() if row.numbers else (value_sentence(row), row.told)),
             others_sentence(row),
             *(next_sentence(row, one) for one in row.neighbours),
         )

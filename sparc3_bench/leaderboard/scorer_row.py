@@ -140,6 +140,7 @@ class ScorerRow:
     """
 
     scorer: str
+    title: str
     name: str
     is_control: bool
     application: str

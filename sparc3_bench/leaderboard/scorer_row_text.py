@@ -11,7 +11,7 @@ from sparc3_bench.leaderboard.phrasing import (
     value_text,
     with_sign,
 )
-from sparc3_bench.leaderboard.scorer_rows import BETTER, WORTH, rounded_up
+from sparc3_bench.leaderboard.scorer_rows import BETTER, NOTHING, WORTH, rounded_up
 
 if TYPE_CHECKING:
     from sparc3_bench.leaderboard.scorer_row import Neighbour, ScorerRow
@@ -22,16 +22,17 @@ _ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 
 def headline(row: ScorerRow) -> str:
     """Return where a row stands, as the rest of a sentence that begins with the application."""
-    said = [_place(row), *_beside(row), row.random]
-    if row.is_control:
-        said = [_control(row)]
-    elif row.numbers:
+    random = row.random.replace("no verdict:", "no verdict beside random:")
+    said = [_place(row), *_beside(row), random]
+    if row.numbers:
         first = row.numbers[0]
         ends = _ends(first.low, first.high)
         said = [
             f"the scores of {row.name} are measured themselves, which is no competition: "
             f"{first.title} {value_text(first.value, ends)}"
         ]
+    elif row.is_control:
+        said = [_control(row)]
     return ", ".join(filter(None, said)) + "."
 
 
@@ -89,7 +90,7 @@ def next_sentence(row: ScorerRow, other: Neighbour) -> str:
             f"{more.clusters}, {seen}; more {more.item}s of the same clusters add little."
         )
     need = rounded_up(more.factor * more.now)
-    option = f" (`{more.option}={need}`)" if more.option else ""
+    option = f" ({more.option}={need})" if more.option else ""
     return f"{start} takes about {need:,} {more.item}s in place of {more.now:,}{option}, {seen}."
 
 
@@ -109,7 +110,7 @@ def _place(row: ScorerRow) -> str:
     has = f"{row.name} has {row.metric} {number_text(row)}"
     if row.scorers == 1:
         return f"{has}, the only scorer there"
-    return f"{has}, one of {row.scorers} scorers that what is recorded cannot rank"
+    return f"{has}, one of {row.scorers} scorers, which cannot be tested against one another"
 
 
 def _beside(row: ScorerRow) -> list[str]:
@@ -131,13 +132,15 @@ def _beside(row: ScorerRow) -> list[str]:
 
 def _control(row: ScorerRow) -> str:
     verdicts = [verdict for *_, verdict in row.all_scorers]
-    if not any(verdicts):
-        return f"{row.name} is a control"
-    better = verdicts.count(BETTER)
-    text = f"{row.name} is a control: {better} of {row.scorers} scorers are better than random"
-    return text + "".join(
-        f", {verdicts.count(one)} {one}" for one in dict.fromkeys(verdicts) if one != BETTER
-    )
+    better, nothing = verdicts.count(BETTER), verdicts.count(NOTHING)
+    untested = sum(verdict.startswith("no verdict") for verdict in verdicts)
+    others = [
+        (len(verdicts) - better - nothing - untested, "not"),
+        (nothing, "removed nothing"),
+        (untested, "without a verdict"),
+    ]
+    text = f"{row.name} is a control: {better} of {row.scorers} scorers are shown to be {BETTER}"
+    return ", ".join([text, *(f"{many} {words}" for many, words in others if many)])
 
 
 def ordinal(place: int) -> str:

@@ -26,6 +26,7 @@ from sparc3_bench.statistics.paired import Difference
 from sparc3_bench.statistics.ranking import samples_needed
 
 BETTER = "better than random"
+NOTHING = "it removed nothing"
 NOT_COMPARED = "no verdict: not compared with random circuits"
 
 WORTH = 100
@@ -71,6 +72,7 @@ def _row(
     near = tuple(_neighbours(among, one, ranks)) if ranks and not one.is_control else ()
     return ScorerRow(
         scorer=one.scorer.name,
+        title=one.scorer.title,
         name=_name(one),
         is_control=one.is_control,
         application=board.title,
@@ -233,7 +235,7 @@ def _random(among: Entry, one: Series) -> str:
         trivial = section.order_curve is None and not 0 < section.sizes.removed(section.order) < 1
         return "" if trivial else among.verdict(one) or BETTER
     rows = [row for question in section.questions for row in question.rows if row.series is one]
-    said = {"nothing removed" if row.is_dense else against_random(row) for row in rows}
+    said = {NOTHING if row.is_dense else against_random(row) for row in rows}
     if len(said) != 1:
         return "no verdict: seeds differ in it"
     (text,) = said

@@ -193,7 +193,7 @@ def test_a_control_is_what_others_are_all_scorers():
     said = {name: verdict for name, _, verdict in row.all_scorers}
     assert said["Sharp"] == BETTER
     assert said["Coin"] == "not better than random"
-    assert "3 of 4 scorers are better than random, 1 not better than random" in headline(row)
+    assert "3 of 4 scorers are shown to be better than random, 1 not." in headline(row)
 
 
 def test_scores_that_are_measured_themselves_are_no_competition():
