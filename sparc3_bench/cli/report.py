@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,6 +11,9 @@ import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, AsJson
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.scorer_row import ScorerRow
+
+if TYPE_CHECKING:
+    from sparc3_bench.record.result import Result
 
 _FORMATS = (".md", ".html")
 
@@ -61,7 +64,7 @@ def command(
     from sparc3_bench.record.files import read_results
 
     left_out: list[str] = []
-    found = {}
+    found: dict[str, tuple[Path, Result]] = {}
     for folder in (*results, *against):
         for path, result in read_results(folder, left_out.append):
             found.setdefault(result.key, (path, result))

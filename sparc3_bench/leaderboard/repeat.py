@@ -77,7 +77,7 @@ def side_by_side_command(
     """
     specs = [one.rising[-1].spec for one in rows]
     first = specs[0]
-    task = [unusual("task", spec.task, host) | changed for spec in specs]
+    task = [{**unusual("task", spec.task, host), **changed} for spec in specs]
     objectives = {spec.objective for spec in specs if not has_own_objective(spec, host)}
     if any(one != task[0] for one in task) or len(objectives) > 1:
         return ""
@@ -94,9 +94,9 @@ def side_by_side_command(
         if name != "amount_kind" and value != AskedConventions.model_fields[name].default:
             words += [f"--{name}", str(value)]
     words += [word for name in objectives for word in ("--objective", str(name))]
-    for one in specs:
-        for name, value in unusual("scorer", one.scorer, host).items():
-            words += ["--scorer-option", f"{one.scorer.name}.{name}={value}"]
+    for spec in specs:
+        for name, value in unusual("scorer", spec.scorer, host).items():
+            words += ["--scorer-option", f"{spec.scorer.name}.{name}={value}"]
     words += [w for n, v in task[0].items() for w in ("--task-option", f"{n}={v}")]
     if first.judge is not None:
         words += ["--judge", first.judge.name]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +11,7 @@ from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.host import PluginHost
 from sparc3_bench.leaderboard.boards import Board, boards
 from sparc3_bench.leaderboard.phrasing import count, number, probability, within
+from sparc3_bench.leaderboard.report_part import ReportPart, as_markdown, as_text
 from sparc3_bench.leaderboard.scorer_row import AttributionCost, Neighbour, ScorerRow
 from sparc3_bench.leaderboard.scorer_row_text import (
     beside_text,
@@ -30,33 +29,11 @@ from sparc3_bench.leaderboard.templating import templates
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.intervals import renewed
 
-_WIDTH = 100
-"""Columns of a terminal."""
-
 _READING = (
     "Scorers that the samples do not tell apart share a range of ranks. Brackets are 95 % "
     "intervals over samples; p-values are adjusted by Holm over all pairs of scorers.",
     "Each other scorer counts once: of several variants the one nearest to its defaults.",
 )
-
-
-@dataclass(frozen=True)
-class ReportPart:
-    """A part of the report, which every rendering shows in its own way.
-
-    Attributes
-    ----------
-    commands
-        Lines to be typed.
-    is_aside
-        Whether it is for those who want more: folded on a page, left out of a terminal.
-    """
-
-    title: str
-    sentences: tuple[str, ...] = ()
-    tables: tuple[ShownTable, ...] = ()
-    commands: tuple[str, ...] = ()
-    is_aside: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,50 +81,11 @@ class ScorerReport:
 
     def text(self) -> str:
         """Return it for a terminal of 100 columns."""
-        from rich.console import Console
-        from rich.table import Table
-
-        file = io.StringIO()
-        console = Console(
-            file=file, width=_WIDTH, color_system=None, markup=False, highlight=False, emoji=False
-        )
-        console.print(self.title)
-        for part in self.parts:
-            if part.is_aside:
-                console.print(
-                    f"\n{part.title}: {sum(len(one.rows) for one in part.tables)} rows, which "
-                    "Markdown, the page and --json have.",
-                )
-                continue
-            console.print(f"\n{part.title}\n{'-' * min(len(part.title), _WIDTH)}")
-            for sentence in part.sentences:
-                console.print(textwrap.fill(sentence, _WIDTH, subsequent_indent="  "))
-            for one in part.tables:
-                table = Table(
-                    title=one.title or None, title_justify="left", box=None, pad_edge=False
-                )
-                for index, cell in enumerate(one.head):
-                    table.add_column(cell, justify="right" if index else "left")
-                for row in one.rows:
-                    table.add_row(*row)
-                console.print(f"\n{one.title}" if one.title else "")
-                console.print(table)
-                if one.note:
-                    console.print(one.note)
-            for command in part.commands:
-                console.print("\n" + _broken(command), soft_wrap=True)
-        return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+        return as_text(self.title, self.parts)
 
     def markdown(self) -> str:
         """Return it as Markdown."""
-        found = [f"# {self.title}"]
-        for part in self.parts:
-            found.append(f"## {part.title}")
-            if part.sentences:
-                found.append("\n".join(f"- {sentence}" for sentence in part.sentences))
-            found += map(str, part.tables)
-            found += [f"```\n{command}\n```" for command in part.commands]
-        return "\n\n".join(found) + "\n"
+        return as_markdown(self.title, self.parts)
 
     def html(self) -> str:
         """Return it as one page that needs nothing beside it."""
@@ -257,7 +195,8 @@ def _shown(made: Sequence[Board], scorers: Sequence[str]) -> set[str]:
 
 def _beside(row: ScorerRow) -> ShownTable:
     """Return a row between its neighbours."""
-    tokens = {one.cost.tokens for one in (row, *row.neighbours)}
+    costs = [row.cost, *(one.cost for one in row.neighbours)]
+    tokens = {cost.tokens for cost in costs}
     same = tokens.pop() if len(tokens) == 1 else None
     columns = _COST[: 2 if tokens == set() else 3]
 
@@ -315,9 +254,3 @@ def _cost(cost: AttributionCost) -> tuple[str, ...]:
 
 def _interval(low: float | None, high: float | None) -> str:
     return "–" if low is None or high is None else f"{number(low)} to {number(high)}"
-
-
-def _broken(command: str) -> str:
-    """Return a command over several lines, which a shell reads as one."""
-    lines = textwrap.wrap(command, _WIDTH - 4, break_long_words=False, break_on_hyphens=False)
-    return " \\\n  ".join(lines)

@@ -45,7 +45,7 @@ def scorer_rows(scorer: str, boards: Sequence[Board], host: PluginHost) -> Itera
             for entry in board.entries
         }
         entries = [entry for entry in board.entries if own[id(entry)]]
-        leading = {}
+        leading: dict[str, Entry] = {}
         for entry in sorted(entries, key=_standing):
             leading.setdefault(entry.spec.unit, entry)
         for entry in entries:
@@ -222,7 +222,7 @@ def _option(among: Entry, purposes: set[str], now: int) -> str:
 def rounded_up(value: float) -> int:
     """Return a count of at least so many, with two digits."""
     whole = math.ceil(value)
-    unit = 10 ** max(0, len(str(whole)) - 2)
+    unit: int = 10 ** max(0, len(str(whole)) - 2)
     return math.ceil(whole / unit) * unit
 
 
