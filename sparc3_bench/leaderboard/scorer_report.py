@@ -231,13 +231,16 @@ def _others(rows: Sequence[ScorerRow]) -> ReportPart:
             (
                 f"{row.name}: {within(row.conventions)}",
                 f"{row.rank} of {row.scorers}" if row.rank else "–",
-                f"{number_text(row)} {row.metric} {row.where}",
+                number_text(row),
                 row.random or "–",
+                f"{row.metric} {row.where}",
             )
             for row in rows
             if (row.application, row.model) == where
         ]
-        tables.append(ShownTable(", ".join(where), ("", "rank", "number", "random"), cells))
+        tables.append(
+            ShownTable(", ".join(where), ("", "rank", "number", "beside random", "of"), cells)
+        )
     return ReportPart("Other conventions and options", (), tuple(tables), (), True)
 
 

@@ -77,21 +77,17 @@ def next_sentence(row: ScorerRow, other: Neighbour) -> str:
     more = other.more
     if more.factor is None:
         return f"{other.name} has the same number: more samples would tell nothing apart."
+    now, what, advice = more.now, f"{more.item}s", ""
+    if more.clusters is not None:
+        now, what = more.clusters, f"clusters of {more.item}s"
+        advice = f"; more {more.item}s of the same clusters add little"
     start, seen = f"To tell {row.name} from {other.name}", "if they differ by as much as was seen"
     if more.factor > WORTH:
-        return (
-            f"{start} would take more than {WORTH * more.now:,} {more.item}s in place of "
-            f"{more.now:,}, {seen}: not worth it."
-        )
-    if more.clusters is not None:
-        clusters = rounded_up(more.factor * more.clusters)
-        return (
-            f"{start} takes about {clusters:,} clusters of {more.item}s in place of "
-            f"{more.clusters}, {seen}; more {more.item}s of the same clusters add little."
-        )
-    need = rounded_up(more.factor * more.now)
+        most = f"more than {WORTH * now:,} {what} in place of {now:,}"
+        return f"{start} would take {most}, {seen}: not worth it."
+    need = rounded_up(more.factor * now)
     option = f" ({more.option}={need})" if more.option else ""
-    return f"{start} takes about {need:,} {more.item}s in place of {more.now:,}{option}, {seen}."
+    return f"{start} takes about {need:,} {what} in place of {now:,}{option}, {seen}{advice}."
 
 
 def others_sentence(row: ScorerRow) -> str:

@@ -186,6 +186,14 @@ def test_variants_are_no_rivals_of_their_own_scorer():
 _AGGREGATIONS = {"token-rms": 0.5, "signed-mean": 0.3}
 
 
+def test_what_applications_share_is_not_said_of_each():
+    results = [*made(), *made(model="other"), *made(task="planted-circuit")]
+    first, second, third = report_on(["sharp"], results, default_host()).headlines
+    assert first.startswith("Compression, made-up: Sharp is 1st of 5")
+    assert second.startswith("Compression, other: Sharp is 1st of 5")
+    assert third.startswith("Planted-circuit: Sharp ")
+
+
 def test_a_control_is_what_others_are_all_scorers():
     row = row_of("random", made(SHARP, *TWINS, COIN, RANDOM))
     assert row.rank == ""
