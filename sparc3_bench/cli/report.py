@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _FORMATS = (".md", ".html")
 
 
-class ScorerAnswer(Answer):
+class ReportAnswer(Answer):
     """What `sparc3 report` says of scorers."""
 
     command: Literal["report"] = "report"
@@ -72,7 +72,7 @@ def command(
     if out is not None:
         out.write_text(report.html() if out.suffix == ".html" else report.markdown(), "utf-8")
     if as_json:
-        ScorerAnswer(
+        ReportAnswer(
             scorers=report.scorers,
             headlines=report.headlines,
             rows=report.rows,

@@ -80,7 +80,7 @@ def _row(
         conventions=entry.words,
         section=section.id,
         leads=leads,
-        metric=metric.title,
+        metric=metric_title(metric),
         counted_in=metric.unit,
         direction=metric.direction,
         scale=ranks.scale if ranks else metric.scale,

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from unit.results import make_result, save
 
 from sparc3_bench.cli import app
-from sparc3_bench.cli.report import ScorerAnswer
+from sparc3_bench.cli.report import ReportAnswer
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.boards import Entry, boards
@@ -294,7 +294,7 @@ def test_results_of_others_stand_in(folders, tmp_path):
     assert "the only scorer there" in alone.output
     done = sparc3("report", "sharp", "--results", own, "--against", every, "--json")
     assert done.exit_code == 0, done.exception
-    answer = ScorerAnswer.model_validate_json(done.output)
+    answer = ReportAnswer.model_validate_json(done.output)
     assert answer.rows[0].scorers == 5
     assert answer.results == len(made())  # nobody's run counts twice
     assert json.loads(done.output)["command"] == "report"
