@@ -68,6 +68,11 @@ def command(
     for folder in (*results, *against):
         for path, result in read_results(folder, left_out.append):
             found.setdefault(result.key, (path, result))
+    if not found:
+        raise Sparc3Error(
+            f"No result is in {', '.join(map(str, (*results, *against)))}; make some with "
+            "`sparc3 run`, or name another folder with `--results`."
+        )
     report = report_on(scorers, found.values(), default_host())
     if out is not None:
         out.write_text(report.html() if out.suffix == ".html" else report.markdown(), "utf-8")

@@ -308,7 +308,8 @@ def test_it_is_written_to_a_file(name, folders, tmp_path):
 
 
 @pytest.mark.parametrize("wrong", [["sharq"], ["sharp", "--out", "report.pdf"]])
-def test_what_is_wrong_is_one_sentence(wrong, folders):
-    done = sparc3("report", *wrong, "--results", folders[1])
-    assert isinstance(done.exception, Sparc3Error)
-    assert "\n" not in str(done.exception)
+def test_what_is_wrong_is_one_sentence(wrong, folders, tmp_path):
+    for folder in (folders[1], tmp_path / "nowhere"):
+        done = sparc3("report", *wrong, "--results", folder)
+        assert isinstance(done.exception, Sparc3Error)
+        assert "\n" not in str(done.exception)
