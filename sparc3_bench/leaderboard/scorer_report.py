@@ -32,7 +32,7 @@ from sparc3_bench.run.intervals import renewed
 _READING = (
     "Scorers that the samples do not tell apart share a range of ranks.",
     "Brackets are 95 % intervals over samples, of two scorers alone; p-values are adjusted by Holm "
-    "over all pairs, so two can be tied though the interval leaves out no difference.",
+    "over all pairs, so two can be tied though the interval does not hold 0 (of a ratio, 1).",
     "Each other scorer counts once: of several variants the one nearest to its defaults.",
 )
 
