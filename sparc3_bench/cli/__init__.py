@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import sys
 
 import typer
@@ -23,6 +24,7 @@ from sparc3_bench.cli import (
     publish,
     rejudge,
     replicate,
+    report,
     run,
     score,
     status,
@@ -56,6 +58,7 @@ app.command("replicate")(replicate.command)
 app.command("validate")(validate.command)
 app.command("show")(compare.show)
 app.command("compare")(compare.command)
+app.command("report")(report.command)
 app.command("submit")(submit.command)
 app.command("withdraw")(submit.withdraw)
 app.command("migrate")(migrate.command)
@@ -67,6 +70,8 @@ app.add_typer(circuit.app, name="circuit")
 
 def main() -> None:
     """Run the command line."""
+    # Threads that spin while they wait make everything many times slower beside another process.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _hide_foreign_torchvision()
     try:
         app()
