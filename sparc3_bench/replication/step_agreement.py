@@ -221,7 +221,8 @@ def _samples_at(before: Point, now: Point, allowed: Tolerance) -> Iterator[Gap]:
         if values != others:
             place = max(range(len(sizes)), key=sizes.__getitem__)
             off = sum(size > allowed.sample for size in sizes)
-            where = f"{kind} {at}, {off:,} of {len(sizes):,} samples, most of all sample {place}"
+            where = f"{kind} {at}, sample {place}; {off:,} of {len(sizes):,} by more than"
+            where += f" {allowed.sample:g}"
             yield Gap(where, values[place], others[place], off / len(sizes))
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from unit.results import make_result
 
 from sparc3_bench.record.files import read_result, write_result
 from sparc3_bench.run import listeners
 from sparc3_bench.run.listeners import listening
-from unit.results import make_result
 
 ROOT = Path(__file__).resolve().parents[2]
 TRACKER = '''

@@ -1,4 +1,4 @@
-"""`sparc3 replay`: a run gives its own numbers again, and what was doctored in a record is named."""
+"""`sparc3 replay`: a run gives its numbers again, and what of a record was doctored is named."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from circuits import call, run, save_inputs, sentence
-from circuits import Outcome
+from circuits import Outcome, call, run, save_inputs, sentence
 from pydantic import TypeAdapter
 
 from sparc3_bench.cli.replay import ReplayAnswer
@@ -133,7 +132,7 @@ def test_each_of_several_is_named_by_its_first_step_that_differs(replay, first, 
     assert last[str(metric)].step == "metrics"
     assert last[str(metric)].where == "perplexity at amount 0.3"
     assert last[str(sample)].step == "samples"
-    assert last[str(sample)].where == "loss at amount 0.6, 1 of 4 samples, most of all sample 3"
+    assert last[str(sample)].where == "loss at amount 0.6, sample 3; 1 of 4 by more than 0.001"
     assert (last[str(digest)].step, last[str(digest)].where) == ("spec", "model.weight_digest")
     assert found[str(digest)].result is None  # nothing was run
     assert "cannot be read" in str(found[str(gone)].reason)

@@ -1,4 +1,4 @@
-"""Steps of a record and its replay: equal, within what rounding explains, or the first that differs."""
+"""Steps of a record and its replay: equal, within what rounding does, or the first that differs."""
 
 from __future__ import annotations
 
