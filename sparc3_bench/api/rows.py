@@ -144,7 +144,8 @@ def rows_of(results: Iterable[Result]) -> Iterator[Row]:
         texts = found.texts if found else {}
         for place, series in enumerate(section.series):
             for run in series.runs:
-                about = {"section": section.id, "place": place + 1, "rank": texts.get(place)}
+                rank = texts.get(place)
+                about: dict[str, Any] = {"section": section.id, "place": place + 1, "rank": rank}
                 for row in _rows(run.result):
                     yield Row.model_construct(**about, **row, orders=_orders(section, row))
 

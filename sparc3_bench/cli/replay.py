@@ -139,17 +139,18 @@ def _tell(one: Replay, as_json: bool) -> None:
 def _sentences(one: Replay) -> list[str]:
     if one.reason:
         return [f"{one.path}: not replayed: {one.reason}"]
-    lines = [f"{one.path}: {one.outcome}"]
-    if (step := one.told) is not None and step.worst is not None:
-        how = "differs" if one.outcome == "differs" else "is furthest off"
-        lines[0] += f"; the step '{step.step}' {how}: {step.worst.where}"
-        if step.worst.recorded is not None or step.worst.replayed is not None:
-            told = (step.worst.recorded, step.worst.replayed)
-            lines[0] += " was {} and is now {}".format(*map(_text, told))
-        if math.isfinite(step.worst.size):
-            lines[0] += f" (apart by {step.worst.size:.2g}, {step.allowed:g} is allowed)"
+    first = "" if one.outcome != "differs" else f" in the step '{one.steps[-1].step}'"
+    lines = [f"{one.path}: {one.outcome}{first}"]
+    # The one that differs is told first.
+    for step in reversed(one.steps):
+        if (worst := step.worst) is not None:
+            values = " was {} and is {} now".format(*map(_text, (worst.recorded, worst.replayed)))
+            told = values if (worst.recorded, worst.replayed) != (None, None) else ""
+            size = f", apart by {worst.size:.2g}" if math.isfinite(worst.size) else ""
+            allowed = f" where {step.allowed:g} is allowed" if size else ""
+            lines.append(f"  {step.step}: {worst.where}{told}{size}{allowed}")
     if one.noted:
-        lines.append(f"  not the same either, and no failure: {', '.join(one.noted)}")
+        lines.append(f"  not the same, and no failure by itself: {', '.join(one.noted)}")
     return lines
 
 

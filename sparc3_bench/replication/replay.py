@@ -67,15 +67,6 @@ class Replay:
         return next(one for one in ("differs", "within tolerance", "equal") if one in found)
 
     @property
-    def told(self) -> StepAgreement | None:
-        """The step that differs, or else that which is nearest to it; None where all are equal."""
-        return max(
-            (step for step in self.steps if step.worst),
-            key=lambda step: (step.agreement == "differs", step.strain),
-            default=None,
-        )
-
-    @property
     def target(self) -> Path | None:
         """Where the new result is; None where nothing was run."""
         return self._results / self.standing.orders[0].path if self.standing else None

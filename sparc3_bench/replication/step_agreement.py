@@ -78,13 +78,6 @@ class StepAgreement:
             return "equal"
         return "within tolerance" if self.worst.size <= self.allowed else "differs"
 
-    @property
-    def strain(self) -> float:
-        """The largest gap as a share of what is allowed."""
-        if self.worst is None or self.worst.size == 0:
-            return 0.0
-        return self.worst.size / self.allowed if self.allowed else math.inf
-
 
 def spec_agreement(recorded: RunSpec, replayed: RunSpec) -> tuple[StepAgreement, list[str]]:
     """Compare what was run with what would be run now.

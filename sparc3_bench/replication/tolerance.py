@@ -38,9 +38,13 @@ class Tolerance:
 
 TOLERANCES = {
     "float32": Tolerance(units=0.001, sample=0.001, samples=0.01, number=0.001),
-    "bfloat16": Tolerance(units=0.01, sample=0.05, samples=0.05, number=0.02),
+    "bfloat16": Tolerance(units=0.01, sample=0.25, samples=0.05, number=0.02),
 }
-"""By the number format that the model ran in; other formats are taken for bfloat16."""
+"""By the number format that the model ran in; other formats are taken for bfloat16.
+
+A logit between 16 and 32 is a multiple of 1/8 there, and a difference of two may be off by two of
+these steps.
+"""
 
 
 def tolerance_of(dtype: str) -> Tolerance:

@@ -146,13 +146,13 @@ def test_a_metric_that_is_off_by_less_than_machines_are_still_contradicts_its_sa
 
     done = replay(doctored(first, tmp_path / "copy", nudge))
     assert done.code == 1
-    assert "the step 'record' differs: `perplexity` at amount 0.3 is " in done.out
+    assert "differs in the step 'record'\n  record: `perplexity` at amount 0.3 is " in done.out
 
 
 def test_other_code_is_told_and_no_failure(replay, first, tmp_path):
     done = replay(doctored(first, tmp_path / "copy", other_code))
     assert done.code == 0, done.err
-    assert "not the same either, and no failure: code.scorer" in done.out
+    assert "not the same, and no failure by itself: code.scorer" in done.out
 
 
 def test_what_was_changed_without_its_digest_is_refused_before_anything_is_run(
