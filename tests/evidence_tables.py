@@ -5,7 +5,7 @@ from __future__ import annotations
 from rows import ROOT
 from tables import table
 
-from sparc3_bench.api.exporting import columns
+from sparc3_bench.api.exporting import row_columns
 from sparc3_bench.replication.tolerance import TOLERANCES
 
 DOCUMENT = ROOT / "docs/evidence.md"
@@ -15,7 +15,7 @@ def dictionary() -> str:
     """Return every column with its type and what it is."""
     lines = [
         (f"`{name}`", kind + (" or null" if may_miss else ""), " ".join(told.split()).rstrip("."))
-        for name, kind, may_miss, told in columns()
+        for name, kind, may_miss, told in row_columns()
     ]
     return table(("column", "type", "what it is"), lines)
 

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench.api.rows import Row
+from sparc3_bench.api.rows import NumberRow
 
 if TYPE_CHECKING:
     import pyarrow
@@ -19,7 +19,7 @@ _AT_ONCE = 10_000
 """Rows that are written at once."""
 
 
-def write_csv(path: Path, rows: Iterable[Row]) -> int:
+def write_csv(path: Path, rows: Iterable[NumberRow]) -> int:
     """Write rows as comma-separated values with a header, nothing where a value is missing.
 
     Returns
@@ -30,14 +30,14 @@ def write_csv(path: Path, rows: Iterable[Row]) -> int:
     count = 0
     with _draft(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(Row.model_fields)
+        writer.writerow(NumberRow.model_fields)
         for row in rows:
             count += 1
             writer.writerow(map(_written, dict(row).values()))
     return count
 
 
-def write_parquet(path: Path, rows: Iterable[Row]) -> int:
+def write_parquet(path: Path, rows: Iterable[NumberRow]) -> int:
     """Write rows as Parquet; the file says of every column what it is.
 
     Returns
@@ -56,9 +56,9 @@ def write_parquet(path: Path, rows: Iterable[Row]) -> int:
     return count
 
 
-def columns() -> Iterator[tuple[str, str, bool, str]]:
+def row_columns() -> Iterator[tuple[str, str, bool, str]]:
     """Yield the columns: name, JSON type, whether a value may be missing, and what it is."""
-    for name, told in Row.model_json_schema()["properties"].items():
+    for name, told in NumberRow.model_json_schema()["properties"].items():
         kinds = [one["type"] for one in told.get("anyOf", [told])]
         yield name, kinds[0], "null" in kinds, told["description"]
 
@@ -74,7 +74,7 @@ def _schema() -> pyarrow.Schema:
     }
     return pyarrow.schema(
         pyarrow.field(name, types[kind], nullable=is_null, metadata={"description": told})
-        for name, kind, is_null, told in columns()
+        for name, kind, is_null, told in row_columns()
     )
 
 

@@ -73,7 +73,7 @@ class Results(Sequence["Result"]):
         return [_table(group) for group in groups.values()]
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield every number with its interval and the rank it leads to; see `Row` for the columns.
+        """Yield every number with its interval; for the columns see `NumberRow`.
 
         Results that failed or were withdrawn have none.
         """

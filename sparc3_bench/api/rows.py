@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Kind = Literal["point", "curve", "operating point"]
 
 
-class Row(Conventions):
+class NumberRow(Conventions):
     """One number of one result."""
 
     section: str
@@ -131,7 +131,7 @@ class Row(Conventions):
     """P-value of no difference."""
 
 
-def rows_of(results: Iterable[Result]) -> Iterator[Row]:
+def rows_of(results: Iterable[Result]) -> Iterator[NumberRow]:
     """Yield every number with its interval, table by table as the pages have them.
 
     Of runs that failed or were withdrawn there is nothing, nor of one without metrics or points.
@@ -147,7 +147,7 @@ def rows_of(results: Iterable[Result]) -> Iterator[Row]:
                 rank = texts.get(place)
                 about: dict[str, Any] = {"section": section.id, "place": place + 1, "rank": rank}
                 for row in _rows(run.result):
-                    yield Row.model_construct(**about, **row, orders=_orders(section, row))
+                    yield NumberRow.model_construct(**about, **row, orders=_orders(section, row))
 
 
 def _orders(section: Section, row: Mapping[str, Any]) -> bool:

@@ -13,8 +13,8 @@ from sparc3_bench.record.result import Result
 from sparc3_bench.replication.step_agreement import (
     Agreement,
     StepAgreement,
-    agreements,
     spec_agreement,
+    step_agreements,
 )
 from sparc3_bench.run.again import request_of
 
@@ -98,7 +98,7 @@ class Replay:
         if replayed.status != "ok":
             self.reason = f"Its run is {replayed.status}: {replayed.error}"
             return
-        self.steps += agreements(self._recorded, replayed, self._contradictions)
+        self.steps += step_agreements(self._recorded, replayed, self._contradictions)
         self.noted += _of_machines(self._recorded, replayed)
 
     def _plan(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sparc3_bench.replication.tolerance import Tolerance, apart, tolerance_of
+from sparc3_bench.replication.tolerance import Tolerance, distance, tolerance_of
 
 if TYPE_CHECKING:
     from sparc3_bench.record.parts import EstimateRecord, MetricRecord, Point
@@ -30,7 +30,7 @@ Of texts they are what is told of the whole; of the tokens that are used there i
 
 
 @dataclass(frozen=True)
-class Gap:
+class Mismatch:
     """Two values that should be the same and are not.
 
     Attributes
@@ -68,7 +68,7 @@ class StepAgreement:
 
     step: str
     gaps: int
-    worst: Gap | None
+    worst: Mismatch | None
     allowed: float
 
     @property
@@ -99,11 +99,11 @@ def spec_agreement(recorded: RunSpec, replayed: RunSpec) -> tuple[StepAgreement,
         if name not in before if is_option else tells:
             noted.append(name)
         else:
-            gaps.append(Gap(name, before.get(name), now.get(name)))
+            gaps.append(Mismatch(name, before.get(name), now.get(name)))
     return StepAgreement("spec", len(gaps), gaps[0] if gaps else None, 0.0), noted
 
 
-def agreements(
+def step_agreements(
     recorded: Result, replayed: Result, contradictions: Sequence[str] = ()
 ) -> Iterator[StepAgreement]:
     """Yield how far two records of one spec agree, step by step, to the first that differs.
@@ -118,7 +118,7 @@ def agreements(
     """
     allowed = tolerance_of(recorded.spec.model.dtype)
     share = 0.0 if contradictions else allowed.samples
-    steps: list[tuple[str, Callable[[Result, Result, Tolerance], Iterable[Gap]], float]] = [
+    steps: list[tuple[str, Callable[[Result, Result, Tolerance], Iterable[Mismatch]], float]] = [
         ("choice", _choice, allowed.number),
         ("amounts", _amounts, 0.0),
         ("circuits", _circuits, allowed.units),
@@ -128,7 +128,7 @@ def agreements(
         ("curve", _curve, allowed.number),
         ("operating point", _operating_point, allowed.number),
         ("stability", _stability, allowed.number),
-        ("record", lambda *_: [Gap(one, None, None) for one in contradictions], 0.0),
+        ("record", lambda *_: [Mismatch(one, None, None) for one in contradictions], 0.0),
     ]
     for name, gaps_of, most in steps:
         gaps = list(gaps_of(recorded, replayed, allowed))
@@ -164,9 +164,9 @@ def _by_weight(name: str) -> tuple[int, str]:
     return place, name
 
 
-def _choice(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Gap]:
+def _choice(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Mismatch]:
     if recorded.candidate != replayed.candidate:
-        yield Gap("the ranking that was chosen", recorded.candidate, replayed.candidate)
+        yield Mismatch("the ranking that was chosen", recorded.candidate, replayed.candidate)
     now = {(one.candidate, one.requested): one.metrics for one in replayed.tried}
     for one in recorded.tried:
         where = f"{one.candidate} at amount {one.requested:g}".strip()
@@ -174,59 +174,59 @@ def _choice(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[
         yield from _numbers(f"{{}} of {where}, on the selection part", one.metrics, again)
 
 
-def _amounts(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Gap]:
+def _amounts(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Mismatch]:
     for before, now in zip(recorded.points, replayed.points, strict=True):
         for name in ("weights_removed", "units_removed"):
             one, other = getattr(before.amount, name), getattr(now.amount, name)
             if one is not None and one != other:  # null in old records
-                yield Gap(f"{name} at amount {before.amount.requested:g}", one, other)
+                yield Mismatch(f"{name} at amount {before.amount.requested:g}", one, other)
 
 
-def _circuits(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Gap]:
+def _circuits(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Mismatch]:
     before, now = recorded.sketch, replayed.sketch
     if before is None or now is None:
         return
     if (before.units, before.stride) != (now.units, now.stride):
-        yield Gap("units that are ranked", before.units, now.units)
+        yield Mismatch("units that are ranked", before.units, now.units)
     elif before.levels != now.levels:
         pairs = list(zip(before.levels, now.levels, strict=True))
         place = next(i for i, (one, other) in enumerate(pairs) if one != other)
         off = sum(one != other for one, other in pairs)
         where = f"{off:,} of {len(pairs):,} sampled units, the first is unit {place * now.stride:,}"
         one, other = (f"kept at {int(level, 36)} amounts" for level in pairs[place])
-        yield Gap(where, one, other, off / len(pairs))
+        yield Mismatch(where, one, other, off / len(pairs))
 
 
-def _samples(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Gap]:
+def _samples(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Mismatch]:
     for before, now in zip(recorded.points, replayed.points, strict=True):
         yield from _samples_at(before, now, allowed)
 
 
-def _samples_at(before: Point, now: Point, allowed: Tolerance) -> Iterator[Gap]:
+def _samples_at(before: Point, now: Point, allowed: Tolerance) -> Iterator[Mismatch]:
     """Yield the kinds of samples that are not the same, each with the one that is furthest off."""
     at = f"at amount {before.amount.requested:g}"
     for kind, values in before.samples.items():
         others = now.samples.get(kind, ())
         if len(values) != len(others):
-            yield Gap(f"number of samples of {kind} {at}", len(values), len(others))
+            yield Mismatch(f"number of samples of {kind} {at}", len(values), len(others))
             continue
-        sizes = [apart(one, other) for one, other in zip(values, others, strict=True)]
+        sizes = [distance(one, other) for one, other in zip(values, others, strict=True)]
         if values != others:
             place = max(range(len(sizes)), key=sizes.__getitem__)
             off = sum(size > allowed.sample for size in sizes)
             where = f"{kind} {at}, sample {place}; {off:,} of {len(sizes):,} by more than"
             where += f" {allowed.sample:g}"
-            yield Gap(where, values[place], others[place], off / len(sizes))
+            yield Mismatch(where, values[place], others[place], off / len(sizes))
 
 
-def _metrics(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Gap]:
+def _metrics(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Mismatch]:
     scales = _scales(replayed.metrics)
     for before, now in zip(recorded.points, replayed.points, strict=True):
         where = f"{{}} at amount {before.amount.requested:g}"
         yield from _numbers(where, before.metrics, now.metrics, scales)
 
 
-def _controls(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Gap]:
+def _controls(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Mismatch]:
     scales = _scales(replayed.metrics)
     for before, now in zip(recorded.points, replayed.points, strict=True):
         for name, drawn in before.control.items():
@@ -236,7 +236,7 @@ def _controls(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterato
             yield from _numbers(where, dict(enumerate(drawn)), again, scale)
 
 
-def _curve(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Gap]:
+def _curve(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Mismatch]:
     def values(curve: Mapping[str, EstimateRecord]) -> dict[str, float]:
         return {name: one.value for name, one in curve.items()}
 
@@ -246,11 +246,11 @@ def _curve(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[G
     )
 
 
-def _operating_point(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Gap]:
+def _operating_point(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Mismatch]:
     if recorded.found is None:
         return
     if replayed.found is None:
-        yield Gap("the amount that was found", recorded.found.point.amount.requested, None)
+        yield Mismatch("the amount that was found", recorded.found.point.amount.requested, None)
         return
     before, now = recorded.found.point, replayed.found.point
     amounts = {"amount": before.amount.requested}, {"amount": now.amount.requested}
@@ -259,7 +259,7 @@ def _operating_point(recorded: Result, replayed: Result, allowed: Tolerance) -> 
     yield from _numbers(where, before.metrics, now.metrics, _scales(replayed.metrics))
 
 
-def _stability(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Gap]:
+def _stability(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Mismatch]:
     again = {one.seed: one for one in replayed.stability}
     for one in recorded.stability:
         other = again.get(one.seed)
@@ -279,12 +279,12 @@ def _numbers(
     recorded: Mapping[Any, float],
     replayed: Mapping[Any, float],
     scales: Mapping[Any, Scale] = {},
-) -> Iterator[Gap]:
+) -> Iterator[Mismatch]:
     """Yield the numbers that are not the same; `where` has a place for the name."""
     for name, one in recorded.items():
         other = replayed.get(name)
         if other is None:
-            yield Gap(where.replace("{}", str(name)), one, None)
+            yield Mismatch(where.replace("{}", str(name)), one, None)
         elif one != other:
-            size = apart(one, other, scales.get(name, "linear"))
-            yield Gap(where.replace("{}", str(name)), one, other, size)
+            size = distance(one, other, scales.get(name, "linear"))
+            yield Mismatch(where.replace("{}", str(name)), one, other, size)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Tolerance:
     """What rounding explains; how wide an interval is has no part in it.
 
-    Differences are those of `apart`.
+    Differences are those of `distance`.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ def tolerance_of(dtype: str) -> Tolerance:
     return TOLERANCES.get(dtype, TOLERANCES["bfloat16"])
 
 
-def apart(one: float, other: float, scale: Scale = "linear") -> float:
+def distance(one: float, other: float, scale: Scale = "linear") -> float:
     """Return how far two numbers are apart.
 
     On a log scale that is the logarithm of their ratio; else the difference as a share of the

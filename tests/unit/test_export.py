@@ -18,7 +18,7 @@ from huggingface_hub import parse_eval_result_entries
 from unit.results import make_result, save
 
 from sparc3_bench.api.every_eval import SCHEMA
-from sparc3_bench.api.exporting import columns
+from sparc3_bench.api.exporting import row_columns
 from sparc3_bench.cli import app
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import default_host
@@ -128,8 +128,8 @@ def test_both_tables_are_the_same(table, tmp_path):
 def test_every_column_is_explained_in_the_file_and_in_the_documents(table):
     page = (ROOT / "docs/evidence.md").read_text()
     schema = pyarrow.parquet.read_schema(table)
-    assert schema.names == [name for name, *_ in columns()]
-    for name, _, may_miss, told in columns():
+    assert schema.names == [name for name, *_ in row_columns()]
+    for name, _, may_miss, told in row_columns():
         field = schema.field(name)
         assert field.metadata[b"description"].decode() == told
         assert field.nullable == may_miss

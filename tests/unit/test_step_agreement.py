@@ -10,13 +10,13 @@ from unit.results import make_result
 
 from sparc3_bench.record.parts import Sketch
 from sparc3_bench.record.result import Result
-from sparc3_bench.replication.step_agreement import StepAgreement, agreements, spec_agreement
-from sparc3_bench.replication.tolerance import TOLERANCES, apart, tolerance_of
+from sparc3_bench.replication.step_agreement import StepAgreement, spec_agreement, step_agreements
+from sparc3_bench.replication.tolerance import TOLERANCES, distance, tolerance_of
 
 
 def outcome(one: Result, other: Result) -> tuple[str, str]:
     """Return the last step that was compared, and what it came to."""
-    last = list(agreements(one, other))[-1]
+    last = list(step_agreements(one, other))[-1]
     return last.step, last.agreement
 
 
@@ -33,7 +33,7 @@ def with_sample(result: Result, value: float, count: int = 1) -> Result:
 
 def test_a_record_agrees_with_itself_in_every_step():
     result = make_result(sketch=sketch("0123"))
-    steps = list(agreements(result, result))
+    steps = list(step_agreements(result, result))
     assert {step.agreement for step in steps} == {"equal"}
     assert [step.step for step in steps][-1] == "record"
 
@@ -44,7 +44,7 @@ def test_a_metric_may_be_off_by_what_is_allowed_and_no_more(dtype):
     one = make_result(values=(20.0, 40.0), dtype=dtype)
     for off, agreement in ((0.9 * allowed, "within tolerance"), (1.2 * allowed, "differs")):
         other = make_result(values=(20.0, 40.0 * (1 + off)), dtype=dtype)
-        steps = {step.step: step for step in agreements(one, with_sample(other, 0.0, 0))}
+        steps = {step.step: step for step in step_agreements(one, with_sample(other, 0.0, 0))}
         assert steps["metrics"].agreement == agreement
 
 
@@ -57,18 +57,20 @@ def test_few_samples_may_be_far_off_and_all_a_little(dtype):
     assert outcome(one, with_sample(one, 9.0, few)) == ("record", "equal")
     assert outcome(one, with_sample(one, 9.0, few + 1)) == ("samples", "differs")
     near = with_sample(one, loss * (1 + 0.5 * allowed.sample), 1000)
-    assert {step.agreement for step in agreements(one, one)} == {"equal"}
-    steps = {step.step: step for step in agreements(make_result(windows=1000, dtype=dtype), near)}
+    assert {step.agreement for step in step_agreements(one, one)} == {"equal"}
+    steps = {
+        step.step: step for step in step_agreements(make_result(windows=1000, dtype=dtype), near)
+    }
     assert steps["samples"].gaps == 1
 
 
 def test_where_a_record_contradicts_itself_no_sample_may_be_off():
     one = make_result(windows=1000)
     other = with_sample(one, 9.0)
-    assert list(agreements(one, other))[-1].step == "record"
-    steps = list(agreements(one, other, ["`perplexity` is 1, and 2 by the samples."]))
+    assert list(step_agreements(one, other))[-1].step == "record"
+    steps = list(step_agreements(one, other, ["`perplexity` is 1, and 2 by the samples."]))
     assert (steps[-1].step, steps[-1].agreement) == ("samples", "differs")
-    last = list(agreements(one, one, ["`perplexity` is 1, and 2 by the samples."]))[-1]
+    last = list(step_agreements(one, one, ["`perplexity` is 1, and 2 by the samples."]))[-1]
     assert (last.step, last.agreement) == ("record", "differs")
 
 
@@ -89,7 +91,7 @@ def test_sampled_units_may_change_places_where_scores_are_alike():
     ],
 )
 def test_how_far_two_numbers_are_apart(one, other, scale, size):
-    assert apart(one, other, scale) == pytest.approx(size)
+    assert distance(one, other, scale) == pytest.approx(size)
 
 
 def of_spec(**changes: Any) -> tuple[StepAgreement, list[str]]:
