@@ -112,7 +112,7 @@ def command(
             execution = dataclasses.replace(execution, store=stack.enter_context(fresh))
         running = stack.enter_context(execution.running())
         for one in replays:
-            one.plan(running.runner, running.worker, host, files)
+            one.plan(running.worker, host, files)
         if len(replays) == 1 and replays[0].reason:
             raise Sparc3Error(replays[0].reason)
         waiting = {id(one.standing): one for one in replays if one.standing}

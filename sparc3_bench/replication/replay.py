@@ -17,11 +17,11 @@ from sparc3_bench.replication.step_agreement import (
     step_agreements,
 )
 from sparc3_bench.run.again import request_of
+from sparc3_bench.run.runner import RequestState
 
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
     from sparc3_bench.run.process import WorkerProcess
-    from sparc3_bench.run.runner import RequestState, Runner
     from sparc3_bench.run.worker import Worker
     from sparc3_bench.types.orders import Order
 
@@ -71,19 +71,13 @@ class Replay:
         """Where the new result is; None where nothing was run."""
         return self._results / self.standing.orders[0].path if self.standing else None
 
-    def plan(
-        self,
-        runner: Runner,
-        worker: Worker | WorkerProcess,
-        host: PluginHost,
-        files: Sequence[Path],
-    ) -> None:
+    def plan(self, worker: Worker | WorkerProcess, host: PluginHost, files: Sequence[Path]) -> None:
         """Read the result and find out what its spec comes to now, before anything is run.
 
         What is wrong with it becomes its `reason`; what differs, its first step.
         """
         try:
-            self._plan(runner, worker, host, files)
+            self._plan(worker, host, files)
         except Sparc3Error as error:
             self.reason = str(error)
 
@@ -102,11 +96,7 @@ class Replay:
         self.noted += _of_machines(self._recorded, replayed)
 
     def _plan(
-        self,
-        runner: Runner,
-        worker: Worker | WorkerProcess,
-        host: PluginHost,
-        files: Sequence[Path],
+        self, worker: Worker | WorkerProcess, host: PluginHost, files: Sequence[Path]
     ) -> None:
         path = self.path
         recorded = self._recorded = read_result(path)
@@ -120,13 +110,13 @@ class Replay:
         request = request_of(
             spec, spec.judge, host, files, with_controls=True, replay_of=recorded.key
         )
-        (standing,) = runner.plan([request])
-        if standing.refusal:
+        try:
+            (order,) = worker.plan(request)
+        except Sparc3Error as error:
             raise Sparc3Error(
-                f"{path} cannot be replayed: {standing.refusal.rstrip('.')} (a result has only the "
-                "names of local models and texts; `--files FOLDER` says where they are)."
-            )
-        (order,) = standing.orders
+                f"{path} cannot be replayed: {str(error).rstrip('.')} (a result has only the names "
+                "of local models and texts; `--files FOLDER` says where they are)."
+            ) from None
         step, self.noted = spec_agreement(spec, _planned(worker, order).spec)
         self.steps.append(step)
         if step.agreement == "differs":
@@ -138,7 +128,7 @@ class Replay:
             )
         if all(point.samples for point in recorded.points):
             self._contradictions = list(contradictions(recorded, host))
-        self.standing = standing
+        self.standing = RequestState(request, [order])
 
 
 def _planned(worker: Worker | WorkerProcess, order: Order) -> Result:
