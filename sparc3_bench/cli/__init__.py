@@ -26,6 +26,7 @@ from sparc3_bench.cli import (
     rejudge,
     replay,
     replicate,
+    report,
     run,
     score,
     status,
@@ -63,6 +64,7 @@ app.command("replicate")(replicate.command)
 app.command("validate")(validate.command)
 app.command("show")(compare.show)
 app.command("compare")(compare.command)
+app.command("report")(report.command)
 app.command("export")(export.command)
 app.command("submit")(submit.command)
 app.command("withdraw")(submit.withdraw)
