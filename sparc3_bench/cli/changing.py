@@ -118,7 +118,7 @@ class Change:
             self.say(f"warning: {warning}")
         if self.as_json:
             both = result.points[0], changed.point
-            dense, point = (one.model_copy(update={"samples": {}}) for one in both)
+            dense, point = (one.model_copy(update={"samples": {}, "kept": {}}) for one in both)
             ChangedAnswer(
                 command=command,
                 folder=str(out),
