@@ -17,7 +17,6 @@ from sparc3_bench.record.result import Result
 app = typer.Typer(
     help="Show, export and compare circuits: what a scorer keeps of a model at one size.",
     no_args_is_help=True,
-    rich_markup_mode=None,
 )
 
 ResultFile = Annotated[Path, typer.Argument(help="Result file that `sparc3 run` wrote.")]

@@ -1,8 +1,7 @@
-"""`sparc3 migrate` and `sparc3 schema`: old result files anew, and what such files are like."""
+"""`sparc3 migrate`: old result files anew, in the newest schema."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -53,11 +52,6 @@ def command(
     typer.echo(f"{len(files)} result files, {len(old)} {done} in schema {SCHEMA_VERSION}")
     if check and old:
         raise typer.Exit(1)
-
-
-def schema() -> None:
-    """Print the JSON Schema of result files; every field has a sentence."""
-    typer.echo(json.dumps(Result.model_json_schema(), indent=2, ensure_ascii=False))
 
 
 def _target(file: Path, result: Result) -> Path:
