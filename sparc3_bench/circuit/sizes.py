@@ -79,13 +79,13 @@ def parse_amount(size: str | None, remove: int | None, kind: AmountKind) -> floa
 def circuit_at(result: Result, amount: float | None) -> MeasuredCircuit:
     """Return the measured circuit of an amount.
 
-    By default it is the one that was looked for, else the one nearest to a tenth of the scope; the
-    dense and the empty model, which are no circuits, only where there is nothing else.
+    By default it is the one that was looked for, else the one nearest to a tenth of the scope,
+    never the dense or the empty model, which are no circuits.
 
     Raises
     ------
     Sparc3Error
-        When no circuit of that size was measured.
+        When no circuit of that size was measured, or, by default, none at all.
     """
     circuits = measured_circuits(result)
     kind = result.spec.amount_kind
@@ -97,7 +97,13 @@ def circuit_at(result: Result, amount: float | None) -> MeasuredCircuit:
             f"The result has no circuit of `{option(kind)} {size_text(amount, kind)}`; it has "
             f"{sizes_text((at.amount for at in circuits), kind)}."
         )
-    proper = [at for at in circuits if is_proper(at.point)] or circuits
+    proper = [at for at in circuits if is_proper(at.point)]
+    if not proper:
+        raise Sparc3Error(
+            f"The result has no circuit, as it has nothing between the dense and the empty model; "
+            f"give `{option(kind)}` to see one of those: "
+            f"{sizes_text((at.amount for at in circuits), kind)}."
+        )
     if result.found is not None:
         wanted = result.found.point.amount.requested
         if looked_for := [at for at in proper if at.amount == wanted]:

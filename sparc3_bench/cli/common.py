@@ -15,12 +15,14 @@ import typer
 
 import sparc3_bench.cli.completion as completion
 from sparc3_bench.assets import CACHE_VARIABLE, LIMIT_VARIABLE, default_cache, scores_limit
-from sparc3_bench.errors import ExitCode
+from sparc3_bench.errors import ExitCode, Sparc3Error
 from sparc3_bench.types.conventions import AskedConventions, Conventions, values_of
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+    from sparc3_bench.record.result import Result
 
 
 def _convention(name: str, any_value: bool = False) -> Any:
@@ -116,6 +118,15 @@ ResultNames = Annotated[
         autocompletion=completion.keys,
     ),
 ]
+Files = Annotated[
+    list[Path],
+    typer.Option(
+        "--files",
+        help="Folder with the local models and texts, whose names alone are in a result; "
+        "repeatable.",
+        show_default="the working folder",
+    ),
+]
 SearchedFolder = Annotated[
     Path | None,
     typer.Option(
@@ -196,6 +207,25 @@ def given(context: typer.Context, name: str) -> bool:
     """Return whether the user typed an option."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
+
+
+def finished(path: Path) -> Result:
+    """Return the result of a run that came to its end.
+
+    Raises
+    ------
+    Sparc3Error
+        When it failed, was interrupted or is withdrawn; or as `read_result`.
+    """
+    from sparc3_bench.record.files import read_result
+
+    result = read_result(path)
+    if result.status != "ok":
+        reason = (result.error or "").partition("\n")[0].rstrip(".")
+        raise Sparc3Error(
+            f"{path} is of a run that is {result.status} ({reason}); run it again, or name another."
+        )
+    return result
 
 
 def result_file(said: str, folder: Path | None) -> Path:

@@ -110,13 +110,17 @@ def command(
     from sparc3_bench.leaderboard.comparable import check_comparable
     from sparc3_bench.leaderboard.headtohead import meetings_by_amount
     from sparc3_bench.leaderboard.phrasing import convention_text
+    from sparc3_bench.run.intervals import renewed
     from sparc3_bench.run.options import task_of
 
+    host = default_host()
     files = _files(first, second, results)
-    (path, one), (other_path, other) = ((file, _finished(file)) for file in files)
+    (path, one), (other_path, other) = (
+        (file, renewed(common.finished(file), host)) for file in files
+    )
     check_comparable(str(path), one, str(other_path), other)
     chosen = _metric(one, metric)
-    task = task_of(one, default_host())
+    task = task_of(one, host)
     theirs = {point.amount.requested: point for point in other.points}
     points = [
         (point, theirs[amount])
@@ -274,15 +278,6 @@ def _cell(side: Side) -> str:
     assert side.value is not None
     ends = None if side.low is None or side.high is None else (side.low, side.high)
     return phrasing.interval_text(side.value, ends) + (_MARK if _is_random(side) else "")
-
-
-def _finished(path: Path) -> Result:
-    from sparc3_bench.run.intervals import read_renewed
-
-    result = read_renewed(path)
-    if result.status != "ok":
-        raise Sparc3Error(f"{path} is of a run that is {result.status}; run it again.")
-    return result
 
 
 def _metric(result: Result, name: str | None) -> MetricRecord:

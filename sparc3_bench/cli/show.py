@@ -85,7 +85,7 @@ def command(
         Shown(
             result=listed_as(path, read),
             numbers=list(_numbers(read)),
-            chosen=list(_at(read, read.found.point)) if read.found else [],
+            chosen=list(numbers_at(read, read.found.point)) if read.found else [],
             has_old_intervals=is_old(read),
             cost={name: Spent(**one.model_dump()) for name, one in read.cost.items()},
             warnings=list(read.warnings),
@@ -95,7 +95,8 @@ def command(
         _print(path, read, is_old(read))
 
 
-def _at(result: Result, point: Point) -> Iterator[Measured]:
+def numbers_at(result: Result, point: Point) -> Iterator[Measured]:
+    """Yield every metric of a result at one of its points."""
     from sparc3_bench.leaderboard.control_verdict import record_verdict
 
     for metric in result.metrics:
@@ -117,7 +118,7 @@ def _numbers(result: Result) -> Iterator[Measured]:
     from sparc3_bench.leaderboard.control_verdict import record_curve_verdict
 
     for point in result.points:
-        yield from _at(result, point)
+        yield from numbers_at(result, point)
     for metric in result.curve_metrics:
         if one := result.curve.get(metric.name):
             yield Measured(

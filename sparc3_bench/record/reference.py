@@ -15,7 +15,7 @@ LEAST_DIGITS = 4
 USUAL_FOLDERS = (Path("results"), Path("leaderboard/results"))
 """Where results are looked for: of one's own runs, then of a checkout."""
 
-_SHOWN = 5
+_SHOWN = 3
 
 
 def referred(said: str, folders: Sequence[Path] = USUAL_FOLDERS) -> Path:
@@ -68,9 +68,9 @@ def referred_in(folder: Path, count: int) -> list[Path]:
     """
     found = files_below(folder)
     if len(found) != count:
-        have = f"has {len(found)} results, {_some(found)}" if found else "has no result"
-        many = "one is" if count == 1 else f"{count} are"
-        raise RecordError(f"The folder {folder} {have}, and {many} asked for; name them.")
+        have = f"has {len(found)} results ({_some(found)})" if found else "has no result"
+        wanted = "one is asked for; name it" if count == 1 else f"{count} are asked for; name them"
+        raise RecordError(f"The folder {folder} {have} and {wanted}.")
     return found
 
 
