@@ -1,23 +1,18 @@
-"""`sparc3 circuit`: show, export and compare the circuits that a result file names."""
+"""`sparc3 circuit`: show and export the circuits that a result names; `diff` compares them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
+import sparc3_bench.cli.circuit_diff as circuit_diff
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.answers import Answer, AsJson, Part
+from sparc3_bench.cli.answers import Answer, AsJson
 from sparc3_bench.cli.results import Listed, listed_as
 from sparc3_bench.cli.show import Measured, numbers_at
 from sparc3_bench.errors import Sparc3Error
-
-if TYPE_CHECKING:
-    from sparc3_bench.circuit.compare import Overlap, Pair
-    from sparc3_bench.circuit.describe import Counts
-    from sparc3_bench.record.result import Result
 
 app = typer.Typer(
     help="Show, export and compare circuits: what a scorer keeps of a model at one size.",
@@ -64,39 +59,6 @@ class ExportedCircuit(Answer):
     """
 
 
-class SharedUnits(Part):
-    """What two circuits share."""
-
-    amount: float
-    """How much of what is ranked is removed."""
-    first: Path
-    """One result."""
-    second: Path
-    """The other."""
-    in_first: int
-    """Units of the first."""
-    in_second: int
-    """Units of the second."""
-    in_both: int
-    """Units of both."""
-    jaccard: float
-    """In both over in either."""
-    overlap: float
-    """In both over the smaller one."""
-
-
-class ComparedCircuits(Answer):
-    """What `sparc3 circuit diff` counted."""
-
-    command: Literal["circuit diff"] = "circuit diff"
-    sampled: bool
-    """Whether units of the sketches were counted, and not all."""
-    pairs: list[SharedUnits]
-    """Every two results at every amount."""
-    rank_correlations: list[float] | None
-    """Of the scores, for every two results as at the first amount; null where there is none."""
-
-
 Size = Annotated[
     str | None,
     typer.Option(help="Fraction kept of what is ranked, from 0 to 1.", show_default=False),
@@ -105,15 +67,8 @@ Remove = Annotated[
     int | None,
     typer.Option(min=0, help="Units removed; for results that count units.", show_default=False),
 ]
-Files = Annotated[
-    list[Path],
-    typer.Option(
-        "--files",
-        help="Folder with the local models and texts, whose names alone are in a result; "
-        "repeatable.",
-        show_default="the working folder",
-    ),
-]
+
+app.command("diff")(circuit_diff.command)
 
 
 @app.command()
@@ -141,7 +96,7 @@ def show(
     from sparc3_bench.run.intervals import renewed
 
     path = common.result_file(result, results)
-    read = renewed(_read(path), default_host())
+    read = renewed(common.finished(path), default_host())
     at = sizes.circuit_at(read, sizes.parse_amount(size, remove, read.spec.amount_kind))
     written = []
     if picture is not None:
@@ -188,7 +143,7 @@ def export(
     no_model: Annotated[
         bool, typer.Option("--no-model", help="Leave the pruned model out.")
     ] = False,
-    files: Files = [],  # noqa: B006  # typer wants a list
+    files: common.Files = [],  # noqa: B006  # typer wants a list
     cache: common.Cache = None,
     results: common.SearchedFolder = None,
     as_json: AsJson = False,
@@ -206,7 +161,7 @@ def export(
     from sparc3_bench.run.progress import Reporter
 
     path = common.result_file(result, results)
-    read = _read(path)
+    read = common.finished(path)
     amount = sizes.require_amount(read, sizes.parse_amount(size, remove, read.spec.amount_kind))
     check_exportable(read, out, model=not no_model, mib_name=mib)
     report = Reporter()
@@ -229,138 +184,6 @@ def export(
         ExportedCircuit(folder=out, kept_of_scope=kept, agreement=circuit.agreement).tell()
     else:
         typer.echo(f"{out}: {kept:.4%} of the weights in scope are kept")
-
-
-@app.command()
-def diff(
-    result: common.ResultNames,
-    size: Annotated[
-        list[str],
-        typer.Option(
-            help="Fraction kept, repeatable.", show_default="every size that all results have"
-        ),
-    ] = [],  # noqa: B006
-    remove: Annotated[
-        list[int],
-        typer.Option(
-            min=0, help="Units removed, repeatable; for results that count.", show_default=False
-        ),
-    ] = [],  # noqa: B006
-    sketch: Annotated[
-        bool,
-        typer.Option("--sketch", help="Compare the sketches in the files, without the model."),
-    ] = False,
-    files: Files = [],  # noqa: B006
-    cache: common.Cache = None,
-    results: common.SearchedFolder = None,
-    as_json: AsJson = False,
-) -> None:
-    """Count what circuits on the same model share, and tell where one has more.
-
-    Jaccard is in both over in either; overlap is in both over the smaller one. More than two
-    results give matrices.
-    """
-    from sparc3_bench.circuit import compare, sizes
-
-    paths = [common.result_file(said, results) for said in result]
-    read = {str(path): _read(path) for path in paths}
-    if len(read) < len(paths):
-        raise Sparc3Error("A result is named twice; name each once.")
-    compare.check_comparable(read)
-    kind = next(iter(read.values())).spec.amount_kind
-    amounts = _amounts(list(read.values()), size, remove)
-    told = [sizes.size_text(amount, kind) for amount in amounts]
-    # Where each has more is a table for every size; unless asked for more, one will do.
-    detailed = amounts if size or remove else [sizes.usual(amounts, kind)]
-    counts: list[Found | None]
-    likeness = None
-    if sketch:
-        units = [list(compare.sketched_units(read, amount).values()) for amount in amounts]
-        overlaps = [compare.of_each_two(compare.overlap_of_samples, some) for some in units]
-        counts = [_recorded_counts(read, amount) for amount in detailed]
-    else:
-        from sparc3_bench.circuit import rebuild
-        from sparc3_bench.run.place import Place
-        from sparc3_bench.run.progress import Reporter
-
-        folder = common.cache_folder(cache)
-        place = Place(folder, Reporter())
-        made = [rebuild.rebuilt(one, name, files, folder, place) for name, one in read.items()]
-        overlaps = [rebuild.overlaps_of(made, amount) for amount in amounts]
-        likeness = rebuild.likeness(made)
-        one, two = made[:2]
-        counts = [
-            (one.circuit(amount).counts, two.circuit(amount).counts, one.whole)
-            for amount in (detailed if len(made) == 2 else ())
-        ]
-    if as_json:
-        _tell(paths, amounts, overlaps, likeness, sketch)
-        return
-    lines = compare.comparison_text(list(read), told, overlaps, likeness)
-    typer.echo(lines + ("\nunits sampled in the sketches" if sketch else ""))
-    if len(read) == 2:
-        for amount, found in zip(detailed, counts, strict=True):
-            if found is not None:
-                typer.echo("\n" + compare.difference(*found, sizes.size_text(amount, kind)))
-
-
-Found = tuple["Counts", "Counts", "Counts"]
-
-
-def _tell(
-    paths: Sequence[Path],
-    amounts: Sequence[float],
-    overlaps: Sequence[Mapping[Pair, Overlap]],
-    likeness: Mapping[Pair, float] | None,
-    sampled: bool,
-) -> None:
-    pairs = [
-        SharedUnits(
-            amount=amount,
-            first=paths[first],
-            second=paths[second],
-            in_first=one.left,
-            in_second=one.right,
-            in_both=one.both,
-            jaccard=one.jaccard,
-            overlap=one.coefficient,
-        )
-        for amount, some in zip(amounts, overlaps, strict=True)
-        for (first, second), one in some.items()
-    ]
-    correlations = None if likeness is None else list(likeness.values())
-    ComparedCircuits(sampled=sampled, pairs=pairs, rank_correlations=correlations).tell()
-
-
-def _recorded_counts(read: Mapping[str, Result], amount: float) -> Found | None:
-    """Return the counts of the first two results, if the records have them."""
-    from sparc3_bench.circuit import describe, sizes
-
-    one, two = (
-        describe.counts(result, sizes.circuit_at(result, amount))
-        for result in list(read.values())[:2]
-    )
-    return None if one is None or two is None or one[1] != two[1] else (one[0], two[0], one[1])
-
-
-def _amounts(results: Sequence[Result], size: list[str], remove: list[int]) -> list[float]:
-    from sparc3_bench.circuit import sizes
-
-    kind = results[0].spec.amount_kind
-    shared = sizes.common(results)
-    typed = [sizes.parse_amount(text, None, kind) for text in size]
-    typed += [sizes.parse_amount(None, count, kind) for count in remove]
-    return [amount for amount in typed if amount is not None] or shared
-
-
-def _read(path: Path) -> Result:
-    from sparc3_bench.record.files import read_result
-
-    result = read_result(path)
-    if result.status != "ok":
-        reason = (result.error or "").partition("\n")[0]
-        raise Sparc3Error(f"{path} is of a run that failed ({reason}); run it again.")
-    return result
 
 
 def _write(path: Path, text: str) -> None:

@@ -114,10 +114,8 @@ def command(
     from sparc3_bench.run.options import task_of
 
     host = default_host()
-    files = _files(first, second, results)
-    (path, one), (other_path, other) = (
-        (file, renewed(common.finished(file), host)) for file in files
-    )
+    path, other_path = _files(first, second, results)
+    one, other = (renewed(common.finished(file), host) for file in (path, other_path))
     check_comparable(str(path), one, str(other_path), other)
     chosen = _metric(one, metric)
     task = task_of(one, host)

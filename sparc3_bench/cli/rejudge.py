@@ -59,10 +59,10 @@ def command(
 ) -> None:
     """Judge the responses of finished runs again; no model is loaded and nothing is generated.
 
-    The responses lie beside the results. Each gives a new result with its own copy of the responses. Everything that needs the judge is
-    computed again: points, intervals, controls, what was found. Ranking and amount stay those that
-    the first judge chose, and a warning in the result says so. Exit code 0 when all results are
-    there, 1 when the judge failed on one, 2 for wrong input.
+    The responses lie beside the results. Each gives a new result with its own copy of them.
+    Everything that needs the judge is computed again: points, intervals, controls, what was found.
+    Ranking and amount stay those that the first judge chose, and a warning in the result says so.
+    Exit code 0 when all results are there, 1 when the judge failed on one, 2 for wrong input.
     """
     from sparc3_bench.host import default_host
     from sparc3_bench.record.files import write_result
