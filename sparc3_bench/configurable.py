@@ -37,6 +37,37 @@ def _option_types(cls: type) -> dict[str, TypeAdapter[Any]]:
     return found
 
 
+def option_values(cls: type, name: str) -> str:
+    """Return in words what an option may be: choices, a range, or its type."""
+    known = option_types(cls).get(name)
+    return "what its class takes" if known is None else _values(known.json_schema())
+
+
+def _values(schema: dict[str, Any]) -> str:
+    if some := schema.get("anyOf"):
+        return " or ".join(_values(one) for one in some)
+    if choices := schema.get("enum") or [one for one in (schema.get("const"),) if one is not None]:
+        return ", ".join(map(str, choices))
+    least, most = (
+        [f"{word} {schema[bound]}" for bound, word in bounds.items() if bound in schema]
+        for bounds in (
+            {"minimum": "at least", "exclusiveMinimum": "above"},
+            {"maximum": "at most", "exclusiveMaximum": "below"},
+        )
+    )
+    return ", ".join([_TYPES.get(schema.get("type", ""), "any value"), *least, *most])
+
+
+_TYPES = {
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true, false",
+    "string": "text",
+    "array": "list",
+    "null": "nothing",
+}
+
+
 def refusal(what: str, value: Any, error: ValidationError) -> Sparc3Error:
     """Return the error that an option has a value that it cannot have."""
     reason = error.errors()[0]["msg"].replace("Input should be", "must be")

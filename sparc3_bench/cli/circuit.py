@@ -89,7 +89,8 @@ def show(
     """Tell what a circuit is, from the result file alone.
 
     The size is one that was measured; by default the one that was looked for, else the one nearest
-    to a tenth of what is ranked. Neither the dense nor the empty model is shown unless it is asked for.
+    to a tenth of what is ranked. Neither the dense nor the empty model is shown unless it is asked
+    for.
     """
     from sparc3_bench.circuit import describe, sizes
     from sparc3_bench.host import default_host

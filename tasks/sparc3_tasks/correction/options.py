@@ -34,7 +34,58 @@ Limit = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 @dataclass(frozen=True)
 class CorrectionOptions(Task):
-    """What a task of correction is told, and how it counts what a model writes."""
+    """What a task of correction is told, and how it counts what a model writes.
+
+    Parameters
+    ----------
+    prompts
+        A built-in name, or any file, folder or ``hf:DATASET[:CONFIG[:SPLIT[:COLUMN]]]`` with a
+        column `prompt` and, in a file, where wanted `kind` and `scores`; the task's own when empty.
+    reference_count, selection_count, test_count
+        Prompts for attribution, for the choice, and for what is reported.
+    control_count
+        Test prompts that random controls are measured on.
+    new_tokens
+        Tokens of a response.
+    samples
+        Responses to a prompt.
+    greedy
+        Whether the likeliest token is taken; else tokens are drawn.
+    top_p, temperature
+        How they are drawn: from the likeliest tokens that have this share, at this temperature.
+    generation_seed
+        Seed of the draws.
+    generation_batch
+        Responses that are written at once.
+    threshold
+        From which score on a response is undesired.
+    undesired_count, undesired_least
+        How many undesired responses are attributed at most, and how many there must be.
+    general
+        What general text is attributed: ``matched`` pieces as long as the undesired samples, whole
+        ``windows``, or ``both``.
+    general_text
+        Where it comes from, as in task `compression`.
+    general_windows, general_length
+        How many windows of it, of how many tokens.
+    normalise
+        How samples count: as they are (``none``); by the mean over their ``tokens``; each neuron's
+        or head's share of the ``mass``.
+    contrast
+        What both sides are made one ranking by; ``auto`` tries all that the scores allow.
+    low_part
+        Of ``set-difference``, the share of units with the least general relevance that may go.
+    most_perplexity, most_distinct
+        By how much perplexity may rise, and distinct bigrams may fall, in what is chosen.
+    held_out_text, held_out_windows, held_out_length
+        General text for perplexity: where it comes from, how many windows of how many tokens.
+    neutral_prompts, neutral_count
+        Prompts that are nothing to be corrected, as for `prompts`, and how many.
+    last_words
+        Passages whose last word is asked for; 0 for none.
+    begin
+        What stands before every prompt and window, as in task `compression`.
+    """
 
     version: ClassVar[int] = 1
     prompts_option: ClassVar[str | None] = "prompts"
