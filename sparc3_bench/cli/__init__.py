@@ -7,12 +7,14 @@ import functools
 import importlib
 import importlib.metadata
 import io
+import re
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from sparc3_bench.errors import ExitCode, Sparc3Error
 
@@ -41,6 +43,14 @@ class Commands(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         return _loaded(name)
+
+
+def summary(name: str) -> str:
+    """Return what a command does, from the first line of its file."""
+    file = Path(__file__).with_name(f"{_FILES.get(name, name)}.py")
+    with file.open(encoding="utf-8") as opened:
+        said = opened.readline().strip().strip('"').partition(": ")[2]
+    return said[:1].upper() + said[1:]
 
 
 @functools.cache
@@ -75,6 +85,19 @@ class Program(TyperGroup):
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self.commands = Commands()  # type: ignore[assignment]
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Show what there is; of each command the first line of its file, which is not imported."""
+        shown = [
+            TyperCommand(name, help=summary(name), rich_help_panel=panel)
+            for panel, names in PANELS.items()
+            for name in names
+        ]
+        loaded, self.commands = self.commands, {str(one.name): one for one in shown}
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self.commands = loaded
 
     def invoke(self, ctx: typer.Context) -> Any:
         """Do what is asked for, quietly if that is asked for too."""
@@ -135,7 +158,7 @@ def main() -> None:
     """Run the command line."""
     _hide_foreign_torchvision()
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="sparc3", standalone_mode=False)
     except Sparc3Error as error:
         code = _told(str(error))
     except _WRONG_USAGE as error:
@@ -154,7 +177,8 @@ def main() -> None:
 
 def _usage(error: Any) -> str:
     """Return what is wrong with what was typed; nothing where help was shown instead."""
-    text = " ".join(error.format_message().split()).rstrip(".")
+    text = " ".join(error.format_message().split()).partition(", unable to parse")[0].rstrip(".")
+    text = re.sub(r"^Invalid value for '(.+)': Input should be", r"`\1` must be", text)
     return f"{text}; see `{error.ctx.command_path} --help`." if text and error.ctx else text
 
 

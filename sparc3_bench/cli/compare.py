@@ -107,7 +107,7 @@ def command(
     amount, and which numbers are not better than random circuits with the same counts.
     """
     from sparc3_bench.host import default_host
-    from sparc3_bench.leaderboard.comparable import check_comparable
+    from sparc3_bench.leaderboard.comparable import check_side_by_side
     from sparc3_bench.leaderboard.headtohead import meetings_by_amount
     from sparc3_bench.leaderboard.phrasing import convention_text
     from sparc3_bench.run.intervals import renewed
@@ -116,7 +116,7 @@ def command(
     host = default_host()
     path, other_path = _files(first, second, results)
     one, other = (renewed(common.finished(file), host) for file in (path, other_path))
-    check_comparable(str(path), one, str(other_path), other)
+    check_side_by_side(str(path), one, str(other_path), other)
     chosen = _metric(one, metric)
     task = task_of(one, host)
     theirs = {point.amount.requested: point for point in other.points}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sparc3_bench.record.result import Result
 
 
-def check_comparable(first: str, one: Result, second: str, other: Result) -> None:
+def check_side_by_side(first: str, one: Result, second: str, other: Result) -> None:
     """Refuse two runs that may not be compared.
 
     Parameters

@@ -41,8 +41,12 @@ class CorrectionOptions(Task):
     prompts
         A built-in name, or any file, folder or ``hf:DATASET[:CONFIG[:SPLIT[:COLUMN]]]`` with a
         column `prompt` and, in a file, where wanted `kind` and `scores`; the task's own when empty.
-    reference_count, selection_count, test_count
-        Prompts for attribution, for the choice, and for what is reported.
+    reference_count
+        Prompts for attribution.
+    selection_count
+        Prompts that the choice is made on.
+    test_count
+        Prompts that are reported.
     control_count
         Test prompts that random controls are measured on.
     new_tokens
@@ -51,23 +55,29 @@ class CorrectionOptions(Task):
         Responses to a prompt.
     greedy
         Whether the likeliest token is taken; else tokens are drawn.
-    top_p, temperature
-        How they are drawn: from the likeliest tokens that have this share, at this temperature.
+    top_p
+        Tokens are drawn from the likeliest ones that have this share.
+    temperature
+        That they are drawn at.
     generation_seed
         Seed of the draws.
     generation_batch
         Responses that are written at once.
     threshold
         From which score on a response is undesired.
-    undesired_count, undesired_least
-        How many undesired responses are attributed at most, and how many there must be.
+    undesired_count
+        How many undesired responses are attributed at most.
+    undesired_least
+        How many there must be.
     general
         What general text is attributed: ``matched`` pieces as long as the undesired samples, whole
         ``windows``, or ``both``.
     general_text
         Where it comes from, as in task `compression`.
-    general_windows, general_length
-        How many windows of it, of how many tokens.
+    general_windows
+        How many windows of it are attributed, for ``windows`` and ``both``.
+    general_length
+        Tokens of such a window.
     normalise
         How samples count: as they are (``none``); by the mean over their ``tokens``; each neuron's
         or head's share of the ``mass``.
@@ -75,12 +85,20 @@ class CorrectionOptions(Task):
         What both sides are made one ranking by; ``auto`` tries all that the scores allow.
     low_part
         Of ``set-difference``, the share of units with the least general relevance that may go.
-    most_perplexity, most_distinct
-        By how much perplexity may rise, and distinct bigrams may fall, in what is chosen.
-    held_out_text, held_out_windows, held_out_length
-        General text for perplexity: where it comes from, how many windows of how many tokens.
-    neutral_prompts, neutral_count
-        Prompts that are nothing to be corrected, as for `prompts`, and how many.
+    most_perplexity
+        By what share perplexity may rise in what is chosen.
+    most_distinct
+        What share of distinct bigrams may be lost in what is chosen.
+    held_out_text
+        Where the general text comes from that perplexity is measured on.
+    held_out_windows
+        How many windows of it.
+    held_out_length
+        Tokens of such a window.
+    neutral_prompts
+        Prompts with nothing to be corrected, as for `prompts`.
+    neutral_count
+        How many of them.
     last_words
         Passages whose last word is asked for; 0 for none.
     begin
