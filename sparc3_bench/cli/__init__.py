@@ -55,7 +55,7 @@ def summary(name: str) -> str:
 
 @functools.cache
 def _loaded(name: str) -> Any:
-    (panel,) = [panel for panel, names in PANELS.items() if name in names] or [None]
+    panel = next((panel for panel, names in PANELS.items() if name in names), None)
     if panel is None:
         raise KeyError(name)
     module = importlib.import_module(f"{__name__}.{_FILES.get(name, name)}")
@@ -99,7 +99,7 @@ class Program(TyperGroup):
         finally:
             self.commands = loaded
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Do what is asked for, quietly if that is asked for too."""
         with _held() if ctx.params.get("quiet") else contextlib.nullcontext():
             return super().invoke(ctx)

@@ -107,8 +107,8 @@ def _print(found: Diagnosis) -> None:
         f"cache: {found.cache} ({found.cache_files} files, {found.cache_bytes / 1e9:.2f} GB)"
     )
     if found.machine is None:
-        names = ", ".join(found.missing)
-        typer.echo(f"missing to run models: {names}; pip install 'sparc3-bench[run]'")
+        missing = ", ".join(found.missing)
+        typer.echo(f"missing to run models: {missing}; pip install 'sparc3-bench[run]'")
         return
     machine = found.machine
     packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())

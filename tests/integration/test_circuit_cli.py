@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -264,13 +263,3 @@ def test_show_and_sketches_need_no_torch(trio, tmp_path):
             env={**os.environ, "PYTHONIOENCODING": "utf-8"},
         )
         assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize("command", ["show", "export", "diff"])
-def test_help_describes_every_option(sparc3, command):
-    told = sparc3(command, "--help").out
-    rows = re.findall(
-        r"^  (?:--\S+|results?\S*)(?: <[^>]*(?:\[Path\]|\[str\])?>)?(.*)$", told, re.M
-    )
-    assert rows
-    assert all(row.strip() for row in rows), told

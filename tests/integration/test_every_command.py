@@ -84,7 +84,7 @@ WRONG = {
     "compare {wanda} {gradient} --metric no": "Unknown metric 'no'. Available: kl, perplexity.",
     "circuit show {wanda} --size 2": "`--size` must be a number from 0 to 1",
     "circuit show {wanda} --size 0.123": "has no circuit of `--size 0.123`",
-    "circuit show {wanda} --remove x": "`--remove` must be a valid integer; see `sparc3 circuit show --help`.",
+    "circuit show {wanda} --remove x": "`--remove` must be a valid integer; see `sparc3 circuit",
     "circuit export {wanda} --out in": "A circuit has a size: give `--size`",
     "circuit diff {wanda} {wanda}": "A result is named twice",
     "circuit": "",
