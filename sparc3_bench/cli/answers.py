@@ -8,7 +8,7 @@ import typer
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object instead; `sparc3 schema answers`.")
+    bool, typer.Option("--json", help="Print one JSON object instead; see `sparc3 schema answers`.")
 ]
 
 
