@@ -7,6 +7,7 @@ import functools
 import importlib
 import importlib.metadata
 import io
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -156,6 +157,8 @@ def whole(
 
 def main() -> None:
     """Run the command line."""
+    # Threads that spin while they wait make everything many times slower beside another process.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _hide_foreign_torchvision()
     try:
         code = app(prog_name="sparc3", standalone_mode=False)
