@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
+from pydantic.errors import PydanticInvalidForJsonSchema
 
 from sparc3_bench.errors import Sparc3Error
 
@@ -39,13 +40,15 @@ def _option_types(cls: type) -> dict[str, TypeAdapter[Any]]:
 
 def option_values(cls: type, name: str) -> str:
     """Return in words what an option may be: choices, a range, or its type."""
-    known = option_types(cls).get(name)
-    return "what its class takes" if known is None else _values(known.json_schema())
+    try:
+        return _values(option_types(cls)[name].json_schema())
+    except (KeyError, PydanticInvalidForJsonSchema):  # of a type that no command line can give
+        return "what its class takes"
 
 
 def _values(schema: dict[str, Any]) -> str:
     if some := schema.get("anyOf"):
-        return " or ".join(_values(one) for one in some)
+        return " or ".join(_values(one) for one in some if one.get("type") != "null")
     if choices := schema.get("enum") or [one for one in (schema.get("const"),) if one is not None]:
         return ", ".join(map(str, choices))
     least, most = (
@@ -64,7 +67,6 @@ _TYPES = {
     "boolean": "true, false",
     "string": "text",
     "array": "list",
-    "null": "nothing",
 }
 
 

@@ -219,7 +219,8 @@ def _explanation(one: Plugin) -> Iterator[str]:
     for called, value in one.facts.items():
         yield f"{called}: {value}"
     for option in one.options:
-        default = "required" if option.default == "required" else f"default {option.default}"
+        unset = {"required": "required", "None": "not set"}
+        default = unset.get(option.default, f"default {option.default}")
         yield f"  {option.name} ({default}): {option.values}"
         if option.meaning:
             yield f"    {option.meaning}"
