@@ -7,7 +7,6 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from sparc3_bench.api.tables import ShownTable, html_of, text_of
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.phrasing import (
     brief,
@@ -16,6 +15,7 @@ from sparc3_bench.leaderboard.phrasing import (
     scorer_text,
     value_text,
 )
+from sparc3_bench.leaderboard.shown_table import ShownTable, html_of, text_of
 from sparc3_bench.leaderboard.tables import ComparisonKey, comparison_key
 from sparc3_bench.record.files import result_files
 from sparc3_bench.run.intervals import read_renewed

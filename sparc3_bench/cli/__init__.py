@@ -21,7 +21,7 @@ from sparc3_bench.errors import ExitCode, Sparc3Error
 
 PANELS = {
     "Measure": ("run", "plan", "status", "rejudge", "replicate"),
-    "Look": ("results", "show", "compare", "circuit", "inspect", "list", "doctor"),
+    "Look": ("results", "show", "compare", "report", "circuit", "inspect", "list", "doctor"),
     "Use": ("prune", "correct", "score"),
     "Share": ("publish", "validate", "migrate", "submit", "withdraw", "schema"),
     "Write plugins": ("new", "check"),
