@@ -176,8 +176,12 @@ def _tell(
     from sparc3_bench.record.reference import USUAL_FOLDERS
 
     if folder is None:
-        there = [one for one in USUAL_FOLDERS if one.is_dir()]
-        folder = (there or USUAL_FOLDERS)[0]
+        folder = next((one for one in USUAL_FOLDERS if one.is_dir()), None)
+    if folder is None:
+        raise RecordError(
+            f"There is no folder {' or '.join(map(str, USUAL_FOLDERS))} here; name one, or make "
+            "results with `sparc3 run`."
+        )
     left_out: list[str] = []
     every = list(read_each(result_files([folder]), left_out.append, read_record))
     found = [(path, one) for path, one in every if _is_like(one, wanted, amount)]
