@@ -20,16 +20,19 @@ from typer.core import TyperCommand, TyperGroup
 from sparc3_bench.errors import ExitCode, Sparc3Error
 
 PANELS = {
-    "Measure": ("run", "plan", "status", "rejudge", "replicate"),
+    "Measure": ("run", "plan", "status", "rejudge", "replicate", "replay"),
     "Look": ("results", "show", "compare", "report", "circuit", "inspect", "list", "doctor"),
     "Use": ("prune", "correct", "score"),
-    "Share": ("publish", "validate", "migrate", "submit", "withdraw", "schema"),
+    "Share": ("publish", "export", "validate", "migrate", "submit", "withdraw", "schema"),
     "Write plugins": ("new", "check"),
 }
 """The commands by what they are for; each has the file of its name, with `command` or an `app`."""
 
 _FILES = {"list": "listing"}
-_RUN_EXTRA = ("datasets", "gguf", "h5py", "numpy", "safetensors", "scipy", "torch", "transformers")
+_RUN_EXTRA = (
+    *("datasets", "gguf", "h5py", "huggingface_hub", "numpy", "pyarrow", "safetensors", "scipy"),
+    *("torch", "transformers", "yaml"),
+)
 _WRONG_USAGE: type[Exception] = typer.BadParameter.__mro__[1]
 
 

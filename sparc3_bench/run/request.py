@@ -70,6 +70,8 @@ class Request(Demand):
     scorers: Sequence[tuple[str, Sequence[int]]]
     """Names with the seeds to run each with; one without may have options of this request."""
     device: str = "cpu"
+    replay_of: str | None = None
+    """Key of the result whose spec is run again, of which the new one tells."""
 
     @model_validator(mode="wrap")
     @classmethod

@@ -54,6 +54,8 @@ CALLS = {
     "show": "show {wanda}",
     "compare": "compare {gradient} {wanda}",
     "report": "report wanda",
+    "export": "export results --out numbers.csv --format csv",
+    "replay": "replay {wanda} --files in --cache cache --results replays",
     "circuit show": "circuit show {wanda}",
     "circuit diff": "circuit diff {wanda} {gradient} --sketch",
     "circuit export": "circuit export {wanda} --size 0.4 --out circuit --files in --cache cache",
@@ -84,6 +86,9 @@ WRONG = {
     "compare {wanda} failed.json": "failed.json is of a run that is failed (no memory); run it",
     "compare {wanda} {gradient} --metric no": "Unknown metric 'no'. Available: kl, perplexity.",
     "report lrp": "lrp",
+    "export results --out x --format word": "Unknown format 'word'.",
+    "export missing.json --out x.csv --format csv": "missing.json cannot be read",
+    "replay missing.json": "missing.json cannot be read",
     "report wanda --out wanda.pdf": "`wanda.pdf` must end in .md or .html",
     "circuit show {wanda} --size 2": "`--size` must be a number from 0 to 1",
     "circuit show {wanda} --size 0.123": "has no circuit of `--size 0.123`",
@@ -182,7 +187,8 @@ def test_the_committed_schema_of_answers_is_that_of_the_commands(capsys):
     for name, table in told["$defs"].items():
         assert table["description"], name
         for field, of in table.get("properties", {}).items():
-            assert of.get("description") or "$ref" in of or field == "command", f"{name}.{field}"
+            here = of.get("description") or "$ref" in of or field == "command"
+            assert here or field in table["description"], f"{name}.{field}"
 
 
 def test_every_command_that_prints_json_is_called_here():
