@@ -159,7 +159,7 @@ class ScorerRow:
     earlier
         How many of the rows beside it stand in from other code than that of this row.
     others
-        How many further variants of the scorer are in the section.
+        How many other rows are in the section.
     all_scorers
         Where it has no rank, as a control has none: every scorer with its number, in words, and
         what random controls say of it.
