@@ -223,9 +223,9 @@ def _convention(name: str) -> Callable[[Result], object]:
 
 def listed_as(path: Path, result: Result, amount: float | None = None) -> Listed:
     """Return a result as `--json` tells it; its main number is that at an amount, if given."""
-    from sparc3_bench.leaderboard.headline import headline
+    from sparc3_bench.leaderboard.main_number import main_number
 
-    spec, main = result.spec, headline(result, amount)
+    spec, main = result.spec, main_number(result, amount)
     low, high = (main and main.interval) or (None, None)
     return Listed(
         path=path,
@@ -258,7 +258,7 @@ def listed_as(path: Path, result: Result, amount: float | None = None) -> Listed
 
 
 def _print(found: Sequence[tuple[Path, Result]], amount: float | None, digits: int) -> None:
-    from sparc3_bench.leaderboard.headline import headline
+    from sparc3_bench.leaderboard.main_number import main_number
     from sparc3_bench.leaderboard.phrasing import brief, scorer_text
     from sparc3_bench.run.intervals import is_old
     from sparc3_bench.types.conventions import CONVENTIONS
@@ -266,7 +266,7 @@ def _print(found: Sequence[tuple[Path, Result]], amount: float | None, digits: i
     columns = ("key", "scorer", "task", "model", "ranked", "amounts", "main number", "status")
     table = common.table((*columns, "file"), len(columns) + 1)
     for path, result in found:
-        spec, main = result.spec, headline(result, amount)
+        spec, main = result.spec, main_number(result, amount)
         table.add_row(
             result.key[:digits],
             scorer_text(spec) + (f", seed {spec.seed}" if spec.seed else ""),

@@ -1,4 +1,4 @@
-"""Headline: the one number by which a result is told in a list."""
+"""Main number: the one number by which a result is told in a list."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Headline:
+class MainNumber:
     """The number.
 
     Attributes
@@ -39,7 +39,7 @@ class Headline:
         return f"{metric_title(self.metric)}{at}: {interval_text(self.value, self.interval)}"
 
 
-def headline(result: Result, amount: float | None = None) -> Headline | None:
+def main_number(result: Result, amount: float | None = None) -> MainNumber | None:
     """Return the number that stands for a result; None where nothing was measured.
 
     Parameters
@@ -58,10 +58,12 @@ def headline(result: Result, amount: float | None = None) -> Headline | None:
             chosen = result.found
             (metric,) = [m for m in result.metrics if m.name == chosen.metric] or [metric]
             point = chosen.point
-            return Headline(metric, point.amount.requested, *point.read(metric.name))
+            return MainNumber(metric, point.amount.requested, *point.read(metric.name))
         for whole in result.curve_metrics:
             if whole.direction != "neither" and (one := result.curve.get(whole.name)):
-                return Headline(whole, None, one.value, one.interval)
+                return MainNumber(whole, None, one.value, one.interval)
         removed = {requested: at.amount.in_scope for requested, at in points.items()}
         amount = Sizes(result.spec, removed).focus(list(points))
-    return Headline(metric, amount, *points[amount].read(metric.name)) if amount in points else None
+    return (
+        MainNumber(metric, amount, *points[amount].read(metric.name)) if amount in points else None
+    )
