@@ -17,7 +17,7 @@ from sparc3_bench.record.result import Result
 
 
 @dataclass(frozen=True)
-class ExportedCircuit(ChangedModel):
+class CircuitExport(ChangedModel):
     """What a result keeps at one size, whether that size was measured or not.
 
     Attributes
@@ -73,7 +73,7 @@ class ExportedCircuit(ChangedModel):
 def check_exportable(
     result: Result, folder: Path, *, model: bool = True, mib_name: str | None = None
 ) -> None:
-    """Refuse what cannot be written, before anything is computed; for names see `ExportedCircuit`.
+    """Refuse what cannot be written, before anything is computed; for names see `CircuitExport`.
 
     Raises
     ------
@@ -93,4 +93,4 @@ def check_exportable(
             f"Ablation '{result.spec.ablation}' replaces inputs and prunes no weights, so there "
             "is no pruned model to save; add `--no-model` to export the mask alone."
         )
-    ExportedCircuit.kind.check_free(folder)
+    CircuitExport.kind.check_free(folder)

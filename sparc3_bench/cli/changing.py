@@ -38,6 +38,7 @@ class ChangedAnswer(Answer):
     point: Point
     """The changed model on the same samples, beside random removals of as many."""
     warnings: tuple[str, ...]
+    """What a reader of these numbers must know."""
 
 
 class Change:
