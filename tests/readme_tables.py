@@ -34,7 +34,7 @@ SCORERS = ("lrp", "wanda", "gradient", "magnitude")
 AMOUNTS = (0.2, 0.4, 0.5, 0.6)
 HALF = 0.5
 METRIC = "perplexity"
-REPORTED, TASKS = "wanda", ("Compression:", "IOI circuit, neurons", "Toxicity correction, neurons")
+REPORTED, TASKS = "wanda", ("Compression:", "Toxicity correction, neurons")
 """Whose report is shown, and of which applications."""
 READING = "abs-of-mean"
 """The aggregation that the formula of the paper reads as; `token-rms` is this suite's."""
@@ -191,7 +191,5 @@ def _is_variant(row: Row) -> bool:
 MAKERS: dict[str, Callable[[], str]] = {
     "came out": came_out,
     "compared": compared,
-    "counted": counted,
-    "readings": readings,
     "reported": reported,
 }
