@@ -133,6 +133,11 @@ class Task(Configurable, ABC):
         """
 
     @property
+    def sample_counts(self) -> tuple[str, ...]:
+        """Options that are numbers of samples, where 0 is all there are; `--limit` lowers them."""
+        return ()
+
+    @property
     def summary(self) -> Summary | None:
         """The numbers of a whole curve, if it has any."""
         return None

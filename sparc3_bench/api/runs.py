@@ -156,14 +156,14 @@ def run(
         executor, kept = find_executor(_PLACE, {}), ResultsFolder(root, view.say)
         runner = Runner(executor, worker, kept, view, retry_failed=retry_failed)
         standings = runner.plan(requests)
-        if refusals := [one.refusal for one in standings if one.refusal]:
+        if refusals := [why for one in standings for why in one.refusals.values()]:
             if len(refusals) == len(standings):
                 raise Sparc3Error(refusals[0])
             for text in refusals:
                 view.say(text)
         for _ in runner.run(standings):
             pass
-        found = [one for standing in standings for one in runner.results(standing).values()]
+        found = [one for standing in standings for _, one in runner.results(standing)]
         reasons = [why for standing in standings for why in standing.missing.values()]
     if reasons and not found:
         raise Sparc3Error(reasons[0])

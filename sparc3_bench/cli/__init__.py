@@ -27,6 +27,7 @@ from sparc3_bench.cli import (
     score,
     status,
     submit,
+    suite,
     validate,
 )
 from sparc3_bench.errors import ExitCode, Sparc3Error
@@ -63,6 +64,7 @@ app.command("schema")(migrate.schema)
 app.command("publish")(publish.command)
 app.command("doctor")(doctor.command)
 app.add_typer(circuit.app, name="circuit")
+app.add_typer(suite.app, name="suite")
 
 
 def main() -> None:

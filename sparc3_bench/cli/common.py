@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib.metadata
 import inspect
@@ -10,10 +11,11 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
+import sparc3_bench.cli.defaults as defaults
 from sparc3_bench.assets import CACHE_VARIABLE, LIMIT_VARIABLE, default_cache, scores_limit
 from sparc3_bench.errors import ExitCode
 from sparc3_bench.types.conventions import AskedConventions, Conventions, values_of
@@ -91,6 +93,7 @@ def _tell_version(wanted: bool) -> None:
 
 
 def whole(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -99,6 +102,7 @@ def whole(
     ] = False,
 ) -> None:
     """Compare ways to score the weights of a language model by importance."""
+    defaults.take_user_file(context)
 
 
 def with_options(
@@ -136,6 +140,14 @@ def with_options(
     )
     taking.__annotations__ = {one.name: one.annotation for one in parameters}
     return taking
+
+
+def in_panel(option: inspect.Parameter, panel: str) -> inspect.Parameter:
+    """Return an option as it stands in a panel of the help."""
+    kind, told = get_args(option.annotation)
+    told = copy.copy(told)
+    told.rich_help_panel = panel
+    return option.replace(annotation=Annotated[kind, told])
 
 
 def convention_options() -> list[inspect.Parameter]:

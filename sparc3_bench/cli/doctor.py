@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import sparc3_bench.cli.common as common
+from sparc3_bench.cli.defaults import user_file
 from sparc3_bench.host import KINDS, default_host
 
 
@@ -18,11 +19,12 @@ def command(
     cache: common.Cache = None,
 ) -> None:
     """Show plugins, broken ones with their reason, versions, processor, and the cache."""
-    host = default_host()
+    host, file = default_host(), user_file()
     for kind in KINDS:
         typer.echo(f"{kind}s: {', '.join(host.all(kind)) or 'none'}")
     for text in host.broken.values():
         typer.echo(f"broken plugin: {text}")
+    typer.echo(f"your defaults: {file}{'' if file.is_file() else ' (not there)'}")
     folder = common.cache_folder(cache)
     files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
     size = sum(path.stat().st_size for path in files)

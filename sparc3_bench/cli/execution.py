@@ -97,11 +97,14 @@ def carries_out_runs(command: Callable[..., None]) -> Callable[..., None]:
     def made(said: dict[str, Any], context: typer.Context) -> Execution:
         return Execution(**said)
 
-    options = [*inspect.signature(_options, eval_str=True).parameters.values()]
+    options = [
+        common.in_panel(one, "How it is run")
+        for one in inspect.signature(declared, eval_str=True).parameters.values()
+    ]
     return common.with_options(command, "execution", options, made)
 
 
-def _options(
+def declared(
     on: Annotated[
         str,
         typer.Option(

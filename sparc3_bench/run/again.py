@@ -51,6 +51,7 @@ def request_of(
         judge_options=_typed(judge.options, files) if judge else {},
         dtype=spec.model.dtype,
         batch_size=spec.batch_size,
+        limit=spec.limit,
         device=spec.model.device,
         **spec.conventions(),
         **(beside if with_controls else {}),
