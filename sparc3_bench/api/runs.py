@@ -52,6 +52,7 @@ def run(
     judge: str | None = None,
     judge_options: Mapping[str, Any] | None = None,
     batch_size: int = 1,
+    limit: int | None = None,
     dtype: str = "auto",
     device: str = "cpu",
     results: str | PathLike[str] = "results",
@@ -91,6 +92,9 @@ def run(
         Who reads what models write, for tasks that have them write.
     batch_size
         Reference samples run at once.
+    limit
+        How many samples of each kind a task takes at most: windows, prompts, items. Such results
+        are marked as short.
     dtype, device
         As for `score`.
     results
@@ -147,6 +151,7 @@ def run(
                 judge=judge,
                 judge_options=judge_options or {},
                 batch_size=batch_size,
+                limit=limit,
                 **chosen.asked,
             )
             for name in names

@@ -174,7 +174,7 @@ def comparison_key(result: Result) -> ComparisonKey:
         spec.amounts if result.curve_metrics else (),
         judge_of(spec),
         # Short runs stand by themselves.
-        spec.limit or 0,
+        () if spec.limit is None else (spec.limit,),
     )
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.run.intervals import read_renewed
-from sparc3_bench.run.standins import StandIns
 from sparc3_bench.types.orders import Delivery
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from sparc3_bench.run.process import WorkerProcess
     from sparc3_bench.run.request import Request
     from sparc3_bench.run.results import ResultsFolder
-    from sparc3_bench.run.standins import StandIn
+    from sparc3_bench.run.standins import StandIn, StandIns
     from sparc3_bench.run.view import RunsView
     from sparc3_bench.run.worker import Worker
     from sparc3_bench.types.orders import Order
@@ -111,7 +110,7 @@ class Runner:
     def plan(
         self,
         requests: Iterable[Request],
-        standins: StandIns = StandIns(),
+        standins: StandIns | None = None,
         only: Collection[str] = (),
     ) -> list[RequestState]:
         """Plan requests one after the other; what cannot be planned leaves the others alone.
@@ -213,9 +212,10 @@ class Runner:
                     time.sleep(_PAUSE_S)
 
     def _is_wanted(
-        self, order: Order, standing: RequestState, standins: StandIns, only: Collection[str]
+        self, order: Order, standing: RequestState, standins: StandIns | None, only: Collection[str]
     ) -> bool:
-        if (one := standins.of(order)) is not None:
+        one = None if standins is None else standins.of(order)
+        if one is not None:
             standing.standins[order.path] = one
         if not only or order.scorer in only or one is not None:
             return True

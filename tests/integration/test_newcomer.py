@@ -187,14 +187,14 @@ def test_what_a_scorer_cannot_do_is_named_and_the_rest_goes_on(newcomer, earlier
     assert [run["status"] for run in answer["runs"]] == ["ok"] * (OWN - 1 + OTHERS)
 
 
-def test_options_go_to_the_scorers_that_have_them(newcomer, earlier):
+def test_options_go_to_the_scorers_that_have_them(newcomer):
     code, answer = newcomer(
         *("--with", "gradient", "--only", "gradient", "--against", "none"),
-        *("--scorer-option", "gradient.aggregation=token-abs"),
+        *("--scorer-option", "gradient.aggregation=signed-mean"),
     )
     assert code == 0
     runs = [read_result(Path(run["path"])) for run in answer["runs"]]
-    assert {run.spec.scorer.options["aggregation"] for run in runs} == {"token-abs"}
+    assert {run.spec.scorer.options["aggregation"] for run in runs} == {"signed-mean"}
     assert {run.spec.scorer.name for run in runs} == {"gradient"}
 
 
