@@ -159,7 +159,8 @@ def _table(group: Sequence[Result]) -> ShownTable:
         seed = f", seed {result.spec.seed}" if result.spec.seed else ""
         cells = [f"{scorer_text(result.spec)}{seed}", *tested.rank(result)]
         if result.status != "ok" or metric is None:
-            cells += [f"{result.status}: {result.error}", *[""] * (len(amounts) - 1)]
+            tested.notes.append(f"{cells[0]} {result.status}: {result.error}")
+            cells.append(result.status)
         else:
             here = {at.amount.requested: at for at in result.points}
             cells += [
@@ -174,7 +175,7 @@ def _table(group: Sequence[Result]) -> ShownTable:
             ]
         rows.append(cells)
     head += ["rank"] if tested.ranks else []
-    head += [f"{amount:g}" for amount in amounts] or ["why"]
+    head += [f"{amount:g}" for amount in amounts] or ["status"]
     head += [one.title for one in first.curve_metrics]
     whole = [[*row, *[""] * (len(head) - len(row))] for row in rows]
     return ShownTable(section_title(first.spec), head, whole, " ".join((_INTERVALS, *tested.notes)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,11 @@ from sparc3_bench.errors import Sparc3Error, UnknownNameError
 
 CONFIG_VARIABLE = "SPARC3_CONFIG"
 """Environment variable that names another file."""
+NAMES = (
+    *("results", "cache", "store", "on", "jobs", "executor_option", "cell_timeout", "cell_memory"),
+    *("retry_failed", "device", "dtype", "against"),
+)
+"""Options that say where, on what and within which limits, and not what is run."""
 _LISTS = frozenset({"against", "executor_option"})
 
 
@@ -64,16 +68,13 @@ def _content(file: Path) -> Mapping[str, Any]:
 
 def _checked(content: object, where: str) -> dict[str, Any]:
     """Return values by the names that commands have for them."""
-    from sparc3_bench.cli import execution
-
-    known = [*inspect.signature(execution.declared).parameters, "against", "device", "dtype"]
     if not isinstance(content, Mapping):
         raise Sparc3Error(f"{where} must be a table of options, got {content!r}.")
     found = dict[str, Any]()
     for typed, value in content.items():
         name = typed.replace("-", "_")
-        if name not in known:
-            raise UnknownNameError(f"option in {where},", typed, known)
+        if name not in NAMES:
+            raise UnknownNameError(f"option in {where},", typed, NAMES)
         text = str(Path(value).expanduser()) if str(value).startswith("~") else value
         found[name] = [text] if name in _LISTS and isinstance(text, str) else text
     return found

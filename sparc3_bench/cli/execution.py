@@ -99,12 +99,12 @@ def carries_out_runs(command: Callable[..., None]) -> Callable[..., None]:
 
     options = [
         common.in_panel(one, "How it is run")
-        for one in inspect.signature(declared, eval_str=True).parameters.values()
+        for one in inspect.signature(_options, eval_str=True).parameters.values()
     ]
     return common.with_options(command, "execution", options, made)
 
 
-def declared(
+def _options(
     on: Annotated[
         str,
         typer.Option(

@@ -98,7 +98,7 @@ def typed_for(name: str, cls: type[Any], given: Mapping[str, str]) -> dict[str, 
     return {one: text for one, text in given.items() if meant_for(name, cls, {one: ""})}
 
 
-def shortened(task: Task, most: int | None) -> tuple[Task, int | None]:
+def limited(task: Task, most: int | None) -> tuple[Task, int | None]:
     """Return a task with at most so many samples of each kind, and `most` where that counts.
 
     Raises

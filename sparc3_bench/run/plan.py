@@ -17,7 +17,7 @@ from sparc3_bench.run.cell import Cell, ReadyJudge
 from sparc3_bench.run.environment import RUNNER
 from sparc3_bench.run.fit import check_fit
 from sparc3_bench.run.objectives import objective_for
-from sparc3_bench.run.options import build, check_scorer_options, meant_for, shortened
+from sparc3_bench.run.options import build, check_scorer_options, limited, meant_for
 from sparc3_bench.run.request import Request as Request
 from sparc3_bench.run.request import check_conventions
 from sparc3_bench.selection.select import check_amount
@@ -195,7 +195,7 @@ def resolve(request: Request, host: PluginHost) -> Resolved:
         With one sentence about the first thing that is wrong.
     """
     task_entry = host.get("task", request.task)
-    task, limit = shortened(build("task", task_entry.cls, request.task_options), request.limit)
+    task, limit = limited(build("task", task_entry.cls, request.task_options), request.limit)
     scorers = tuple(_scorer(name, request, host) for name, _ in request.scorers)
     check_scorer_options(request.scorer_options, [scorer for _, scorer in scorers])
     check_conventions(request)

@@ -6,6 +6,10 @@ import json
 
 import pytest
 from circuits import call
+from typer.main import get_command
+
+from sparc3_bench.cli import app
+from sparc3_bench.cli.defaults import NAMES
 
 
 @pytest.fixture
@@ -22,6 +26,10 @@ task = "compression"
 model = "no-such-model"
 scorers = ["wanda"]
 """
+
+
+def test_every_name_is_an_option_of_run():
+    assert {*NAMES} <= {one.name for one in get_command(app).commands["run"].params}
 
 
 def test_the_file_is_taken_by_every_command_that_has_the_option(config, tmp_path, capsys):

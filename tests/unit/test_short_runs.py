@@ -17,7 +17,7 @@ from sparc3_bench.leaderboard.submission import review
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.files import write_result
 from sparc3_bench.record.result import Result
-from sparc3_bench.run.options import shortened
+from sparc3_bench.run.options import limited
 
 TASKS = default_host().all("task")
 MOST = 2
@@ -26,18 +26,18 @@ MOST = 2
 @pytest.mark.parametrize("name", list(TASKS))
 def test_every_task_is_shortened_and_a_record_of_it_asks_for_the_same(name):
     task = TASKS[name].cls()
-    short, limit = shortened(task, MOST)
+    short, limit = limited(task, MOST)
     assert limit == MOST
     assert task.sample_counts
     changed = {one for one, value in short.options().items() if value != task.options()[one]}
     assert changed <= set(task.sample_counts)
     assert all(1 <= getattr(short, one) <= MOST for one in task.sample_counts)
-    assert shortened(short, MOST) == (short, MOST)
+    assert limited(short, MOST) == (short, MOST)
 
 
 def test_a_limit_that_leaves_nothing_out_is_none_and_all_there_are_is_shortened():
-    assert shortened(Compression(), 10**6) == (Compression(), None)
-    every, _ = shortened(Compression(evaluation_windows=0), MOST)
+    assert limited(Compression(), 10**6) == (Compression(), None)
+    every, _ = limited(Compression(evaluation_windows=0), MOST)
     assert every.evaluation_windows == MOST
 
 
@@ -48,7 +48,7 @@ def test_a_task_that_names_no_counts_is_refused():
         sample_counts = ()
 
     with pytest.raises(Sparc3Error, match="cannot be shortened; leave `--limit` out"):
-        shortened(Silent(), MOST)
+        limited(Silent(), MOST)
 
 
 def short(result: Result) -> Result:
