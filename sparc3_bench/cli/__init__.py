@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import sys
 
 import typer
@@ -69,6 +70,8 @@ app.add_typer(suite.app, name="suite")
 
 def main() -> None:
     """Run the command line."""
+    # Threads that spin while they wait make everything many times slower beside another process.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _hide_foreign_torchvision()
     try:
         app()

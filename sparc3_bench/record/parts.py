@@ -223,6 +223,8 @@ class Environment(OnDisk):
     """Instructions of the processor that products are made with; none in records of before."""
     threads: int
     """Threads that torch used."""
+    idle_threads: Annotated[Line, Field(exclude_if=not_)] = ""
+    """How those that had nothing to do waited, as OMP_WAIT_POLICY says; none where it was unset."""
     memory_bytes: int
     """Memory of the machine."""
     source_digest: Digest

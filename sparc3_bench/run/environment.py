@@ -43,6 +43,7 @@ def describe_environment() -> Environment:
         processor=_processor(),
         instructions=instructions("cpu"),
         threads=torch.get_num_threads(),
+        idle_threads=os.environ.get("OMP_WAIT_POLICY", ""),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         source_digest=code_of(RUNNER),
         commit=commit,

@@ -105,6 +105,12 @@ def broken(workshop) -> Place:
     return workshop
 
 
+@pytest.fixture
+def lasting(tmp_path_factory) -> Path:
+    """A folder that outlives its test: what is installed from it stays importable."""
+    return tmp_path_factory.mktemp("lasting")
+
+
 def test_a_publisher_needs_no_torch(place, tmp_path):
     result = make_result()
     path = tmp_path / "results" / result.spec.path
@@ -139,24 +145,24 @@ def test_a_publisher_without_torch_makes_the_same_site(place, tmp_path):
 
 
 @pytest.mark.real
-def test_the_tutorial_ends_with_a_row_on_a_page(workshop, cache, tmp_path):
+def test_the_tutorial_ends_with_a_row_on_a_page(workshop, cache, lasting):
     """Every command of the README, word by word, in its order."""
     said = {}
     for line in tutorial():
         command = shlex.split(line)
-        said[command[1]] = workshop.run(*command, cache=cache, where=tmp_path).stdout
+        said[command[1]] = workshop.run(*command, cache=cache, where=lasting).stdout
     # What is shown is what was written.
     (shown,) = blocks("python")
-    assert (tmp_path / "sparc3-activation-norm/sparc3_activation_norm.py").read_text() == shown
+    assert (lasting / "sparc3-activation-norm/sparc3_activation_norm.py").read_text() == shown
     assert "FAILED" not in said["check"]
-    results = [json.loads(path.read_text()) for path in (tmp_path / "results").rglob("*.json")]
+    results = [json.loads(path.read_text()) for path in (lasting / "results").rglob("*.json")]
     assert {result["status"] for result in results} == {"ok"}
     origins = {result["spec"]["scorer"]["name"]: result["spec"]["scorer"] for result in results}
     assert set(origins) == {"activation-norm", "wanda", "magnitude", "random"}
     assert origins["activation-norm"]["distribution"] == "sparc3-activation-norm"
     assert {result["spec"]["model"]["slug"] for result in results} == {"smollm2-135m"}
     assert said["validate"].strip() == f"{len(results)} valid result files"
-    (board,) = (tmp_path / "site/boards").glob("*.html")
+    (board,) = (lasting / "site/boards").glob("*.html")
     rows = re.findall(r"<tr.*?</tr>", board.read_text(), flags=re.DOTALL)
     for title in ("Activation norm", "Wanda", "Magnitude", "Random"):
         assert any(title in row for row in rows), title
@@ -189,24 +195,24 @@ def make_spelling_tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="<unk>", pad_token="</s>")
 
 
-def test_a_new_task_and_a_new_adapter_are_installed_tested_and_run(workshop, tmp_path):
+def test_a_new_task_and_a_new_adapter_are_installed_tested_and_run(workshop, lasting):
     for kind, name in (("task", "my-agreement"), ("adapter", "granite")):
-        workshop.run("sparc3", "new", kind, name, where=tmp_path)
-    folders = [str(tmp_path / name) for name in ("sparc3-my-agreement", "sparc3-granite")]
+        workshop.run("sparc3", "new", kind, name, where=lasting)
+    folders = [str(lasting / name) for name in ("sparc3-my-agreement", "sparc3-granite")]
     workshop.pip("--no-build-isolation", *(part for path in folders for part in ("-e", path)))
     tested = workshop.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *folders)
     assert " passed" in tested.stdout
-    model = save_model("granite", tmp_path / "tiny-granite")
+    model = save_model("granite", lasting / "tiny-granite")
     make_spelling_tokenizer().save_pretrained(model)  # one that knows the task's sentences
     run = ["sparc3", "run", "--task", "my-agreement", "--model", str(model)]
-    workshop.run(*run, "--scorer", "magnitude", "--amounts", "0,0.5", where=tmp_path)
-    (path,) = (tmp_path / "results/my-agreement/tiny-granite").glob("*.json")
+    workshop.run(*run, "--scorer", "magnitude", "--amounts", "0,0.5", where=lasting)
+    (path,) = (lasting / "results/my-agreement/tiny-granite").glob("*.json")
     spec = json.loads(path.read_text())["spec"]
     assert (spec["task"]["distribution"], spec["model"]["adapter"]) == (
         "sparc3-my-agreement",
         "granite",
     )
-    workshop.run("sparc3", "validate", "results", where=tmp_path)
+    workshop.run("sparc3", "validate", "results", where=lasting)
 
 
 @pytest.mark.parametrize(
