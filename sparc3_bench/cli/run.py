@@ -175,11 +175,11 @@ def _show(standing: RequestState, runner: Runner) -> None:
     if not console.is_terminal:
         console.width = 10_000  # a file has no edge to break lines at
     for shown in Results(one for _, one in runner.results(standing)).tables():
-        table = common.table(shown.head, 1, shown.title)
+        table = common.table(shown.head, 1)
         for row in shown.rows:
             table.add_row(*map(Text, row))
-        console.print(table)
-        console.print(f"{shown.note}\n", markup=False, highlight=False, soft_wrap=True)
+        for part in (Text(shown.title), table, Text(f"{shown.note}\n")):
+            console.print(part)
 
 
 def _lines(standing: RequestState, results: Path) -> list[RunLine]:
