@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench.api.tables import ShownTable, html_of, text_of
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard import phrasing
 from sparc3_bench.leaderboard.headtohead import Meeting, meetings
 from sparc3_bench.leaderboard.ranks import Ranks, draws_of, ranks
+from sparc3_bench.leaderboard.shown_table import ShownTable, html_of, text_of
 from sparc3_bench.leaderboard.tables import Section, split
 
 if TYPE_CHECKING:

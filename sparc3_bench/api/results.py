@@ -8,7 +8,6 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from sparc3_bench.api.tables import ShownTable, html_of, text_of
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.boards import Entry
@@ -22,6 +21,7 @@ from sparc3_bench.leaderboard.phrasing import (
     within,
 )
 from sparc3_bench.leaderboard.ranks import Ranks, draws_of, ranks
+from sparc3_bench.leaderboard.shown_table import ShownTable, html_of, text_of
 from sparc3_bench.leaderboard.tables import ComparisonKey, comparison_key, split
 from sparc3_bench.record.files import result_files
 from sparc3_bench.run.intervals import read_renewed

@@ -24,6 +24,7 @@ from sparc3_bench.cli import (
     publish,
     rejudge,
     replicate,
+    report,
     run,
     score,
     status,
@@ -58,6 +59,7 @@ app.command("replicate")(replicate.command)
 app.command("validate")(validate.command)
 app.command("show")(compare.show)
 app.command("compare")(compare.command)
+app.command("report")(report.command)
 app.command("submit")(submit.command)
 app.command("withdraw")(submit.withdraw)
 app.command("migrate")(migrate.command)

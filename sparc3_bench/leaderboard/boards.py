@@ -12,7 +12,9 @@ from sparc3_bench.leaderboard.control_verdict import (
     curve_control_verdict,
 )
 from sparc3_bench.leaderboard.phrasing import brief
+from sparc3_bench.leaderboard.repeat import departures
 from sparc3_bench.leaderboard.sentences import against_random
+from sparc3_bench.leaderboard.series import seeds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from sparc3_bench.leaderboard.benchmark import Benchmark
     from sparc3_bench.leaderboard.headtohead import Meeting
     from sparc3_bench.leaderboard.ranks import Ranks
+    from sparc3_bench.leaderboard.replicates import Replicates
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.leaderboard.values import Value
@@ -63,11 +66,14 @@ class Entry:
         Its conventions in a few words, enough to tell it from the others of its board.
     host
         Where the task is found that says how metrics follow from samples.
+    draws
+        What its numbers are tested by; made when it is needed where not given.
     """
 
     section: Section
     words: str
     host: PluginHost
+    draws: Replicates | None = None
 
     @property
     def href(self) -> str:
@@ -108,8 +114,8 @@ class Entry:
         from sparc3_bench.leaderboard.ranks import draws_of, ranks
         from sparc3_bench.leaderboard.retention import retention
 
-        draws = draws_of(self.section, self.host)
         section = self.section
+        draws = self.draws or draws_of(section, self.host)
         return Tests(
             ranks(section, draws),
             meetings(section, draws),
@@ -184,15 +190,16 @@ class Entry:
     def scorers(self) -> dict[str, Series]:
         """Return the row that stands for each scorer that is no control, by its name.
 
-        Of several variants it is the one that was run first, not the best one: the best of many
-        would be favoured by chance.
+        Of several variants it is the one nearest to the defaults, or else of most seeds, or else
+        the newest, never the best one: the best of many would be favoured by chance.
         """
-        found: dict[str, Series] = {}
-        series = self.section.series
-        for one in sorted(series, key=lambda one: (one.rising[0].created, one.variant)):
-            if not one.is_control:
-                found.setdefault(one.scorer.name, one)
-        return found
+
+        def last(one: Series) -> tuple[int, int, str]:
+            newest = one.rising[-1]
+            return -departures(newest.spec, self.host), len(seeds(one.runs)), newest.created
+
+        own = (one for one in self.section.series if not one.is_control)
+        return {one.scorer.name: one for one in sorted(own, key=last)}
 
     def place(self, one: Series) -> int:
         """Return the position of a row."""

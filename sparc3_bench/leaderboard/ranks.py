@@ -10,6 +10,7 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.replicates import Replicates, side_by_side
 from sparc3_bench.run.options import task_of
 from sparc3_bench.statistics.numbers import Array
+from sparc3_bench.statistics.paired import Difference
 from sparc3_bench.statistics.ranking import rank_methods, rank_text
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ class Ranks:
         On which they are compared.
     clusters
         How many independent samples that follows from.
+    differences
+        By the positions of two rows, rising, the first beside the second, with the p-value that
+        ranks go by: adjusted by Holm over all pairs.
     replicates
         By position of the row, those of the number, ``[replicates]``.
     """
@@ -43,6 +47,7 @@ class Ranks:
     resolvable: float
     scale: Scale
     clusters: int
+    differences: Mapping[tuple[int, int], tuple[Difference, float]]
     replicates: Mapping[int, Array]
 
 
@@ -78,4 +83,9 @@ def ranks(section: Section, draws: Replicates | None) -> Ranks | None:
     pairs = zip(found.best_rank, found.worst_rank, strict=True)
     texts = {place: rank_text(*pair) for (place, _), pair in zip(rows, pairs, strict=True)}
     replicates = {p: number.replicates for (p, _), number in zip(rows, numbers, strict=True)}
-    return Ranks(texts, found.resolvable, scale, clusters, replicates)
+    places = [place for place, _ in rows]
+    differences = {
+        (places[i], places[j]): (one, float(found.p_values[i, j]))
+        for (i, j), one in found.differences.items()
+    }
+    return Ranks(texts, found.resolvable, scale, clusters, differences, replicates)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from sparc3_bench.configurable import option_fields
+from sparc3_bench.types.conventions import AskedConventions
+
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from sparc3_bench.host import PluginHost
+    from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.record.result import Result
-    from sparc3_bench.record.spec import RunSpec
+    from sparc3_bench.record.spec import PluginRef, RunSpec
 
 
 def command(result: Result) -> str:
@@ -47,3 +55,78 @@ def _options(spec: RunSpec) -> list[str]:
             if value is not None:
                 words += ["--judge-option", f"{name}={value}"]
     return words
+
+
+def side_by_side_command(
+    rows: Sequence[Series],
+    amounts: Sequence[float],
+    changed: Mapping[str, JsonValue],
+    host: PluginHost,
+) -> str:
+    """Return a `sparc3 run` command for rows of one section with other options of the task.
+
+    Options that are the defaults here are left out. Empty where no single command says it all, as
+    when rows differ in options of the task.
+
+    Parameters
+    ----------
+    rows
+        Of different scorers.
+    amounts
+        Those to be measured.
+    changed
+        Options of the task that the rows do not have.
+    """
+    specs = [one.rising[-1].spec for one in rows]
+    first = specs[0]
+    task = [{**unusual("task", spec.task, host), **changed} for spec in specs]
+    objectives = {spec.objective for spec in specs if not has_own_objective(spec, host)}
+    if any(one != task[0] for one in task) or len(objectives) > 1:
+        return ""
+    words = ["sparc3", "run"]
+    for one in rows:
+        drawn = sorted({run.result.spec.seed for run in one.runs})
+        at = f"@{','.join(map(str, drawn))}" if drawn != [0] else ""
+        words += ["--scorer", f"{one.scorer.name}{at}"]
+    words += ["--task", first.task.name, "--model", first.model.id, "--dtype", first.model.dtype]
+    words += ["--amounts", ",".join(f"{amount:.12g}" for amount in amounts if amount > 0)]
+    if first.amount_kind == "count":
+        words.append("--count")
+    for name, value in first.conventions().items():
+        if name != "amount_kind" and value != AskedConventions.model_fields[name].default:
+            words += [f"--{name}", str(value)]
+    words += [word for name in objectives for word in ("--objective", str(name))]
+    for spec in specs:
+        for name, value in unusual("scorer", spec.scorer, host).items():
+            words += ["--scorer-option", f"{spec.scorer.name}.{name}={value}"]
+    words += [w for n, v in task[0].items() for w in ("--task-option", f"{n}={v}")]
+    if first.judge is not None:
+        words += ["--judge", first.judge.name]
+        for name, value in unusual("judge", first.judge, host).items():
+            words += ["--judge-option", f"{name}={value}"]
+    return shlex.join(words)
+
+
+def unusual(kind: str, ref: PluginRef, host: PluginHost) -> dict[str, JsonValue]:
+    """Return the recorded options of a plugin that are not the defaults of the one here."""
+    entry = host.all(kind).get(ref.name)
+    usual = {one.name: one.default for one in option_fields(entry.cls)} if entry else {}
+    return {
+        name: value
+        for name, value in sorted(ref.options.items())
+        if value is not None and (name not in usual or usual[name] != value)
+    }
+
+
+def departures(spec: RunSpec, host: PluginHost) -> int:
+    """Return in how many options a run is not what the scorer and the task are by default here."""
+    options = [*unusual("scorer", spec.scorer, host), *unusual("task", spec.task, host)]
+    return len(options) + (not has_own_objective(spec, host))
+
+
+def has_own_objective(spec: RunSpec, host: PluginHost) -> bool:
+    """Return whether a run has the objective that nobody needs to ask for."""
+    scorer = host.all("scorer").get(spec.scorer.name)
+    task = host.all("task").get(spec.task.name)
+    own = scorer and (scorer.cls.default_objective or (task and task.cls.default_objective))
+    return spec.objective in (None, own)

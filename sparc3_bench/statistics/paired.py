@@ -42,6 +42,13 @@ class Difference:
         none = 0.0 if self.scale == "linear" else 1.0
         return (self.value > none) - (self.value < none)
 
+    def turned(self) -> Difference:
+        """Return the second beside the first."""
+        ends = self.value, self.high, self.low
+        if self.scale == "log":
+            return Difference(1 / ends[0], 1 / ends[1], 1 / ends[2], self.p_value, "log")
+        return Difference(-ends[0], -ends[1], -ends[2], self.p_value)
+
 
 def t_difference(value: float, error: float, freedom: float, scale: Scale = "linear") -> Difference:
     """Return a difference with its interval and p-value, by Student's t.

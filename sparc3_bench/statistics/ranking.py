@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +13,9 @@ from scipy.special import stdtrit
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.holm import holm
-from sparc3_bench.statistics.interval import LEVEL, spread
+from sparc3_bench.statistics.interval import LEVEL, error_of, spread
 from sparc3_bench.statistics.numbers import Array, finite
-from sparc3_bench.statistics.paired import apart, of_pair
+from sparc3_bench.statistics.paired import Difference, apart, of_pair
 from sparc3_bench.types.values import Direction, Scale
 
 
@@ -31,6 +33,9 @@ class RankRanges:
     p_values
         ``[methods, methods]``, symmetric, of no difference between two of them, adjusted by Holm
         over all pairs of the table; 1 on the diagonal.
+    differences
+        The first of two beside the second, by their positions, rising; their p-values are those of
+        the two alone.
     resolvable
         What neighbours in the order of the table must typically differ by to be told apart,
         whatever else is in it: the median over neighbours of half the width of the interval of
@@ -42,6 +47,7 @@ class RankRanges:
     best_rank: tuple[int, ...]
     worst_rank: tuple[int, ...]
     p_values: Array
+    differences: Mapping[tuple[int, int], Difference]
     resolvable: float | None
 
 
@@ -103,6 +109,7 @@ def rank_methods(
         best_rank=tuple(int(1 + beaten) for beaten in beats.sum(axis=0)),
         worst_rank=tuple(int(count - beaten) for beaten in beats.sum(axis=1)),
         p_values=adjusted,
+        differences=dict(zip(pairs, found, strict=True)),
         resolvable=resolvable(numbers, drawn, clusters, scale),
     )
 
@@ -129,8 +136,41 @@ def resolvable(
         for i, j in itertools.pairwise(order)
     ]
     pairs = count * (count - 1) / 2
-    least = float(np.median(spreads)) * -float(stdtrit(clusters - 1, LEVEL / pairs / 2))
+    least = float(np.median(spreads)) * _strictest(clusters, pairs)
     return least if scale == "linear" else float(np.exp(least))
+
+
+def samples_needed(one: Difference, clusters: int, pairs: int) -> float:
+    """Return how many independent samples would tell two methods apart, as far as these show.
+
+    With so many the difference that was seen is what these two must differ by to be told apart (see
+    `RankRanges`), and a true one of its size is found about every second time. It is a little too
+    many where there are few now, as Student's t gets narrower with more.
+
+    Parameters
+    ----------
+    one
+        How they differ.
+    clusters
+        How many independent samples that follows from.
+    pairs
+        Of methods, in the table.
+
+    Returns
+    -------
+    float
+        More than `clusters` for two that are tied; infinite for two that are equal.
+    """
+    if one.sign == 0:
+        return math.inf
+    size = abs(math.log(one.value) if one.scale == "log" else one.value)
+    error = error_of(one.low, one.high, clusters, one.scale)
+    return clusters * (error * _strictest(clusters, pairs) / size) ** 2
+
+
+def _strictest(clusters: int, pairs: float) -> float:
+    """Return at how many standard errors the strictest step of Holm tells two apart."""
+    return -float(stdtrit(clusters - 1, LEVEL / pairs / 2))
 
 
 def _table(values: ArrayLike, replicates: ArrayLike) -> tuple[Array, Array]:

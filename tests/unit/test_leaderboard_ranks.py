@@ -13,6 +13,7 @@ from unit.results import make_result
 from unit.site_pages import render
 
 from sparc3_bench.host import default_host
+from sparc3_bench.leaderboard.boards import boards
 from sparc3_bench.leaderboard.ranks import Ranks, draws_of, ranks
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.result import Result
@@ -129,3 +130,17 @@ def least_of(page: str) -> str:
     """Return the resolution in the last line of the table, at the second amount."""
     foot = page.split("<tfoot>")[1]
     return re.findall(r"<td[^>]*>([^<]*)</td>", foot)[1]
+
+
+def test_of_several_variants_the_one_nearest_to_the_defaults_stands_for_the_scorer():
+    usual = {"aggregation": "token-rms", "variant": "attnlrp"}
+    other = usual | {"variant": "gates-only"}
+    runs = [
+        measured("lrp", 0.3, 0, options=other, created="2026-01-01T00:00:00Z"),
+        measured("lrp", 0.5, 1, options=usual, created="2026-01-02T00:00:00Z"),
+        measured("lrp", 0.1, 2, options=other, seed=1, created="2026-01-03T00:00:00Z"),
+        measured("wanda", 0, 3),
+    ]
+    sections, _ = split((Path(result.spec.path), result) for result in runs)
+    ((entry,),) = (board.entries for board in boards(sections, default_host()))
+    assert entry.scorers()["lrp"].rising[0].spec.scorer.options == usual

@@ -12,7 +12,7 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.bootstrap import resampled_means
 from sparc3_bench.statistics.holm import holm
 from sparc3_bench.statistics.paired import of_pair
-from sparc3_bench.statistics.ranking import rank_methods, rank_text
+from sparc3_bench.statistics.ranking import rank_methods, rank_text, samples_needed
 
 TRUE = np.array([1.0, 1.0, 2.0, 0.0])
 """Two methods that are equal, one that is better, one that is worse than all (random)."""
@@ -185,3 +185,20 @@ def test_a_true_difference_of_the_resolvable_size_is_found_every_second_time():
             rank_methods(values + apart, drawn + apart, "higher", 120).p_values[0, 1] <= 0.05
         )
     assert 0.42 <= np.mean(told) <= 0.58
+
+
+def test_as_many_samples_as_are_said_to_be_needed_tell_two_apart():
+    samples = board(seed=1, true=(1.0, 1.1))
+    found = ranks(samples)
+    assert found.p_values[0, 1] > 0.05
+    needed = samples_needed(found.differences[0, 1], 100, 1)
+    assert needed > 100
+    # The same samples over and over: the difference stays what it is, and only its error shrinks.
+    times = int(np.ceil(needed / 100))
+    assert ranks(np.tile(samples, times)).p_values[0, 1] <= 0.05
+    assert ranks(np.tile(samples, times // 2)).p_values[0, 1] > 0.05
+
+
+def test_no_number_of_samples_tells_equal_numbers_apart():
+    found = ranks(np.stack([board()[0]] * 2))
+    assert samples_needed(found.differences[0, 1], 100, 1) == np.inf
