@@ -18,6 +18,8 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.run.typed import Typed
 
 if TYPE_CHECKING:
+    from sparc3_bench.leaderboard.scorer_report import ScorerReport
+    from sparc3_bench.record.result import Result
     from sparc3_bench.run.runner import RequestState, Runner
     from sparc3_bench.run.standins import StandIns
 
@@ -58,7 +60,7 @@ class RunAnswer(Answer):
     not_run: tuple[str, ...]
     """What could not be planned, or did not come to its end, a sentence each."""
     report: str | None
-    """Path of the report on the scorers that were named beside a suite."""
+    """Path of the report on the scorers that were named beside a suite, as Markdown."""
 
 
 @carries_out_runs
@@ -125,21 +127,26 @@ def command(
         for standing in runner.run(standings):
             if not as_json:
                 _show(standing, runner)
-        earlier = [one for standing in standings for one in standing.standins.values()]
-        if earlier:
-            code = sum(one.is_earlier for one in earlier)
-            by = f", {code} of them measured by earlier code" if code else ""
-            say(f"{len(earlier)} results of earlier runs stand in{by}.")
         lines = [line for standing in standings for line in _lines(standing, execution.results)]
+        results = [pair for one in standings if asked.named for pair in runner.results(one)]
     _tell(refusals, say)  # again, where hours later someone looks
-    failed = [one for one in lines if one.error]
+    not_run = [f"{what} is not run: {why}" for what, why in refusals.items()]
+    not_run += [f"{one.scorer} on {one.task}: {one.error}" for one in lines if not one.path]
+    if told := _stand_in(lines):
+        say(told)
+    report = _report(asked.named, results, [*not_run, *filter(None, [told])])
+    file = None if report is None else _written(report, execution.results, asked.named)
     if as_json:
-        sentences = [f"{what} is not run: {why}" for what, why in refusals.items()]
-        RunAnswer(runs=tuple(lines), not_run=tuple(sentences), report=None).tell()
-    elif len(standings) == 1 and len(failed) == 1 and not any(map(_was_run, standings)):
-        raise Sparc3Error(str(failed[0].error))
+        RunAnswer(runs=tuple(lines), not_run=tuple(not_run), report=file).tell()
+    elif report is not None:
+        typer.echo(f"{report.text()}\nThis is in {file}, and beside it as a page.")
     if not all(standing.is_whole for standing in standings):
-        raise typer.Exit(1 if any(map(_was_run, standings)) else 2)
+        if any(map(_was_run, standings)):
+            raise typer.Exit(1)
+        reasons = [one.error for one in lines if one.error]
+        if len(standings) == len(reasons) == 1:
+            raise Sparc3Error(reasons[0])
+        raise typer.Exit(2)
 
 
 def _standins(against: Sequence[str], asked: Typed, is_said: bool) -> StandIns:
@@ -150,6 +157,36 @@ def _standins(against: Sequence[str], asked: Typed, is_said: bool) -> StandIns:
     if not against:
         folders = [folder for folder in (brought_results(),) if folder is not None]
     return StandIns(folders if is_said or asked.named else (), asked.named)
+
+
+def _stand_in(lines: Sequence[RunLine]) -> str:
+    """Return how many earlier results are taken in place of runs, in a sentence."""
+    kinds = [one.stands_in for one in lines if one.stands_in]
+    earlier = kinds.count("earlier code")
+    by = f", {earlier} of them measured by earlier code" if earlier else ""
+    return f"{len(kinds)} results of earlier runs stand in{by}." if kinds else ""
+
+
+def _report(
+    named: Sequence[str], results: Sequence[tuple[Path, Result]], not_run: Sequence[str]
+) -> ScorerReport | None:
+    """Return the report on the scorers that were named; None where none has numbers."""
+    if not any(one.status == "ok" and one.spec.scorer.name in named for _, one in results):
+        return None
+    from sparc3_bench.host import default_host
+    from sparc3_bench.leaderboard.scorer_report import report_on
+
+    return report_on(named, results, default_host(), not_run=not_run)
+
+
+def _written(report: ScorerReport, results: Path, named: Sequence[str]) -> str:
+    """Write a report beside the results; return the path of its Markdown."""
+    from sparc3_bench.record.files import write_atomically
+
+    stem = results / f"report-{'-'.join(named)}"
+    for suffix, text in ((".html", report.html()), (".md", report.markdown())):
+        write_atomically(Path(f"{stem}{suffix}"), text)
+    return f"{stem}.md"
 
 
 def _was_run(standing: RequestState) -> bool:

@@ -152,6 +152,12 @@ def test_a_newcomer_runs_in_every_application_and_pays_for_its_own_rows_only(
         stands_in = run["scorer"] != "activation-norm"
         assert run["stands_in"] == ("same code" if stands_in else None)
         assert Path(run["path"]).is_relative_to(earlier if stands_in else tmp_path)
+    report = Path(answer["report"])
+    assert report == tmp_path / "results/report-activation-norm.md"
+    assert report.with_suffix(".html").read_text().startswith("<!")
+    text = report.read_text()
+    assert text.startswith("# Report on Activation norm")
+    assert f"{OTHERS} results of earlier runs stand in." in text
 
 
 def test_results_of_earlier_code_stand_in_and_of_another_question_do_not(
