@@ -17,7 +17,6 @@ from sparc3_bench.leaderboard.phrasing import (
     metric_title,
     scorer_text,
     section_title,
-    value_text,
     within,
 )
 from sparc3_bench.leaderboard.ranks import Ranks, draws_of, ranks
@@ -170,8 +169,8 @@ def _table(group: Sequence[Result]) -> ShownTable:
                 for amount in amounts
             ]
             cells += [
-                value_text(result.curve[one.name].value, result.curve[one.name].interval)
-                for one in first.curve_metrics
+                " ".join(filter(None, (interval_text(one.value, one.interval), one.note)))
+                for one in (result.curve[metric.name] for metric in first.curve_metrics)
             ]
         rows.append(cells)
     head += ["rank"] if tested.ranks else []
