@@ -1,14 +1,16 @@
-"""The hooks by which plugins enter, built-in or not: no arguments, classes returned."""
+"""The hooks by which plugins enter, built-in or not, and the one by which they hear of results."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pluggy
 
 if TYPE_CHECKING:
     from sparc3_bench.contracts import Executor, Judge, Scorer, Suite, Task
+    from sparc3_bench.record.result import Result
     from sparc3_bench.types.architecture import ModelAdapter, ModelSource
 
 GROUP = "sparc3_bench"
@@ -240,4 +242,29 @@ def sparc3_register_executors() -> Iterable[type[Executor]]:  # type: ignore[emp
         @hookimpl
         def sparc3_register_executors():
             return [OneByOne]
+    """
+
+
+@hookspec
+def sparc3_result_written(path: Path, result: Result) -> None:
+    r"""Take note of a result that was just written, finished or failed.
+
+    It is called in a process of its own, one result after the other, while the runs go on: what it
+    raises is told once at the end, and when all is written it has half a minute left. For a tracker
+    that has a line a run::
+
+        from sparc3_bench import hookimpl
+
+
+        @hookimpl
+        def sparc3_result_written(path, result):
+            with open("/tmp/results.txt", "a") as file:
+                file.write(f"{result.created} {result.status} {path}\n")
+
+    Parameters
+    ----------
+    path
+        The file.
+    result
+        What is in it, with the per-sample measurements that are beside it.
     """

@@ -35,6 +35,9 @@ KINDS: dict[str, tuple[str, type]] = {
 }
 
 
+_LISTENS = "sparc3_result_written"
+"""The hook of plugins that are told of results."""
+
 _LONGEST = 500
 """Characters of what is said about a broken plugin."""
 
@@ -90,6 +93,8 @@ class PluginHost:
     ----------
     broken : dict of str to str
         One sentence for every plugin that could not be used. The rest works.
+    listeners
+        By plugin, what is to be told of results that were written.
     """
 
     def __init__(self, entry_points: Iterable[EntryPoint] | None = None) -> None:
@@ -98,6 +103,7 @@ class PluginHost:
             entry_points = importlib.metadata.entry_points(group=hookspecs.GROUP)
             self._unsafe = unsafe(p for p in entry_points if _distribution(p)[0] != "sparc3-bench")
         self.broken: dict[str, str] = {}
+        self.listeners: dict[str, Callable[..., Any]] = {}
         self._registered: dict[str, dict[str, Registered]] = {kind: {} for kind in KINDS}
         # By identity too: a distribution that is on sys.path twice lists its entry points twice.
         unique = {(p.name, p.value, _distribution(p)[0]): p for p in entry_points}
@@ -166,7 +172,7 @@ class PluginHost:
             manager.register(module, name=point.name)
             manager.check_pending()
         except pluggy.PluginValidationError as error:
-            hooks = ", ".join(hook for hook, _ in KINDS.values())
+            hooks = ", ".join([*(hook for hook, _ in KINDS.values()), _LISTENS])
             reason = str(error).splitlines()[-1]
             self._refuse(label, f"{label} has an invalid hook: {reason}; the hooks are {hooks}.")
             return
@@ -190,6 +196,8 @@ class PluginHost:
                 return
         for kind, entry in offered:
             self._registered[kind][entry.cls.name] = entry
+        if (hook := getattr(manager.hook, _LISTENS)).get_hookimpls():
+            self.listeners[label] = hook
 
     def _refuse(self, label: str, text: str) -> None:
         self.broken[label] = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

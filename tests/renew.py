@@ -11,6 +11,7 @@ from pathlib import Path
 import card_tables
 import circuit_tables
 import correction_tables
+import evidence_tables
 import faq_tables
 import lxt_tables
 import readme_tables
@@ -20,7 +21,7 @@ from tables import Makers, renewed
 
 MODULES = (
     *(readme_tables, faq_tables, circuit_tables, correction_tables, sanity_tables, lxt_tables),
-    *(suite_tables, *card_tables.CARDS),
+    *(suite_tables, evidence_tables, *card_tables.CARDS),
 )
 
 

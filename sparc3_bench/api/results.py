@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from sparc3_bench.api.rows import rows_of
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.boards import Entry
@@ -78,33 +79,11 @@ class Results(Sequence["Result"]):
         return [_table(group) for group in groups.values()]
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield every number with its interval: one dict a result, amount and metric.
+        """Yield every number with its interval; for the columns see `NumberRow`.
 
-        `amount` is None for numbers of a whole curve; `low` and `high` where there is no interval.
+        Results that failed or were withdrawn have none.
         """
-        for result in self:
-            about = _about(result)
-            for point in result.points:
-                at = point.amount
-                size = {
-                    "amount": at.requested,
-                    "in_scope": at.in_scope,
-                    "in_model": at.in_model,
-                    "units_removed": at.units_removed,
-                }
-                for metric in result.metrics:
-                    value, ends = point.read(metric.name)
-                    versus = point.versus.get(metric.name)
-                    beside = {
-                        "versus_random": versus and versus.difference,
-                        "versus_low": versus and versus.low,
-                        "versus_high": versus and versus.high,
-                        "versus_p": versus and versus.p_value,
-                    }
-                    yield {**about, **size, **_number(metric, value, ends), **beside}
-            for metric in result.curve_metrics:
-                one = result.curve[metric.name]
-                yield {**about, **_number(metric, one.value, one.interval)}
+        return map(dict, rows_of(self))
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return every number with its interval as a data frame; see `rows`.
@@ -215,33 +194,3 @@ class _Tested:
 
     def mark(self, result: Result, amount: float) -> str:
         return _WEAK if (result.key, amount) in self._weak else ""
-
-
-def _about(result: Result) -> dict[str, Any]:
-    spec = result.spec
-    return {
-        "task": spec.task.name,
-        "model": spec.model.id,
-        "dtype": spec.model.dtype,
-        "scorer": spec.scorer.name,
-        "title": scorer_text(spec),
-        "objective": spec.objective,
-        "seed": spec.seed,
-        "limit": spec.limit,
-        **spec.conventions(),
-        "is_control": result.is_control,
-        "status": result.status,
-        "key": result.key,
-    }
-
-
-def _number(metric: Any, value: float, ends: tuple[float, float] | None) -> dict[str, Any]:
-    low, high = ends or (None, None)
-    return {
-        "metric": metric.name,
-        "better": metric.direction,
-        "counted_in": metric.unit,
-        "value": value,
-        "low": low,
-        "high": high,
-    }

@@ -13,6 +13,7 @@ from sparc3_bench.api.subject import AnyModel, cache_of, subject_of
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.run.executors import find_executor
 from sparc3_bench.run.journal import Journal
+from sparc3_bench.run.listeners import listening
 from sparc3_bench.run.options import meant_for
 from sparc3_bench.run.request import Request
 from sparc3_bench.run.results import ResultsFolder, check_writable
@@ -126,7 +127,11 @@ def run(
     folder, root = cache_of(cache), Path(results)
     for one in (root, folder):
         check_writable(one)
-    with subject_of(model, tokenizer, given.host, folder, dtype=dtype, device=device) as chosen:
+    view = RunsView(Journal(root))
+    with (
+        listening(view.say) as written,
+        subject_of(model, tokenizer, given.host, folder, dtype=dtype, device=device) as chosen,
+    ):
         if chosen.live is not None and tokenizer is None:
             raise Sparc3Error(
                 "Tasks take a tokenizer, and none is given with the model; give it as `tokenizer`."
@@ -156,9 +161,8 @@ def run(
             )
             for name in names
         ]
-        view = RunsView(Journal(root))
         worker = Worker(Work(cache=str(folder)), view, given.host, chosen.shared)
-        executor, kept = find_executor(_PLACE, {}), ResultsFolder(root, view.say)
+        executor, kept = find_executor(_PLACE, {}), ResultsFolder(root, view.say, written)
         runner = Runner(executor, worker, kept, view, retry_failed=retry_failed)
         standings = runner.plan(requests)
         if refusals := [why for one in standings for why in one.refusals.values()]:

@@ -15,6 +15,7 @@ from sparc3_bench.cli import (
     compare,
     correct,
     doctor,
+    export,
     inspect,
     listing,
     migrate,
@@ -23,6 +24,7 @@ from sparc3_bench.cli import (
     prune,
     publish,
     rejudge,
+    replay,
     replicate,
     report,
     run,
@@ -34,7 +36,10 @@ from sparc3_bench.cli import (
 )
 from sparc3_bench.errors import ExitCode, Sparc3Error
 
-_RUN_EXTRA = ("datasets", "gguf", "h5py", "numpy", "safetensors", "scipy", "torch", "transformers")
+_RUN_EXTRA = (
+    *("datasets", "gguf", "h5py", "huggingface_hub", "numpy", "pyarrow", "safetensors", "scipy"),
+    *("torch", "transformers", "yaml"),
+)
 
 app = typer.Typer(
     name="sparc3",
@@ -55,11 +60,13 @@ app.command("inspect")(inspect.command)
 app.command("correct")(correct.command)
 app.command("prune")(prune.command)
 app.command("rejudge")(rejudge.command)
+app.command("replay")(replay.command)
 app.command("replicate")(replicate.command)
 app.command("validate")(validate.command)
 app.command("show")(compare.show)
 app.command("compare")(compare.command)
 app.command("report")(report.command)
+app.command("export")(export.command)
 app.command("submit")(submit.command)
 app.command("withdraw")(submit.withdraw)
 app.command("migrate")(migrate.command)

@@ -65,6 +65,7 @@ class Execution:
         """
         from sparc3_bench.run.executors import find_executor, worker_for
         from sparc3_bench.run.journal import Journal
+        from sparc3_bench.run.listeners import listening
         from sparc3_bench.run.options import parse_pairs
         from sparc3_bench.run.results import ResultsFolder, check_writable
         from sparc3_bench.run.runner import Runner
@@ -85,20 +86,29 @@ class Execution:
             memory_bytes=None if self.cell_memory is None else int(self.cell_memory * 1e9),
         )
         view = RunsView(Journal(self.results))
-        results = ResultsFolder(self.results, view.say)
-        with worker_for(executor, work, view) as worker, common.interruptible():
+        with (
+            listening(view.say) as written,
+            worker_for(executor, work, view) as worker,
+            common.interruptible(),
+        ):
+            results = ResultsFolder(self.results, view.say, written)
             runner = Runner(executor, worker, results, view, retry_failed=self.retry_failed)
             yield Running(worker, runner, view)
 
 
-def carries_out_runs(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command take the options above where it has a parameter `execution`."""
+def carries_out_runs(command: Callable[..., None], results: str = "results") -> Callable[..., None]:
+    """Let a command take the options above where it has a parameter `execution`.
+
+    Results go to the folder `results` where none is named.
+    """
 
     def made(said: dict[str, Any], context: typer.Context) -> Execution:
         return Execution(**said)
 
     options = [
-        common.in_panel(one, "How it is run")
+        common.in_panel(
+            one.replace(default=Path(results)) if one.name == "results" else one, "How it is run"
+        )
         for one in inspect.signature(_options, eval_str=True).parameters.values()
     ]
     return common.with_options(command, "execution", options, made)

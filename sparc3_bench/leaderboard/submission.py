@@ -98,10 +98,6 @@ def _origins(path: Path, target: Path, result: Result) -> Iterator[str]:
 
 def _numbers(path: Path, result: Result, host: PluginHost) -> Iterator[str]:
     """Yield what does not follow from the per-sample measurements."""
-    from sparc3_bench.run.intervals import is_old
-    from sparc3_bench.run.options import task_of
-    from sparc3_bench.statistics.curve import curve_numbers
-
     if result.status != "ok":
         return
     if result.sample_file is None or not samples_path(path).is_file():
@@ -110,14 +106,29 @@ def _numbers(path: Path, result: Result, host: PluginHost) -> Iterator[str]:
             "name with .samples.json.gz."
         )
         return
-    spec = result.spec
     try:
-        task = task_of(result, host)
-        samples = [point.samples for point in result.points]
-        curve = curve_numbers(task, spec.amounts, samples, result.clusters, spec.removal)
+        yield from contradictions(result, host)
     except Sparc3Error as error:
         yield str(error)
-        return
+
+
+def contradictions(result: Result, host: PluginHost) -> Iterator[str]:
+    """Yield what of a finished run does not follow from its per-sample measurements.
+
+    Raises
+    ------
+    Sparc3Error
+        When the task is not installed in the version that measured.
+    """
+    from sparc3_bench.run.intervals import is_old
+    from sparc3_bench.run.options import task_of
+    from sparc3_bench.statistics.curve import curve_numbers
+
+    spec = result.spec
+    task = task_of(result, host)
+    try:
+        samples = [point.samples for point in result.points]
+        curve = curve_numbers(task, spec.amounts, samples, result.clusters, spec.removal)
     except (KeyError, ValueError, IndexError, TypeError, ArithmeticError) as error:
         yield f"The samples are not those of task '{spec.task.name}' ({error!r})."
         return

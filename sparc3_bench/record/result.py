@@ -74,7 +74,12 @@ class Result(OnDisk):
     status: Status
     """`ok`; `failed` or `interrupted` (spec only); `withdrawn`: not to be relied on any more."""
     origin: Origin = "run"
-    """`run` here; `replayed` from what a run kept; `submitted` by others; `reported` in print."""
+    """`run` here; `replayed` from what a run kept or, where `replay_of` is there, by running its
+    spec again; `submitted` by others; `reported` in print."""
+    replay_of: Annotated[
+        str | None, Field(pattern=r"^[0-9a-f]{12}$", exclude_if=lambda key: key is None)
+    ] = None
+    """Key of the result whose spec was run again; none of a run of its own."""
     created: Moment
     """When the run finished, UTC, ISO 8601."""
     is_control: bool

@@ -23,6 +23,7 @@ def request_of(
     files: Sequence[Path] = (),
     *,
     with_controls: bool = False,
+    replay_of: str | None = None,
 ) -> Request:
     """Return what asks for a run.
 
@@ -36,6 +37,8 @@ def request_of(
         Folders with the local models and texts, of which a spec has only the names.
     with_controls
         Whether random controls and other reference seeds are wanted, too.
+    replay_of
+        Key of the result whose spec it is, where the new one is to tell of it.
     """
     named = spec.model.id in host.all("model")
     beside = {"controls": spec.controls, "stability_seeds": spec.stability_seeds}
@@ -53,6 +56,7 @@ def request_of(
         batch_size=spec.batch_size,
         limit=spec.limit,
         device=spec.model.device,
+        replay_of=replay_of,
         **spec.conventions(),
         **(beside if with_controls else {}),
     )

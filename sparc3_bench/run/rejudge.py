@@ -16,7 +16,7 @@ from sparc3_bench.record.result import Result
 from sparc3_bench.run.intervals import metrics_read
 from sparc3_bench.run.options import task_of
 from sparc3_bench.run.recipes import run_of
-from sparc3_bench.run.replay import Replay, replayed_cell
+from sparc3_bench.run.recorded_place import RecordedPlace, recorded_cell
 from sparc3_bench.run.responses import read_responses
 
 if TYPE_CHECKING:
@@ -137,8 +137,8 @@ def rejudged(case: Case, judge: ReadyJudge, cache: Path, report: Reporter) -> Re
         Told how far it is.
     """
     result = case.result
-    cell = replayed_cell(result, case.spec(judge), case.task, judge)
-    place = Replay(case.path, result, case.written, cache, report)
+    cell = recorded_cell(result, case.spec(judge), case.task, judge)
+    place = RecordedPlace(case.path, result, case.written, cache, report)
     record = drive(run_of(cell), lambda wanted: [place.get(step) for step in wanted])
     fields = record.measured(place)
     # What is not of the points was assessed on the scores.

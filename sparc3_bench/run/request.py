@@ -74,6 +74,8 @@ class Request(Demand):
     device: str = "cpu"
     added: Sequence[Request] = ()
     """The same of further scorers: that one cannot do it is no reason to refuse the others."""
+    replay_of: str | None = None
+    """Key of the result whose spec is run again, of which the new one tells."""
 
     def parts(self) -> list[Request]:
         """Return what of it is planned, and refused, by itself."""

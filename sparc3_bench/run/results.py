@@ -41,10 +41,17 @@ class ResultsFolder:
         The folder; made when it is written to.
     say
         Told what goes wrong.
+    written
+        Told of every result file that was written.
     """
 
-    def __init__(self, root: Path, say: Callable[[str], None]) -> None:
-        self.root, self._say = root, say
+    def __init__(
+        self,
+        root: Path,
+        say: Callable[[str], None],
+        written: Callable[[Path], None] = lambda path: None,
+    ) -> None:
+        self.root, self._say, self._written = root, say, written
         self._folder = Folder(root)
         self._held: dict[str, Delivery] = {}
 
@@ -91,6 +98,7 @@ class ResultsFolder:
         stamp = self._stamp(outcome.order)
         if stamp is not None and outcome.status in _OVER:
             self._note(outcome.order, stamp, outcome.status)
+        self._written(self.root / outcome.order)
 
     @cached_property
     def _known(self) -> dict[str, tuple[Stamp, str]]:

@@ -140,7 +140,7 @@ def _first(error: BaseException) -> str:
     return describe(error)
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """End this process when the one that started it ends, and before it when memory is short."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
@@ -153,7 +153,7 @@ def _die_with(parent: int) -> None:
 def serve() -> None:
     """Serve the process that started this one."""
     descriptor, parent = map(int, sys.argv[1:])
-    _die_with(parent)
+    die_with(parent)
     faulthandler.enable()
     if hasattr(signal, "SIGUSR1"):
         faulthandler.register(signal.SIGUSR1, all_threads=True)

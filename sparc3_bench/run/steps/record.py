@@ -203,9 +203,12 @@ def recorded(cell: Cell, **parts: Any) -> Result:
     now = datetime.datetime.now(datetime.UTC)
     error = parts.pop("error", None)
     remarks, curve = parts.pop("remarks", ()), parts.pop("measured", None)
+    replay_of = cell.asked.get("replay_of")
     return Result(
         schema_version=SCHEMA_VERSION,
         key=cell.spec.key,
+        origin="replayed" if replay_of else "run",
+        replay_of=replay_of,
         created=now.isoformat(timespec="seconds"),
         is_control=cell.scorer.is_control,
         spec=cell.spec,

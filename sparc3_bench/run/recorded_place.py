@@ -1,4 +1,4 @@
-"""Replay: the recipe of a run, with what its record says in place of all that takes the model."""
+"""RecordedPlace: gives a recipe what its record says in place of all that takes the model."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class _RecordedData(PreparedTask):
         raise RecordError("The responses beside the result lack a measurement; run it again.")
 
 
-class Replay(Place):
+class RecordedPlace(Place):
     """Gives what a record says as the values of the steps that it comes from.
 
     Of the rest only verdicts are looked up, by their texts: another run of the same recipe, on
@@ -147,7 +147,7 @@ class Replay(Place):
         return kept.value
 
 
-def replayed_cell(result: Result, spec: RunSpec, task: Task, judge: ReadyJudge) -> Cell:
+def recorded_cell(result: Result, spec: RunSpec, task: Task, judge: ReadyJudge) -> Cell:
     """Return the cell of a record under another spec; no model is loaded for it."""
     return Cell(
         spec=spec,

@@ -1,0 +1,94 @@
+"""Exporting: the rows of results as one table, in a file of columns or of lines."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparc3_bench.api.rows import NumberRow
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_AT_ONCE = 10_000
+"""Rows that are written at once."""
+
+
+def write_csv(path: Path, rows: Iterable[NumberRow]) -> int:
+    """Write rows as comma-separated values with a header, nothing where a value is missing.
+
+    Returns
+    -------
+    int
+        How many rows there are.
+    """
+    count = 0
+    with _draft(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(NumberRow.model_fields)
+        for row in rows:
+            count += 1
+            writer.writerow(map(_written, dict(row).values()))
+    return count
+
+
+def write_parquet(path: Path, rows: Iterable[NumberRow]) -> int:
+    """Write rows as Parquet; the file says of every column what it is.
+
+    Returns
+    -------
+    int
+        How many rows there are.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    count, schema, rest = 0, _schema(), map(dict, rows)
+    with _draft(path) as draft, pyarrow.parquet.ParquetWriter(draft, schema) as writer:
+        while some := list(islice(rest, _AT_ONCE)):
+            count += len(some)
+            writer.write_table(pyarrow.Table.from_pylist(some, schema))
+    return count
+
+
+def row_columns() -> Iterator[tuple[str, str, bool, str]]:
+    """Yield the columns: name, JSON type, whether a value may be missing, and what it is."""
+    for name, told in NumberRow.model_json_schema()["properties"].items():
+        kinds = [one["type"] for one in told.get("anyOf", [told])]
+        yield name, kinds[0], "null" in kinds, told["description"]
+
+
+def _schema() -> pyarrow.Schema:
+    import pyarrow
+
+    types = {
+        "string": pyarrow.string(),
+        "integer": pyarrow.int64(),
+        "number": pyarrow.float64(),
+        "boolean": pyarrow.bool_(),
+    }
+    return pyarrow.schema(
+        pyarrow.field(name, types[kind], nullable=is_null, metadata={"description": told})
+        for name, kind, is_null, told in row_columns()
+    )
+
+
+def _written(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+@contextmanager
+def _draft(path: Path) -> Iterator[Path]:
+    """Give where to write a file, so that a reader sees the old one or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield draft
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,191 @@
+"""`sparc3 export`: results in the forms that others read."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+import sparc3_bench.cli.common as common
+from sparc3_bench.cli.answers import Answer, AsJson
+from sparc3_bench.errors import RecordError, Sparc3Error, UnknownNameError
+
+if TYPE_CHECKING:
+    from sparc3_bench.record.result import Result
+
+
+class ExportAnswer(Answer):
+    """What `sparc3 export` wrote."""
+
+    command: Literal["export"] = "export"
+    format: str
+    """The form."""
+    out: str
+    """The file, or the folder with the files."""
+    results: int
+    """So many results are in it."""
+    written: int
+    """So many rows the table has, or so many files there are."""
+    left_out: dict[str, int]
+    """By status, how many results are not in it."""
+    unreadable: tuple[str, ...]
+    """Why files are no results, a sentence each."""
+
+
+def command(
+    context: typer.Context,
+    results: Annotated[list[Path], typer.Argument(help="Result files, or folders of them.")],
+    out: Annotated[
+        Path, typer.Option(help="File of the table; folder of the records, or of the model.")
+    ],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="parquet or csv: one table of every number; eee: Every Eval Ever records; hub: "
+            ".eval_results of a model repository.",
+        ),
+    ] = "parquet",
+    organization: Annotated[
+        str, typer.Option(help="Who ran them; for eee.", show_default=False)
+    ] = "unknown",
+    amount: Annotated[
+        float | None,
+        typer.Option(
+            help="For hub: the amount that was removed from the model of the repository, 0 for the "
+            "dense one.",
+            show_default=False,
+        ),
+    ] = None,
+    benchmark: Annotated[
+        list[str],
+        typer.Option(
+            help="For hub: METRIC=OWNER/DATASET:TASK, the benchmark registered there that a metric "
+            "is the number of; repeatable."
+        ),
+    ] = [],  # noqa: B006  # typer wants a list
+    as_json: AsJson = False,
+) -> None:
+    """Write results as a table, as records of Every Eval Ever, or for a model repository.
+
+    What failed, was interrupted or withdrawn is left out and counted. Exit code 0, 1 when a file
+    is no result, 2 for wrong input.
+    """
+    from sparc3_bench.host import default_host
+    from sparc3_bench.record.files import read_each, result_files
+    from sparc3_bench.run.intervals import renewed
+    from sparc3_bench.run.options import parse_pairs
+    from sparc3_bench.run.results import check_writable
+
+    if form not in _WRITERS:
+        raise UnknownNameError("format", form, _WRITERS)
+    _check_place(out, results, is_folder=form in ("eee", "hub"))
+    check_writable(out.parent)
+    unreadable, host = list[str](), default_host()
+    read = [renewed(one, host) for _, one in read_each(result_files(results), unreadable.append)]
+    finished = [one for one in read if one.status == "ok"]
+    if not finished:
+        raise RecordError(
+            "\n".join(unreadable) or f"No run of {', '.join(map(str, results))} came to its end."
+        )
+    asked = _Asked(out, organization, amount, parse_pairs(benchmark))
+    number = _WRITERS[form](finished, asked)
+    left = Counter(one.status for one in read if one.status != "ok")
+    if as_json:
+        ExportAnswer(
+            format=form,
+            out=str(out),
+            results=len(finished),
+            written=number,
+            left_out=dict(left),
+            unreadable=tuple(unreadable),
+        ).tell()
+    else:
+        told = [f"{count} {status}" for status, count in left.items()]
+        rest = f"; left out: {', '.join(told)}" if told else ""
+        typer.echo(f"{len(finished):,} results, {number:,} {_COUNTED[form]} → {out}{rest}")
+    common.tell_left_out(unreadable)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    out: Path
+    organization: str
+    amount: float | None
+    benchmarks: Mapping[str, str]
+
+
+def _parquet(results: Sequence[Result], asked: _Asked) -> int:
+    from sparc3_bench.api.exporting import write_parquet
+    from sparc3_bench.api.rows import rows_of
+
+    return write_parquet(asked.out, rows_of(results))
+
+
+def _csv(results: Sequence[Result], asked: _Asked) -> int:
+    from sparc3_bench.api.exporting import write_csv
+    from sparc3_bench.api.rows import rows_of
+
+    return write_csv(asked.out, rows_of(results))
+
+
+def _every_eval(results: Sequence[Result], asked: _Asked) -> int:
+    from sparc3_bench.api.every_eval import evaluation_record
+
+    files = dict(evaluation_record(one, asked.organization) for one in results)
+    for name, record in files.items():
+        text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
+        _write(asked.out / name, text + "\n")
+    return len(files)
+
+
+def _hub(results: Sequence[Result], asked: _Asked) -> int:
+    from sparc3_bench.api.hub_results import hub_results
+
+    if asked.amount is None or not asked.benchmarks:
+        raise Sparc3Error(
+            "A hub must know which model and which benchmark numbers are of; give `--amount` and "
+            "`--benchmark METRIC=OWNER/DATASET:TASK`."
+        )
+    files: dict[str, str] = {}
+    for one in results:
+        name, text = hub_results(one, asked.amount, asked.benchmarks)
+        if name in files:
+            raise Sparc3Error(
+                f"A model repository has one file a task, and several results are of task "
+                f"'{one.spec.task.name}'; name the one of the model that is in it."
+            )
+        files[name] = text
+    for name, text in files.items():
+        _write(asked.out / name, text)
+    return len(files)
+
+
+_WRITERS: dict[str, Callable[[Sequence[Result], _Asked], int]] = {
+    "parquet": _parquet,
+    "csv": _csv,
+    "eee": _every_eval,
+    "hub": _hub,
+}
+_COUNTED = {"parquet": "numbers", "csv": "numbers", "eee": "records", "hub": "files"}
+
+
+def _write(path: Path, text: str) -> None:
+    from sparc3_bench.record.files import write_atomically
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, text)
+
+
+def _check_place(out: Path, results: Sequence[Path], *, is_folder: bool) -> None:
+    if out.exists() and out.is_dir() != is_folder:
+        what, other = ("folder", "file") if is_folder else ("file", "folder")
+        raise Sparc3Error(f"`--out` is a {what} here, and {out} is a {other}; choose another.")
+    folders = [one.resolve() for one in results if one.is_dir()]
+    if is_folder and any(out.resolve().is_relative_to(folder) for folder in folders):
+        raise Sparc3Error(f"{out} would be among the results; choose another folder for `--out`.")

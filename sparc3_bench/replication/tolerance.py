@@ -1,0 +1,63 @@
+"""Tolerances: by how much two runs of one spec may differ on different machines."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sparc3_bench.types.values import Scale
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """What rounding explains; how wide an interval is has no part in it.
+
+    Differences are those of `distance`.
+
+    Attributes
+    ----------
+    units
+        The share of the sampled units that may be kept in one run and removed in the other: scores
+        that are as good as equal change places.
+    sample
+        How far a measurement of one sample may be off.
+    samples
+        The share of the samples of a kind that may be off by more: a choice between two words, or
+        a written text, turns where both are as good as equal.
+    number
+        How far any number that follows from all samples may be off.
+    """
+
+    units: float
+    sample: float
+    samples: float
+    number: float
+
+
+TOLERANCES = {
+    "float32": Tolerance(units=0.001, sample=0.001, samples=0.01, number=0.001),
+    "bfloat16": Tolerance(units=0.01, sample=0.25, samples=0.05, number=0.02),
+}
+"""By the number format that the model ran in; other formats are taken for bfloat16.
+
+A logit between 16 and 32 is a multiple of 1/8 there, and a difference of two may be off by two of
+these steps.
+"""
+
+
+def tolerance_of(dtype: str) -> Tolerance:
+    """Return what runs in a number format may differ by."""
+    return TOLERANCES.get(dtype, TOLERANCES["bfloat16"])
+
+
+def distance(one: float, other: float, scale: Scale = "linear") -> float:
+    """Return how far two numbers are apart.
+
+    On a log scale that is the logarithm of their ratio; else the difference as a share of the
+    larger one, of numbers below 1 the difference itself.
+    """
+    if scale == "log" and one > 0 and other > 0:
+        return abs(math.log(one) - math.log(other))
+    return abs(one - other) / max(1.0, abs(one), abs(other))
