@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
+from pydantic.errors import PydanticInvalidForJsonSchema
 
 from sparc3_bench.errors import Sparc3Error
 
@@ -35,6 +36,38 @@ def _option_types(cls: type) -> dict[str, TypeAdapter[Any]]:
         except PydanticSchemaGenerationError:  # a type that no command line can give
             continue
     return found
+
+
+def option_values(cls: type, name: str) -> str:
+    """Return in words what an option may be: choices, a range, or its type."""
+    try:
+        return _values(option_types(cls)[name].json_schema())
+    except (KeyError, PydanticInvalidForJsonSchema):  # of a type that no command line can give
+        return "what its class takes"
+
+
+def _values(schema: dict[str, Any]) -> str:
+    if some := schema.get("anyOf"):
+        return " or ".join(_values(one) for one in some if one.get("type") != "null")
+    if choices := schema.get("enum") or [one for one in (schema.get("const"),) if one is not None]:
+        return ", ".join(map(str, choices))
+    least, most = (
+        [f"{word} {schema[bound]}" for bound, word in bounds.items() if bound in schema]
+        for bounds in (
+            {"minimum": "at least", "exclusiveMinimum": "above"},
+            {"maximum": "at most", "exclusiveMaximum": "below"},
+        )
+    )
+    return ", ".join([_TYPES.get(schema.get("type", ""), "any value"), *least, *most])
+
+
+_TYPES = {
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true, false",
+    "string": "text",
+    "array": "list",
+}
 
 
 def refusal(what: str, value: Any, error: ValidationError) -> Sparc3Error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.leaderboard.curve_summary import ranked_units
 from sparc3_bench.record.parts import Point
 from sparc3_bench.record.result import Result
 from sparc3_bench.types.conventions import AmountKind
@@ -79,13 +80,13 @@ def parse_amount(size: str | None, remove: int | None, kind: AmountKind) -> floa
 def circuit_at(result: Result, amount: float | None) -> MeasuredCircuit:
     """Return the measured circuit of an amount.
 
-    By default it is the one that was looked for, else the one nearest to a tenth of the scope; the
-    dense and the empty model, which are no circuits, only where there is nothing else.
+    By default it is the one that was looked for, else the one nearest to a tenth of what is ranked,
+    never the dense or the empty model, which are no circuits.
 
     Raises
     ------
     Sparc3Error
-        When no circuit of that size was measured.
+        When no circuit of that size was measured, or, by default, none at all.
     """
     circuits = measured_circuits(result)
     kind = result.spec.amount_kind
@@ -97,17 +98,33 @@ def circuit_at(result: Result, amount: float | None) -> MeasuredCircuit:
             f"The result has no circuit of `{option(kind)} {size_text(amount, kind)}`; it has "
             f"{sizes_text((at.amount for at in circuits), kind)}."
         )
-    proper = [at for at in circuits if is_proper(at.point)] or circuits
+    proper = [at for at in circuits if is_proper(result, at.point)]
+    if not proper:
+        raise Sparc3Error(
+            f"The result has no circuit, as it has nothing between the dense and the empty model; "
+            f"give `{option(kind)}` to see one of those: "
+            f"{sizes_text((at.amount for at in circuits), kind)}."
+        )
     if result.found is not None:
         wanted = result.found.point.amount.requested
         if looked_for := [at for at in proper if at.amount == wanted]:
             return looked_for[0]
-    return min(proper, key=lambda at: abs(1 - Decimal(at.point.amount.in_scope) - _USUAL))
+    wanted = usual([at.amount for at in proper], kind)
+    return next(at for at in proper if at.amount == wanted)
 
 
-def is_proper(point: Point) -> bool:
-    """Return whether something is removed, and something left: neither dense nor empty."""
-    return 0 < point.amount.in_scope < 1
+def is_proper(result: Result, point: Point) -> bool:
+    """Return whether some unit is removed, and some left: neither the dense nor the empty model.
+
+    Of heads and neurons, without all of which most weights of the scope are still there, not
+    weights tell but units.
+    """
+    removed, every = point.amount, ranked_units(result)
+    if result.spec.amount_kind == "fraction" and removed.requested >= 1:
+        return False
+    if every is not None and removed.units_removed is not None:
+        return 0 < removed.units_removed < every
+    return 0 < removed.in_scope < 1
 
 
 def require_amount(result: Result, amount: float | None) -> float:
@@ -148,7 +165,7 @@ def common(results: Sequence[Result]) -> list[float]:
         point.amount.requested
         for result in results
         for point in result.points
-        if not is_proper(point)
+        if not is_proper(result, point)
     }
     return sorted(shared - improper or shared, reverse=True)
 

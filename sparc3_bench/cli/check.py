@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+import sparc3_bench.cli.completion as completion
+from sparc3_bench.cli.answers import Answer, AsJson, Part
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
-from sparc3_bench.host import default_host
 
 if TYPE_CHECKING:
     from sparc3_bench.testing import Report
@@ -17,10 +18,56 @@ if TYPE_CHECKING:
 _KINDS = ("scorer", "task", "adapter")
 
 
+class CheckOutcome(Part):
+    """What came of one check."""
+
+    check: str
+    """Its name."""
+    status: str
+    """`ok`, `failed`, `skipped` or `expected`."""
+    message: str
+    """What is wrong, or why it was skipped; empty when all is well."""
+    seconds: float
+    """How long it took."""
+
+
+class CheckedPlugin(Part):
+    """What came of all checks of one plugin."""
+
+    kind: str
+    """`scorer`, `task` or `adapter`."""
+    name: str
+    """The plugin's name."""
+    distribution: str | None
+    """Where it comes from; null for a class that is not installed."""
+    version: str | None
+    """The version of that."""
+    options: dict[str, Any]
+    """The options that it was checked with."""
+    checks: list[CheckOutcome]
+    """One for every check, in order."""
+    ok: bool
+    """Whether no check failed."""
+
+
+class Checked(Answer):
+    """What `sparc3 check` found."""
+
+    command: Literal["check"] = "check"
+    ok: bool
+    """Whether no check of any plugin failed."""
+    plugins: list[CheckedPlugin]
+    """The plugins that were checked."""
+
+
 def command(
     name: Annotated[
         str | None,
-        typer.Argument(help="Name of a scorer, a task or an adapter.", show_default=False),
+        typer.Argument(
+            help="Name of a scorer, a task or an adapter.",
+            show_default=False,
+            autocompletion=completion.names_of(*_KINDS),
+        ),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Check every scorer, task and adapter; a line each.")
@@ -29,13 +76,17 @@ def command(
         int | None,
         typer.Option(
             min=1,
-            help="Processes for --all; as many as there are processors if absent.",
-            show_default=False,
+            help="Processes for --all.",
+            show_default="as many as there are processors",
         ),
     ] = None,
     kind: Annotated[
         str | None,
-        typer.Option(help="scorer, task or adapter, for a name of several.", show_default=False),
+        typer.Option(
+            help="scorer, task or adapter, for a name of several.",
+            show_default=False,
+            autocompletion=lambda: _KINDS,
+        ),
     ] = None,
     option: Annotated[
         list[str],
@@ -49,9 +100,7 @@ def command(
             show_default=False,
         ),
     ] = [],  # noqa: B006
-    report: Annotated[
-        Path | None, typer.Option(help="JSON file to write the report to.", show_default=False)
-    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Check a plugin against its contract, on tiny models; it takes seconds.
 
@@ -60,32 +109,35 @@ def command(
     """
     if everything == (name is not None):
         raise Sparc3Error("Give the name of one plugin, or `--all`.")
-    if report is not None and (report.is_dir() or not report.parent.is_dir()):
-        raise Sparc3Error(f"`--report` must name a file in a folder that is there, got '{report}'.")
+    say = functools.partial(typer.echo, err=as_json)
     if everything:
         given = {"--kind": kind, "--option": option, "--expect": expect}
         for extra in (text for text, value in given.items() if value):
             raise Sparc3Error(f"`{extra}` is for one plugin; leave it out with `--all`.")
-        found = _all(jobs)
+        found = _all(jobs, say)
     else:
         if jobs is not None:
             raise Sparc3Error("`--jobs` is for `--all`; leave it out for one plugin.")
-        found = [_one(str(name), kind, option, expect)]
-    if report is not None:
-        from sparc3_bench.record.files import write_atomically
-
-        told = [each.as_dict() for each in found]
-        whole = {"ok": all(each.ok for each in found), "plugins": told} if everything else told[0]
-        write_atomically(report, json.dumps(whole, indent=2, sort_keys=True) + "\n")
+        found = [_one(str(name), kind, option, expect, say)]
+    if as_json:
+        plugins = [CheckedPlugin(**each.as_dict()) for each in found]
+        Checked(ok=all(each.ok for each in found), plugins=plugins).tell()
     if not all(each.ok for each in found):
         raise typer.Exit(1)
 
 
-def _one(name: str, kind: str | None, options: list[str], expect: list[str]) -> Report:
+def _one(
+    name: str,
+    kind: str | None,
+    options: list[str],
+    expect: list[str],
+    say: Callable[[str], None],
+) -> Report:
     kind = _kind(name, kind)
     if options and kind == "adapter":
         raise Sparc3Error(f"Adapter '{name}' has no options; leave `--option` out.")
 
+    from sparc3_bench.host import default_host
     from sparc3_bench.run.options import as_typed, build, parse_pairs
     from sparc3_bench.testing.kit import check_plugin
     from sparc3_bench.testing.report import line
@@ -94,13 +146,12 @@ def _one(name: str, kind: str | None, options: list[str], expect: list[str]) -> 
     if kind != "adapter":
         plugin = build(kind, plugin, {**as_typed(plugin.tiny_options), **given})
     expected = parse_pairs(expect)
-    return check_plugin(
-        kind, plugin, expected=expected, told=lambda outcome: typer.echo(line(outcome))
-    )
+    return check_plugin(kind, plugin, expected=expected, told=lambda outcome: say(line(outcome)))
 
 
-def _all(jobs: int | None) -> list[Report]:
+def _all(jobs: int | None, say: Callable[[str], None]) -> list[Report]:
     """Check everything that is installed; what fails is told in full."""
+    from sparc3_bench.host import default_host
     from sparc3_bench.testing.many import check_many, cores
     from sparc3_bench.testing.report import line
 
@@ -110,19 +161,21 @@ def _all(jobs: int | None) -> list[Report]:
     for report in check_many(plugins, cores() if jobs is None else jobs):
         seconds = sum(outcome.seconds for outcome in report.outcomes)
         mark = "ok" if report.ok else "FAILED"
-        typer.echo(f"{mark:<8} {report.kind} {report.name}: {seconds:.1f} s")
+        say(f"{mark:<8} {report.kind} {report.name}: {seconds:.1f} s")
         for outcome in report.outcomes:
             if outcome.status == "failed":
-                typer.echo(f"  {line(outcome)}")
+                say(f"  {line(outcome)}")
         found.append(report)
     for text in host.broken.values():
         typer.echo(f"broken plugin: {text}", err=True)
     failed = sum(not report.ok for report in found)
-    typer.echo(f"{len(found)} plugins checked, {failed} failed.")
+    say(f"{len(found)} plugins checked, {failed} failed.")
     return found
 
 
 def _kind(name: str, wanted: str | None) -> str:
+    from sparc3_bench.host import default_host
+
     if wanted is not None:
         if wanted not in _KINDS:
             raise UnknownNameError("kind", wanted, _KINDS)

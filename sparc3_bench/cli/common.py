@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import importlib.metadata
 import inspect
 import os
 import signal
@@ -15,21 +14,27 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-import sparc3_bench.cli.defaults as defaults
+import sparc3_bench.cli.completion as completion
 from sparc3_bench.assets import CACHE_VARIABLE, LIMIT_VARIABLE, default_cache, scores_limit
-from sparc3_bench.errors import ExitCode
+from sparc3_bench.errors import ExitCode, Sparc3Error
 from sparc3_bench.types.conventions import AskedConventions, Conventions, values_of
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
+    from sparc3_bench.record.result import Result
 
-def _convention(name: str) -> Any:
+
+def _convention(name: str, any_value: bool = False) -> Any:
     """Return the option of a convention."""
-    usual = AskedConventions.model_fields[name].default
+    usual = any_value or AskedConventions.model_fields[name].default
     told = str(Conventions.model_fields[name].description).rstrip(".")
-    absent = "" if usual else " [default: the scorer's]"
-    return typer.Option(help=f"{told}: {', '.join(values_of(name))}{absent}.")
+    return typer.Option(
+        help=f"{told}: {', '.join(values_of(name))}.",
+        show_default=True if usual else "the scorer's",
+        autocompletion=lambda: values_of(name),
+    )
 
 
 ScorerNames = Annotated[
@@ -38,11 +43,19 @@ ScorerNames = Annotated[
         "--scorer",
         help="Scorer to run, repeatable; NAME@0,1,2 runs it with these seeds.",
         show_default=False,
+        autocompletion=completion.names_of("scorer"),
     ),
 ]
-TaskName = Annotated[str, typer.Option("--task", help="Task to run.")]
+TaskName = Annotated[
+    str, typer.Option("--task", help="Task to run.", autocompletion=completion.names_of("task"))
+]
 ModelName = Annotated[
-    str, typer.Option("--model", help="Named model, local folder or GGUF file, or Hugging Face id.")
+    str,
+    typer.Option(
+        "--model",
+        help="Named model, local folder or GGUF file, or Hugging Face id.",
+        autocompletion=completion.names_of("model"),
+    ),
 ]
 ScorerOptions = Annotated[
     list[str],
@@ -56,7 +69,12 @@ TaskOptions = Annotated[
 ]
 JudgeName = Annotated[
     str | None,
-    typer.Option("--judge", help="Judge of what models write; the task's default when absent."),
+    typer.Option(
+        "--judge",
+        help="Judge of what models write.",
+        show_default="the task's",
+        autocompletion=completion.names_of("judge"),
+    ),
 ]
 JudgeOptions = Annotated[
     list[str],
@@ -64,7 +82,9 @@ JudgeOptions = Annotated[
 ]
 Objective = Annotated[
     str | None,
-    typer.Option(help="Scalar that is attributed [default: the scorer's, or else the task's]."),
+    typer.Option(
+        help="Scalar that is attributed.", show_default="the scorer's, or else the task's"
+    ),
 ]
 Scope = Annotated[str, _convention("scope")]
 Seed = Annotated[int, typer.Option(help="Seed of scorers named without one of their own.")]
@@ -78,31 +98,44 @@ Cache = Annotated[
     Path | None,
     typer.Option(
         "--cache",
-        help=f"Folder for models, texts, scores and finished points [default: ${CACHE_VARIABLE}, "
-        f"or sparc3-bench in the user's cache]. Of scores it keeps ${LIMIT_VARIABLE} GB "
-        "[default: 20], those used last.",
-        show_default=False,
+        help="Folder for models, texts, scores and finished points. Of scores it keeps "
+        f"${LIMIT_VARIABLE} GB (20 where it is not set), those used last.",
+        show_default=f"${CACHE_VARIABLE}, or sparc3-bench in the user's cache",
     ),
 ]
-
-
-def _tell_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"sparc3-bench {importlib.metadata.version('sparc3-bench')}")
-        raise typer.Exit
-
-
-def whole(
-    context: typer.Context,
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", help="Show the version and exit.", is_eager=True, callback=_tell_version
-        ),
-    ] = False,
-) -> None:
-    """Compare ways to score the weights of a language model by importance."""
-    defaults.take_user_file(context)
+ResultName = Annotated[
+    str,
+    typer.Argument(
+        help="Result: its file, the first 4 or more digits of its key (see `sparc3 results list`), "
+        "or a folder that has it alone.",
+        autocompletion=completion.keys,
+    ),
+]
+ResultNames = Annotated[
+    list[str],
+    typer.Argument(
+        help="Results: each a file, the first 4 or more digits of a key (see `sparc3 results "
+        "list`), or a folder that has it alone.",
+        autocompletion=completion.keys,
+    ),
+]
+Files = Annotated[
+    list[Path],
+    typer.Option(
+        "--files",
+        help="Folder with the local models and texts, whose names alone are in a result; "
+        "repeatable.",
+        show_default="the working folder",
+    ),
+]
+SearchedFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--results",
+        help="Folder in which keys are looked up.",
+        show_default="results, then leaderboard/results",
+    ),
+]
 
 
 def with_options(
@@ -150,17 +183,29 @@ def in_panel(option: inspect.Parameter, panel: str) -> inspect.Parameter:
     return option.replace(annotation=Annotated[kind, told])
 
 
-def convention_options() -> list[inspect.Parameter]:
+def options_of(declared: Callable[..., None]) -> list[inspect.Parameter]:
+    """Return the options that a function declares, to be taken by a command."""
+    return [*inspect.signature(declared, eval_str=True).parameters.values()]
+
+
+def convention_options(any_value: bool = False) -> list[inspect.Parameter]:
     """Return an option for each convention but that of kinds of amounts.
 
     Amounts are said by options of their own.
+
+    Parameters
+    ----------
+    any_value
+        Whether nothing said means any value, and not the usual one.
     """
     return [
         inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=Annotated[str if field.default else str | None, _convention(name)],
+            default=None if any_value else field.default,
+            annotation=Annotated[
+                str | None if any_value or not field.default else str, _convention(name, any_value)
+            ],
         )
         for name, field in AskedConventions.model_fields.items()
         if name != "amount_kind"
@@ -171,6 +216,32 @@ def given(context: typer.Context, name: str) -> bool:
     """Return whether the user typed an option."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
+
+
+def finished(path: Path) -> Result:
+    """Return the result of a run that came to its end.
+
+    Raises
+    ------
+    Sparc3Error
+        When it failed, was interrupted or is withdrawn; or as `read_result`.
+    """
+    from sparc3_bench.record.files import read_result
+
+    result = read_result(path)
+    if result.status != "ok":
+        reason = (result.error or "").partition("\n")[0].rstrip(".")
+        raise Sparc3Error(
+            f"{path} is of a run that is {result.status} ({reason}); run it again, or name another."
+        )
+    return result
+
+
+def result_file(said: str, folder: Path | None) -> Path:
+    """Return the file of the result that is meant, whose key may be looked up in a folder."""
+    from sparc3_bench.record.reference import USUAL_FOLDERS, referred
+
+    return referred(said, USUAL_FOLDERS if folder is None else (folder,))
 
 
 def cache_folder(chosen: Path | None) -> Path:
@@ -199,7 +270,17 @@ def table(columns: Sequence[str], left: int, title: str | None = None) -> Table:
 
     made = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for index, column in enumerate(columns):
-        made.add_column(column, justify="left" if index < left else "right")
+        made.add_column(column, justify="left" if index < left else "right", overflow="fold")
+    return made
+
+
+def console() -> Console:
+    """Return where tables are printed; in a file or a pipe there is no edge to break lines at."""
+    from rich.console import Console
+
+    made = Console(markup=False, highlight=False)
+    if not made.is_terminal:
+        made.width = 10_000
     return made
 
 

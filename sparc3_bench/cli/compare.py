@@ -1,88 +1,224 @@
-"""`sparc3 compare` and `sparc3 show`: the tables of the page in the terminal."""
+"""`sparc3 compare`: two runs on the same samples, amount by amount."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 import sparc3_bench.cli.common as common
+from sparc3_bench.cli.answers import Answer, AsJson, Part
+from sparc3_bench.cli.results import Listed, listed_as
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
-from sparc3_bench.leaderboard import phrasing
-from sparc3_bench.leaderboard.phrasing import metric_title, scorer_text
-from sparc3_bench.types.conventions import CONVENTIONS
 
 if TYPE_CHECKING:
+    from sparc3_bench.leaderboard.headtohead import Meeting
     from sparc3_bench.leaderboard.replicates import BootstrapNumber
     from sparc3_bench.record.parts import MetricRecord, Point
     from sparc3_bench.record.result import Result
 
 
+class Side(Part):
+    """The metric of one of the two runs at one amount."""
+
+    value: float | None
+    """The number."""
+    low: float | None
+    """Lower end of its 95 % interval; null without one."""
+    high: float | None
+    """Upper end of it."""
+    beside_random: str
+    """What its random circuits with the same counts say of it; empty where there are none."""
+
+
+class ComparedAt(Part):
+    """The two runs at one amount; without an interval where there is one independent sample."""
+
+    amount: float
+    """How much is removed."""
+    first: Side
+    """The first run."""
+    second: Side
+    """The second run."""
+    difference: float | None
+    """The first minus the second, or, on a log scale, the first divided by the second."""
+    low: float | None
+    """Lower end of the 95 % interval of the difference."""
+    high: float | None
+    """Upper end of it."""
+    p_value: float | None
+    """Two-sided, of no difference, adjusted by Holm over the amounts."""
+    told_apart_by: float | None
+    """What two runs must typically differ by here to be told apart; a factor on a log scale."""
+    verdict: str
+    """`first better`, `second better`, `tie`, or `differ` of a number that only describes; empty
+    where nothing can be tested."""
+
+
+class ComparedRuns(Answer):
+    """What `sparc3 compare` tells of two runs."""
+
+    command: Literal["compare"] = "compare"
+    first: Listed
+    """The first run."""
+    second: Listed
+    """The second run."""
+    conventions: str
+    """What they share, in words."""
+    metric: str
+    """Name of the metric."""
+    title: str
+    """Its name for readers."""
+    better: str
+    """`lower`, `higher`, or `neither`."""
+    scale: str
+    """`linear`: differences are told; `log`: ratios."""
+    rows: list[ComparedAt]
+    """One an amount that both have."""
+
+
 def command(
-    first: Annotated[Path, typer.Argument(help="A result file.")],
-    second: Annotated[Path, typer.Argument(help="Another one, of the same task and conventions.")],
-    metric: Annotated[
-        str | None, typer.Option(help="What to compare [default: the main metric of the task].")
+    first: common.ResultName,
+    second: Annotated[
+        str | None,
+        typer.Argument(
+            help="Another one, of the same task and conventions; may be left out where the first "
+            "is a folder that has both.",
+            show_default=False,
+            autocompletion=common.completion.keys,
+        ),
     ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="What to compare.", show_default="the main metric of the task"),
+    ] = None,
+    results: common.SearchedFolder = None,
+    as_json: AsJson = False,
 ) -> None:
     """Compare two runs on the same samples, amount by amount.
 
     The difference is the first minus the second (of a metric on a log scale, ×, the first divided
     by the second), with a 95 % interval and a two-sided p-value, both of this very quantity, by
     Student's t of as many independent samples with the spread of the paired bootstrap; p-values are
-    adjusted together (Holm). Both need the files of samples beside them. Last it says by how much
-    the two must typically differ to be told apart at an amount.
+    adjusted together (Holm). Both need the files of samples beside them. It says which one is
+    better, or that they tie, by how much the two must typically differ to be told apart at an
+    amount, and which numbers are not better than random circuits with the same counts.
     """
-    from rich.console import Console
-
     from sparc3_bench.host import default_host
+    from sparc3_bench.leaderboard.comparable import check_side_by_side
     from sparc3_bench.leaderboard.headtohead import meetings_by_amount
+    from sparc3_bench.leaderboard.phrasing import convention_text
+    from sparc3_bench.run.intervals import renewed
     from sparc3_bench.run.options import task_of
 
-    one, other = _finished(first), _finished(second)
-    _check_comparable(first, one, second, other)
+    host = default_host()
+    path, other_path = _files(first, second, results)
+    one, other = (renewed(common.finished(file), host) for file in (path, other_path))
+    check_side_by_side(str(path), one, str(other_path), other)
     chosen = _metric(one, metric)
-    task = task_of(one, default_host())
+    task = task_of(one, host)
     theirs = {point.amount.requested: point for point in other.points}
-    pairs = [
-        (
-            amount,
-            _number(first, one, point, task, chosen.name),
-            _number(second, other, theirs[amount], task, chosen.name),
-        )
+    points = [
+        (point, theirs[amount])
         for point in one.points
         if (amount := point.amount.requested) > 0 and amount in theirs
     ]
-    if not pairs:
+    if not points:
         raise Sparc3Error(
-            f"{first} and {second} have no amount in common; run one of them at those of the other."
+            f"{path} and {other_path} have no amount in common; run one of them at those of the "
+            "other."
         )
+    pairs = [
+        (
+            mine.amount.requested,
+            _number(path, one, mine, task, chosen.name),
+            _number(other_path, other, yours, task, chosen.name),
+        )
+        for mine, yours in points
+    ]
     found = {meeting.amount: meeting for meeting in meetings_by_amount(pairs, chosen.scale)}
-    ratio = chosen.scale == "log"
-    columns = (
-        *("amount", _named(one, other), _named(other, one)),
-        *("ratio" if ratio else "difference", "95 % interval", "p (Holm)", "told apart by"),
-    )
-    table = common.table(columns, 1, f"{chosen.title} ({chosen.direction} is better)")
-    for amount, mine, yours in pairs:
-        cells = "–", "one independent sample", "–", "–"
-        if meeting := found.get(amount):
-            cells = (
-                phrasing.difference_text(meeting.difference),
-                phrasing.between(meeting.difference),
-                phrasing.probability(meeting.p_adjusted),
-                _least(mine, yours, chosen),
+    told = ComparedRuns(
+        first=listed_as(path, one),
+        second=listed_as(other_path, other),
+        conventions=convention_text(one.spec),
+        metric=chosen.name,
+        title=chosen.title,
+        better=chosen.direction,
+        scale=chosen.scale,
+        rows=[
+            _compared(amount, chosen, found.get(amount), (mine, yours), sides)
+            for (amount, mine, yours), sides in zip(
+                pairs, _sides(one, other, points, chosen), strict=True
             )
-        table.add_row(
-            f"{amount:g}", phrasing.number(mine.value), phrasing.number(yours.value), *cells
-        )
-    Console().print(table)
+        ],
+    )
+    if as_json:
+        told.tell()
+    else:
+        _print(told, one, other, found)
 
 
-def _least(mine: BootstrapNumber, yours: BootstrapNumber, metric: MetricRecord) -> str:
+def _files(first: str, second: str | None, results: Path | None) -> list[Path]:
+    from sparc3_bench.record.reference import referred_in
+
+    if second is not None:
+        return [common.result_file(first, results), common.result_file(second, results)]
+    if not Path(first).is_dir():
+        raise Sparc3Error(f"'{first}' is one result; name the other one too, or a folder of both.")
+    return referred_in(Path(first), 2)
+
+
+def _sides(
+    one: Result, other: Result, points: Sequence[tuple[Point, Point]], metric: MetricRecord
+) -> Iterator[tuple[Side, Side]]:
+    from sparc3_bench.leaderboard.control_verdict import record_verdict
+
+    def side(result: Result, point: Point) -> Side:
+        value, ends = point.read(metric.name)
+        low, high = ends or (None, None)
+        said = record_verdict(result, point, metric)
+        return Side(value=value, low=low, high=high, beside_random=said)
+
+    for mine, yours in points:
+        yield side(one, mine), side(other, yours)
+
+
+def _compared(
+    amount: float,
+    metric: MetricRecord,
+    meeting: Meeting | None,
+    numbers: tuple[BootstrapNumber, BootstrapNumber],
+    sides: tuple[Side, Side],
+) -> ComparedAt:
+    given: dict[str, Any] = {"amount": amount, "first": sides[0], "second": sides[1]}
+    if meeting is None:
+        nothing = dict.fromkeys(("difference", "low", "high", "p_value", "told_apart_by"))
+        return ComparedAt(**given, **nothing, verdict="")
+    return ComparedAt(
+        **given,
+        difference=meeting.difference.value,
+        low=meeting.difference.low,
+        high=meeting.difference.high,
+        p_value=meeting.p_adjusted,
+        told_apart_by=_least(*numbers, metric),
+        verdict=_verdict(meeting, metric),
+    )
+
+
+def _verdict(meeting: Meeting, metric: MetricRecord) -> str:
+    from sparc3_bench.statistics.interval import LEVEL
+
+    if meeting.p_adjusted > LEVEL or not meeting.difference.sign:
+        return "tie"
+    if metric.direction == "neither":
+        return "differ"
+    is_first = (meeting.difference.sign > 0) == (metric.direction == "higher")
+    return "first better" if is_first else "second better"
+
+
+def _least(mine: BootstrapNumber, yours: BootstrapNumber, metric: MetricRecord) -> float | None:
     """Return by how much two runs must differ to be told apart at one amount."""
     import numpy as np
 
@@ -95,115 +231,51 @@ def _least(mine: BootstrapNumber, yours: BootstrapNumber, metric: MetricRecord) 
         scale=metric.scale,
     )
     none = 0.0 if metric.scale == "linear" else 1.0
-    return phrasing.least(least, metric.scale, 2) if least and least > none else "–"
+    return least if least and least > none else None
 
 
-def show(path: Annotated[Path, typer.Argument(help="A result file.")]) -> None:
-    """Show one result: what was run, every metric at every amount, cost and warnings."""
-    from rich.console import Console
+def _print(told: ComparedRuns, one: Result, other: Result, found: dict[float, Meeting]) -> None:
+    from sparc3_bench.leaderboard import phrasing
 
-    from sparc3_bench.run.intervals import is_old, read_renewed
-
-    result = read_renewed(path)
-    spec = result.spec
-    told = f"{spec.unit} by {spec.group}, {spec.schedule}, ablation {spec.ablation}"
-    lines = [
-        f"{scorer_text(spec)} on {spec.task.title}, {spec.model.id} {spec.model.label}".rstrip(),
-        f"{told}, {spec.removal} removed, seed {spec.seed}; {result.status}, {result.origin}",
-    ]
-    if spec.objective:
-        lines.append(f"objective {spec.objective}")
-    if result.error:
-        lines.append(result.error)
-    typer.echo("\n".join(lines))
-    if result.points:
-        amounts = [f"{point.amount.requested:g}" for point in result.points]
-        table = common.table(("amount removed", *amounts), 1)
-        for metric in result.metrics:
-            table.add_row(
-                metric_title(metric),
-                *(phrasing.interval_text(*point.read(metric.name)) for point in result.points),
+    spec = one.spec
+    columns = (
+        *("amount", _named(one, other), _named(other, one)),
+        *("ratio" if told.scale == "log" else "difference", "95 % interval", "p (Holm)"),
+        *("told apart by", "verdict"),
+    )
+    typer.echo(f"{spec.task.title} on {spec.model.id}. {told.conventions}.")
+    table = common.table(columns, 1, f"{told.title} ({told.better} is better)")
+    for row in told.rows:
+        cells = "–", "one independent sample", "–", "–", "–"
+        if meeting := found.get(row.amount):
+            least = row.told_apart_by
+            cells = (
+                phrasing.difference_text(meeting.difference),
+                phrasing.between(meeting.difference),
+                phrasing.probability(meeting.p_adjusted),
+                phrasing.least(least, meeting.difference.scale, 2) if least else "–",
+                row.verdict,
             )
-        Console().print(table)
-        typer.echo(_OLD if is_old(result) else _NEW)
-    titles = {metric.name: metric_title(metric) for metric in result.curve_metrics}
-    for name, estimate in result.curve.items():
-        cell = phrasing.interval_text(estimate.value, estimate.interval)
-        note = f" ({estimate.note})" if estimate.note else ""
-        typer.echo(f"{titles.get(name, name)}: {cell}{note}")
-    for phase, cost in result.cost.items():
-        tokens = "" if cost.tokens is None else f", {cost.tokens:,} tokens"
-        typer.echo(f"{phase}: {cost.seconds:,.1f} s, {cost.peak_bytes / 1e9:.2f} GB{tokens}")
-    for warning in result.warnings:
-        typer.echo(f"warning: {warning}")
+        table.add_row(f"{row.amount:g}", _cell(row.first), _cell(row.second), *cells)
+    common.console().print(table)
+    typer.echo("Brackets are 95 % intervals over samples.")
+    if any(_is_random(side) for row in told.rows for side in (row.first, row.second)):
+        typer.echo(f"{_MARK} not better than random circuits with the same counts.")
 
 
-def _finished(path: Path) -> Result:
-    from sparc3_bench.run.intervals import read_renewed
-
-    result = read_renewed(path)
-    if result.status != "ok":
-        raise Sparc3Error(f"{path} is of a run that is {result.status}; run it again.")
-    return result
+_MARK = "°"
 
 
-def _check_comparable(first: Path, one: Result, second: Path, other: Result) -> None:
-    from sparc3_bench.leaderboard.tables import comparison_key
-
-    shared = zip(comparison_key(one), comparison_key(other), strict=True)
-    for (name, parts), (mine, theirs) in zip(_SHARED.items(), shared, strict=True):
-        # Of two curves the amounts that both have may be compared.
-        if mine == theirs or parts is None:
-            continue
-        told = list(itertools.zip_longest(parts(one), parts(other), fillvalue="nothing"))
-        ours, its = zip(*[pair for pair in told if pair[0] != pair[1]] or told, strict=True)
-        raise Sparc3Error(
-            f"{first} and {second} cannot be compared: they differ in {name}, {', '.join(ours)} "
-            f"and {', '.join(its)}; run one of them as the other was run."
-        )
+def _is_random(side: Side) -> bool:
+    return side.beside_random.startswith("not better")
 
 
-def _measured_on(result: Result) -> list[str]:
-    return [
-        f"{phrasing.dataset_text(data)} from {data.source} (digest {data.token_digest[:12]})"
-        for data in result.spec.datasets
-        if not phrasing.is_reference(data)
-    ]
+def _cell(side: Side) -> str:
+    from sparc3_bench.leaderboard import phrasing
 
-
-def _weights(result: Result) -> list[str]:
-    model = result.spec.model
-    return [
-        model.dtype,
-        model.label or "original weights",
-        f"weights {model.weight_digest[:12]}",
-        f"tokenizer {model.tokenizer_digest[:12]}",
-    ]
-
-
-_SHARED: dict[str, Callable[[Result], Sequence[str]] | None] = {
-    "task or model": lambda result: [
-        f"task {result.spec.task.name}",
-        f"version {result.spec.task.task_version}",
-        f"model {result.spec.model.slug}",
-    ],
-    "conventions": lambda result: list(phrasing.brief(result.spec)[: len(CONVENTIONS)]),
-    "weights or number format": _weights,
-    "evaluation data": _measured_on,
-    "metrics": lambda result: [f"{m.name} ({m.direction} is better)" for m in result.metrics],
-    "amounts of the whole curve": None,
-    "judge": lambda result: [
-        phrasing.judge_text(result.spec.judge) if result.spec.judge else "without a judge"
-    ],
-    "numbers of samples": lambda result: [phrasing.short_text(result.spec) or "whole"],
-}
-"""What two runs must share, in the order of `comparison_key`, and how each says what it has."""
-
-_NEW = "Brackets are 95 % intervals over samples."
-_OLD = (
-    "Brackets are 95 % intervals over samples as an older version made them, too narrow where "
-    "samples are few; without the samples and the task they cannot be made anew."
-)
+    assert side.value is not None
+    ends = None if side.low is None or side.high is None else (side.low, side.high)
+    return phrasing.interval_text(side.value, ends) + (_MARK if _is_random(side) else "")
 
 
 def _metric(result: Result, name: str | None) -> MetricRecord:
@@ -228,6 +300,7 @@ def _number(path: Path, result: Result, point: Point, task: object, name: str) -
 
 
 def _named(result: Result, other: Result) -> str:
-    spec = result.spec
-    name = scorer_text(spec)
+    from sparc3_bench.leaderboard.phrasing import scorer_text
+
+    name = scorer_text(result.spec)
     return f"{name} {result.key[:6]}" if name == scorer_text(other.spec) else name

@@ -2,14 +2,54 @@
 
 from __future__ import annotations
 
-import importlib.util
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
 import sparc3_bench.cli.common as common
+from sparc3_bench.cli.answers import Answer, AsJson, Part
 from sparc3_bench.cli.defaults import user_file
-from sparc3_bench.host import KINDS, default_host
+from sparc3_bench.errors import ExitCode
+
+
+class Machine(Part):
+    """What models run on."""
+
+    processor: str
+    """Name of the processor."""
+    threads: int
+    """Threads that torch uses."""
+    memory_bytes: int
+    """Memory of the machine."""
+    python: str
+    """Version of Python."""
+    packages: dict[str, str]
+    """Versions of the packages that can move a number."""
+    dtype_auto: str
+    """What `--dtype auto` is here."""
+
+
+class Diagnosis(Answer):
+    """What `sparc3 doctor` found."""
+
+    command: Literal["doctor"] = "doctor"
+    plugins: dict[str, list[str]]
+    """By kind, the names of what is installed."""
+    broken: list[str]
+    """Why plugins cannot be used, a sentence each."""
+    defaults: Path | None
+    """The file with the user's defaults; null where there is none."""
+    cache: Path
+    """The cache folder."""
+    cache_files: int
+    """How many files are in it."""
+    cache_bytes: int
+    """How large they are together."""
+    missing: list[str]
+    """Packages that are not installed and that running models needs."""
+    machine: Machine | None
+    """What models run on; null where packages are missing."""
 
 
 def command(
@@ -17,38 +57,69 @@ def command(
         bool, typer.Option("--strict", help="Exit with code 1 when something is broken.")
     ] = False,
     cache: common.Cache = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show plugins, broken ones with their reason, versions, processor, and the cache."""
-    host, file = default_host(), user_file()
-    for kind in KINDS:
-        typer.echo(f"{kind}s: {', '.join(host.all(kind)) or 'none'}")
-    for text in host.broken.values():
-        typer.echo(f"broken plugin: {text}")
-    typer.echo(f"your defaults: {file}{'' if file.is_file() else ' (not there)'}")
+    import importlib.util
+
+    from sparc3_bench.host import KINDS, default_host
+
+    host = default_host()
     folder = common.cache_folder(cache)
     files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
-    size = sum(path.stat().st_size for path in files)
-    typer.echo(f"cache: {folder} ({len(files)} files, {size / 1e9:.2f} GB)")
-    missing = [
-        n for n in ("torch", "transformers", "safetensors") if not importlib.util.find_spec(n)
-    ]
-    if missing:
-        typer.echo(f"missing to run models: {', '.join(missing)}; pip install 'sparc3-bench[run]'")
+    needed = ("torch", "transformers", "safetensors")
+    missing = [name for name in needed if not importlib.util.find_spec(name)]
+    found = Diagnosis(
+        plugins={kind: list(host.all(kind)) for kind in KINDS},
+        broken=list(host.broken.values()),
+        defaults=file if (file := user_file()).is_file() else None,
+        cache=folder,
+        cache_files=len(files),
+        cache_bytes=sum(path.stat().st_size for path in files),
+        missing=missing,
+        machine=None if missing else _machine(),
+    )
+    if as_json:
+        found.tell()
     else:
-        _show_machine()
-    if strict and (host.broken or missing):
-        raise typer.Exit(1)
+        _print(found)
+    if strict and (found.broken or missing):
+        raise typer.Exit(ExitCode.NOT_WELL)
 
 
-def _show_machine() -> None:
+def _machine() -> Machine:
     from sparc3_bench.model.load import resolve_dtype
     from sparc3_bench.run.environment import describe_environment
 
     environment = describe_environment()
-    packages = ", ".join(f"{name} {version}" for name, version in environment.packages.items())
+    return Machine(
+        processor=environment.processor,
+        threads=environment.threads,
+        memory_bytes=environment.memory_bytes,
+        python=environment.python,
+        packages=environment.packages,
+        dtype_auto=str(resolve_dtype("auto")),
+    )
+
+
+def _print(found: Diagnosis) -> None:
+    for kind, names in found.plugins.items():
+        typer.echo(f"{kind}s: {', '.join(names) or 'none'}")
+    for text in found.broken:
+        typer.echo(f"broken plugin: {text}")
+    typer.echo(f"your defaults: {found.defaults or f'none, {user_file()} is not there'}")
+    typer.echo(
+        f"cache: {found.cache} ({found.cache_files} files, {found.cache_bytes / 1e9:.2f} GB)"
+    )
+    if found.machine is None:
+        missing = ", ".join(found.missing)
+        typer.echo(f"missing to run models: {missing}; pip install 'sparc3-bench[run]'")
+        return
+    machine = found.machine
+    packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
     typer.echo(f"packages: {packages}")
     typer.echo(
-        f"machine: {environment.processor}, {environment.threads} threads, "
-        f"{environment.memory_bytes / 1e9:.1f} GB, Python {environment.python}"
+        f"machine: {machine.processor}, {machine.threads} threads, "
+        f"{machine.memory_bytes / 1e9:.1f} GB, Python {machine.python}"
     )
-    typer.echo(f"dtype auto is {resolve_dtype('auto')}")
+    typer.echo(f"dtype auto is {machine.dtype_auto}")

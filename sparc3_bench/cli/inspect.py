@@ -3,45 +3,116 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 import sparc3_bench.cli.common as common
+from sparc3_bench.cli.answers import Answer, AsJson, Part
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.host import PluginHost, default_host
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from sparc3_bench.contracts import Scorer
+    from sparc3_bench.host import PluginHost
     from sparc3_bench.model.view import ModelView
 
 _UNITS = ("weight", "neuron", "head")
 
 
+class Module(Part):
+    """A module that has a role."""
+
+    name: str
+    """Its path in the model."""
+    role: str
+    """What it does."""
+    runs: list[tuple[str, int]]
+    """Of a fused matrix the roles of its rows, with the numbers of rows, as often as they repeat.
+    """
+    module: str
+    """Name of its class."""
+    block: int | None
+    """Index of the decoder block that it is in; null outside."""
+    shape: tuple[int, int] | None
+    """`[out_features, in_features]` of a prunable matrix; null for what has none."""
+    shared_with: list[str]
+    """Paths of other modules that use the same matrix."""
+    rules: dict[str, str]
+    """By scorer, its rule for the module."""
+
+
+class Blocks(Part):
+    """The decoder blocks."""
+
+    path: str
+    """Where they are in the model."""
+    count: int
+    """How many there are."""
+
+
+class Inspected(Answer):
+    """What the suite sees in a model."""
+
+    command: Literal["inspect"] = "inspect"
+    model: str
+    """The model, as it was typed."""
+    label: str
+    """How its weights differ from the original ones; empty where they do not."""
+    model_type: str
+    """The architecture, as in the model's configuration."""
+    adapter: str
+    """The adapter that presents it."""
+    inferred: bool
+    """Whether the adapter names no architecture and works it out."""
+    blocks: Blocks
+    """The decoder blocks."""
+    heads: int
+    """Attention heads of each block."""
+    parameters: int
+    """All parameters, each counted once."""
+    scopes: dict[str, int]
+    """By scope, how many weights may be pruned."""
+    units: dict[str, int]
+    """By kind, how many units may be removed."""
+    tied: list[list[str]]
+    """Groups of parameters that are one."""
+    modules: list[Module]
+    """Every module that has a role."""
+    refusals: dict[str, str]
+    """By scorer, why it refuses the model."""
+    warnings: list[str]
+    """What a user should know."""
+
+
 def command(
     model: Annotated[
-        str, typer.Argument(help="Named model, local folder or GGUF file, or Hugging Face id.")
+        str,
+        typer.Argument(
+            help="Named model, local folder or GGUF file, or Hugging Face id.",
+            autocompletion=common.completion.names_of("model"),
+        ),
     ],
     scorer: Annotated[
         list[str],
         typer.Option(
             "--scorer",
-            help="Scorer to show the rules of, repeatable; by default every one that has rules.",
-            show_default=False,
+            help="Scorer to show the rules of, repeatable.",
+            show_default="every one that has rules",
+            autocompletion=common.completion.names_of("scorer"),
         ),
     ] = [],  # noqa: B006  # typer wants a list
     scorer_option: common.ScorerOptions = [],  # noqa: B006
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     cache: common.Cache = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show what the suite sees in a model: blocks, roles, prunable weights, units, rules.
 
     Of a hub's models only the configuration is downloaded and read; a local one is looked at as
     `sparc3 run` would, and refused with the same words.
     """
+    from sparc3_bench.host import default_host
     from sparc3_bench.model.load import outline_model
 
     host = default_host()
@@ -49,7 +120,7 @@ def command(
     view, label = outline_model(model, host, common.cache_folder(cache))
     facts = _facts(model, label, view, scorers)
     if as_json:
-        typer.echo(json.dumps(facts, indent=2))
+        Inspected(**facts).tell()
     else:
         _print(facts)
 
@@ -115,8 +186,6 @@ def _count(view: ModelView, unit: Any) -> int:
 
 
 def _print(facts: dict[str, Any]) -> None:
-    from rich.console import Console
-
     told = ", inferred" if facts["inferred"] else ""
     label = f" ({facts['label']})" if facts["label"] else ""
     blocks, total = facts["blocks"], facts["parameters"]
@@ -126,7 +195,7 @@ def _print(facts: dict[str, Any]) -> None:
         f"{total:,} parameters",
     ]
     typer.echo("\n".join(lines))
-    Console().print(_table(facts))
+    common.console().print(_table(facts))
     lines = [
         f"scope {scope}: {count:,} weights, {count / total:.1%} of the parameters"
         for scope, count in facts["scopes"].items()

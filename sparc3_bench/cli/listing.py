@@ -1,46 +1,233 @@
-"""`sparc3 list`: what is installed, and where it came from."""
+"""`sparc3 list`: what is installed and where it came from; of one plugin, all that it says."""
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Annotated, Any
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from sparc3_bench.configurable import option_fields
+import sparc3_bench.cli.common as common
+from sparc3_bench.cli.answers import Answer, AsJson, Part
 from sparc3_bench.errors import UnknownNameError
-from sparc3_bench.host import KINDS, default_host
+
+if TYPE_CHECKING:
+    from sparc3_bench.host import Registered
+
+
+class PluginOption(Part):
+    """An option of a plugin."""
+
+    name: str
+    """What is typed before the equals sign."""
+    values: str
+    """What it may be, in words."""
+    default: str
+    """As one would type it; `required` where there is none."""
+    meaning: str
+    """What its class says of it."""
+
+
+class Plugin(Part):
+    """A plugin that is installed."""
+
+    kind: str
+    """`scorer`, `task`, `adapter`, `model`, `suite`, `judge` or `executor`."""
+    name: str
+    """What is typed."""
+    title: str
+    """What readers see."""
+    summary: str
+    """What it is, in a sentence."""
+    details: list[str]
+    """What else its author says, by paragraph."""
+    facts: dict[str, str]
+    """What its class declares, by what it is called: a formula, metrics, defaults, a licence."""
+    options: list[PluginOption]
+    """Its options."""
+    cites: list[str]
+    """The works that it follows."""
+    distribution: str
+    """The Python distribution that brings it."""
+    version: str
+    """The version of that."""
+    example: str
+    """A command that uses it."""
+
+
+class PluginList(Answer):
+    """What `sparc3 list` tells."""
+
+    command: Literal["list"] = "list"
+    plugins: list[Plugin]
+    """The plugins, by kind and name."""
+    broken: list[str]
+    """Why plugins cannot be used, a sentence each."""
 
 
 def command(
-    kind: Annotated[
-        str | None, typer.Argument(help="Only scorers, tasks, adapters, models, suites or judges.")
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            help="Only scorers, tasks, adapters, models, suites, judges or executors; or the name "
+            "of one plugin, to have it explained.",
+            show_default=False,
+            autocompletion=common.completion.whatever_is_listed,
+        ),
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="Behind a kind, the name of one plugin of it.",
+            show_default=False,
+            autocompletion=common.completion.whatever_is_listed,
+        ),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """List scorers, tasks, adapters, named models, suites and judges, with options and origin.
+    """List scorers, tasks, adapters, named models, suites, judges and executors, or explain one.
 
-    Broken plugins are listed last, one sentence each.
+    With a name it tells what the plugin is, its options with what they may be, their defaults and
+    meanings, where it comes from, and an example. Broken plugins are listed last, one sentence
+    each.
     """
-    chosen = tuple(KINDS) if kind is None else (kind.removesuffix("s"),)
-    if chosen[0] not in KINDS:
-        raise UnknownNameError("kind", str(kind), [f"{k}s" for k in KINDS])
+    from sparc3_bench.host import KINDS, default_host
+
     host = default_host()
-    for each in chosen:
-        typer.echo(f"{each}s")
-        for name, entry in host.all(each).items():
-            summary = (entry.cls.__doc__ or "").strip().splitlines()[0]
-            origin = f"{entry.origin.distribution} {entry.origin.version}"
-            typer.echo(f"  {name:<16} {summary}  [{origin}]")
-            if fields := option_fields(entry.cls):
-                options = ", ".join(_shown(field) for field in fields)
-                typer.echo(f"  {'':<16} options: {options}")
-    for text in host.broken.values():
-        typer.echo(f"broken plugin: {text}", err=True)
+    every = {kind: host.all(kind) for kind in KINDS}
+    kind = "" if what is None else what.removesuffix("s")
+    if what is None:
+        entries = every
+    elif kind in KINDS:
+        entries = {kind: every[kind] if name is None else {name: host.get(kind, name)}}
+    else:
+        entries = {kind: {what: some[what]} for kind, some in every.items() if what in some}
+        if not entries:
+            known = {
+                *(f"{kind}s" for kind in KINDS),
+                *(one for some in every.values() for one in some),
+            }
+            note = "".join(f" Broken plugin: {text}" for text in host.broken.values())
+            raise UnknownNameError("kind or name", what, known, note)
+    explained = name is not None or (what is not None and kind not in KINDS)
+    plugins = [_told(k, entry) for k, some in entries.items() for entry in some.values()]
+    if as_json:
+        PluginList(plugins=plugins, broken=list(host.broken.values())).tell()
+        return
+    if explained:
+        common.console().print("\n\n".join("\n".join(_explanation(one)) for one in plugins))
+    else:
+        for kind in entries:
+            typer.echo(f"{kind}s")
+            for one in plugins:
+                if one.kind == kind:
+                    _print_line(one)
+        for text in host.broken.values():
+            typer.echo(f"broken plugin: {text}", err=True)
 
 
-def _shown(field: dataclasses.Field[Any]) -> str:
-    if field.default is not dataclasses.MISSING:
-        return f"{field.name}={field.default}"
-    if field.default_factory is not dataclasses.MISSING:
-        return f"{field.name}={field.default_factory()}"
-    return f"{field.name} (required)"
+def _print_line(one: Plugin) -> None:
+    typer.echo(f"  {one.name:<16} {one.summary}  [{one.distribution} {one.version}]")
+    if one.options:
+        options = ", ".join(f"{option.name}={option.default}" for option in one.options)
+        typer.echo(f"  {'':<16} options: {options}")
+
+
+def _told(kind: str, entry: Registered) -> Plugin:
+    from sparc3_bench.configurable import option_values
+    from sparc3_bench.leaderboard.bibliography import citations
+    from sparc3_bench.leaderboard.plugin_description import plugin_text
+
+    cls = entry.cls
+    text = plugin_text(cls)
+    cited = [*citations(str(getattr(cls, "citation", ""))), *text.references]
+    return Plugin(
+        kind=kind,
+        name=cls.name,
+        title=getattr(cls, "title", cls.name),
+        summary=text.summary,
+        details=list(text.details),
+        facts=dict(_facts(cls)),
+        options=[
+            PluginOption(
+                name=one.name,
+                values=option_values(cls, one.name),
+                default=one.default,
+                meaning=one.description,
+            )
+            for one in text.options
+        ],
+        cites=[one if isinstance(one, str) else one.text for one in dict.fromkeys(cited)],
+        distribution=entry.origin.distribution,
+        version=entry.origin.version,
+        example=_EXAMPLES[kind].format(name=cls.name),
+    )
+
+
+_EXAMPLES = {
+    "scorer": "sparc3 run --scorer {name}",
+    "task": "sparc3 run --task {name} --scorer wanda",
+    "adapter": "sparc3 inspect FOLDER",
+    "model": "sparc3 run --model {name} --scorer wanda",
+    "suite": "sparc3 run --suite {name}",
+    "judge": "sparc3 rejudge KEY --judge {name}",
+    "executor": "sparc3 run --suite quick --on {name}",
+}
+
+_OPTION = {
+    "scorer": "--scorer-option",
+    "task": "--task-option",
+    "judge": "--judge-option",
+    "executor": "--executor-option",
+}
+
+_DECLARED = {
+    "formula": "formula",
+    "notice": "note",
+    "default_group": "comparison group",
+    "default_objective": "objective",
+    "amounts": "amounts",
+    "model_types": "model types",
+    "label": "weights",
+    "licence": "licence",
+    "file": "file",
+}
+"""What classes declare, and what it is called for readers."""
+
+
+def _facts(cls: type[Any]) -> Iterator[tuple[str, str]]:
+    from sparc3_bench.configurable import option_fields
+
+    options = {field.name for field in option_fields(cls)}
+    for attribute, called in _DECLARED.items():
+        value = getattr(cls, attribute, None)
+        if isinstance(value, (tuple, list)):
+            value = ", ".join(f"{one:g}" if isinstance(one, float) else str(one) for one in value)
+        if isinstance(value, (str, PurePath)) and value and attribute not in options:
+            yield called, str(value)
+    declared = getattr(cls, "metrics", ())
+    metrics = [*(declared if isinstance(declared, tuple) else ())]
+    metrics += getattr(getattr(cls, "summary", None), "metrics", ())
+    if told := [f"{one.title} ({one.name}, {one.direction} is better)" for one in metrics]:
+        yield "metrics", "; ".join(told)
+
+
+def _explanation(one: Plugin) -> Iterator[str]:
+    yield f"{one.kind} {one.name}: {one.title}  [{one.distribution} {one.version}]"
+    yield from (one.summary, *one.details)
+    for called, value in one.facts.items():
+        yield f"{called}: {value}"
+    for option in one.options:
+        unset = {"required": "required", "None": "not set"}
+        default = unset.get(option.default, f"default {option.default}")
+        yield f"  {option.name} ({default}): {option.values}"
+        if option.meaning:
+            yield f"    {option.meaning}"
+    for work in one.cites:
+        yield f"cites: {work}"
+    more = ""
+    if one.options and (typed := _OPTION.get(one.kind)):
+        first = one.options[0]
+        more = f" {typed} {first.name}={first.default if first.default != 'required' else '…'}"
+    yield f"example: {one.example}{more}"

@@ -1,22 +1,31 @@
-"""`sparc3 migrate` and `sparc3 schema`: old result files anew, and what such files are like."""
+"""`sparc3 migrate`: old result files anew, in the newest schema."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from sparc3_bench.cli.answers import Answer, AsJson
 from sparc3_bench.errors import RecordError
-from sparc3_bench.record.files import (
-    read_result,
-    rendered,
-    result_files,
-    samples_path,
-    write_result,
-)
-from sparc3_bench.record.result import SCHEMA_VERSION, Result
+
+if TYPE_CHECKING:
+    from sparc3_bench.record.result import Result
+
+
+class Migrated(Answer):
+    """What `sparc3 migrate` wrote anew, or would."""
+
+    command: Literal["migrate"] = "migrate"
+    files: int
+    """How many result files were read."""
+    renewed: dict[str, str]
+    """Files that are written anew, with the names that they have then."""
+    schema_version: int
+    """The newest schema."""
+    is_written: bool
+    """Whether they were written; with `--check` nothing is."""
 
 
 def command(
@@ -24,12 +33,22 @@ def command(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit with code 1 if something would be.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write result files of earlier schemas anew in the newest; no number changes.
 
     Per-sample measurements go to a file beside the result. Where a new field enters the key, the
     file is renamed. All files are read before the first is written.
     """
+    from sparc3_bench.record.files import (
+        read_result,
+        rendered,
+        result_files,
+        samples_path,
+        write_result,
+    )
+    from sparc3_bench.record.result import SCHEMA_VERSION
+
     files = result_files(paths)
     old = {}
     for file in files:
@@ -48,16 +67,21 @@ def command(
             write_result(target, old[file])
             if target != file:
                 file.unlink()
-        typer.echo(f"{file} → {target.name}" if target != file else str(file))
+        if not as_json:
+            typer.echo(f"{file} → {target.name}" if target != file else str(file))
     done = "would be written" if check else "written"
-    typer.echo(f"{len(files)} result files, {len(old)} {done} in schema {SCHEMA_VERSION}")
+    if as_json:
+        renewed = {str(f): target.name for f, target in zip(old, targets, strict=True)}
+        Migrated(
+            files=len(files),
+            renewed=renewed,
+            schema_version=SCHEMA_VERSION,
+            is_written=not check,
+        ).tell()
+    else:
+        typer.echo(f"{len(files)} result files, {len(old)} {done} in schema {SCHEMA_VERSION}")
     if check and old:
         raise typer.Exit(1)
-
-
-def schema() -> None:
-    """Print the JSON Schema of result files; every field has a sentence."""
-    typer.echo(json.dumps(Result.model_json_schema(), indent=2, ensure_ascii=False))
 
 
 def _target(file: Path, result: Result) -> Path:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from sparc3_bench.host import default_host
-from sparc3_bench.scaffold.write import write_plugin
+from sparc3_bench.cli.answers import Answer, AsJson
+
+
+class Scaffolded(Answer):
+    """What `sparc3 new` wrote."""
+
+    command: Literal["new"] = "new"
+    files: list[Path]
+    """The files."""
+    next: list[str]
+    """The commands to go on with."""
 
 
 def command(
@@ -26,11 +35,15 @@ def command(
             "--dir", help="Folder to write to [default: sparc3-NAME].", show_default=False
         ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a small distribution with a plugin that works, its tests, packaging and README.
 
     The next steps are printed: install, check, run.
     """
+    from sparc3_bench.host import default_host
+    from sparc3_bench.scaffold.write import write_plugin
+
     chosen = folder if folder is not None else Path(f"sparc3-{name}")
     written = write_plugin(kind, name, chosen, default_host())
     run = {
@@ -38,6 +51,10 @@ def command(
         "task": f"sparc3 run --task {name} --scorer wanda",
         "adapter": "sparc3 run --model FOLDER --scorer wanda",
     }[kind]
+    then = [f"pip install -e {chosen}", f"sparc3 check {name}", run]
+    if as_json:
+        Scaffolded(files=list(written), next=then).tell()
+        return
     for path in written:
         typer.echo(path)
-    typer.echo(f"Next: pip install -e {chosen}; sparc3 check {name}; {run}")
+    typer.echo(f"Next: {'; '.join(then)}")

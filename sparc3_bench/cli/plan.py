@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 import sparc3_bench.cli.common as common
+from sparc3_bench.cli.answers import Answer, AsJson, Part
 from sparc3_bench.cli.asked import asks_for_runs
 from sparc3_bench.cli.defaults import take_run_file
 from sparc3_bench.errors import RecordError, Sparc3Error, describe
@@ -22,6 +22,72 @@ if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
     from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.request import Request
+
+
+class Costs(Part):
+    """What something costs, as far as it was tried."""
+
+    seconds: float
+    """Wall time."""
+    tokens: float
+    """Tokens through the model, padding included."""
+    flops: float
+    """Floating point operations of its matrix products, a product and a sum being two."""
+    peak_bytes: int
+    """The most memory that is resident at once."""
+
+
+class SharedStep(Part):
+    """A new step that a run before this one makes."""
+
+    kind: str
+    """What kind of step it is."""
+    made_by: str
+    """The result that makes it."""
+
+
+class PlannedRun(Part):
+    """A run, and what it will take."""
+
+    scorer: str
+    """Name of the scorer."""
+    seed: int
+    """Its seed."""
+    result: str
+    """Where the result belongs in its folder."""
+    finished: bool
+    """Whether it is there."""
+    there: int
+    """How many of its steps are kept already."""
+    new: dict[str, str]
+    """By key, the kind of every step that it makes."""
+    shared: dict[str, SharedStep]
+    """By key, every new step that a run before it makes."""
+    phases: dict[str, Costs]
+    """By the phase of a record, the cost of what is new."""
+
+
+class PlannedTable(Part):
+    """The runs of one request."""
+
+    asked: dict[str, Any]
+    """What was asked for, before defaults."""
+    model: str
+    """The model."""
+    runs: list[PlannedRun]
+    """One a scorer and seed."""
+
+
+class Planned(Answer):
+    """What `sparc3 plan` foresees."""
+
+    command: Literal["plan"] = "plan"
+    tables: list[PlannedTable]
+    """The runs, by what was asked for together."""
+    cost: Costs
+    """Of all that is new."""
+    not_planned: list[str]
+    """What cannot be planned, and why."""
 
 
 @dataclass
@@ -53,6 +119,7 @@ def command(
             show_default=False,
             is_eager=True,
             callback=take_run_file,
+            autocompletion=common.completion.names_of("suite"),
         ),
     ] = None,
     seconds: Annotated[
@@ -62,8 +129,8 @@ def command(
     results: Annotated[
         Path, typer.Option(help="Folder with result files; what is finished there is not new.")
     ] = Path("results"),
-    json_file: Annotated[Path | None, typer.Option("--json", help="File for it as JSON.")] = None,
     cache: common.Cache = None,
+    as_json: AsJson = False,
 ) -> None:
     """Tell which steps of runs are there and which are new, and estimate what the new ones cost.
 
@@ -74,7 +141,6 @@ def command(
     """
     from sparc3_bench.graph.forecast import Cost, Forecast, Foreseen
     from sparc3_bench.host import default_host
-    from sparc3_bench.record.files import write_atomically
     from sparc3_bench.run.environment import machine
     from sparc3_bench.run.plan import Shared, plan
     from sparc3_bench.run.probes import TrialPlace
@@ -110,14 +176,13 @@ def command(
         except Exception as error:  # a stranger's scorer may raise anything
             why = error if isinstance(error, Sparc3Error) else f"{describe(error)}."
             refused.append(f"Task '{request.task}' on {request.model} is not planned: {why}")
-    if tables:
+    if as_json and tables:
+        whole = sum((table.cost() for table in tables), Cost())
+        Planned(tables=[*map(_as_json, tables)], cost=_costs(whole), not_planned=refused).tell()
+    elif tables:
         _show(tables, forecast)
     for sentence in dict.fromkeys(refused):
         watch.say(sentence)
-    if json_file is not None:
-        whole = sum((table.cost() for table in tables), Cost()).model_dump()
-        content = {"tables": [*map(_as_json, tables)], "cost": whole, "not_planned": refused}
-        write_atomically(json_file, json.dumps(content, indent=2) + "\n")
     if refused:
         raise typer.Exit(1 if tables else 2)
 
@@ -162,7 +227,6 @@ def _requests(
 
 def _show(tables: Sequence[_Table], forecast: Forecast) -> None:
     import torch
-    from rich.console import Console
     from rich.text import Text
 
     from sparc3_bench.graph.forecast import Cost
@@ -178,10 +242,7 @@ def _show(tables: Sequence[_Table], forecast: Forecast) -> None:
         counts = [len(table.cells), sum(table.finished), there]
         counts += [table.count("shared"), table.count("new")]
         shown.add_row(*map(Text, (whole, *map(str, counts), *_words(table.cost()))))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 120  # a log has no lines to break
-    console.print(shown)
+    common.console().print(shown)
     runs, new = sum(len(table.cells) for table in tables), sum(t.count("new") for t in tables)
     tokens, operations, duration, memory = _words(sum((t.cost() for t in tables), Cost()))
     done = sum(sum(table.finished) for table in tables)
@@ -191,7 +252,7 @@ def _show(tables: Sequence[_Table], forecast: Forecast) -> None:
     said[0] += f"{cost if new else ''}."
     tried = {"were tried now": forecast.probed, "are known in part only": forecast.in_part}
     said += [f"{number} kinds of steps {how}." for how, number in tried.items() if number]
-    console.print("\n".join(said), markup=False, highlight=False, soft_wrap=True)
+    typer.echo("\n".join(said))
 
 
 def _counted(cells: Sequence[Cell]) -> Iterator[str]:
@@ -218,26 +279,28 @@ def _short(number: float) -> str:
     return f"{number:.0f}"
 
 
-def _as_json(table: _Table) -> dict[str, Any]:
-    return {
-        "asked": dict(table.cells[0].asked),
-        "model": table.cells[0].spec.model.id,
-        "runs": [
-            {
-                "scorer": cell.scorer.name,
-                "seed": cell.spec.seed,
-                "result": cell.spec.path,
-                "finished": is_finished,
-                "there": foreseen.there,
-                "new": foreseen.new,
-                "shared": {
-                    key: {"kind": kind, "made_by": maker}
-                    for key, (kind, maker) in foreseen.shared.items()
-                },
-                "phases": {name: cost.model_dump() for name, cost in foreseen.phases.items()},
-            }
-            for cell, foreseen, is_finished in zip(
-                table.cells, table.foreseen, table.finished, strict=True
-            )
-        ],
-    }
+def _costs(cost: Cost) -> Costs:
+    return Costs(**cost.model_dump())
+
+
+def _as_json(table: _Table) -> PlannedTable:
+    runs = [
+        PlannedRun(
+            scorer=cell.scorer.name,
+            seed=cell.spec.seed,
+            result=cell.spec.path,
+            finished=is_finished,
+            there=foreseen.there,
+            new=foreseen.new,
+            shared={
+                key: SharedStep(kind=kind, made_by=maker)
+                for key, (kind, maker) in foreseen.shared.items()
+            },
+            phases={name: _costs(cost) for name, cost in foreseen.phases.items()},
+        )
+        for cell, foreseen, is_finished in zip(
+            table.cells, table.foreseen, table.finished, strict=True
+        )
+    ]
+    cell = table.cells[0]
+    return PlannedTable(asked=dict(cell.asked), model=cell.spec.model.id, runs=runs)

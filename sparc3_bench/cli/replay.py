@@ -7,13 +7,12 @@ import math
 import tempfile
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
-from pydantic import BaseModel, ConfigDict
 
-from sparc3_bench.cli.answers import Answer, AsJson
+import sparc3_bench.cli.common as common
+from sparc3_bench.cli.answers import Answer, AsJson, Part
 from sparc3_bench.cli.execution import Execution, carries_out_runs
 from sparc3_bench.errors import ExitCode, Sparc3Error
 
@@ -22,11 +21,7 @@ if TYPE_CHECKING:
     from sparc3_bench.replication.step_agreement import StepAgreement
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class ReplayStep(_Part):
+class ReplayStep(Part):
     """How far record and replay agree in one step."""
 
     step: str
@@ -47,7 +42,7 @@ class ReplayStep(_Part):
     """How far they may be apart."""
 
 
-class ReplayOfResult(_Part):
+class ReplayOfResult(Part):
     """What running one result again came to."""
 
     file: str
@@ -75,16 +70,8 @@ class ReplayAnswer(Answer):
 @partial(carries_out_runs, results="replays")
 def command(
     context: typer.Context,
-    result: Annotated[list[Path], typer.Argument(help="Result files of `sparc3 run`.")],
-    files: Annotated[
-        list[Path],
-        typer.Option(
-            "--files",
-            help="Folder with the local models and texts, whose names alone are in a result; "
-            "repeatable [default: the working folder].",
-            show_default=False,
-        ),
-    ] = [],  # noqa: B006  # typer wants a list
+    result: common.ResultNames,
+    files: common.Files = [],  # noqa: B006  # typer wants a list
     as_json: AsJson = False,
     *,
     execution: Execution,
@@ -100,10 +87,11 @@ def command(
     from sparc3_bench.replication.replay import Replay
     from sparc3_bench.run.results import HIDDEN, check_writable
 
-    if len(set(result)) < len(result):
+    paths = [common.result_file(said, None) for said in result]
+    if len(set(paths)) < len(paths):
         raise Sparc3Error("A result is named twice; name each once.")
     check_writable(execution.results)
-    replays, host = [Replay(path, execution.results) for path in result], default_host()
+    replays, host = [Replay(path, execution.results) for path in paths], default_host()
     with ExitStack() as stack:
         if execution.store is None:
             hidden = execution.results / HIDDEN

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 import sparc3_bench.cli.common as common
+from sparc3_bench.cli.answers import Answer, AsJson, Part
 from sparc3_bench.cli.execution import Execution, carries_out_runs
 from sparc3_bench.errors import Sparc3Error
 
@@ -21,11 +21,116 @@ if TYPE_CHECKING:
 _DIFFERS, _MISSING = 1, 3
 
 
+class PublishedValue(Part):
+    """A number as it was published."""
+
+    value: float
+    """The number."""
+    error: float | None
+    """Its standard error, where one was published."""
+
+
+class OwnValue(Part):
+    """A number as it was measured here."""
+
+    value: float
+    """The mean over seeds."""
+    error: float | None
+    """Its standard error over seeds; null of one seed."""
+    seeds: int
+    """How many seeds there are."""
+
+
+class PublishedRow(Part):
+    """A published number beside the one that was measured here."""
+
+    source: str
+    """Key of the work that has it."""
+    where: str
+    """The place in the work."""
+    method: str
+    """The method, as the work calls it."""
+    metric: str
+    """Name of the metric here."""
+    data: str
+    """What it was measured on."""
+    removed: str
+    """How much was removed, in words."""
+    model: str
+    """The model."""
+    published: PublishedValue
+    """As it was published."""
+    run: str
+    """The run of the suite that it is compared with; empty for the dense model."""
+    here: OwnValue | None
+    """As it was measured here; null where it was not."""
+    difference: float | None
+    """Ours minus theirs."""
+    allowed: float | None
+    """How large the difference may be."""
+    verdict: str
+    """Whether the two match."""
+    reason: str | None
+    """Why it was not run."""
+
+
+class ReplicatedRun(Part):
+    """One scorer of one run of the suite."""
+
+    run: str
+    """The run."""
+    model: str
+    """The model."""
+    scorer: str
+    """The scorer."""
+    results: dict[str, str]
+    """By seed, the path of the result in its folder."""
+    not_run: dict[str, str]
+    """By seed, why there is none."""
+
+
+class Deviated(Part):
+    """A deviation from the paper."""
+
+    about: str
+    """What differs."""
+    paper: str
+    """How the paper did it."""
+    here: str
+    """How it is done here."""
+    why: str
+    """Why."""
+
+
+class Replicated(Answer):
+    """What `sparc3 replicate` tells."""
+
+    command: Literal["replicate"] = "replicate"
+    suite: str
+    """The suite."""
+    counts: dict[str, int]
+    """How many published numbers match, differ, and were not run."""
+    definition: str
+    """When a number matches, in words."""
+    published: list[PublishedRow]
+    """The published numbers."""
+    runs: list[ReplicatedRun]
+    """The runs."""
+    results_of_other_code: int
+    """How many results were made by another state of the suite's code."""
+    deviations: list[Deviated]
+    """All deviations from the paper."""
+
+
 @carries_out_runs
 def command(
     context: typer.Context,
     suite: Annotated[
-        str, typer.Argument(help="A name of `sparc3 list suites`, or a TOML file of your own.")
+        str,
+        typer.Argument(
+            help="A name of `sparc3 list suites`, or a TOML file of your own.",
+            autocompletion=common.completion.names_of("suite"),
+        ),
     ],
     model: Annotated[
         list[str],
@@ -47,15 +152,14 @@ def command(
     judge: common.JudgeName = None,
     judge_option: common.JudgeOptions = [],  # noqa: B006
     dtype: Annotated[
-        str | None, typer.Option(help="float32, bfloat16 or auto; the suite's when absent.")
+        str | None,
+        typer.Option(help="float32, bfloat16 or auto.", show_default="the suite's"),
     ] = None,
     device: common.Device = "cpu",
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="File for the report as JSON.")
-    ] = None,
     markdown: Annotated[
         Path | None, typer.Option("--markdown", help="File for the report as Markdown.")
     ] = None,
+    as_json: AsJson = False,
     *,
     execution: Execution,
 ) -> None:
@@ -87,8 +191,7 @@ def command(
         raise Sparc3Error(
             f"The suite {suite} repeats no paper; run it with `sparc3 run --suite {suite}`."
         )
-    for file in (json_file, markdown):
-        _check_file(file, execution.results)
+    _check_file(markdown, execution.results)
     rows(content, (), same_items=True)  # refuses what it names wrongly before anything is run
     work = Replication(content, execution.results, host)
     if not only_existing:
@@ -99,10 +202,10 @@ def command(
     asked = changes_asked(changes, content)
     deviations = [*content.deviations, *changes_found(outcomes), *asked]
     report = ReplicationReport(suite, content, compared, outcomes, deviations)
-    _show(report)
-    if json_file is not None:
-        text = json.dumps(report.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
-        write_atomically(json_file, text + "\n")
+    if as_json:
+        Replicated(**report.to_json()).tell()
+    else:
+        _show(report)
     if markdown is not None:
         write_atomically(markdown, report.to_markdown())
     common.tell_left_out(work.left_out)
@@ -124,24 +227,22 @@ def _check_file(file: Path | None, results: Path) -> None:
 
 
 def _show(report: ReplicationReport) -> None:
-    from rich.console import Console
-
     from sparc3_bench.replication.report import COLUMNS, CURVES, deviation
     from sparc3_bench.replication.verdict import DEFINITION
 
-    console = Console()
+    console = common.console()
     if report.rows:
         console.print(_table("Published and measured", COLUMNS, report.table()))
-        console.print(f"\n{DEFINITION}", markup=False, highlight=False)
+        console.print(f"\n{DEFINITION}")
     elif curves := report.curves():
         console.print(_table("Measured", CURVES, curves))
     for why, number in report.reasons.items():
-        console.print(f"\nNot run, {number}: {why}", markup=False, highlight=False)
+        console.print(f"\nNot run, {number}: {why}")
     if report.deviations:
         console.print("\nDeviations from the paper")
     for one in report.deviations:
-        console.print(f"- {deviation(one)}", markup=False, highlight=False)
-    console.print(f"\n{report.summary}", markup=False, highlight=False)
+        console.print(f"- {deviation(one)}")
+    console.print(f"\n{report.summary}")
 
 
 def _table(title: str, head: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:

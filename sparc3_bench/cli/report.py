@@ -35,7 +35,13 @@ class ReportAnswer(Answer):
 
 
 def command(
-    scorers: Annotated[list[str], typer.Argument(help="Names of scorers that have results.")],
+    scorers: Annotated[
+        list[str],
+        typer.Argument(
+            help="Names of scorers that have results.",
+            autocompletion=common.completion.names_of("scorer"),
+        ),
+    ],
     results: Annotated[
         list[Path], typer.Option(help="Folder of result files; repeatable.", show_default=False)
     ] = [Path("results")],  # noqa: B006  # typer wants a list

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from pydantic import BaseModel
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.answers import Answer, AsJson
+from sparc3_bench.cli.answers import Answer, AsJson, Part
 from sparc3_bench.cli.asked import asks_for_runs
 from sparc3_bench.cli.defaults import take_run_file
 from sparc3_bench.cli.execution import Execution, carries_out_runs
@@ -28,7 +27,7 @@ _MOST_ROWS = 200
 _NOWHERE = "none"
 
 
-class RunLine(BaseModel):
+class RunLine(Part):
     """One run that was asked for."""
 
     key: str
@@ -200,7 +199,6 @@ def _tell(refusals: Mapping[str, str], say: Callable[[str], None]) -> None:
 
 def _show(standing: RequestState, runner: Runner) -> None:
     """Print the numbers of a request."""
-    from rich.console import Console
     from rich.text import Text
 
     from sparc3_bench.api.results import Results
@@ -208,9 +206,7 @@ def _show(standing: RequestState, runner: Runner) -> None:
     if len(standing.orders) > _MOST_ROWS:
         typer.echo(f"{standing.request.task}: {len(standing.orders):,} runs are over.")
         return
-    console = Console()
-    if not console.is_terminal:
-        console.width = 10_000  # a file has no edge to break lines at
+    console = common.console()
     for shown in Results(one for _, one in runner.results(standing)).tables():
         table = common.table(shown.head, 1)
         for row in shown.rows:

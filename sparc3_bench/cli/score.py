@@ -3,16 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 import sparc3_bench.cli.common as common
+from sparc3_bench.cli.answers import Answer, AsJson, Part
 from sparc3_bench.errors import Sparc3Error
 
 
+class ScoreFile(Part):
+    """A file of scores."""
+
+    path: Path
+    """The file."""
+    purpose: str
+    """Which of the task's references the scores are of."""
+    scores: int
+    """How many weights have a score."""
+    matrices: int
+    """How many matrices they are of."""
+
+
+class Scored(Answer):
+    """What `sparc3 score` wrote."""
+
+    command: Literal["score"] = "score"
+    files: list[ScoreFile]
+    """One for each of the task's references."""
+    seconds: float
+    """What attribution took."""
+    peak_bytes: int
+    """Largest resident memory meanwhile."""
+
+
 def command(
-    scorer: Annotated[str, typer.Option(help="Scorer to run.")],
+    scorer: Annotated[
+        str,
+        typer.Option(help="Scorer to run.", autocompletion=common.completion.names_of("scorer")),
+    ],
     out: Annotated[Path, typer.Option(help="File to write, *.safetensors.")],
     task: common.TaskName = "compression",
     model: common.ModelName = "smollm2-135m",
@@ -25,6 +54,7 @@ def command(
     device: common.Device = "cpu",
     batch_size: common.BatchSize = 1,
     cache: common.Cache = None,
+    as_json: AsJson = False,
 ) -> None:
     """Score the weights of a model and write the scores.
 
@@ -66,9 +96,17 @@ def command(
     maps = {purpose: place.get(Score(cell, purpose)) for purpose in cell.purposes}
     cost = total(place.costs().get(cell.phase, ()))
     about = {"spec": cell.spec.model_dump(mode="json"), "cost": cost.model_dump()}
+    files = []
     for purpose, scores in maps.items():
         path = out if len(maps) == 1 else out.with_stem(f"{out.stem}-{purpose}")
         with Folder(path.parent).writing(path.name) as part:
             save_tensors(to_tensors(scores), part, {**about, "purpose": purpose})
         weights = sum(values.numel() for values in scores.values())
-        typer.echo(f"{path}: {weights:,} scores in {len(scores)} matrices, {cost.seconds:.1f} s")
+        files.append(ScoreFile(path=path, purpose=purpose, scores=weights, matrices=len(scores)))
+    if as_json:
+        Scored(files=files, seconds=cost.seconds, peak_bytes=cost.peak_bytes).tell()
+        return
+    for file in files:
+        typer.echo(
+            f"{file.path}: {file.scores:,} scores in {file.matrices} matrices, {cost.seconds:.1f} s"
+        )

@@ -4,70 +4,119 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 import sparc3_bench.cli.common as common
+from sparc3_bench.cli.answers import Answer, AsJson, Part
 from sparc3_bench.errors import Sparc3Error
+
+
+class AtWork(Part):
+    """A runner that is at work, and on what."""
+
+    host: str
+    """Name of the machine."""
+    process: int
+    """Number of the process."""
+    seconds: float
+    """How long it has been at work."""
+    runs: dict[str, float]
+    """The results that are being made, with how long each has taken, in seconds."""
+
+
+class Standing(Answer):
+    """How the runs of a folder stand."""
+
+    command: Literal["status"] = "status"
+    folder: Path
+    """The folder."""
+    runners: list[AtWork]
+    """Those that are alive."""
+    runs: int
+    """How many runs were asked for."""
+    there: list[str]
+    """Results that are there, by their path in the folder."""
+    at_work: list[str]
+    """Results that are being made."""
+    failed: dict[str, str]
+    """Results of runs that failed, with the reason."""
+    to_be_done: list[str]
+    """Results that are neither there nor being made."""
 
 
 def command(
     results: Annotated[Path, typer.Argument(help="Folder with result files.")] = Path("results"),
+    as_json: AsJson = False,
 ) -> None:
     """Tell who is at work on a folder of results, how far they are, and what failed.
 
     Reads what is written there and asks nobody. Exit code 0, 1 when something failed or is neither
     there nor being made, 2 for wrong input.
     """
-    from rich.console import Console
-
     from sparc3_bench.record.files import read_result
     from sparc3_bench.run.journal import noted
-    from sparc3_bench.run.progress import spoken
 
     runners = list(noted(results))
     if not runners:
         raise Sparc3Error(f"No runner has worked on {results}; name a folder of `sparc3 run`.")
     now = time.time()
-    table = common.table(("runner", "since", "at work", "on"), 1)
-    at_work: set[str] = set()
-    for runner in runners:
-        if not runner.is_alive:
-            continue
+    alive = []
+    for runner in (one for one in runners if one.is_alive):
         theirs = sorted(runner.began.keys() - runner.over.keys(), key=runner.began.__getitem__)
-        at_work |= {*theirs}
-        for number, path in enumerate(theirs or [""]):
-            who = f"{runner.host}, process {runner.pid}" if number == 0 else ""
-            since = spoken(now - runner.since) if number == 0 else ""
-            table.add_row(who, since, spoken(now - runner.began[path]) if path else "-", path)
+        began = {path: now - runner.began[path] for path in theirs}
+        alive.append(
+            AtWork(host=runner.host, process=runner.pid, seconds=now - runner.since, runs=began)
+        )
+    at_work = {path for runner in alive for path in runner.runs}
     promised = dict.fromkeys(path for runner in runners for path in runner.orders)
     states: dict[str, list[str]] = {"ok": [], "failed": [], "interrupted": [], "": []}
-    reasons = {}
+    reasons = dict[str, str]()
     for path in promised:
         try:
             result = read_result(results / path)
         except Sparc3Error:
             states[""].append(path)
         else:
-            reasons[path] = result.error
+            reasons[path] = f"{result.error}"
             states.setdefault(result.status, []).append(path)
-    console = Console()
-    if not console.is_terminal:
-        console.width = 160
-    if table.row_count:
-        console.print(table)
     missing = [path for path in (*states[""], *states["interrupted"]) if path not in at_work]
-    counts = {
-        "there": len(states["ok"]),
-        "at work": len(at_work - {*states["ok"]}),
-        "failed": len(states["failed"]),
-        "to be done": len(missing),
-    }
-    told = ", ".join(f"{number} {what}" for what, number in counts.items())
-    console.print(f"{len(promised)} runs: {told}.", highlight=False)
-    for path in states["failed"]:
-        reason = f"{reasons[path]}".splitlines()[0]
-        console.print(f"{path}: failed: {reason}", markup=False, highlight=False, soft_wrap=True)
-    if states["failed"] or (missing and not table.row_count):
+    standing = Standing(
+        folder=results,
+        runners=alive,
+        runs=len(promised),
+        there=states["ok"],
+        at_work=sorted(at_work - {*states["ok"]}),
+        failed={path: reasons[path] for path in states["failed"]},
+        to_be_done=missing,
+    )
+    if as_json:
+        standing.tell()
+    else:
+        _print(standing)
+    if standing.failed or (missing and not alive):
         raise typer.Exit(1)
+
+
+def _print(standing: Standing) -> None:
+    from sparc3_bench.run.progress import spoken
+
+    table = common.table(("runner", "since", "at work", "on"), 1)
+    for runner in standing.runners:
+        who, since = f"{runner.host}, process {runner.process}", spoken(runner.seconds)
+        for path, seconds in (runner.runs or {"": 0.0}).items():
+            table.add_row(who, since, spoken(seconds) if path else "-", path)
+            who = since = ""
+    if table.row_count:
+        common.console().print(table)
+    counts = {
+        "there": standing.there,
+        "at work": standing.at_work,
+        "failed": standing.failed,
+        "to be done": standing.to_be_done,
+    }
+    told = ", ".join(f"{len(some)} {what}" for what, some in counts.items())
+    typer.echo(f"{standing.runs} runs: {told}.")
+    for path, reason in standing.failed.items():
+        typer.echo(f"{path}: failed: {reason.partition(chr(10))[0]}")

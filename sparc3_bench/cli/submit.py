@@ -1,22 +1,44 @@
-"""`sparc3 submit` and `sparc3 withdraw`: results of others join the leaderboard, or lose trust."""
+"""`sparc3 submit`: results of others are checked, and join the leaderboard."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from sparc3_bench.cli.answers import Answer, AsJson, Part
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.record.files import read_result, write_result
 
-Board = Annotated[Path, typer.Option(help="Folder of the leaderboard's results.")]
+
+class Submission(Part):
+    """A result that was submitted."""
+
+    path: Path
+    """Its file."""
+    target: Path
+    """Where it belongs among the results of the leaderboard."""
+    questions: list[str]
+    """What a reviewer would ask; a sentence each."""
+    is_copied: bool
+    """Whether it was copied there; else it was checked only."""
+
+
+class Submitted(Answer):
+    """What `sparc3 submit` checked."""
+
+    command: Literal["submit"] = "submit"
+    results: list[Submission]
+    """The results, all of them in order."""
 
 
 def command(
     paths: Annotated[list[Path], typer.Argument(help="Result files, their samples beside them.")],
-    results: Board = Path("leaderboard/results"),
+    results: Annotated[Path, typer.Option(help="Folder of the leaderboard's results.")] = Path(
+        "leaderboard/results"
+    ),
     check: Annotated[bool, typer.Option("--check", help="Copy nothing.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check results and copy them to where they belong, all of them or none.
 
@@ -36,29 +58,25 @@ def command(
         for one in reviews
         if targets.count(one.target) > 1
     ]
-    for one in reviews:
-        for question in one.questions:
-            typer.echo(f"{one.path}: a reviewer would ask: {question}")
     if errors:
         raise Sparc3Error("\n".join(errors))
+    done = []
     for one in reviews:
-        if check or one.target.resolve() == one.path.resolve():
-            typer.echo(f"{one.path}: in order")
-        else:
+        copied = not check and one.target.resolve() != one.path.resolve()
+        if copied:
             accept(one)
-            typer.echo(f"{one.path} → {one.target}")
-
-
-def withdraw(
-    path: Annotated[Path, typer.Argument(help="A result file of the leaderboard.")],
-    reason: Annotated[str, typer.Option(help="Why it must not be relied on; one sentence.")],
-) -> None:
-    """Mark a result as withdrawn; it keeps its file and is listed with the reason."""
-    result = read_result(path)
-    if result.status != "ok":
-        raise Sparc3Error(f"{path} is {result.status} already; only finished runs are withdrawn.")
-    if not reason.strip():
-        raise Sparc3Error("A reason must be given with `--reason`; readers are shown it.")
-    gone = result.model_copy(update={"status": "withdrawn", "error": " ".join(reason.split())})
-    write_result(path, gone)
-    typer.echo(f"{path}: withdrawn")
+        done.append(
+            Submission(
+                path=one.path,
+                target=one.target,
+                questions=list(one.questions),
+                is_copied=copied,
+            )
+        )
+    if as_json:
+        Submitted(results=done).tell()
+        return
+    for made in done:
+        for question in made.questions:
+            typer.echo(f"{made.path}: a reviewer would ask: {question}")
+        typer.echo(f"{made.path} → {made.target}" if made.is_copied else f"{made.path}: in order")

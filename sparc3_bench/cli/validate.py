@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 import sparc3_bench.cli.common as common
+from sparc3_bench.cli.answers import Answer, AsJson
 from sparc3_bench.errors import RecordError
-from sparc3_bench.record.files import read_each, result_files
+
+
+class Validated(Answer):
+    """What `sparc3 validate` found."""
+
+    command: Literal["validate"] = "validate"
+    valid: list[Path]
+    """Files that are valid results."""
+    problems: list[str]
+    """What is wrong with each of the others, a sentence each."""
 
 
 def command(
     paths: Annotated[list[Path], typer.Argument(help="Result files, or folders of them.")],
+    as_json: AsJson = False,
 ) -> None:
     """Check result files; every bad one is named with the path of the offending field.
 
     Exit code 0 when all are valid, 1 when some are, 2 when none is.
     """
+    from sparc3_bench.record.files import read_each, result_files
+
     files = result_files(paths)
-    problems: list[str] = []
-    valid = 0
+    problems, valid = list[str](), list[Path]()
     for file, result in read_each(files, problems.append):
         if file.name.endswith(f"--{result.key}.json"):
-            valid += 1
+            valid.append(file)
         else:
             problems.append(f"{file}: the name must end in --{result.key}.json.")
     if not valid:
         raise RecordError("\n".join(problems))
-    typer.echo(f"{valid} valid result file{'s' if valid > 1 else ''}")
+    if as_json:
+        Validated(valid=valid, problems=problems).tell()
+    else:
+        typer.echo(f"{len(valid)} valid result file{'s' if len(valid) > 1 else ''}")
     common.tell_left_out(problems)

@@ -114,16 +114,40 @@ def record_verdict(result: Result, point: Point, metric: MetricRecord) -> str:
         One of its metrics.
     """
     drawn = point.control.get(metric.name, ())
-    if not drawn or metric.direction == "neither" or not 0 < point.amount.in_scope < 1:
+    if not 0 < point.amount.in_scope < 1:
         return ""
     chosen = result.found is not None and point is result.found.point
     known = result.found.versus if chosen and result.found else point.versus.get(metric.name)
+    return _said(result, point.metrics[metric.name], drawn, known, metric, chosen)
+
+
+def record_curve_verdict(result: Result, metric: MetricRecord) -> str:
+    """Return what a result's own random circuits say of a number of its curve, in words."""
+    one = result.curve[metric.name]
+    return _said(result, one.value, one.control, one.versus, metric)
+
+
+def _said(
+    result: Result,
+    value: float,
+    drawn: Sequence[float],
+    known: Versus | None,
+    metric: MetricRecord,
+    is_paired: bool = False,
+) -> str:
+    """Return in words what the random circuits of a result say of one of its numbers."""
+    if not drawn or metric.direction == "neither":
+        return ""
     dense = result.points[0]
     names = dense.control
-    if known is None and not chosen and not all(_alike(dense.metrics[n], names[n]) for n in names):
+    if (
+        known is None
+        and not is_paired
+        and not all(_alike(dense.metrics[n], names[n]) for n in names)
+    ):
         return ELSEWHERE
     beside = (known,) if known is not None else ()
-    said = _tested(point.metrics[metric.name], drawn, beside, metric)
+    said = _tested(value, drawn, beside, metric)
     return said.untested or (
         "better than random" if not said.beaten_by else "not better than random"
     )

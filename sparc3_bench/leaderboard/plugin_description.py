@@ -96,31 +96,64 @@ def scorer_description(scorer_ref: PluginRef, host: PluginHost) -> ScorerDescrip
             options=tuple(Option(name, "", "") for name in sorted(scorer_ref.options)),
         )
     cls = entry.cls
-    own = parse_docstring(_docstring(cls))
-    module = parse_docstring(getattr(sys.modules.get(cls.__module__), "__doc__", None))
-    first, *rest = own.paragraphs or module.paragraphs or ("",)
-    summary, remainder = first_sentence(first)
-    around = [_untitled(text, cls) for text in module.paragraphs if own.paragraphs]
-    told = [*around, remainder, *rest, *own.notes]
-    paragraphs = [text for text in dict.fromkeys(told) if text not in ("", first, cls.notice)]
-    spelt = [spell_out(text) for text in (summary, *paragraphs)]
-    named = [work for _, works in spelt for work in works]
+    told = plugin_text(cls)
     return ScorerDescription(
         title=str(cls.title),
         name=str(cls.name),
         distribution=entry.origin.distribution,
         version=entry.origin.version,
-        options=tuple(_options(cls)),
-        summary=spelt[0][0],
-        details=tuple(text for text, _ in spelt[1:]),
+        options=told.options,
+        summary=told.summary,
+        details=told.details,
         formula=str(cls.formula),
-        references=tuple(dict.fromkeys([*citations(str(cls.citation)), *named])),
+        references=tuple(dict.fromkeys([*citations(str(cls.citation)), *told.references])),
         notice=str(cls.notice),
         default_group=cls.default_group,
         default_objective=cls.default_objective,
         is_control=cls.is_control,
         needs_reference=cls.needs_reference,
         is_installed=True,
+    )
+
+
+@dataclass(frozen=True)
+class PluginText:
+    """What the author of a plugin wrote of it, all of it plain text.
+
+    Attributes
+    ----------
+    summary
+        One sentence.
+    details
+        Paragraphs that follow it.
+    references
+        Works of the bibliography that they name.
+    options
+        Its options.
+    """
+
+    summary: str
+    details: tuple[str, ...]
+    references: tuple[Reference, ...]
+    options: tuple[Option, ...]
+
+
+def plugin_text(cls: type[Any]) -> PluginText:
+    """Return what the class of a plugin, of any kind, and its module say."""
+    own = parse_docstring(_docstring(cls))
+    module = parse_docstring(getattr(sys.modules.get(cls.__module__), "__doc__", None))
+    first, *rest = own.paragraphs or module.paragraphs or ("",)
+    summary, remainder = first_sentence(first)
+    around = [_untitled(text, cls) for text in module.paragraphs if own.paragraphs]
+    told = [*around, remainder, *rest, *own.notes]
+    notice = getattr(cls, "notice", "")
+    paragraphs = [text for text in dict.fromkeys(told) if text not in ("", first, notice)]
+    spelt = [spell_out(text) for text in (summary, *paragraphs)]
+    return PluginText(
+        summary=spelt[0][0],
+        details=tuple(text for text, _ in spelt[1:]),
+        references=tuple(dict.fromkeys(work for _, works in spelt for work in works)),
+        options=tuple(_options(cls)),
     )
 
 

@@ -70,6 +70,12 @@ class Neighbour:
         Of no difference, adjusted by Holm over all pairs of scorers.
     verdict
         `better` and `worse` say what the row of the report is, `tied` that it is not told apart.
+    value, low, high
+        Its number, with both ends of the 95 % interval.
+    cost
+        What its attribution cost.
+    more
+        What would tell the two apart; None where they are, or nothing would.
     """
 
     scorer: str
@@ -91,7 +97,17 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class MeasuredNumber:
-    """A number with its 95 % interval, where it has one, and what must be known of it."""
+    """A number with its 95 % interval, where it has one, and what must be known of it.
+
+    Attributes
+    ----------
+    title, direction
+        What it is, and which way is better.
+    value, low, high
+        The number, and both ends of its interval.
+    note
+        What must be known of it.
+    """
 
     title: str
     direction: Direction
@@ -113,8 +129,16 @@ class ScorerRow:
         The name of its page on the leaderboard.
     leads
         Whether it is what the report says of the scorer in this application.
+    is_control
+        Whether the scorer is a control.
     metric, where
         By what the rows are ordered: its title, and at what it is measured.
+    counted_in, direction, scale
+        Its unit, which way is better, and on which scale it is compared.
+    value, low, high
+        The number of the row, with both ends of the 95 % interval.
+    seeds
+        How many seeds it is the mean of.
     rank
         Among the scorers, each with one row; empty where they are not ranked.
     scorers
@@ -134,6 +158,8 @@ class ScorerRow:
         Of scores that are measured themselves and not ranked, all of them.
     earlier
         How many of the rows beside it stand in from other code than that of this row.
+    others
+        How many other rows are in the section.
     all_scorers
         Where it has no rank, as a control has none: every scorer with its number, in words, and
         what random controls say of it.

@@ -33,11 +33,35 @@ def read_result(path: Path) -> Result:
     RecordError
         Naming the file and the path of the first offending field.
     """
-    result = _parsed(path)
+    result = read_record(path)
     beside = samples_path(path)
     if result.sample_file is None or not os.path.lexists(beside):
         return result
     return _with_samples(result, beside, result.sample_file)
+
+
+def read_record(path: Path) -> Result:
+    """Read and check one result file without the samples beside it, as lists do.
+
+    Raises
+    ------
+    RecordError
+        As `read_result`.
+    """
+    data = parsed(content_of(path, _MAX_BYTES), path)
+    if isinstance(data, dict):
+        _check_unchanged(path, data)
+        version = data.get("schema_version")
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise RecordError(
+                f"{path} has schema_version {version}; this sparc3-bench reads up to "
+                f"{SCHEMA_VERSION}. Upgrade it."
+            )
+        data = migrated(data)
+    result = validated(Result, data, path)
+    if wrong := problems(result):
+        raise RecordError(f"{path}: {wrong[0]}")
+    return result
 
 
 def read_results(
@@ -59,17 +83,19 @@ def read_results(
     RecordError
         Of the first file that cannot be read, without `leave_out`.
     """
-    for path, result in read_each(_found(folder), leave_out):
+    for path, result in read_each(files_below(folder), leave_out):
         yield path.relative_to(folder), result
 
 
 def read_each(
-    files: Iterable[Path], leave_out: Callable[[str], object] | None = None
+    files: Iterable[Path],
+    leave_out: Callable[[str], object] | None = None,
+    read: Callable[[Path], Result] = read_result,
 ) -> Iterator[tuple[Path, Result]]:
     """Yield the result of each file with its path; `leave_out` is as in `read_results`."""
     for path in files:
         try:
-            result = read_result(path)
+            result = read(path)
         except RecordError as error:
             if leave_out is None:
                 raise
@@ -87,7 +113,7 @@ def result_files(paths: Iterable[Path]) -> list[Path]:
         When there are none.
     """
     named = list(paths)
-    files = [f for one in named for f in (_found(one) if one.is_dir() else [one])]
+    files = [f for one in named for f in (files_below(one) if one.is_dir() else [one])]
     if not files:
         raise RecordError(f"No result file (*.json) is in {', '.join(map(str, named))}.")
     return files
@@ -154,10 +180,10 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     Folder(path.parent).write(path.name, content)
 
 
-def _found(folder: Path) -> list[Path]:
+def files_below(folder: Path) -> list[Path]:
     """Return what is named as results are in a folder and those in it, hidden ones left out.
 
-    Links are named too, also those to folders; reading refuses them.
+    Links are named too, also those to folders; reading refuses them. None where there is no folder.
     """
     found: list[Path] = []
     for top, folders, names in os.walk(folder):
@@ -166,23 +192,6 @@ def _found(folder: Path) -> list[Path]:
         named = [n for n in names if n.endswith(".json") and not n.startswith(".")]
         found += [Path(top, name) for name in (*links, *named)]
     return sorted(found)
-
-
-def _parsed(path: Path) -> Result:
-    data = parsed(content_of(path, _MAX_BYTES), path)
-    if isinstance(data, dict):
-        _check_unchanged(path, data)
-        version = data.get("schema_version")
-        if isinstance(version, int) and version > SCHEMA_VERSION:
-            raise RecordError(
-                f"{path} has schema_version {version}; this sparc3-bench reads up to "
-                f"{SCHEMA_VERSION}. Upgrade it."
-            )
-        data = migrated(data)
-    result = validated(Result, data, path)
-    if wrong := problems(result):
-        raise RecordError(f"{path}: {wrong[0]}")
-    return result
 
 
 def _check_unchanged(path: Path, data: dict[str, Any]) -> None:

@@ -10,8 +10,9 @@ from conformance import mutants
 from conformance.sound_task import Sound as SoundTask
 from typer.testing import CliRunner, Result
 
+import sparc3_bench.host as hosts
 from sparc3_bench import Sparc3Error, hookimpl
-from sparc3_bench.cli import app, check, main
+from sparc3_bench.cli import app, main
 from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.host import PluginHost, default_host
 from sparc3_bench.testing import CHECKS, kit
@@ -60,7 +61,7 @@ class Point:
 def guest(monkeypatch) -> None:
     host = PluginHost([Point()])
     assert not host.broken
-    for module in (check, kit):
+    for module in (hosts, kit):
         monkeypatch.setattr(module, "default_host", lambda: host)
 
 
@@ -78,12 +79,11 @@ def test_one_line_for_every_check(kind, name):
 
 
 def test_a_failed_check_gives_its_sentence_and_exit_code_1(guest, tmp_path):
-    report = tmp_path / "report.json"
-    done = sparc3("sound", "--report", report)
+    done = sparc3("sound", "--json")
     assert done.exit_code == 1
-    (line,) = [line for line in done.output.splitlines() if line.startswith("FAILED")]
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("FAILED")]
     assert line.startswith("FAILED   check_scores_are_finite: Scores of 'model.layers.0.")
-    read = json.loads(report.read_text())
+    (read,) = json.loads(done.stdout)["plugins"]
     assert (read["name"], read["distribution"], read["version"]) == ("sound", "sparc3-guest", "2.1")
     assert (read["kind"], read["ok"], read["options"]) == ("scorer", False, {})
     assert [one["check"] for one in read["checks"]] == [one.__name__ for one in CHECKS["scorer"]]
@@ -94,10 +94,9 @@ def test_a_failed_check_gives_its_sentence_and_exit_code_1(guest, tmp_path):
 
 
 def test_options_are_typed_as_for_a_run(tmp_path):
-    report = tmp_path / "report.json"
-    done = sparc3("gradient", "--option", "aggregation=signed-mean", "--report", report)
+    done = sparc3("gradient", "--option", "aggregation=signed-mean", "--json")
     assert done.exit_code == 0, done.output
-    assert json.loads(report.read_text())["options"]["aggregation"] == "signed-mean"
+    assert json.loads(done.stdout)["plugins"][0]["options"]["aggregation"] == "signed-mean"
 
 
 def test_a_name_that_both_kinds_have_asks_which(guest):
@@ -117,10 +116,6 @@ def test_a_name_that_both_kinds_have_asks_which(guest):
         (["wanda", "--kind", "judge"], "Unknown kind 'judge'. Available: adapter, scorer, task."),
         (["llama", "--option", "a=1"], "Adapter 'llama' has no options; leave `--option` out."),
         (["lrp", "--option", "a=1"], "Unknown option of scorer 'lrp' 'a'."),
-        (
-            ["lrp", "--report", "."],
-            "`--report` must name a file in a folder that is there",
-        ),
         ([], "Give the name of one plugin, or `--all`."),
         (["wanda", "--all"], "Give the name of one plugin, or `--all`."),
         (["wanda", "--jobs", "2"], "`--jobs` is for `--all`; leave it out for one plugin."),
@@ -133,7 +128,6 @@ def test_a_name_that_both_kinds_have_asks_which(guest):
             "The expected failure of `check_is_deterministic` has no reason; give one.",
         ),
         (["compression", "--option", "seed=1"], "Unknown option of task 'compression' 'seed'."),
-        (["lrp", "--report", "no/such/file.json"], "`--report` must name a file in a folder that"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -159,36 +153,33 @@ def test_a_task_has_a_line_for_every_check(guest):
 
 def test_options_of_a_task_go_before_its_tiny_ones(guest, tmp_path, monkeypatch):
     monkeypatch.setattr(SoundTask, "tiny_options", {"count": 3})
-    report = tmp_path / "report.json"
     for given, count in (([], 3), (["--option", "count=5"], 5)):
-        assert sparc3("sound-task", *given, "--report", report).exit_code == 0
-        assert json.loads(report.read_text())["options"] == {"count": count}
+        done = sparc3("sound-task", *given, "--json")
+        assert done.exit_code == 0
+        assert json.loads(done.stdout)["plugins"][0]["options"] == {"count": count}
 
 
 def test_a_scorer_has_tiny_options_too(tmp_path):
-    report = tmp_path / "report.json"
     for given, steps in (([], 2), (["--option", "steps=1"], 1)):
-        done = sparc3("integrated-gradients", *given, "--report", report)
+        done = sparc3("integrated-gradients", *given, "--json")
         assert done.exit_code == 0, done.output
-        assert json.loads(report.read_text())["options"]["steps"] == steps
+        assert json.loads(done.stdout)["plugins"][0]["options"]["steps"] == steps
 
 
 def test_an_expected_failure_keeps_the_exit_code(guest, tmp_path):
-    report = tmp_path / "report.json"
     expected = ["--expect", "check_scores_are_finite=one place has no score"]
-    done = sparc3("sound", *expected, "--report", report)
+    done = sparc3("sound", *expected, "--json")
     assert done.exit_code == 0, done.output
-    (line,) = [line for line in done.output.splitlines() if line.startswith("expected")]
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("expected")]
     assert line.startswith("expected check_scores_are_finite: one place has no score. Scores of ")
-    assert json.loads(report.read_text())["ok"] is True
+    assert json.loads(done.stdout)["ok"] is True
     assert sparc3("more-llama", "--kind", "scorer", *expected).exit_code == 1
 
 
 def test_all_plugins_have_a_line_each_and_what_failed_below(guest, tmp_path):
-    report = tmp_path / "report.json"
-    done = sparc3("--all", "--jobs", 1, "--report", report)
+    done = sparc3("--all", "--jobs", 1, "--json")
     assert done.exit_code == 1
-    lines = done.output.splitlines()
+    lines = done.stderr.splitlines()
     told = [line.partition(":")[0] for line in lines]
     assert told == [
         "ok       scorer more-llama",
@@ -198,7 +189,7 @@ def test_all_plugins_have_a_line_each_and_what_failed_below(guest, tmp_path):
         "ok       adapter more-llama",
         "4 plugins checked, 1 failed.",
     ]
-    read = json.loads(report.read_text())
+    read = json.loads(done.stdout)
     assert read["ok"] is False
     assert [(one["kind"], one["name"], one["ok"]) for one in read["plugins"]] == [
         ("scorer", "more-llama", True),
@@ -211,7 +202,7 @@ def test_all_plugins_have_a_line_each_and_what_failed_below(guest, tmp_path):
 def test_unknown_name_quotes_broken_plugins(monkeypatch):
     host = PluginHost([Point(), Point(name="second")])
     assert host.broken
-    monkeypatch.setattr(check, "default_host", lambda: host)
+    monkeypatch.setattr(hosts, "default_host", lambda: host)
     done = sparc3("no-such")
     assert isinstance(done.exception, UnknownNameError)
     assert "Broken plugin: second (sparc3-guest 2.1)" in str(done.exception)

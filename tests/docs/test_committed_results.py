@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from sparc3_bench.circuit.sizes import circuit_at
 from sparc3_bench.host import default_host
+from sparc3_bench.leaderboard.main_number import main_number
 from sparc3_bench.record.files import read_results
 from sparc3_bench.record.result import SCHEMA_VERSION, Result
 from sparc3_bench.run.intervals import is_old, renewed
@@ -36,6 +38,17 @@ def test_every_number_has_an_interval_and_its_samples(results):
         for point in result.points:
             assert point.samples, path
             assert set(point.intervals) == set(point.metrics), path
+
+
+def test_the_usual_circuit_of_each_has_something_and_lacks_something(results):
+    for path, result in results:
+        if max(result.spec.amounts) == 0:
+            continue
+        at = circuit_at(result, None)
+        assert at.amount > 0, path
+        assert at.amount < 1 or result.spec.amount_kind == "count", path
+        assert not at.point.kept or any(map(sum, at.point.kept.values())), path
+        assert main_number(result), path
 
 
 def test_no_text_of_a_model_is_beside_them():

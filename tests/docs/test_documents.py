@@ -39,7 +39,7 @@ def commands() -> list[str]:
         for block in [*blocks(path.read_text(), ""), path.read_text()]:
             found += re.findall(r"^ *(sparc3 [a-z].*)$", block, flags=re.MULTILINE)
             found += re.findall(r"`(sparc3 [a-z][^`|]*)`", block)
-    return sorted({line.split("#")[0].strip() for line in found})
+    return sorted({re.split(r"#| [|>] ", line)[0].strip() for line in found})
 
 
 def test_the_plugin_in_the_readme_is_the_one_that_is_written():

@@ -254,12 +254,6 @@ def test_result_file_under_a_wrong_name_is_refused(sparc3, tmp_path):
     assert sentence(sparc3("validate", moved)) == expected
 
 
-def test_paths_without_a_result_are_refused(sparc3, tmp_path):
-    missing = tmp_path / "missing.json"
-    assert f"{missing} cannot be read: No such" in sentence(sparc3("validate", missing))
-    assert f"No result file (*.json) is in {tmp_path}." in sentence(sparc3("validate", tmp_path))
-
-
 @pytest.mark.parametrize("name", ["", "missing"])
 def test_publishing_nothing_is_refused_and_nothing_is_written(sparc3, tmp_path, name):
     results, site = tmp_path / "results", tmp_path / "site"
@@ -294,10 +288,6 @@ def test_score_file_under_a_file_or_at_a_folder_is_refused(sparc3, folder, tmp_p
 def test_score_file_is_there_under_the_name_that_was_asked(sparc3, folder, tmp_path, name):
     outcome = sparc3(*score_arguments(folder, tmp_path / name))
     assert (outcome.code, [path.name for path in tmp_path.iterdir()]) == (0, [name])
-
-
-def test_unknown_kind_is_refused(sparc3):
-    assert "Unknown kind 'scores'. Did you mean" in sentence(sparc3("list", "scores"))
 
 
 @pytest.mark.parametrize(

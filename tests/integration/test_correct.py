@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -323,10 +322,3 @@ def test_the_format_on_disk_is_that_of_the_files_transformers_reads(tmp_path):
     assert stored_formats(tmp_path, "model") == {torch.bfloat16}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": parts}))
     assert stored_formats(tmp_path, "model") == {torch.float16, torch.float32}
-
-
-def test_help_describes_every_option(correct, capsys):
-    told = sparc3(capsys, "correct", "--help").out
-    rows = re.findall(r"^  --\S+(?: <[^>]*(?:\[str\])?>)?(.*)$", told, re.M)
-    assert len(rows) > 20
-    assert all(row.strip() for row in rows), told

@@ -220,15 +220,16 @@ def _command(monkeypatch, tmp_path: Path, *arguments: str) -> int:
 def test_command_prints_and_writes_the_same(folder, tmp_path, monkeypatch, capsys) -> None:
     suite = tmp_path / "own.toml"
     suite.write_text(_suite(folder, SUITES[SHARED]))
-    file = tmp_path / "plan.json"
-    assert _command(monkeypatch, tmp_path, "plan", str(suite), "--json", str(file)) == 0
+    assert _command(monkeypatch, tmp_path, "plan", str(suite), "--json") == 0
     out, told = capsys.readouterr()
-    tables = json.loads(file.read_text())["tables"]
+    tables = json.loads(out)["tables"]
+    assert _command(monkeypatch, tmp_path / "anew", "plan", str(suite)) == 0
+    out, again = capsys.readouterr()
     assert [len(table["runs"]) for table in tables] == [2, 2, 2]
     new = sum(len(run["new"]) for table in tables for run in table["runs"])
     assert "compression · weight · row" in out
     assert f"6 runs, 0 finished; {new} new steps: about " in out
-    assert told.count("Trying scorer 'wanda' …") == 1
+    assert [text.count("Trying scorer 'wanda' …") for text in (told, again)] == [1, 1]
 
 
 def test_a_run_its_suite_and_its_results_are_planned_alike(

@@ -53,10 +53,8 @@ def folder(tmp_path_factory) -> Iterator[Path]:
 def replicate(
     capsys: pytest.CaptureFixture[str], folder: Path, arguments: list[object]
 ) -> tuple[Outcome, Report]:
-    report = folder / "report.json"
-    report.unlink(missing_ok=True)
-    outcome = sparc3(capsys, *arguments, "--json", report)
-    return outcome, json.loads(report.read_text())
+    outcome = sparc3(capsys, *arguments, "--json")
+    return outcome, json.loads(outcome.out)
 
 
 def files(folder: Path) -> dict[Path, int]:

@@ -91,7 +91,8 @@ def test_by_default_neither_the_dense_nor_the_empty_model_is_shown(amounts):
     assert circuit_at(kept, None).amount == amounts[-2]
     assert circuit_at(made, 1.0).amount == 1.0
     only = curve(amounts=(0.0, 1.0), values=(1.0, 2.0))
-    assert circuit_at(only, None).amount == 1.0
+    with pytest.raises(Sparc3Error, match="The result has no circuit, as it has nothing between"):
+        circuit_at(only, None)
 
 
 def test_a_size_that_was_not_measured_is_refused_with_those_that_were():

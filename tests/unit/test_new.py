@@ -12,7 +12,6 @@ import pytest
 from circuits import Outcome, call, sentence
 
 from sparc3_bench import Sparc3Error
-from sparc3_bench.cli import new
 from sparc3_bench.host import PluginHost
 from sparc3_bench.scaffold.write import KINDS, TEMPLATES, render
 from sparc3_bench.testing.kit import CHECKS, check_adapter, check_scorer, check_task
@@ -148,7 +147,7 @@ def test_an_empty_folder_is_filled(outcome):
 
 def test_the_name_of_a_plugin_that_is_installed_is_taken_by_its_distribution(monkeypatch, tmp_path):
     host = PluginHost([])
-    monkeypatch.setattr(new, "default_host", lambda: host)
+    monkeypatch.setattr("sparc3_bench.host.default_host", lambda: host)
     monkeypatch.chdir(tmp_path)
     assert call("new", "scorer", "wanda") == 0  # where nothing is installed all names are free
 

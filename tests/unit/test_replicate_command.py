@@ -50,10 +50,10 @@ def run(tmp_path: Path, capsys) -> Run:
 
     def replicate(*arguments: object, suite: str = SUITE, **results: Sequence[float]):
         (tmp_path / "suite.toml").write_text(suite)
-        report = tmp_path / "report.json"
-        given = ("--only-existing", "--results", tmp_path / "results", "--json", report)
+        given = ("--only-existing", "--results", tmp_path / "results")
         outcome = sparc3(capsys, "replicate", tmp_path / "suite.toml", *given, *arguments)
-        return outcome, json.loads(report.read_text()) if report.exists() else {}
+        told = sparc3(capsys, "replicate", tmp_path / "suite.toml", *given, *arguments, "--json")
+        return outcome, json.loads(told.out) if told.out else {}
 
     return replicate
 
@@ -243,7 +243,7 @@ def test_an_amount_that_was_not_measured_is_named(run, tmp_path):
         (["paper-circuits", "--model", "opt"], "Option 'opt' must have the form NAME=VALUE."),
         (["paper-circuits", "--model", "OPT-125=x"], "Did you mean 'OPT-125M'?"),
         (["paper-circuits", "--task-option", "test_cuont=1"], "Did you mean 'test_count'?"),
-        (["paper-circuits", "--json", "results/a.json"], "A report must be a file in a folder"),
+        (["paper-circuits", "--markdown", "results/a.md"], "A report must be a file in a folder"),
         (["paper-circuits", "--markdown", "."], "A report must be a file in a folder"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -259,9 +259,9 @@ def test_wrong_input_gets_one_sentence(capsys, tmp_path, monkeypatch, arguments,
 
 def test_a_report_is_not_put_among_the_results(capsys, tmp_path):
     (tmp_path / "results").mkdir()
-    file = tmp_path / "results" / "report.json"
+    file = tmp_path / "results" / "report.md"
     outcome = sparc3(
-        capsys, "replicate", "paper-circuits", "--results", file.parent, "--json", file
+        capsys, "replicate", "paper-circuits", "--results", file.parent, "--markdown", file
     )
     assert outcome.code == 2
     assert "would be among the results" in outcome.err

@@ -34,7 +34,76 @@ Limit = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 @dataclass(frozen=True)
 class CorrectionOptions(Task):
-    """What a task of correction is told, and how it counts what a model writes."""
+    """What a task of correction is told, and how it counts what a model writes.
+
+    Parameters
+    ----------
+    prompts
+        A built-in name, or any file, folder or ``hf:DATASET[:CONFIG[:SPLIT[:COLUMN]]]`` with a
+        column `prompt` and, in a file, where wanted `kind` and `scores`; the task's own when empty.
+    reference_count
+        Prompts for attribution.
+    selection_count
+        Prompts that the choice is made on.
+    test_count
+        Prompts that are reported.
+    control_count
+        Test prompts that random controls are measured on.
+    new_tokens
+        Tokens of a response.
+    samples
+        Responses to a prompt.
+    greedy
+        Whether the likeliest token is taken; else tokens are drawn.
+    top_p
+        Tokens are drawn from the likeliest ones that have this share.
+    temperature
+        That they are drawn at.
+    generation_seed
+        Seed of the draws.
+    generation_batch
+        Responses that are written at once.
+    threshold
+        From which score on a response is undesired.
+    undesired_count
+        How many undesired responses are attributed at most.
+    undesired_least
+        How many there must be.
+    general
+        What general text is attributed: ``matched`` pieces as long as the undesired samples, whole
+        ``windows``, or ``both``.
+    general_text
+        Where it comes from, as in task `compression`.
+    general_windows
+        How many windows of it are attributed, for ``windows`` and ``both``.
+    general_length
+        Tokens of such a window.
+    normalise
+        How samples count: as they are (``none``); by the mean over their ``tokens``; each neuron's
+        or head's share of the ``mass``.
+    contrast
+        What both sides are made one ranking by; ``auto`` tries all that the scores allow.
+    low_part
+        Of ``set-difference``, the share of units with the least general relevance that may go.
+    most_perplexity
+        By what share perplexity may rise in what is chosen.
+    most_distinct
+        What share of distinct bigrams may be lost in what is chosen.
+    held_out_text
+        Where the general text comes from that perplexity is measured on.
+    held_out_windows
+        How many windows of it.
+    held_out_length
+        Tokens of such a window.
+    neutral_prompts
+        Prompts with nothing to be corrected, as for `prompts`.
+    neutral_count
+        How many of them.
+    last_words
+        Passages whose last word is asked for; 0 for none.
+    begin
+        What stands before every prompt and window, as in task `compression`.
+    """
 
     version: ClassVar[int] = 1
     prompts_option: ClassVar[str | None] = "prompts"

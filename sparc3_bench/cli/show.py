@@ -1,0 +1,204 @@
+"""`sparc3 show`: one result: what was run, every number with its interval, cost and warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import typer
+
+import sparc3_bench.cli.common as common
+from sparc3_bench.cli.answers import Answer, AsJson, Part
+from sparc3_bench.cli.results import Listed, listed_as
+
+if TYPE_CHECKING:
+    from sparc3_bench.record.parts import Point
+    from sparc3_bench.record.result import Result
+
+
+class Measured(Part):
+    """A number of a result."""
+
+    amount: float | None
+    """How much is removed; null for a number of the whole curve."""
+    metric: str
+    """Its name."""
+    title: str
+    """Its name for readers."""
+    unit: str
+    """What it is counted in."""
+    better: str
+    """`lower`, `higher`, or `neither`."""
+    value: float | None
+    """The number."""
+    low: float | None
+    """Lower end of its 95 % interval; null without one."""
+    high: float | None
+    """Upper end of it."""
+    beside_random: str
+    """What random circuits with the same counts say of it; empty where there are none."""
+
+
+class Spent(Part):
+    """What one phase cost."""
+
+    seconds: float
+    """Wall time."""
+    peak_bytes: int
+    """Largest resident memory of the process during the phase."""
+    tokens: int | None
+    """Tokens that went through the model; null in old records."""
+
+
+class Shown(Answer):
+    """What `sparc3 show` tells of a result."""
+
+    command: Literal["show"] = "show"
+    result: Listed
+    """What was run."""
+    numbers: list[Measured]
+    """Every metric at every amount, then the numbers of the whole curve."""
+    chosen: list[Measured]
+    """The metrics of what was looked for, or chosen, on other samples; empty without it."""
+    has_old_intervals: bool
+    """Whether intervals are as an older version made them, too narrow where samples are few."""
+    cost: dict[str, Spent]
+    """What each phase cost."""
+    warnings: list[str]
+    """What a reader should know before comparing."""
+    error: str | None
+    """Why the run has another status than `ok`."""
+
+
+def command(
+    result: common.ResultName,
+    results: common.SearchedFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one result: what was run, every metric at every amount, cost and warnings."""
+    from sparc3_bench.run.intervals import is_old, read_renewed
+
+    path = common.result_file(result, results)
+    read = read_renewed(path)
+    if as_json:
+        Shown(
+            result=listed_as(path, read),
+            numbers=list(_numbers(read)),
+            chosen=list(numbers_at(read, read.found.point)) if read.found else [],
+            has_old_intervals=is_old(read),
+            cost={name: Spent(**one.model_dump()) for name, one in read.cost.items()},
+            warnings=list(read.warnings),
+            error=read.error,
+        ).tell()
+    else:
+        _print(path, read, is_old(read))
+
+
+def numbers_at(result: Result, point: Point) -> Iterator[Measured]:
+    """Yield every metric of a result at one of its points."""
+    from sparc3_bench.leaderboard.control_verdict import record_verdict
+
+    for metric in result.metrics:
+        value, ends = point.read(metric.name)
+        yield Measured(
+            amount=point.amount.requested,
+            metric=metric.name,
+            title=metric.title,
+            unit=metric.unit,
+            better=metric.direction,
+            value=value,
+            low=ends and ends[0],
+            high=ends and ends[1],
+            beside_random=record_verdict(result, point, metric),
+        )
+
+
+def _numbers(result: Result) -> Iterator[Measured]:
+    from sparc3_bench.leaderboard.control_verdict import record_curve_verdict
+
+    for point in result.points:
+        yield from numbers_at(result, point)
+    for metric in result.curve_metrics:
+        if one := result.curve.get(metric.name):
+            yield Measured(
+                amount=None,
+                metric=metric.name,
+                title=metric.title,
+                unit=metric.unit,
+                better=metric.direction,
+                value=one.value,
+                low=one.low,
+                high=one.high,
+                beside_random=record_curve_verdict(result, metric),
+            )
+
+
+def _print(path: Path, result: Result, old: bool) -> None:
+    from sparc3_bench.leaderboard import phrasing
+    from sparc3_bench.leaderboard.control_verdict import record_curve_verdict, record_verdict
+
+    spec = result.spec
+    lines = [
+        f"{phrasing.scorer_text(spec)} on {spec.task.title}, {spec.model.id} "
+        f"{spec.model.label}".rstrip(),
+        f"{phrasing.convention_text(spec)}.",
+        f"Seed {spec.seed}, {spec.model.dtype}; {result.status}, {result.origin}; {path}",
+    ]
+    if spec.objective:
+        lines.append(f"Objective {spec.objective}")
+    if result.error:
+        lines.append(result.error)
+    typer.echo("\n".join(lines))
+    if result.points:
+        _print_points(result)
+        typer.echo(f"Brackets are 95 % intervals over samples{_OLD if old else ''}.")
+    if found := result.found:
+        (metric,) = [one for one in result.metrics if one.name == found.metric] or result.metrics[
+            :1
+        ]
+        told = phrasing.interval_text(*found.point.read(metric.name))
+        verdict = record_verdict(result, found.point, metric)
+        typer.echo(
+            f"{found.title}, {found.point.amount.requested:g} removed: "
+            f"{phrasing.metric_title(metric)} {told}{f' ({verdict})' if verdict else ''}"
+        )
+    metrics = {metric.name: metric for metric in result.curve_metrics}
+    for name, estimate in result.curve.items():
+        told = phrasing.interval_text(estimate.value, estimate.interval)
+        notes = [estimate.note, record_curve_verdict(result, metrics[name])]
+        note = f" ({', '.join(filter(None, notes))})" if any(notes) else ""
+        typer.echo(f"{phrasing.metric_title(metrics[name])}: {told}{note}")
+    for phase, cost in result.cost.items():
+        tokens = "" if cost.tokens is None else f", {cost.tokens:,} tokens"
+        typer.echo(f"{phase}: {cost.seconds:,.1f} s, {cost.peak_bytes / 1e9:.2f} GB{tokens}")
+    for warning in result.warnings:
+        typer.echo(f"warning: {warning}")
+
+
+def _print_points(result: Result) -> None:
+    """Print a row for each metric; below it what random circuits say, where there are any."""
+    from sparc3_bench.leaderboard import phrasing
+    from sparc3_bench.leaderboard.control_verdict import record_verdict
+
+    amounts = [f"{point.amount.requested:g}" for point in result.points]
+    table = common.table(("amount removed", *amounts), 1)
+    untold = dict[str, None]()
+    for metric in result.metrics:
+        cells = [phrasing.interval_text(*point.read(metric.name)) for point in result.points]
+        table.add_row(phrasing.metric_title(metric), *cells)
+        said = [record_verdict(result, point, metric) for point in result.points]
+        untold |= dict.fromkeys(one for one in said if one.startswith(_NO_VERDICT))
+        verdicts = ["" if one.startswith(_NO_VERDICT) else one for one in said]
+        if any(verdicts):
+            table.add_row("", *verdicts)
+    common.console().print(table)
+    for text in untold:
+        typer.echo(f"Beside random circuits: {text}.")
+
+
+_NO_VERDICT = "no verdict"
+_OLD = (
+    " as an older version made them, too narrow where samples are few; without the samples and the "
+    "task they cannot be made anew"
+)

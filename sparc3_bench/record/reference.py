@@ -1,0 +1,84 @@
+"""References: how users name a result that is there: its file, its key, or a folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from sparc3_bench.errors import RecordError
+from sparc3_bench.record.files import files_below
+
+LEAST_DIGITS = 4
+"""Of a key that a result may be named by."""
+
+USUAL_FOLDERS = (Path("results"), Path("leaderboard/results"))
+"""Where results are looked for: of one's own runs, then of a checkout."""
+
+_SHOWN = 3
+
+
+def referred(said: str, folders: Sequence[Path] = USUAL_FOLDERS) -> Path:
+    """Return the file of the result that is meant.
+
+    Parameters
+    ----------
+    said
+        A file; a folder with one result in or below it; or the first digits of a key.
+    folders
+        Where keys are looked up; in the first that has one the search ends.
+
+    Raises
+    ------
+    RecordError
+        When it names none, or several, of which some are told.
+    """
+    path = Path(said)
+    if path.is_dir():
+        return referred_in(path, 1)[0]
+    if not re.fullmatch(f"[0-9a-f]{{{LEAST_DIGITS},12}}", said) or path.exists():
+        if path.suffix or len(path.parts) > 1 or path.exists():
+            return path  # whoever reads it tells what is wrong with it
+        raise RecordError(
+            f"'{said}' names no result; give its file, the first {LEAST_DIGITS} or more digits of "
+            "its key (see `sparc3 results list`), or a folder that has it alone."
+        )
+    for folder in folders:
+        found = [file for file in files_below(folder) if key_in(file).startswith(said)]
+        if len(found) > 1:
+            raise RecordError(
+                f"{len(found)} results have a key that begins with '{said}', {_some(found)}; give "
+                "more of its digits, or the file."
+            )
+        if found:
+            return found[0]
+    raise RecordError(
+        f"No result in {' or '.join(map(str, folders))} has a key that begins with '{said}'; see "
+        "`sparc3 results list`."
+    )
+
+
+def referred_in(folder: Path, count: int) -> list[Path]:
+    """Return the files of the results in or below a folder, if they are so many.
+
+    Raises
+    ------
+    RecordError
+        When there are more, or fewer.
+    """
+    found = files_below(folder)
+    if len(found) != count:
+        have = f"has {len(found)} results ({_some(found)})" if found else "has no result"
+        wanted = "one is asked for; name it" if count == 1 else f"{count} are asked for; name them"
+        raise RecordError(f"The folder {folder} {have} and {wanted}.")
+    return found
+
+
+def key_in(file: Path) -> str:
+    """Return the key in the name of a result's file."""
+    return file.stem.rpartition("--")[2]
+
+
+def _some(files: Sequence[Path]) -> str:
+    more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
+    return ", ".join(map(str, files[:_SHOWN])) + more
