@@ -9,7 +9,7 @@ import typer
 import sparc3_bench.cli.listing as listing
 from sparc3_bench.cli.answers import Answer, AsJson
 
-app = typer.Typer(help="Show what suites ask.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Show what suites ask.", no_args_is_help=True)
 
 
 class SuiteAnswer(Answer):
