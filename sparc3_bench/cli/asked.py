@@ -59,6 +59,7 @@ def _options(
             help="Scorer that is run in every run of the suite beside its own, repeatable; "
             "NAME@0,1,2 runs it with these seeds.",
             show_default=False,
+            autocompletion=common.completion.names_of("scorer"),
         ),
     ] = [],  # noqa: B006  # typer wants a list
     only: Annotated[

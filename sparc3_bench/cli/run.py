@@ -75,6 +75,7 @@ def command(
             "judge, and all that does not say what is run.",
             metavar="SUITE",
             show_default=False,
+            autocompletion=common.completion.names_of("suite"),
             is_eager=True,
             callback=take_run_file,
         ),
@@ -83,6 +84,7 @@ def command(
         str | None,
         typer.Option(
             help="The same as the argument.",
+            autocompletion=common.completion.names_of("suite"),
             rich_help_panel="Of a suite",
             is_eager=True,
             callback=take_run_file,
@@ -92,10 +94,9 @@ def command(
         list[str],
         typer.Option(
             help="Folder of earlier results that stand in for scorers that neither --with nor "
-            "--only names, repeatable; `none` measures all anew. [default: with one of these, "
-            "the results that come with sparc3-bench]",
+            "--only names, repeatable; `none` measures all anew.",
             rich_help_panel="Of a suite",
-            show_default=False,
+            show_default="with one of these, the results that come with sparc3-bench",
         ),
     ] = [],  # noqa: B006  # typer wants a list
     as_json: AsJson = False,
