@@ -133,6 +133,11 @@ class Task(Configurable, ABC):
         """
 
     @property
+    def sample_counts(self) -> tuple[str, ...]:
+        """Options that are numbers of samples, where 0 is all there are; `--limit` lowers them."""
+        return ()
+
+    @property
     def summary(self) -> Summary | None:
         """The numbers of a whole curve, if it has any."""
         return None
@@ -146,8 +151,7 @@ class Task(Configurable, ABC):
     @property
     def curve_metrics(self) -> tuple[Metric, ...]:
         """All numbers that are not of one point: of the summary, then of the assessment."""
-        parts = (self.summary, self.assessment)
-        return tuple(metric for part in parts if part is not None for metric in part.metrics)
+        return tuple(m for part in (self.summary, self.assessment) if part for m in part.metrics)
 
     @property
     def bar(self) -> Bar | None:
@@ -310,8 +314,7 @@ class Executor(Configurable, ABC):
             What is to be done.
         worker
             It planned the orders, and can carry them out as well. `worker.work` says within which
-            limits, and where values are kept: wherever an order is carried out, that is the same
-            folder.
+            limits, and in which folder values are kept: everywhere in the same.
         tell
             Told what is going on, from any thread.
         """

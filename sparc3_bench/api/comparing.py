@@ -14,7 +14,6 @@ from sparc3_bench.leaderboard.headtohead import Meeting, meetings
 from sparc3_bench.leaderboard.ranks import Ranks, draws_of, ranks
 from sparc3_bench.leaderboard.shown_table import ShownTable, html_of, text_of
 from sparc3_bench.leaderboard.tables import Section, split
-from sparc3_bench.types.conventions import CONVENTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,10 +50,7 @@ class Compared:
     def tables(self) -> list[ShownTable]:
         """Return the ranks, and the differences of every two rows."""
         section, metric = self.section, self.section.metrics[0]
-        spec = section.spec
-        title = " · ".join(
-            (spec.task.title, spec.model.id, *phrasing.brief(spec)[: len(CONVENTIONS)])
-        )
+        title = phrasing.section_title(section.spec)
         amounts = [amount for amount in section.amounts if amount > 0] or [*section.amounts]
         rows = []
         for place, (name, one) in enumerate(zip(self.names, section.series, strict=True)):

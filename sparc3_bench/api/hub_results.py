@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.phrasing import brief, metric_title, scorer_text
+from sparc3_bench.leaderboard.phrasing import brief, metric_title, scorer_text, short_text
 
 if TYPE_CHECKING:
     from sparc3_bench.record.result import Result
@@ -47,6 +47,7 @@ def hub_results(result: Result, amount: float, benchmarks: Mapping[str, str]) ->
         )
     metrics = {metric.name: metric for metric in result.metrics}
     pruned = f"{amount:g} removed by {scorer_text(spec)}, {', '.join(brief(spec)[:2])}"
+    run = ", ".join(filter(None, (f"run {result.key}", short_text(spec))))
     entries = []
     for name, benchmark in benchmarks.items():
         found = _BENCHMARK.fullmatch(benchmark)
@@ -68,8 +69,7 @@ def hub_results(result: Result, amount: float, benchmarks: Mapping[str, str]) ->
                 value=value,
                 date=result.created,
                 notes=f"{metric_title(metrics[name])}{between}; "
-                f"{pruned if amount else 'nothing removed'}; measured by sparc3-bench, run "
-                f"{result.key}",
+                f"{pruned if amount else 'nothing removed'}; measured by sparc3-bench, {run}",
             )
         )
     text = yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False, allow_unicode=True)

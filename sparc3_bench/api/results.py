@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
@@ -9,19 +10,22 @@ from typing import TYPE_CHECKING, Any, overload
 
 from sparc3_bench.api.rows import rows_of
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.host import default_host
+from sparc3_bench.leaderboard.boards import Entry
+from sparc3_bench.leaderboard.control_verdict import control_verdict, row_verdicts
 from sparc3_bench.leaderboard.phrasing import (
-    brief,
     interval_text,
     metric_title,
     scorer_text,
-    value_text,
+    section_title,
+    within,
 )
+from sparc3_bench.leaderboard.ranks import Ranks, draws_of, ranks
 from sparc3_bench.leaderboard.shown_table import ShownTable, html_of, text_of
-from sparc3_bench.leaderboard.tables import ComparisonKey, comparison_key
+from sparc3_bench.leaderboard.tables import ComparisonKey, comparison_key, split
 from sparc3_bench.record.files import result_files
 from sparc3_bench.run.intervals import read_renewed
 from sparc3_bench.run.results import HIDDEN
-from sparc3_bench.types.conventions import CONVENTIONS
 
 if TYPE_CHECKING:
     import pandas
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
     from sparc3_bench.record.result import Result
 
 _INTERVALS = "Brackets are 95 % intervals over samples."
+_WEAK = "°"
+"""Beside a number that is not better than random controls."""
 
 
 class Results(Sequence["Result"]):
@@ -122,30 +128,69 @@ def load_results(folder: str | PathLike[str]) -> Results:
 
 
 def _table(group: Sequence[Result]) -> ShownTable:
-    first = group[0]
-    spec = first.spec
-    title = " · ".join((spec.task.title, spec.model.id, *brief(spec)[: len(CONVENTIONS)]))
+    first, tested = group[0], _Tested(group)
     metric = first.metrics[0] if first.metrics else None
     amounts = sorted({at.amount.requested for one in group for at in one.points})
     head = [f"{metric_title(metric)} ({metric.direction} is better)" if metric else ""]
     rows = []
-    for result in group:
+    for result in sorted(group, key=tested.place):
         seed = f", seed {result.spec.seed}" if result.spec.seed else ""
-        cells = [f"{scorer_text(result.spec)}{seed}"]
+        cells = [f"{scorer_text(result.spec)}{seed}", *tested.rank(result)]
         if result.status != "ok" or metric is None:
-            cells += [f"{result.status}: {result.error}", *[""] * (len(amounts) - 1)]
+            tested.notes.append(f"{cells[0]} {result.status}: {result.error}")
+            cells.append(result.status)
         else:
             here = {at.amount.requested: at for at in result.points}
             cells += [
-                interval_text(*here[amount].read(metric.name)) if amount in here else "–"
+                interval_text(*here[amount].read(metric.name)) + tested.mark(result, amount)
+                if amount in here
+                else "–"
                 for amount in amounts
             ]
             cells += [
-                value_text(result.curve[one.name].value, result.curve[one.name].interval)
-                for one in first.curve_metrics
+                " ".join(filter(None, (interval_text(one.value, one.interval), one.note)))
+                for one in (result.curve[metric.name] for metric in first.curve_metrics)
             ]
         rows.append(cells)
-    head += [f"{amount:g}" for amount in amounts] or ["why"]
+    head += ["rank"] if tested.ranks else []
+    head += [f"{amount:g}" for amount in amounts] or ["status"]
     head += [one.title for one in first.curve_metrics]
     whole = [[*row, *[""] * (len(head) - len(row))] for row in rows]
-    return ShownTable(title, head, whole, _INTERVALS)
+    return ShownTable(section_title(first.spec), head, whole, " ".join((_INTERVALS, *tested.notes)))
+
+
+class _Tested:
+    """What the samples of results that may be compared say, by the key of each."""
+
+    def __init__(self, group: Sequence[Result]) -> None:
+        self.ranks: Ranks | None = None
+        self.notes = list[str]()
+        self._place, self._weak = dict[str, int](), set[tuple[str, float]]()
+        done = [(Path(one.spec.path), one) for one in group if one.status == "ok"]
+        for section in split(done)[0]:
+            draws = draws_of(section, default_host())
+            self.ranks, rows = ranks(section, draws), row_verdicts(section, draws)
+            for place, series in enumerate(section.series):
+                verdicts = {
+                    amount: control_verdict(section, series, amount, rows=rows)
+                    for amount in section.amounts
+                }
+                for run in series.runs:
+                    key = run.result.key
+                    self._place[key] = place
+                    self._weak |= {(key, at) for at, one in verdicts.items() if one.beaten_by}
+            if self._weak:
+                self.notes.append(f"{_WEAK} is not better than random.")
+            if self.ranks:
+                by = Entry(section, "", default_host())
+                self.notes.append(f"Ranks are by {within(by.metric.title)} {by.where}.")
+
+    def place(self, result: Result) -> float:
+        return self._place.get(result.key, math.inf)
+
+    def rank(self, result: Result) -> list[str]:
+        texts = self.ranks.texts if self.ranks else {}
+        return [texts.get(self._place.get(result.key, -1), "–")] if self.ranks else []
+
+    def mark(self, result: Result, amount: float) -> str:
+        return _WEAK if (result.key, amount) in self._weak else ""

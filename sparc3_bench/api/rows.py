@@ -69,6 +69,8 @@ class NumberRow(Conventions):
     """The scalar that was attributed; null for a scorer that needs none."""
     seed: int
     """Seed of reference samples and of noise."""
+    limit: int | None
+    """How many samples of each kind there are at most in a short run; null in a whole one."""
     judge: str | None
     """Digest of who judged what models wrote; null without texts."""
     is_control: bool
@@ -229,6 +231,7 @@ def _about(result: Result) -> dict[str, Any]:
         "source_digest": spec.scorer.source_digest,
         "objective": spec.objective,
         "seed": spec.seed,
+        "limit": spec.limit,
         "judge": content_key(judge_of(spec)) if spec.judge else None,
         **spec.conventions(),
         "is_control": result.is_control,

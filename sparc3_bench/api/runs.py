@@ -53,6 +53,7 @@ def run(
     judge: str | None = None,
     judge_options: Mapping[str, Any] | None = None,
     batch_size: int = 1,
+    limit: int | None = None,
     dtype: str = "auto",
     device: str = "cpu",
     results: str | PathLike[str] = "results",
@@ -92,6 +93,9 @@ def run(
         Who reads what models write, for tasks that have them write.
     batch_size
         Reference samples run at once.
+    limit
+        How many samples of each kind a task takes at most: windows, prompts, items. Such results
+        are marked as short.
     dtype, device
         As for `score`.
     results
@@ -152,6 +156,7 @@ def run(
                 judge=judge,
                 judge_options=judge_options or {},
                 batch_size=batch_size,
+                limit=limit,
                 **chosen.asked,
             )
             for name in names
@@ -160,14 +165,14 @@ def run(
         executor, kept = find_executor(_PLACE, {}), ResultsFolder(root, view.say, written)
         runner = Runner(executor, worker, kept, view, retry_failed=retry_failed)
         standings = runner.plan(requests)
-        if refusals := [one.refusal for one in standings if one.refusal]:
+        if refusals := [why for one in standings for why in one.refusals.values()]:
             if len(refusals) == len(standings):
                 raise Sparc3Error(refusals[0])
             for text in refusals:
                 view.say(text)
         for _ in runner.run(standings):
             pass
-        found = [one for standing in standings for one in runner.results(standing).values()]
+        found = [one for standing in standings for _, one in runner.results(standing)]
         reasons = [why for standing in standings for why in standing.missing.values()]
     if reasons and not found:
         raise Sparc3Error(reasons[0])

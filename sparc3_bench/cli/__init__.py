@@ -17,11 +17,22 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from sparc3_bench.cli.defaults import take_user_file
 from sparc3_bench.errors import ExitCode, Sparc3Error
 
 PANELS = {
     "Measure": ("run", "plan", "status", "rejudge", "replicate", "replay"),
-    "Look": ("results", "show", "compare", "report", "circuit", "inspect", "list", "doctor"),
+    "Look": (
+        "results",
+        "show",
+        "compare",
+        "report",
+        "circuit",
+        "inspect",
+        "suite",
+        "list",
+        "doctor",
+    ),
     "Use": ("prune", "correct", "score"),
     "Share": ("publish", "export", "validate", "migrate", "submit", "withdraw", "schema"),
     "Write plugins": ("new", "check"),
@@ -140,6 +151,7 @@ def _tell_version(wanted: bool) -> None:
 
 @app.callback()
 def whole(
+    context: typer.Context,
     quiet: bool = typer.Option(
         False, "--quiet", "-q", help="Say nothing but results, and what goes wrong."
     ),
@@ -156,6 +168,7 @@ def whole(
 
     Every command that prints results prints one JSON object instead with `--json`.
     """
+    take_user_file(context)
 
 
 def main() -> None:

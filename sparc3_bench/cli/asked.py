@@ -11,6 +11,15 @@ import typer
 import sparc3_bench.cli.common as common
 from sparc3_bench.run.typed import Typed
 
+_PANELS = {
+    "What is run": (
+        *("scorer", "task", "model", "amounts", "count", "controls", "stability_seeds"),
+        *("objective", "scorer_option", "task_option", "judge", "judge_option", "seed", "limit"),
+    ),
+    "Of a suite": ("with_scorer", "only"),
+    "How it is run": ("dtype", "batch_size", "device", "snapshots"),
+}
+
 
 def asks_for_runs(command: Callable[..., None]) -> Callable[..., None]:
     """Let a command take all options that say which runs, where it has a parameter `asked`."""
@@ -24,7 +33,9 @@ def asks_for_runs(command: Callable[..., None]) -> Callable[..., None]:
     parameters: list[inspect.Parameter] = []
     for one in inspect.signature(_options, eval_str=True).parameters.values():
         parameters += conventions if one.name == "conventions" else [one]
-    return common.with_options(command, "asked", parameters, made)
+    panels = {name: panel for panel, names in _PANELS.items() for name in names}
+    panelled = [common.in_panel(one, panels.get(one.name, "Conventions")) for one in parameters]
+    return common.with_options(command, "asked", panelled, made)
 
 
 def _options(
@@ -41,6 +52,32 @@ def _options(
     count: Annotated[
         bool, typer.Option("--count", help="Amounts are numbers of units of the whole model.")
     ] = False,
+    with_scorer: Annotated[
+        list[str],
+        typer.Option(
+            "--with",
+            help="Scorer that is run in every run of the suite beside its own, repeatable; "
+            "NAME@0,1,2 runs it with these seeds.",
+            show_default=False,
+            autocompletion=common.completion.names_of("scorer"),
+        ),
+    ] = [],  # noqa: B006  # typer wants a list
+    only: Annotated[
+        list[str],
+        typer.Option(
+            help="Names of scorers, of the suite or of --with, with commas between or repeatable: "
+            "no others are run.",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Samples of each kind at most: windows, prompts, items. Such results are marked "
+            "as short, and are never ranked beside whole ones.",
+        ),
+    ] = None,
     conventions: None = None,
     controls: Annotated[
         int, typer.Option(help="Random circuits with the same counts to measure.")

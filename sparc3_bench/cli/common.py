@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import os
@@ -9,7 +10,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -172,6 +173,14 @@ def with_options(
     )
     taking.__annotations__ = {one.name: one.annotation for one in parameters}
     return taking
+
+
+def in_panel(option: inspect.Parameter, panel: str) -> inspect.Parameter:
+    """Return an option as it stands in a panel of the help."""
+    kind, told = get_args(option.annotation)
+    told = copy.copy(told)
+    told.rich_help_panel = panel
+    return option.replace(annotation=Annotated[kind, told])
 
 
 def options_of(declared: Callable[..., None]) -> list[inspect.Parameter]:

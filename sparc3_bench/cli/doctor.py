@@ -9,6 +9,7 @@ import typer
 
 import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, AsJson, Part
+from sparc3_bench.cli.defaults import user_file
 from sparc3_bench.errors import ExitCode
 
 
@@ -37,6 +38,8 @@ class Diagnosis(Answer):
     """By kind, the names of what is installed."""
     broken: list[str]
     """Why plugins cannot be used, a sentence each."""
+    defaults: Path | None
+    """The file with the user's defaults; null where there is none."""
     cache: Path
     """The cache folder."""
     cache_files: int
@@ -69,6 +72,7 @@ def command(
     found = Diagnosis(
         plugins={kind: list(host.all(kind)) for kind in KINDS},
         broken=list(host.broken.values()),
+        defaults=file if (file := user_file()).is_file() else None,
         cache=folder,
         cache_files=len(files),
         cache_bytes=sum(path.stat().st_size for path in files),
@@ -103,6 +107,7 @@ def _print(found: Diagnosis) -> None:
         typer.echo(f"{kind}s: {', '.join(names) or 'none'}")
     for text in found.broken:
         typer.echo(f"broken plugin: {text}")
+    typer.echo(f"your defaults: {found.defaults or f'none, {user_file()} is not there'}")
     typer.echo(
         f"cache: {found.cache} ({found.cache_files} files, {found.cache_bytes / 1e9:.2f} GB)"
     )

@@ -106,7 +106,9 @@ def carries_out_runs(command: Callable[..., None], results: str = "results") -> 
         return Execution(**said)
 
     options = [
-        one.replace(default=Path(results)) if one.name == "results" else one
+        common.in_panel(
+            one.replace(default=Path(results)) if one.name == "results" else one, "How it is run"
+        )
         for one in inspect.signature(_options, eval_str=True).parameters.values()
     ]
     return common.with_options(command, "execution", options, made)
@@ -122,7 +124,9 @@ def _options(
     jobs: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Runs at once, each with a model in memory [default: the executor's]."
+            min=1,
+            help="Runs at once, each with a model in memory.",
+            show_default="the executor's",
         ),
     ] = None,
     executor_option: Annotated[
@@ -134,15 +138,17 @@ def _options(
     cell_timeout: Annotated[
         float | None,
         typer.Option(
-            min=1, help="Seconds after which a run is ended, and has failed [default: no limit]."
+            min=1,
+            help="Seconds after which a run is ended, and has failed.",
+            show_default="no limit",
         ),
     ] = None,
     cell_memory: Annotated[
         float | None,
         typer.Option(
             min=0.1,
-            help="GB of memory with which a run is ended, and has failed [default: 95 % of the "
-            "machine's].",
+            help="GB of memory with which a run is ended, and has failed.",
+            show_default="95 % of the machine's",
         ),
     ] = None,
     retry_failed: Annotated[
@@ -152,8 +158,8 @@ def _options(
         str | None,
         typer.Option(
             help="Folder, or a URL that fsspec knows, for what steps make: runners that share it, "
-            "on any machine, share the work [default: in the cache].",
-            show_default=False,
+            "on any machine, share the work.",
+            show_default="in the cache",
         ),
     ] = None,
     results: Annotated[Path, typer.Option(help="Folder for result files.")] = Path("results"),

@@ -13,6 +13,7 @@ import typer
 import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, AsJson, Part
 from sparc3_bench.cli.asked import asks_for_runs
+from sparc3_bench.cli.defaults import take_run_file
 from sparc3_bench.errors import RecordError, Sparc3Error, describe
 from sparc3_bench.run.typed import Typed
 
@@ -116,6 +117,8 @@ def command(
             help="A name of `sparc3 list suites`, a TOML file of your own, a result file or a "
             "folder of them. Without it the options say which run, as for `sparc3 run`.",
             show_default=False,
+            is_eager=True,
+            callback=take_run_file,
             autocompletion=common.completion.names_of("suite"),
         ),
     ] = None,
@@ -157,7 +160,11 @@ def command(
         if len(requests) > 1:
             watch.say(f"[{number}/{len(requests)}] {request.task}, {request.model}")
         try:
-            table = _Table(plan(request, host, folder, shared))
+            cells = plan(request, host, folder, shared)
+            only = asked.only
+            table = _Table([one for one in cells if not only or one.scorer.name in only])
+            if not table.cells:
+                continue
             for cell in table.cells:
                 trial.turn_to(cell, cell.scorer.name)
                 is_finished = finished(done / cell.spec.path) is not None
@@ -201,7 +208,8 @@ def _requests(
 
     path = None if what is None else Path(what)
     if path is None or path.suffix == ".toml" or not path.exists():
-        return asked.requests(host, what), results
+        requests = asked.requests(host, what)
+        return [part for one in requests for part in one.parts()], results
     for name in sorted(asked.typed):
         raise Sparc3Error(
             f"`--{name.replace('_', '-')}` does not go with results, which say it themselves; "

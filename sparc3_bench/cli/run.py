@@ -2,22 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+import sparc3_bench.cli.common as common
+from sparc3_bench.cli.answers import Answer, AsJson, Part
 from sparc3_bench.cli.asked import asks_for_runs
+from sparc3_bench.cli.defaults import take_run_file
 from sparc3_bench.cli.execution import Execution, carries_out_runs
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.run.typed import Typed
 
 if TYPE_CHECKING:
+    from sparc3_bench.leaderboard.scorer_report import ScorerReport
     from sparc3_bench.record.result import Result
-    from sparc3_bench.run.runner import RequestState
+    from sparc3_bench.run.runner import RequestState, Runner
+    from sparc3_bench.run.standins import StandIns
 
 _MOST_ROWS = 200
 """Of a table; of more runs `sparc3 show` tells."""
+_NOWHERE = "none"
+
+
+class RunLine(Part):
+    """One run that was asked for."""
+
+    key: str
+    """Of the run."""
+    task: str
+    """Its task."""
+    model: str
+    """Its model."""
+    scorer: str
+    """Its scorer."""
+    seed: int
+    """Its seed."""
+    status: str | None
+    """How it ended; None where it is not known."""
+    error: str | None
+    """Why it is not there, or has no numbers."""
+    path: str | None
+    """Of its result, or of that which stands in for it."""
+    stands_in: Literal["same code", "earlier code"] | None
+    """Whether an earlier result is taken in its place, and by which code that was measured."""
+
+
+class RunAnswer(Answer):
+    """What `sparc3 run` did."""
+
+    command: Literal["run"] = "run"
+    runs: tuple[RunLine, ...]
+    """In the order that they were asked for in."""
+    not_run: tuple[str, ...]
+    """What could not be planned, or did not come to its end, a sentence each."""
+    report: str | None
+    """Path of the report on the scorers that were named beside a suite, as Markdown."""
 
 
 @carries_out_runs
@@ -25,14 +67,39 @@ _MOST_ROWS = 200
 def command(
     context: typer.Context,
     asked: Typed,
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            help="Runs described elsewhere: a name of `sparc3 list suites`, or a TOML file. Goes "
+            "with --model, --dtype, --batch-size, --device, --limit, options of tasks, scorers and "
+            "judge, and all that does not say what is run.",
+            metavar="SUITE",
+            show_default=False,
+            autocompletion=common.completion.names_of("suite"),
+            is_eager=True,
+            callback=take_run_file,
+        ),
+    ] = None,
     suite: Annotated[
         str | None,
         typer.Option(
-            help="Runs described elsewhere: a name of `sparc3 list suites`, or a TOML file. Goes "
-            "with --model, --dtype, --batch-size, --device, --task-option, --judge, --judge-option "
-            "and all that does not say what is run; TASK.NAME=VALUE is an option of one task."
+            help="The same as the argument.",
+            autocompletion=common.completion.names_of("suite"),
+            rich_help_panel="Of a suite",
+            is_eager=True,
+            callback=take_run_file,
         ),
     ] = None,
+    against: Annotated[
+        list[str],
+        typer.Option(
+            help="Folder of earlier results that stand in for scorers that neither --with nor "
+            "--only names, repeatable; `none` measures all anew.",
+            rich_help_panel="Of a suite",
+            show_default="with one of these, the results that come with sparc3-bench",
+        ),
+    ] = [],  # noqa: B006  # typer wants a list
+    as_json: AsJson = False,
     *,
     execution: Execution,
 ) -> None:
@@ -41,61 +108,131 @@ def command(
     Finished runs are kept: the same command again computes only what is missing. What cannot be
     run is named, and the rest goes on. Exit code 0 when all runs are there, 1 when one failed or
     cannot be run, 2 for wrong input, 130 when interrupted.
+
+    Two scorers, at three amounts: `sparc3 run --scorer wanda --scorer lrp --amounts 0,0.3,0.5`
+
+    A scorer of yours beside those of a suite: `sparc3 run quick --with my-scorer`
     """
+    if what is not None and suite is not None:
+        raise Sparc3Error("Two suites are named; leave the argument or `--suite` out.")
+    standins = _standins(against, asked, common.given(context, "against"))
     with execution.running() as running:
-        standings = running.runner.plan(running.worker.requests(asked, suite))
-        refused = [standing for standing in standings if standing.refusal]
-        if len(refused) == len(standings) == 1:
-            raise Sparc3Error(refused[0].refusal)
-        _tell(refused, running.view.say)
-        for standing in running.runner.run(standings):
-            if len(standing.orders) > _MOST_ROWS:
-                typer.echo(f"{standing.request.task}: {len(standing.orders):,} runs are over.")
-            elif results := running.runner.results(standing):
-                typer.echo(_table(results, len(standings) > 1))
-    _tell(refused, running.view.say)  # again, where hours later someone looks
-    missing = [why for standing in standings for why in standing.missing.values()]
-    if [*map(_was_run, standings)] == [False] and len(missing) == 1:
-        raise Sparc3Error(missing[0])
+        say, runner = running.view.say, running.runner
+        requests = running.worker.requests(asked, what or suite)
+        standings = runner.plan(requests, standins, asked.only)
+        refusals = {what: why for one in standings for what, why in one.refusals.items()}
+        if len(standings) == 1 and not standings[0].orders and refusals:
+            raise Sparc3Error(next(iter(refusals.values())))
+        _tell(refusals, say)
+        for standing in runner.run(standings):
+            if not as_json:
+                _show(standing, runner)
+        lines = [line for standing in standings for line in _lines(standing, execution.results)]
+        results = [pair for one in standings if asked.named for pair in runner.results(one)]
+    _tell(refusals, say)  # again, where hours later someone looks
+    not_run = [f"{what} is not run: {why}" for what, why in refusals.items()]
+    not_run += [f"{one.scorer} on {one.task}: {one.error}" for one in lines if not one.path]
+    if told := _stand_in(lines):
+        say(told)
+    report = _report(asked.named, results, [*not_run, *filter(None, [told])])
+    file = None if report is None else _written(report, execution.results, asked.named)
+    if as_json:
+        RunAnswer(runs=tuple(lines), not_run=tuple(not_run), report=file).tell()
+    elif report is not None:
+        typer.echo(f"{report.text()}\nThis is in {file}, and beside it as a page.")
     if not all(standing.is_whole for standing in standings):
-        raise typer.Exit(1 if any(_was_run(standing) for standing in standings) else 2)
+        if any(map(_was_run, standings)):
+            raise typer.Exit(1)
+        reasons = [one.error for one in lines if one.error]
+        if len(standings) == len(reasons) == 1:
+            raise Sparc3Error(reasons[0])
+        raise typer.Exit(2)
+
+
+def _standins(against: Sequence[str], asked: Typed, is_said: bool) -> StandIns:
+    """Return what may stand in for scorers that the user did not name beside a suite."""
+    from sparc3_bench.run.standins import StandIns, brought_results
+
+    folders = [Path(name) for name in against if name != _NOWHERE]
+    if not against:
+        folders = [folder for folder in (brought_results(),) if folder is not None]
+    return StandIns(folders if is_said or asked.named else (), asked.named)
+
+
+def _stand_in(lines: Sequence[RunLine]) -> str:
+    """Return how many earlier results are taken in place of runs, in a sentence."""
+    kinds = [one.stands_in for one in lines if one.stands_in]
+    earlier = kinds.count("earlier code")
+    by = f", {earlier} of them measured by earlier code" if earlier else ""
+    return f"{len(kinds)} results of earlier runs stand in{by}." if kinds else ""
+
+
+def _report(
+    named: Sequence[str], results: Sequence[tuple[Path, Result]], not_run: Sequence[str]
+) -> ScorerReport | None:
+    """Return the report on the scorers that were named; None where none has numbers."""
+    if not any(one.status == "ok" and one.spec.scorer.name in named for _, one in results):
+        return None
+    from sparc3_bench.host import default_host
+    from sparc3_bench.leaderboard.scorer_report import report_on
+
+    return report_on(named, results, default_host(), not_run=not_run)
+
+
+def _written(report: ScorerReport, results: Path, named: Sequence[str]) -> str:
+    """Write a report beside the results; return the path of its Markdown."""
+    from sparc3_bench.record.files import write_atomically
+
+    stem = results / f"report-{'-'.join(named)}"
+    for suffix, text in ((".html", report.html()), (".md", report.markdown())):
+        write_atomically(Path(f"{stem}{suffix}"), text)
+    return f"{stem}.md"
 
 
 def _was_run(standing: RequestState) -> bool:
     return any(status != "refused" for status in standing.statuses.values())
 
 
-def _tell(refused: list[RequestState], say: Callable[[str], None]) -> None:
-    for standing in refused:
-        say(f"Task '{standing.request.task}' is not run: {standing.refusal}")
+def _tell(refusals: Mapping[str, str], say: Callable[[str], None]) -> None:
+    for what, why in refusals.items():
+        say(f"{what} is not run: {why}")
 
 
-def _table(results: Mapping[str, Result], described: bool) -> str:
-    """Return the main metric of every run over the amounts, as text."""
-    outcomes = list(results.items())
-    first = outcomes[0][1]
-    spec, metric = first.spec, first.metrics[0]
-    width = max(len(name) for name, _ in outcomes) + 2
-    what = "removed" if spec.removal == "lowest" else "removed from the top"
-    lines = [f"{metric.title} by amount {what} ({metric.direction} is better)"]
-    if described:
-        # Scorers may have objectives of their own.
-        objectives = {result.spec.objective for _, result in outcomes} - {None}
-        objective = next(iter(objectives)) if len(objectives) == 1 else None
-        parts = (spec.task.name, spec.unit, spec.group, objective or "", spec.ablation)
-        lines.insert(0, " · ".join(part for part in parts if part))
-    lines.append("".join([f"{'':<{width}}", *(f"{amount:>11g}" for amount in spec.amounts)]))
-    for name, result in outcomes:
-        if result.status != "ok":
-            lines.append(f"{name:<{width}}  failed: {result.error}")
-            continue
-        cells = (f"{point.metrics[metric.name]:>11,.5g}" for point in result.points)
-        lines.append("".join([f"{name:<{width}}", *cells]))
-    for judged in first.curve_metrics:
-        numbers = (
-            f"{name} {found.value:.4g}" + (f" ({found.note})" if found.note else "")
-            for name, result in outcomes
-            if (found := result.curve.get(judged.name))
+def _show(standing: RequestState, runner: Runner) -> None:
+    """Print the numbers of a request."""
+    from rich.text import Text
+
+    from sparc3_bench.api.results import Results
+
+    if len(standing.orders) > _MOST_ROWS:
+        typer.echo(f"{standing.request.task}: {len(standing.orders):,} runs are over.")
+        return
+    console = common.console()
+    for shown in Results(one for _, one in runner.results(standing)).tables():
+        table = common.table(shown.head, 1)
+        for row in shown.rows:
+            table.add_row(*map(Text, row))
+        for part in (Text(shown.title), table, Text(f"{shown.note}\n")):
+            console.print(part)
+
+
+def _lines(standing: RequestState, results: Path) -> list[RunLine]:
+    found = []
+    for order in standing.orders:
+        one, file = standing.standins.get(order.path), results / order.path
+        by = None if one is None else "earlier code" if one.is_earlier else "same code"
+        where = file if one is None else one.file
+        found.append(
+            RunLine(
+                key=order.key,
+                task=str(order.request["task"]),
+                model=str(order.request["model"]),
+                scorer=order.scorer,
+                seed=order.seed,
+                status=standing.statuses.get(order.path),
+                error=standing.missing.get(order.path),
+                path=str(where) if where.is_file() else None,
+                stands_in=by,
+            )
         )
-        lines.append(f"{judged.title}: {', '.join(numbers)}")
-    return "\n".join(lines) + ("\n" if described else "")
+    return found

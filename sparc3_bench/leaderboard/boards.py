@@ -243,7 +243,8 @@ class Board:
         """For each unit the section that stands for it: the first of those of most scorers."""
         found: dict[str, Entry] = {}
         for entry in self.entries:
-            if entry.spec.removal == "lowest" and entry.tests.ranks is not None:
+            is_whole = entry.spec.limit is None
+            if is_whole and entry.spec.removal == "lowest" and entry.tests.ranks is not None:
                 before = found.get(entry.spec.unit)
                 if before is None or len(entry.scorers()) > len(before.scorers()):
                     found[entry.spec.unit] = entry
@@ -282,9 +283,10 @@ _ALWAYS = 2
 def _words(sections: Sequence[Section]) -> list[str]:
     words = [brief(section.spec) for section in sections]
     differ = [len(set(column)) > 1 for column in zip(*words, strict=True)]
+    differ[-1] = True  # that a run is short is always said
     texts = [
         " ".join(own[:_ALWAYS])
-        + "".join(f", {w}" for w, d in zip(own[_ALWAYS:], differ[_ALWAYS:], strict=True) if d)
+        + "".join(f", {w}" for w, d in zip(own[_ALWAYS:], differ[_ALWAYS:], strict=True) if d and w)
         for own in words
     ]
     counts: dict[str, set[int]] = {}

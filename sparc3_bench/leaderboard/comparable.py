@@ -75,5 +75,6 @@ _SHARED: dict[str, Callable[[Result], Sequence[str]] | None] = {
     "judge": lambda result: [
         phrasing.judge_text(result.spec.judge) if result.spec.judge else "without a judge"
     ],
+    "numbers of samples": lambda result: [phrasing.short_text(result.spec) or "whole"],
 }
 """What two runs must share, in the order of `comparison_key`, and how each says what it has."""

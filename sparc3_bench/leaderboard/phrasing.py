@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from sparc3_bench.types.conventions import phrases_of
+from sparc3_bench.types.conventions import CONVENTIONS, phrases_of
 
 if TYPE_CHECKING:
     from sparc3_bench.record.parts import MetricRecord
@@ -28,6 +28,8 @@ def convention_text(spec: RunSpec) -> str:
         removed = ["nothing is removed"]
     if spec.judge:
         removed.append(f"judged by {spec.judge.title}")
+    if spec.limit is not None:
+        removed.append(short_text(spec))
     return ". ".join(
         text[:1].upper() + text[1:] for text in (", ".join(ranked), "; ".join(removed))
     )
@@ -43,7 +45,19 @@ def brief(spec: RunSpec) -> tuple[str, ...]:
         f"judged by {spec.judge.name}" if spec.judge else "without a judge",
         spec.model.dtype,
         spec.model.label or "original weights",
+        short_text(spec),
     )
+
+
+def section_title(spec: RunSpec) -> str:
+    """Return what runs that may be compared share: task, model and conventions."""
+    words = (*brief(spec)[: len(CONVENTIONS)], short_text(spec))
+    return " · ".join(filter(None, (spec.task.title, spec.model.id, *words)))
+
+
+def short_text(spec: RunSpec) -> str:
+    """Return that a run was shortened, and to how many samples; empty for a whole one."""
+    return "" if spec.limit is None else f"short: at most {spec.limit} samples"
 
 
 def _filled(text: str, value: str, spec: RunSpec) -> str:

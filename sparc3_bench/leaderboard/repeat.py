@@ -36,6 +36,8 @@ def command(result: Result) -> str:
             words += [f"--{name.replace('_', '-')}", str(value)]
     if spec.objective is not None:
         words += ["--objective", spec.objective]
+    if spec.limit is not None:
+        words += ["--limit", str(spec.limit)]
     return shlex.join([*words, *_options(spec)])
 
 

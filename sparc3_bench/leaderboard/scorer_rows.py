@@ -56,8 +56,9 @@ def scorer_rows(scorer: str, boards: Sequence[Board], host: PluginHost) -> Itera
                 yield _row(board, entry, one, draws, leads)
 
 
-def _standing(entry: Entry) -> tuple[bool, int]:
-    return entry.spec.removal != "lowest", -len(entry.scorers())
+def _standing(entry: Entry) -> tuple[bool, bool, int]:
+    is_short = entry.spec.limit is not None
+    return is_short, entry.spec.removal != "lowest", -len(entry.scorers())
 
 
 def _row(

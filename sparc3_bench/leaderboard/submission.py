@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.leaderboard.phrasing import short_text
 from sparc3_bench.record.files import read_result, samples_path, write_result
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def _origins(path: Path, target: Path, result: Result) -> Iterator[str]:
         yield f"The record is larger than {_MOST_BYTES:,} bytes; leave out what no field asks for."
     if result.status != "ok":
         yield f"The run is {result.status}; only finished runs are taken."
+    if result.spec.limit is not None:
+        yield f"The run is {short_text(result.spec)}; only whole runs are taken."
     if result.origin == "reported":
         yield "Numbers from print are not taken here; cite them in docs/ instead."
     if result.content_hash is None:

@@ -173,6 +173,8 @@ def comparison_key(result: Result) -> ComparisonKey:
         # Numbers of whole curves compare only over the same amounts.
         spec.amounts if result.curve_metrics else (),
         judge_of(spec),
+        # Short runs stand by themselves.
+        () if spec.limit is None else (spec.limit,),
     )
 
 
@@ -228,7 +230,7 @@ def _section(shared: ComparisonKey, runs: list[ResultFile]) -> Section:
         return one.is_control, best, one.scorer.name, one.variant
 
     # What does not apply is left out, so that a section keeps the name it had before that came.
-    parts = (*shared[:-2], *filter(None, shared[-2:]))
+    parts = (*shared[:-3], *filter(None, shared[-3:]))
     key = content_key([list(part) for part in parts])
     return Section(
         id=f"s-{key}",

@@ -144,6 +144,10 @@ class DatasetRecord(OnDisk):
     """Tokens before every sample, which are read and not scored; none where there are none."""
 
 
+_MADE_BY = {"distribution", "version", "source_digest"}
+"""Of a plugin, what tells only whose code it is."""
+
+
 class _Subject(OnDisk):
     """What is run on what."""
 
@@ -174,6 +178,8 @@ class RunSpec(Conventions, _Subject):
     """Seed of the reference sampling and of stochastic scorers."""
     batch_size: Annotated[int, Field(ge=1, exclude_if=lambda size: size == 1)] = 1
     """How many reference samples were run at once; in bfloat16 scores depend on it."""
+    limit: Annotated[int | None, Field(ge=1, exclude_if=lambda most: most is None)] = None
+    """How many samples of each kind there are at most in a run that was shortened."""
     code: Annotated[
         dict[Line, Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]],
         Field(default_factory=dict, exclude_if=not_, max_length=1_000),
@@ -185,6 +191,16 @@ class RunSpec(Conventions, _Subject):
     def key(self) -> str:
         """Twelve hex digits that name this run."""
         return content_key(self.model_dump(mode="json"))
+
+    @property
+    def question(self) -> str:
+        """Twelve hex digits that name what is asked, whatever code answers it.
+
+        Of plugins their distributions, versions and digests do not count; that of a task itself
+        does.
+        """
+        made_by = dict.fromkeys(("scorer", "task", "judge"), _MADE_BY)
+        return content_key(self.model_dump(mode="json", exclude={"code": True, **made_by}))
 
     @property
     def path(self) -> str:

@@ -80,8 +80,8 @@ class Replication:
         standings = runner.plan(request for _, request in wanted)
         cells_of = dict(zip(map(id, standings), [cells for cells, _ in wanted], strict=True))
         for standing in standings:
-            if standing.refusal:
-                self._missing.update(dict.fromkeys(cells_of[id(standing)], standing.refusal))
+            for why in standing.refusals.values():
+                self._missing.update(dict.fromkeys(cells_of[id(standing)], why))
         for standing in runner.run(standings):
             for cell, order in zip(cells_of[id(standing)], standing.orders, strict=False):
                 if standing.statuses[order.path] == "ok":

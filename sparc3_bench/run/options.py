@@ -93,6 +93,31 @@ def meant_for(name: str, cls: type[Any], given: Mapping[str, str]) -> dict[str, 
     return picked
 
 
+def typed_for(name: str, cls: type[Any], given: Mapping[str, str]) -> dict[str, str]:
+    """Pick the options meant for one scorer or task, under the names they were typed by."""
+    return {one: text for one, text in given.items() if meant_for(name, cls, {one: ""})}
+
+
+def limited(task: Task, most: int | None) -> tuple[Task, int | None]:
+    """Return a task with at most so many samples of each kind, and `most` where that counts.
+
+    Raises
+    ------
+    Sparc3Error
+        When the task does not say which of its options are numbers of samples.
+    """
+    if most is None:
+        return task, None
+    if not task.sample_counts:
+        raise Sparc3Error(
+            f"Task '{task.name}' does not say which of its options are numbers of samples "
+            "(`sample_counts`), so it cannot be shortened; leave `--limit` out."
+        )
+    counts = {name: min(getattr(task, name) or most, most) for name in task.sample_counts}
+    whole: Any = task  # with options, so it is a dataclass
+    return dataclasses.replace(whole, **counts), most if most in counts.values() else None
+
+
 def check_scorer_options(given: Mapping[str, str], scorers: Iterable[Scorer]) -> None:
     """Refuse options that none of these scorers has.
 

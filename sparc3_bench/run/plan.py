@@ -17,7 +17,7 @@ from sparc3_bench.run.cell import Cell, ReadyJudge
 from sparc3_bench.run.environment import RUNNER
 from sparc3_bench.run.fit import check_fit
 from sparc3_bench.run.objectives import objective_for
-from sparc3_bench.run.options import build, check_scorer_options, meant_for
+from sparc3_bench.run.options import build, check_scorer_options, limited, meant_for
 from sparc3_bench.run.request import Request as Request
 from sparc3_bench.run.request import check_conventions
 from sparc3_bench.selection.select import check_amount
@@ -37,6 +37,8 @@ class Resolved:
     amount_kind: AmountKind
     group: Group | None
     """None for the default of each scorer."""
+    limit: int | None
+    """How many samples of each kind there are at most, where some are left out."""
 
 
 @dataclass
@@ -110,7 +112,7 @@ def plan(
     _check_counts(model, request, found)
 
     def prepare(seed: int) -> PreparedTask:
-        key = canonical_json([wanted, task.name, dict(request.task_options), seed])
+        key = canonical_json([wanted, task.name, dict(request.task_options), found.limit, seed])
         if key not in shared.tasks:
             shared.tasks[key] = task.prepare(model.tokenizer, model.ref.id, cache, seed)
         prepared = ready_for[seed] = shared.tasks[key]
@@ -146,6 +148,7 @@ def plan(
             stability_seeds=others,
             seed=seed,
             batch_size=request.batch_size if scorer.needs_reference else 1,
+            limit=found.limit,
             code={**code, "scorer": entry.code},
             **request.conventions()
             | {"group": group or scorer.default_group, "amount_kind": found.amount_kind},
@@ -192,12 +195,12 @@ def resolve(request: Request, host: PluginHost) -> Resolved:
         With one sentence about the first thing that is wrong.
     """
     task_entry = host.get("task", request.task)
-    task: Task = build("task", task_entry.cls, request.task_options)
+    task, limit = limited(build("task", task_entry.cls, request.task_options), request.limit)
     scorers = tuple(_scorer(name, request, host) for name, _ in request.scorers)
     check_scorer_options(request.scorer_options, [scorer for _, scorer in scorers])
     check_conventions(request)
     amounts, kind = _amounts(request, task)
-    return Resolved(task_entry, task, scorers, amounts, kind, _group(request, kind))
+    return Resolved(task_entry, task, scorers, amounts, kind, _group(request, kind), limit)
 
 
 def _amounts(request: Request, task: Task) -> tuple[tuple[float, ...], AmountKind]:

@@ -54,6 +54,8 @@ class Demand(AskedConventions):
     dtype: str = "auto"
     batch_size: Annotated[int, Field(ge=1)] = 1
     """Reference samples run at once."""
+    limit: Annotated[int | None, Field(ge=1)] = None
+    """How many samples of each kind the task takes at most; None for as many as it says."""
     snapshots: bool = False
     """Whether to keep what scorers add up, so that more samples go on from there."""
 
@@ -70,8 +72,14 @@ class Request(Demand):
     scorers: Sequence[tuple[str, Sequence[int]]]
     """Names with the seeds to run each with; one without may have options of this request."""
     device: str = "cpu"
+    added: Sequence[Request] = ()
+    """The same of further scorers: that one cannot do it is no reason to refuse the others."""
     replay_of: str | None = None
     """Key of the result whose spec is run again, of which the new one tells."""
+
+    def parts(self) -> list[Request]:
+        """Return what of it is planned, and refused, by itself."""
+        return [self.model_copy(update={"added": ()}), *self.added]
 
     @model_validator(mode="wrap")
     @classmethod

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.record.files import read_result
+from sparc3_bench.run.intervals import read_renewed
 from sparc3_bench.types.orders import Delivery
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sparc3_bench.contracts import Executor
     from sparc3_bench.record.result import Result
     from sparc3_bench.run.process import WorkerProcess
     from sparc3_bench.run.request import Request
     from sparc3_bench.run.results import ResultsFolder
+    from sparc3_bench.run.standins import StandIn, StandIns
     from sparc3_bench.run.view import RunsView
     from sparc3_bench.run.worker import Worker
     from sparc3_bench.types.orders import Order
@@ -40,20 +43,23 @@ class RequestState:
         By path, how a run ended.
     missing
         By path, why it is not there.
-    refusal
-        Why there are no runs.
+    standins
+        By path, the result of an earlier run that is taken in its place.
+    refusals
+        Why it has no runs, or none of a scorer that was added, by what that is.
     """
 
     request: Request
-    orders: Sequence[Order] = ()
+    orders: list[Order] = field(default_factory=list)
     statuses: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
-    refusal: str = ""
+    standins: dict[str, StandIn] = field(default_factory=dict)
+    refusals: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:
         """Whether every run is there, with numbers."""
-        well = not self.refusal and not self.missing and self.is_over
+        well = not self.refusals and not self.missing and self.is_over
         return well and all(status == "ok" for status in self.statuses.values())
 
     @property
@@ -101,22 +107,45 @@ class Runner:
         self._executor, self._worker, self._results = executor, worker, results
         self._view, self._retry_failed = view, retry_failed
 
-    def plan(self, requests: Iterable[Request]) -> list[RequestState]:
-        """Plan requests one after the other; what cannot be planned leaves the others alone."""
+    def plan(
+        self,
+        requests: Iterable[Request],
+        standins: StandIns | None = None,
+        only: Collection[str] = (),
+    ) -> list[RequestState]:
+        """Plan requests one after the other; what cannot be planned leaves the others alone.
+
+        Parameters
+        ----------
+        requests
+            What is asked for.
+        standins
+            What is taken in place of runs.
+        only
+            The scorers that are run, where not all are; of the others there is what stands in.
+        """
         found = []
         for request in requests:
             standing = RequestState(request)
-            try:
-                standing.orders = self._worker.plan(request)
-            except Sparc3Error as error:
-                standing.refusal = str(error)
+            for part in request.parts():
+                try:
+                    standing.orders += [
+                        order
+                        for order in self._worker.plan(part)
+                        if self._is_wanted(order, standing, standins, only)
+                    ]
+                except Sparc3Error as error:
+                    standing.refusals[_what(part, request)] = str(error)
             found.append(standing)
         return found
 
-    def results(self, standing: RequestState) -> dict[str, Result]:
-        """Return by label what is there of a request, as it is in its files."""
-        files = {order.label: self._results.root / order.path for order in standing.orders}
-        return {label: read_result(file) for label, file in files.items() if file.is_file()}
+    def results(self, standing: RequestState) -> Iterator[tuple[Path, Result]]:
+        """Yield what is there of a request with its file, intervals as this version makes them."""
+        for path in dict.fromkeys(order.path for order in standing.orders):
+            one = standing.standins.get(path)
+            file = one.file if one is not None else self._results.root / path
+            if file.is_file():
+                yield file, read_renewed(file)
 
     def run(self, standings: Sequence[RequestState]) -> Iterator[RequestState]:
         """Have everything run that is not there; yield each request when its runs are over.
@@ -182,8 +211,25 @@ class Runner:
                 if orders:
                     time.sleep(_PAUSE_S)
 
+    def _is_wanted(
+        self, order: Order, standing: RequestState, standins: StandIns | None, only: Collection[str]
+    ) -> bool:
+        one = None if standins is None else standins.of(order)
+        if one is not None:
+            standing.standins[order.path] = one
+        if not only or order.scorer in only or one is not None:
+            return True
+        return self._results.status(order.path) == "ok"
+
     def _is_there(self, order: Order, standing: RequestState) -> bool:
         status = self._results.status(order.path)
+        if status == "ok":
+            standing.standins.pop(order.path, None)
+        elif (one := standing.standins.get(order.path)) is not None:
+            standing.statuses[order.path] = "ok"
+            code = ", measured by earlier code" if one.is_earlier else ""
+            self._view.say(f"{order.label}: {one.file} stands in{code}")
+            return True
         if status is None or (status == "failed" and self._retry_failed):
             return False
         standing.statuses[order.path] = status
@@ -204,3 +250,11 @@ class Runner:
         view.say(f"{order.label} → {self._results.root / order.path}{failed}")
         for warning in outcome.warnings:
             view.say(f"{order.label}: warning: {warning}")
+
+
+def _what(part: Request, request: Request) -> str:
+    """Return in words what of a request has no runs."""
+    if part.scorers == request.scorers:
+        return f"Task '{request.task}'"
+    (name, _), *_ = part.scorers
+    return f"Scorer '{name}' on task '{request.task}' ({part.unit}s)"

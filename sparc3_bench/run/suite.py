@@ -18,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from sparc3_bench.configurable import option_fields
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.host import PluginHost
-from sparc3_bench.run.options import meant_for
+from sparc3_bench.run.options import meant_for, typed_for
 from sparc3_bench.run.request import Demand, Request
 from sparc3_bench.run.seeds import with_seeds
 from sparc3_bench.types.conventions import AskedConventions
@@ -92,6 +92,8 @@ class Deviation(_Table):
 class _Suite(_Table):
     """What a suite holds beside its runs and what they share."""
 
+    options: dict[str, Any] = {}
+    """Of the command line: how it is run."""
     models: dict[str, Text] = {}
     reported: dict[str, list[Text]] = {}
     published: tuple[Published, ...] = ()
@@ -136,10 +138,16 @@ class Changes:
     ----------
     every
         Fields of every run, e.g. `model` or `dtype`.
+    usual
+        Fields of those runs of which the suite does not say them.
     models
         By the suite's name of a model, what to take in its place.
     task_options
         ``NAME`` for every run whose task has it, ``TASK.NAME`` for the runs of one task.
+    scorer_options
+        ``NAME`` for every scorer that has it, ``SCORER.NAME`` for one.
+    added
+        Scorers that are run in every run, with their seeds.
     request
         Fields of every request that a suite does not speak of, e.g. `device`.
     judge, judge_options
@@ -147,8 +155,11 @@ class Changes:
     """
 
     every: Mapping[str, Any] = field(default_factory=dict)
+    usual: Mapping[str, Any] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
     task_options: Mapping[str, str] = field(default_factory=dict)
+    scorer_options: Mapping[str, str] = field(default_factory=dict)
+    added: Sequence[tuple[str, Sequence[int]]] = ()
     request: Mapping[str, Any] = field(default_factory=dict)
     judge: str | None = None
     judge_options: Mapping[str, str] = field(default_factory=dict)
@@ -173,7 +184,7 @@ def read_suite(name: str, host: PluginHost, changes: Changes = Changes()) -> Sui
     UnknownNameError
         For a change of a model or an option that the suite does not have.
     """
-    path = Path(name) if name.endswith(".toml") else host.get("suite", name).cls.file
+    path = suite_file(name, host)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -187,7 +198,8 @@ def read_suite(name: str, host: PluginHost, changes: Changes = Changes()) -> Sui
     suite = _checked(_Suite, own, f"The suite {name}")
     runs: list[SuiteRun] = []
     for number, table in enumerate(tables, 1):
-        given = {**content, **table, "task_options": _merged(content, table), **changes.every}
+        said = {**changes.usual, **content, **table, **changes.every}
+        given = {**said, "task_options": _merged(content, table)}
         runs += _runs(given, f"The suite {name}, run {number}")
     order = list(dict.fromkeys(run.model for run in runs))
     for model in changes.models:
@@ -199,9 +211,23 @@ def read_suite(name: str, host: PluginHost, changes: Changes = Changes()) -> Sui
         replace(run, request=_changed(run.request, ids[run.model], changes, host))
         for run in sorted(runs, key=lambda run: order.index(run.model))
     )
-    said = (name for run in runs for name in run.request.task_options if "." in name)
-    _check_used((*changes.task_options, *said), runs, host)
+    named = (name for run in runs for name in run.request.task_options if "." in name)
+    _check_used("task", (*changes.task_options, *named), [run.request.task for run in runs], host)
+    scorers = [name for run in runs for name, _ in run.request.scorers]
+    scorers += [host.get("scorer", name).cls.name for name, _ in changes.added]
+    _check_used("scorer", changes.scorer_options, scorers, host)
     return SuiteFile(tuple(changed), models, suite.reported, suite.published, suite.deviation)
+
+
+def suite_file(name: str, host: PluginHost) -> Path:
+    """Return where a suite is described: of a plugin's by its name, or the TOML file itself.
+
+    Raises
+    ------
+    UnknownNameError
+        When no plugin offers a suite of that name.
+    """
+    return Path(name) if name.endswith(".toml") else host.get("suite", name).cls.file
 
 
 def load_suite(name: str, host: PluginHost, changes: Changes = Changes()) -> list[Request]:
@@ -228,6 +254,11 @@ def _merged(content: Mapping[str, Any], table: Mapping[str, Any]) -> list[Any]:
 
 def _changed(request: Request, model: str, changes: Changes, host: PluginHost) -> Request:
     request = request.model_copy(update={"model": model, **changes.request})
+    request = _with_scorers(_with_task(request, changes, host), changes, host)
+    return request
+
+
+def _with_task(request: Request, changes: Changes, host: PluginHost) -> Request:
     entry = host.all("task").get(request.task)
     if entry is None:  # the plan will say so
         return request
@@ -243,14 +274,36 @@ def _changed(request: Request, model: str, changes: Changes, host: PluginHost) -
     return request.model_copy(update=update)
 
 
-def _check_used(given: Iterable[str], runs: list[SuiteRun], host: PluginHost) -> None:
-    tasks = {run.request.task for run in runs} & set(host.all("task"))
+def _with_scorers(request: Request, changes: Changes, host: PluginHost) -> Request:
+    """Return a request with the user's options of scorers, and with those that are added."""
+    typed, entries = changes.scorer_options, host.all("scorer")
+    # What the user says of all that have an option, the suite does not say of one.
+    said = {
+        name: text
+        for name, text in request.scorer_options.items()
+        if name.rpartition(".")[2] not in typed
+    }
+    own = [name for name, _ in request.scorers if name in entries]
+    for name in own:
+        said |= typed_for(name, entries[name].cls, typed)
+    added = list[Request]()
+    for name, seeds in changes.added:
+        there = {seed for other, some in request.scorers if other == name for seed in some}
+        if more := [seed for seed in seeds if seed not in there]:
+            options = typed_for(name, host.get("scorer", name).cls, {**said, **typed})
+            update = {"scorers": [(name, more)], "scorer_options": options}
+            added.append(request.model_copy(update=update))
+    return request.model_copy(update={"scorer_options": said, "added": added})
+
+
+def _check_used(kind: str, given: Iterable[str], names: Iterable[str], host: PluginHost) -> None:
+    """Refuse options that none of these scorers or tasks has."""
     known = {
         f"{prefix}{option.name}"
-        for task in tasks
-        for option in option_fields(host.get("task", task).cls)
-        for prefix in ("", f"{task}.")
+        for name in {*names} & {*host.all(kind)}
+        for option in option_fields(host.get(kind, name).cls)
+        for prefix in ("", f"{name}.")
     }
     for name in given:
         if name not in known:
-            raise UnknownNameError("task option", name, known)
+            raise UnknownNameError(f"{kind} option", name, known)

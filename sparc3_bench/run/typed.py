@@ -6,15 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.errors import Sparc3Error, UnknownNameError
 
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
     from sparc3_bench.run.request import Request
     from sparc3_bench.types.conventions import AmountKind
 
-_WITH_SUITE = frozenset(
-    {"model", "dtype", "batch_size", "device", "task_option", "judge", "judge_option"}
+_PLAIN = (
+    *("task", "model", "controls", "stability_seeds", "objective", "judge", "dtype"),
+    *("batch_size", "device", "snapshots", "limit"),
+)
+"""Options that a request has under the same names."""
+_EVERY = frozenset({"model", "dtype", "batch_size", "limit"})
+"""Options that hold for every run of a suite."""
+_OF_SUITE = frozenset({"with_scorer", "only"})
+"""Options that go with a suite alone."""
+_WITH_SUITE = (
+    _EVERY | _OF_SUITE | {"device", "scorer_option", "task_option", "judge", "judge_option"}
 )
 
 
@@ -32,6 +41,18 @@ class Typed:
 
     given: Mapping[str, Any]
     typed: frozenset[str]
+
+    @property
+    def only(self) -> frozenset[str]:
+        """The scorers of a suite that are to be run; none where all are."""
+        return frozenset(one for text in self.given["only"] for one in text.split(","))
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The scorers that the user named beside a suite: those added, then others of `only`."""
+        added = [text.partition("@")[0] for text in self.given["with_scorer"]]
+        chosen = [name for name in added if not self.only or name in self.only]
+        return tuple(dict.fromkeys((*chosen, *sorted(self.only))))
 
     def requests(self, host: PluginHost, suite: str | None) -> list[Request]:
         """Return the requests of a suite with the user's changes, or the one that options make.
@@ -60,13 +81,21 @@ class Typed:
                     "itself; leave one of them out, or copy the suite's file and change it."
                 )
             changes = Changes(
-                every={name: given[name] for name in {"model", "dtype", "batch_size"} & self.typed},
+                every={name: given[name] for name in _EVERY & self.typed},
+                usual={"dtype": given["dtype"]},
                 task_options=pairs["task_options"],
+                scorer_options=pairs["scorer_options"],
+                added=with_seeds(given["with_scorer"], 0),
                 request={"device": given["device"]},
                 judge=given["judge"],
                 judge_options=pairs["judge_options"],
             )
-            return load_suite(suite, host, changes)
+            return self._chosen(load_suite(suite, host, changes))
+        for option in sorted(_OF_SUITE & self.typed):
+            raise Sparc3Error(
+                f"`--{option.partition('_')[0]}` goes with a suite; name one, or name scorers "
+                "with `--scorer`."
+            )
         if not given["scorer"]:
             raise Sparc3Error("Nothing to run; name a scorer with `--scorer`, or a suite.")
         amounts = _numbers(given["amounts"])
@@ -74,17 +103,26 @@ class Typed:
         if amounts is not None:
             kind = kind or "fraction"
             checked_amounts(amounts, kind)
-        plain = ("task", "model", "controls", "stability_seeds", "objective", "judge", "dtype")
         return [
             Request(
                 scorers=with_seeds(given["scorer"], given["seed"]),
                 amounts=amounts,
                 amount_kind=kind,
-                **{name: given[name] for name in (*plain, "batch_size", "device", "snapshots")},
+                **{name: given[name] for name in _PLAIN},
                 **pairs,
                 **given["conventions"],
             )
         ]
+
+    def _chosen(self, requests: list[Request]) -> list[Request]:
+        """Return those that one of the chosen scorers is in."""
+        if not self.only:
+            return requests
+        scorers = [{name for part in one.parts() for name, _ in part.scorers} for one in requests]
+        for name in sorted(self.only):
+            if not any(name in some for some in scorers):
+                raise UnknownNameError("scorer of the suite", name, set().union(*scorers))
+        return [one for one, some in zip(requests, scorers, strict=True) if some & self.only]
 
 
 def _numbers(text: str | None) -> list[float] | None:

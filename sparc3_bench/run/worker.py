@@ -15,8 +15,9 @@ import sparc3_bench.host as installed
 from sparc3_bench.errors import Disturbance, ModelError, PluginError, Sparc3Error, describe
 from sparc3_bench.graph.forecast import Forecast, Rate
 from sparc3_bench.record.files import rendered, responses_path, samples_path
+from sparc3_bench.record.spec import content_key
 from sparc3_bench.run.environment import machine
-from sparc3_bench.run.options import meant_for
+from sparc3_bench.run.options import typed_for
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import Shared, plan
 from sparc3_bench.run.recipes import run_of
@@ -94,6 +95,8 @@ class Worker:
                 scorer=name,
                 seed=seed,
                 key=(key := cell.spec.key),
+                question=cell.spec.question,
+                code=content_key(cell.spec.code),
                 path=cell.spec.path_of(key),
                 label=_label(cell, counts[cell.scorer.name]),
                 model=f"{cell.spec.model.weight_digest} {cell.spec.model.dtype} {cell.spec.scope}",
@@ -170,9 +173,9 @@ class Worker:
 
     def _cell(self, order: Order) -> Cell:
         request = Request.model_validate(order.narrowed().request)
-        cls, typed = self._plugins.get("scorer", order.scorer).cls, request.scorer_options
+        cls = self._plugins.get("scorer", order.scorer).cls
         # Those of the other scorers of the request are unknown here.
-        own = {one: typed[one] for one in typed if meant_for(order.scorer, cls, {one: ""})}
+        own = typed_for(order.scorer, cls, request.scorer_options)
         (cell,) = self._cells(request.model_copy(update={"scorer_options": own}))
         if cell.spec.key != order.key:
             raise PluginError(

@@ -103,6 +103,7 @@ def check_names_are_known(plugin: Plugin) -> None:
         ("`choice` or `bar` names the metric", (*chosen, *bar), metrics),
         ("`steering` names the option", task.steering, set(task.options())),
         ("`prompts_option` names the option", prompts, set(task.options())),
+        ("`sample_counts` names the option", task.sample_counts, set(task.options())),
         ("`counts` names the unit", task.counts, set(get_args(Unit))),
     ):
         for name in names:

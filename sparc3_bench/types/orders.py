@@ -29,6 +29,10 @@ class Order(BaseModel):
     """The seed that is meant."""
     key: str
     """Of the spec that this comes to."""
+    question: str
+    """Of what the spec asks, whatever code answers it; see `RunSpec`."""
+    code: str
+    """Of the code that is to answer it."""
     path: str
     """Of the result, below the folder of results."""
     label: str

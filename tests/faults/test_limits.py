@@ -22,6 +22,7 @@ LIMIT_S = 1.0
 
 def order(label: str) -> Order:
     about = {"scorer": "x", "seed": 0, "key": "k", "model": "m", "path": f"{label}.json"}
+    about |= {"question": "q", "code": "c"}
     return Order(request={"scorers": [["x", [0]]]}, label=label, **about)
 
 

@@ -84,12 +84,16 @@ def asked(tmp_path_factory) -> Asked:
     return Asked(tmp_path_factory.mktemp("engines"))
 
 
+TOLD: dict[str, Any] = {
+    **{"request": {}, "scorer": "", "key": "", "question": "", "code": ""},
+    **{"path": "", "label": ""},
+}
+
+
 def test_worker_keeps_its_model_and_another_takes_where_most_is_left():
     of = {"small": 2, "large": 6}
     orders = [
-        Order(request={}, scorer="", seed=n, key="", path="", label="", model=model)
-        for model, count in of.items()
-        for n in range(count)
+        Order(**TOLD, seed=n, model=model) for model, count in of.items() for n in range(count)
     ]
     waiting = Waiting(orders)
     first, second = waiting.take(""), waiting.take("")

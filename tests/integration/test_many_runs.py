@@ -75,7 +75,7 @@ def planned(folder: Path, worker: WorkerProcess, some: Sequence[Request]) -> lis
     results = ResultsFolder(folder / "results", lambda text: None)
     runner = Runner(Nobody(), worker, results, Silent(Journal(folder / "results")))
     states = runner.plan(some)
-    assert not any(state.refusal for state in states), states[0].refusal
+    assert not any(state.refusals for state in states), states[0].refusals
     list(runner.run(states))
     return states
 

@@ -325,7 +325,9 @@ def with_bad_scorers(monkeypatch) -> None:
 def test_scorer_that_fails_is_recorded_and_the_others_go_on(run, tmp_path, capsys):
     code, results = run("failing", "flat", "wanda")
     assert code == 1
-    assert "wanda" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "Wanda" in out
+    assert "Failing failed: RuntimeError: no more memory." in out
     assert [results[name].status for name in ("failing", "flat", "wanda")] == [
         *("failed", "failed", "ok")
     ]

@@ -12,6 +12,7 @@ import scipy.stats
 from unit.results import make_result
 from unit.site_pages import render
 
+from sparc3_bench.api.results import Results
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.boards import boards
 from sparc3_bench.leaderboard.ranks import Ranks, draws_of, ranks
@@ -70,6 +71,24 @@ def test_seeds_of_a_scorer_are_one_row_and_controls_have_no_rank():
         measured("random", 2, 3, is_control=True),
     )
     assert found == {"wanda": "1", "lrp": "2"}
+
+
+def test_a_table_of_results_has_ranks_and_marks_what_is_not_better_than_random():
+    drawn = [measured("random", 0.5, seed, seed=seed, is_control=True) for seed in range(3)]
+    failed = make_result("lrp", windows=WINDOWS, status="failed", error="No more memory.")
+    results = [measured("magnitude", 0.5, 2), *drawn, measured("wanda", 0, 0), failed]
+    (table,) = Results(results).tables()
+    names, rank, dense, pruned = zip(*(row[:4] for row in table.rows), strict=True)
+    assert names == ("Wanda", "Magnitude", *drawn_names(drawn), "Lrp")
+    assert rank == ("1", "2", *["–"] * 4)
+    assert [text.endswith("°") for text in pruned] == [False, True, *[False] * 4]
+    assert dense[-1] == "failed"
+    for said in ("Lrp failed: No more memory.", "° is not better", "Ranks are by perplexity at"):
+        assert said in table.note
+
+
+def drawn_names(drawn: list[Result]) -> list[str]:
+    return ["Random", *(f"Random, seed {one.spec.seed}" for one in drawn[1:])]
 
 
 def test_nothing_is_ranked_where_nothing_can_be_tested():

@@ -166,6 +166,15 @@ class CorrectionOptions(Task):
     last_words: CountOrZero = 64
     begin: Begin = "auto"
 
+    @property
+    def sample_counts(self) -> tuple[str, ...]:
+        """All but `reference_count`: in fewer responses there may be nothing undesired."""
+        counts = (
+            *("selection_count", "test_count", "control_count", "undesired_count"),
+            *("undesired_least", "general_windows", "held_out_windows", "neutral_count"),
+        )
+        return (*counts, "last_words") if self.last_words else counts
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.control_count > self.test_count:

@@ -101,6 +101,10 @@ class IoiCircuit(Task):
     amounts = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 1.0)
     needs_empty = True
     steering = frozenset({"smallest"})
+    sample_counts = (
+        *("reference_count", "selection_count", "test_count", "control_count"),
+        "general_windows",
+    )
     default_objective = "logit-difference"
     objectives = OBJECTIVES
     tiny_options = {  # noqa: RUF012  # of the class

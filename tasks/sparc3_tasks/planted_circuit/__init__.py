@@ -113,6 +113,7 @@ class PlantedCircuit(Task):
     amounts = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.988)
     default_objective = "logit-difference"
     objectives = OBJECTIVES
+    sample_counts = ("reference_count", "test_count")
     tiny_options = {"reference_count": 8, "test_count": 16}  # noqa: RUF012  # of the class
     tiny_model = PlantedIoi.name
 

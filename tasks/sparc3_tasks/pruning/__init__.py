@@ -67,6 +67,7 @@ class Pruning(WindowTask):
     )
     amounts = (0.0, 0.1, 0.3, 0.5)
     steering = frozenset({"budget"})
+    sample_counts = (*WindowTask.sample_counts, "selection_windows")
     pruning = PruningOptions(
         budget="budget", reference="reference_text", held_out="evaluation_text"
     )

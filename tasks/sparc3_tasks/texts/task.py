@@ -21,6 +21,7 @@ class WindowTask(Task):
     """A task with a reference text and a held-out one, both cut into windows of tokens."""
 
     file_options: ClassVar[tuple[str, ...]] = ("reference_text", "evaluation_text")
+    sample_counts: ClassVar[tuple[str, ...]] = ("reference_windows", "evaluation_windows")
     default_objective: ClassVar[str] = "label-log-probability"
     tiny_options: ClassVar[Mapping[str, Any]] = {
         **{"reference_windows": 4, "evaluation_windows": 4},

@@ -56,6 +56,7 @@ class ZeroShot(Task):
     )
     default_objective = "label-log-probability"
     file_options = ("reference_text",)
+    sample_counts = ("limit", "reference_windows")
     tiny_options = {  # noqa: RUF012  # of the class
         **{"benchmarks": "piqa,lambada_openai", "limit": 8},
         **{"reference_windows": 4, "reference_length": 24},

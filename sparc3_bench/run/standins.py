@@ -1,0 +1,102 @@
+"""StandIns: finished results of earlier runs, taken in place of runs that ask the same."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.record.spec import content_key
+from sparc3_bench.run.results import finished
+
+if TYPE_CHECKING:
+    from sparc3_bench.types.orders import Order
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def brought_results() -> Path | None:
+    """Return the folder of results that the package or the checkout brings, if there is one."""
+    places = (_PACKAGE / "leaderboard" / "results", _PACKAGE.parent / "leaderboard" / "results")
+    return next((folder for folder in places if folder.is_dir()), None)
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """A result that is taken in place of a run.
+
+    Attributes
+    ----------
+    file
+        Where it is.
+    is_earlier
+        Whether other code measured it than is here.
+    """
+
+    file: Path
+    is_earlier: bool
+
+
+class StandIns:
+    """Finds results that have the same spec as an order in everything but whose code made them.
+
+    They are looked for where a run writes them: by task, model and scorer.
+
+    Parameters
+    ----------
+    folders
+        Of results; they are only read.
+    measured
+        The scorers that are run all the same.
+
+    Raises
+    ------
+    Sparc3Error
+        When a folder is not there.
+    """
+
+    def __init__(self, folders: Sequence[Path] = (), measured: Collection[str] = ()) -> None:
+        for folder in folders:
+            if not folder.is_dir():
+                raise Sparc3Error(
+                    f"There is no folder {folder} with earlier results; name another one, or "
+                    "measure all anew with `--against none`."
+                )
+        self._folders, self._measured = folders, measured
+        self._known: dict[tuple[Path, str], list[_Known]] = {}
+
+    def of(self, order: Order) -> StandIn | None:
+        """Return what stands in for an order: of this code rather than of other, the newest."""
+        if order.scorer in self._measured:
+            return None
+        same = [
+            (one.code == order.code, one.created, one.file)
+            for folder in self._folders
+            for one in self._beside(folder / Path(order.path).parent, order.scorer)
+            if one.question == order.question
+        ]
+        if not same:
+            return None
+        is_same, _, file = max(same)
+        return StandIn(file, is_earlier=not is_same)
+
+    def _beside(self, folder: Path, scorer: str) -> list[_Known]:
+        if (folder, scorer) not in self._known:
+            self._known[folder, scorer] = [
+                _Known(file, result.created, result.spec.question, content_key(result.spec.code))
+                for file in folder.glob(f"{scorer}--*.json")
+                if (result := finished(file)) is not None
+            ]
+        return self._known[folder, scorer]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What a result answers, and by which code."""
+
+    file: Path
+    created: str
+    question: str
+    code: str
