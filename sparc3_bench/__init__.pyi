@@ -9,6 +9,7 @@ from sparc3_bench.api.masks import save_pruned as save_pruned
 from sparc3_bench.api.results import Results as Results
 from sparc3_bench.api.results import load_results as load_results
 from sparc3_bench.api.runs import run as run
+from sparc3_bench.api.scorers import scorer_class as scorer_class
 from sparc3_bench.api.scoring import ModelScores as ModelScores
 from sparc3_bench.api.scoring import score as score
 from sparc3_bench.assets import Asset as Asset

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 
+import readme_tables
 from circuit_tables import signed, with_interval
 from rows import (
     LEVEL,
@@ -365,6 +366,8 @@ def _mean(values: Sequence[float]) -> float:
 
 
 MAKERS: dict[str, Callable[[], str]] = {
+    "counted": readme_tables.counted,
+    "readings": readme_tables.readings,
     "scorers": scorers,
     "told apart": told_apart,
     "accuracies": accuracies,

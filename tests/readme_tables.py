@@ -1,7 +1,8 @@
-"""Blocks of README.md: what came out, and how sure that is; made of committed results."""
+"""Blocks of README.md: what came out, how sure that is, a report; made of committed results."""
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from rows import (
 from tables import bullets, paragraph, table
 
 from sparc3_bench.host import default_host
+from sparc3_bench.leaderboard.scorer_report import report_on
+from sparc3_bench.record.files import read_results
 
 DOCUMENT = ROOT / "README.md"
 
@@ -31,6 +34,8 @@ SCORERS = ("lrp", "wanda", "gradient", "magnitude")
 AMOUNTS = (0.2, 0.4, 0.5, 0.6)
 HALF = 0.5
 METRIC = "perplexity"
+REPORTED, TASKS = "wanda", ("Compression:", "Toxicity correction, neurons")
+"""Whose report is shown, and of which applications."""
 READING = "abs-of-mean"
 """The aggregation that the formula of the paper reads as; `token-rms` is this suite's."""
 
@@ -126,23 +131,18 @@ def readings() -> str:
     return paragraph(f"{text}.", sanity_tables.depends())
 
 
-def groups() -> str:
-    """Return what another comparison group does to the same scorers."""
-    names = [row.first.spec.scorer.name for row in measured()[0]]
-    found = [
-        row
-        for row in plain(picked("compression", unit="weight", group="model", schedule="one-shot"))
-        if row.first.spec.scorer.name in names and not _is_variant(row)
-    ]
-    told = [
-        f"{number(row.value(HALF, METRIC))} by {row.spoken}"
-        for row in sorted(found, key=lambda row: row.value(HALF, METRIC))
-    ]
-    return paragraph(
-        "Conventions matter more than the choice between scorers: ranked over the whole model "
-        f"instead of by row, perplexity at 50 % is {listed(told)}. See the "
-        "[measured tables](docs/faq.md)."
-    )
+def reported() -> str:
+    """Return the beginning of a report, as the terminal shows it."""
+    found = report_on([REPORTED], read_results(ROOT / "leaderboard/results"), default_host())
+    lines = found.text().splitlines()
+    starts = [number for number, line in enumerate(lines) if line.startswith(TASKS)]
+    told = [line for start in starts[: len(TASKS)] for line in _sentence(lines, start)]
+    return "\n".join(["```text", *lines[:4], *told, "…", "```"])
+
+
+def _sentence(lines: list[str], start: int) -> list[str]:
+    rest = lines[start + 1 :]
+    return [lines[start], *itertools.takewhile(lambda line: line.startswith("  "), rest)]
 
 
 def _chance(rows: list[Row], controls: list[Row]) -> list[str]:
@@ -191,7 +191,5 @@ def _is_variant(row: Row) -> bool:
 MAKERS: dict[str, Callable[[], str]] = {
     "came out": came_out,
     "compared": compared,
-    "counted": counted,
-    "readings": readings,
-    "groups": groups,
+    "reported": reported,
 }

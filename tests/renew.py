@@ -1,6 +1,7 @@
 """Make anew what documents say of committed results: `python tests/renew.py`; a test compares it.
 
-Every block between `<!-- made: NAME -->` and `<!-- end -->` comes from the maker of that name.
+Every block between `<!-- made: NAME -->` and `<!-- end -->` comes from the maker of that name. The
+notebook is made of the page "From Python".
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import lxt_tables
 import readme_tables
 import sanity_tables
 import suite_tables
+import tutorial
 from tables import Makers, renewed
 
 MODULES = (
@@ -31,13 +33,14 @@ def documents() -> Iterator[tuple[Path, Makers]]:
         yield module.DOCUMENT, module.MAKERS
 
 
-def pictures() -> Iterator[tuple[Path, Callable[[], str]]]:
-    """Yield every picture that is made of results."""
+def made_files() -> Iterator[tuple[Path, Callable[[], str]]]:
+    """Yield every file that is made whole: pictures of results, and the notebook."""
     yield from circuit_tables.PICTURES.items()
+    yield tutorial.NOTEBOOK, tutorial.notebook
 
 
 if __name__ == "__main__":
     for path, makers in documents():
         path.write_text(renewed(path.read_text(), makers))
-    for path, make in pictures():
+    for path, make in made_files():
         path.write_text(make())

@@ -16,7 +16,7 @@ from sparc3_bench.api.scoring import ModelScores
 from sparc3_bench.api.subject import AnyModel, cache_of, subject_of
 from sparc3_bench.attribution.scores import checked
 from sparc3_bench.circuit.folder import replacing
-from sparc3_bench.circuit.prune import KIND
+from sparc3_bench.circuit.prune import Pruned
 from sparc3_bench.circuit.writer import (
     MASK,
     parameter_masks,
@@ -253,7 +253,7 @@ def save_pruned(
         When the folder holds something else, or the mask is of another model.
     """
     folder = Path(folder)
-    KIND.check_free(folder)
+    Pruned.kind.check_free(folder)
     masks = {name: keep.cpu() for name, keep in mask.items()}
     about: dict[str, Any] = {
         "removed": sum(keep.numel() - int(keep.count_nonzero()) for keep in masks.values())
@@ -268,7 +268,7 @@ def save_pruned(
     with replacing(folder) as part:
         write_model(model, masks, part, tokenizer, source)
         save_bits(masks, part / MASK)
-        KIND.write(part, about)
+        Pruned.kind.write(part, about)
     return folder
 
 

@@ -74,14 +74,14 @@ def given_scorers(scorers: AnyScorer | Sequence[AnyScorer]) -> GivenScorers:
         When one is no scorer, has a name that another one has, or options that cannot be recorded.
     """
     host, options, names = default_host(), dict[str, str](), list[str]()
-    several = [scorers] if _is_one(scorers) else [*scorers]  # type: ignore[misc]
+    several: list[Any] = [scorers] if _is_one(scorers) else [*scorers]  # type: ignore[misc]
     if not several:
         raise Sparc3Error("No scorer is given; name one of `sparc3 list scorers`.")
     for one in several:
         if isinstance(one, str):
             names.append(host.get("scorer", one).cls.name)
             continue
-        cls, entry = _class_of(one), None
+        cls, entry = scorer_class(one), None
         with_that_name = host.all("scorer").get(cls.name)
         if with_that_name is None or with_that_name.cls is not cls:
             made = code_at_hand(one if not isinstance(one, Scorer) else cls)
@@ -101,7 +101,16 @@ def _is_one(scorers: Any) -> bool:
     return isinstance(scorers, str | Scorer | type) or not hasattr(scorers, "__iter__")
 
 
-def _class_of(given: Any) -> type[Scorer]:
+def scorer_class(given: Scorer | type[Scorer] | ScoringFunction) -> type[Scorer]:
+    """Return the class of a scorer; of a function the one that it becomes in a call.
+
+    `sparc3_bench.testing.check_scorer` takes it, and tries what a scorer promises.
+
+    Raises
+    ------
+    PluginError
+        When it is no scorer.
+    """
     if isinstance(given, type) and issubclass(given, Scorer):
         return given
     if isinstance(given, Scorer):

@@ -17,10 +17,8 @@ from transformers import GenerationConfig
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model import checkpoint
-from sparc3_bench.model.load import FoundModel
 from sparc3_bench.model.masking import check_mask, holding, without
 from sparc3_bench.model.view import ModelView
-from sparc3_bench.types.conventions import Scope
 from sparc3_bench.types.masks import KeepMask
 
 MASK = "mask.safetensors"
@@ -145,12 +143,6 @@ def load_mask(path: Path | str) -> dict[str, Tensor]:
             f"The mask {file} cannot be read ({str(error).splitlines()[0]}); give the file "
             f"{MASK} of a pruned model, or its folder."
         ) from None
-
-
-def as_stored(found: FoundModel, scope: Scope, view: ModelView) -> ModelView:
-    """Return the dense model in the number format of its files, in which it may not have run."""
-    stored = found.stored_dtype
-    return view if stored == found.dtype else found.load(scope, stored)
 
 
 def write_model(

@@ -155,8 +155,7 @@ def export(
     with the lines that load it. Scores are read from the cache, or computed again.
     """
     from sparc3_bench.circuit import sizes
-    from sparc3_bench.circuit.export import check_exportable
-    from sparc3_bench.circuit.export import export as write
+    from sparc3_bench.circuit.export import CircuitExport, check_exportable
     from sparc3_bench.circuit.rebuild import rebuilt
     from sparc3_bench.run.place import Place
     from sparc3_bench.run.progress import Reporter
@@ -168,7 +167,8 @@ def export(
     report = Reporter()
     folder = common.cache_folder(cache)
     made = rebuilt(read, str(path), files, folder, Place(folder, report))
-    circuit = made.circuit(amount)
+    exported = CircuitExport(made, amount, None if no_model else "pruned", mib)
+    circuit = exported.circuit
     if circuit.agreement is not None and circuit.agreement < 1:
         report.say(
             f"Only {circuit.agreement:.2%} of the sampled units are as in the result: its scores "
@@ -179,7 +179,7 @@ def export(
             f"The code of scorer '{read.spec.scorer.name}' is other than what made the result, and "
             "the result has no sketch of this size that would tell whether the circuit is."
         )
-    write(made, circuit, out, model=not no_model, mib_name=mib)
+    exported.write(out)
     kept = 1 - circuit.amount.in_scope
     if as_json:
         ExportedCircuit(folder=out, kept_of_scope=kept, agreement=circuit.agreement).tell()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.cli.changing import Change, changes_models, only_task
+from sparc3_bench.errors import ExitCode, Sparc3Error
 
 if TYPE_CHECKING:
     from sparc3_bench.run.cell import Cell
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 _PERCENT = 100
 
 
+@changes_models(scorer="wanda", controls=3)
 def command(
+    context: typer.Context,
     model: common.ModelName,
     out: Annotated[
         Path, typer.Option(help="Folder to write: new, empty, or an earlier pruned model.")
@@ -33,7 +36,6 @@ def command(
             show_default=False,
         ),
     ] = None,
-    scorer: Annotated[str, typer.Option(help="Scorer that ranks what to remove.")] = "wanda",
     unit: Annotated[
         str, typer.Option(help="What is removed as a whole: weight, neuron, head.")
     ] = "weight",
@@ -44,7 +46,6 @@ def command(
             show_default=False,
         ),
     ] = None,
-    scope: common.Scope = "all",
     reference: Annotated[
         str | None,
         typer.Option(
@@ -60,23 +61,6 @@ def command(
             show_default=False,
         ),
     ] = None,
-    task: Annotated[
-        str | None,
-        typer.Option(
-            help="Task that measures what it costs; may be left out where only one that is "
-            "installed does."
-        ),
-    ] = None,
-    objective: common.Objective = None,
-    scorer_option: common.ScorerOptions = [],  # noqa: B006  # typer wants a list
-    task_option: common.TaskOptions = [],  # noqa: B006
-    controls: Annotated[
-        int, typer.Option(min=0, max=1000, help="Random removals of as many, to compare with.")
-    ] = 3,
-    seed: Annotated[int, typer.Option(help="Seed of the reference samples and the scorer.")] = 0,
-    dtype: common.Dtype = "auto",
-    device: common.Device = "cpu",
-    batch_size: common.BatchSize = 1,
     push: Annotated[
         str | None,
         typer.Option(
@@ -86,7 +70,8 @@ def command(
             show_default=False,
         ),
     ] = None,
-    cache: common.Cache = None,
+    *,
+    change: Change,
 ) -> None:
     """Prune a model: score its weights, remove the lowest, and save it with what that costs.
 
@@ -95,92 +80,53 @@ def command(
     same command goes on where it was interrupted. Exit code 0 when the model is there, 1 when the
     run failed or nothing stays within the budget, 2 for wrong input.
     """
-    from sparc3_bench.circuit import prune
-    from sparc3_bench.circuit.correct import outcome_of
+    from sparc3_bench.circuit.prune import Pruned
     from sparc3_bench.circuit.push import check_pushable
     from sparc3_bench.circuit.push import push as pushed
     from sparc3_bench.circuit.rebuild import Rebuilt
-    from sparc3_bench.host import default_host
-    from sparc3_bench.run.options import parse_pairs
-    from sparc3_bench.run.place import Place
-    from sparc3_bench.run.plan import Request, Shared, plan
-    from sparc3_bench.run.progress import Reporter
-    from sparc3_bench.run.results import check_writable
-    from sparc3_bench.run.worker import run_cell
 
     share = _share(amount, budget)
-    prune.KIND.check_free(out)
+    change.check_folders(Pruned.kind, out)
     if push is not None:
         check_pushable(push)
-    folder = common.cache_folder(cache)
-    check_writable(folder)
-    host = default_host()
-    name = task or prune.find_pruning_task(host)
-    takes = host.get("task", name).cls.pruning
+    task = change.task or only_task(
+        change.host, lambda task: task.pruning is not None, "measure what pruning costs"
+    )
+    takes = change.host.get("task", task).cls.pruning
     if takes is None:
         raise Sparc3Error(
-            f"Task '{name}' does not measure what pruning costs; choose another with `--task`."
+            f"Task '{task}' does not measure what pruning costs; choose another with `--task`."
         )
-    options = parse_pairs(task_option)
-    for option, typed, text in (
-        (takes.reference, "--reference", reference),
-        (takes.held_out, "--held-out", held_out),
-    ):
-        if text is not None and option in options:
-            raise Sparc3Error(
-                f"`{typed}` and `--task-option {option}=…` both name the text; give one of them."
-            )
-        options |= {} if text is None else {option: text}
-    shared, said = Shared(), Reporter()
-    at = Place(folder, said)
+    texts = change.text("--reference", takes.reference, reference)
+    texts |= change.text("--held-out", takes.held_out, held_out)
+    options = change.task_options | texts
 
-    def cell_at(amounts: list[float], draws: int, more: dict[str, str]) -> Cell:
-        request = Request(
-            scorers=[(scorer, [seed])],
-            task=name,
-            model=model,
-            amounts=amounts,
-            amount_kind="fraction",
-            unit=unit,
-            group=group,
-            scope=scope,
-            controls=draws,
-            objective=objective,
-            scorer_options=parse_pairs(scorer_option),
-            task_options={**options, **more},
-            dtype=dtype,
-            batch_size=batch_size,
-            device=device,
-        )
-        return plan(request, host, folder, shared)[0]
+    def cell_at(amount: float, **more: object) -> Cell:
+        asked = {"task_options": options, "amounts": [amount], "amount_kind": "fraction", **more}
+        return change.cell(model=model, task=task, unit=unit, group=group, **asked)
 
     search = None
     if share is not None:
-        search, _ = run_cell(cell_at([0.0], 0, {takes.budget: repr(share)}), at, scorer)
-        if search.found is None:
-            said.say(f"{scorer}  failed: {search.error}")
-            raise typer.Exit(1)
+        bar = {**options, takes.budget: repr(share)}
+        search = change.run(cell_at(0.0, controls=0, task_options=bar))
+        assert search.found is not None
         amount = search.found.point.amount.requested
         if amount == 0:
-            said.say(f"Nothing that {scorer} removes stays within {budget}; no model is written.")
-            raise typer.Exit(1)
-        said.say(f"{scorer}: {amount:g} stays within {budget} on the selection part")
+            change.say(
+                f"Nothing that {change.scorer} removes stays within {budget}; no model is written."
+            )
+            raise typer.Exit(ExitCode.NOT_WELL)
+        change.say(f"{change.scorer}: {amount:g} stays within {budget} on the selection part")
     assert amount is not None
-    cell = cell_at([amount], controls, {})
-    result, _ = run_cell(cell, at, scorer)
-    if result.status != "ok":
-        said.say(f"{scorer}  failed: {result.error}")
-        raise typer.Exit(1)
-    rebuilt = Rebuilt(result, cell, at)
-    pruned = prune.Pruned(outcome_of(rebuilt, amount), search, push or "")
-    prune.write_pruned(rebuilt, pruned, out)
-    for warning in result.warnings:
-        said.say(f"warning: {warning}")
-    typer.echo(f"{out}: {pruned.outcome.removed} removed. {pruned.cost} {pruned.budget}".rstrip())
+    cell = cell_at(amount)
+    made = Rebuilt(change.run(cell), cell, change.place)
+    pruned = Pruned(made, amount, search=search, repo=push or "")
+    change.write(pruned, out, "prune")
+    change.tell(f"{out}: {pruned.removed} removed. {pruned.cost} {pruned.budget}".rstrip())
     if push is not None:
-        typer.echo(f"pushed to {pushed(out, push)}")
-    typer.echo("from transformers import AutoModelForCausalLM")
-    typer.echo(f'model = AutoModelForCausalLM.from_pretrained("{out}", dtype="auto")')
+        change.tell(f"pushed to {pushed(out, push)}")
+    change.tell("from transformers import AutoModelForCausalLM")
+    change.tell(f'model = AutoModelForCausalLM.from_pretrained("{out}", dtype="auto")')
 
 
 def _share(amount: float | None, budget: str | None) -> float | None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 import readme_tables
 import rows
-from renew import documents, pictures
+from renew import documents, made_files
 from rows import ROOT
 from tables import renewed, without
 
@@ -129,8 +129,8 @@ def test_a_block_that_is_stale_would_be_seen():
     assert renewed(text, MADE[path]) != text
 
 
-def test_pictures_are_those_that_the_committed_results_make():
-    for path, make in pictures():
+def test_files_that_are_made_are_not_stale():
+    for path, make in made_files():
         assert path.read_text() == make(), "stale; run `python tests/renew.py`"
 
 

@@ -16,9 +16,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sparc3_bench import Sparc3Error
 from sparc3_bench.circuit import rebuild
-from sparc3_bench.circuit.correct import find_task
 from sparc3_bench.circuit.rebuild import rebuilt
 from sparc3_bench.circuit.writer import parameter_masks
+from sparc3_bench.cli.changing import ChangedAnswer, only_task
+from sparc3_bench.cli.correct import corrects
 from sparc3_bench.model.checkpoint import stored_formats
 from sparc3_bench.record.files import read_result
 from sparc3_bench.run.place import Place
@@ -217,6 +218,15 @@ def test_without_a_number_there_is_no_model_where_nothing_is_better(correct, tmp
     assert [row[-1] for row in rows] == ["no"] * 4
 
 
+def test_with_json_a_folder_without_a_model_says_so(correct, tmp_path):
+    done = correct(tmp_path / "out", *NOTHING_PASSES, "--controls", 0, "--json")
+    assert done.code == 1
+    told = ChangedAnswer.model_validate_json(done.out)
+    assert (told.command, told.has_model, told.point.amount.requested) == ("correct", False, 0)
+    assert told.point.metrics == told.dense.metrics
+    assert told.key == json.loads((tmp_path / "out/correction.json").read_text())["key"]
+
+
 def test_what_came_into_the_folder_in_the_meantime_is_not_lost(correct, tmp_path, monkeypatch):
     def remarks(self, metrics):
         (tmp_path / "out").mkdir()
@@ -254,7 +264,7 @@ def test_a_scorer_that_changes_its_mind_is_refused(correct, tmp_path):
         (("--undesired", "no.txt"), "The prompts no.txt cannot be read; give a file."),
         (
             ("--undesired", "a", "--task-option", "prompts=b"),
-            "`--undesired` and `--task-option prompts=…` both name the prompts; give one of them.",
+            "`--undesired` and `--task-option prompts=…` say the same; give one of them.",
         ),
         (("--task", "writting"), "Unknown task 'writting'. Did you mean 'writing'?"),
         (
@@ -296,18 +306,21 @@ def test_wrong_input_is_refused_in_a_sentence(correct, tmp_path, arguments, expe
         (
             (Writing, Counting),
             False,
-            "2 installed tasks correct a model: counting, writing; choose one with `--task`.",
+            "2 installed tasks can do it: counting, writing; choose one with `--task`.",
         ),
-        ((Counting, Aimless), True, "No installed task can correct what a judge says of a model;"),
-        ((Aimless,), False, "No installed task can correct a model; install one, or name it with"),
+        ((Counting, Aimless), True, "No installed task can do it; install one, or name it with"),
+        ((Aimless,), False, "No installed task can do it; install one, or name it with"),
     ],
 )
 def test_the_task_is_found_where_only_one_fits(tasks, judged, expected):
+    def fits(task):
+        return corrects(task, judged)
+
     if " " not in expected:
-        assert find_task(host(tasks), judged=judged) == expected
+        assert only_task(host(tasks), fits, "do it") == expected
         return
     with pytest.raises(Sparc3Error) as refused:
-        find_task(host(tasks), judged=judged)
+        only_task(host(tasks), fits, "do it")
     assert str(refused.value).startswith(expected)
 
 

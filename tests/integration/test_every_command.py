@@ -63,6 +63,7 @@ CALLS = {
     "circuit export": "circuit export {wanda} --size 0.4 --out circuit --files in --cache cache",
     "inspect": "inspect in/llama",
     "doctor": "doctor --cache cache",
+    "prune": f"prune --amount 0.5 --out pruned --task-option selection_windows=2 {MODEL}",
     "score": f"score --scorer gradient --out s.safetensors --batch-size 2 {MODEL}",
     "publish": "publish results site",
     "validate": "validate results",
@@ -72,7 +73,7 @@ CALLS = {
     "new": "new scorer mine",
     "check": "check magnitude",
 }
-"""A call of each command that can print JSON; `rejudge` has a test of its own."""
+"""A call of each command that prints JSON; `correct` and `rejudge` have tests of their own."""
 
 WRONG = {
     "show missing.json": "missing.json cannot be read: No such file",
@@ -113,6 +114,9 @@ WRONG = {
     "publish nowhere site2": "nowhere",
     "inspect nowhere": "Model 'nowhere' is neither a named model",
     "score --scorer wnada --out s": "Unknown scorer 'wnada'. Did you mean 'wanda'?",
+    "prune --model in/llama --out p": "Nothing says how much is removed; give one of",
+    "prune --model in/llama --out p --amount x": "`--amount` must be a valid number; see",
+    "correct --model in/llama --out p --neurons 0": "`--neurons` must be greater than or equal",
     "score --scorer wanda": "Missing option '--out'; see `sparc3 score --help`.",
     "check wnada": "Unknown scorer, task or adapter 'wnada'. Did you mean 'wanda'?",
     "check lrp --jobs x": "`--jobs` must be a valid integer; see `sparc3 check --help`.",
@@ -200,7 +204,7 @@ def test_the_committed_schema_of_answers_is_that_of_the_commands(capsys):
 
 def test_every_command_that_prints_json_is_called_here():
     able = {name for name, one in COMMANDS.items() if "as_json" in {p.name for p in one.params}}
-    assert able == {*CALLS, "rejudge"}
+    assert able == {*CALLS, "correct", "rejudge"}
 
 
 def valid(told: str) -> dict[str, Any]:
@@ -217,13 +221,17 @@ def test_json_is_one_object_that_fits_the_schema(place, capsys, name):
     assert name.startswith(valid(done.out)["command"])
 
 
-def test_json_of_another_judge(tmp_path, capsys):
+def test_json_of_a_correction_and_of_another_judge(tmp_path, capsys):
     save_model("llama", tmp_path / "llama")
     first = writers.run(tmp_path, tmp_path / "first", amounts="8")
     given = ("--judge", "even", "--cache", tmp_path / "cache", "--json")
     done = writers.sparc3(capsys, "rejudge", first, *given)
     (one,) = valid(done.out)["results"]
     assert Path(one["path"]).is_file()
+    given = ("--model", tmp_path / "llama", "--neurons", 8, "--judge", "low", "--dtype", "float32")
+    given = (*given, "--scorer", "gradient", "--cache", tmp_path / "cache", "--json")
+    done = writers.sparc3(capsys, "correct", *given, "--out", tmp_path / "out")
+    assert valid(done.out)["has_model"], done.err
 
 
 @pytest.mark.parametrize("typed", WRONG)

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,8 +18,7 @@ from transformers import AutoModelForCausalLM
 
 import sparc3_bench as sb
 from sparc3_bench.assets import file_digest
-from sparc3_bench.circuit.prune import find_pruning_task
-from sparc3_bench.host import default_host
+from sparc3_bench.cli.changing import ChangedAnswer
 from sparc3_bench.record.files import read_result
 from sparc3_bench.run.steps.evaluate import Evaluate
 from sparc3_bench.run.steps.score import Score
@@ -317,7 +315,7 @@ def test_what_a_hub_does_not_take_stays_on_disk(prune, tmp_path, hub, monkeypatc
         (("--amount", 0.5, "--task", "compression"), "Task 'compression' does not measure what pr"),
         (
             ("--amount", 0.5, "--task-option", "reference_text=c4"),
-            "`--reference` and `--task-option reference_text=…` both name the text; give one of",
+            "`--reference` and `--task-option reference_text=…` say the same; give one of them.",
         ),
         (("--amount", 0.5, "--push", "me"), "`--push` must name a repository as OWNER/NAME, got"),
         (("--amount", 0.5, "--push", "me/one"), "There is no hub to push to 'me/one', as HF_HUB_O"),
@@ -338,13 +336,18 @@ def test_wrong_input_is_refused_in_a_sentence(prune, tmp_path, monkeypatch, argu
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_the_task_is_found_where_only_one_fits():
-    assert find_pruning_task(default_host()) == "pruning"
-    entry = SimpleNamespace(cls=SimpleNamespace(pruning=object()))
-    for names, expected in (((), "No installed task measures"), (("a", "b"), "2 installed tasks")):
-        host = SimpleNamespace(all=lambda kind, names=names: dict.fromkeys(names, entry))
-        with pytest.raises(sb.Sparc3Error, match=expected):
-            find_pruning_task(host)
+def test_with_json_what_came_out_is_printed_and_nothing_else(prune, tmp_path, hub):
+    out = tmp_path / "out"
+    done = prune(out, "--amount", 0.5, "--json", "--push", "me/tiny")
+    assert done.code == 0, done.err
+    told = ChangedAnswer.model_validate_json(done.out)
+    result = read_result(out / "result.json")
+    dense, point = result.points
+    assert (told.command, told.key, told.has_model) == ("prune", result.key, True)
+    assert told.folder == str(out)
+    assert told.point == point.model_copy(update={"samples": {}, "kept": {}})
+    assert told.dense.metrics == dense.metrics
+    assert len(hub.done) == 2
 
 
 @pytest.mark.real

@@ -175,12 +175,9 @@ def test_wrong_input_is_refused_in_a_sentence(world, tmp_path, given, expected):
     assert str(refused.value).endswith(".")
 
 
-def test_a_function_is_a_scorer_and_passes_the_kit(world):
-    from sparc3_bench.api.scorers import given_scorers
-
-    found = given_scorers(activation_norm)
-    cls = found.host.get("scorer", "activation-norm").cls
-    report = check_scorer(cls)
+def test_a_function_is_a_scorer_and_passes_the_kit():
+    report = check_scorer(sb.scorer_class(activation_norm))
+    assert report.name == "activation-norm"
     assert report.ok, str(report)
 
 
