@@ -134,7 +134,7 @@ def command(
     not_run += [f"{one.scorer} on {one.task}: {one.error}" for one in lines if not one.path]
     if told := _stand_in(lines):
         say(told)
-    report = _report(asked.named, results, [*not_run, *filter(None, [told])])
+    report = _report(asked.named, results, not_run, [told] if told else ())
     file = None if report is None else _written(report, execution.results, asked.named)
     if as_json:
         RunAnswer(runs=tuple(lines), not_run=tuple(not_run), report=file).tell()
@@ -168,7 +168,10 @@ def _stand_in(lines: Sequence[RunLine]) -> str:
 
 
 def _report(
-    named: Sequence[str], results: Sequence[tuple[Path, Result]], not_run: Sequence[str]
+    named: Sequence[str],
+    results: Sequence[tuple[Path, Result]],
+    not_run: Sequence[str],
+    notes: Sequence[str],
 ) -> ScorerReport | None:
     """Return the report on the scorers that were named; None where none has numbers."""
     if not any(one.status == "ok" and one.spec.scorer.name in named for _, one in results):
@@ -176,7 +179,7 @@ def _report(
     from sparc3_bench.host import default_host
     from sparc3_bench.leaderboard.scorer_report import report_on
 
-    return report_on(named, results, default_host(), not_run=not_run)
+    return report_on(named, results, default_host(), not_run=not_run, notes=notes)
 
 
 def _written(report: ScorerReport, results: Path, named: Sequence[str]) -> str:

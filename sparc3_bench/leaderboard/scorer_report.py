@@ -51,12 +51,15 @@ class ScorerReport:
         How many finished results it is made of, those of other scorers among them.
     not_run
         What is missing, in a sentence each.
+    notes
+        What else a reader must know, likewise.
     """
 
     scorers: tuple[str, ...]
     rows: tuple[ScorerRow, ...]
     results: int
     not_run: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -78,7 +81,7 @@ class ScorerReport:
             found.append(ReportPart("Not run", self.not_run))
         if rest := [row for row in self.rows if not row.leads]:
             found.append(_others(rest))
-        return (*found, ReportPart("How to read it", _READING))
+        return (*found, ReportPart("How to read it", (*self.notes, *_READING)))
 
     def text(self) -> str:
         """Return it for a terminal of 100 columns."""
@@ -136,6 +139,7 @@ def report_on(
     host: PluginHost,
     *,
     not_run: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> ScorerReport:
     """Return the report on scorers, from results of theirs and of those to be set beside them.
 
@@ -149,6 +153,8 @@ def report_on(
         Where tasks and scorers are looked up.
     not_run
         What else should have been run and was not, in a sentence each.
+    notes
+        What a reader must know besides, likewise.
 
     Raises
     ------
@@ -176,9 +182,8 @@ def report_on(
         for _, one in found
         if one.status != "ok" and (spec := one.spec).scorer.name in scorers
     ]
-    return ScorerReport(
-        tuple(scorers), rows, len(beside), tuple(dict.fromkeys((*not_run, *failed, *lacking)))
-    )
+    missing = tuple(dict.fromkeys((*not_run, *failed, *lacking)))
+    return ScorerReport(tuple(scorers), rows, len(beside), missing, tuple(notes))
 
 
 def _shown(made: Sequence[Board], scorers: Sequence[str]) -> set[str]:

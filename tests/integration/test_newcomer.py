@@ -158,6 +158,7 @@ def test_a_newcomer_runs_in_every_application_and_pays_for_its_own_rows_only(
     text = report.read_text()
     assert text.startswith("# Report on Activation norm")
     assert f"{OTHERS} results of earlier runs stand in." in text
+    assert "Not run" not in text
 
 
 def test_results_of_earlier_code_stand_in_and_of_another_question_do_not(
