@@ -14,6 +14,7 @@ from sparc3_bench.errors import RecordError, Sparc3Error
 from sparc3_bench.folder.local import Folder
 from sparc3_bench.record.files import lacking, read_result, responses_path, samples_path
 from sparc3_bench.record.result import Result
+from sparc3_bench.run.responses import read_responses
 from sparc3_bench.types.orders import Delivery
 
 HIDDEN = ".sparc3"
@@ -136,6 +137,8 @@ def _status(path: Path) -> str | None:
     """Return what a file says of its run; None where that is to be run."""
     try:
         result = read_result(path)
+        if result.responses is not None and os.path.lexists(responses_path(path)):
+            read_responses(path, result.responses)
     except RecordError:
         return None
     if lacking(path, result) is not None:

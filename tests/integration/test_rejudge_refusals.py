@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from integration.writers import run, sparc3
 from unit.results import make_result, save
 
 from sparc3_bench.record.files import read_result, responses_path, samples_path, write_atomically
+from sparc3_bench.run.results import finished
 from sparc3_bench.testing.tiny import save_model
 
 Rejudge = Callable[..., Outcome]
@@ -152,6 +154,19 @@ def test_a_judge_or_folder_that_will_not_do_is_refused(own, rejudge, tmp_path, a
     line = sentence(rejudge(own, *(argument.format(own=own) for argument in arguments)))
     assert expected.format(own=own) in line
     assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("damage", [of_another, damaged])
+def test_a_run_whose_responses_are_spoilt_is_not_finished(first, own, damage):
+    shutil.copy(samples_path(first), samples_path(own))
+    assert finished(own) is not None
+    assert finished(damage(own)) is None
+
+
+def test_a_run_whose_responses_are_gone_is_finished(first, own):
+    """They are never published."""
+    shutil.copy(samples_path(first), samples_path(own))
+    assert finished(without_file(own)) is not None
 
 
 def test_two_results_with_one_place_are_refused(folder, own, rejudge, tmp_path):
