@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-AsJson = Annotated[
+JsonFlag = Annotated[
     bool, typer.Option("--json", help="Print one JSON object instead; see `sparc3 schema answers`.")
 ]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.answers import Answer, AsJson
+from sparc3_bench.cli.answers import Answer, JsonFlag
 from sparc3_bench.errors import ExitCode, Sparc3Error
 from sparc3_bench.record.parts import Point
 
@@ -194,6 +194,6 @@ def _options(
     device: common.Device = "cpu",
     batch_size: common.BatchSize = 1,
     cache: common.Cache = None,
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """How a change is made and measured; see `changes_models`."""

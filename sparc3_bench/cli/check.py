@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 import sparc3_bench.cli.completion as completion
-from sparc3_bench.cli.answers import Answer, AsJson, Part
+from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def command(
             show_default=False,
         ),
     ] = [],  # noqa: B006
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Check a plugin against its contract, on tiny models; it takes seconds.
 

@@ -9,7 +9,7 @@ import typer
 
 import sparc3_bench.cli.circuit_diff as circuit_diff
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.answers import Answer, AsJson
+from sparc3_bench.cli.answers import Answer, JsonFlag
 from sparc3_bench.cli.results import Listed, listed_as
 from sparc3_bench.cli.show import Measured, numbers_at
 from sparc3_bench.errors import Sparc3Error
@@ -84,7 +84,7 @@ def show(
         ),
     ] = None,
     results: common.SearchedFolder = None,
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Tell what a circuit is, from the result file alone.
 
@@ -147,7 +147,7 @@ def export(
     files: common.Files = [],  # noqa: B006  # typer wants a list
     cache: common.Cache = None,
     results: common.SearchedFolder = None,
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Write a circuit as a folder that others load with transformers and safetensors alone.
 

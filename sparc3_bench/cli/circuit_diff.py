@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.answers import Answer, AsJson, Part
+from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def command(
     files: common.Files = [],  # noqa: B006
     cache: common.Cache = None,
     results: common.SearchedFolder = None,
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Count what circuits on the same model share, and tell where one has more.
 

@@ -103,19 +103,21 @@ Cache = Annotated[
         show_default=f"${CACHE_VARIABLE}, or sparc3-bench in the user's cache",
     ),
 ]
+_NAMED = (
+    "a file, the first 4 or more digits of a key (see `sparc3 results list`), or a folder that has "
+    "it alone"
+)
 ResultName = Annotated[
     str,
     typer.Argument(
-        help="Result: its file, the first 4 or more digits of its key (see `sparc3 results list`), "
-        "or a folder that has it alone.",
+        help=f"Result: {_NAMED}.",
         autocompletion=completion.keys,
     ),
 ]
 ResultNames = Annotated[
     list[str],
     typer.Argument(
-        help="Results: each a file, the first 4 or more digits of a key (see `sparc3 results "
-        "list`), or a folder that has it alone.",
+        help=f"Results, each {_NAMED}.",
         autocompletion=completion.keys,
     ),
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.answers import Answer, AsJson, Part
+from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.cli.results import Listed, listed_as
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 
@@ -95,7 +95,7 @@ def command(
         typer.Option(help="What to compare.", show_default="the main metric of the task"),
     ] = None,
     results: common.SearchedFolder = None,
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Compare two runs on the same samples, amount by amount.
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.answers import Answer, AsJson, Part
+from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.cli.defaults import user_file
 from sparc3_bench.errors import ExitCode
 
@@ -57,7 +57,7 @@ def command(
         bool, typer.Option("--strict", help="Exit with code 1 when something is broken.")
     ] = False,
     cache: common.Cache = None,
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Show plugins, broken ones with their reason, versions, processor, and the cache."""
     import importlib.util

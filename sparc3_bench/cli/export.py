@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.answers import Answer, AsJson
+from sparc3_bench.cli.answers import Answer, JsonFlag
 from sparc3_bench.errors import RecordError, Sparc3Error, UnknownNameError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def command(
             "is the number of; repeatable."
         ),
     ] = [],  # noqa: B006  # typer wants a list
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Write results as a table, as records of Every Eval Ever, or for a model repository.
 

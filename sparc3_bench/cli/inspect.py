@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.answers import Answer, AsJson, Part
+from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def command(
     ] = [],  # noqa: B006  # typer wants a list
     scorer_option: common.ScorerOptions = [],  # noqa: B006
     cache: common.Cache = None,
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Show what the suite sees in a model: blocks, roles, prunable weights, units, rules.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.answers import Answer, AsJson, Part
+from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def command(
             autocompletion=common.completion.whatever_is_listed,
         ),
     ] = None,
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """List scorers, tasks, adapters, named models, suites, judges and executors, or explain one.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sparc3_bench.cli.answers import Answer, AsJson
+from sparc3_bench.cli.answers import Answer, JsonFlag
 from sparc3_bench.errors import RecordError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def command(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit with code 1 if something would be.")
     ] = False,
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Write result files of earlier schemas anew in the newest; no number changes.
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from sparc3_bench.cli.answers import Answer, AsJson
+from sparc3_bench.cli.answers import Answer, JsonFlag
 
 
 class Scaffolded(Answer):
@@ -35,7 +35,7 @@ def command(
             "--dir", help="Folder to write to [default: sparc3-NAME].", show_default=False
         ),
     ] = None,
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Write a small distribution with a plugin that works, its tests, packaging and README.
 

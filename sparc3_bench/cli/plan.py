@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.answers import Answer, AsJson, Part
+from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.cli.asked import asks_for_runs
 from sparc3_bench.cli.defaults import take_run_file
 from sparc3_bench.errors import RecordError, Sparc3Error, describe
@@ -130,7 +130,7 @@ def command(
         Path, typer.Option(help="Folder with result files; what is finished there is not new.")
     ] = Path("results"),
     cache: common.Cache = None,
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Tell which steps of runs are there and which are new, and estimate what the new ones cost.
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.answers import Answer, AsJson
+from sparc3_bench.cli.answers import Answer, JsonFlag
 from sparc3_bench.errors import Sparc3Error
 
 
@@ -28,7 +28,7 @@ def command(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; fail when the page is stale.")
     ] = False,
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Build the leaderboard page; it needs no server and opens from the file system.
 

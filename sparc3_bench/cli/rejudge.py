@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.answers import Answer, AsJson, Part
+from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.errors import Sparc3Error, describe
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def command(
         ),
     ] = None,
     cache: common.Cache = None,
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Judge the responses of finished runs again; no model is loaded and nothing is generated.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.answers import Answer, AsJson, Part
+from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.cli.execution import Execution, carries_out_runs
 from sparc3_bench.errors import ExitCode, Sparc3Error
 
@@ -72,7 +72,7 @@ def command(
     context: typer.Context,
     result: common.ResultNames,
     files: common.Files = [],  # noqa: B006  # typer wants a list
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
     *,
     execution: Execution,
 ) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.answers import Answer, AsJson, Part
+from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.cli.execution import Execution, carries_out_runs
 from sparc3_bench.errors import Sparc3Error
 
@@ -159,7 +159,7 @@ def command(
     markdown: Annotated[
         Path | None, typer.Option("--markdown", help="File for the report as Markdown.")
     ] = None,
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
     *,
     execution: Execution,
 ) -> None:

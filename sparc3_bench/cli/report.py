@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.answers import Answer, AsJson
+from sparc3_bench.cli.answers import Answer, JsonFlag
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.scorer_row import ScorerRow
 
@@ -55,7 +55,7 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="File to write it to: Markdown (.md) or a page (.html).")
     ] = None,
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Report on a scorer: where it stands and how sure that is, at what cost, what to run next.
 

@@ -10,7 +10,7 @@ import typer
 
 import sparc3_bench.cli.common as common
 import sparc3_bench.cli.completion as completion
-from sparc3_bench.cli.answers import Answer, AsJson, Part
+from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.errors import RecordError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ Paths = Annotated[
 
 
 @app.command("list")
-def list_all(folder: Folder = None, paths: Paths = False, as_json: AsJson = False) -> None:
+def list_all(folder: Folder = None, paths: Paths = False, as_json: JsonFlag = False) -> None:
     """List all results of a folder: key, scorer, task, model, amounts, main number, status, file.
 
     A file that is no result is left out and named. Exit code 0, 1 when files were left out, 2 for
@@ -145,7 +145,7 @@ def _find(
         typer.Option(help="Of those with this amount; the main number is the one there."),
     ] = None,
     paths: Paths = False,
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Find results by what was run; what is not said may be anything.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.answers import Answer, AsJson, Part
+from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.cli.asked import asks_for_runs
 from sparc3_bench.cli.defaults import take_run_file
 from sparc3_bench.cli.execution import Execution, carries_out_runs
@@ -99,7 +99,7 @@ def command(
             show_default="with one of these, the results that come with sparc3-bench",
         ),
     ] = [],  # noqa: B006  # typer wants a list
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
     *,
     execution: Execution,
 ) -> None:

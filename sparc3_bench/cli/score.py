@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.answers import Answer, AsJson, Part
+from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.errors import Sparc3Error
 
 
@@ -54,7 +54,7 @@ def command(
     device: common.Device = "cpu",
     batch_size: common.BatchSize = 1,
     cache: common.Cache = None,
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Score the weights of a model and write the scores.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.answers import Answer, AsJson, Part
+from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.cli.results import Listed, listed_as
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Shown(Answer):
 def command(
     result: common.ResultName,
     results: common.SearchedFolder = None,
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Show one result: what was run, every metric at every amount, cost and warnings."""
     from sparc3_bench.run.intervals import is_old, read_renewed

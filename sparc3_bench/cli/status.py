@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.answers import Answer, AsJson, Part
+from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.errors import Sparc3Error
 
 
@@ -48,7 +48,7 @@ class Standing(Answer):
 
 def command(
     results: Annotated[Path, typer.Argument(help="Folder with result files.")] = Path("results"),
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Tell who is at work on a folder of results, how far they are, and what failed.
 

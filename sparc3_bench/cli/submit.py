@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from sparc3_bench.cli.answers import Answer, AsJson, Part
+from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.errors import Sparc3Error
 
 
@@ -38,7 +38,7 @@ def command(
         "leaderboard/results"
     ),
     check: Annotated[bool, typer.Option("--check", help="Copy nothing.")] = False,
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Check results and copy them to where they belong, all of them or none.
 

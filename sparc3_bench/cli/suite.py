@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 import sparc3_bench.cli.listing as listing
-from sparc3_bench.cli.answers import Answer, AsJson
+from sparc3_bench.cli.answers import Answer, JsonFlag
 
 app = typer.Typer(help="Show what suites ask.", no_args_is_help=True)
 
@@ -35,7 +35,7 @@ def show(
     name: Annotated[
         str, typer.Argument(help="A name of `sparc3 suite list`, or a TOML file of your own.")
     ],
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Print the TOML of a suite, to be read, or copied and changed; where it is goes to stderr."""
     from sparc3_bench.host import default_host

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.answers import Answer, AsJson
+from sparc3_bench.cli.answers import Answer, JsonFlag
 from sparc3_bench.errors import RecordError
 
 
@@ -24,7 +24,7 @@ class Validated(Answer):
 
 def command(
     paths: Annotated[list[Path], typer.Argument(help="Result files, or folders of them.")],
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Check result files; every bad one is named with the path of the offending field.
 

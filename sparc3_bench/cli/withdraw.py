@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 import sparc3_bench.cli.common as common
-from sparc3_bench.cli.answers import Answer, AsJson
+from sparc3_bench.cli.answers import Answer, JsonFlag
 from sparc3_bench.errors import Sparc3Error
 
 
@@ -26,7 +26,7 @@ def command(
     result: common.ResultName,
     reason: Annotated[str, typer.Option(help="Why it must not be relied on; one sentence.")],
     results: common.SearchedFolder = None,
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Mark a result as withdrawn; it keeps its file and is listed with the reason."""
     from sparc3_bench.record.files import read_result, write_result
