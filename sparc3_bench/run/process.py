@@ -33,6 +33,8 @@ _TAIL_BYTES = 16_000
 """So much of what a process printed last is kept."""
 _SHARE = 0.95
 """The part of the machine's memory that one worker may take."""
+_ALIKE = ("scorer", "code", "model")
+"""What many orders say alike, kept once."""
 _SERVICE = "sparc3_bench.run.service"
 """The module that is the other end."""
 
@@ -81,7 +83,12 @@ class WorkerProcess:
         """Return the orders that a request comes to; raises as `requests`."""
         asked = request.model_dump(mode="json")
         # As it is: orders of one request share it, and there may be many.
-        return [Order.model_construct(request=asked, **one) for one in self._ask("plan", asked)]
+        return [
+            Order.model_construct(
+                request=asked, **one | {name: sys.intern(one[name]) for name in _ALIKE}
+            )
+            for one in self._ask("plan", asked)
+        ]
 
     def carry_out(self, order: Order) -> Delivery:
         """Run one cell; a process that does not come to its end makes it a failed one."""
