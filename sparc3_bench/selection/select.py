@@ -148,7 +148,8 @@ def keep_rows(values: Tensor, count: int, cut: Tensor | None = None) -> Tensor:
     """Keep all but the `count` lowest of each row; of ties the leftmost go. ``[rows, columns]``."""
     if count in (0, values.shape[1]):
         return torch.full_like(values, count == 0, dtype=torch.bool)
-    threshold, beyond = (row_cuts(values, [count])[count] if cut is None else cut).split(1, dim=1)
+    cut = row_cuts(values, [count])[count] if cut is None else cut
+    threshold, beyond = cut[:, :1], cut[:, 1:]
     keep = values > threshold
     # Where the next number is larger, all is decided.
     tied = (~(beyond > threshold)).flatten().nonzero().flatten()

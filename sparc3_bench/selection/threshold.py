@@ -65,7 +65,7 @@ def joint_cuts(tensors: Sequence[Tensor], counts: Iterable[int]) -> dict[int, Te
     if whole is None or sum(map(len, flat)) <= _ENOUGH:
         return _by_sorting(flat, counts)
     (kind,) = kinds
-    parts = [part for one in flat for part in one.view(whole).split(_CHUNK)]
+    parts = [part for one in flat for part in torch.split(one.view(whole), _CHUNK)]
     # By the bits before those that are looked at, as a whole number: what is still looked for,
     # and the how manieth of those with these bits it is.
     wanted: dict[int | None, list[tuple[int, int]]] = {None: [(one, one) for one in counts]}

@@ -159,6 +159,6 @@ def circuit_digest(circuit: Circuit) -> str:
         for name in sorted(kind):
             if not kind[name].all():
                 digest.update(f"{name} {tuple(kind[name].shape)} ".encode())
-                digest.update(packed(kind[name]).numpy())
+                digest.update(packed(kind[name]).numpy().tobytes())
         digest.update(b"/")
     return digest.hexdigest()[:24]
