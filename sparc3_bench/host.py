@@ -9,8 +9,8 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.metadata import EntryPoint
+from functools import cache, lru_cache
+from importlib.metadata import Distribution, EntryPoint
 from typing import Any
 
 import pluggy
@@ -251,7 +251,11 @@ def _is_subclass(cls: Any, base: type) -> bool:
 
 
 def _distribution(point: EntryPoint) -> tuple[str, str]:
-    dist = point.dist
+    return _named(point.dist)
+
+
+@cache  # each look at a name reads all metadata, with the README in it
+def _named(dist: Distribution | None) -> tuple[str, str]:
     return ("unknown", "0") if dist is None else (dist.name, dist.version)
 
 

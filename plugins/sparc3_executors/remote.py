@@ -16,7 +16,6 @@ from typing import Any
 
 from sparc3_bench import Sparc3Error
 from sparc3_bench.folder.remote import folder_at
-from sparc3_bench.run.process import WorkerProcess
 from sparc3_bench.types.orders import Delivery, Order, Tell, Work
 
 _VARIABLES = ("SPARC3_", "HF_", "OMP_", "MKL_", "OPENBLAS_", "ATEN_", "CUBLAS_", "TORCH_")
@@ -74,6 +73,8 @@ class Remote:
     """
 
     def __init__(self, home: Home) -> None:
+        from sparc3_bench.run.process import WorkerProcess  # who lists plugins needs none
+
         self._home, self._work = home, Work.model_validate_json(home.work)
         self._told: deque[Mapping[str, Any]] = deque(maxlen=_KEPT)
         self._worker = WorkerProcess(self._work, self._hear, home.environment)

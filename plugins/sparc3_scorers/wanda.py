@@ -42,8 +42,11 @@ class Wanda(IncrementalScorer):
 
     def finish(self, model: ModelView, state: State) -> Mapping[str, Tensor]:
         """Return |W| · ‖X‖₂ of every weight, in [0, ∞)."""
+        import torch
+
+        # In place: what is freed between scores would stay with the process, in pieces.
         return {
-            name: (weight.matrix.float() * state[name].sqrt().float()).abs_()
+            name: weight.matrix.to(torch.float32, copy=True).mul_(state[name].sqrt().float()).abs_()
             for name, weight in model.weights().items()
         }
 

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -19,6 +17,7 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model import checkpoint
 from sparc3_bench.model.masking import check_mask, holding, without
 from sparc3_bench.model.view import ModelView
+from sparc3_bench.selection.bits import packed, unpacked
 from sparc3_bench.types.masks import KeepMask
 
 MASK = "mask.safetensors"
@@ -102,10 +101,10 @@ def save_bits(masks: Mapping[str, Tensor], path: Path) -> None:
     of rows, the first weight in the highest bit, with zeros behind the last; the shapes are in the
     header as JSON, under ``shapes``.
     """
-    packed = {name: torch.from_numpy(np.packbits(keep.numpy())) for name, keep in masks.items()}
+    bits = {name: packed(keep) for name, keep in masks.items()}
     shapes = json.dumps({name: list(keep.shape) for name, keep in masks.items()})
     # One entry: of several the order is not the same every time, nor is the file then.
-    save_file(packed, path, metadata={_SHAPES: shapes})
+    save_file(bits, path, metadata={_SHAPES: shapes})
 
 
 def load_mask(path: Path | str) -> dict[str, Tensor]:
@@ -135,7 +134,7 @@ def load_mask(path: Path | str) -> dict[str, Tensor]:
             shapes = None if told is None else json.loads(told)
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
         return {
-            name: values if shapes is None else _unpacked(values, shapes[name])
+            name: values if shapes is None else unpacked(values, shapes[name])
             for name, values in tensors.items()
         }
     except (OSError, SafetensorError, ValueError, KeyError) as error:
@@ -196,12 +195,6 @@ def _sizes(source: Path | None) -> dict[str, int]:
         return {}
     largest = max(path.stat().st_size for path in checkpoint.weight_files(source, source.name))
     return {"max_shard_size": largest}
-
-
-def _unpacked(bits: Tensor, shape: list[int]) -> Tensor:
-    count = int(np.prod(shape))
-    keep = np.unpackbits(bits.numpy(), count=count).reshape(shape).astype(bool)
-    return torch.from_numpy(keep)
 
 
 def _untied(model: Any) -> dict[str, Tensor]:

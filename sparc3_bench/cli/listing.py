@@ -111,26 +111,28 @@ def command(
             note = "".join(f" Broken plugin: {text}" for text in host.broken.values())
             raise UnknownNameError("kind or name", what, known, note)
     explained = name is not None or (what is not None and kind not in KINDS)
-    plugins = [_told(k, entry) for k, some in entries.items() for entry in some.values()]
-    if as_json:
-        PluginList(plugins=plugins, broken=list(host.broken.values())).tell()
-        return
-    if explained:
+    if as_json or explained:
+        plugins = [_told(k, entry) for k, some in entries.items() for entry in some.values()]
+        if as_json:
+            PluginList(plugins=plugins, broken=list(host.broken.values())).tell()
+            return
         common.console().print("\n\n".join("\n".join(_explanation(one)) for one in plugins))
     else:
-        for kind in entries:
+        for kind, some in entries.items():
             typer.echo(f"{kind}s")
-            for one in plugins:
-                if one.kind == kind:
-                    _print_line(one)
+            for entry in some.values():
+                _print_line(entry)
         for text in host.broken.values():
             typer.echo(f"broken plugin: {text}", err=True)
 
 
-def _print_line(one: Plugin) -> None:
-    typer.echo(f"  {one.name:<16} {one.summary}  [{one.distribution} {one.version}]")
-    if one.options:
-        options = ", ".join(f"{option.name}={option.default}" for option in one.options)
+def _print_line(one: Registered) -> None:
+    from sparc3_bench.leaderboard.plugin_description import plugin_text
+
+    text, origin = plugin_text(one.cls), one.origin
+    typer.echo(f"  {one.cls.name:<16} {text.summary}  [{origin.distribution} {origin.version}]")
+    if text.options:
+        options = ", ".join(f"{option.name}={option.default}" for option in text.options)
         typer.echo(f"  {'':<16} options: {options}")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparc3_bench.selection.select import keep_rows
+from sparc3_bench.selection.select import keep_rows, keep_together
 from sparc3_bench.types.conventions import Group
 
 
@@ -27,17 +27,20 @@ def matched(kept: Mapping[str, Tensor], group: Group, seed: int) -> dict[str, Te
     """
     controls = {}
     for name, keep in kept.items():
-        rows = keep if group == "row" else keep.reshape(1, -1)
-        noise = _noise(f"{seed}/{name}", rows.shape)
-        removed = rows.shape[1] - int(rows[0].sum())
-        controls[name] = keep_rows(noise, removed).view(keep.shape).to(keep.device)
+        noise = _noise(f"{seed}/{name}", keep.shape)
+        if group == "row":
+            kept_of_noise = keep_rows(noise, keep.shape[1] - int(keep[0].count_nonzero()))
+        else:
+            removed = keep.numel() - int(keep.count_nonzero())
+            (kept_of_noise,) = keep_together([noise], removed)
+        controls[name] = kept_of_noise.to(keep.device)
     return controls
 
 
 def _noise(name: str, shape: torch.Size) -> Tensor:
     digest = hashlib.sha256(f"control/{name}".encode()).digest()
     generator = np.random.PCG64(int.from_bytes(digest[:8], "big"))
-    # Sixteen bits are partitioned in two thirds of the time of 32, and half as many are drawn; of
-    # the few that tie at the threshold the last are kept, which is random enough for a control.
+    # Sixteen bits are sorted in two thirds of the time of 32, and half as many are drawn; of the
+    # few that tie at the threshold the last are kept, which is random enough for a control.
     drawn = generator.random_raw(shape.numel() // 4 + 1).view(np.int16)
     return torch.from_numpy(drawn[: shape.numel()]).view(shape)

@@ -9,13 +9,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.view import ModelView
-from sparc3_bench.selection.threshold import kth_smallest
+from sparc3_bench.selection.threshold import joint_cuts, row_cuts
 from sparc3_bench.selection.units import unit_mask, unit_scores
 from sparc3_bench.types.conventions import AmountKind, Group, Removal, Unit
 from sparc3_bench.types.masks import KeepMask
@@ -23,6 +22,8 @@ from sparc3_bench.types.scores import ScoreMap
 
 Quota = Callable[[int], int]
 """Size of a comparison group to how many of its lowest are counted off."""
+Cuts = Mapping[str, Mapping[int, Tensor]]
+"""By name of what is ranked ("" for all together) and count, where its scores are cut."""
 
 
 def count_to_remove(amount: float | Fraction, size: int) -> int:
@@ -64,6 +65,7 @@ def choose(
     group: Group,
     removal: Removal = "lowest",
     kind: AmountKind = "fraction",
+    known: Cuts | None = None,
 ) -> dict[str, Tensor]:
     """Choose what to keep: for every tensor of `ranking` a bool one, True = kept.
 
@@ -84,6 +86,8 @@ def choose(
         Which end is removed. `highest` at x removes exactly what `lowest` at 1 - x keeps.
     kind
         What `amount` counts; a `count` goes with group `model`.
+    known
+        The cuts at this amount, and perhaps at others; see `cuts`. They are found where not given.
 
     Raises
     ------
@@ -101,11 +105,22 @@ def choose(
         raise Sparc3Error(
             f"{amount:,.0f} units of '{unit}' cannot be removed: the scope has {total:,}."
         )
-    if removal == "lowest":
-        return _keep(ranking, _quota(amount, kind), group)
-    rest = _typed(1) - _typed(amount) if kind == "fraction" else total - int(amount)
-    kept = _keep(ranking, _quota(rest, kind), group)
-    return {name: ~keep for name, keep in kept.items()}
+    quota = _quota(ranking, amount, removal, kind)
+    if known is None:
+        known = _found(ranking, [quota], group)
+    kept = _keep(ranking, quota, group, known)
+    return kept if removal == "lowest" else {name: ~keep for name, keep in kept.items()}
+
+
+def cuts(
+    ranking: Mapping[str, Tensor],
+    amounts: Sequence[float],
+    group: Group,
+    removal: Removal,
+    kind: AmountKind,
+) -> Cuts:
+    """Return where scores are cut at several amounts; they are sorted or counted once for all."""
+    return _found(ranking, [_quota(ranking, one, removal, kind) for one in amounts], group)
 
 
 def as_mask(kept: Mapping[str, Tensor], view: ModelView, unit: Unit) -> KeepMask:
@@ -129,64 +144,32 @@ def check_amount(amount: float, kind: AmountKind) -> None:
         raise Sparc3Error(f"A count of units must be a whole number from 0 on, got {amount:g}.")
 
 
-def keep_rows(values: Tensor, count: int) -> Tensor:
+def keep_rows(values: Tensor, count: int, cut: Tensor | None = None) -> Tensor:
     """Keep all but the `count` lowest of each row; of ties the leftmost go. ``[rows, columns]``."""
-    if count == 0:
-        return torch.ones_like(values, dtype=torch.bool)
-    if count == values.shape[1]:
-        return torch.zeros_like(values, dtype=torch.bool)
-    threshold = _kth_in_rows(values, count)
+    if count in (0, values.shape[1]):
+        return torch.full_like(values, count == 0, dtype=torch.bool)
+    cut = row_cuts(values, [count])[count] if cut is None else cut
+    threshold, beyond = cut[:, :1], cut[:, 1:]
     keep = values > threshold
-    excess = values.shape[1] - count - keep.count_nonzero(dim=1)
-    tied = excess.nonzero().flatten()
+    # Where the next number is larger, all is decided.
+    tied = (~(beyond > threshold)).flatten().nonzero().flatten()
     if len(tied):
         # Of the ties at the threshold the last ones stay, until exactly k are gone.
+        excess = values.shape[1] - count - keep[tied].count_nonzero(dim=1)
         at_threshold = values[tied] == threshold[tied]
         row, column = at_threshold.nonzero().unbind(1)
         ends = torch.bincount(row, minlength=len(tied)).cumsum(0)
         from_the_right = ends[row] - torch.arange(len(row), device=row.device)
-        stays = from_the_right <= excess[tied][row]
+        stays = from_the_right <= excess[row]
         keep[tied[row[stays]], column[stays]] = True
     return keep
 
 
-def _quota(amount: float | Fraction, kind: AmountKind) -> Quota:
-    if kind == "count":
-        return lambda size: int(amount)
-    return lambda size: count_to_remove(amount, size)
-
-
-def _typed(amount: float | Fraction) -> Fraction:
-    return amount if isinstance(amount, Fraction) else Fraction(repr(float(amount)))
-
-
-def _keep(ranking: Mapping[str, Tensor], quota: Quota, group: Group) -> dict[str, Tensor]:
-    """Return a keep-mask for every tensor, exactly the quota counted off in each group."""
-    if group == "row":
-        return {name: keep_rows(v, quota(v.shape[1])) for name, v in ranking.items()}
-    if group == "layer":
-        return {
-            name: keep_rows(values.reshape(1, -1), quota(values.numel())).view(values.shape)
-            for name, values in ranking.items()
-        }
-    total = sum(values.numel() for values in ranking.values())
-    return dict(zip(ranking, _keep_together(list(ranking.values()), quota(total)), strict=True))
-
-
-def _kth_in_rows(values: Tensor, count: int) -> Tensor:
-    """Return the `count`-th smallest number of each row, ``[rows, 1]``."""
-    if values.device.type != "cpu":
-        return values.kthvalue(count, dim=1, keepdim=True).values
-    # NumPy's partition is vectorised and about four times as fast as torch's on a processor.
-    parts = np.partition(values.numpy(), count - 1, axis=1)
-    return torch.from_numpy(np.ascontiguousarray(parts[:, count - 1 : count]))
-
-
-def _keep_together(tensors: Sequence[Tensor], count: int) -> list[Tensor]:
-    """Remove exactly `count` of all tensors together, without ever joining or sorting them."""
-    if count == 0:
-        return [torch.ones_like(values, dtype=torch.bool) for values in tensors]
-    threshold = kth_smallest(tensors, count)
+def keep_together(tensors: Sequence[Tensor], count: int, cut: Tensor | None = None) -> list[Tensor]:
+    """Keep all but the `count` lowest of all tensors; of ties the first go. Nothing is joined."""
+    if count in (0, sum(values.numel() for values in tensors)):
+        return [torch.full_like(values, count == 0, dtype=torch.bool) for values in tensors]
+    threshold = joint_cuts(tensors, [count])[count] if cut is None else cut
     keeps = [(values > threshold).contiguous() for values in tensors]
     excess = sum(keep.numel() - int(keep.count_nonzero()) for keep in keeps) - count
     for values, keep in zip(reversed(tensors), reversed(keeps), strict=True):
@@ -197,3 +180,49 @@ def _keep_together(tensors: Sequence[Tensor], count: int) -> list[Tensor]:
         keep.view(-1)[ties] = True
         excess -= len(ties)
     return keeps
+
+
+def _quota(
+    ranking: Mapping[str, Tensor], amount: float, removal: Removal, kind: AmountKind
+) -> Quota:
+    """Return how many of the lowest of a group go; with removal `highest`, how many stay."""
+    if kind == "count":
+        total = sum(values.numel() for values in ranking.values())
+        count = int(amount) if removal == "lowest" else total - int(amount)
+        return lambda size: count
+    part = _typed(amount) if removal == "lowest" else _typed(1) - _typed(amount)
+    return lambda size: count_to_remove(part, size)
+
+
+def _typed(amount: float | Fraction) -> Fraction:
+    return amount if isinstance(amount, Fraction) else Fraction(repr(float(amount)))
+
+
+def _found(ranking: Mapping[str, Tensor], quotas: Sequence[Quota], group: Group) -> Cuts:
+    def counts(size: int) -> list[int]:
+        return sorted({count for quota in quotas if 0 < (count := quota(size)) < size})
+
+    if group == "row":
+        return {name: row_cuts(v, counts(v.shape[1])) for name, v in ranking.items()}
+    if group == "layer":
+        return {name: joint_cuts([v], counts(v.numel())) for name, v in ranking.items()}
+    every = list(ranking.values())
+    return {"": joint_cuts(every, counts(sum(values.numel() for values in every)))}
+
+
+def _keep(
+    ranking: Mapping[str, Tensor], quota: Quota, group: Group, known: Cuts
+) -> dict[str, Tensor]:
+    """Return a keep-mask for every tensor, exactly the quota counted off in each group."""
+    if group == "row":
+        counted = {name: quota(values.shape[1]) for name, values in ranking.items()}
+        return {n: keep_rows(v, counted[n], known[n].get(counted[n])) for n, v in ranking.items()}
+    if group == "layer":
+        counted = {name: quota(values.numel()) for name, values in ranking.items()}
+        return {
+            name: keep_together([values], counted[name], known[name].get(counted[name]))[0]
+            for name, values in ranking.items()
+        }
+    total = sum(values.numel() for values in ranking.values())
+    kept = keep_together(list(ranking.values()), quota(total), known[""].get(quota(total)))
+    return dict(zip(ranking, kept, strict=True))

@@ -1,71 +1,140 @@
-"""kth_smallest: an exact order statistic over many tensors, without joining or sorting them."""
+"""Where scores are cut at some counts: exact order statistics, found for all counts at once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
-_ENOUGH = 1 << 20
-"""So many numbers are sorted outright."""
+_ENOUGH = 1 << 16
+"""So many numbers are sorted at a time, on a processor in its own cache."""
+_CHUNK = 1 << 20
+"""So many are counted at a time."""
+_DIGIT, _DIGITS = 16, 1 << 16
+"""Bits that are looked at in one pass, and how many values they have."""
+_WHOLE = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""Whole numbers of as many bytes."""
 
 
-def kth_smallest(tensors: Sequence[Tensor], k: int) -> float:
-    """Return the k-th smallest number (from 1) of all tensors together.
+def row_cuts(values: Tensor, counts: Iterable[int]) -> dict[int, Tensor]:
+    """Return by count the number that is the count-th smallest of each row, and the next larger.
 
-    A sample brackets the answer, one pass counts what lies below the bracket and collects what
-    lies inside, and only that is looked at further [after floyd1975]. Extra memory is
-    about one mask of the largest tensor plus a few percent of all numbers.
+    Parameters
+    ----------
+    values
+        ``[rows, columns]``; NaN is larger than any number.
+    counts
+        From 1 to the number of columns less one.
+
+    Returns
+    -------
+    dict of int to Tensor
+        ``[rows, 2]``. The second is NaN in every row that has a NaN.
     """
-    pool = [values.detach().reshape(-1) for values in tensors]
-    while True:
-        total = _size(pool)
-        if total <= _ENOUGH:
-            return float(torch.cat(pool).sort().values[k - 1])
-        low, high = _bracket(pool, k, total)
-        # The ends are left out of the inside, so that ties at them cannot fill it.
-        up_to_low, inside = _between(pool, low, high)
-        if k <= up_to_low:
-            # Counted before collected: where many numbers tie at the end, it is the answer.
-            if k > sum(int((part < low).sum()) for part in pool):
-                return low
-            pool = [part[part < low] for part in pool]
-        elif k <= up_to_low + _size(inside):
-            k, pool = k - up_to_low, inside
-        else:
-            up_to_high = sum(int((part <= high).sum()) for part in pool)
-            if k <= up_to_high:
-                return high
-            k, pool = k - up_to_high, [part[part > high] for part in pool]
+    counts, (rows, columns) = list(counts), values.shape
+    if not counts:
+        return {}
+    chosen = sorted({place for count in counts for place in (count - 1, count)} | {columns - 1})
+    found = values.new_empty(rows, len(chosen))
+    step = max(1, _ENOUGH // columns)
+    for start in range(0, rows, step):
+        found[start : start + step] = _sorted(values[start : start + step])[:, chosen]
+    last, cuts = found[:, -1], {}
+    for count in counts:
+        place = chosen.index(count - 1)
+        cuts[count] = cut = found[:, place : place + 2].clone()
+        unordered = last != last  # what is no number differs from itself
+        cut[unordered, 1] = last[unordered]
+    return cuts
 
 
-def _between(pool: Sequence[Tensor], low: float, high: float) -> tuple[int, list[Tensor]]:
-    """Return how many numbers are at most `low`, and those strictly between the two."""
-    count, inside = 0, []
-    for part in pool:
-        above = part > low
-        count += part.numel() - int(above.sum())
-        inside.append(part[above.logical_and_(part < high)])
-    return count, inside
+def joint_cuts(tensors: Sequence[Tensor], counts: Iterable[int]) -> dict[int, Tensor]:
+    """Return by count (from 1) the count-th smallest of all numbers together, ``[]`` on the host.
+
+    The highest sixteen bits of all numbers are counted, then the next sixteen of those that agree
+    in them with an answer, and so on: two passes for float32. NaN is larger than any number.
+    """
+    counts = sorted(set(counts))
+    if not counts:
+        return {}
+    flat = [values.detach().reshape(-1) for values in tensors]
+    kinds = {values.dtype for values in flat}
+    whole = _whole(kinds)
+    if whole is None or sum(map(len, flat)) <= _ENOUGH:
+        return _by_sorting(flat, counts)
+    (kind,) = kinds
+    parts = [part for one in flat for part in torch.split(one.view(whole), _CHUNK)]
+    # By the bits before those that are looked at, as a whole number: what is still looked for,
+    # and the how manieth of those with these bits it is.
+    wanted: dict[int | None, list[tuple[int, int]]] = {None: [(one, one) for one in counts]}
+    for shift in range(8 * kind.itemsize - _DIGIT, -1, -_DIGIT):
+        narrowed: dict[int | None, list[tuple[int, int]]] = {}
+        for prefix, seen in _counted(parts, shift, list(wanted)).items():
+            if prefix is None and kind.is_floating_point and _has_unordered(seen, kind):
+                return _by_sorting(flat, counts)
+            digits = _rising(prefix, kind)
+            ends = seen[digits].cumsum(0)
+            for count, rest in wanted[prefix]:
+                place = int(torch.searchsorted(ends, rest))
+                digit = int(digits[place])
+                bits = (digit ^ 0x8000) - 0x8000 if prefix is None else prefix << _DIGIT | digit
+                before = int(ends[place] - seen[digit])
+                narrowed.setdefault(bits, []).append((count, rest - before))
+        wanted = narrowed
+    return {
+        count: torch.tensor(bits, dtype=whole).view(kind)
+        for bits, some in wanted.items()
+        for count, _ in some
+    }
 
 
-def _size(pool: Sequence[Tensor]) -> int:
-    return sum(part.numel() for part in pool)
+def _whole(kinds: set[torch.dtype]) -> torch.dtype | None:
+    """Return whole numbers of as many bytes as those of a kind that can be counted by its bits."""
+    kind, *others = kinds
+    whole = _WHOLE.get(kind.itemsize)
+    return whole if not others and (kind.is_floating_point or kind == whole) else None
 
 
-def _bracket(pool: Sequence[Tensor], k: int, total: int) -> tuple[float, float]:
-    """Return two numbers of the pool that very probably enclose the k-th smallest."""
-    step = max(1, total // _ENOUGH)
-    # Evenly spaced, so that the result needs no random numbers; any sample gives the exact answer.
-    sample = torch.cat([part[:: _odd(step)] for part in pool]).sort().values
-    middle = k / total * sample.numel()
-    margin = 4 * sample.numel() ** 0.5
-    low = sample[max(0, int(middle - margin))]
-    high = sample[min(sample.numel() - 1, int(middle + margin))]
-    return float(low), float(high)
+def _counted(
+    parts: Sequence[Tensor], shift: int, prefixes: Sequence[int | None]
+) -> dict[int | None, Tensor]:
+    """Count the values of the sixteen bits from `shift` on, of numbers with these bits before."""
+    seen = {prefix: parts[0].new_zeros(_DIGITS, dtype=torch.int64) for prefix in prefixes}
+    for part in parts:
+        before = None if None in seen else part >> (shift + _DIGIT)
+        for prefix, counts in seen.items():
+            these = part if prefix is None else part[before == prefix]
+            digits = (these >> shift).to(torch.int32) & (_DIGITS - 1)
+            counts += torch.bincount(digits, minlength=_DIGITS).to(counts.device)
+    return {prefix: counts.cpu() for prefix, counts in seen.items()}
 
 
-def _odd(step: int) -> int:
-    """Return an odd step, which does not fall into step with even row lengths."""
-    return step | 1
+def _rising(prefix: int | None, kind: torch.dtype) -> Tensor:
+    """Return the values of sixteen bits in the order of the numbers that have them."""
+    plain, half = torch.arange(_DIGITS), _DIGITS // 2
+    if prefix is None:  # the first bit is the sign
+        below, above = plain[half:], plain[:half]
+        return torch.cat([below.flip(0) if kind.is_floating_point else below, above])
+    return plain.flip(0) if prefix < 0 and kind.is_floating_point else plain
+
+
+def _has_unordered(seen: Tensor, kind: torch.dtype) -> bool:
+    """Return whether there may be infinity or NaN: all bits of the exponent are set."""
+    infinite = int(torch.tensor(torch.inf, dtype=kind).view(_WHOLE[kind.itemsize]))
+    first, half = infinite >> (8 * kind.itemsize - _DIGIT), _DIGITS // 2
+    return bool(seen[first:half].any() or seen[first + half :].any())
+
+
+def _by_sorting(flat: Sequence[Tensor], counts: Sequence[int]) -> dict[int, Tensor]:
+    whole = _sorted(torch.cat([values.to(flat[0].device) for values in flat])).cpu()
+    return {count: whole[count - 1] for count in counts}
+
+
+def _sorted(values: Tensor) -> Tensor:
+    """Return numbers in rising order, along the last axis."""
+    if values.device.type != "cpu" or values.dtype == torch.bfloat16:
+        return values.sort(dim=-1).values
+    # NumPy's is vectorised and several times as fast as torch's.
+    return torch.from_numpy(np.sort(values.detach().numpy(), axis=-1))

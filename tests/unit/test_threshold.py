@@ -1,4 +1,4 @@
-"""The k-th smallest of many tensors: the number a full sort gives, without a full sort's memory."""
+"""Where scores are cut: the numbers that a full sort gives, without a full sort's memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sparc3_bench.selection import threshold
-from sparc3_bench.selection.threshold import kth_smallest
+from sparc3_bench.selection.threshold import joint_cuts, row_cuts
 
 GENERATOR = torch.Generator()
 
@@ -91,58 +91,66 @@ NAMES = [
 ]
 
 
-@pytest.mark.parametrize("enough", [1, 16, 100, 1 << 20])
+@pytest.fixture(params=[0, 100, 1 << 16])
+def enough(request, monkeypatch) -> int:
+    """Sort so many numbers at most, and count the bits of more."""
+    monkeypatch.setattr(threshold, "_ENOUGH", request.param)
+    monkeypatch.setattr(threshold, "_CHUNK", 64)
+    return request.param
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_every_rank_is_that_of_a_full_sort(monkeypatch, name, enough):
-    monkeypatch.setattr(threshold, "_ENOUGH", enough)
-    tensors = distribution(name)
+def test_every_rank_is_that_of_a_full_sort(enough, name):
+    tensors = distribution(name, 300)
     expected = torch.cat([values.reshape(-1) for values in tensors]).sort().values
-    total = len(expected)
-    for k in sorted({1, 2, total // 7, total // 2 - 1, total // 2, total // 2 + 1, total - 1}):
-        assert kth_smallest(tensors, k) == expected[k - 1], k
-    assert kth_smallest(tensors, total) == expected[-1]
+    ranks = [*range(1, len(expected), 23), len(expected)]
+    found = joint_cuts(tensors, ranks)
+    assert all(cut == expected[count - 1] for count, cut in found.items())
+    assert list(found) == ranks
+    rows = expected[torch.randperm(len(expected), generator=GENERATOR)][:300].view(2, -1)
+    in_order = rows.sort(1).values
+    for count, cut in row_cuts(rows, range(1, rows.shape[1])).items():
+        assert torch.equal(cut, in_order[:, count - 1 : count + 1])
 
 
-@pytest.mark.parametrize("enough", [1, 5])
-def test_every_single_rank_of_a_small_set_is_right(monkeypatch, enough):
-    monkeypatch.setattr(threshold, "_ENOUGH", enough)
-    tensors = [torch.tensor([3.0, 1.0, 1.0, -2.0]), torch.tensor([1.0, 0.0, 7.0, 7.0, 3.0])]
-    expected = sorted(torch.cat(tensors).tolist())
-    assert [kth_smallest(tensors, k) for k in range(1, 10)] == expected
-
-
-def test_sizes_above_the_limit_as_it_stands_are_right():
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64, torch.int16])
+def test_every_number_format_is_ranked(enough, kind):
     GENERATOR.manual_seed(0)
-    tensors = [rand(1 << 20), torch.full((1 << 18,), 0.25), -rand(1 << 19)]
-    expected = torch.cat(tensors).sort().values
-    for k in (1, 12_345, 900_000, len(expected)):
-        assert kth_smallest(tensors, k) == expected[k - 1]
+    values = (torch.randn(400, generator=GENERATOR) * 50).to(kind)
+    values[::7] = values[0]
+    expected = values.sort().values
+    found = joint_cuts([values[:150], values[150:]], [1, 7, 200, 399, 400])
+    assert all(cut == expected[count - 1] for count, cut in found.items())
 
 
-def test_tensors_are_left_as_they_are(monkeypatch):
-    monkeypatch.setattr(threshold, "_ENOUGH", 16)
+def test_formats_that_differ_are_ranked_by_their_numbers(enough):
+    found = joint_cuts([torch.tensor([1.5, 3.0]), torch.tensor([2.0, 9.0]).double()], [1, 2, 3])
+    assert [float(cut) for cut in found.values()] == [1.5, 2.0, 3.0]
+
+
+def test_what_is_no_number_ranks_last(enough):
+    values = torch.tensor([1.0, torch.nan, -torch.inf, -torch.nan, torch.inf, -3.0])
+    found = joint_cuts([values], range(1, 7))
+    assert [float(found[k]) for k in (1, 2, 3, 4)] == [-torch.inf, -3.0, 1.0, torch.inf]
+    assert found[5].isnan()
+    assert found[6].isnan()
+
+
+def test_tensors_are_left_as_they_are(enough):
     tensors = distribution("half constant, half spread")
     before = [values.clone() for values in tensors]
-    kth_smallest(tensors, 500)
+    joint_cuts(tensors, [500])
+    row_cuts(tensors[0][None], [5])
     assert all(torch.equal(a, b) for a, b in zip(before, tensors, strict=True))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_only_a_small_part_is_ever_sorted(monkeypatch, name):
-    """No sort sees more than twice the limit, the largest size of a sample."""
+def test_what_is_not_small_is_never_sorted(monkeypatch, name):
     monkeypatch.setattr(threshold, "_ENOUGH", 2000)
-    sizes: list[int] = []
-    plain = Tensor.sort
-
-    def sort(values: Tensor, *args: object, **kwargs: object) -> object:
-        sizes.append(values.numel())
-        return plain(values, *args, **kwargs)
-
+    monkeypatch.setattr(threshold, "_by_sorting", None)
     tensors = [torch.cat([values.reshape(-1) for values in distribution(name, 30_000)])]
-    monkeypatch.setattr(Tensor, "sort", sort)
-    for k in range(1, tensors[0].numel() + 1, 1999):
-        kth_smallest(tensors, k)
-    assert max(sizes) <= 2 * 2000
+    counts = range(1, tensors[0].numel() + 1, 5999)
+    assert list(joint_cuts(tensors, counts)) == [*counts]
 
 
 MEMORY = """

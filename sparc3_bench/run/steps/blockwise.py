@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from sparc3_bench.attribution.scores import checked
@@ -19,6 +17,7 @@ from sparc3_bench.run.guard import guarded
 from sparc3_bench.run.steps.facts import learned
 from sparc3_bench.run.steps.mask import SELECTION, Circuit, CircuitStep
 from sparc3_bench.run.steps.score import Score
+from sparc3_bench.selection.bits import packed, unpacked
 from sparc3_bench.selection.select import as_mask, choose, rankable
 from sparc3_bench.selection.units import unit_shapes
 
@@ -43,7 +42,10 @@ class Blockwise(CircuitStep):
 
     @property
     def codec(self) -> Codec:
-        return AsTensors(lambda circuit: _packed(circuit.kept), self._unpacked)
+        return AsTensors(
+            lambda circuit: {name: packed(keep) for name, keep in circuit.kept.items()},
+            self._unpacked,
+        )
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
         cell, view = self.cell, got["model"]
@@ -72,12 +74,5 @@ class Blockwise(CircuitStep):
         return self.of(whole)
 
     def _unpacked(self, tensors: Mapping[str, Tensor]) -> Circuit:
-        kept = {}
-        for name, shape in unit_shapes(self.cell.blank, self.cell.spec.unit).items():
-            bits = np.unpackbits(tensors[name].numpy(), count=shape.numel())
-            kept[name] = torch.from_numpy(bits.astype(bool)).view(shape)
-        return self.of(kept)
-
-
-def _packed(kept: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: torch.from_numpy(np.packbits(one.cpu().numpy())) for name, one in kept.items()}
+        shapes = unit_shapes(self.cell.blank, self.cell.spec.unit)
+        return self.of({name: unpacked(tensors[name], shape) for name, shape in shapes.items()})

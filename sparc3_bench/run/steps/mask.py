@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from sparc3_bench.graph.step import DIGITS, Hold
+from sparc3_bench.graph.step import DIGITS, Hold, Inputs
 from sparc3_bench.record.spec import content_key
 from sparc3_bench.run.steps.model import CellStep
+from sparc3_bench.selection.bits import packed
 from sparc3_bench.selection.control import matched
-from sparc3_bench.selection.select import as_mask, choose
+from sparc3_bench.selection.select import Cuts, as_mask, choose, cuts
 from sparc3_bench.selection.units import unit_shapes
 from sparc3_bench.types.masks import KeepMask
 
@@ -69,11 +69,30 @@ class CircuitStep(CellStep[Circuit]):
 
 
 @dataclass(frozen=True, eq=False)
+class Order(CellStep[Cuts]):
+    """Where a ranking is cut at several amounts: its scores are sorted or counted once for all."""
+
+    rank: Rank
+    amounts: tuple[float, ...]
+    spec = SELECTION
+
+    def make(self, at: Place, got: Mapping[str, Any]) -> Cuts:
+        asked = self.cell.spec
+        return cuts(got["rank"], self.amounts, asked.group, asked.removal, asked.amount_kind)
+
+
+@dataclass(frozen=True, eq=False)
 class Ranked(CircuitStep):
     """What a ranking keeps."""
 
     rank: Rank
-    spec = SELECTION
+    spec, unnamed = SELECTION, frozenset({"order"})
+
+    @property
+    def inputs(self) -> Inputs:
+        every = self.cell.spec.amounts
+        amounts = every if self.amount in every else (self.amount,)  # one of a search
+        return {**super().inputs, "order": Order(self.cell, self.rank, amounts)}
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
         asked = self.cell.spec
@@ -85,6 +104,7 @@ class Ranked(CircuitStep):
                 group=asked.group,
                 removal=asked.removal,
                 kind=asked.amount_kind,
+                known=got["order"],
             )
         )
 
@@ -139,6 +159,6 @@ def circuit_digest(circuit: Circuit) -> str:
         for name in sorted(kind):
             if not kind[name].all():
                 digest.update(f"{name} {tuple(kind[name].shape)} ".encode())
-                digest.update(np.packbits(kind[name].cpu().numpy()).tobytes())
+                digest.update(packed(kind[name]).numpy().tobytes())
         digest.update(b"/")
     return digest.hexdigest()[:24]

@@ -1,0 +1,27 @@
+"""Masks as bits, eight in a byte, the first highest: made where the mask lies, kept by the host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+
+def packed(mask: Tensor) -> Tensor:
+    """Return a bool tensor as bits on the host, ``[ceil(n / 8)]`` uint8."""
+    if mask.device.type == "cpu":
+        return torch.from_numpy(np.packbits(mask.numpy()))
+    # An eighth of it leaves the device.
+    flat = mask.reshape(-1).to(torch.uint8)
+    rows = pad(flat, (0, -len(flat) % 8)).view(-1, 8)
+    worth = (1 << torch.arange(7, -1, -1, device=mask.device)).to(torch.uint8)
+    return (rows * worth).sum(1, dtype=torch.uint8).cpu()
+
+
+def unpacked(bits: Tensor, shape: Sequence[int]) -> Tensor:
+    """Return what `packed` was given, from its shape."""
+    flat = np.unpackbits(bits.numpy(), count=int(np.prod(shape)))
+    return torch.from_numpy(flat.view(bool)).view(*shape)
