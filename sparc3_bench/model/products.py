@@ -39,7 +39,7 @@ def products_in(dtype: ProductDtype) -> Iterator[None]:
 
 def precision() -> str | None:
     """Return how the processor takes products of matrices in float32, as torch calls it."""
-    return _SETTING and str(_SETTING.fp32_precision)
+    return None if _SETTING is None else str(_SETTING.fp32_precision)
 
 
 def set_precision(before: str | None) -> None:
