@@ -72,6 +72,7 @@ def request(
         "aggregation": aggregation,
         "samples": reference.samples,
         "batch_size": reference.batch_size,
+        "product_dtype": reference.product_dtype,
         "dtype": next(model.model.parameters()).dtype,
         "device": str(model.device),
         "attention": model.config._attn_implementation,

@@ -134,7 +134,8 @@ def score(request: Mapping[str, Any], pipe: Connection[Any, Any]) -> None:
     view = ModelView(opened.model.to(request["device"]), request["adapter"])
     weights = {name: view.weights()[name] for name in request["weights"]}
     accumulator = Accumulator(weights, request["aggregation"])
-    samples = ReferenceSamples(request["samples"], objective, batch_size=request["batch_size"])
+    how = {name: request[name] for name in ("batch_size", "product_dtype")}
+    samples = ReferenceSamples(request["samples"], objective, **how)
     view.attribute(samples, fold)
     scores = accumulator.scores()
     for part, values in (("weights", scores.weights), ("biases", scores.biases)):

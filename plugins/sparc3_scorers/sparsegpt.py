@@ -39,8 +39,8 @@ class SparseGpt(IncrementalScorer):
     Of SparseGPT this is the saliency alone: no weight is set anew here. The authors go from the
     first feature to the last, block by block, and take H over the features still to come; here H is
     over all features, none being removed yet. A feature that is always zero scores 0. XᵀX is
-    summed in float64, 8 bytes times the square of the number of features, once for the matrices
-    that read the same inputs.
+    taken in float32 a batch and summed in float64, 8 bytes times the square of the number of
+    features, once for the matrices that read the same inputs.
     """
 
     name = "sparsegpt"
@@ -122,25 +122,28 @@ class _Inputs:
 
     def add(self, name: str, inputs: Tensor) -> None:
         """Add ``[tokens, in_features]``."""
+        from torch import float64
+
         if name not in self.first:
             self.first[name] = self._reads(name, inputs)
         if name not in self._repeated:
             self._last = (self.first[name], inputs)
         if self.first[name] != name:
             return
-        wide, count = inputs.double(), inputs.shape[1]
+        count = inputs.shape[1]
         if name not in self.grams:
-            self.grams[name] = wide.new_zeros(count, count)
+            self.grams[name] = inputs.new_zeros(count, count, dtype=float64)
         for start in range(0, count, _STRIPE):
             stop = start + _STRIPE
             stripe = self.grams[name][start:stop, :stop]
-            stripe.addmm_(wide[:, start:stop].T, wide[:, :stop])
+            stripe.add_(inputs[:, start:stop].T @ inputs[:, :stop])
 
     def _reads(self, name: str, inputs: Tensor) -> str:
         if self._last is None or name in self._repeated:
             return name
         first, last = self._last
-        return first if last.equal(inputs) and bool(inputs.any()) else name
+        is_same = last is inputs or last.equal(inputs)
+        return first if is_same and bool(inputs.any()) else name
 
 
 @hookimpl

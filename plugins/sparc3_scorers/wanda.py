@@ -30,11 +30,16 @@ class Wanda(IncrementalScorer):
 
     def accumulate(self, model: ModelView, reference: ReferenceSamples, state: State) -> State:
         """Add the squares of inputs over tokens: of each matrix ``[in_features]``, float64."""
+        last: tuple[Tensor | None, Tensor | None] = (None, None)
 
         def add(name: str, inputs: Tensor) -> None:
-            # Over batches in float64: how samples are batched is lost in rounding to float32.
-            squares = inputs.square().sum(0).double()
-            state[name] = state[name] + squares if name in state else squares
+            nonlocal last
+            read, squares = last
+            if squares is None or read is not inputs:
+                # Over batches in float64: how samples are batched is lost in rounding to float32.
+                squares = inputs.square().sum(0).double()
+                last = (inputs, squares)
+            state[name] = state[name] + squares if name in state else squares.clone()
 
         with model.observe(add):
             model.run(reference)

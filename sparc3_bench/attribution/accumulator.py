@@ -8,13 +8,15 @@ tokens of all its uses, which are one sample.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
+from sparc3_bench.model.uses import joined
 from sparc3_bench.model.weights import statistics_dtype
 from sparc3_bench.types.architecture import Role
 from sparc3_bench.types.conventions import AGGREGATIONS, Aggregation
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 _TOKENS = 128
 """Short samples wait until so many tokens are there: what costs is passing over the sums."""
+
+_OF_TOKENS = {"token-abs": torch.abs, "token-rms": torch.square}
+"""What happens to inputs and gradients before their product."""
 
 
 class Accumulator:
@@ -98,6 +103,8 @@ class Accumulator:
             if by_sample and (weight.role is Role.ATTENTION_OUTPUT or weight.neuron_rows)
         }
         self._counts = {name: int(state.get(f"count/{name}", 0)) for name in weights}
+        # Of the inputs last folded, of which several matrices in a row may read the same.
+        self._read: tuple[tuple[Tensor, ...], Tensor] | None = None
         self._pending: dict[str, list[tuple[Tensor, Tensor]]] = {
             name: [(state[f"inputs/{name}"], state[f"gradients/{name}"])]
             if f"inputs/{name}" in state
@@ -182,15 +189,19 @@ class Accumulator:
         pending = self._pending[name]
         if not pending:
             return
-        a, g = (torch.cat(parts) for parts in zip(*pending, strict=True))
+        inputs, gradients = zip(*pending, strict=True)
         pending.clear()
-        if self._aggregation == "token-abs":
-            a, g = a.abs(), g.abs()
-        elif self._aggregation == "token-rms":
-            a, g = a.square(), g.square()
+        if not (self._read and _are_same(self._read[0], inputs)):
+            self._read = (inputs, self._of_tokens(inputs))
+        a, g = self._read[1], self._of_tokens(gradients)
         self._sums[name].addmm_(g.T, a)
         if name in self._biases:
             self._biases[name].add_(g.sum(0))
+
+    def _of_tokens(self, parts: tuple[Tensor, ...]) -> Tensor:
+        """Return what the aggregation takes the products of; in place where it is a copy."""
+        rows, change = joined(parts), _OF_TOKENS.get(self._aggregation)
+        return rows if change is None else change(rows, out=rows if len(parts) > 1 else None)
 
     def scores(self) -> ScoreMap:
         """Return the scores; the accumulator is spent afterwards.
@@ -236,6 +247,10 @@ class Accumulator:
                 mean = mean.sqrt_()
         # Not negative here, so that this is the product with the absolute weight.
         return mean.mul_(matrix).abs_() if self._times_weight else mean
+
+
+def _are_same(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
+    return len(some) == len(others) and all(map(operator.is_, some, others))
 
 
 def _taken(state: Mapping[str, Tensor], name: str, like: Tensor) -> Tensor:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from torch import Tensor
-from torch.nn import functional
 
+from sparc3_bench.attribution.losses import token_losses, wide
 from sparc3_bench.errors import UnknownNameError
-from sparc3_bench.model.weights import statistics_dtype
 from sparc3_bench.types.samples import Batch, Objective
 
 OfSamples = Callable[[Tensor, Batch], Tensor]
@@ -17,22 +16,19 @@ OfSamples = Callable[[Tensor, Batch], Tensor]
 
 def label_log_probability(logits: Tensor, batch: Batch) -> Tensor:
     """Return per sample the sum of the log-probabilities of the asked tokens."""
-    losses = functional.cross_entropy(
-        wide(logits[:, :-1]).flatten(0, 1), batch.labels.flatten(), reduction="none"
-    )
-    return -losses.view_as(batch.labels).sum(1)
+    return -token_losses(logits, batch.labels).sum(1)
 
 
 def label_logit(logits: Tensor, batch: Batch) -> Tensor:
     """Return per sample the sum of the logits of the asked tokens."""
     labels = batch.labels
-    picked = wide(logits[:, :-1]).gather(-1, labels.clamp(min=0)[..., None])[..., 0]
-    return (picked * (labels >= 0)).sum(1)
+    picked = logits[:, :-1].gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    return (wide(picked) * (labels >= 0)).sum(1)
 
 
 def argmax_logit(logits: Tensor, batch: Batch) -> Tensor:
     """Return per sample the sum of the largest logit before every asked token."""
-    return (wide(logits[:, :-1]).amax(-1) * (batch.labels >= 0)).sum(1)
+    return (wide(logits[:, :-1].amax(-1)) * (batch.labels >= 0)).sum(1)
 
 
 def loss(logits: Tensor, batch: Batch) -> Tensor:
@@ -43,11 +39,6 @@ def loss(logits: Tensor, batch: Batch) -> Tensor:
 def asked(batch: Batch) -> Tensor:
     """Return per sample how many tokens are asked, at least 1."""
     return (batch.labels >= 0).sum(1).clamp(min=1)
-
-
-def wide(values: Tensor) -> Tensor:
-    """Return values in the format of statistics, float32 or better."""
-    return values.to(statistics_dtype(values))
 
 
 def summed(of_samples: OfSamples) -> Objective:

@@ -213,6 +213,7 @@ def _decides(spec: RunSpec, judge: JudgeRef | None) -> dict[str, Any]:
         # How the weights are called does not move them; their digest tells.
         "model": {name: value for name, value in whole["model"].items() if name != "label"},
         "batch_size": spec.batch_size,
+        "product_dtype": spec.product_dtype,
         "task": task,
         "judge": judge and judge.model_dump(include={"name", "options", "weights_digest"}),
         # What is measured on does not steer the scores.

@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
+from sparc3_bench.model import products
+
 _CUDA: Any = torch.backends.cuda
 _SMALLEST = 5e-324
 _FILES = 32
@@ -67,6 +69,22 @@ def _set_autocast(before: dict[str, tuple[bool, torch.dtype]]) -> None:
     for kind, (enabled, dtype) in before.items():
         torch.set_autocast_enabled(kind, enabled)
         torch.set_autocast_dtype(kind, dtype)
+
+
+def _precision() -> tuple[str | None, str | None]:
+    """Return it as the processor has it, and in torch's older words where these can say it."""
+    with suppress(RuntimeError):
+        return products.precision(), torch.get_float32_matmul_precision()
+    return products.precision(), None
+
+
+def _set_precision(before: tuple[str | None, str | None]) -> None:
+    here, everywhere = before
+    products.set_precision(here)
+    if everywhere not in (None, _precision()[1]):
+        torch.set_float32_matmul_precision(everywhere)
+        # Which says it for the processor, too.
+        products.set_precision(here)
 
 
 def _set_environment(before: dict[str, str]) -> None:
@@ -155,9 +173,7 @@ PROCESS = {
         lambda on: torch.use_deterministic_algorithms(on[0], warn_only=on[1]),
     ),
     "torch's autocast": Probe(_autocast, _set_autocast),
-    "torch's precision of products": Probe(
-        torch.get_float32_matmul_precision, torch.set_float32_matmul_precision
-    ),
+    "torch's precision of products": Probe(_precision, _set_precision),
     "torch's flags of cuDNN": _attributes(
         torch.backends.cudnn, "enabled", "benchmark", "deterministic", "allow_tf32"
     ),

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
 from sparc3_bench.model.weights import statistics_dtype
 
+T = TypeVar("T")
+
 Fold = Callable[[str, Tensor, Tensor], None]
 """Called with a weight's name, its inputs and the gradients of its outputs, once a sample:
-``[tokens, in_features]`` and ``[tokens, out_features]``, float32 or better, without padding. What
-is used several times, by several modules or in a loop, has the tokens of all its uses."""
+``[tokens, in_features]`` and ``[tokens, out_features]``, float32 or better, without padding, not to
+be changed. What is used several times, by several modules or in a loop, has the tokens of all its
+uses. Weights in a row that read the same get the same inputs."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,30 @@ class Use:
     inputs: Tensor
     gradients: Tensor
 
-    def samples(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield both of one sample after the other."""
-        layout = self.layout
-        return zip(layout.samples(self.inputs), layout.samples(self.gradients), strict=True)
+
+class Shared(Generic[T]):
+    """What is made of the inputs of matrices, once for those in a row that read the same."""
+
+    def __init__(self, make: Callable[[Tensor, Layout], T]) -> None:
+        self._make = make
+        self._last: tuple[Tensor, int, Layout, T] | None = None
+
+    def __call__(self, inputs: Tensor, layout: Layout) -> T:
+        """Return what is made of the inputs of one use."""
+        # What is changed in place has another version; in inference mode none is counted.
+        version = 0 if inputs.is_inference() else inputs._version
+        if self._last is not None:
+            before, known, where, made = self._last
+            if before is inputs and known == version and where is layout:
+                return made
+        made = self._make(inputs, layout)
+        self._last = (inputs, version, layout, made)
+        return made
+
+
+def joined(parts: Sequence[Tensor]) -> Tensor:
+    """Return the rows of all parts; a single one as it is."""
+    return parts[0] if len(parts) == 1 else torch.cat([*parts])
 
 
 class Uses:
@@ -62,6 +86,7 @@ class Uses:
         self._fold = fold
         self._expected: Counter[str] = Counter()
         self._waiting: dict[str, list[Use]] = {}
+        self._inputs = Shared(_samples)
 
     def begin(self, name: str) -> None:
         """Expect one more use of a matrix in this pass."""
@@ -82,10 +107,13 @@ class Uses:
 
     def _release(self, name: str) -> None:
         uses = self._waiting.pop(name)
-        dtype = statistics_dtype(uses[0].inputs)
-        for pairs in zip(*(use.samples() for use in uses), strict=True):
-            if len(pairs) == 1:  # not copied
-                a, g = pairs[0]
-            else:
-                a, g = (torch.cat(parts) for parts in zip(*pairs, strict=True))
-            self._fold(name, a.to(dtype), g.to(dtype))
+        inputs = (self._inputs(use.inputs, use.layout) for use in uses)
+        gradients = (_samples(use.gradients, use.layout) for use in uses)
+        for a, g in zip(zip(*inputs, strict=True), zip(*gradients, strict=True), strict=True):
+            self._fold(name, joined(a), joined(g))
+
+
+def _samples(values: Tensor, layout: Layout) -> list[Tensor]:
+    """Return the rows of one sample after the other, in the format of statistics."""
+    dtype = statistics_dtype(values)
+    return [rows.to(dtype) for rows in layout.samples(values.detach())]

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from sparc3_bench.model import ablation, masking
-from sparc3_bench.model.uses import Fold, Layout, Use, Uses
+from sparc3_bench.model.products import products_in
+from sparc3_bench.model.uses import Fold, Layout, Shared, Use, Uses
 from sparc3_bench.model.weights import (
     PrunableWeight,
     find_blocks,
@@ -30,7 +31,7 @@ from sparc3_bench.types.values import Memory
 
 Observer = Callable[[str, Tensor], None]
 """Called with a weight's name and its inputs ``[tokens, in_features]``, float32 or better,
-without padding."""
+without padding, not to be changed. Weights in a row that read the same get the same tensor."""
 
 
 class ModelView:
@@ -139,14 +140,17 @@ class ModelView:
     def observe(self, observer: Observer) -> Iterator[None]:
         """Call `observer` with the inputs of every weight in scope whenever the model runs."""
 
+        def wide(inputs: Tensor, layout: Layout) -> Tensor:
+            return layout.tokens(inputs.detach()).to(statistics_dtype(inputs))
+
         def hook(name: str) -> Callable[..., None]:
             def before(module: nn.Module, args: tuple[Any, ...]) -> None:
                 assert self._layout is not None
-                inputs = args[0].detach()
-                observer(name, self._layout.tokens(inputs).to(statistics_dtype(inputs)))
+                observer(name, shared(args[0], self._layout))
 
             return before
 
+        shared = Shared(wide)
         with ExitStack() as stack:
             for name, weight in self._weights.items():
                 for module in (weight.module, *weight.sharing):
@@ -168,7 +172,8 @@ class ModelView:
         another, as the gradient on a sample is the sum over uses, before any absolute value.
         """
         with ExitStack() as stack:
-            uses = Uses(fold)
+            # Of the sums alone: what the model computes stays as it is.
+            uses = Uses(products_in(reference.product_dtype)(fold))
             for parameter in self.model.parameters():
                 stack.callback(parameter.requires_grad_, parameter.requires_grad)
                 parameter.requires_grad_(False)
@@ -186,7 +191,7 @@ class ModelView:
 
     def _capture(self, name: str, uses: Uses) -> Callable[..., None]:
         def after(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
-            inputs, layout = args[0].detach(), self._layout
+            inputs, layout = args[0], self._layout
             assert layout is not None
             uses.begin(name)
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 
 from sparc3_bench.printable import hidden_in
 from sparc3_bench.types.conventions import Controls, Conventions, StabilitySeeds
+from sparc3_bench.types.samples import ProductDtype
 
 PLUGIN_NAME = r"^[a-z0-9][a-z0-9-]{0,63}$"
 """What a plugin may be called."""
@@ -178,6 +179,11 @@ class RunSpec(Conventions, _Subject):
     """Seed of the reference sampling and of stochastic scorers."""
     batch_size: Annotated[int, Field(ge=1, exclude_if=lambda size: size == 1)] = 1
     """How many reference samples were run at once; in bfloat16 scores depend on it."""
+    product_dtype: Annotated[ProductDtype, Field(exclude_if=lambda dtype: dtype == "float32")] = (
+        "float32"
+    )
+    """The format that the factors of products in sums over tokens were rounded to; the sums
+    themselves are float32 or better."""
     limit: Annotated[int | None, Field(ge=1, exclude_if=lambda most: most is None)] = None
     """How many samples of each kind there are at most in a run that was shortened."""
     code: Annotated[

@@ -54,6 +54,7 @@ def request_of(
         judge_options=_typed(judge.options, files) if judge else {},
         dtype=spec.model.dtype,
         batch_size=spec.batch_size,
+        product_dtype=spec.product_dtype,
         limit=spec.limit,
         device=spec.model.device,
         replay_of=replay_of,

@@ -104,5 +104,6 @@ class Place(Local):
             reference,
             seed=cell.spec.seed + reference.seed,
             batch_size=cell.spec.batch_size,
+            product_dtype=cell.spec.product_dtype,
             progress=progress,
         )

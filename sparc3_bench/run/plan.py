@@ -11,7 +11,7 @@ from typing import Any
 from sparc3_bench.contracts import Judge, PreparedTask, Scorer, Task
 from sparc3_bench.errors import ModelError, Sparc3Error
 from sparc3_bench.host import PluginHost, Registered
-from sparc3_bench.model.load import FoundModel, find_model, resolve_dtype
+from sparc3_bench.model.load import FoundModel, find_model, product_dtype, resolve_dtype
 from sparc3_bench.record.spec import JudgeRef, PluginRef, RunSpec, TaskRef, canonical_json
 from sparc3_bench.run.cell import Cell, ReadyJudge
 from sparc3_bench.run.environment import RUNNER
@@ -147,7 +147,7 @@ def plan(
             controls=0 if scorer.is_control else request.controls,
             stability_seeds=others,
             seed=seed,
-            batch_size=request.batch_size if scorer.needs_reference else 1,
+            **_ways(request, scorer, model),
             limit=found.limit,
             code={**code, "scorer": entry.code},
             **request.conventions()
@@ -175,6 +175,14 @@ def plan(
         others = request.stability_seeds if scorer.needs_reference else 0
         cells += [cell(entry, scorer, seed, others) for seed in seeds]
     return tuple(cells)
+
+
+def _ways(request: Request, scorer: Scorer, model: FoundModel) -> dict[str, Any]:
+    """Return how the reference is run and summed, where there is one to run."""
+    if not scorer.needs_reference:
+        return {}
+    dtype = request.product_dtype or product_dtype(model.ref.dtype, model.ref.device)
+    return {"batch_size": request.batch_size, "product_dtype": dtype}
 
 
 def _check_counts(model: FoundModel, request: Request, found: Resolved) -> None:

@@ -21,6 +21,7 @@ from sparc3_bench.types.conventions import (
     StabilitySeeds,
     values_of,
 )
+from sparc3_bench.types.samples import ProductDtype
 
 
 def _as_typed(options: Any) -> Any:
@@ -54,6 +55,8 @@ class Demand(AskedConventions):
     dtype: str = "auto"
     batch_size: Annotated[int, Field(ge=1)] = 1
     """Reference samples run at once."""
+    product_dtype: ProductDtype | None = None
+    """Of the products in sums over tokens; None for the model's own where it has units for it."""
     limit: Annotated[int | None, Field(ge=1)] = None
     """How many samples of each kind the task takes at most; None for as many as it says."""
     snapshots: bool = False

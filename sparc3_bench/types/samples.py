@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sparc3_bench.errors import Sparc3Error
 
@@ -83,6 +83,10 @@ Objective = Callable[["Tensor", Batch], "Tensor"]
 """Logits ``[samples, tokens, vocabulary]`` and their batch to a scalar, summed over samples."""
 
 
+ProductDtype = Literal["float32", "bfloat16"]
+"""The number formats on whose units products of the sums over tokens are taken."""
+
+
 @dataclass(frozen=True)
 class Alteration:
     """A change of the model that lasts while reference samples are scored.
@@ -113,6 +117,8 @@ class ReferenceSamples:
         A stochastic scorer draws from it. It is given the seed of the run, plus what the task gave.
     batch_size
         Samples run at once. Scores do not depend on it beyond rounding.
+    product_dtype
+        Format whose units take the products within `fold` of ``model.attribute``; sums are float32.
     progress
         Called with (samples done, samples in all).
     targets
@@ -129,6 +135,7 @@ class ReferenceSamples:
     objective: Objective
     seed: int = 0
     batch_size: int = 1
+    product_dtype: ProductDtype = "float32"
     progress: Callable[[int, int], None] = field(default=lambda done, total: None, compare=False)
     targets: Sequence[Sequence[int]] | None = None
     starts: Sequence[int] | None = None

@@ -6,6 +6,7 @@ whose speed drifts moves both. Nothing is asserted about time.
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import torch
 
 from sparc3_bench import ModelView, ReferenceSamples
 from sparc3_bench.host import default_host
-from sparc3_bench.model.load import computes_in_bfloat16, find_model
+from sparc3_bench.model.load import computes_in_bfloat16, find_model, product_dtype
 from sparc3_bench.selection.select import select
 
 ROUNDS = 9
@@ -31,7 +32,9 @@ def view(request, cache) -> ModelView:
 def reference(view, cache) -> ReferenceSamples:
     task = default_host().get("task", "compression").cls(reference_windows=1)
     prepared = task.prepare(view.tokenizer, "smollm2-135m", cache, seed=0)
-    return prepared.references(task.default_objective)["task"]
+    reference = prepared.references(task.default_objective)["task"]
+    dtype = str(next(view.model.parameters()).dtype).removeprefix("torch.")
+    return dataclasses.replace(reference, product_dtype=product_dtype(dtype, "cpu"))
 
 
 def forward(view: ModelView, reference: ReferenceSamples) -> None:

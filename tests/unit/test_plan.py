@@ -12,6 +12,9 @@ from sparc3_scorers.gblm import Gblm
 
 from sparc3_bench.errors import ModelError, Sparc3Error, UnknownNameError
 from sparc3_bench.host import default_host
+from sparc3_bench.model.load import computes_in_bfloat16, product_dtype
+from sparc3_bench.model.products import precision
+from sparc3_bench.run.again import request_of
 from sparc3_bench.run.cell import Cell
 from sparc3_bench.run.objectives import objective_for, offered
 from sparc3_bench.run.plan import Request, checked_amounts, plan
@@ -264,6 +267,20 @@ def test_seed_draws_the_reference_and_leaves_the_evaluation(folder):
 def test_whatever_moves_a_number_moves_the_key(folder, changes):
     keys = {make_plan(folder, **asked)[0].spec.key for asked in ({}, {}, changes)}
     assert len(keys) == 2
+
+
+def test_products_are_taken_in_the_models_format_unless_a_record_says_otherwise(folder):
+    scorers = [("lrp", [0]), ("magnitude", [0])]
+    cells = make_plan(folder, *scorers, dtype="bfloat16")
+    own = product_dtype("bfloat16", "cpu")
+    assert own == ("bfloat16" if computes_in_bfloat16() and precision() else "float32")
+    assert [cell.spec.product_dtype for cell in cells] == [own, "float32"]
+    before = cells[0].spec.model_copy(update={"product_dtype": "float32"})
+    assert "product_dtype" not in before.model_dump(mode="json")
+    (again,) = make_plan(folder, scorers[0], dtype="bfloat16", product_dtype=before.product_dtype)
+    assert again.spec.key == before.key
+    again = request_of(before, None, default_host(), [folder])
+    assert again.product_dtype == "float32"
 
 
 @pytest.mark.parametrize("scorer", ["wanda", "magnitude"])

@@ -153,7 +153,8 @@ class Score(CellStep[ScoreMap]):
 
     @property
     def _about(self) -> dict[str, Any]:
-        fields = ["scorer", "model", "objective", "scope", "seed", "batch_size"]
+        how = ["batch_size", "product_dtype"]
+        fields = ["scorer", "model", "objective", "scope", "seed", *how]
         plugins = ["scorer", "adapter"]
         if self.purpose:
             fields, plugins = [*fields, "reference"], [*plugins, "task"]

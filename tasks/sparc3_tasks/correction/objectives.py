@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from sparc3_bench import Batch, Objective
-from sparc3_bench.attribution.objectives import OF_SAMPLES, OfSamples, asked, loss, summed, wide
+from sparc3_bench.attribution.losses import wide
+from sparc3_bench.attribution.objectives import OF_SAMPLES, OfSamples, asked, loss, summed
 from sparc3_bench.errors import UnknownNameError
 
 
