@@ -1,0 +1,40 @@
+"""What `make bench` runs first is short, and what it attributes is not attributed again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sparc3_bench.host import default_host
+from sparc3_bench.run.cell import Cell
+from sparc3_bench.run.plan import Shared, plan
+from sparc3_bench.run.steps.score import Score
+from sparc3_bench.run.suite import load_suite
+
+pytestmark = pytest.mark.real
+
+
+def cells(suite: str, cache: Path, shared: Shared) -> dict[tuple[str, str], Cell]:
+    host = default_host()
+    planned = (cell for one in load_suite(suite, host) for cell in plan(one, host, cache, shared))
+    return {(one.task.name, one.scorer.name): one for one in planned}
+
+
+def test_quick_takes_every_score_of_first(cache):
+    shared = Shared()
+    first, quick = (cells(suite, cache, shared) for suite in ("first", "quick"))
+    assert all(one.spec.limit for one in first.values())
+    for what, short in first.items():
+        whole = quick[what]
+        if short.learns:  # by their content: what the model answers to the same prompts
+            asked = ("reference", "scorer", "objective", "scope", "seed")
+            steers = [
+                {name: one.spec.task.options[name] for name in one.task.steering}
+                for one in (short, whole)
+            ]
+            assert short.named(*asked) == whole.named(*asked), what
+            assert steers[0] == steers[1], what
+        else:
+            for purpose in short.purposes:
+                assert Score(short, purpose).key == Score(whole, purpose).key, what
