@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sparc3_bench.record.files import read_result, result_files
-from sparc3_bench.testing.tiny import save_model
+from sparc3_bench.testing.tiny import save_model, save_text
 
 COMMAND = [sys.executable, "-c", "from sparc3_bench.cli import main; main()"]
 
@@ -29,7 +29,7 @@ def sparc3(folder: Path, policy: str | None, *typed: str) -> str:
 @pytest.mark.parametrize(("said", "holds"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
 def test_a_worker_waits_as_the_command_does_and_as_its_user_says(tmp_path, said, holds):
     save_model("llama", tmp_path / "llama")
-    (tmp_path / "text.txt").write_text("one two three four five six seven eight nine ten " * 30)
+    save_text(tmp_path / "text.txt", 200, 1)
     options = ["reference_text=text.txt", "evaluation_text=text.txt", "allow_overlap=true"]
     options += ["reference_windows=2", "evaluation_windows=2"]
     options += ["reference_length=16", "evaluation_length=16"]
