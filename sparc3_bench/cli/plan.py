@@ -255,8 +255,8 @@ def _show(tables: Sequence[_Table], forecast: Forecast, floor: float | None) -> 
         shown.add_row(*map(Text, (whole, *map(str, counts), *_words(table.cost()))))
     common.console().print(shown)
     runs, new = sum(len(table.cells) for table in tables), sum(t.count("new") for t in tables)
-    whole = sum((t.cost() for t in tables), Cost())
-    tokens, operations, duration, memory = _words(whole)
+    total = sum((t.cost() for t in tables), Cost())
+    tokens, operations, duration, memory = _words(total)
     done = sum(sum(table.finished) for table in tables)
     cost = f": about {duration} on {torch.get_num_threads()} threads, {tokens} tokens, "
     cost += f"{operations} operations, {memory} of memory"
@@ -265,7 +265,7 @@ def _show(tables: Sequence[_Table], forecast: Forecast, floor: float | None) -> 
     tried = {"were tried now": forecast.probed, "are known in part only": forecast.in_part}
     said += [f"{number} kinds of steps {how}." for how, number in tried.items() if number]
     if floor:
-        said.append(f"{whole.seconds / floor:.2f} × the {spoken(floor)} of the model alone.")
+        said.append(f"{total.seconds / floor:.2f} × the {spoken(floor)} of the model alone.")
     typer.echo("\n".join(said))
 
 

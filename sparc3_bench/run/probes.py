@@ -75,7 +75,7 @@ class TrialPlace(Place):
     def floor(self, cell: Cell, cost: Cost) -> float:
         """Return the seconds in which the model alone reads the tokens of a phase.
 
-        It goes forward, and backward too where there are more than twice the operations of that.
+        It goes forward, and backward too where there are clearly more operations than for that.
         """
         if not cost.tokens:
             return 0.0
@@ -84,7 +84,7 @@ class TrialPlace(Place):
             self.say("Timing the model alone …")
             self._alone[model.key] = _alone(self.get(model))
         forward, both = self._alone[model.key]
-        is_both = cost.flops > 2 * self._with_flops(cost, cell).flops
+        is_both = cost.flops > 1.5 * self._with_flops(cost, cell).flops
         return cost.tokens * (both if is_both else forward)
 
     @singledispatchmethod
