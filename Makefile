@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SUITE ?= first
 RESULTS ?= build/results
 SITE ?= build/site
 DOCS ?= build/leaderboard/docs
@@ -13,9 +14,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## Show the targets.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
 
-bench: $(VENV)/.run ## Compare five scorers on SmolLM2-135M and build the page.
-	@echo "== Comparing magnitude, wanda, gradient, lrp and random (suite quick)"
-	$(BIN)/sparc3 run --suite quick --results $(RESULTS)
+bench: $(VENV)/.run ## Compare scorers on SmolLM2-135M and build the page; SUITE=quick goes on.
+	@echo "== Running the suite $(SUITE)"
+	$(BIN)/sparc3 run --suite $(SUITE) --results $(RESULTS)
 	@echo "== Building the leaderboard page"
 	@echo "Open $$($(BIN)/sparc3 publish $(RESULTS) $(SITE))"
 

@@ -20,6 +20,8 @@ class Machine(Part):
     """Name of the processor."""
     threads: int
     """Threads that torch uses."""
+    idle_threads: str
+    """How those without work wait, as OMP_WAIT_POLICY says: asleep where it is PASSIVE."""
     memory_bytes: int
     """Memory of the machine."""
     python: str
@@ -95,6 +97,7 @@ def _machine() -> Machine:
     return Machine(
         processor=environment.processor,
         threads=environment.threads,
+        idle_threads=environment.idle_threads,
         memory_bytes=environment.memory_bytes,
         python=environment.python,
         packages=environment.packages,
@@ -122,4 +125,5 @@ def _print(found: Diagnosis) -> None:
         f"machine: {machine.processor}, {machine.threads} threads, "
         f"{machine.memory_bytes / 1e9:.1f} GB, Python {machine.python}"
     )
+    typer.echo(f"idle threads wait as OMP_WAIT_POLICY={machine.idle_threads} says")
     typer.echo(f"dtype auto is {machine.dtype_auto}")

@@ -86,6 +86,8 @@ class Planned(Answer):
     """The runs, by what was asked for together."""
     cost: Costs
     """Of all that is new."""
+    floor: float | None
+    """Seconds in which the model alone reads those tokens; null without `--floors`."""
     not_planned: list[str]
     """What cannot be planned, and why."""
 
@@ -97,6 +99,7 @@ class _Table:
     cells: Sequence[Cell]
     foreseen: list[Foreseen] = field(default_factory=list)
     finished: list[bool] = field(default_factory=list)
+    floor: float = 0.0
 
     def cost(self) -> Cost:
         from sparc3_bench.graph.forecast import Cost
@@ -129,6 +132,9 @@ def command(
     results: Annotated[
         Path, typer.Option(help="Folder with result files; what is finished there is not new.")
     ] = Path("results"),
+    floors: Annotated[
+        bool, typer.Option("--floors", help="Say besides what the model alone takes for it.")
+    ] = False,
     cache: common.Cache = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -172,15 +178,19 @@ def command(
                 table.foreseen.append(
                     Foreseen() if is_finished else forecast.of(run_of(cell), cell.spec.path)
                 )
+                if floors:
+                    costs = table.foreseen[-1].phases.values()
+                    table.floor += sum(trial.floor(cell, cost) for cost in costs)
             tables.append(table)
         except Exception as error:  # a stranger's scorer may raise anything
             why = error if isinstance(error, Sparc3Error) else f"{describe(error)}."
             refused.append(f"Task '{request.task}' on {request.model} is not planned: {why}")
+    floor = sum(table.floor for table in tables) if floors else None
     if as_json and tables:
-        whole = sum((table.cost() for table in tables), Cost())
-        Planned(tables=[*map(_as_json, tables)], cost=_costs(whole), not_planned=refused).tell()
+        cost, made = sum((table.cost() for table in tables), Cost()), [*map(_as_json, tables)]
+        Planned(tables=made, cost=_costs(cost), floor=floor, not_planned=refused).tell()
     elif tables:
-        _show(tables, forecast)
+        _show(tables, forecast, floor)
     for sentence in dict.fromkeys(refused):
         watch.say(sentence)
     if refused:
@@ -225,11 +235,12 @@ def _requests(
     return requests, path if path.is_dir() else path.parents[len(Path(read[0].spec.path).parts) - 1]
 
 
-def _show(tables: Sequence[_Table], forecast: Forecast) -> None:
+def _show(tables: Sequence[_Table], forecast: Forecast, floor: float | None) -> None:
     import torch
     from rich.text import Text
 
     from sparc3_bench.graph.forecast import Cost
+    from sparc3_bench.run.progress import spoken
 
     counted = ("runs", "finished", "there", "shared", "new")
     shown = common.table(("runs of", *counted, "tokens", "operations", "time", "memory"), 1)
@@ -244,7 +255,8 @@ def _show(tables: Sequence[_Table], forecast: Forecast) -> None:
         shown.add_row(*map(Text, (whole, *map(str, counts), *_words(table.cost()))))
     common.console().print(shown)
     runs, new = sum(len(table.cells) for table in tables), sum(t.count("new") for t in tables)
-    tokens, operations, duration, memory = _words(sum((t.cost() for t in tables), Cost()))
+    total = sum((t.cost() for t in tables), Cost())
+    tokens, operations, duration, memory = _words(total)
     done = sum(sum(table.finished) for table in tables)
     cost = f": about {duration} on {torch.get_num_threads()} threads, {tokens} tokens, "
     cost += f"{operations} operations, {memory} of memory"
@@ -252,6 +264,8 @@ def _show(tables: Sequence[_Table], forecast: Forecast) -> None:
     said[0] += f"{cost if new else ''}."
     tried = {"were tried now": forecast.probed, "are known in part only": forecast.in_part}
     said += [f"{number} kinds of steps {how}." for how, number in tried.items() if number]
+    if floor:
+        said.append(f"{total.seconds / floor:.2f} × the {spoken(floor)} of the model alone.")
     typer.echo("\n".join(said))
 
 

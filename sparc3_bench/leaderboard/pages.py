@@ -100,6 +100,7 @@ class _Site:
                 boards=self.boards,
                 failed=self._failed,
                 runs=len(self._runs),
+                short=sum(run.result.spec.limit is not None for run in self._runs),
                 packages=_packages(self._runs),
                 platforms=sorted({run.result.environment.platform for run in self._runs}),
                 processors=sorted({run.result.environment.processor for run in self._runs}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -17,6 +18,7 @@ from sparc3_bench.graph.cost import metered, peak
 from sparc3_bench.graph.forecast import Cost, Rate
 from sparc3_bench.graph.step import Step
 from sparc3_bench.model.blockwise import walk
+from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.parts import Phase
 from sparc3_bench.run.cell import Cell
 from sparc3_bench.run.guard import guarded
@@ -68,6 +70,22 @@ class TrialPlace(Place):
         self.watch = watch
         watch.tokens = self.tokens
         self._flops: dict[str, float] = {}
+        self._alone: dict[str, tuple[float, float]] = {}
+
+    def floor(self, cell: Cell, cost: Cost) -> float:
+        """Return the seconds in which the model alone reads the tokens of a phase.
+
+        It goes forward, and backward too where there are clearly more operations than for that.
+        """
+        if not cost.tokens:
+            return 0.0
+        model = DenseModel(cell)
+        if model.key not in self._alone:
+            self.say("Timing the model alone …")
+            self._alone[model.key] = _alone(self.get(model))
+        forward, both = self._alone[model.key]
+        is_both = cost.flops > 1.5 * self._with_flops(cost, cell).flops
+        return cost.tokens * (both if is_both else forward)
 
     @singledispatchmethod
     def probe(self, step: Step[Any]) -> Rate:
@@ -238,6 +256,37 @@ class TrialPlace(Place):
                 view.forward(Batch(ids, torch.ones_like(ids), None))
             self._flops[model.key] = float(counter.get_total_flops() / length)
         return cost.model_copy(update={"flops": cost.tokens * self._flops[model.key]})
+
+
+def _alone(view: ModelView) -> tuple[float, float]:
+    """Return the seconds a token takes forward, and forward and backward, in a window of 512."""
+    length = min(512, getattr(view.config, "max_position_embeddings", 512))
+    ids = torch.ones(1, length, dtype=torch.long, device=view.device)
+    batch = Batch(ids, torch.ones_like(ids), None)
+    weights = [weight.parameter for weight in view.weights().values()]
+    needed = [weight.requires_grad for weight in weights]
+
+    def seconds(backward: bool) -> float:
+        start = time.perf_counter()
+        with torch.set_grad_enabled(backward):
+            logits = view.forward(batch)[0]
+            if backward:
+                loss = torch.nn.functional.cross_entropy(logits[:-1].float(), ids[0, 1:])
+                torch.autograd.grad(loss, weights, allow_unused=True)
+        return time.perf_counter() - start
+
+    try:
+        for weight in weights:
+            weight.requires_grad_(True)
+        # The first of anything takes longer.
+        forward, both = (
+            statistics.median([seconds(way) for _ in range(4)][1:]) / length
+            for way in (False, True)
+        )
+    finally:
+        for weight, was in zip(weights, needed, strict=True):
+            weight.requires_grad_(was)
+    return forward, both
 
 
 def _length(reference: ReferenceSamples) -> int:

@@ -12,7 +12,9 @@ import pytest
 from sparc3_bench.cli import main
 from sparc3_bench.graph.forecast import Forecast, Foreseen
 from sparc3_bench.host import default_host
+from sparc3_bench.run import probes
 from sparc3_bench.run.cell import Cell
+from sparc3_bench.run.guard import guarded
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import Shared, plan
 from sparc3_bench.run.probes import TrialPlace
@@ -274,3 +276,27 @@ def test_what_cannot_be_planned_is_named_and_the_rest_goes_on(
     suite.write_text(_suite(folder, missing))
     assert _command(monkeypatch, tmp_path, "plan", str(suite)) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_floor_is_the_model_alone_forward_or_both_ways(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(probes, "_alone", lambda view: (2.0, 5.0))
+    runs = '[[run]]\nscorers = ["magnitude", "wanda", "gradient"]\namounts = [0.5]\n'
+    trial, each = TrialPlace(tmp_path, Watch(60)), {}
+    forecast = Forecast(trial, trial.probe, "this machine")
+    for cell in _cells(folder, tmp_path, _suite(folder, runs)):
+        trial.turn_to(cell, "")
+        for phase, cost in forecast.of(run_of(cell), cell.spec.key).phases.items():
+            if floor := trial.floor(cell, cost):
+                each[cell.scorer.name, phase] = floor / cost.tokens
+    evaluated = {(name, "evaluation"): 2.0 for name in ("magnitude", "wanda", "gradient")}
+    attributed = {("wanda", "attribution"): 2.0, ("gradient", "attribution"): 5.0}
+    assert each == {**evaluated, **attributed}
+
+
+def test_timing_the_model_alone_leaves_it_as_it_was(folder, tmp_path):
+    (cell,) = _cells(folder, tmp_path, _suite(folder, '[[run]]\nscorers = ["wanda"]\n'))
+    view = cell.model.load("all")
+    before = [parameter.requires_grad for parameter in view.model.parameters()]
+    with guarded(view, "The trial"):
+        assert all(seconds > 0 for seconds in probes._alone(view))
+    assert [parameter.requires_grad for parameter in view.model.parameters()] == before

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sparc3_tasks.compression import Compression
 from unit.results import make_result
+from unit.site_pages import every_page
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import default_host
@@ -68,6 +69,17 @@ def test_short_runs_stand_by_themselves_lead_nowhere_and_say_so():
     assert told[MOST] == f"{told[None]}, short: at most {MOST} samples"
     assert all(entry.spec.limit is None for entry in board.leading)
     assert convention_text(short(whole[0]).spec).endswith(f"short: at most {MOST} samples")
+
+
+def test_the_first_page_opens_with_how_many_runs_are_short():
+    def opening(*results: Result) -> str:
+        page = every_page([(Path(one.spec.path), one) for one in results])["index.html"]
+        return page.partition("<section")[0]
+
+    whole = [make_result("wanda"), make_result("magnitude", (21.0, 44.0))]
+    assert "short" not in opening(*whole)
+    assert "1 of these runs is short" in opening(*whole, short(whole[0]))
+    assert "All of these runs are short" in opening(*map(short, whole))
 
 
 def test_a_short_run_is_not_taken(tmp_path):
