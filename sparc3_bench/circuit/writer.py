@@ -17,7 +17,7 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model import checkpoint
 from sparc3_bench.model.masking import check_mask, holding, without
 from sparc3_bench.model.view import ModelView
-from sparc3_bench.selection.bits import packed, unpacked
+from sparc3_bench.selection.bits import as_bits, from_bits
 from sparc3_bench.types.masks import KeepMask
 
 MASK = "mask.safetensors"
@@ -101,7 +101,7 @@ def save_bits(masks: Mapping[str, Tensor], path: Path) -> None:
     of rows, the first weight in the highest bit, with zeros behind the last; the shapes are in the
     header as JSON, under ``shapes``.
     """
-    bits = {name: packed(keep) for name, keep in masks.items()}
+    bits = {name: as_bits(keep) for name, keep in masks.items()}
     shapes = json.dumps({name: list(keep.shape) for name, keep in masks.items()})
     # One entry: of several the order is not the same every time, nor is the file then.
     save_file(bits, path, metadata={_SHAPES: shapes})
@@ -134,7 +134,7 @@ def load_mask(path: Path | str) -> dict[str, Tensor]:
             shapes = None if told is None else json.loads(told)
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
         return {
-            name: values if shapes is None else unpacked(values, shapes[name])
+            name: values if shapes is None else from_bits(values, shapes[name])
             for name, values in tensors.items()
         }
     except (OSError, SafetensorError, ValueError, KeyError) as error:

@@ -51,7 +51,7 @@ class Use:
     gradients: Tensor
 
 
-class Shared(Generic[T]):
+class Memo(Generic[T]):
     """What is made of the inputs of matrices, once for those in a row that read the same."""
 
     def __init__(self, make: Callable[[Tensor, Layout], T]) -> None:
@@ -86,7 +86,7 @@ class Uses:
         self._fold = fold
         self._expected: Counter[str] = Counter()
         self._waiting: dict[str, list[Use]] = {}
-        self._inputs = Shared(_samples)
+        self._inputs = Memo(_samples)
 
     def begin(self, name: str) -> None:
         """Expect one more use of a matrix in this pass."""

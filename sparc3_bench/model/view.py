@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from sparc3_bench.model import ablation, masking
 from sparc3_bench.model.products import products_in
-from sparc3_bench.model.uses import Fold, Layout, Shared, Use, Uses
+from sparc3_bench.model.uses import Fold, Layout, Memo, Use, Uses
 from sparc3_bench.model.weights import (
     PrunableWeight,
     find_blocks,
@@ -150,7 +150,7 @@ class ModelView:
 
             return before
 
-        shared = Shared(wide)
+        shared = Memo(wide)
         with ExitStack() as stack:
             for name, weight in self._weights.items():
                 for module in (weight.module, *weight.sharing):

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 
-def packed(mask: Tensor) -> Tensor:
+def as_bits(mask: Tensor) -> Tensor:
     """Return a bool tensor as bits on the host, ``[ceil(n / 8)]`` uint8."""
     if mask.device.type == "cpu":
         return torch.from_numpy(np.packbits(mask.numpy()))
@@ -21,7 +21,7 @@ def packed(mask: Tensor) -> Tensor:
     return (rows * worth).sum(1, dtype=torch.uint8).cpu()
 
 
-def unpacked(bits: Tensor, shape: Sequence[int]) -> Tensor:
-    """Return what `packed` was given, from its shape."""
+def from_bits(bits: Tensor, shape: Sequence[int]) -> Tensor:
+    """Return what `as_bits` was given, from its shape."""
     flat = np.unpackbits(bits.numpy(), count=int(np.prod(shape)))
     return torch.from_numpy(flat.view(bool)).view(*shape)

@@ -187,7 +187,7 @@ def test_who_is_in_few_tables_stands_behind_who_is_in_all() -> None:
     assert list(overall(tables)) == ["best", "good", "fair"]
     assert list(_standings(tables)) == ["good", "fair", "best"]
     names = dict.fromkeys(("good", "fair", "best"), "Some")
-    there = {"root": "", "boards": [], "failed": [], "runs": 2}
+    there = {"root": "", "boards": [], "failed": [], "runs": 2, "short": 0}
     there |= {"packages": {}, "platforms": [], "processors": []}
     for chosen, is_partial in ((tables, True), (tables[1:] * 2, False)):
         view = {"scorers": names, "controls": {}, "lines": [], "counted": 2}

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sparc3_bench.selection import threshold
-from sparc3_bench.selection.bits import packed, unpacked
+from sparc3_bench.selection.bits import as_bits, from_bits
 from sparc3_bench.selection.select import choose, cuts
 
 AMOUNTS = (0.0, 0.1, 0.29, 0.5, 0.7, 0.9, 1.0)
@@ -102,6 +102,6 @@ def test_masks_are_those_of_the_rule(monkeypatch, kind, unit, group, removal, dt
 @pytest.mark.parametrize("shape", [(0,), (1,), (8,), (3, 5), (2, 3, 7)], ids=str)
 def test_masks_are_whole_again_after_packing(shape):
     mask = torch.rand(shape, generator=torch.Generator().manual_seed(0)) < 0.5
-    bits = packed(mask)
+    bits = as_bits(mask)
     assert bits.numel() == -(-mask.numel() // 8)
-    assert torch.equal(unpacked(bits, shape), mask)
+    assert torch.equal(from_bits(bits, shape), mask)

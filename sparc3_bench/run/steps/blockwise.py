@@ -17,7 +17,7 @@ from sparc3_bench.run.guard import guarded
 from sparc3_bench.run.steps.facts import learned
 from sparc3_bench.run.steps.mask import SELECTION, Circuit, CircuitStep
 from sparc3_bench.run.steps.score import Score
-from sparc3_bench.selection.bits import packed, unpacked
+from sparc3_bench.selection.bits import as_bits, from_bits
 from sparc3_bench.selection.select import as_mask, choose, rankable
 from sparc3_bench.selection.units import unit_shapes
 
@@ -43,7 +43,7 @@ class Blockwise(CircuitStep):
     @property
     def codec(self) -> Codec:
         return AsTensors(
-            lambda circuit: {name: packed(keep) for name, keep in circuit.kept.items()},
+            lambda circuit: {name: as_bits(keep) for name, keep in circuit.kept.items()},
             self._unpacked,
         )
 
@@ -75,4 +75,4 @@ class Blockwise(CircuitStep):
 
     def _unpacked(self, tensors: Mapping[str, Tensor]) -> Circuit:
         shapes = unit_shapes(self.cell.blank, self.cell.spec.unit)
-        return self.of({name: unpacked(tensors[name], shape) for name, shape in shapes.items()})
+        return self.of({name: from_bits(tensors[name], shape) for name, shape in shapes.items()})

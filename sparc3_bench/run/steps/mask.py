@@ -13,7 +13,7 @@ from torch import Tensor
 from sparc3_bench.graph.step import DIGITS, Hold, Inputs
 from sparc3_bench.record.spec import content_key
 from sparc3_bench.run.steps.model import CellStep
-from sparc3_bench.selection.bits import packed
+from sparc3_bench.selection.bits import as_bits
 from sparc3_bench.selection.control import matched
 from sparc3_bench.selection.select import Cuts, as_mask, choose, cuts
 from sparc3_bench.selection.units import unit_shapes
@@ -69,7 +69,7 @@ class CircuitStep(CellStep[Circuit]):
 
 
 @dataclass(frozen=True, eq=False)
-class Order(CellStep[Cuts]):
+class CutsStep(CellStep[Cuts]):
     """Where a ranking is cut at several amounts: its scores are sorted or counted once for all."""
 
     rank: Rank
@@ -86,13 +86,13 @@ class Ranked(CircuitStep):
     """What a ranking keeps."""
 
     rank: Rank
-    spec, unnamed = SELECTION, frozenset({"order"})
+    spec, unnamed = SELECTION, frozenset({"cuts"})
 
     @property
     def inputs(self) -> Inputs:
         every = self.cell.spec.amounts
         amounts = every if self.amount in every else (self.amount,)  # one of a search
-        return {**super().inputs, "order": Order(self.cell, self.rank, amounts)}
+        return {**super().inputs, "cuts": CutsStep(self.cell, self.rank, amounts)}
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
         asked = self.cell.spec
@@ -104,7 +104,7 @@ class Ranked(CircuitStep):
                 group=asked.group,
                 removal=asked.removal,
                 kind=asked.amount_kind,
-                known=got["order"],
+                known=got["cuts"],
             )
         )
 
@@ -159,6 +159,6 @@ def circuit_digest(circuit: Circuit) -> str:
         for name in sorted(kind):
             if not kind[name].all():
                 digest.update(f"{name} {tuple(kind[name].shape)} ".encode())
-                digest.update(packed(kind[name]).numpy().tobytes())
+                digest.update(as_bits(kind[name]).numpy().tobytes())
         digest.update(b"/")
     return digest.hexdigest()[:24]
