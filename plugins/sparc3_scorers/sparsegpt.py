@@ -70,14 +70,33 @@ class SparseGpt(IncrementalScorer):
 
     def _errors(self, gram: Tensor) -> Tensor:
         """Return 1 / [H⁻¹]ⱼⱼ of every feature, 0 where it is always zero; `gram` is spent."""
-        import torch
-
         diagonal = gram.diagonal()
         dead = diagonal == 0
         diagonal += self.damping * diagonal.mean()
         diagonal[dead] = 1
-        inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram))
-        return inverse.diagonal().reciprocal().masked_fill_(dead, 0)
+        inverse = _inverse_factor(gram).square_().sum(0)
+        return inverse.reciprocal_().masked_fill_(dead, 0)
+
+
+def _inverse_factor(gram: Tensor) -> Tensor:
+    """Return L⁻¹ of gram = L Lᵀ, in halves: products of blocks are faster than LAPACK's own.
+
+    Of the inverse L⁻ᵀ L⁻¹ the diagonal alone is needed, the sums of squares of its columns.
+    """
+    import torch
+
+    count = len(gram)
+    if count <= _STRIPE:
+        one = torch.eye(count, dtype=gram.dtype, device=gram.device)
+        return torch.linalg.solve_triangular(torch.linalg.cholesky(gram), one, upper=False)
+    half = count // 2
+    above = _inverse_factor(gram[:half, :half])
+    beside = gram[half:, :half] @ above.T
+    below = _inverse_factor(gram[half:, half:] - beside @ beside.T)
+    found = torch.zeros_like(gram)
+    found[:half, :half], found[half:, half:] = above, below
+    found[half:, :half] = (below @ (beside @ above)).neg_()
+    return found
 
 
 class _Inputs:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
+from sparc3_bench.model.products import add_outer_sum, outer_sum
 from sparc3_bench.model.uses import joined
 from sparc3_bench.model.weights import statistics_dtype
 from sparc3_bench.types.architecture import Role
@@ -161,7 +162,7 @@ class Accumulator:
         count, total = self._counts[name], self._sums[name]
         if self._aggregation == "token-abs":
             a, g = a.abs(), g.abs()
-        contribution, of_bias = g.T @ a, g.sum(0)
+        contribution, of_bias = outer_sum(g, a).to(g.dtype), g.sum(0)
         if self._aggregation == "mean-of-abs":
             contribution.abs_()
             of_bias.abs_()
@@ -194,7 +195,7 @@ class Accumulator:
         if not (self._read and _are_same(self._read[0], inputs)):
             self._read = (inputs, self._of_tokens(inputs))
         a, g = self._read[1], self._of_tokens(gradients)
-        self._sums[name].addmm_(g.T, a)
+        add_outer_sum(self._sums[name], g, a)
         if name in self._biases:
             self._biases[name].add_(g.sum(0))
 
