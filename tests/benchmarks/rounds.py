@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-ROUNDS = 5
+ROUNDS = 3
 
 
 def clock() -> float:
