@@ -206,7 +206,7 @@ class RunSpec(Conventions, _Subject):
         does), nor on whose units products were taken.
         """
         made_by = dict.fromkeys(("scorer", "task", "judge"), _MADE_BY)
-        left_out = {"code": True, "product_dtype": True, **made_by}
+        left_out: dict[str, Any] = {"code": True, "product_dtype": True, **made_by}
         return content_key(self.model_dump(mode="json", exclude=left_out))
 
     @property
