@@ -118,7 +118,8 @@ class ReferenceSamples:
     batch_size
         Samples run at once. Scores do not depend on it beyond rounding.
     product_dtype
-        Format whose units take the products within `fold` of ``model.attribute``; sums are float32.
+        Format whose units take the products within `fold` of ``model.attribute``, see `outer_sum`;
+        sums are float32.
     progress
         Called with (samples done, samples in all).
     targets

@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import sys
 
-sys.modules["torchvision"] = None  # type: ignore[assignment]  # see lxt_worker.py
-
 import torch
 from benchmarks.rounds import seconds
 from benchmarks.steps import Bench

@@ -82,9 +82,7 @@ class Bench:
         from sparc3_bench.attribution.scores import checked
 
         with torch.no_grad():
-            scores = checked(
-                scorer.score(self.view, self.reference), self.view.weights(), "wanda"
-            )
+            scores = checked(scorer.score(self.view, self.reference), self.view.weights(), "wanda")
             mask = select(scores, 0.5, self.view, group="row")
             with self.view.masked(mask):
                 pass
