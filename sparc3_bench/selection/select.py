@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.view import ModelView
-from sparc3_bench.selection.threshold import joint_cuts, row_cuts
+from sparc3_bench.selection.threshold import joint_cuts, quick, row_cuts
 from sparc3_bench.selection.units import unit_mask, unit_scores
 from sparc3_bench.types.conventions import AmountKind, Group, Removal, Unit
 from sparc3_bench.types.masks import KeepMask
@@ -150,7 +150,7 @@ def keep_rows(values: Tensor, count: int, cut: Tensor | None = None) -> Tensor:
         return torch.full_like(values, count == 0, dtype=torch.bool)
     cut = row_cuts(values, [count])[count] if cut is None else cut
     threshold, beyond = cut[:, :1], cut[:, 1:]
-    keep = values > threshold
+    keep = torch.as_tensor(quick(values) > quick(threshold))
     # Where the next number is larger, all is decided.
     tied = (~(beyond > threshold)).flatten().nonzero().flatten()
     if len(tied):
@@ -169,14 +169,20 @@ def keep_together(tensors: Sequence[Tensor], count: int, cut: Tensor | None = No
     """Keep all but the `count` lowest of all tensors; of ties the first go. Nothing is joined."""
     if count in (0, sum(values.numel() for values in tensors)):
         return [torch.full_like(values, count == 0, dtype=torch.bool) for values in tensors]
-    threshold = joint_cuts(tensors, [count])[count] if cut is None else cut
-    keeps = [(values > threshold).contiguous() for values in tensors]
+    cut = joint_cuts(tensors, [count])[count] if cut is None else cut
+    thresholds = [quick(cut.to(values.device)) for values in tensors]
+    numbers = [quick(values) for values in tensors]
+    keeps = [
+        torch.as_tensor(some > threshold).contiguous()
+        for some, threshold in zip(numbers, thresholds, strict=True)
+    ]
     excess = sum(keep.numel() - int(keep.count_nonzero()) for keep in keeps) - count
-    for values, keep in zip(reversed(tensors), reversed(keeps), strict=True):
+    every = zip(numbers, thresholds, keeps, strict=True)
+    for some, threshold, keep in reversed([*every]):
         if excess == 0:
             break
         # Ties at the threshold: the last ones stay, until exactly k are gone.
-        ties = (values == threshold).flatten().nonzero().flatten()[-excess:]
+        ties = torch.as_tensor(some == threshold).flatten().nonzero().flatten()[-excess:]
         keep.view(-1)[ties] = True
         excess -= len(ties)
     return keeps
