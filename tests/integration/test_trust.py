@@ -29,7 +29,7 @@ NAMED = {
         {"CircuitSize", "CircuitOverlap", "RankLikeness", "Membership", "Record"}
     ),
     "sparc3_bench/selection/control.py": frozenset(
-        {"Ranked", "Uniform", "Matched", "Evaluate", "CircuitSize", "CircuitOverlap"}
+        {"CutsStep", "Ranked", "Uniform", "Matched", "Evaluate", "CircuitSize", "CircuitOverlap"}
     )
     | {"Membership", "Curve", "Record", "MeanInputs", "DenseEvaluation"},
     "sparc3_bench/statistics/bootstrap.py": frozenset({"Curve", "Record", "Reaches"}),
