@@ -80,7 +80,8 @@ def watch(kept: Path) -> None:
         if path.startswith(passed_over) or "/.parts" in path or path.endswith("__pycache__"):
             return
         # What is installed is told by its version, but plugins, whose files are looked at.
-        told = path.startswith(library) and not any(top in path for top in own)
+        is_there = path.startswith(library) or _INSTALLED.search(path)
+        told = is_there and not any(top in path for top in own)
         if told and (is_folder or path.endswith(_CODE)):
             return
         if not (is_folder and path in roots) and not path.endswith(".pyc"):
@@ -111,7 +112,7 @@ def _imported() -> Iterator[str]:
     own = _tops()
     for name, module in list(sys.modules.items()):
         top, file = name.partition(".")[0], getattr(module, "__file__", None)
-        if not isinstance(file, str) or top in sys.stdlib_module_names:
+        if not isinstance(file, str) or not os.path.isabs(file) or top in sys.stdlib_module_names:
             continue
         if top in own or not _INSTALLED.search(file):
             yield file
