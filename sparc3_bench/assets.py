@@ -165,7 +165,7 @@ def known_digest(path: Path) -> str:
     """Return the SHA-256 of a file, read only if its size or one of its times is another one."""
     READS.note(path)
     name, now = str(path.absolute()), stamp(path)
-    about, seen = ["sha256", name], Seen(default_cache() / "seen")
+    about, seen = ["sha256", name], Seen(default_cache())
     found: str | None = seen.get(about)
     if found is None:
         found = file_digest(path)

@@ -204,7 +204,9 @@ def _shipped(folder: Path, deep: bool) -> Iterator[tuple[str, Path]]:
             continue
         if one.is_file():
             yield one.name, one
-        elif deep and one.is_dir() and not any(syntax_of(file).has_code for file in one.glob("*.py")):
+        elif (
+            deep and one.is_dir() and not any(syntax_of(file).has_code for file in one.glob("*.py"))
+        ):
             yield from ((f"{one.name}/{inner}", file) for inner, file in _shipped(one, deep))
 
 

@@ -63,7 +63,7 @@ def _known() -> dict[str, tuple[list[Stamp | None], Any]]:  # as a list, from it
 
 
 def _seen() -> Seen:
-    return Seen(default_cache() / "seen")
+    return Seen(default_cache())
 
 
 def _about() -> list[Any]:
@@ -101,7 +101,9 @@ def _parsed(file: Path) -> Syntax:
     except (SyntaxError, ValueError, RecursionError):  # damaged, or deeper than can be read
         return Syntax(short_digest(content), imports)
     told = " ".join(words)
-    return Syntax(short_digest(told.encode(errors="surrogatepass")), imports, homes, told != "Module )")
+    return Syntax(
+        short_digest(told.encode(errors="surrogatepass")), imports, homes, told != "Module )"
+    )
 
 
 def _named(node: ast.AST) -> Iterator[_Import]:

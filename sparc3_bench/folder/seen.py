@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from sparc3_bench.folder.local import Folder
+
+FINDINGS = "seen"
+"""The folder of findings in a cache."""
 
 Stamp = list[int]
 """Size, times of the last change of content and of the file in nanoseconds, and number of it."""
@@ -39,7 +41,7 @@ class Reads:
     def note(self, path: str | Path) -> None:
         """Take note that a file or folder is read or looked through."""
         if self.is_watching:
-            name = os.path.abspath(path)
+            name = str(Path(path).absolute())
             if name not in self.stamps:
                 self.stamps[name] = stamp(name)
 
@@ -70,12 +72,12 @@ class Seen:
 
     Parameters
     ----------
-    root
-        The folder.
+    cache
+        The cache folder that they are in.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._folder = Folder(root, tidy=False)
+    def __init__(self, cache: Path) -> None:
+        self._folder = Folder(cache / FINDINGS, tidy=False)
 
     def get(self, about: Any) -> Any:
         """Return what was found out, as JSON; None where it must be found out anew."""
@@ -102,7 +104,7 @@ class Seen:
 def stamp(path: str | Path) -> Stamp | None:
     """Return what tells that a file or folder is the same as before; None where there is none."""
     try:
-        seen = os.stat(path)
+        seen = Path(path).stat()
     except (OSError, ValueError):
         return None
     return [seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino]

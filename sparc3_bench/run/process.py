@@ -70,7 +70,7 @@ class WorkerProcess:
         self._tail: deque[bytes] = deque()
         self._reader: threading.Thread | None = None
         self._is_up = self._interrupted = False
-        self._seen = Seen(Path(work.cache) / "seen")
+        self._seen = Seen(Path(work.cache))
 
     def requests(self, asked: Typed, suite: str | None) -> list[Request]:
         """Return the requests that what was typed comes to; see `Typed.requests`.

@@ -76,8 +76,8 @@ class _Service:
         about = json.loads(self._pipe.recv_bytes())
         sys.argv = about["command"]  # recorded in results
         work = Work.model_validate(about["work"])
-        kept = Seen(Path(work.cache) / "seen")
-        watch(Path(work.cache) / "seen")
+        kept = Seen(Path(work.cache))
+        watch(Path(work.cache))
         # Here, so that plugins and torch are loaded by who may die of it.
         from sparc3_bench.run.worker import Worker
 

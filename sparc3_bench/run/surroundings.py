@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sparc3_bench.folder.seen import READS, Stamp, stamp
+from sparc3_bench.assets import default_cache
+from sparc3_bench.folder.seen import FINDINGS, READS, Stamp, stamp
 from sparc3_bench.hookspecs import GROUP
 from sparc3_bench.run.environment import processor_flags
 
@@ -50,16 +51,11 @@ def surroundings(environment: Mapping[str, str]) -> list[Any]:
     ]
 
 
-def watch(kept: Path) -> None:
-    """Watch from now on what this process reads.
-
-    Parameters
-    ----------
-    kept
-        Folder of findings, which stand for what they rest on.
-    """
-    passed_over = (f"{kept.absolute()}/", *_ELSEWHERE)
-    roots = {os.path.abspath(place) for place in sys.path}
+def watch(cache: Path) -> None:
+    """Watch from now on what this process reads, but for findings in `cache`."""
+    kept = [f"{(one / FINDINGS).absolute()}/" for one in (cache, default_cache())]
+    passed_over = (*kept, *_ELSEWHERE)
+    roots = {str(Path(place).absolute()) for place in sys.path}
     library = f"{Path(os.__file__).parent}/"
     own = {f"/{top}/" for top in _tops()}
     writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -72,11 +68,12 @@ def watch(kept: Path) -> None:
             if not isinstance(path, int) and not (mode and set(mode) & set("wax+")):
                 if isinstance(flags, int) and flags & writes:
                     return
-                tell(os.path.abspath(os.fsdecode(path)), is_folder=False)
+                tell(os.fsdecode(path), is_folder=False)
         elif event in ("os.listdir", "os.scandir") and not isinstance(given[0], int):
-            tell(os.path.abspath(os.fsdecode(given[0] or ".")), is_folder=True)
+            tell(os.fsdecode(given[0] or "."), is_folder=True)
 
-    def tell(path: str, *, is_folder: bool) -> None:
+    def tell(name: str, *, is_folder: bool) -> None:
+        path = str(Path(name).absolute())
         if path.startswith(passed_over) or "/.parts" in path or path.endswith("__pycache__"):
             return
         # What is installed is told by its version, but plugins, whose files are looked at.
@@ -112,7 +109,9 @@ def _imported() -> Iterator[str]:
     own = _tops()
     for name, module in list(sys.modules.items()):
         top, file = name.partition(".")[0], getattr(module, "__file__", None)
-        if not isinstance(file, str) or not os.path.isabs(file) or top in sys.stdlib_module_names:
+        if not isinstance(file, str) or top in sys.stdlib_module_names:
+            continue
+        if not Path(file).is_absolute():  # a module that says it has a file, as torch.ops
             continue
         if top in own or not _INSTALLED.search(file):
             yield file

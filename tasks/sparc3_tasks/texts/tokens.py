@@ -1,4 +1,4 @@
-"""Tokens of whole texts: each is tokenised once, and kept for as long as tokenizer and text last."""
+"""Tokens of whole texts: each is tokenised once, and kept by digests of text and tokenizer."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _from_disk(text: Text, tokenizer: Any, cache: Path) -> list[int]:
     whole = _whole(tokenizer) if len(text.content) >= _LONG else None
     if whole is None:
         return plain(tokenizer, text.content)
-    about, seen = ["tokens", text.digest, whole], Seen(cache / "seen")
+    about, seen = ["tokens", text.digest, whole], Seen(cache)
     if (kept := seen.get(about)) is not None:
         return array("I", base64.b64decode(kept)).tolist()
     found = plain(tokenizer, text.content)
