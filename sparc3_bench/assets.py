@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sparc3_bench.errors import AssetError
 from sparc3_bench.folder.local import Folder
-from sparc3_bench.folder.seen import READS, Seen, stamp
+from sparc3_bench.folder.seen import READS, Findings, stamp
 
 CACHE_VARIABLE = "SPARC3_CACHE"
 """Environment variable that moves the cache folder."""
@@ -165,7 +165,7 @@ def known_digest(path: Path) -> str:
     """Return the SHA-256 of a file, read only if its size or one of its times is another one."""
     READS.note(path)
     name, now = str(path.absolute()), stamp(path)
-    about, seen = ["sha256", name], Seen(default_cache())
+    about, seen = ["sha256", name], Findings(default_cache())
     found: str | None = seen.get(about)
     if found is None:
         found = file_digest(path)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sparc3_bench.assets import default_cache
-from sparc3_bench.folder.seen import READS, Seen, Stamp, settled, stamp
+from sparc3_bench.folder.seen import READS, Findings, Stamp, settled, stamp
 
 _Import = tuple[int, str, list[str]]
 
@@ -62,8 +62,8 @@ def _known() -> dict[str, tuple[list[Stamp | None], Any]]:  # as a list, from it
     return dict(_seen().get(_about()) or {})
 
 
-def _seen() -> Seen:
-    return Seen(default_cache())
+def _seen() -> Findings:
+    return Findings(default_cache())
 
 
 def _about() -> list[Any]:

@@ -64,7 +64,7 @@ READS = Reads()
 """Of this process."""
 
 
-class Seen:
+class Findings:
     """Findings by what they are about, each in a file with the stamps of all that it rests on.
 
     One that is damaged, or rests on a file that is another now, is none. Nothing is lost where the

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sparc3_bench.errors import Sparc3Error, WorkerDied
-from sparc3_bench.folder.seen import Seen
+from sparc3_bench.folder.seen import Findings
 from sparc3_bench.printable import abridged
 from sparc3_bench.run.progress import spoken
 from sparc3_bench.run.request import Request
@@ -70,7 +70,7 @@ class WorkerProcess:
         self._tail: deque[bytes] = deque()
         self._reader: threading.Thread | None = None
         self._is_up = self._interrupted = False
-        self._seen = Seen(Path(work.cache))
+        self._seen = Findings(Path(work.cache))
 
     def requests(self, asked: Typed, suite: str | None) -> list[Request]:
         """Return the requests that what was typed comes to; see `Typed.requests`.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.errors import Disturbance, PluginError, Sparc3Error, describe
-from sparc3_bench.folder.seen import Seen
+from sparc3_bench.folder.seen import Findings
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.request import Request
 from sparc3_bench.run.surroundings import rests, watch
@@ -76,7 +76,7 @@ class _Service:
         about = json.loads(self._pipe.recv_bytes())
         sys.argv = about["command"]  # recorded in results
         work = Work.model_validate(about["work"])
-        kept = Seen(Path(work.cache))
+        kept = Findings(Path(work.cache))
         watch(Path(work.cache))
         # Here, so that plugins and torch are loaded by who may die of it.
         from sparc3_bench.run.worker import Worker

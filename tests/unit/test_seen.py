@@ -10,7 +10,7 @@ from sparc3_tasks.texts import tokens
 from sparc3_tasks.texts.sources import Text
 
 from sparc3_bench import assets
-from sparc3_bench.folder.seen import Reads, Seen, stamp
+from sparc3_bench.folder.seen import Findings, Reads, stamp
 from sparc3_bench.testing.tiny import make_tokenizer
 
 ABOUT = ["what", ("is", "asked")]
@@ -37,16 +37,16 @@ def replaced_with_its_time(file):
 
 @pytest.mark.parametrize("change", [rewritten, replaced_with_its_time, os.unlink])
 def test_a_finding_falls_with_the_file_it_rests_on(tmp_path, file, change):
-    seen = Seen(tmp_path)
+    seen = Findings(tmp_path)
     seen.put(ABOUT, {"found": 1}, {str(file): stamp(file)})
-    assert Seen(tmp_path).get(ABOUT) == {"found": 1}
+    assert Findings(tmp_path).get(ABOUT) == {"found": 1}
     assert seen.get(["what else"]) is None
     change(file)
     assert seen.get(ABOUT) is None
 
 
 def test_a_finding_falls_when_a_file_appears_that_was_not_there(tmp_path):
-    seen, absent = Seen(tmp_path), tmp_path / "absent"
+    seen, absent = Findings(tmp_path), tmp_path / "absent"
     seen.put(ABOUT, 1, {str(absent): stamp(absent)})
     assert seen.get(ABOUT) == 1
     absent.touch()
@@ -54,7 +54,7 @@ def test_a_finding_falls_when_a_file_appears_that_was_not_there(tmp_path):
 
 
 def test_what_was_changed_just_now_or_since_it_was_read_is_not_relied_on(tmp_path, file):
-    seen, before = Seen(tmp_path), stamp(file)
+    seen, before = Findings(tmp_path), stamp(file)
     file.write_text("new")
     seen.put(ABOUT, 1, {str(file): stamp(file)})
     assert seen.get(ABOUT) is None
@@ -64,7 +64,7 @@ def test_what_was_changed_just_now_or_since_it_was_read_is_not_relied_on(tmp_pat
 
 
 def test_a_damaged_finding_is_none(tmp_path):
-    seen = Seen(tmp_path)
+    seen = Findings(tmp_path)
     seen.put(ABOUT, "found", {})
     (kept,) = (tmp_path / "seen").glob("*.json")
     kept.write_bytes(kept.read_bytes().replace(b"found", b"bound"))

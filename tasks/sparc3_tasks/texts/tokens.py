@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from sparc3_bench.folder.seen import Seen
+from sparc3_bench.folder.seen import Findings
 from sparc3_tasks.texts.begin import plain
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _from_disk(text: Text, tokenizer: Any, cache: Path) -> list[int]:
     whole = _whole(tokenizer) if len(text.content) >= _LONG else None
     if whole is None:
         return plain(tokenizer, text.content)
-    about, seen = ["tokens", text.digest, whole], Seen(cache)
+    about, seen = ["tokens", text.digest, whole], Findings(cache)
     if (kept := seen.get(about)) is not None:
         return array("I", base64.b64decode(kept)).tolist()
     found = plain(tokenizer, text.content)
