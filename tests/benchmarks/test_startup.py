@@ -41,9 +41,9 @@ def seconds(*arguments: str) -> float:
 @pytest.mark.parametrize("arguments", [["--help"], ["list"]], ids=["help", "list"])
 def test_a_short_command(arguments):
     seconds(*arguments)
-    print(f"\nsparc3 {arguments[0]}: {median(seconds(*arguments) for _ in range(ROUNDS)):.2f} s")
+    print(f"\nsparc3 {arguments[0]}: {median(seconds(*arguments) for _ in range(ROUNDS)):.2f} s")  # noqa: T201
 
 
 def test_a_finished_run_again(run):
-    print(f"\nsparc3 run, from nothing: {seconds(*run):.2f} s")
-    print(f"sparc3 run, all there: {median(seconds(*run) for _ in range(ROUNDS)):.2f} s")
+    print(f"\nsparc3 run, from nothing: {seconds(*run):.2f} s")  # noqa: T201
+    print(f"sparc3 run, all there: {median(seconds(*run) for _ in range(ROUNDS)):.2f} s")  # noqa: T201
