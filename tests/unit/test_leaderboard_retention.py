@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
+from sparc3_bench.leaderboard.benchmark import Benchmark
 from unit.results import make_result
 from unit.retained import answered, pairs
 from unit.site_pages import every_page, render
 
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.benchmark import Benchmark
 from sparc3_bench.leaderboard.ranks import draws_of
 from sparc3_bench.leaderboard.retention import retention
 from sparc3_bench.leaderboard.tables import Section, split

@@ -19,7 +19,8 @@ from sparc3_bench.cli import app
 from sparc3_bench.cli.report import ReportAnswer
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.boards import Entry, boards
+from sparc3_bench.leaderboard.boards import boards
+from sparc3_bench.leaderboard.entries import Entry
 from sparc3_bench.leaderboard.phrasing import p_value
 from sparc3_bench.leaderboard.scorer_report import ScorerReport, report_on
 from sparc3_bench.leaderboard.scorer_row import ScorerRow
