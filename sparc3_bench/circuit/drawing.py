@@ -64,14 +64,16 @@ def curve(result: Result, metric: str) -> str:
         if section.dense is not None and metric == section.metrics[0].name:
             label = f"dense model: {number(section.dense)}"
             axes.axhline(section.dense, color="black", lw=0.8, alpha=0.7, label=label)
-        axes.plot(at, centres, color=_BLUE, marker="o", ms=4, label=one.label, gid="curve")
+        axes.plot(
+            at, centres, color=_BLUE, marker="o", ms=4, label=printable(one.label), gid="curve"
+        )
         for place, value in points:
             if value.interval is not None:
                 axes.vlines(place, *value.interval, color=_BLUE, lw=1, alpha=0.7)
         axes.set_xticks(at, [sizes.text(amount) for amount in section.amounts[: len(at)]])
         axes.minorticks_off()
         axes.set_xlabel(sizes.axis)
-        axes.set_ylabel(f"{metric_title(how)}, {how.direction} is better")
+        axes.set_ylabel(printable(f"{metric_title(how)}, {how.direction} is better"))
         axes.legend(frameon=False)
 
     said = ", ".join(
@@ -114,6 +116,7 @@ def heatmap(
     form
         Writes a number.
     """
+    rows, columns = list(map(printable, rows)), list(map(printable, columns))
     found = [value for row in matrix for value in row if value is not None]
     largest = (max(found, default=0.0) if top is None else top) or 1.0
     shown = [[0.0 if value is None else value for value in row] for row in matrix]
@@ -130,10 +133,10 @@ def heatmap(
         axes.set_yticks(range(len(rows)), rows)
         axes.xaxis.tick_top()
         axes.xaxis.set_label_position("top")
-        axes.set_xlabel(column_title)
-        axes.set_ylabel(row_title)
-        bar = axes.figure.colorbar(image, ax=axes, label=legend)
-        bar.set_ticks([value for value, _ in said], labels=[text for _, text in said])
+        axes.set_xlabel(printable(column_title))
+        axes.set_ylabel(printable(row_title))
+        bar = axes.figure.colorbar(image, ax=axes, label=printable(legend))
+        bar.set_ticks([value for value, _ in said], labels=[printable(text) for _, text in said])
 
     size = (3 + 0.3 * max(6, len(columns)), 1.6 + 0.2 * len(rows))
     span = f", from {form(min(found))} to {form(max(found))}" if found else ", no values"
@@ -164,9 +167,7 @@ def _drawn(
         axes = figure.subplots()
         draw(axes)
         if shown:
-            figure.suptitle(title)
-        for text in figure.findobj(lambda one: hasattr(one, "get_text")):
-            text.set_text(printable(text.get_text()))
+            figure.suptitle(printable(title))
         named = {"Title": printable(title), "Date": None, "Creator": None}
         figure.savefig(out, format="svg", metadata=named)
     more = f"</title>\n <desc>{html.escape(printable(described))}</desc>\n <style>{_DARK}</style>"

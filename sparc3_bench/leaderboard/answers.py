@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from sparc3_bench.leaderboard.boards import Board
 from sparc3_bench.leaderboard.entries import BETTER, Entry
 from sparc3_bench.leaderboard.phrasing import brief, listed, number, within
-from sparc3_bench.leaderboard.ranks import Ranks
 from sparc3_bench.leaderboard.series import Series
+
+if TYPE_CHECKING:
+    from sparc3_bench.leaderboard.ranks import Ranks
 
 _PARTS = {2: "half", 3: "a third", 4: "a quarter", 5: "a fifth", 6: "a sixth", 7: "a seventh"}
 _PARTS |= {8: "an eighth", 9: "a ninth", 10: "a tenth"}
