@@ -163,12 +163,12 @@ def _drawn(
         ) from None
     out = io.StringIO()
     with mpl.rc_context(_STYLE):
-        figure: Any = Figure(figsize=size, layout="constrained")
+        figure: Any = Figure(figsize=size)
         axes = figure.subplots()
         draw(axes)
         if shown:
             figure.suptitle(printable(title))
         named = {"Title": printable(title), "Date": None, "Creator": None}
-        figure.savefig(out, format="svg", metadata=named)
+        figure.savefig(out, format="svg", metadata=named, bbox_inches="tight")
     more = f"</title>\n <desc>{html.escape(printable(described))}</desc>\n <style>{_DARK}</style>"
     return out.getvalue().replace("</title>", more, 1)
