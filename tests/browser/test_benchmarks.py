@@ -105,7 +105,7 @@ def looks(page: Page, figure: str) -> dict[str, str]:
     return dict(
         page.eval_on_selector_all(
             f"{figure} .legend li:has(.key)",
-            "all => all.map(one => [one.textContent.replace(' (1 seed)', ''),"
+            "all => all.map(one => [one.textContent.replace(' (1 seed)', '').split(',')[0],"
             " one.querySelector('.key').className])",
         )
     )
@@ -121,7 +121,7 @@ def test_a_scorer_has_one_look_of_its_own_in_all_drawings_of_a_page(places, open
 def test_a_click_on_the_legend_hides_a_row_and_shows_it_again(places, opened):
     page = opened(places["section"])
     figure = page.locator("figure[data-chart=curves]:not(:has(figure))").first
-    marks = figure.locator("svg path[stroke-width='2']")
+    marks = figure.locator("svg g[stroke-width='2']")
     before = marks.count()
     button = figure.locator(".legend button").first
     button.click()
