@@ -31,7 +31,7 @@
     const start = dense !== null && dense !== undefined && fits(dense, bent === Math.log) ? bent(dense) : bent(every[0] ?? 0);
     const far = own.map((row) => [Math.max(0, ...values(row).filter((v) => v !== null).map((v) => Math.abs(bent(v) - start))), row])
       .sort((a, b) => a[0] - b[0]);
-    const cut = far.findIndex(([d], i) => i >= Math.max(1, far.length / 2) && far[i - 1][0] > 0 && d > 3 * far[i - 1][0]);
+    const cut = far.findIndex(([d], i) => i >= Math.max(1, far.length / 2) && far[i - 1][0] > 0 && d > 2.5 * far[i - 1][0]);
     return (cut < 0 ? far : far.slice(0, cut)).map(([, row]) => row);
   }
   const of = (rows, use) => (rows.some((row) => !row.control) ? rows.filter((row) => !row.control) : rows).flatMap(use);
@@ -54,10 +54,11 @@
   }
 
   const better = (metric) => `${metric.label ?? metric.title}${metric.direction === "neither" ? "" : `, ${metric.direction} is better`}`;
+  const short = (value) => (Math.abs(value) < 1e4 ? number(value, 3) : value.toLocaleString("en", { notation: "compact" }));
   // Ticks of a logarithmic axis that spans less than a decade would be none.
   const scale = (log, domain) => ({
     type: log ? "log" : "linear", domain, ticks: log && domain && domain[1] < 8 * domain[0] ? 3 : 6,
-    tickFormat: (value) => (log && !"125".includes(value.toExponential()[0]) ? "" : number(value, 3)),
+    tickFormat: (value) => (log && !"125".includes(value.toExponential()[0]) ? "" : short(value)),
   });
   const told = (points, title) => tip(points, pointer({
     x: "x", y: "y", fill: "var(--paper)", title,
