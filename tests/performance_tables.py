@@ -71,12 +71,11 @@ def groups() -> Iterator[Group]:
 
 def ratios() -> str:
     """Return the ratios of time, with their range over rounds."""
-    ways = [f"{dtype}, threads: {count}" for dtype, count in WAYS]
-    lines = []
-    for group in groups():
-        cells = [_cell(group.found.get(way)) for way in WAYS]
-        lines.append([group.step, group.over, *cells])
-    return table(["step", "beside", *ways], lines)
+    every = list(groups())
+    ways = [way for way in WAYS if any(way in group.found for group in every)]
+    heads = [f"{dtype}, threads: {count}" for dtype, count in ways]
+    lines = [[one.step, one.over, *(_cell(one.found.get(way)) for way in ways)] for one in every]
+    return table(["step", "beside", *heads], lines)
 
 
 def memory() -> str:

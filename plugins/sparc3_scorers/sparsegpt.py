@@ -70,33 +70,28 @@ class SparseGpt(IncrementalScorer):
 
     def _errors(self, gram: Tensor) -> Tensor:
         """Return 1 / [H⁻¹]ⱼⱼ of every feature, 0 where it is always zero; `gram` is spent."""
+        import torch
+
         diagonal = gram.diagonal()
         dead = diagonal == 0
         diagonal += self.damping * diagonal.mean()
         diagonal[dead] = 1
-        inverse = _inverse_factor(gram).square_().sum(0)
+        # Of the inverse L⁻ᵀ L⁻¹ the diagonal alone is needed: sums of squares of columns.
+        inverse = _inverted(torch.linalg.cholesky(gram)).square_().sum(0)
         return inverse.reciprocal_().masked_fill_(dead, 0)
 
 
-def _inverse_factor(gram: Tensor) -> Tensor:
-    """Return L⁻¹ of gram = L Lᵀ, in halves: products of blocks are faster than LAPACK's own.
-
-    Of the inverse L⁻ᵀ L⁻¹ the diagonal alone is needed, the sums of squares of its columns.
-    """
+def _inverted(lower: Tensor) -> Tensor:
+    """Invert a lower triangle in place, in halves: products are faster than solving for it."""
     import torch
 
-    count = len(gram)
-    if count <= _STRIPE:
-        one = torch.eye(count, dtype=gram.dtype, device=gram.device)
-        return torch.linalg.solve_triangular(torch.linalg.cholesky(gram), one, upper=False)
-    half = count // 2
-    above = _inverse_factor(gram[:half, :half])
-    beside = gram[half:, :half] @ above.T
-    below = _inverse_factor(gram[half:, half:] - beside @ beside.T)
-    found = torch.zeros_like(gram)
-    found[:half, :half], found[half:, half:] = above, below
-    found[half:, :half] = (below @ (beside @ above)).neg_()
-    return found
+    half = len(lower) // 2
+    if half < _STRIPE // 4:
+        one = torch.eye(len(lower), dtype=lower.dtype, device=lower.device)
+        return lower.copy_(torch.linalg.solve_triangular(lower, one, upper=False))
+    above, below, beside = lower[:half, :half], lower[half:, half:], lower[half:, :half]
+    beside.copy_(_inverted(below) @ (beside @ _inverted(above))).neg_()
+    return lower
 
 
 class _Inputs:

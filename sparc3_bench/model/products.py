@@ -55,21 +55,13 @@ def outer_sum(gradients: Tensor, inputs: Tensor) -> Tensor:
         on a processor whose units for it are no matrix units, it is rounded to bfloat16, once for
         all tokens.
     """
-    if _rounds(gradients):
-        return gradients.bfloat16().T @ inputs.bfloat16()
-    return gradients.T @ inputs
+    return as_factor(gradients).T @ as_factor(inputs)
 
 
-def add_outer_sum(total: Tensor, gradients: Tensor, inputs: Tensor) -> None:
-    """Add `outer_sum` to a total in float32 or better."""
-    if _rounds(gradients):
-        total.add_(outer_sum(gradients, inputs))
-    else:
-        total.addmm_(gradients.T, inputs)
-
-
-def _rounds(values: Tensor) -> bool:
-    return values.dtype == torch.float32 and precision() == "bf16" and not _HAS_TILES
+def as_factor(values: Tensor) -> Tensor:
+    """Return values in the format in which `outer_sum` multiplies them here and now."""
+    rounds = values.dtype == torch.float32 and precision() == "bf16" and not _HAS_TILES
+    return values.bfloat16() if rounds else values
 
 
 def precision() -> str | None:
