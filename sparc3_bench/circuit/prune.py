@@ -15,7 +15,7 @@ from sparc3_bench.circuit.writer import MASK, weight_bytes
 from sparc3_bench.leaderboard.phrasing import drawn_in, markdown_table, percent, precise, units
 from sparc3_bench.record.files import write_result
 from sparc3_bench.record.result import Result
-from sparc3_bench.types.conventions import phrases_of
+from sparc3_bench.types.conventions import pattern_of, phrases_of
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,13 @@ class Pruned(ChangedModel):
 
     def _speed(self) -> str:
         """Return what becomes of the speed, in one honest line."""
-        unit = self.result.spec.unit
+        unit, group = self.result.spec.unit, self.result.spec.group
+        if pattern_of(group) is not None:
+            return (
+                f"This model is no faster as it is saved: its zeros lie in the pattern {group}, "
+                "which some devices have kernels for, and plain dense products take no notice of "
+                "it."
+            )
         if unit == "weight":
             return (
                 "This model is no faster than the one it was made of: zeros that lie anywhere do "

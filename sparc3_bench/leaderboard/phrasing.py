@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from sparc3_bench.types.conventions import CONVENTIONS, phrases_of
+from sparc3_bench.types.conventions import CONVENTIONS, pattern_of, phrases_of
 
 if TYPE_CHECKING:
     from sparc3_bench.record.parts import MetricRecord
@@ -21,7 +21,7 @@ def convention_text(spec: RunSpec) -> str:
     """Return what is removed, how it is ranked, when it is scored and where, in words."""
     ranked, removed = list[str](), list[str]()
     for name, value in spec.conventions().items():
-        if clause := _filled(phrases_of(name).clause[value], value, spec):
+        if clause := _filled(phrases_of(name).said(value), value, spec):
             (removed if phrases_of(name).of_removal else ranked).append(clause)
     if max(spec.amounts) == 0:
         ranked[:2] = [f"{units(spec)} {ranked[1]}"]
@@ -62,8 +62,11 @@ def short_text(spec: RunSpec) -> str:
 
 def _filled(text: str, value: str, spec: RunSpec) -> str:
     what, alone = units(spec), spec.unit == "weight"
+    left, _, right = value.partition(":")
     return text.format(
         value=value,
+        left=left,
+        right=right,
         units=what,
         Units=what.capitalize(),
         matrix="matrix" if alone else "block",
@@ -111,6 +114,8 @@ def drawn_in(spec: RunSpec) -> str:
     """Return where a random circuit has as many units as the one that it is drawn for."""
     if spec.unit != "weight":
         return "layer"
+    if (pattern := pattern_of(spec.group)) is not None:
+        return f"{pattern.of} inputs of a row"
     return "row" if spec.group == "row" else "matrix"
 
 

@@ -19,7 +19,8 @@ from sparc3_bench.types.conventions import (
     AskedConventions,
     Controls,
     StabilitySeeds,
-    values_of,
+    is_within_rows,
+    written_of,
 )
 from sparc3_bench.types.samples import ProductDtype
 
@@ -93,7 +94,7 @@ class Request(Demand):
             first = error.errors()[0]
             name, value = str(first["loc"][0]).replace("_", " "), first["input"]
             if first["type"] == "literal_error":
-                known = values_of(str(first["loc"][0]))
+                known = written_of(str(first["loc"][0]))
                 raise UnknownNameError(name, value, known) from None
             reason = first["msg"].replace("Input should be", "must be")
             raise Sparc3Error(f"The {name} {reason}, got {value!r}.") from None
@@ -113,9 +114,9 @@ def check_conventions(request: Request) -> None:
     Sparc3Error
         Naming the first.
     """
-    if request.unit != "weight" and request.group == "row":
+    if request.unit != "weight" and is_within_rows(request.group):
         raise Sparc3Error(
-            f"Group 'row' ranks the weights inside one row and cannot rank units of "
+            f"Group '{request.group}' ranks the weights inside one row and cannot rank units of "
             f"'{request.unit}'; choose 'layer' or 'model'."
         )
     if request.schedule != "blockwise":
