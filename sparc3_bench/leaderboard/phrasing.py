@@ -20,8 +20,8 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 def convention_text(spec: RunSpec) -> str:
     """Return what is removed, how it is ranked, when it is scored and where, in words."""
     ranked, removed = list[str](), list[str]()
-    for name, value in spec.conventions().items():
-        if clause := _filled(phrases_of(name).said(value), value, spec):
+    for name in CONVENTIONS:
+        if clause := clause_text(spec, name):
             (removed if phrases_of(name).of_removal else ranked).append(clause)
     if max(spec.amounts) == 0:
         ranked[:2] = [f"{units(spec)} {ranked[1]}"]
@@ -33,6 +33,12 @@ def convention_text(spec: RunSpec) -> str:
     return ". ".join(
         text[:1].upper() + text[1:] for text in (", ".join(ranked), "; ".join(removed))
     )
+
+
+def clause_text(spec: RunSpec, convention: str) -> str:
+    """Return what one convention is, as part of a sentence; empty where it goes without saying."""
+    value = getattr(spec, convention)
+    return _filled(phrases_of(convention).said(value), value, spec)
 
 
 def brief(spec: RunSpec) -> tuple[str, ...]:

@@ -19,11 +19,11 @@ from sparc3_bench.run.fit import check_fit
 from sparc3_bench.run.objectives import objective_for
 from sparc3_bench.run.options import build, check_scorer_options, limited, meant_for
 from sparc3_bench.run.request import Request as Request
-from sparc3_bench.run.request import check_conventions
+from sparc3_bench.run.request import amounts_of, check_conventions
 from sparc3_bench.selection.select import check_amount, check_fits
 from sparc3_bench.selection.units import count_units, unit_shapes
 from sparc3_bench.source import code_of
-from sparc3_bench.types.conventions import AmountKind, Group, Pattern, pattern_of
+from sparc3_bench.types.conventions import AmountKind, Group, pattern_of
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ def _amounts(request: Request, task: Task) -> tuple[tuple[float, ...], AmountKin
             raise Sparc3Error("Counts of units must be given; name them with `--amounts`.")
         asked = counts
     if kind == "fraction" and (pattern := pattern_of(request.group)) is not None:
-        return _amounts_of(pattern, request, task), kind
+        return amounts_of(pattern, request, task), kind
     if asked is None and request.removal == "highest":
         asked = [float(1 - Fraction(repr(float(amount)))) for amount in task.amounts]
     amounts = checked_amounts(asked if asked is not None else task.amounts, kind)
@@ -231,21 +231,6 @@ def _amounts(request: Request, task: Task) -> tuple[tuple[float, ...], AmountKin
             "leave `--count` out."
         )
     return (*amounts, 1.0) if task.needs_empty and amounts[-1] < 1 else amounts, kind
-
-
-def _amounts_of(pattern: Pattern, request: Request, task: Task) -> tuple[float, ...]:
-    """Return the amounts of a pattern: nothing and its own; all, where the curve must end there."""
-    asked = request.amounts
-    if asked is None:
-        asked = (pattern.amount,) if max(task.amounts) > 0 else ()
-    for amount in asked:
-        if amount not in (0, 1) and not pattern.takes(amount):
-            raise Sparc3Error(
-                f"Group '{request.group}' removes {pattern.amount:.6g} of the weights, got "
-                f"{amount:g}; leave the amount out, or choose another group."
-            )
-    found = [amount if amount in (0, 1) else pattern.amount for amount in asked]
-    return checked_amounts([*found, 1.0] if task.needs_empty else found)
 
 
 def _group(request: Request, kind: AmountKind) -> Group | None:

@@ -22,7 +22,7 @@ _GROUPS = ("row", "layer", "model")
 def _is_group(value: str) -> str:
     if value not in _GROUPS and pattern_of(value) is None:
         known = "'row', 'layer', 'model' or a pattern n:m with n below m"
-        raise PydanticCustomError("literal_error", f"Input should be {known}")  # type: ignore[arg-type]
+        raise PydanticCustomError("literal_error", f"Input should be {known}")
     return value
 
 
@@ -30,7 +30,7 @@ Group = Annotated[
     str,
     AfterValidator(_is_group),
     WithJsonSchema(
-        {"type": "string", "anyOf": [{"enum": [*_GROUPS]}, {"pattern": _PATTERN}]},
+        {"type": "string", "pattern": rf"{'|'.join(f'^{g}$' for g in _GROUPS)}|{_PATTERN}"}
     ),
 ]
 """The set ranked together: one output `row`, one matrix (or one block's units; `layer`), the whole

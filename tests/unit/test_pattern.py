@@ -63,7 +63,7 @@ def test_what_does_not_fit_a_pattern_is_refused(shape, amount, unit, told):
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "opt"])
 def test_a_mask_in_memory_has_the_pattern_it_was_asked_for(architecture):
     model = make_model(architecture)
-    scores = sb.score(model, "magnitude")
+    scores = sb.score(model, scorer="magnitude")
     mask = sb.mask(scores, group="2:4")
     assert mask.amount == 0.5
     assert sb.pattern_breaks(mask, "2:4", model) == {}
