@@ -348,7 +348,10 @@ def test_what_a_hub_does_not_take_stays_on_disk(prune, tmp_path, hub, monkeypatc
             "Group '3:7' takes the inputs of a row 7 by 7, and `model.layers.0.self_attn.q_proj` "
             "has",
         ),
-        (("--group", "4:2"), "Unknown group '4:2'. Available: row, layer, model, n:m."),
+        (
+            ("--amount", 0.5, "--group", "4:2"),
+            "Unknown group '4:2'. Available: layer, model, n:m, row.",
+        ),
         (("--group", "2:4", "--unit", "head"), "Group '2:4' ranks the weights inside one row and"),
         (("--amount", 0.5, "--scorer", "wnda"), "Unknown scorer 'wnda'. Did you mean 'wanda'?"),
         (("--amount", 0.5, "--unit", "layer"), "Unknown unit 'layer'."),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from unit.results import make_result
 
 import sparc3_bench as sb
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.leaderboard.phrasing import convention_text, section_title
+from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.selection.control import matched
 from sparc3_bench.selection.select import choose, cuts
 from sparc3_bench.testing.tiny import make_model
@@ -73,3 +78,13 @@ def test_a_mask_in_memory_has_the_pattern_it_was_asked_for(architecture):
         sb.pattern_breaks(mask, "2:4")
     with pytest.raises(Sparc3Error, match="n below m, such as 2:4, got '4:4'"):
         sb.pattern_breaks(mask, "4:4", model)
+
+
+def test_each_pattern_has_a_section_of_its_own_and_words():
+    groups = ["4:8", "row", "2:4", "model"]
+    results = [(Path(group), make_result(group=group)) for group in groups]
+    sections, _ = split(results)
+    assert [one.spec.group for one in sections] == ["row", "model", "2:4", "4:8"]
+    spec = sections[2].spec
+    assert "2 of every 4 consecutive inputs of a row kept" in convention_text(spec)
+    assert "by 2:4" in section_title(spec)
