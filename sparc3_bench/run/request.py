@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import (
     BeforeValidator,
@@ -18,10 +18,15 @@ from sparc3_bench.run.environment import without_folders
 from sparc3_bench.types.conventions import (
     AskedConventions,
     Controls,
+    Pattern,
     StabilitySeeds,
-    values_of,
+    is_within_rows,
+    written_of,
 )
 from sparc3_bench.types.samples import ProductDtype
+
+if TYPE_CHECKING:
+    from sparc3_bench.contracts import Task
 
 
 def _as_typed(options: Any) -> Any:
@@ -93,7 +98,7 @@ class Request(Demand):
             first = error.errors()[0]
             name, value = str(first["loc"][0]).replace("_", " "), first["input"]
             if first["type"] == "literal_error":
-                known = values_of(str(first["loc"][0]))
+                known = written_of(str(first["loc"][0]))
                 raise UnknownNameError(name, value, known) from None
             reason = first["msg"].replace("Input should be", "must be")
             raise Sparc3Error(f"The {name} {reason}, got {value!r}.") from None
@@ -113,9 +118,9 @@ def check_conventions(request: Request) -> None:
     Sparc3Error
         Naming the first.
     """
-    if request.unit != "weight" and request.group == "row":
+    if request.unit != "weight" and is_within_rows(request.group):
         raise Sparc3Error(
-            f"Group 'row' ranks the weights inside one row and cannot rank units of "
+            f"Group '{request.group}' ranks the weights inside one row and cannot rank units of "
             f"'{request.unit}'; choose 'layer' or 'model'."
         )
     if request.schedule != "blockwise":
@@ -147,6 +152,27 @@ def check_conventions(request: Request) -> None:
             raise Sparc3Error(
                 f"Schedule 'blockwise' {reason}; {way}, or choose schedule 'one-shot'."
             )
+
+
+def amounts_of(pattern: Pattern, request: Request, task: Task) -> tuple[float, ...]:
+    """Return the amounts of a pattern: nothing, its own, and all where the curve must end there.
+
+    Raises
+    ------
+    Sparc3Error
+        When another one is asked for.
+    """
+    own = (pattern.amount,) if max(task.amounts) > 0 else ()
+    asked = own if request.amounts is None else request.amounts
+    for amount in asked:
+        if amount not in (0, 1) and not pattern.takes(amount):
+            raise Sparc3Error(
+                f"Group '{request.group}' removes {pattern.amount:.6g} of the weights, got "
+                f"{amount:g}; leave the amount out, or choose another group."
+            )
+    end = {1.0} if task.needs_empty else set()
+    found = {float(one) if one in (0, 1) else pattern.amount for one in asked}
+    return tuple(sorted({0.0, *found, *end}))
 
 
 def _plain(value: Any) -> Any:

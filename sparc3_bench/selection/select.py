@@ -16,7 +16,14 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.selection.threshold import joint_cuts, row_cuts
 from sparc3_bench.selection.units import unit_mask, unit_scores
-from sparc3_bench.types.conventions import AmountKind, Group, Removal, Unit
+from sparc3_bench.types.conventions import (
+    AmountKind,
+    Group,
+    Removal,
+    Unit,
+    is_within_rows,
+    pattern_of,
+)
 from sparc3_bench.types.masks import KeepMask
 from sparc3_bench.types.scores import ScoreMap
 
@@ -81,7 +88,7 @@ def choose(
         What the tensors' elements are; neurons and heads are not ranked by `row`.
     group
         The set ranked together. Neurons and heads are ranked in a `layer` (one block) or in the
-        whole `model`.
+        whole `model`. A pattern ``n:m`` goes with its own amount, 1 - n/m, or with 0 or 1.
     removal
         Which end is removed. `highest` at x removes exactly what `lowest` at 1 - x keeps.
     kind
@@ -92,11 +99,12 @@ def choose(
     Raises
     ------
     Sparc3Error
-        For an amount outside its range, or neurons and heads by `row`.
+        For an amount outside its range, neurons and heads by `row` or pattern, or a matrix whose
+        inputs are no multiple of a pattern.
     """
-    if unit != "weight" and group == "row":
+    if unit != "weight" and is_within_rows(group):
         raise Sparc3Error(
-            f"Group 'row' ranks the weights inside one row and cannot rank units of '{unit}'; "
+            f"Group '{group}' ranks the weights inside one row and cannot rank units of '{unit}'; "
             "choose 'layer' or 'model'."
         )
     check_amount(amount, kind)
@@ -105,7 +113,8 @@ def choose(
         raise Sparc3Error(
             f"{amount:,.0f} units of '{unit}' cannot be removed: the scope has {total:,}."
         )
-    quota = _quota(ranking, amount, removal, kind)
+    check_fits({name: values.shape for name, values in ranking.items()}, group)
+    quota = _quota(ranking, amount, removal, kind, group)
     if known is None:
         known = _found(ranking, [quota], group)
     kept = _keep(ranking, quota, group, known)
@@ -120,7 +129,7 @@ def cuts(
     kind: AmountKind,
 ) -> Cuts:
     """Return where scores are cut at several amounts; they are sorted or counted once for all."""
-    return _found(ranking, [_quota(ranking, one, removal, kind) for one in amounts], group)
+    return _found(ranking, [_quota(ranking, one, removal, kind, group) for one in amounts], group)
 
 
 def as_mask(kept: Mapping[str, Tensor], view: ModelView, unit: Unit) -> KeepMask:
@@ -142,6 +151,42 @@ def check_amount(amount: float, kind: AmountKind) -> None:
         raise Sparc3Error(f"Sparsity must be at least 0 and at most 1, got {amount:g}.")
     if kind == "count" and not (math.isfinite(amount) and amount >= 0 and amount == int(amount)):
         raise Sparc3Error(f"A count of units must be a whole number from 0 on, got {amount:g}.")
+
+
+def check_fits(shapes: Mapping[str, Sequence[int]], group: Group | None) -> None:
+    """Refuse a pattern that does not divide the inputs of every matrix.
+
+    Raises
+    ------
+    Sparc3Error
+        Naming the first matrix.
+    """
+    if (pattern := pattern_of(group)) is None:
+        return
+    for name, shape in shapes.items():
+        if shape[-1] % pattern.of:
+            raise Sparc3Error(
+                f"Group '{group}' takes the inputs of a row {pattern.of} by {pattern.of}, and "
+                f"`{name}` has {shape[-1]} of them; choose a pattern that divides them, or group "
+                "'row'."
+            )
+
+
+def as_groups(values: Tensor, group: Group) -> Tensor:
+    """Return a tensor as its comparison groups, ``[groups, size]``, each ranked by itself.
+
+    Of group `model` it is one, which is ranked with the others'.
+    """
+    if (pattern := pattern_of(group)) is not None:
+        return values.reshape(-1, pattern.of)
+    return values if group == "row" else values.reshape(1, -1)
+
+
+def keep_groups(tensors: Sequence[Tensor], count: int, cut: Tensor | None = None) -> list[Tensor]:
+    """Keep all but the `count` lowest of each group of a tensor, or of several that are one."""
+    if tensors[0].shape[0] > 1:
+        return [keep_rows(tensors[0], count, cut)]
+    return keep_together(tensors, count, cut)
 
 
 def keep_rows(values: Tensor, count: int, cut: Tensor | None = None) -> Tensor:
@@ -183,9 +228,18 @@ def keep_together(tensors: Sequence[Tensor], count: int, cut: Tensor | None = No
 
 
 def _quota(
-    ranking: Mapping[str, Tensor], amount: float, removal: Removal, kind: AmountKind
+    ranking: Mapping[str, Tensor], amount: float, removal: Removal, kind: AmountKind, group: Group
 ) -> Quota:
     """Return how many of the lowest of a group go; with removal `highest`, how many stay."""
+    pattern = pattern_of(group)
+    if pattern is not None and 0 < amount < 1:
+        if kind == "count" or not pattern.takes(amount):
+            raise Sparc3Error(
+                f"Group '{group}' removes {pattern.amount:.6g} of the weights, got {amount:g}; "
+                "give that, or choose another group."
+            )
+        gone = pattern.of - pattern.kept
+        return lambda size: gone if removal == "lowest" else pattern.kept
     if kind == "count":
         total = sum(values.numel() for values in ranking.values())
         count = int(amount) if removal == "lowest" else total - int(amount)
@@ -198,31 +252,37 @@ def _typed(amount: float | Fraction) -> Fraction:
     return amount if isinstance(amount, Fraction) else Fraction(repr(float(amount)))
 
 
-def _found(ranking: Mapping[str, Tensor], quotas: Sequence[Quota], group: Group) -> Cuts:
-    def counts(size: int) -> list[int]:
-        return sorted({count for quota in quotas if 0 < (count := quota(size)) < size})
+def _together(ranking: Mapping[str, Tensor], group: Group) -> dict[str, list[Tensor]]:
+    """Return the comparison groups by name of the tensor; "" for all tensors as one group."""
+    groups = {name: as_groups(values, group) for name, values in ranking.items()}
+    return {"": [*groups.values()]} if group == "model" else {n: [v] for n, v in groups.items()}
 
-    if group == "row":
-        return {name: row_cuts(v, counts(v.shape[1])) for name, v in ranking.items()}
-    if group == "layer":
-        return {name: joint_cuts([v], counts(v.numel())) for name, v in ranking.items()}
-    every = list(ranking.values())
-    return {"": joint_cuts(every, counts(sum(values.numel() for values in every)))}
+
+def _size(tensors: Sequence[Tensor]) -> int:
+    return sum(values.shape[1] for values in tensors)
+
+
+def _found(ranking: Mapping[str, Tensor], quotas: Sequence[Quota], group: Group) -> Cuts:
+    found: dict[str, Mapping[int, Tensor]] = {}
+    for name, tensors in _together(ranking, group).items():
+        size, rows = _size(tensors), tensors[0].shape[0]
+        counts = sorted({count for quota in quotas if 0 < (count := quota(size)) < size})
+        if pattern_of(group):  # of one amount, and half as large as the scores
+            found[name] = {}
+        elif rows > 1:
+            found[name] = row_cuts(tensors[0], counts)
+        else:
+            found[name] = joint_cuts(tensors, counts)
+    return found
 
 
 def _keep(
     ranking: Mapping[str, Tensor], quota: Quota, group: Group, known: Cuts
 ) -> dict[str, Tensor]:
     """Return a keep-mask for every tensor, exactly the quota counted off in each group."""
-    if group == "row":
-        counted = {name: quota(values.shape[1]) for name, values in ranking.items()}
-        return {n: keep_rows(v, counted[n], known[n].get(counted[n])) for n, v in ranking.items()}
-    if group == "layer":
-        counted = {name: quota(values.numel()) for name, values in ranking.items()}
-        return {
-            name: keep_together([values], counted[name], known[name].get(counted[name]))[0]
-            for name, values in ranking.items()
-        }
-    total = sum(values.numel() for values in ranking.values())
-    kept = keep_together(list(ranking.values()), quota(total), known[""].get(quota(total)))
-    return dict(zip(ranking, kept, strict=True))
+    kept: list[Tensor] = []
+    for name, tensors in _together(ranking, group).items():
+        count = quota(_size(tensors))
+        kept += keep_groups(tensors, count, known[name].get(count))
+    shaped = zip(ranking.items(), kept, strict=True)
+    return {name: keep.view(values.shape) for (name, values), keep in shaped}

@@ -17,6 +17,7 @@ from sparc3_bench.selection.bits import as_bits
 from sparc3_bench.selection.control import matched
 from sparc3_bench.selection.select import Cuts, as_mask, choose, cuts
 from sparc3_bench.selection.units import unit_shapes
+from sparc3_bench.types.conventions import pattern_of
 from sparc3_bench.types.masks import KeepMask
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class Uniform(CircuitStep):
 
 @dataclass(frozen=True, eq=False)
 class Matched(CircuitStep):
-    """A random control: as many kept as a circuit keeps, in every row or tensor."""
+    """A random control: as many kept as a circuit keeps, in every row, tensor or pattern."""
 
     circuit: CircuitStep
     seed: int
@@ -137,7 +138,8 @@ class Matched(CircuitStep):
     def content(self, at: Place) -> str:
         """Name it by how many are kept of what, without drawing it."""
         named = {"counts": at.content(self.circuit, _counts), "seed": self.seed}
-        rows = self.cell.spec.group == "row"
+        group = self.cell.spec.group
+        rows = group if pattern_of(group) else group == "row"
         return content_key({**named, "rows": rows, **self.cell.named("unit", "scope")}, DIGITS)
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
