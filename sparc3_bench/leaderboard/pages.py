@@ -231,7 +231,9 @@ def _choices(board: Board) -> list[tuple[str, str, list[tuple[str, str]]]]:
             found["scorer"].setdefault(one.scorer.name, one.scorer.title)
             if aggregation := str(one.scorer.options.get("aggregation", "")):
                 found["aggregation"].setdefault(aggregation, aggregation)
-    sections = [(entry.section.id, entry.words) for entry in board.drawn]
+    # What stands for the board comes first, as a reader is shown the first.
+    drawn = sorted(board.drawn, key=lambda one: not any(one is other for other in board.leading))
+    sections = [(entry.section.id, entry.words) for entry in drawn]
     return [
         ("section", "Convention drawn", sections),
         ("metric", "Metric", []),
