@@ -223,7 +223,7 @@ def test_conventions_make_sections_with_headings_in_words() -> None:
     text = render(pairs(*several()))
     page = Page(text)
     tables = [found for tag, found in page.elements if tag == "table" and "class" in found]
-    assert len(tables) == 2 * 2
+    assert len(tables) == 2 * 3
     assert "ranked within each output row" in text
     assert "ranked across the whole model" in text
     assert "16 windows × 128 tokens from a made-up text" in text
@@ -238,7 +238,7 @@ def test_rows_have_a_cell_a_column_with_raw_numbers_to_sort_by() -> None:
         for found, text in heading
         if "data-column" in found
     ]
-    # Of every section two tables, each of which begins with the scorer.
+    # Of every section three tables, each of which begins with the scorer.
     titles = ["Scorer", *(text for at, _, text in columns[: len(columns) // 2] if at != "0")]
     assert len(row) == len(titles) + 2
     assert {kind for at, kind, _ in columns if at == "0"} == {"text"}
@@ -254,9 +254,10 @@ def test_rows_have_a_cell_a_column_with_raw_numbers_to_sort_by() -> None:
 
 def test_only_the_scorer_inside_the_band_is_marked() -> None:
     page = Page(render(pairs(*several())))
+    names = {row[0][1].split()[0] for row in page.rows if "data-value" in row[0][0]}
     marked = {
-        row[0][1].split()[0]: [i for i, cell in enumerate(row) if "not better than" in cell[1]]
-        for row in page.rows
+        name: [i for i, cell in enumerate(page.row(name)) if "not better than" in cell[1]]
+        for name in names
     }
     assert {name: cells for name, cells in marked.items() if cells} == {"Magnitude": [2]}
     assert "not better than random" in page.row("Magnitude")[2][1]
