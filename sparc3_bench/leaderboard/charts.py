@@ -198,6 +198,19 @@ def scatter(found: Agreement, look: Look) -> Data:
     }
 
 
+def heads(maps: Sequence[tuple[Series, Data]], look: Look) -> Data | None:
+    """Return by scorer the smallest circuit of every head, a position among `circuits`.
+
+    None where no two maps of heads are of the same circuits.
+    """
+    alike = [(one, data) for one, data in maps if "levels" in data]
+    alike = [pair for pair in alike if pair[1]["circuits"] == alike[0][1]["circuits"]]
+    if len(alike) < 2:
+        return None
+    rows = [{**_row(one, look, folded=False), "levels": data["levels"]} for one, data in alike]
+    return {"circuits": alike[0][1]["circuits"], "rows": rows}
+
+
 def likeness(table: SimpleNamespace) -> Data:
     """Return the overlaps of every two circuits as a matrix; columns have the numbers of rows."""
     size = len(table.series)
