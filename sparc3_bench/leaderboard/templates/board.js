@@ -36,7 +36,8 @@
   }
 
   function band(lines) {
-    if (!lines.some((row) => row.drawn.some(Boolean)) || metric() > 0) return "";
+    const seeds = lines.some((row) => row.control);
+    if (!seeds && (!lines.some((row) => row.drawn.some(Boolean)) || metric() > 0)) return "";
     return section().chosen
       ? ", the grey band is of random controls, often on fewer samples: see the table for the test"
       : ", the grey band is of random controls";
