@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sparc3_bench import IncrementalScorer, Role, Scorer, Sparc3Error, hookimpl
@@ -38,7 +39,6 @@ class Activation(IncrementalScorer):
 
     def accumulate(self, model: ModelView, reference: ReferenceSamples, state: State) -> State:
         """Add the absolute inputs of every matrix, ``[in_features]``, float64, and its tokens."""
-        import torch
         from torch.nn import functional
 
         asked: Tensor
@@ -52,11 +52,16 @@ class Activation(IncrementalScorer):
             for place, value in here.items():
                 state[place] = state[place] + value if place in state else value
 
-        with model.observe(add), torch.no_grad():
-            for batch in reference.batches(model.device):
+        size, total = reference.batch_size, len(reference.samples)
+        with model.observe(add):
+            for start in range(0, total, size):
+                # The progress of all, not of this part.
+                part = replace(reference.part(start, start + size), progress=lambda *_: None)
+                (batch,) = part.batches(model.device)
                 # Of every real token, sample by sample, whether its next one is asked.
                 asked = functional.pad(batch.labels >= 0, (0, 1))[batch.attention_mask.bool()]
-                model.forward(batch)
+                model.run(part)
+                reference.progress(min(start + size, total), total)
         return state
 
     def finish(self, model: ModelView, state: State) -> Mapping[str, Tensor]:

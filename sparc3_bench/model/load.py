@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -16,12 +16,12 @@ from sparc3_bench.assets import file_digest
 from sparc3_bench.errors import ModelError, UnknownNameError
 from sparc3_bench.host import PluginHost
 from sparc3_bench.model import checkpoint, gguf
+from sparc3_bench.model.names import stored_tensors
 from sparc3_bench.model.opening import (
     empty_model,
     open_config,
     open_model,
     open_tokenizer,
-    stored_tensors,
 )
 from sparc3_bench.model.products import precision
 from sparc3_bench.model.soundness import examine
@@ -79,6 +79,9 @@ class FoundModel:
         with contextlib.suppress(AttributeError):  # only unit `head` needs it
             told["heads"] = adapter.heads(self.empty.config)
         return hashlib.sha256(canonical_json(told).encode()).hexdigest()[:16]
+
+    streams: ClassVar[bool] = False
+    """Whether it is read block by block, as it does not fit into the memory."""
 
     @property
     def opening(self) -> str:

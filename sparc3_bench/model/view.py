@@ -26,7 +26,7 @@ from sparc3_bench.model.weights import (
 from sparc3_bench.types.architecture import Fused, ModelAdapter, Role
 from sparc3_bench.types.conventions import Scope
 from sparc3_bench.types.masks import KeepMask
-from sparc3_bench.types.samples import Batch, ReferenceSamples
+from sparc3_bench.types.samples import Batch, Objective, ReferenceSamples
 from sparc3_bench.types.values import Memory
 
 Observer = Callable[[str, Tensor], None]
@@ -186,8 +186,12 @@ class ModelView:
                     stack.callback(handle.remove)
             with torch.enable_grad():
                 for batch in reference.batches(self.device):
-                    torch.autograd.backward(reference.objective(self.forward(batch), batch))
+                    self.propagate(reference.objective, batch)
                     uses.end()
+
+    def propagate(self, objective: Objective, batch: Batch) -> None:
+        """Run a batch forward and the gradient of its objective backward."""
+        torch.autograd.backward(objective(self.forward(batch), batch))
 
     def _capture(self, name: str, uses: Uses) -> Callable[..., None]:
         def after(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:

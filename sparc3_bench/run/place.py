@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.assets import scores_limit
+from sparc3_bench.folder.spill import Spill
 from sparc3_bench.graph.local import Local
 from sparc3_bench.graph.step import Hold, Step
 from sparc3_bench.graph.store import Kept, Store
@@ -46,6 +47,7 @@ class Place(Local):
         super().__init__(Store(store or cache / "steps", scores_limit(), report.say))
         self.store.waited = lambda seconds: report.tell({"waited": seconds})
         self.report, self.label, self.is_sound = report, "", True
+        self._cache = cache
         self._view: ModelView | None = None
         self._loaded = ""
 
@@ -58,6 +60,10 @@ class Place(Local):
         self.say(f"{cell.model.opening} in {cell.model.ref.dtype} …")
         self._view = cell.model.load(cell.spec.scope)
         return self._view
+
+    def spill(self) -> Spill:
+        """Return a file for tensors that need not be in memory all the time."""
+        return Spill(self._cache)
 
     def turn_to(self, cell: Cell, label: str) -> None:
         """Begin with another cell; forget the model of the one before where it is another."""

@@ -19,6 +19,7 @@ from sparc3_bench.incremental import IncrementalScorer
 from sparc3_bench.run.guard import guarded
 from sparc3_bench.run.steps.facts import learned
 from sparc3_bench.run.steps.model import CellStep, DenseModel
+from sparc3_bench.run.steps.streamed import assembled, blocks_of
 from sparc3_bench.types.scores import ScoreMap
 
 if TYPE_CHECKING:
@@ -36,12 +37,15 @@ class Score(CellStep[ScoreMap]):
     """The scores of a cell under the reference samples of one purpose; "" without a reference."""
 
     purpose: str
-    with_model = True
     alike = ("scorer", "model", "objective", "scope")
 
     @property
+    def with_model(self) -> bool:  # type: ignore[override]
+        return not self.cell.model.streams
+
+    @property
     def phase(self) -> str:
-        return self.cell.phase
+        return "" if self.cell.model.streams else self.cell.phase
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -50,11 +54,16 @@ class Score(CellStep[ScoreMap]):
 
     @property
     def inputs(self) -> Inputs:
-        return {**super().inputs, **self._learned}
+        blocks = {"blocks": blocks_of(self)} if self.cell.model.streams else {}
+        return {**super().inputs, **self._learned, **blocks}
+
+    @property
+    def unnamed(self) -> frozenset[str]:
+        return frozenset({"blocks"})
 
     @property
     def codec(self) -> Codec | None:
-        if not self.cell.scorer.needs_reference:
+        if not self.cell.scorer.needs_reference or self.cell.model.streams:
             return None  # made faster than read
         # The file is in order of the alphabet; ties are broken in that of the model.
         names = list(self.cell.blank.weights())
@@ -67,6 +76,8 @@ class Score(CellStep[ScoreMap]):
         return self.named({**self._about, "content": self.reference(at).digest})
 
     def make(self, at: Place, got: Mapping[str, Any]) -> ScoreMap:
+        if self.cell.model.streams:
+            return assembled(got["blocks"], self.cell.blank.weights())
         cell, view, reference = self.cell, got["model"], self.reference(at)
         which = f" · {self.purpose}" if len(cell.purposes) > 1 else ""
         with at.progress(f"attribution{which}") as step, reference.altering(view):

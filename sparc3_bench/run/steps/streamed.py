@@ -1,0 +1,144 @@
+"""Scores of a model that is read block by block: a step a block, kept as it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from sparc3_bench.attribution.scores import checked, from_tensors, to_tensors
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.graph.codec import AsLazyTensors, Codec
+from sparc3_bench.graph.step import Inputs
+from sparc3_bench.model.passage import Passage, check_streams
+from sparc3_bench.run.guard import guarded
+from sparc3_bench.run.steps.model import CellStep, DenseModel
+from sparc3_bench.types.lazy import Lazy
+from sparc3_bench.types.scores import ScoreMap
+
+if TYPE_CHECKING:
+    from sparc3_bench.run.place import Place
+    from sparc3_bench.run.steps.score import Score
+
+_BEHIND = "gradient#"
+"""Before the number of a gradient in a file."""
+
+
+@dataclass(frozen=True)
+class ScoredBlock:
+    """One block.
+
+    Attributes
+    ----------
+    scores
+        Of its weights.
+    gradients
+        By number of the pass back, of what entered it.
+    """
+
+    scores: ScoreMap
+    gradients: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class PassageStep(CellStep[Passage]):
+    """What enters every block when the reference goes forward."""
+
+    score: Score
+    unnamed = frozenset({"score"})
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        return {"of": self.score.key}
+
+    @property
+    def inputs(self) -> Inputs:
+        return {"model": DenseModel(self.cell)}
+
+    def make(self, at: Place, got: Mapping[str, Any]) -> Passage:
+        reference = self.score.reference(at)
+        if reference.alteration is not None:
+            raise Sparc3Error(
+                f"Task '{self.cell.task.name}' scores altered models, and this one is read block "
+                "by block as it does not fit into the memory; give more with `--memory`."
+            )
+        with at.progress("what enters the blocks") as step:
+            return Passage(got["model"], at.ready(reference, self.cell, step), at.spill())
+
+
+@dataclass(frozen=True, eq=False)
+class BlockScores(CellStep[ScoredBlock]):
+    """The scores of one block, and the gradients that the block before it goes on from."""
+
+    score: Score
+    index: int
+    phase = "attribution"
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        return {"of": self.score.key, "block": self.index}
+
+    @property
+    def inputs(self) -> Inputs:
+        found: dict[str, Any] = {"passage": PassageStep(self.cell, self.score)}
+        if self.index + 1 < len(self.cell.blank.blocks):
+            found["behind"] = BlockScores(self.cell, self.score, self.index + 1)
+        return found
+
+    @property
+    def unnamed(self) -> frozenset[str]:
+        return frozenset({"passage", "behind"})
+
+    @property
+    def codec(self) -> Codec:
+        return AsLazyTensors(_to_tensors, self._from_tensors)
+
+    def make(self, at: Place, got: Mapping[str, Any]) -> ScoredBlock:
+        cell, passage, behind = self.cell, got["passage"], got.get("behind")
+        check_streams(cell.scorer)
+        ready = at.ready(self.score.reference(at), cell, lambda done, total: None)
+        count = len(passage.view.blocks)
+        with at.progress("attribution, block by block") as step:
+            with passage.block(self.index, behind.gradients if behind else {}) as block:
+                with guarded(passage.view, f"Scorer '{cell.scorer.name}'"):
+                    found = cell.scorer.score(block, ready)
+                scores = checked(found, block.weights(), cell.scorer.name)
+            step(count - self.index, count)
+        return ScoredBlock(scores, block.gradients)
+
+    def _from_tensors(self, tensors: Mapping[str, Tensor]) -> ScoredBlock:
+        behind = [key for key in tensors if key.startswith(_BEHIND)]
+        own = Lazy((key for key in tensors if key not in behind), tensors.__getitem__)
+        weights = self.cell.blank.weights().items()
+        order = [name for name, weight in weights if weight.block == self.index]
+        gradients = Lazy((key[len(_BEHIND) :] for key in behind), lambda n: tensors[_BEHIND + n])
+        return ScoredBlock(from_tensors(own, order), gradients)
+
+
+def blocks_of(score: Score) -> list[BlockScores]:
+    """Return the steps of all blocks, the last block first."""
+    return [
+        BlockScores(score.cell, score, index)
+        for index in reversed(range(len(score.cell.blank.blocks)))
+    ]
+
+
+def assembled(blocks: Iterable[ScoredBlock], order: Iterable[str]) -> ScoreMap:
+    """Return the scores of all blocks, which stay in their files until they are asked for."""
+    parts = [one.scores for one in blocks]
+
+    def joined(kind: str, order: Iterable[str] | None = None) -> Lazy:
+        homes = {name: part for part in parts for name in getattr(part, kind)}
+        names = homes if order is None else order
+        return Lazy(names, lambda name: getattr(homes[name], kind)[name])
+
+    return ScoreMap(
+        joined("weights", order), joined("biases"), joined("standard_errors"), joined("by_sample")
+    )
+
+
+def _to_tensors(found: ScoredBlock) -> dict[str, Tensor]:
+    gradients = {_BEHIND + number: values for number, values in found.gradients.items()}
+    return to_tensors(found.scores) | gradients
