@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.folder.spill import Spill
 from sparc3_bench.model.paged import PagedView, refusal
 from sparc3_bench.model.view import ModelView
@@ -208,21 +207,3 @@ def _named(batch: Batch) -> bytes:
     """Return what tells batches of one reference apart; two that agree are alike all the way."""
     both = torch.stack([batch.input_ids, batch.attention_mask]).cpu()
     return repr(tuple(both.shape)).encode() + both.numpy().tobytes()
-
-
-def check_streams(scorer: Any) -> None:
-    """Refuse a scorer that cannot score one block at a time.
-
-    Raises
-    ------
-    Sparc3Error
-        Saying why.
-    """
-    from sparc3_bench.incremental import IncrementalScorer
-
-    if scorer.needs_reference and not isinstance(scorer, IncrementalScorer):
-        raise Sparc3Error(
-            f"Scorer '{scorer.name}' scores the whole model at once (it is no "
-            "`IncrementalScorer`), and this model is read block by block as it does not fit into "
-            "the memory; give more with `--memory`, or choose another scorer."
-        )

@@ -114,3 +114,11 @@ def _git(*arguments: str) -> str | None:
         )
         return done.stdout.strip()
     return None
+
+
+def memory_of_machine() -> int:
+    """Return how many bytes of memory this process and its children may take together."""
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):
+        return min(whole, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return whole

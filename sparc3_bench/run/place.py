@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.assets import scores_limit
-from sparc3_bench.folder.spill import Spill
 from sparc3_bench.graph.local import Local
 from sparc3_bench.graph.step import Hold, Step
 from sparc3_bench.graph.store import Kept, Store
 from sparc3_bench.run.guard import guarded
 
 if TYPE_CHECKING:
+    from sparc3_bench.folder.spill import Spill
     from sparc3_bench.model.view import ModelView
     from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.progress import Reporter
@@ -63,11 +63,13 @@ class Place(Local):
 
     def spill(self) -> Spill:
         """Return a file for tensors that need not be in memory all the time."""
+        from sparc3_bench.folder.spill import Spill  # who only asks needs no torch
+
         return Spill(self._cache)
 
     def turn_to(self, cell: Cell, label: str) -> None:
         """Begin with another cell; forget the model of the one before where it is another."""
-        wanted = cell.spec.model.model_dump_json() + cell.spec.scope
+        wanted = f"{cell.spec.model.model_dump_json()} {cell.spec.scope} {cell.model.streams}"
         if wanted != self._loaded:
             self.release(Hold.SESSION)
             self._view = None

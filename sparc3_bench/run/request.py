@@ -13,7 +13,9 @@ from pydantic import (
     model_validator,
 )
 
+from sparc3_bench.contracts import Scorer
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
+from sparc3_bench.incremental import IncrementalScorer
 from sparc3_bench.run.environment import without_folders
 from sparc3_bench.types.conventions import (
     AskedConventions,
@@ -75,6 +77,9 @@ class Request(Demand):
     scorers: Sequence[tuple[str, Sequence[int]]]
     """Names with the seeds to run each with; one without may have options of this request."""
     device: str = "cpu"
+    memory: Annotated[int | None, Field(ge=1)] = None
+    """Bytes that a model may take with its scores; a larger one is read block by block. None for
+    all memory of the machine."""
     added: Sequence[Request] = ()
     """The same of further scorers: that one cannot do it is no reason to refuse the others."""
     replay_of: str | None = None
@@ -146,6 +151,28 @@ def check_conventions(request: Request) -> None:
         if is_asked:
             raise Sparc3Error(
                 f"Schedule 'blockwise' {reason}; {way}, or choose schedule 'one-shot'."
+            )
+
+
+def check_streamed(request: Request, scorers: Sequence[Scorer]) -> None:
+    """Refuse what cannot be done with a model that is read block by block.
+
+    Raises
+    ------
+    Sparc3Error
+        Naming the first.
+    """
+    whole = [s.name for s in scorers if s.needs_reference and not isinstance(s, IncrementalScorer)]
+    for is_asked, what in (
+        (bool(whole), f"Scorer '{whole[0] if whole else ''}' is no `IncrementalScorer` and scores"),
+        (request.schedule != "one-shot", f"Schedule '{request.schedule}' prunes and scores again"),
+        (request.ablation != "zero", f"Ablation '{request.ablation}' keeps the inputs of"),
+        (request.snapshots, "`--snapshots` keeps sums of"),
+    ):
+        if is_asked:
+            raise Sparc3Error(
+                f"{what} the whole model, and {request.model} is read block by block, as it does "
+                "not fit into the memory; give more with `--memory`, or choose otherwise."
             )
 
 

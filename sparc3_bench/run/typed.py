@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,9 @@ _EVERY = frozenset({"model", "dtype", "batch_size", "limit"})
 _OF_SUITE = frozenset({"with_scorer", "only"})
 """Options that go with a suite alone."""
 _WITH_SUITE = (
-    _EVERY | _OF_SUITE | {"device", "scorer_option", "task_option", "judge", "judge_option"}
+    _EVERY | _OF_SUITE | {"device", "memory", "scorer_option", "task_option", "judge", "judge_option"}
 )
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kKMGT])B?")
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Typed:
                 task_options=pairs["task_options"],
                 scorer_options=pairs["scorer_options"],
                 added=with_seeds(given["with_scorer"], 0),
-                request={"device": given["device"]},
+                request={"device": given["device"], "memory": _bytes(given["memory"])},
                 judge=given["judge"],
                 judge_options=pairs["judge_options"],
             )
@@ -108,6 +110,7 @@ class Typed:
                 scorers=with_seeds(given["scorer"], given["seed"]),
                 amounts=amounts,
                 amount_kind=kind,
+                memory=_bytes(given["memory"]),
                 **{name: given[name] for name in _PLAIN},
                 **pairs,
                 **given["conventions"],
@@ -134,3 +137,13 @@ def _numbers(text: str | None) -> list[float] | None:
         raise Sparc3Error(
             f"`--amounts` must be numbers with commas between, got '{text}'."
         ) from None
+
+
+def _bytes(text: str | None) -> int | None:
+    """Return a size in bytes; with decimal prefixes, as disks and memory in records have them."""
+    if text is None:
+        return None
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise Sparc3Error(f"`--memory` must be a size such as 3GB or 800MB, got '{text}'.")
+    return int(float(found[1]) * 1000 ** "KMGT".index(found[2].upper()) * 1000)

@@ -6,7 +6,7 @@ Ties go to the lower position: by order of the matrices in the model, then row, 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 import torch
@@ -50,10 +50,10 @@ def select(
     return as_mask(kept, view, unit)
 
 
-def rankable(scores: ScoreMap, view: ModelView, unit: Unit) -> dict[str, Tensor]:
+def rankable(scores: ScoreMap, view: ModelView, unit: Unit) -> Mapping[str, Tensor]:
     """Return what is ranked: the weights' scores by matrix, or the units' scores by block."""
     if unit == "weight":
-        return dict(scores.weights)
+        return scores.weights
     return unit_scores(scores, view, unit)
 
 
@@ -112,6 +112,42 @@ def choose(
     return kept if removal == "lowest" else {name: ~keep for name, keep in kept.items()}
 
 
+def chosen_singly(
+    ranking: Mapping[str, Tensor],
+    amount: float,
+    known: Cuts,
+    *,
+    unit: Unit,
+    group: Group,
+    removal: Removal,
+    kind: AmountKind,
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield what `choose` returns, in another order perhaps, with one tensor in memory at a time.
+
+    Parameters are those of `choose`; the cuts must be known.
+    """
+    if group != "model":
+        for name in ranking:
+            one = {name: ranking[name]}
+            yield from choose(
+                one, amount, unit=unit, group=group, removal=removal, kind=kind, known=known
+            ).items()
+        return
+    total = sum(values.numel() for values in ranking.values())
+    count = _quota(ranking, amount, removal, kind)(total)
+    cut = known[""].get(count)
+    below = 0 if cut is None else sum(int((v <= cut).count_nonzero()) for v in ranking.values())
+    excess = below - count
+    for name in reversed(list(ranking)):
+        values = ranking[name]
+        if cut is None:
+            keep = torch.full_like(values, count == 0, dtype=torch.bool)
+        else:
+            keep = (values > cut).contiguous()
+            excess -= _keep_last(keep, values, cut, excess)
+        yield name, keep if removal == "lowest" else ~keep
+
+
 def cuts(
     ranking: Mapping[str, Tensor],
     amounts: Sequence[float],
@@ -126,7 +162,7 @@ def cuts(
 def as_mask(kept: Mapping[str, Tensor], view: ModelView, unit: Unit) -> KeepMask:
     """Return the weights and biases that go with what `choose` does not keep."""
     if unit == "weight":
-        return KeepMask(dict(kept))
+        return KeepMask(kept)
     return unit_mask(kept, view, unit)
 
 
@@ -175,11 +211,17 @@ def keep_together(tensors: Sequence[Tensor], count: int, cut: Tensor | None = No
     for values, keep in zip(reversed(tensors), reversed(keeps), strict=True):
         if excess == 0:
             break
-        # Ties at the threshold: the last ones stay, until exactly k are gone.
-        ties = (values == threshold).flatten().nonzero().flatten()[-excess:]
-        keep.view(-1)[ties] = True
-        excess -= len(ties)
+        excess -= _keep_last(keep, values, threshold, excess)
     return keeps
+
+
+def _keep_last(keep: Tensor, values: Tensor, threshold: Tensor, excess: int) -> int:
+    """Keep the last of the ties at the threshold, so many at most; return how many there were."""
+    if excess == 0:
+        return 0
+    ties = (values == threshold).flatten().nonzero().flatten()[-excess:]
+    keep.view(-1)[ties] = True
+    return len(ties)
 
 
 def _quota(
@@ -206,7 +248,7 @@ def _found(ranking: Mapping[str, Tensor], quotas: Sequence[Quota], group: Group)
         return {name: row_cuts(v, counts(v.shape[1])) for name, v in ranking.items()}
     if group == "layer":
         return {name: joint_cuts([v], counts(v.numel())) for name, v in ranking.items()}
-    every = list(ranking.values())
+    every = ranking.values()
     return {"": joint_cuts(every, counts(sum(values.numel() for values in every)))}
 
 

@@ -37,11 +37,8 @@ class Score(CellStep[ScoreMap]):
     """The scores of a cell under the reference samples of one purpose; "" without a reference."""
 
     purpose: str
+    with_model = True
     alike = ("scorer", "model", "objective", "scope")
-
-    @property
-    def with_model(self) -> bool:  # type: ignore[override]
-        return not self.cell.model.streams
 
     @property
     def phase(self) -> str:
@@ -54,8 +51,9 @@ class Score(CellStep[ScoreMap]):
 
     @property
     def inputs(self) -> Inputs:
-        blocks = {"blocks": blocks_of(self)} if self.cell.model.streams else {}
-        return {**super().inputs, **self._learned, **blocks}
+        if self.cell.model.streams:
+            return {**self._learned, "blocks": blocks_of(self)}
+        return {**super().inputs, **self._learned}
 
     @property
     def unnamed(self) -> frozenset[str]:

@@ -12,7 +12,7 @@ from sparc3_bench.attribution.scores import checked, from_tensors, to_tensors
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.graph.codec import AsLazyTensors, Codec
 from sparc3_bench.graph.step import Inputs
-from sparc3_bench.model.passage import Passage, check_streams
+from sparc3_bench.model.passage import Passage
 from sparc3_bench.run.guard import guarded
 from sparc3_bench.run.steps.model import CellStep, DenseModel
 from sparc3_bench.types.lazy import Lazy
@@ -97,7 +97,6 @@ class BlockScores(CellStep[ScoredBlock]):
 
     def make(self, at: Place, got: Mapping[str, Any]) -> ScoredBlock:
         cell, passage, behind = self.cell, got["passage"], got.get("behind")
-        check_streams(cell.scorer)
         ready = at.ready(self.score.reference(at), cell, lambda done, total: None)
         count = len(passage.view.blocks)
         with at.progress("attribution, block by block") as step:
