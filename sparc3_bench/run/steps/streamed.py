@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from sparc3_bench.attribution.scores import checked, from_tensors, to_tensors
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.graph.codec import AsLazyTensors, Codec
+from sparc3_bench.graph.cost import metered
 from sparc3_bench.graph.step import Inputs
 from sparc3_bench.model.passage import Passage
 from sparc3_bench.run.guard import guarded
@@ -19,6 +21,7 @@ from sparc3_bench.types.lazy import Lazy
 from sparc3_bench.types.scores import ScoreMap
 
 if TYPE_CHECKING:
+    from sparc3_bench.record.parts import Phase
     from sparc3_bench.run.place import Place
     from sparc3_bench.run.steps.score import Score
 
@@ -42,8 +45,24 @@ class ScoredBlock:
     gradients: Mapping[str, Tensor]
 
 
+@dataclass(frozen=True)
+class Forth:
+    """The reference on its way.
+
+    Attributes
+    ----------
+    passage
+        It.
+    cost
+        Of the way forward.
+    """
+
+    passage: Passage
+    cost: Phase
+
+
 @dataclass(frozen=True, eq=False)
-class PassageStep(CellStep[Passage]):
+class PassageStep(CellStep[Forth]):
     """What enters every block when the reference goes forward."""
 
     score: Score
@@ -57,15 +76,17 @@ class PassageStep(CellStep[Passage]):
     def inputs(self) -> Inputs:
         return {"model": DenseModel(self.cell)}
 
-    def make(self, at: Place, got: Mapping[str, Any]) -> Passage:
+    def make(self, at: Place, got: Mapping[str, Any]) -> Forth:
         reference = self.score.reference(at)
         if reference.alteration is not None:
             raise Sparc3Error(
                 f"Task '{self.cell.task.name}' scores altered models, and this one is read block "
                 "by block as it does not fit into the memory; give more with `--memory`."
             )
-        with at.progress("what enters the blocks") as step:
-            return Passage(got["model"], at.ready(reference, self.cell, step), at.spill())
+        ready, title = partial(at.ready, reference, self.cell), "what enters the blocks"
+        with at.progress(title) as step, metered(at.tokens) as meter:
+            passage = Passage(got["model"], ready(step), at.spill())
+        return Forth(passage, meter.phase)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +117,9 @@ class BlockScores(CellStep[ScoredBlock]):
         return AsLazyTensors(_to_tensors, self._from_tensors)
 
     def make(self, at: Place, got: Mapping[str, Any]) -> ScoredBlock:
-        cell, passage, behind = self.cell, got["passage"], got.get("behind")
+        cell, passage, behind = self.cell, got["passage"].passage, got.get("behind")
+        if behind is None:  # where the way back begins, the way forth is counted
+            at.meter.recall(got["passage"].cost)
         ready = at.ready(self.score.reference(at), cell, lambda done, total: None)
         count = len(passage.view.blocks)
         with at.progress("attribution, block by block") as step:
