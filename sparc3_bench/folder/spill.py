@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,35 @@ import torch
 from torch import Tensor
 
 from sparc3_bench.errors import AssetError
+
+
+class OpenFile:
+    """A file that is open until nobody has this any more, whatever becomes of its name.
+
+    Parameters
+    ----------
+    handle
+        What the system calls it.
+    """
+
+    def __init__(self, handle: int) -> None:
+        self.handle = handle
+        weakref.finalize(self, os.close, handle)
+
+    def read(self, into: Tensor, start: int) -> None:
+        """Fill bytes, ``[n]`` uint8, from a place in it on.
+
+        Raises
+        ------
+        OSError
+            When it ends before.
+        """
+        left = memoryview(into.numpy())
+        while left:
+            count = os.preadv(self.handle, [left], start)
+            if not count:
+                raise OSError("the file is cut short")
+            left, start = left[count:], start + count
 
 
 class Spill:
@@ -31,8 +61,10 @@ class Spill:
         self._folder, self._end = folder, 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=folder)
             # Nobody finds it by a name, so that half of it is never taken for the whole.
-            self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  # ends with it
+            Path(name).unlink()
+            self._file = OpenFile(handle)
         except OSError as error:
             raise self._full(error) from None
 
@@ -43,14 +75,14 @@ class Spill:
         size, left = len(content), memoryview(content.numpy())
         try:
             while left:
-                written = os.pwrite(self._file.fileno(), left, self._end)
+                written = os.pwrite(self._file.handle, left, self._end)
                 left, self._end = left[written:], self._end + written
         except OSError as error:
             raise self._full(error) from None
 
         def again() -> Tensor:
             found = torch.empty(size, dtype=torch.uint8)
-            read_at(self._file.fileno(), found, start)
+            self._file.read(found, start)
             return found.view(dtype).view(shape).to(device)
 
         return again
@@ -60,19 +92,3 @@ class Spill:
             f"The folder {self._folder} cannot take what a model that is read block by block puts "
             f"down there ({error.strerror}); make room, or choose another with `--cache`."
         )
-
-
-def read_at(handle: int, into: Tensor, start: int) -> None:
-    """Fill bytes, ``[n]`` uint8, from a place in an open file.
-
-    Raises
-    ------
-    OSError
-        When the file ends before.
-    """
-    left = memoryview(into.numpy())
-    while left:
-        count = os.preadv(handle, [left], start)
-        if not count:
-            raise OSError("the file is cut short")
-        left, start = left[count:], start + count

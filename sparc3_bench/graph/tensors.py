@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.folder.spill import read_at
+from sparc3_bench.folder.spill import OpenFile
 from sparc3_bench.graph.seal import sealed, tensor_digest, unsealed
 from sparc3_bench.types.lazy import Lazy
 
@@ -73,11 +74,11 @@ def open_tensors(path: Path) -> tuple[Lazy, dict[str, Any]]:
     The file stays open, and readable, for as long as they are in use. What is said about them and
     what is raised are as for `load_tensors`; a tensor that is damaged raises `Sparc3Error`.
     """
-    file = path.open("rb", buffering=0)
-    size = int.from_bytes(file.read(8), "little")
+    file = OpenFile(os.open(path, os.O_RDONLY))
+    size = int.from_bytes(os.pread(file.handle, 8, 0), "little")
     if size > _MOST:
         raise ValueError("its header is too long")
-    told = json.loads(file.read(size))
+    told = json.loads(os.pread(file.handle, size, 8))
     about = _told(told.pop("__metadata__", None))
     digests = about.pop(_DIGEST)
     if digests.keys() != told.keys() or path.stat().st_size != 8 + size + max(
@@ -89,7 +90,7 @@ def open_tensors(path: Path) -> tuple[Lazy, dict[str, Any]]:
         one = told[name]
         start, stop = one["data_offsets"]
         found = torch.empty(stop - start, dtype=torch.uint8)
-        read_at(file.fileno(), found, 8 + size + start)
+        file.read(found, 8 + size + start)
         values = found.view(_DTYPES[one["dtype"]]).view(one["shape"])
         if tensor_digest({name: values}) != digests[name]:
             raise Sparc3Error(f"The file {path} is damaged; remove it and run the command again.")

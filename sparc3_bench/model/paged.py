@@ -61,11 +61,16 @@ class PagedView(ModelView):
         self._stored, self._dtype, self._device = stored, dtype, torch.device(device)
         self._masks: KeepMask | None = None
         self._filled: dict[nn.Module, list[tuple[nn.Module, str, nn.Parameter]]] = {}
-        self._staying = self._passing = False
+        self._kept: set[nn.Module] = set()
+        self._passing = False
         inside = {module for block in self.blocks for module in block.modules()}
-        outside = [one for one in model.modules() if one not in inside]
-        holding = [one for one in outside if any(v is not None for v in one._parameters.values())]
-        for piece in (*self.blocks, *holding):
+        self.outside = [
+            one
+            for one in model.modules()
+            if one not in inside and any(held is not None for held in one._parameters.values())
+        ]
+        """What has parameters and is in no block."""
+        for piece in (*self.blocks, *self.outside):
             piece.register_forward_pre_hook(lambda piece, args: self._enter(piece), prepend=True)
             piece.register_forward_hook(
                 lambda piece, args, output: self._leave(piece), always_call=True
@@ -78,16 +83,17 @@ class PagedView(ModelView):
 
     @contextmanager
     def staying(self, *pieces: nn.Module) -> Iterator[None]:
-        """Keep in memory what is filled, and these from the beginning on, until this is left."""
-        before, filled = self._staying, set(self._filled)
-        self._staying = True
+        """Keep pieces in memory once they are filled, as blocks are at once, until this is left."""
+        new = [piece for piece in pieces if piece not in self._kept]
+        self._kept.update(new)
         try:
-            for piece in pieces:
-                self._fill(piece)
+            for piece in new:
+                if piece in self.blocks:
+                    self._fill(piece)
             yield
         finally:
-            self._staying = before
-            for piece in set(self._filled) - filled:
+            for piece in new:
+                self._kept.remove(piece)
                 self._empty(piece)
 
     @contextmanager
@@ -133,7 +139,7 @@ class PagedView(ModelView):
             self._fill(piece)
 
     def _leave(self, piece: nn.Module) -> None:
-        if not self._staying:
+        if piece not in self._kept:
             self._empty(piece)
 
     def _fill(self, piece: nn.Module) -> None:

@@ -116,7 +116,8 @@ class Passage:
             hidden = final if index == last else _split(args, kwargs)[0]
             return (hidden,) if self._wrapped else hidden
 
-        with view.staying(), view.standing_in(stand_in):
+        # Rules of the way back may read weights of norms there.
+        with view.staying(*view.outside), view.standing_in(stand_in):
             torch.autograd.backward(objective(view.forward(one.batch), one.batch))
         view.tokens = tokens  # they have been counted on the way forward
         assert final.grad is not None
