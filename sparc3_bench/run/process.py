@@ -18,6 +18,7 @@ from typing import Any
 
 from sparc3_bench.errors import Sparc3Error, WorkerDied
 from sparc3_bench.printable import abridged
+from sparc3_bench.run.environment import memory_of_machine
 from sparc3_bench.run.progress import spoken
 from sparc3_bench.run.request import Request
 from sparc3_bench.run.typed import Typed

@@ -24,7 +24,9 @@ _EVERY = frozenset({"model", "dtype", "batch_size", "limit"})
 _OF_SUITE = frozenset({"with_scorer", "only"})
 """Options that go with a suite alone."""
 _WITH_SUITE = (
-    _EVERY | _OF_SUITE | {"device", "memory", "scorer_option", "task_option", "judge", "judge_option"}
+    _EVERY
+    | _OF_SUITE
+    | {"device", "memory", "scorer_option", "task_option", "judge", "judge_option"}
 )
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kKMGT])B?")
 

@@ -114,7 +114,9 @@ def _counted(
             these = part if prefix is None else part[before == prefix]
             digits = (these >> shift).to(torch.int32) & (_DIGITS - 1)
             counts = torch.bincount(digits, minlength=_DIGITS)
-            seen[prefix] = seen[prefix] + counts.to(seen[prefix].device) if prefix in seen else counts
+            seen[prefix] = (
+                seen[prefix] + counts.to(seen[prefix].device) if prefix in seen else counts
+            )
     return {prefix: counts.cpu() for prefix, counts in seen.items()}
 
 

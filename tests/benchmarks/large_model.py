@@ -96,12 +96,18 @@ def text(path: Path, seed: int) -> Path:
     return path
 
 
+def say(line: str) -> None:
+    """Write a line at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def measure(folder: Path, size: str, scorer: str) -> None:
     """Run it, and print what it took."""
     sizes, key_heads, memory = SHAPES[size]
     start = time.perf_counter()
     write(folder / size, sizes, key_heads)
-    print(f"written in {time.perf_counter() - start:.0f} s", flush=True)
+    say(f"written in {time.perf_counter() - start:.0f} s")
     task = {
         "reference_text": text(folder / "reference.txt", 1),
         "evaluation_text": text(folder / "evaluation.txt", 2),
@@ -130,8 +136,8 @@ def measure(folder: Path, size: str, scorer: str) -> None:
         found = json.loads(path.read_text())
         for phase, cost in found.get("cost", {}).items():
             peak = max(peak, cost["peak_bytes"])
-            print(f"{phase}: {cost['seconds']:.0f} s, {cost['peak_bytes'] / 1e9:.2f} GB")
-    print(
+            say(f"{phase}: {cost['seconds']:.0f} s, {cost['peak_bytes'] / 1e9:.2f} GB")
+    say(
         f"{size}, {scorer}: peak {peak / 1e9:.2f} GB of {memory}, "
         f"{time.perf_counter() - start:.0f} s, exit code {process.returncode}"
     )

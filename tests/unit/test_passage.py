@@ -99,9 +99,11 @@ def test_who_reads_logits_or_other_samples_is_told_why_that_cannot_be(tmp_path):
             block.run(make_reference(2, seed=1))
         with pytest.raises(Sparc3Error, match="changes the whole model"):
             block.scaled(0.5)
-    with Passage(view, reference, Spill(tmp_path)).block(1, {}) as block:
-        with pytest.raises(Sparc3Error, match="takes gradients at some blocks and not at others"):
-            block.attribute(reference, lambda name, inputs, gradients: None)
+    with (
+        Passage(view, reference, Spill(tmp_path)).block(1, {}) as block,
+        pytest.raises(Sparc3Error, match="takes gradients at some blocks and not at others"),
+    ):
+        block.attribute(reference, lambda name, inputs, gradients: None)
     with pytest.raises(Sparc3Error, match="takes gradients of the whole model at once"):
         view.attribute(reference, lambda name, inputs, gradients: None)
     assert all(parameter.is_meta for parameter in view.model.parameters())
