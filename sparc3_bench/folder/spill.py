@@ -35,7 +35,7 @@ class OpenFile:
         OSError
             When it ends before.
         """
-        left = memoryview(into.numpy())
+        left = into.numpy().data
         while left:
             count = os.preadv(self.handle, [left], start)
             if not count:
@@ -72,7 +72,7 @@ class Spill:
         """Put a tensor down; return what gives it back, on the device where it was."""
         device, dtype, shape, start = values.device, values.dtype, values.shape, self._end
         content = values.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        size, left = len(content), memoryview(content.numpy())
+        size, left = len(content), content.numpy().data
         try:
             while left:
                 written = os.pwrite(self._file.handle, left, self._end)

@@ -190,11 +190,13 @@ class PassageBlock(ModelView):
 
     last_logits = forward
 
-    def masked(self, *args: Any) -> Any:
-        """Refuse it."""
+    def _changed(self, *args: Any) -> Any:
         raise refusal("changes the whole model")
 
-    scaled = mean_ablated = resample_ablated = masked
+    masked: Any = _changed
+    scaled: Any = _changed
+    mean_ablated: Any = _changed
+    resample_ablated: Any = _changed
 
 
 def _split(args: Any, kwargs: Any) -> tuple[Tensor, tuple[Any, ...], dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import dataclasses
 from dataclasses import dataclass
 
@@ -14,6 +16,8 @@ from sparc3_bench.model.soundness import examine
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.types.conventions import Scope
 
+_MMAP_THRESHOLD = -3
+"""From malloc.h."""
 _SCORE, _MASK = 4, 1
 """Bytes of a score, and of a place in a mask in use."""
 
@@ -37,6 +41,9 @@ class StreamedModel(FoundModel):
         ModelError
             When they cannot be read so, or a number is not finite.
         """
+        with contextlib.suppress(OSError, AttributeError):  # no libc of GNU
+            # What is freed goes back to the system at once, not into a heap full of holes.
+            ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 1 << 20)
         view = open_paged(
             self.folder,
             self.ref.id,

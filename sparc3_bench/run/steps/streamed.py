@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -120,6 +121,7 @@ class BlockScores(CellStep[ScoredBlock]):
         cell, passage, behind = self.cell, got["passage"].passage, got.get("behind")
         if behind is None:  # where the way back begins, the way forth is counted
             at.meter.recall(got["passage"].cost)
+        gc.collect()  # hooks and graphs of the block before hold one another, and its sums
         ready = at.ready(self.score.reference(at), cell, lambda done, total: None)
         count = len(passage.view.blocks)
         with at.progress("attribution, block by block") as step:
