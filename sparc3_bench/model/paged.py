@@ -120,19 +120,19 @@ class PagedView(ModelView):
 
     def attribute(self, reference: ReferenceSamples, fold: Any) -> None:
         """Refuse it: gradients are taken a block at a time; see `Passage`."""
-        raise refusal("takes gradients of the whole model at once")
+        raise block_refusal("takes gradients of the whole model at once")
 
     def scaled(self, factor: float) -> Any:
         """Refuse it."""
-        raise refusal("scales the whole model")
+        raise block_refusal("scales the whole model")
 
     def mean_ablated(self, keep: KeepMask, means: Means) -> Any:
         """Refuse it."""
-        raise refusal("reads mean inputs in place of removed weights")
+        raise block_refusal("reads mean inputs in place of removed weights")
 
     def resample_ablated(self, keep: KeepMask) -> Any:
         """Refuse it."""
-        raise refusal("reads other inputs in place of removed weights")
+        raise block_refusal("reads other inputs in place of removed weights")
 
     def _enter(self, piece: nn.Module) -> None:
         if not (self._passing and piece in self.blocks):
@@ -182,7 +182,7 @@ class PagedView(ModelView):
         return values.to(self.device, self._dtype)
 
 
-def refusal(what: str) -> Sparc3Error:
+def block_refusal(what: str) -> Sparc3Error:
     """Return why something cannot be done with a model that is read block by block."""
     return Sparc3Error(
         f"What is asked {what}, and this model is read block by block as it does not fit into the "

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from sparc3_bench.folder.spill import Spill
-from sparc3_bench.model.paged import PagedView, refusal
+from sparc3_bench.model.paged import PagedView, block_refusal
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.types.samples import Batch, Objective, ReferenceSamples
 
@@ -67,7 +67,7 @@ class Passage:
         for block in view.blocks:
             own = {id(parameter) for parameter in block.parameters()}
             if used & own:
-                raise refusal("is scored a block at a time while blocks share weights")
+                raise block_refusal("is scored a block at a time while blocks share weights")
             used |= own
         self._travellers: dict[bytes, _Traveller] = {}
         with torch.no_grad():
@@ -96,7 +96,7 @@ class Passage:
     def traveller(self, batch: Batch) -> _Traveller:
         """Return a batch on its way; only those of the reference are."""
         if (name := _named(batch)) not in self._travellers:
-            raise refusal("runs other samples, or other batches, than those of the reference")
+            raise block_refusal("runs other samples, or other batches, than those of the reference")
         return self._travellers[name]
 
     def through(self, view: ModelView, one: _Traveller, index: int, hidden: Tensor) -> Tensor:
@@ -143,7 +143,7 @@ class Passage:
         with self.view.standing_in(stand_in):
             self.view.forward(batch)
         if order != list(range(len(self.view.blocks))):
-            raise refusal("is scored a block at a time while blocks run in another order")
+            raise block_refusal("is scored a block at a time while blocks run in another order")
         return one
 
 
@@ -177,7 +177,7 @@ class PassageBlock(ModelView):
         elif number in self._behind:
             gradient = self._behind[number].to(self.device)
         else:
-            raise refusal("takes gradients at some blocks and not at others")
+            raise block_refusal("takes gradients at some blocks and not at others")
         hidden = one.enters[self._index]().requires_grad_()
         output = self._passage.through(self, one, self._index, hidden)
         torch.autograd.backward(output, gradient)
@@ -186,12 +186,12 @@ class PassageBlock(ModelView):
 
     def forward(self, batch: Batch) -> Tensor:
         """Refuse it: behind one block there are no logits."""
-        raise refusal("reads the logits of the whole model")
+        raise block_refusal("reads the logits of the whole model")
 
     last_logits = forward
 
     def _changed(self, *args: Any) -> Any:
-        raise refusal("changes the whole model")
+        raise block_refusal("changes the whole model")
 
     masked: Any = _changed
     scaled: Any = _changed

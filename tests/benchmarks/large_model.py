@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
@@ -27,6 +28,11 @@ from sparc3_bench.testing.tiny import VOCABULARY, make_tokenizer
 SHAPES = {
     "tiny": ({"hidden_size": 64, "intermediate_size": 176, "num_hidden_layers": 4}, 4, "100kB"),
     "1B": ({"hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 22}, 4, "1GB"),
+    "7B, 8 blocks": (
+        {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 8},
+        32,
+        "3GB",
+    ),
     "7B": ({"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32}, 32, "3GB"),
 }
 """Sizes, heads of keys and values, and the memory of a run."""
@@ -106,7 +112,10 @@ def measure(folder: Path, size: str, scorer: str) -> None:
     """Run it, and print what it took."""
     sizes, key_heads, memory = SHAPES[size]
     start = time.perf_counter()
-    write(folder / size, sizes, key_heads)
+    # In a process of its own: one that is begun has at first the peak of who begins it.
+    writer = get_context("spawn").Process(target=write, args=(folder / "model", sizes, key_heads))
+    writer.start()
+    writer.join()
     say(f"written in {time.perf_counter() - start:.0f} s")
     task = {
         "reference_text": text(folder / "reference.txt", 1),
@@ -119,7 +128,7 @@ def measure(folder: Path, size: str, scorer: str) -> None:
     start = time.perf_counter()
     command = (
         "import sys; from sparc3_bench.cli import main; sys.argv[0] = 'sparc3'; main()",
-        *("run", "--scorer", scorer, "--model", str(folder / size), "--amounts", "0.5"),
+        *("run", "--scorer", scorer, "--model", str(folder / "model"), "--amounts", "0.5"),
         *("--memory", memory, "--dtype", "bfloat16", "--on", "here"),
         *("--cache", str(folder / "cache"), "--results", str(folder / "results")),
         *(part for name, value in task.items() for part in ("--task-option", f"{name}={value}")),
