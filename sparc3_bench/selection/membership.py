@@ -53,6 +53,6 @@ def spaced(tensors: Mapping[str, Tensor], every: int) -> Tensor:
     parts, start = [], 0
     for values in tensors.values():
         flat = values.reshape(-1)
-        parts.append(flat[start::every].cpu())
+        parts.append(flat[start::every].cpu().clone())  # not a view, which keeps the whole
         start = (start - flat.numel()) % every
     return torch.cat(parts)
