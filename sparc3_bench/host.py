@@ -9,7 +9,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib.metadata import Distribution, EntryPoint
 from typing import Any
 
@@ -38,6 +38,7 @@ KINDS: dict[str, tuple[str, type]] = {
 _LISTENS = "sparc3_result_written"
 """The hook of plugins that are told of results."""
 
+_NAMED: dict[int, tuple[Distribution, tuple[str, str]]] = {}
 _LONGEST = 500
 """Characters of what is said about a broken plugin."""
 
@@ -251,12 +252,14 @@ def _is_subclass(cls: Any, base: type) -> bool:
 
 
 def _distribution(point: EntryPoint) -> tuple[str, str]:
-    return _named(point.dist)
-
-
-@cache  # each look at a name reads all metadata, with the README in it
-def _named(dist: Distribution | None) -> tuple[str, str]:
-    return ("unknown", "0") if dist is None else (dist.name, dist.version)
+    dist = point.dist
+    if dist is None:
+        return "unknown", "0"
+    # Each look at a name reads all metadata, with the README in it.
+    known = _NAMED.get(id(dist))
+    if known is None or known[0] is not dist:
+        known = _NAMED[id(dist)] = (dist, (dist.name, dist.version))
+    return known[1]
 
 
 @lru_cache(maxsize=1)

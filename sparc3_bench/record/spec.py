@@ -202,11 +202,12 @@ class RunSpec(Conventions, _Subject):
     def question(self) -> str:
         """Twelve hex digits that name what is asked, whatever code answers it.
 
-        Of plugins their distributions, versions and digests do not count; that of a task itself
-        does.
+        Of plugins their distributions, versions and digests do not count (that of a task itself
+        does), nor on whose units products were taken.
         """
         made_by = dict.fromkeys(("scorer", "task", "judge"), _MADE_BY)
-        return content_key(self.model_dump(mode="json", exclude={"code": True, **made_by}))
+        left_out: dict[str, Any] = {"code": True, "product_dtype": True, **made_by}
+        return content_key(self.model_dump(mode="json", exclude=left_out))
 
     @property
     def path(self) -> str:

@@ -106,7 +106,7 @@ def host() -> PluginHost:
     point = SimpleNamespace(
         name="guest",
         value="guest",
-        dist=type("Distribution", (), {"name": "guest", "version": "1.2"}),
+        dist=SimpleNamespace(name="guest", version="1.2"),
         load=Guest,
     )
     made = PluginHost([point])
