@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sparc3_bench.folder.spill import Spill
 from sparc3_bench.model.paged import PagedView, block_refusal
 from sparc3_bench.model.view import ModelView
+from sparc3_bench.types.architecture import Fused, Role
 from sparc3_bench.types.samples import Batch, Objective, ReferenceSamples
 
 Again = Callable[[], Tensor]
@@ -161,6 +162,13 @@ class PassageBlock(ModelView):
     def device(self) -> torch.device:
         """Where the model runs."""
         return self._passage.view.device
+
+    def roles(self) -> dict[str, tuple[nn.Module, Role | Fused]]:
+        """Return every module with a role in this block, or outside all blocks."""
+        inside = f"{self.adapter.blocks}."
+        own = f"{inside}{self._index}."
+        found = super().roles().items()
+        return {n: one for n, one in found if n.startswith(own) or not n.startswith(inside)}
 
     def run(self, reference: ReferenceSamples) -> None:
         """Run the block on what enters it."""

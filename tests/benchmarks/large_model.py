@@ -1,7 +1,7 @@
 """A random Llama of 1B or 7B shape, scored, pruned and measured in little memory.
 
 `python tests/benchmarks/large_model.py 1B /some/folder` writes the weights there (2 GB; 14 GB for
-7B, and 2 or 4 times as much for scores), runs `sparc3 run` on one window of 512 tokens with the
+7B, and twice as much for scores), runs `sparc3 run` on one window of 512 tokens with the
 limit that a model of that size is to be run in, prints the peak of resident memory, and removes
 all of it again.
 """
@@ -33,6 +33,14 @@ SHAPES = {
         32,
         "3GB",
     ),
+    **{
+        f"{depth} blocks": (
+            {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": depth},
+            4,
+            "1MB",
+        )
+        for depth in (4, 16, 64)
+    },
     "7B": ({"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32}, 32, "3GB"),
 }
 """Sizes, heads of keys and values, and the memory of a run."""
