@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sparc3_bench.errors import AssetError
 from sparc3_bench.folder.local import Folder
+from sparc3_bench.folder.seen import READS, Findings, stamp
 
 CACHE_VARIABLE = "SPARC3_CACHE"
 """Environment variable that moves the cache folder."""
@@ -160,13 +161,26 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def known_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, read only if its size or one of its times is another one."""
+    READS.note(path)
+    name, now = str(path.absolute()), stamp(path)
+    about, seen = ["sha256", name], Findings(default_cache())
+    found: str | None = seen.get(about)
+    if found is None:
+        found = file_digest(path)
+        seen.put(about, found, {name: now})
+    return found
+
+
 def _download(package: str, version: str, folder: Path, cache: Path) -> Path:
     command = [
         *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"),
         *("--disable-pip-version-check", "--no-input", "--dest", str(folder)),
         f"{package}=={version}",
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    with READS.aside():  # what comes is proven by its digest
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]

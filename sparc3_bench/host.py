@@ -39,6 +39,7 @@ _LISTENS = "sparc3_result_written"
 """The hook of plugins that are told of results."""
 
 _NAMED: dict[int, tuple[Distribution, tuple[str, str]]] = {}
+"""Names and versions of distributions, read once; by id, as not all can be hashed."""
 _LONGEST = 500
 """Characters of what is said about a broken plugin."""
 

@@ -17,6 +17,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from sparc3_bench.assets import default_cache
+from sparc3_bench.folder.seen import READS
 
 SECONDS = 60.0
 """How long an import may take."""
@@ -104,14 +105,15 @@ class _Trial:
         named = (point.name, point.value, point.group)
         # The process ends also when nobody is left to end it.
         given = json.dumps([2 * SECONDS, first, named, sys.path])
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _CHILD, given, str(told)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=[told],
-            start_new_session=True,
-        )
+        with READS.aside():  # what it imports is read here, too
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _CHILD, given, str(told)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=[told],
+                start_new_session=True,
+            )
         os.close(told)
         assert self._process.stdout is not None
         self._output = self._process.stdout

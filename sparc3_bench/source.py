@@ -10,9 +10,7 @@ Not seen is what is imported by a computed name; who does that imports it once b
 
 from __future__ import annotations
 
-import ast
 import contextlib
-import hashlib
 import importlib.metadata
 import importlib.util
 import re
@@ -23,9 +21,10 @@ from functools import cache
 from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from sparc3_bench.hookspecs import GROUP
+from sparc3_bench.syntax import Syntax, keep_syntax, short_digest, syntax_of
 
 _UNDER_TORCH = {"torch", "transformers", "tokenizers", "safetensors", "numpy"}
 _NO_NUMBERS = {"jinja2", "pluggy", "pydantic", "rich", "typer", "xxhash"}
@@ -35,7 +34,6 @@ _NO_DATA = re.compile(r"\.|_{2}|README|LICEN[CS]E|NOTICE|CHANGELOG|.*\.(py[ci]?|
 
 Code = type[Any] | ModuleType | str
 """A class, which stands for the module that defines it; a module; or a module's name."""
-_Import = tuple[int, str, list[str]]
 
 
 def code_of(of: Code) -> str:
@@ -51,8 +49,9 @@ def _code(name: str) -> str:
     files, _ = _closure(name)
     if not files:
         return secrets.token_hex(8)  # typed in by hand: never known to be the same again
-    told = [f"{path} {_read(file).digest}" for path, file in [*files.items(), *_data(files)]]
-    return _sha("\n".join(sorted(told)).encode())
+    told = [f"{path} {syntax_of(file).digest}" for path, file in [*files.items(), *_data(files)]]
+    keep_syntax()
+    return short_digest("\n".join(sorted(told)).encode())
 
 
 def libraries_of(of: Code) -> dict[str, str]:
@@ -113,11 +112,11 @@ def _closure(name: str) -> tuple[dict[str, Path], set[str]]:
         if (file := _file(name)) is not None:
             is_package = file.name == "__init__.py"
             files[name.replace(".", "/") + ("/__init__.py" if is_package else ".py")] = file
-            waiting += _imported(_read(file), name if is_package else package)
+            waiting += _imported(syntax_of(file), name if is_package else package)
     return files, libraries - _NO_NUMBERS
 
 
-def _imported(syntax: _Syntax, package: str) -> Iterator[str]:
+def _imported(syntax: Syntax, package: str) -> Iterator[str]:
     """Yield the full name of whatever a file in a package imports, be it a module or not."""
     parts = package.split(".")
     for level, base, names in syntax.imports:
@@ -126,7 +125,7 @@ def _imported(syntax: _Syntax, package: str) -> Iterator[str]:
         yield from (f"{whole}.{name}" for name in names)
         top = whole.partition(".")[0]
         file = _file(whole) if top == parts[0] or is_followed(top) else None
-        if file is None or file.name != "__init__.py" or (homes := _read(file).homes) is None:
+        if file is None or file.name != "__init__.py" or (homes := syntax_of(file).homes) is None:
             continue
         # A package that loads names when they are asked for: those alone, where it lists them.
         asked = names if names and "*" not in names else homes
@@ -205,7 +204,9 @@ def _shipped(folder: Path, deep: bool) -> Iterator[tuple[str, Path]]:
             continue
         if one.is_file():
             yield one.name, one
-        elif deep and one.is_dir() and not any(_read(file).has_code for file in one.glob("*.py")):
+        elif (
+            deep and one.is_dir() and not any(syntax_of(file).has_code for file in one.glob("*.py"))
+        ):
             yield from ((f"{one.name}/{inner}", file) for inner, file in _shipped(one, deep))
 
 
@@ -217,104 +218,3 @@ def _apart(owner: Distribution) -> Iterator[tuple[str, Path]]:
         place = Path(str(file.locate()))
         if file.parts[0] not in packages and not (told or _NO_DATA.match(file.name)):
             yield from [(str(file), place)] if place.is_file() else []
-
-
-class _Syntax(NamedTuple):
-    """What is read from a file; `imports` are dots in front, a module, and names from it."""
-
-    digest: str
-    imports: list[_Import]
-    homes: dict[str, str] | None = None
-    has_code: bool = True
-
-
-def _read(file: Path) -> _Syntax:
-    seen = file.stat()
-    return _parsed(file, seen.st_mtime_ns, seen.st_size)
-
-
-@cache
-def _parsed(file: Path, _changed: int, _size: int) -> _Syntax:
-    content = file.read_bytes()
-    if file.suffix != ".py":
-        return _Syntax(_sha(content), [])
-    imports: list[_Import] = []
-    words: list[str] = []
-
-    def tell(value: object) -> None:
-        if not isinstance(value, ast.AST):
-            words.append(repr(value))
-            return
-        words.append(type(value).__name__)
-        imports.extend(_named(value))
-        for name in value._fields:
-            inner = getattr(value, name, None)
-            several = list(_kept(inner)) if isinstance(inner, list) else [inner]
-            # Fields that are empty are not in every version of Python.
-            if several in ([], [None]) or name in ("ctx", "kind", "type_comment"):
-                continue
-            words.append(name)
-            for one in several:
-                tell(one)
-        words.append(")")
-
-    try:
-        tree = ast.parse(content)
-        homes = _homes(tree, file.with_suffix(".pyi")) if b"__getattr__" in content else None
-        tell(tree)
-    except (SyntaxError, ValueError, RecursionError):  # damaged, or deeper than can be read
-        return _Syntax(_sha(content), imports)
-    told = " ".join(words)
-    return _Syntax(_sha(told.encode(errors="surrogatepass")), imports, homes, told != "Module )")
-
-
-def _named(node: ast.AST) -> Iterator[_Import]:
-    """Yield what a statement, or a call with a constant, imports."""
-    match node:
-        case ast.Import(names=names):
-            yield from ((0, one.name, []) for one in names)
-        case ast.ImportFrom(module=base, names=names, level=level):
-            yield level, base or "", [one.name for one in names]
-        case ast.Call(
-            func=ast.Name(id="import_module" | "__import__") | ast.Attribute(attr="import_module"),
-            args=[ast.Constant(value=str(name)), *_],
-        ):
-            base = name.lstrip(".")
-            yield len(name) - len(base), base, []
-
-
-def _kept(nodes: list[Any]) -> Iterator[Any]:
-    """Yield nodes without docstrings and without what is for type checking alone."""
-    for node in nodes:
-        match node:
-            case ast.If(test=ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING")):
-                yield from _kept(node.orelse)
-            case (
-                ast.Expr(value=ast.Constant(value=str()))
-                | ast.ImportFrom(module="typing", names=[ast.alias(name="TYPE_CHECKING")])
-                | ast.alias(name="TYPE_CHECKING")
-            ):
-                continue
-            case _:
-                yield node
-
-
-def _homes(tree: ast.Module, stub: Path) -> dict[str, str]:
-    """Return where a lazy module has names from: by its stub, or a table, which is taken out."""
-    if stub.is_file():
-        said = (one for one in ast.parse(stub.read_bytes()).body if isinstance(one, ast.ImportFrom))
-        return {name.name: one.module or "" for one in said for name in one.names}
-    getters = [one for one in tree.body if getattr(one, "name", "") == "__getattr__"]
-    used = {one.id for top in getters for one in ast.walk(top) if isinstance(one, ast.Name)}
-    for one in tree.body:
-        match one:
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict() as table) if name in used:
-                with contextlib.suppress(ValueError):  # what is computed
-                    homes = dict(ast.literal_eval(table))
-                    tree.body.remove(one)
-                    return homes
-    return {}
-
-
-def _sha(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from sparc3_bench.assets import file_digest, tell
+from sparc3_bench.assets import file_digest, known_digest, tell
 from sparc3_bench.errors import ModelError
 from sparc3_bench.folder.local import Folder
 from sparc3_bench.model import checkpoint
@@ -52,7 +52,7 @@ def folder_of(source: Path, cache: Path) -> Path:
         When the file is damaged, or transformers cannot read such models.
     """
     checkpoint.check_no_pointer(source, source.name)
-    folder = cache / "models" / f"gguf-{file_digest(source)[:32]}"
+    folder = cache / "models" / f"gguf-{known_digest(source)[:32]}"
     return converted_gguf(folder, lambda: source)
 
 
@@ -222,6 +222,6 @@ def _is_intact(folder: Path) -> bool:
         if json.loads((folder / _ORIGIN).read_text()).get("made_by") != _made_by():
             return False
         digests = json.loads((folder / _MANIFEST).read_text())
-        return all(file_digest(folder / name) == digest for name, digest in digests.items())
+        return all(known_digest(folder / name) == digest for name, digest in digests.items())
     except (OSError, ValueError, AttributeError):
         return False

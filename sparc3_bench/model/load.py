@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from sparc3_bench.assets import file_digest
+from sparc3_bench.assets import known_digest
 from sparc3_bench.errors import ModelError, UnknownNameError
+from sparc3_bench.folder.seen import READS
 from sparc3_bench.host import PluginHost
 from sparc3_bench.model import checkpoint, gguf
 from sparc3_bench.model.names import stored_tensors
@@ -152,6 +153,7 @@ def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device:
             f"The device '{device}' is not available to torch here; 'cpu' always is."
         ) from None
     folder, label = _find_folder(model_id, host, cache, checkpoint.PATTERNS)
+    READS.note(folder)
     config = open_config(folder, model_id)
     checkpoint.weight_files(folder, model_id)
     adapter = choose_adapter(config, model_id, host)
@@ -295,5 +297,5 @@ def choose_adapter(config: Any, model_id: str, host: PluginHost) -> ModelAdapter
 def _digest(files: list[Path]) -> str:
     digest = hashlib.sha256()
     for path in files:
-        digest.update(f"{path.name} {file_digest(path)}\n".encode())
+        digest.update(f"{path.name} {known_digest(path)}\n".encode())
     return digest.hexdigest()

@@ -58,7 +58,7 @@ def instructions(device: str) -> str:
     if device != "cpu":
         return torch.cuda.get_device_name(device) if torch.cuda.is_available() else device
     told = [torch.backends.cpu.get_cpu_capability(), os.environ.get("ONEDNN_MAX_CPU_ISA", "")]
-    return " ".join([*filter(None, told), *sorted(_NUMBER_FLAGS & _processor_flags())])
+    return " ".join([*filter(None, told), *sorted(_NUMBER_FLAGS & processor_flags())])
 
 
 def machine() -> str:
@@ -87,7 +87,8 @@ def _processor() -> str:
 
 
 @cache
-def _processor_flags() -> frozenset[str]:
+def processor_flags() -> frozenset[str]:
+    """Return the names of what the first processor can do."""
     return frozenset(_cpu_info().get("flags", "").split())
 
 

@@ -12,15 +12,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
+from functools import cached_property
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any
 
 from sparc3_bench.errors import Sparc3Error, WorkerDied
+from sparc3_bench.folder.seen import Findings
 from sparc3_bench.printable import abridged
 from sparc3_bench.run.environment import memory_of_machine
 from sparc3_bench.run.progress import spoken
 from sparc3_bench.run.request import Request
+from sparc3_bench.run.surroundings import surroundings
 from sparc3_bench.run.typed import Typed
 from sparc3_bench.types.orders import INTERRUPTED, Delivery, Order, Status, Tell, Work
 
@@ -36,6 +39,8 @@ _SHARE = 0.95
 """The part of the machine's memory that one worker may take."""
 _ALIKE = ("scorer", "code", "model")
 """What many orders say alike, kept once."""
+_KEPT = ("requests", "plan")
+"""Questions whose answers are kept."""
 _SERVICE = "sparc3_bench.run.service"
 """The module that is the other end."""
 
@@ -66,6 +71,7 @@ class WorkerProcess:
         self._tail: deque[bytes] = deque()
         self._reader: threading.Thread | None = None
         self._is_up = self._interrupted = False
+        self._seen = Findings(Path(work.cache))
 
     def requests(self, asked: Typed, suite: str | None) -> list[Request]:
         """Return the requests that what was typed comes to; see `Typed.requests`.
@@ -78,18 +84,20 @@ class WorkerProcess:
             When a plugin ended the process.
         """
         given = [dict(asked.given), sorted(asked.typed), suite]
-        return [Request.model_validate(one) for one in self._ask("requests", given)]
+        known = self._seen.get(self._about("requests", given))
+        answer = known if known is not None else self._ask("requests", given)
+        return [Request.model_validate(one) for one in answer]
 
     def plan(self, request: Request) -> list[Order]:
         """Return the orders that a request comes to; raises as `requests`."""
         asked = request.model_dump(mode="json")
-        # As it is: orders of one request share it, and there may be many.
-        return [
-            Order.model_construct(
-                request=asked, **one | {name: sys.intern(one[name]) for name in _ALIKE}
-            )
-            for one in self._ask("plan", asked)
-        ]
+        return _orders(asked, self._ask("plan", asked))
+
+    def planned(self, request: Request) -> list[Order] | None:
+        """Return the orders that a request came to before, where nothing has changed since."""
+        asked = request.model_dump(mode="json")
+        known = self._seen.get(self._about("plan", asked))
+        return None if known is None else _orders(asked, known)
 
     def carry_out(self, order: Order) -> Delivery:
         """Run one cell; a process that does not come to its end makes it a failed one."""
@@ -136,12 +144,22 @@ class WorkerProcess:
             self._reader.join(_GRACE_S)
         self._process = self._pipe = self._reader = None
 
+    def _about(self, what: str, given: Any) -> list[Any]:
+        return [what, given, self.work.cache, self._around]
+
+    @cached_property
+    def _around(self) -> list[Any]:
+        return surroundings(self._environment)
+
     def _ask(self, what: str, given: Any, seconds: float | None = None) -> Any:
+        asked = {"do": what, "with": given}
+        if what in _KEPT:
+            asked["about"] = self._about(what, given)
         if self._process is None:
             self._start()
         assert self._pipe is not None
         try:
-            self._pipe.send_bytes(json.dumps({"do": what, "with": given}).encode())
+            self._pipe.send_bytes(json.dumps(asked).encode())
             answer = self._answer(seconds)
         except (EOFError, OSError):
             raise WorkerDied(self._death()) from None
@@ -257,6 +275,16 @@ class WorkerProcess:
         _, is_stack, stack = text.rpartition("(most recent call first):\n")
         lines = stack.splitlines()[:12] if is_stack else text.splitlines()[-12:]
         return "The last it printed: " + " | ".join(line.strip() for line in lines) if lines else ""
+
+
+def _orders(asked: dict[str, Any], answer: list[dict[str, Any]]) -> list[Order]:
+    # As it is: orders of one request share it, and there may be many.
+    return [
+        Order.model_construct(
+            request=asked, **one | {name: sys.intern(one[name]) for name in _ALIKE}
+        )
+        for one in answer
+    ]
 
 
 def _signal_name(number: int) -> str:

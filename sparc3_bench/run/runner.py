@@ -131,7 +131,7 @@ class Runner:
                 try:
                     standing.orders += [
                         order
-                        for order in self._worker.plan(part)
+                        for order in self._finished(part) or self._worker.plan(part)
                         if self._is_wanted(order, standing, standins, only)
                     ]
                 except Sparc3Error as error:
@@ -210,6 +210,11 @@ class Runner:
                 orders = [order for order in orders if order.path in elsewhere]
                 if orders:
                     time.sleep(_PAUSE_S)
+
+    def _finished(self, part: Request) -> Sequence[Order]:
+        """Return the orders that a request came to before, if nothing of them is to be done."""
+        orders = self._worker.planned(part) or ()
+        return orders if all(self._results.status(one.path) == "ok" for one in orders) else ()
 
     def _is_wanted(
         self, order: Order, standing: RequestState, standins: StandIns | None, only: Collection[str]

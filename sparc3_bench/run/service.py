@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.errors import Disturbance, PluginError, Sparc3Error, describe
+from sparc3_bench.folder.seen import Findings
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.request import Request
+from sparc3_bench.run.surroundings import rests, watch
 from sparc3_bench.run.typed import Typed
 from sparc3_bench.types.orders import Order, Tell, Work
 from sparc3_bench.types.values import Progress
@@ -73,10 +75,13 @@ class _Service:
         """Answer until nobody asks any more."""
         about = json.loads(self._pipe.recv_bytes())
         sys.argv = about["command"]  # recorded in results
+        work = Work.model_validate(about["work"])
+        kept = Findings(Path(work.cache))
+        watch(Path(work.cache))
         # Here, so that plugins and torch are loaded by who may die of it.
         from sparc3_bench.run.worker import Worker
 
-        worker = Worker(Work.model_validate(about["work"]), _Telling(self._send))
+        worker = Worker(work, _Telling(self._send))
         self._send({"up": True})
         while True:
             asked = json.loads(self._pipe.recv_bytes())
@@ -85,6 +90,8 @@ class _Service:
             except Sparc3Error as error:
                 answer = {"refusal": str(error)}
             self._send({**answer, "must_end": worker.must_end})
+            if "answer" in answer and "about" in asked and (read := rests()) is not None:
+                kept.put(asked["about"], answer["answer"], read)
 
     def _requests(self, worker: Worker, given: Any) -> Any:
         said, typed, suite = given

@@ -104,6 +104,9 @@ class Worker:
             for cell, (name, seed) in named
         ]
 
+    def planned(self, request: Request) -> None:
+        """Know nothing of earlier plans: what this process reads is not watched."""
+
     def carry_out(self, order: Order) -> Delivery:
         """Run one cell; whatever a plugin raises becomes a failed result.
 

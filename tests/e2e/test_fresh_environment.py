@@ -157,18 +157,18 @@ def test_a_publisher_without_torch_makes_the_same_site(place, tmp_path):
 
 @pytest.mark.real
 def test_the_tutorial_ends_in_a_report(workshop, cache, lasting):
-    """Every command of the README, word by word, in its order; the run with fewer samples."""
+    """Every command of the README, in its order; the run with fewer samples, which none brings."""
     said = {}
     for line in tutorial():
         command = shlex.split(line)
         if command[1] == "run":
-            command += ["--limit", "4"]
+            command += ["--limit", "4", "--only", "activation-norm"]
         said[command[1]] = workshop.run(*command, cache=cache, where=lasting).stdout
     # What is shown is what was written.
     (shown,) = blocks("python")
     assert (lasting / "sparc3-activation-norm/sparc3_activation_norm.py").read_text() == shown
     assert "FAILED" not in said["check"]
-    # Of the others, results that the wheel brings stand in.
+    # Nothing that the wheel brings has as few samples, so the others are left out.
     results = [json.loads(path.read_text()) for path in (lasting / "results").rglob("*.json")]
     assert {result["status"] for result in results} == {"ok"}
     tasks = [result["spec"]["task"]["name"] for result in results]

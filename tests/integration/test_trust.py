@@ -20,7 +20,7 @@ from sparc3_bench.testing.tiny import save_model, save_text
 
 EVERY = 7
 """Every so many of all files is changed, beside those that are named."""
-FROM_SCORES = frozenset({"Score", "Rank", "Ranked", "CircuitSize", "CircuitOverlap"})
+FROM_SCORES = frozenset({"Score", "CutsStep", "Rank", "Ranked", "CircuitSize", "CircuitOverlap"})
 FROM_SCORES |= {"RankLikeness", "Membership", "Evaluate", "Curve", "Record"}
 FROM_MEASURED = frozenset({"Evaluate", "DenseEvaluation", "Curve", "Record"})
 NAMED = {
@@ -29,7 +29,7 @@ NAMED = {
         {"CircuitSize", "CircuitOverlap", "RankLikeness", "Membership", "Record"}
     ),
     "sparc3_bench/selection/control.py": frozenset(
-        {"Ranked", "Uniform", "Matched", "Evaluate", "CircuitSize", "CircuitOverlap"}
+        {"CutsStep", "Ranked", "Uniform", "Matched", "Evaluate", "CircuitSize", "CircuitOverlap"}
     )
     | {"Membership", "Curve", "Record", "MeanInputs", "DenseEvaluation"},
     "sparc3_bench/statistics/bootstrap.py": frozenset({"Curve", "Record", "Reaches"}),

@@ -28,9 +28,9 @@ def make_task(tmp_path, **options) -> Compression:
     return Compression(**{**texts, **lengths, **windows, **options})
 
 
-def test_windows_do_not_overlap_and_the_short_rest_is_dropped():
+def test_windows_do_not_overlap_and_the_short_rest_is_dropped(tmp_path):
     text = sources.Text("words", " ".join(f"w{index}" for index in range(3, 40)))
-    windows = data.cut(text, make_tokenizer(), length=10, count=3)
+    windows = data.cut(text, make_tokenizer(), length=10, count=3, cache=tmp_path)
     assert windows == [list(range(3, 13)), list(range(13, 23)), list(range(23, 33))]
 
 

@@ -277,6 +277,9 @@ def test_products_are_taken_in_the_models_format_unless_a_record_says_otherwise(
     assert [cell.spec.product_dtype for cell in cells] == [own, "float32"]
     before = cells[0].spec.model_copy(update={"product_dtype": "float32"})
     assert "product_dtype" not in before.model_dump(mode="json")
+    rounded = before.model_copy(update={"product_dtype": "bfloat16"})
+    assert rounded.key != before.key
+    assert rounded.question == before.question
     (again,) = make_plan(folder, scorers[0], dtype="bfloat16", product_dtype=before.product_dtype)
     assert again.spec.key == before.key
     again = request_of(before, None, default_host(), [folder])

@@ -69,7 +69,9 @@ class AttributionSanity(WindowTask):
         find_objective(self.other_objective)
         count = self.reference_windows
         text = read_text(self.reference_text, cache)
-        chosen = drawn(cut(text, tokenizer, self.reference_length, 2 * count), 2 * count, seed)
+        chosen = drawn(
+            cut(text, tokenizer, self.reference_length, 2 * count, cache), 2 * count, seed
+        )
         first, choice = beginning(tokenizer, self.begin), f"drawn at random, seed {seed}"
         rest = f"{choice}, from the rest"
         reference = described("reference", text, chosen[:count], first, choice)

@@ -23,8 +23,9 @@ from sparc3_tasks.correction.neutral import matched
 from sparc3_tasks.correction.references import Undesired, undesired_of
 from sparc3_tasks.correction.sources import about, read_prompts
 from sparc3_tasks.prompts import continued
-from sparc3_tasks.texts.begin import Beginning, beginning, plain
+from sparc3_tasks.texts.begin import Beginning, beginning
 from sparc3_tasks.texts.sources import read_text
+from sparc3_tasks.texts.tokens import tokens_of
 from sparc3_tasks.texts.windows import described, held_out, spread
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ def prepare(task: CorrectionOptions, tokenizer: Any, cache: Path, seed: int) -> 
     )
     records.append(held.record)
     general = read_text(task.general_text, cache)
-    whole = plain(tokenizer, general.content)
+    whole = tokens_of(general, tokenizer, cache)
     drawn = f"{task.general}, drawn with seed {seed} when the undesired samples are known"
     attributed = described("reference", general, [whole], begin, drawn)
     records.append(attributed.record)

@@ -110,7 +110,7 @@ class Pruning(WindowTask):
         )
         text = read_text(self.evaluation_text, cache)
         both = self.evaluation_windows + self.selection_windows
-        windows = cut(text, tokenizer, self.evaluation_length, both)
+        windows = cut(text, tokenizer, self.evaluation_length, both, cache)
         reported = spread(range(len(windows)), self.evaluation_windows)
         rest = [windows[index] for index in sorted({*range(len(windows))} - {*reported})]
         begin = beginning(tokenizer, self.begin)

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from sparc3_bench import Asset, Sparc3Error, fetch
@@ -48,7 +49,7 @@ class Text:
     content: str
     left_out: int = 0
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the content."""
         return hashlib.sha256(self.content.encode()).hexdigest()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from sparc3_bench import DatasetRecord, Sparc3Error
 from sparc3_tasks.texts.begin import Begin, Beginning, beginning, plain
 from sparc3_tasks.texts.sources import Documents, Text, left_out, read_documents, read_text
+from sparc3_tasks.texts.tokens import tokens_of
 
 if TYPE_CHECKING:
     from sparc3_bench import Objective, ReferenceSamples
@@ -65,7 +66,7 @@ class Windows:
         )
 
 
-def cut(text: Text, tokenizer: Any, length: int, count: int) -> list[Window]:
+def cut(text: Text, tokenizer: Any, length: int, count: int, cache: Path) -> list[Window]:
     """Cut a text into non-overlapping windows of `length` tokens; the last, short one is dropped.
 
     Nothing stands before a text that is not in it, and nothing is padded; see `Beginning`.
@@ -75,7 +76,7 @@ def cut(text: Text, tokenizer: Any, length: int, count: int) -> list[Window]:
     Sparc3Error
         When there are fewer than `count` windows, or every token is the unknown one.
     """
-    tokens = plain(tokenizer, text.content)
+    tokens = tokens_of(text, tokenizer, cache)
     unknown = getattr(tokenizer, "unk_token_id", None)
     if tokens and unknown is not None and set(tokens) == {unknown}:
         raise Sparc3Error(
@@ -177,7 +178,7 @@ def draw_reference(
         how = f"parts of documents, drawn at random, seed {seed}"
         return described("reference", documents, windows, first, how)
     text = read_text(name, cache)
-    windows = cut(text, tokenizer, length, count)
+    windows = cut(text, tokenizer, length, count, cache)
     if draw == "nested":
         chosen = drawn(windows, len(windows), seed)[:count]
         how = f"the first of all windows in random order, seed {seed}"
@@ -215,7 +216,7 @@ def held_out(
         When the text cannot be found or is too short.
     """
     text = read_text(name, cache)
-    windows = cut(text, tokenizer, length, max(count, 1))
+    windows = cut(text, tokenizer, length, max(count, 1), cache)
     chosen = spread(windows, count or len(windows))
     how = f"evenly spaced over the text{note}"
     return described(purpose, text, chosen, beginning(tokenizer, begin), how)
