@@ -46,8 +46,8 @@ class Activation(IncrementalScorer):
         def add(name: str, inputs: Tensor) -> None:
             # Over batches in float64: how samples are batched is lost in rounding to float32.
             here = {
-                f"inputs/{name}": inputs[asked].abs().sum(0).double(),
-                f"tokens/{name}": asked.sum(),  # again at every use of the matrix
+                f"inputs/{name}": inputs[asked].abs().sum(0).to(model.widest),
+                f"tokens/{name}": torch.tensor(len(asked)),  # again at every use of the matrix
             }
             for place, value in here.items():
                 state[place] = state[place] + value if place in state else value
@@ -55,7 +55,9 @@ class Activation(IncrementalScorer):
         with model.observe(add), torch.no_grad():
             for batch in reference.batches(model.device):
                 # Of every real token, sample by sample, whether its next one is asked.
-                asked = functional.pad(batch.labels >= 0, (0, 1))[batch.attention_mask.bool()]
+                seen = batch.host
+                rows = functional.pad(seen.labels >= 0, (0, 1))[seen.attention_mask.bool()]
+                asked = rows.nonzero().flatten().to(model.device)
                 model.forward(batch)
         return state
 

@@ -49,8 +49,8 @@ class Sprinkled(CircuitStep):
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
         """Draw it."""
-        weights = self.cell.blank.weights()
-        mask = {n: torch.rand(w.matrix.shape) >= self.amount for n, w in weights.items()}
+        weights, place = self.cell.blank.weights().items(), self.cell.model.device
+        mask = {n: torch.rand(w.matrix.shape, device=place) >= self.amount for n, w in weights}
         return Circuit(mask, KeepMask(mask))
 
 
@@ -220,9 +220,12 @@ class TrialPlace(Place):
 
     def _noise(self, cell: Cell) -> ScoreMap:
         """Return scores at random, for what depends on their number only."""
-        generator, weights = torch.Generator().manual_seed(0), cell.blank.weights()
+        generator, place = torch.Generator().manual_seed(0), cell.model.device
         return ScoreMap(
-            {n: torch.rand(w.matrix.shape, generator=generator) for n, w in weights.items()}
+            {
+                name: torch.rand(weight.matrix.shape, generator=generator).to(place)
+                for name, weight in cell.blank.weights().items()
+            }
         )
 
     def _pruned(self, step: Evaluate) -> Phase:

@@ -75,4 +75,5 @@ class Blockwise(CircuitStep):
 
     def _unpacked(self, tensors: Mapping[str, Tensor]) -> Circuit:
         shapes = unit_shapes(self.cell.blank, self.cell.spec.unit)
-        return self.of({name: from_bits(tensors[name], shape) for name, shape in shapes.items()})
+        place = self.cell.model.device
+        return self.of({n: from_bits(tensors[n], shape).to(place) for n, shape in shapes.items()})

@@ -115,8 +115,9 @@ class Uniform(CircuitStep):
     spec, code = ("model", "scope", "unit"), ("adapter",)
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
-        shapes = unit_shapes(self.cell.blank, self.cell.spec.unit)
-        return self.of({n: torch.full(shape, self.amount == 0) for n, shape in shapes.items()})
+        shapes, place = unit_shapes(self.cell.blank, self.cell.spec.unit), self.cell.model.device
+        stays = self.amount == 0
+        return self.of({n: torch.full(one, stays, device=place) for n, one in shapes.items()})
 
 
 @dataclass(frozen=True, eq=False)
