@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,13 +11,13 @@ import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.cli.asked import asks_for_runs
 from sparc3_bench.cli.defaults import take_run_file
+from sparc3_bench.cli.plan_table import PlanTable, show
 from sparc3_bench.errors import RecordError, Sparc3Error, describe
 from sparc3_bench.run.typed import Typed
 
 if TYPE_CHECKING:
-    from sparc3_bench.graph.forecast import Cost, Forecast, Foreseen
+    from sparc3_bench.graph.forecast import Cost
     from sparc3_bench.host import PluginHost
-    from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.request import Request
 
 
@@ -35,6 +32,8 @@ class Costs(Part):
     """Floating point operations of its matrix products, a product and a sum being two."""
     peak_bytes: int
     """The most memory that is resident at once."""
+    device_bytes: int
+    """The most memory of an accelerator that is in use at once; 0 without one."""
 
 
 class SharedStep(Part):
@@ -92,24 +91,6 @@ class Planned(Answer):
     """What cannot be planned, and why."""
 
 
-@dataclass
-class _Table:
-    """The runs of one request, with what each will take: nothing more where it is finished."""
-
-    cells: Sequence[Cell]
-    foreseen: list[Foreseen] = field(default_factory=list)
-    finished: list[bool] = field(default_factory=list)
-    floor: float = 0.0
-
-    def cost(self) -> Cost:
-        from sparc3_bench.graph.forecast import Cost
-
-        return sum((one.cost for one in self.foreseen), Cost())
-
-    def count(self, state: str) -> int:
-        return sum(len(getattr(one, state)) for one in self.foreseen)
-
-
 @asks_for_runs
 def command(
     context: typer.Context,
@@ -161,14 +142,14 @@ def command(
     watch = Watch(seconds)
     trial = TrialPlace(folder, watch)
     forecast = Forecast(trial, trial.probe, machine())
-    shared, tables = Shared(), list[_Table]()
+    shared, tables = Shared(), list[PlanTable]()
     for number, request in enumerate(requests, 1):
         if len(requests) > 1:
             watch.say(f"[{number}/{len(requests)}] {request.task}, {request.model}")
         try:
             cells = plan(request, host, folder, shared)
             only = asked.only
-            table = _Table([one for one in cells if not only or one.scorer.name in only])
+            table = PlanTable([one for one in cells if not only or one.scorer.name in only])
             if not table.cells:
                 continue
             for cell in table.cells:
@@ -190,7 +171,7 @@ def command(
         cost, made = sum((table.cost() for table in tables), Cost()), [*map(_as_json, tables)]
         Planned(tables=made, cost=_costs(cost), floor=floor, not_planned=refused).tell()
     elif tables:
-        _show(tables, forecast, floor)
+        show(tables, forecast, floor)
     for sentence in dict.fromkeys(refused):
         watch.say(sentence)
     if refused:
@@ -235,69 +216,11 @@ def _requests(
     return requests, path if path.is_dir() else path.parents[len(Path(read[0].spec.path).parts) - 1]
 
 
-def _show(tables: Sequence[_Table], forecast: Forecast, floor: float | None) -> None:
-    import torch
-    from rich.text import Text
-
-    from sparc3_bench.graph.forecast import Cost
-    from sparc3_bench.run.progress import spoken
-
-    counted = ("runs", "finished", "there", "shared", "new")
-    shown = common.table(("runs of", *counted, "tokens", "operations", "time", "memory"), 1)
-    for table in tables:
-        spec = table.cells[0].spec
-        groups = "/".join(dict.fromkeys(cell.spec.group for cell in table.cells))
-        what = " · ".join((spec.task.name, spec.unit, groups))
-        whole = f"{what}\n{spec.model.id}: {', '.join(_counted(table.cells))}"
-        there = sum(one.there for one in table.foreseen)
-        counts = [len(table.cells), sum(table.finished), there]
-        counts += [table.count("shared"), table.count("new")]
-        shown.add_row(*map(Text, (whole, *map(str, counts), *_words(table.cost()))))
-    common.console().print(shown)
-    runs, new = sum(len(table.cells) for table in tables), sum(t.count("new") for t in tables)
-    total = sum((t.cost() for t in tables), Cost())
-    tokens, operations, duration, memory = _words(total)
-    done = sum(sum(table.finished) for table in tables)
-    cost = f": about {duration} on {torch.get_num_threads()} threads, {tokens} tokens, "
-    cost += f"{operations} operations, {memory} of memory"
-    said = [f"{runs:,} {'run' if runs == 1 else 'runs'}, {done:,} finished; {new:,} new steps"]
-    said[0] += f"{cost if new else ''}."
-    tried = {"were tried now": forecast.probed, "are known in part only": forecast.in_part}
-    said += [f"{number} kinds of steps {how}." for how, number in tried.items() if number]
-    if floor:
-        said.append(f"{total.seconds / floor:.2f} × the {spoken(floor)} of the model alone.")
-    typer.echo("\n".join(said))
-
-
-def _counted(cells: Sequence[Cell]) -> Iterator[str]:
-    for name, number in Counter(cell.scorer.name for cell in cells).items():
-        yield name if number == 1 else f"{number} {name}"
-
-
-def _words(cost: Cost) -> tuple[str, str, str, str]:
-    """Return tokens, operations, time and memory as they are read."""
-    from sparc3_bench.run.progress import spoken
-
-    return (
-        _short(cost.tokens),
-        _short(cost.flops) if cost.flops else "-",
-        spoken(cost.seconds),
-        f"{cost.peak_bytes / 1e9:.1f} GB",
-    )
-
-
-def _short(number: float) -> str:
-    for unit, size in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if number >= size:
-            return f"{number / size:.3g} {unit}"
-    return f"{number:.0f}"
-
-
 def _costs(cost: Cost) -> Costs:
     return Costs(**cost.model_dump())
 
 
-def _as_json(table: _Table) -> PlannedTable:
+def _as_json(table: PlanTable) -> PlannedTable:
     runs = [
         PlannedRun(
             scorer=cell.scorer.name,

@@ -26,7 +26,7 @@ class Cost(BaseModel):
 
     `seconds` of wall time; `tokens` through the model, padding included; `flops`, floating point
     operations of its matrix products as far as torch counts them, a product and a sum being two;
-    `peak_bytes`, the most memory that is resident at once.
+    `peak_bytes`, the most memory that is resident at once; `device_bytes`, that of an accelerator.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,6 +35,7 @@ class Cost(BaseModel):
     tokens: float = 0.0
     flops: float = 0.0
     peak_bytes: int = 0
+    device_bytes: int = 0
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
@@ -42,6 +43,7 @@ class Cost(BaseModel):
             tokens=self.tokens + other.tokens,
             flops=self.flops + other.flops,
             peak_bytes=max(self.peak_bytes, other.peak_bytes),
+            device_bytes=max(self.device_bytes, other.device_bytes),
         )
 
     @classmethod
@@ -52,6 +54,7 @@ class Cost(BaseModel):
             tokens=phase.tokens or 0,
             flops=flops,
             peak_bytes=phase.peak_bytes,
+            device_bytes=phase.device_bytes or 0,
         )
 
     def times(self, factor: float) -> Cost:
@@ -61,6 +64,7 @@ class Cost(BaseModel):
             tokens=self.tokens * factor,
             flops=self.flops * factor,
             peak_bytes=self.peak_bytes,
+            device_bytes=self.device_bytes,
         )
 
 
