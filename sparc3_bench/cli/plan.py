@@ -12,7 +12,7 @@ from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.cli.asked import asks_for_runs
 from sparc3_bench.cli.defaults import take_run_file
 from sparc3_bench.cli.plan_table import PlanTable, show
-from sparc3_bench.errors import RecordError, Sparc3Error, describe
+from sparc3_bench.errors import ModelError, RecordError, Sparc3Error, describe
 from sparc3_bench.run.typed import Typed
 
 if TYPE_CHECKING:
@@ -73,6 +73,9 @@ class PlannedTable(Part):
     """What was asked for, before defaults."""
     model: str
     """The model."""
+    shape: str | None
+    """Of a model that is not here, what its figures follow from: `config.json` or `known shapes`,
+    scaled from what the model of `--like` takes; null for one that is here."""
     runs: list[PlannedRun]
     """One a scorer and seed."""
 
@@ -116,6 +119,13 @@ def command(
     floors: Annotated[
         bool, typer.Option("--floors", help="Say besides what the model alone takes for it.")
     ] = False,
+    like: Annotated[
+        str,
+        typer.Option(
+            help="The model whose figures are scaled by shape where a model is not here.",
+            autocompletion=common.completion.names_of("model"),
+        ),
+    ] = "smollm2-135m",
     cache: common.Cache = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -123,8 +133,8 @@ def command(
 
     A step that several runs need is new once. Of every kind of new step one is tried on the model
     the first time: scoring on a few reference samples, evaluation in full where it does not take
-    too long; what was tried is kept. Exit code 0, 1 when some runs cannot be planned, 2 for wrong
-    input.
+    too long; what was tried is kept. A model that is not here is planned by its shape. Exit code
+    0, 1 when some runs cannot be planned, 2 for wrong input.
     """
     from sparc3_bench.graph.forecast import Cost, Forecast, Foreseen
     from sparc3_bench.host import default_host
@@ -133,6 +143,7 @@ def command(
     from sparc3_bench.run.probes import TrialPlace
     from sparc3_bench.run.recipes import run_of
     from sparc3_bench.run.results import check_writable, finished
+    from sparc3_bench.run.shapes import plan_by_shape
     from sparc3_bench.run.watch import Watch
 
     folder, host = common.cache_folder(cache), default_host()
@@ -142,24 +153,37 @@ def command(
     watch = Watch(seconds)
     trial = TrialPlace(folder, watch)
     forecast = Forecast(trial, trial.probe, machine())
+    # Of its own for each model that is not here, as one model stands for all of them.
+    others = dict[str, Forecast]()
     shared, tables = Shared(), list[PlanTable]()
     for number, request in enumerate(requests, 1):
         if len(requests) > 1:
             watch.say(f"[{number}/{len(requests)}] {request.task}, {request.model}")
         try:
-            cells = plan(request, host, folder, shared)
-            only = asked.only
+            try:
+                cells, shapes = plan(request, host, folder, shared), None
+            except ModelError:
+                if (found := plan_by_shape(request, like, host, folder, shared)) is None:
+                    raise
+                cells, *shapes = found
+                if request.model not in others:
+                    trial.promised.clear()
+                    others[request.model] = Forecast(trial, trial.probe, machine(), anew=True)
+            only, of_model = asked.only, others[request.model] if shapes else forecast
             table = PlanTable([one for one in cells if not only or one.scorer.name in only])
             if not table.cells:
                 continue
+            if shapes:
+                table.model, table.shape = request.model, shapes[0].source
             for cell in table.cells:
                 trial.turn_to(cell, cell.scorer.name)
-                is_finished = finished(done / cell.spec.path) is not None
+                is_finished = not shapes and finished(done / cell.spec.path) is not None
                 table.finished.append(is_finished)
-                table.foreseen.append(
-                    Foreseen() if is_finished else forecast.of(run_of(cell), cell.spec.path)
-                )
-                if floors:
+                foreseen = Foreseen() if is_finished else of_model.of(run_of(cell), cell.spec.path)
+                if shapes:
+                    shapes[0].scale(foreseen, shapes[1])
+                table.foreseen.append(foreseen)
+                if floors and not shapes:
                     costs = table.foreseen[-1].phases.values()
                     table.floor += sum(trial.floor(cell, cost) for cost in costs)
             tables.append(table)
@@ -171,7 +195,7 @@ def command(
         cost, made = sum((table.cost() for table in tables), Cost()), [*map(_as_json, tables)]
         Planned(tables=made, cost=_costs(cost), floor=floor, not_planned=refused).tell()
     elif tables:
-        show(tables, forecast, floor)
+        show(tables, [forecast, *others.values()], floor, like)
     for sentence in dict.fromkeys(refused):
         watch.say(sentence)
     if refused:
@@ -240,4 +264,5 @@ def _as_json(table: PlanTable) -> PlannedTable:
         )
     ]
     cell = table.cells[0]
-    return PlannedTable(asked=dict(cell.asked), model=cell.spec.model.id, runs=runs)
+    asked = {**cell.asked, **({"model": table.model} if table.shape else {})}
+    return PlannedTable(asked=asked, model=table.named, shape=table.shape, runs=runs)

@@ -24,6 +24,14 @@ class PlanTable:
     foreseen: list[Foreseen] = field(default_factory=list)
     finished: list[bool] = field(default_factory=list)
     floor: float = 0.0
+    model: str = ""
+    shape: str | None = None
+    """Of a model that is not here, and what its figures follow from."""
+
+    @property
+    def named(self) -> str:
+        """The model that was asked for."""
+        return self.model or self.cells[0].spec.model.id
 
     def cost(self) -> Cost:
         """Return the cost of all runs together."""
@@ -36,7 +44,9 @@ class PlanTable:
         return sum(len(getattr(one, state)) for one in self.foreseen)
 
 
-def show(tables: Sequence[PlanTable], forecast: Forecast, floor: float | None) -> None:
+def show(
+    tables: Sequence[PlanTable], forecasts: Sequence[Forecast], floor: float | None, like: str
+) -> None:
     """Print a line a request and the sum, beside what the model alone takes where that is known."""
     import torch
     from rich.text import Text
@@ -50,7 +60,8 @@ def show(tables: Sequence[PlanTable], forecast: Forecast, floor: float | None) -
         spec = table.cells[0].spec
         groups = "/".join(dict.fromkeys(cell.spec.group for cell in table.cells))
         what = " · ".join((spec.task.name, spec.unit, groups))
-        whole = f"{what}\n{spec.model.id}: {', '.join(_counted(table.cells))}"
+        by = f" (by {table.shape})" if table.shape else ""
+        whole = f"{what}\n{table.named}{by}: {', '.join(_counted(table.cells))}"
         there = sum(one.there for one in table.foreseen)
         counts = [len(table.cells), sum(table.finished), there]
         counts += [table.count("shared"), table.count("new")]
@@ -64,8 +75,16 @@ def show(tables: Sequence[PlanTable], forecast: Forecast, floor: float | None) -
     cost += f"{operations} operations, {memory} of memory"
     said = [f"{runs:,} {'run' if runs == 1 else 'runs'}, {done:,} finished; {new:,} new steps"]
     said[0] += f"{cost if new else ''}."
-    tried = {"were tried now": forecast.probed, "are known in part only": forecast.in_part}
+    tried = {
+        "were tried now": sum(one.probed for one in forecasts),
+        "are known in part only": sum(one.in_part for one in forecasts),
+    }
     said += [f"{number} kinds of steps {how}." for how, number in tried.items() if number]
+    if by_shape := len({table.model for table in tables if table.shape}):
+        said.append(
+            f"Figures of {by_shape} of the models are of their shapes alone, scaled from what "
+            f"{like} takes here."
+        )
     if floor:
         said.append(f"{total.seconds / floor:.2f} × the {spoken(floor)} of the model alone.")
     typer.echo("\n".join(said))

@@ -125,6 +125,8 @@ class Forecast:
         Tries a step of a kind that was never tried on this machine. That is kept.
     machine
         What costs depend on beside the kind of a step.
+    anew
+        Whether nothing that is kept counts, as steps stand for others.
 
     Attributes
     ----------
@@ -136,8 +138,10 @@ class Forecast:
 
     _RATE = "Rate"
 
-    def __init__(self, at: Local, probe: Callable[[Step[Any]], Rate], machine: str) -> None:
-        self._at, self._probe, self._machine = at, probe, machine
+    def __init__(
+        self, at: Local, probe: Callable[[Step[Any]], Rate], machine: str, *, anew: bool = False
+    ) -> None:
+        self._at, self._probe, self._machine, self._anew = at, probe, machine, anew
         self._rates: dict[Key, Rate] = {}
         self._seen: dict[Key, str | None] = {}
         self.probed = 0
@@ -169,7 +173,8 @@ class Forecast:
         own.add(step.key)
         kind, codec = type(step).__name__, step.codec
         if step.key not in self._seen:
-            kept = codec and self._at.store.header(kind, step.key, codec)
+            known = codec and not self._anew
+            kept = self._at.store.header(kind, step.key, codec) if known and codec else None
             self._seen[step.key] = name if kept is None else None
             if kept is None:
                 for one in each(step.inputs):
@@ -187,7 +192,9 @@ class Forecast:
 
     def _kept(self, step: Step[Any]) -> Kept | None:
         codec = step.codec
-        return None if codec is None else self._at.store.read(type(step).__name__, step.key, codec)
+        if codec is None or self._anew:
+            return None
+        return self._at.store.read(type(step).__name__, step.key, codec)
 
     def _cost(self, step: Step[Any]) -> Cost:
         like = step.like()
