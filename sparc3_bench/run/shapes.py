@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.errors import ModelError, Sparc3Error
 from sparc3_bench.graph.forecast import Cost
 from sparc3_bench.record.spec import content_key
 from sparc3_bench.run.plan import Shared, plan
-from sparc3_bench.types.conventions import Scope
 
 if TYPE_CHECKING:
     from sparc3_bench.graph.forecast import Foreseen
@@ -153,8 +152,8 @@ def plan_by_shape(
         if options == asked.task_options:
             raise
         cells = plan(asked.model_copy(update={"task_options": options}), host, folder, shared)
-    model, every = cells[0].model, cast("Scope", "all")
-    standing = measured(model.blank(every))
+    model = cells[0].model
+    standing = measured(model.blank("all"))
     return cells, shape, replace(standing, itemsize=model.dtype.itemsize)
 
 
