@@ -39,6 +39,7 @@ class Activation(IncrementalScorer):
 
     def accumulate(self, model: ModelView, reference: ReferenceSamples, state: State) -> State:
         """Add the absolute inputs of every matrix, ``[in_features]``, float64, and its tokens."""
+        import torch
         from torch.nn import functional
 
         asked: Tensor
@@ -46,8 +47,8 @@ class Activation(IncrementalScorer):
         def add(name: str, inputs: Tensor) -> None:
             # Over batches in float64: how samples are batched is lost in rounding to float32.
             here = {
-                f"inputs/{name}": inputs[asked].abs().sum(0).double(),
-                f"tokens/{name}": asked.sum(),  # again at every use of the matrix
+                f"inputs/{name}": inputs[asked].abs().sum(0).to(model.widest),
+                f"tokens/{name}": torch.tensor(len(asked)),  # again at every use of the matrix
             }
             for place, value in here.items():
                 state[place] = state[place] + value if place in state else value
@@ -57,9 +58,10 @@ class Activation(IncrementalScorer):
             for start in range(0, total, size):
                 # The progress of all, not of this part.
                 part = replace(reference.part(start, start + size), progress=lambda *_: None)
-                (batch,) = part.batches(model.device)
+                (seen,) = part.batches()
                 # Of every real token, sample by sample, whether its next one is asked.
-                asked = functional.pad(batch.labels >= 0, (0, 1))[batch.attention_mask.bool()]
+                rows = functional.pad(seen.labels >= 0, (0, 1))[seen.attention_mask.bool()]
+                asked = rows.nonzero().flatten().to(model.device)
                 model.run(part)
                 reference.progress(min(start + size, total), total)
         return state

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.model.weights import widest
 from sparc3_bench.types.lazy import Lazy
 from sparc3_bench.types.scores import ScoreMap
 
@@ -53,7 +54,7 @@ def checked(
             )
         values = values.float().contiguous()
         # One reduction instead of a mask: a sum is finite only if every term is.
-        if not torch.isfinite(values.sum(dtype=torch.float64)):
+        if not torch.isfinite(values.sum(dtype=widest(values.device))):
             raise Sparc3Error(
                 f"Scorer '{scorer}' returned scores for '{name}' that are not finite; "
                 "accumulate in float32 and guard divisions."

@@ -69,6 +69,8 @@ class AsTensors:
     ----------
     to_tensors, from_tensors
         From the value to contiguous tensors of their own memory, and back.
+    place
+        The device that they are wanted on.
     """
 
     suffix = ".safetensors"
@@ -77,8 +79,9 @@ class AsTensors:
         self,
         to_tensors: Callable[[Any], Mapping[str, Tensor]],
         from_tensors: Callable[[Mapping[str, Tensor]], Any],
+        place: str = "cpu",
     ) -> None:
-        self._to, self._from = to_tensors, from_tensors
+        self._to, self._from, self._place = to_tensors, from_tensors, place
 
     def write(self, path: Path, value: Any, about: Mapping[str, Any]) -> None:
         """Write the tensors, with what is said about them in the header."""
@@ -96,7 +99,7 @@ class AsTensors:
         """Return the value, and what the header says."""
         from sparc3_bench.graph.tensors import load_tensors
 
-        tensors, about = load_tensors(path)
+        tensors, about = load_tensors(path, self._place)
         return self._from(tensors), about
 
 
@@ -116,5 +119,5 @@ class AsLazyTensors(AsTensors):
         """Return the value of tensors that are not read yet, and what the header says."""
         from sparc3_bench.graph.tensors import open_tensors
 
-        tensors, about = open_tensors(path)
+        tensors, about = open_tensors(path, self._place)
         return self._from(tensors), about

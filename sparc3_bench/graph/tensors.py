@@ -48,8 +48,8 @@ def save_tensors(
         raise OSError(str(error)) from None
 
 
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read tensors, and what was said about them when they were saved.
+def load_tensors(path: Path, place: str = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read tensors to a device, and what was said about them when they were saved.
 
     Raises
     ------
@@ -65,11 +65,11 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ValueError(str(error)) from None
     if about.pop(_DIGEST, None) != tensor_digest(tensors):
         raise ValueError("the digest of its tensors differs")
-    return tensors, about
+    return {name: values.to(place) for name, values in tensors.items()}, about
 
 
-def open_tensors(path: Path) -> tuple[Lazy, dict[str, Any]]:
-    """Return tensors that were sealed apart, each read and proved when it is asked for.
+def open_tensors(path: Path, place: str = "cpu") -> tuple[Lazy, dict[str, Any]]:
+    """Return tensors that were sealed apart, each read to a device and proved when asked for.
 
     The file stays open, and readable, for as long as they are in use. What is said about them and
     what is raised are as for `load_tensors`; a tensor that is damaged raises `Sparc3Error`.
@@ -94,7 +94,7 @@ def open_tensors(path: Path) -> tuple[Lazy, dict[str, Any]]:
         values = found.view(_DTYPES[one["dtype"]]).view(one["shape"])
         if tensor_digest({name: values}) != digests[name]:
             raise Sparc3Error(f"The file {path} is damaged; remove it and run the command again.")
-        return values
+        return values.to(place)
 
     return Lazy(told, read), about
 

@@ -57,6 +57,8 @@ class FoundModel:
         What a reader of results must know of how its files were read.
     origin
         What transformers can load it from: a hub id, or a folder.
+    device
+        Where it runs, with the number of the device where there are several: ``"cuda:1"``.
     """
 
     ref: ModelRef
@@ -66,6 +68,7 @@ class FoundModel:
     empty: Any
     notes: tuple[str, ...] = ()
     origin: str = ""
+    device: str = "cpu"
 
     def adapter_code(self, host: PluginHost) -> str:
         """Return a digest of the adapter's code and of all that it says of the model."""
@@ -121,7 +124,7 @@ class FoundModel:
         opened = open_model(self.folder, self.ref.id, dtype=dtype or self.dtype)
         view = ModelView(opened.model, self.adapter, self.tokenizer, scope)
         examine(opened.model.state_dict().items(), view, self.ref.id)
-        view.model.to(self.ref.device)
+        view.model.to(self.device)
         return view
 
 
@@ -173,7 +176,7 @@ def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device:
     )
     is_local = model_id in host.all("model") or Path(model_id).exists()
     origin = str(folder.resolve()) if is_local else model_id
-    return FoundModel(ref, folder, adapter, tokenizer, opened.model, opened.notes, origin)
+    return FoundModel(ref, folder, adapter, tokenizer, opened.model, opened.notes, origin, device)
 
 
 def outline_model(model_id: str, host: PluginHost, cache: Path) -> tuple[ModelView, str]:

@@ -183,7 +183,7 @@ class PassageBlock(ModelView):
         if self._index == len(self.blocks) - 1:
             gradient = self._passage.end(one, objective)
         elif number in self._behind:
-            gradient = self._behind[number].to(self.device)
+            gradient = self._behind[number]
         else:
             raise block_refusal("takes gradients at some blocks and not at others")
         hidden = one.enters[self._index]().requires_grad_()
@@ -216,5 +216,5 @@ def _split(args: Any, kwargs: Any) -> tuple[Tensor, tuple[Any, ...], dict[str, A
 
 def _named(batch: Batch) -> bytes:
     """Return what tells batches of one reference apart; two that agree are alike all the way."""
-    both = torch.stack([batch.input_ids, batch.attention_mask]).cpu()
+    both = torch.stack([batch.host.input_ids, batch.host.attention_mask])
     return repr(tuple(both.shape)).encode() + both.numpy().tobytes()

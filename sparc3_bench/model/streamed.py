@@ -51,7 +51,7 @@ class StreamedModel(FoundModel):
             self.tokenizer,
             scope,
             dtype=dtype or self.dtype,
-            device=self.ref.device,
+            device=self.device,
         )
         examine(stored_tensors(self.folder, self.ref.id, view.model), view, self.ref.id)
         return view

@@ -22,6 +22,7 @@ from sparc3_bench.model.weights import (
     find_roles,
     find_weights,
     statistics_dtype,
+    widest,
 )
 from sparc3_bench.types.architecture import Fused, ModelAdapter, Role
 from sparc3_bench.types.conventions import Scope
@@ -85,6 +86,11 @@ class ModelView:
         return next(self.model.parameters()).device
 
     @property
+    def widest(self) -> torch.dtype:
+        """The format with the most digits on its device, for sums over batches."""
+        return widest(self.device)
+
+    @property
     def parameters(self) -> int:
         """Number of parameters of the whole model, shared ones counted once."""
         return sum(parameter.numel() for parameter in self.model.parameters())
@@ -129,7 +135,7 @@ class ModelView:
     @contextmanager
     def laid_out(self, batch: Batch) -> Iterator[None]:
         """Tell the hooks which rows of a matrix's inputs belong to which sample of `batch`."""
-        valid = None if batch.is_full else batch.attention_mask.bool()
+        valid = None if batch.is_full else batch.host.attention_mask.bool()
         self._layout = Layout(batch.input_ids.shape[0], valid)
         try:
             yield

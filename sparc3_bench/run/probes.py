@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from sparc3_bench.graph.cost import metered, peak
+from sparc3_bench.graph.cost import device_peak, metered, peak, settle
 from sparc3_bench.graph.forecast import Cost, Rate
 from sparc3_bench.graph.step import Step
 from sparc3_bench.model.blockwise import walk
@@ -49,8 +49,8 @@ class Sprinkled(CircuitStep):
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
         """Draw it."""
-        weights = self.cell.blank.weights()
-        mask = {n: torch.rand(w.matrix.shape) >= self.amount for n, w in weights.items()}
+        weights, place = self.cell.blank.weights().items(), self.cell.model.device
+        mask = {n: torch.rand(w.matrix.shape, device=place) >= self.amount for n, w in weights}
         return Circuit(mask, KeepMask(mask))
 
 
@@ -133,7 +133,8 @@ class TrialPlace(Place):
                 else:
                     found = self._entry(dense).cost
         except Enough:
-            seen = self.watch.extrapolated().model_copy(update={"peak_bytes": peak()})
+            most = {"peak_bytes": peak(), "device_bytes": device_peak() or 0}
+            seen = self.watch.extrapolated().model_copy(update=most)
             return Rate(each=self._with_flops(seen, step.cell), in_part=True)
         return Rate(each=self._cost(found, step.cell))
 
@@ -172,6 +173,7 @@ class TrialPlace(Place):
             tokens=(long.tokens or 0) / _length(some),
             flops=counter.get_total_flops() / length,
             peak_bytes=long.peak_bytes,
+            device_bytes=long.device_bytes or 0,
         )
         fixed = Cost(seconds=max(0.0, short.seconds - each.seconds * length))
         return Rate(each=each, fixed=fixed)
@@ -193,6 +195,7 @@ class TrialPlace(Place):
         ):
             start, tokens = time.perf_counter(), view.tokens
             for block in blocks:
+                settle()
                 seconds, read = time.perf_counter() - start, view.tokens - tokens
                 flops = counter.get_total_flops()
                 marks.append(Cost(seconds=seconds, tokens=read, flops=flops))
@@ -202,7 +205,11 @@ class TrialPlace(Place):
         count, left = len(marks) - 1, len(view.blocks) - len(marks) + 1
         each = marks[-1] + marks[0].times(-1)
         whole = marks[-1] + each.times(left / count if count else 0)
-        return Rate(each=whole.model_copy(update={"peak_bytes": meter.phase.peak_bytes}))
+        most = {
+            "peak_bytes": meter.phase.peak_bytes,
+            "device_bytes": meter.phase.device_bytes or 0,
+        }
+        return Rate(each=whole.model_copy(update=most))
 
     def _stand_ins(self, step: Step[Any]) -> Mapping[str, Any]:
         return {
@@ -220,9 +227,12 @@ class TrialPlace(Place):
 
     def _noise(self, cell: Cell) -> ScoreMap:
         """Return scores at random, for what depends on their number only."""
-        generator, weights = torch.Generator().manual_seed(0), cell.blank.weights()
+        generator, place = torch.Generator().manual_seed(0), cell.model.device
         return ScoreMap(
-            {n: torch.rand(w.matrix.shape, generator=generator) for n, w in weights.items()}
+            {
+                name: torch.rand(weight.matrix.shape, generator=generator).to(place)
+                for name, weight in cell.blank.weights().items()
+            }
         )
 
     def _pruned(self, step: Evaluate) -> Phase:
@@ -273,6 +283,7 @@ def _alone(view: ModelView) -> tuple[float, float]:
             if backward:
                 loss = torch.nn.functional.cross_entropy(logits[:-1].float(), ids[0, 1:])
                 torch.autograd.grad(loss, weights, allow_unused=True)
+        settle()
         return time.perf_counter() - start
 
     try:

@@ -27,13 +27,14 @@ def matched(kept: Mapping[str, Tensor], group: Group, seed: int) -> dict[str, Te
     """
     controls = {}
     for name, keep in kept.items():
-        noise = _noise(f"{seed}/{name}", keep.shape)
+        # Drawn by the host, the same for all devices, and ranked where the mask is.
+        noise = _noise(f"{seed}/{name}", keep.shape).to(keep.device)
         if group == "row":
             kept_of_noise = keep_rows(noise, keep.shape[1] - int(keep[0].count_nonzero()))
         else:
             removed = keep.numel() - int(keep.count_nonzero())
             (kept_of_noise,) = keep_together([noise], removed)
-        controls[name] = kept_of_noise.to(keep.device)
+        controls[name] = kept_of_noise
     return controls
 
 

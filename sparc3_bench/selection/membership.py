@@ -35,7 +35,7 @@ def _spearman(left: Tensor, right: Tensor) -> float:
     from scipy.stats import rankdata
 
     ranks = torch.stack(
-        [torch.from_numpy(rankdata(v.double().cpu().numpy())) for v in (left, right)]
+        [torch.from_numpy(rankdata(v.cpu().double().numpy())) for v in (left, right)]
     )
     ranks -= ranks.mean(1, keepdim=True)
     lengths = ranks.norm(dim=1)

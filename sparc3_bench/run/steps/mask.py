@@ -119,8 +119,10 @@ class Uniform(CircuitStep):
     spec, code = ("model", "scope", "unit"), ("adapter",)
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
-        shapes = unit_shapes(self.cell.blank, self.cell.spec.unit)
-        return self.of(((n, torch.full(s, self.amount == 0)) for n, s in shapes.items()), at)
+        shapes, place = unit_shapes(self.cell.blank, self.cell.spec.unit), self.cell.model.device
+        stays = self.amount == 0
+        made = ((n, torch.full(one, stays, device=place)) for n, one in shapes.items())
+        return self.of(made, at)
 
 
 @dataclass(frozen=True, eq=False)

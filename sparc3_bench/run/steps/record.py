@@ -217,7 +217,7 @@ def recorded(cell: Cell, **parts: Any) -> Result:
         **metrics_read(cell.task, cell.spec.removal, curve, parts.get("curve", ())),
         clusters={name: tuple(ids) for name, ids in cell.prepared.clusters.items()},
         streamed=cell.model.streams,
-        environment=describe_environment(),
+        environment=describe_environment(cell.model.device),
         warnings=_bounded(
             [
                 *cell.model.adapter.warnings,

@@ -64,8 +64,8 @@ class Score(CellStep[ScoreMap]):
         if not self.cell.scorer.needs_reference or self.cell.model.streams:
             return None  # made faster than read
         # The file is in order of the alphabet; ties are broken in that of the model.
-        names = list(self.cell.blank.weights())
-        return AsTensors(to_tensors, lambda tensors: from_tensors(tensors, names))
+        names, place = list(self.cell.blank.weights()), self.cell.model.device
+        return AsTensors(to_tensors, lambda tensors: from_tensors(tensors, names), place)
 
     def also(self, at: Place) -> str | None:
         """Name it by the tokens of the reference, where the model had a say in them."""

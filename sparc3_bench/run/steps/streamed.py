@@ -115,7 +115,7 @@ class BlockScores(CellStep[ScoredBlock]):
 
     @property
     def codec(self) -> Codec:
-        return AsLazyTensors(_to_tensors, self._from_tensors)
+        return AsLazyTensors(_to_tensors, self._from_tensors, self.cell.model.device)
 
     def make(self, at: Place, got: Mapping[str, Any]) -> ScoredBlock:
         cell, passage, behind = self.cell, got["passage"].passage, got.get("behind")
