@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self
 
@@ -37,6 +38,23 @@ def _text(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def bytes_of(size: Any) -> Any:
+    """Return a size in bytes; with decimal prefixes, as disks and memory in records have them.
+
+    Raises
+    ------
+    Sparc3Error
+        When it is a text of another kind.
+    """
+    if not isinstance(size, str):
+        return size
+    found = _SIZE.fullmatch(size.strip())
+    if found is None:
+        raise Sparc3Error(f"The memory must be a size such as 3GB or 800MB, got '{size}'.")
+    return int(float(found[1]) * 1000 ** "KMGT".index(found[2].upper()) * 1000)
+
+
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kKMGT])B?")
 Options = Annotated[dict[str, str], BeforeValidator(_as_typed)]
 _NONE: dict[str, str] = {}
 
@@ -77,7 +95,7 @@ class Request(Demand):
     scorers: Sequence[tuple[str, Sequence[int]]]
     """Names with the seeds to run each with; one without may have options of this request."""
     device: str = "cpu"
-    memory: Annotated[int | None, Field(ge=1)] = None
+    memory: Annotated[int | None, Field(ge=1), BeforeValidator(bytes_of)] = None
     """Bytes that a model may take with its scores; a larger one is read block by block. None for
     all memory of the machine."""
     added: Sequence[Request] = ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 _PLAIN = (
     *("task", "model", "controls", "stability_seeds", "objective", "judge", "dtype"),
-    *("batch_size", "device", "snapshots", "limit"),
+    *("batch_size", "device", "memory", "snapshots", "limit"),
 )
 """Options that a request has under the same names."""
 _EVERY = frozenset({"model", "dtype", "batch_size", "limit"})
@@ -28,7 +27,6 @@ _WITH_SUITE = (
     | _OF_SUITE
     | {"device", "memory", "scorer_option", "task_option", "judge", "judge_option"}
 )
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kKMGT])B?")
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class Typed:
         # Here, so that a command line can be taken without torch.
         from sparc3_bench.run.options import parse_pairs
         from sparc3_bench.run.plan import checked_amounts
-        from sparc3_bench.run.request import Request
+        from sparc3_bench.run.request import Request, bytes_of
         from sparc3_bench.run.seeds import with_seeds
         from sparc3_bench.run.suite import Changes, load_suite
 
@@ -90,7 +88,7 @@ class Typed:
                 task_options=pairs["task_options"],
                 scorer_options=pairs["scorer_options"],
                 added=with_seeds(given["with_scorer"], 0),
-                request={"device": given["device"], "memory": _bytes(given["memory"])},
+                request={"device": given["device"], "memory": bytes_of(given["memory"])},
                 judge=given["judge"],
                 judge_options=pairs["judge_options"],
             )
@@ -112,7 +110,6 @@ class Typed:
                 scorers=with_seeds(given["scorer"], given["seed"]),
                 amounts=amounts,
                 amount_kind=kind,
-                memory=_bytes(given["memory"]),
                 **{name: given[name] for name in _PLAIN},
                 **pairs,
                 **given["conventions"],
@@ -139,13 +136,3 @@ def _numbers(text: str | None) -> list[float] | None:
         raise Sparc3Error(
             f"`--amounts` must be numbers with commas between, got '{text}'."
         ) from None
-
-
-def _bytes(text: str | None) -> int | None:
-    """Return a size in bytes; with decimal prefixes, as disks and memory in records have them."""
-    if text is None:
-        return None
-    found = _SIZE.fullmatch(text.strip())
-    if found is None:
-        raise Sparc3Error(f"`--memory` must be a size such as 3GB or 800MB, got '{text}'.")
-    return int(float(found[1]) * 1000 ** "KMGT".index(found[2].upper()) * 1000)

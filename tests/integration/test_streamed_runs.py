@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from circuits import call, run, save_inputs
 
+import sparc3_bench as sb
 from sparc3_bench.graph import tensors
 from sparc3_bench.model.passage import PassageBlock
 from sparc3_bench.record.files import read_result
+from sparc3_bench.testing.tiny import make_model
 
 SMALL = "1kB"
 """Less memory than any model takes."""
@@ -60,6 +63,18 @@ def test_a_result_is_that_of_the_whole_model_but_for_its_cost(fresh, scorer, mod
     assert result.streamed
     assert result.asked["memory"] == 1000
     assert result.cost["attribution"].tokens == 96
+
+
+def test_from_python_scores_are_those_of_the_whole_model(fresh):
+    given = {"scorer": "lrp", "reference": ["w3 w4 w5", "w6 w7"], "dtype": "float32"}
+    whole = sb.score(fresh / "in/llama", cache=fresh / "whole", **given)
+    found = sb.score(fresh / "in/llama", cache=fresh / "cache", memory=SMALL, **given)
+    assert (whole.model.streams, found.model.streams) == (False, True)
+    assert list(found) == list(whole)
+    assert all(torch.equal(found[name], values) for name, values in whole.items())
+    assert found.cost.tokens == whole.cost.tokens
+    with pytest.raises(sb.Sparc3Error, match="leave `dtype`, `device` and `memory` out"):
+        sb.score(make_model("llama"), memory=SMALL, **{**given, "dtype": "auto"})
 
 
 def test_it_goes_on_between_blocks(fresh, monkeypatch):
@@ -131,7 +146,7 @@ def test_a_scorer_that_changes_the_whole_model_is_told_that_it_cannot(fresh):
         ({"scorer": "lrp-lxt"}, "Scorer 'lrp-lxt' is no `IncrementalScorer` and scores the whole"),
         ({"scorer": "wanda", "schedule": "blockwise"}, "Schedule 'blockwise' prunes and scores"),
         ({"scorer": "lrp", "ablation": "mean"}, "Ablation 'mean' keeps the inputs of the whole"),
-        ({"scorer": "lrp", "memory": "3 pages"}, "`--memory` must be a size such as 3GB or 800MB"),
+        ({"scorer": "lrp", "memory": "3 pages"}, "The memory must be a size such as 3GB or 800MB"),
     ],
 )
 def test_what_cannot_be_done_block_by_block_is_refused_in_a_sentence(fresh, capsys, asked, told):
