@@ -17,13 +17,13 @@ from sparc3_bench.graph.step import Inputs
 from sparc3_bench.graph.store import Kept
 from sparc3_bench.incremental import IncrementalScorer
 from sparc3_bench.run.guard import guarded
-from sparc3_bench.run.steps.facts import learned
+from sparc3_bench.run.steps.facts import learned, reference_of
 from sparc3_bench.run.steps.model import CellStep, DenseModel
 from sparc3_bench.run.steps.streamed import assembled, blocks_of
 from sparc3_bench.types.scores import ScoreMap
 
 if TYPE_CHECKING:
-    from sparc3_bench.contracts import PreparedTask, Scorer
+    from sparc3_bench.contracts import Scorer
     from sparc3_bench.incremental import State
     from sparc3_bench.model.view import ModelView
     from sparc3_bench.run.place import Place
@@ -46,13 +46,15 @@ class Score(CellStep[ScoreMap]):
 
     @property
     def recipe(self) -> dict[str, Any]:
-        told = {} if self.cell.learns else {"content": self.reference(None).digest}
-        return {**told, **self._about}
+        if self.cell.learns:
+            return self._about
+        return {"content": reference_of(self.cell, self.purpose).digest, **self._about}
 
     @property
     def inputs(self) -> Inputs:
         if self.cell.model.streams:
-            return {**self._learned, "blocks": blocks_of(self)}
+            of = self.named(self.recipe)
+            return {**self._learned, "blocks": blocks_of(self.cell, of, self.purpose)}
         return {**super().inputs, **self._learned}
 
     @property
@@ -71,12 +73,13 @@ class Score(CellStep[ScoreMap]):
         """Name it by the tokens of the reference, where the model had a say in them."""
         if not self._learned:
             return None
-        return self.named({**self._about, "content": self.reference(at).digest})
+        content = reference_of(self.cell, self.purpose, at).digest
+        return self.named({**self._about, "content": content})
 
     def make(self, at: Place, got: Mapping[str, Any]) -> ScoreMap:
         if self.cell.model.streams:
             return assembled(got["blocks"], self.cell.blank.weights())
-        cell, view, reference = self.cell, got["model"], self.reference(at)
+        cell, view, reference = self.cell, got["model"], reference_of(self.cell, self.purpose, at)
         which = f" · {self.purpose}" if len(cell.purposes) > 1 else ""
         with at.progress(f"attribution{which}") as step, reference.altering(view):
             ready = at.ready(reference, cell, step)
@@ -90,7 +93,7 @@ class Score(CellStep[ScoreMap]):
 
     def units(self, at: Place) -> float:
         """Return how many tokens of the reference no snapshot has, nor will have by then."""
-        reference, before = self.reference(at), 0
+        reference, before = reference_of(self.cell, self.purpose, at), 0
         if self.cell.snapshots and goes_on(self.cell.scorer):
             keys, codec = self.snapshots(reference), AsTensors(dict, dict)
             for count, key in enumerate(keys, 1):
@@ -98,13 +101,6 @@ class Score(CellStep[ScoreMap]):
                     before = count
             at.promised.add(keys[-1])
         return float(sum(map(len, reference.samples[before:])))
-
-    def reference(self, at: Place | None) -> ReferenceSamples:
-        """Return the reference samples, which may follow from what the dense model answers."""
-        known: PreparedTask | None = None
-        if at is not None and self._learned:
-            known = at.get(self._learned["learned"])
-        return self.cell.references(known)[self.purpose]
 
     def _gone_on(
         self,

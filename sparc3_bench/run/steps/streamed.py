@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,17 +14,18 @@ from sparc3_bench.attribution.scores import checked, from_tensors, to_tensors
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.graph.codec import AsLazyTensors, Codec
 from sparc3_bench.graph.cost import metered
-from sparc3_bench.graph.step import Inputs
+from sparc3_bench.graph.step import Inputs, Key
 from sparc3_bench.model.passage import Passage
 from sparc3_bench.run.guard import guarded
-from sparc3_bench.run.steps.model import CellStep, DenseModel
+from sparc3_bench.run.steps.facts import learned, reference_of
+from sparc3_bench.run.steps.model import CellStep
 from sparc3_bench.types.lazy import Lazy
 from sparc3_bench.types.scores import ScoreMap
 
 if TYPE_CHECKING:
     from sparc3_bench.record.parts import Phase
+    from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.place import Place
-    from sparc3_bench.run.steps.score import Score
 
 _BEHIND = "gradient#"
 """Before the number of a gradient in a file."""
@@ -66,19 +67,17 @@ class Forth:
 class PassageStep(CellStep[Forth]):
     """What enters every block when the reference goes forward."""
 
-    score: Score
-    unnamed = frozenset({"score"})
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        return {"of": self.score.key}
+    of: Key
+    """The scores that it goes for."""
+    purpose: str
+    with_model = True
 
     @property
     def inputs(self) -> Inputs:
-        return {"model": DenseModel(self.cell)}
+        return {**super().inputs, **learned(self.cell)}
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Forth:
-        reference = self.score.reference(at)
+        reference = reference_of(self.cell, self.purpose, at)
         if reference.alteration is not None:
             raise Sparc3Error(
                 f"Task '{self.cell.task.name}' scores altered models, and this one is read block "
@@ -94,19 +93,18 @@ class PassageStep(CellStep[Forth]):
 class BlockScores(CellStep[ScoredBlock]):
     """The scores of one block, and the gradients that the block before it goes on from."""
 
-    score: Score
+    of: Key
+    """The scores that it is a part of."""
+    purpose: str
     index: int
     phase = "attribution"
 
     @property
-    def recipe(self) -> dict[str, Any]:
-        return {"of": self.score.key, "block": self.index}
-
-    @property
     def inputs(self) -> Inputs:
-        found: dict[str, Any] = {"passage": PassageStep(self.cell, self.score)}
+        passage = PassageStep(self.cell, self.of, self.purpose)
+        found: dict[str, Any] = {"passage": passage, **learned(self.cell)}
         if self.index + 1 < len(self.cell.blank.blocks):
-            found["behind"] = BlockScores(self.cell, self.score, self.index + 1)
+            found["behind"] = replace(self, index=self.index + 1)
         return found
 
     @property
@@ -122,7 +120,8 @@ class BlockScores(CellStep[ScoredBlock]):
         if behind is None:  # where the way back begins, the way forth is counted
             at.meter.recall(got["passage"].cost)
         gc.collect()  # hooks and graphs of the block before hold one another, and its sums
-        ready = at.ready(self.score.reference(at), cell, lambda done, total: None)
+        reference = reference_of(cell, self.purpose, at)
+        ready = at.ready(reference, cell, lambda done, total: None)
         count = len(passage.view.blocks)
         with at.progress("attribution, block by block") as step:
             with passage.block(self.index, behind.gradients if behind else {}) as block:
@@ -141,12 +140,10 @@ class BlockScores(CellStep[ScoredBlock]):
         return ScoredBlock(from_tensors(own, order), gradients)
 
 
-def blocks_of(score: Score) -> list[BlockScores]:
+def blocks_of(cell: Cell, scores: Key, purpose: str) -> list[BlockScores]:
     """Return the steps of all blocks, the last block first."""
-    return [
-        BlockScores(score.cell, score, index)
-        for index in reversed(range(len(score.cell.blank.blocks)))
-    ]
+    count = len(cell.blank.blocks)
+    return [BlockScores(cell, scores, purpose, index) for index in reversed(range(count))]
 
 
 def assembled(blocks: Iterable[ScoredBlock], order: Iterable[str]) -> ScoreMap:
