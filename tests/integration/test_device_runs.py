@@ -24,6 +24,7 @@ WAYS = {
     "means": "--scorer gradient --unit neuron --group layer --ablation mean",
     "blocks": "--scorer wanda --schedule blockwise --group row",
     "nothing scored": "--scorer magnitude --group layer",
+    "block by block": "--scorer lrp --group model --memory 1kB",
 }
 
 
