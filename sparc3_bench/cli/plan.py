@@ -183,7 +183,7 @@ def command(
                 if shapes:
                     shapes[0].scale(foreseen, shapes[1])
                 table.foreseen.append(foreseen)
-                if floors and not shapes:
+                if floors and not shapes and not cell.model.streams:
                     costs = table.foreseen[-1].phases.values()
                     table.floor += sum(trial.floor(cell, cost) for cost in costs)
             tables.append(table)

@@ -6,7 +6,7 @@ now with gradients, so that no two blocks are in memory together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -146,6 +146,17 @@ class Passage:
         if order != list(range(len(self.view.blocks))):
             raise block_refusal("is scored a block at a time while blocks run in another order")
         return one
+
+
+def last_first(
+    view: PagedView, reference: ReferenceSamples, spill: Spill
+) -> Generator[PassageBlock]:
+    """Yield a view of each block on the way back; parameters are those of `Passage`."""
+    passage, behind = Passage(view, reference, spill), dict[str, Tensor]()
+    for index in reversed(range(len(view.blocks))):
+        with passage.block(index, behind) as block:
+            yield block
+        behind = block.gradients
 
 
 class PassageBlock(ModelView):

@@ -77,6 +77,30 @@ def test_from_python_scores_are_those_of_the_whole_model(fresh):
         sb.score(make_model("llama"), memory=SMALL, **{**given, "dtype": "auto"})
 
 
+def typed(folder: Path, **given: object) -> list[object]:
+    """Return a small run as it is typed."""
+    where = {"model": folder / "in/llama", "cache": folder / "cache"}
+    found = [part for name, one in {**where, **given}.items() for part in (f"--{name}", one)]
+    for text in ("reference", "evaluation"):
+        found += ["--task-option", f"{text}_text={folder / 'in' / text}.txt"]
+        found += ["--task-option", f"{text}_length=16", "--limit", 2]
+    return found
+
+
+def test_a_plan_counts_every_block_and_all_that_it_does(fresh, capsys):
+    def planned(**given: object) -> tuple[list[str], dict[str, float]]:
+        capsys.readouterr()
+        assert call("plan", "--json", "--floors", *typed(fresh, scorer="lrp", **given)) == 0
+        (one,) = json.loads(capsys.readouterr().out)["tables"][0]["runs"]
+        return list(one["new"].values()), one["phases"]["attribution"]
+
+    (whole, cost), (kinds, streamed) = planned(), planned(memory=SMALL)
+    assert (whole.count("Score"), kinds.count("Score"), kinds.count("BlockScores")) == (1, 0, 3)
+    assert streamed["tokens"] == cost["tokens"]
+    assert streamed["seconds"] > 0
+    assert streamed["flops"] > cost["flops"]  # every block goes forward twice
+
+
 def test_it_goes_on_between_blocks(fresh, monkeypatch):
     passes, stops, plain = list[int](), [KeyboardInterrupt()], PassageBlock.propagate
 
@@ -150,10 +174,6 @@ def test_a_scorer_that_changes_the_whole_model_is_told_that_it_cannot(fresh):
     ],
 )
 def test_what_cannot_be_done_block_by_block_is_refused_in_a_sentence(fresh, capsys, asked, told):
-    given = {"memory": SMALL, "model": fresh / "in/llama", "cache": fresh / "cache", **asked}
-    arguments = [part for name, value in given.items() for part in (f"--{name}", value)]
-    for text in ("reference", "evaluation"):
-        arguments += ["--task-option", f"{text}_text={fresh / 'in' / text}.txt"]
-        arguments += ["--task-option", f"{text}_length=16", "--limit", 2]
+    arguments = typed(fresh, **{"memory": SMALL, **asked})
     assert call("run", *arguments, "--results", fresh / "results") == 2
     assert told in " ".join(capsys.readouterr().err.split())

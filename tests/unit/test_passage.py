@@ -13,7 +13,7 @@ from sparc3_bench import ReferenceSamples, Scorer, Sparc3Error
 from sparc3_bench.folder.spill import Spill
 from sparc3_bench.host import default_host
 from sparc3_bench.model.load import find_model
-from sparc3_bench.model.passage import Passage
+from sparc3_bench.model.passage import Passage, last_first
 from sparc3_bench.model.streamed import StreamedModel, streamed_where_needed
 from sparc3_bench.testing.tiny import CONFIGS, make_reference, save_model
 from sparc3_bench.types.masks import KeepMask
@@ -33,12 +33,9 @@ def both(architecture: str, folder: Path) -> tuple[Any, Any]:
 def streamed_scores(
     view: Any, scorer: Scorer, reference: ReferenceSamples, folder: Path
 ) -> dict[str, Tensor]:
-    passage, found = Passage(view, reference, Spill(folder)), dict[str, Tensor]()
-    behind: dict[str, Tensor] = {}
-    for index in reversed(range(len(view.blocks))):
-        with passage.block(index, behind) as block:
-            found |= dict(scorer.score(block, reference))
-            behind = block.gradients
+    found = dict[str, Tensor]()
+    for block in last_first(view, reference, Spill(folder)):
+        found |= dict(scorer.score(block, reference))
     return found
 
 

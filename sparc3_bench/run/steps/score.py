@@ -91,6 +91,9 @@ class Score(CellStep[ScoreMap]):
             with guarded(view, f"Scorer '{cell.scorer.name}'"):
                 return checked(finish(), view.weights(), cell.scorer.name)
 
+    def like(self) -> Mapping[str, Any] | None:
+        return None if self.cell.model.streams else super().like()
+
     def units(self, at: Place) -> float:
         """Return how many tokens of the reference no snapshot has, nor will have by then."""
         reference, before = reference_of(self.cell, self.purpose, at), 0

@@ -98,6 +98,7 @@ class BlockScores(CellStep[ScoredBlock]):
     purpose: str
     index: int
     phase = "attribution"
+    alike = ("scorer", "model", "objective", "scope")
 
     @property
     def inputs(self) -> Inputs:
@@ -130,6 +131,11 @@ class BlockScores(CellStep[ScoredBlock]):
                 scores = checked(found, block.weights(), cell.scorer.name)
             step(count - self.index, count)
         return ScoredBlock(scores, block.gradients)
+
+    def units(self, at: Place) -> float:
+        """Return its share of the tokens of the reference."""
+        samples = reference_of(self.cell, self.purpose, at).samples
+        return sum(map(len, samples)) / len(self.cell.blank.blocks)
 
     def _from_tensors(self, tensors: Mapping[str, Tensor]) -> ScoredBlock:
         behind = [key for key in tensors if key.startswith(_BEHIND)]
