@@ -23,9 +23,9 @@ from rows import (
 )
 from tables import bullets, paragraph, table
 
+from sparc3_bench.circuit.drawing import heatmap
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.boards import boards
-from sparc3_bench.leaderboard.heatmap import heatmap
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.parts import Point
 from sparc3_bench.record.result import Result
@@ -135,10 +135,6 @@ def picture() -> str:
         [max(0.0, at(runs[g], 0.5).metrics[METRIC]) if g in runs else None for g in GROUPS]
         for _, _, runs in rows
     ]
-    said = [
-        [signed(at(runs[g], 0.5).metrics[METRIC]) if g in runs else "none" for g in GROUPS]
-        for _, _, runs in rows
-    ]
     return heatmap(
         matrix,
         [f"{title} · {objective}".replace("`", "").rstrip(" ·") for title, objective, _ in rows],
@@ -148,8 +144,6 @@ def picture() -> str:
         row_title="scorer, aggregation, objective",
         column_title="ranked together in",
         top=1.0,
-        texts=said,
-        standalone=True,
     )
 
 

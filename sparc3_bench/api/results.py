@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, overload
 from sparc3_bench.api.rows import rows_of
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.boards import Entry
 from sparc3_bench.leaderboard.control_verdict import control_verdict, row_verdicts
+from sparc3_bench.leaderboard.entries import Entry
 from sparc3_bench.leaderboard.phrasing import (
     interval_text,
     metric_title,

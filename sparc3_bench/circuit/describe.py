@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from sparc3_bench.circuit.drawing import heatmap
 from sparc3_bench.circuit.sizes import MeasuredCircuit, option, size_text
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.control_verdict import record_verdict
-from sparc3_bench.leaderboard.heatmap import heatmap
 from sparc3_bench.leaderboard.phrasing import interval_text, number, scorer_text
 from sparc3_bench.record.result import Result
 from sparc3_bench.types.architecture import Role
@@ -127,7 +127,6 @@ def pictures(result: Result, at: MeasuredCircuit) -> dict[str, str]:
             "share of the weights kept",
             row_title="block",
             form=lambda share: f"{share_text(share)} %",
-            standalone=True,
         )
     }
     if heads := membership(result, at):
@@ -142,7 +141,6 @@ def pictures(result: Result, at: MeasuredCircuit) -> dict[str, str]:
             top=1.0,
             ticks=[(0.0, "not in the circuit"), (1.0, "in the circuit")],
             form=lambda member: "in the circuit" if member else "not in the circuit",
-            standalone=True,
         )
     return drawn
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sparc3_bench.circuit.changed import ChangedModel
 from sparc3_bench.circuit.describe import in_role_order
+from sparc3_bench.circuit.drawing import curve
 from sparc3_bench.circuit.templating import markdown_text
 from sparc3_bench.leaderboard.control_verdict import record_verdict
 from sparc3_bench.leaderboard.phrasing import (
@@ -20,7 +21,6 @@ from sparc3_bench.leaderboard.phrasing import (
     precise,
     units,
 )
-from sparc3_bench.leaderboard.picture import picture
 from sparc3_bench.record.files import write_result
 from sparc3_bench.record.parts import Point, Versus
 from sparc3_bench.record.result import Result
@@ -51,7 +51,7 @@ def write_report(
     The template is given `report_facts` and `more`.
     """
     write_result(part / "result.json", changed.result)
-    (part / "plot.svg").write_text(picture(changed.result, metric), encoding="utf-8")
+    (part / "plot.svg").write_text(curve(changed.result, metric), encoding="utf-8")
     text = markdown_text(template, **report_facts(changed), **more)
     (part / "report.md").write_text(text, encoding="utf-8")
     point = changed.point

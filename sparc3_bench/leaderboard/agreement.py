@@ -14,7 +14,8 @@ from sparc3_bench.leaderboard.pruned import Pair, by_samples, pairs_of
 
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
-    from sparc3_bench.leaderboard.boards import Board, Entry
+    from sparc3_bench.leaderboard.boards import Board
+    from sparc3_bench.leaderboard.entries import Entry
     from sparc3_bench.leaderboard.pruned import Masks
     from sparc3_bench.record.parts import MetricRecord
 

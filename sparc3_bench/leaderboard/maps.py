@@ -1,37 +1,37 @@
-"""Maps: where in the model the circuits of a section lie, a heat map a series."""
+"""Maps: where in the model the circuits of a section lie, a matrix a series."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.axes import nice
-from sparc3_bench.leaderboard.heatmap import heatmap
 from sparc3_bench.leaderboard.phrasing import percent
 from sparc3_bench.types.architecture import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.leaderboard.tables import Section
 
     Shares = Mapping[str, Sequence[float | None]]
     """By the names of the columns, the share of every block."""
 
-_NAMED = 20
-"""A description names no more heads."""
-
 _EVEN = 0.05
 """Shares that differ by no more than this part of the largest are the same."""
 
 
 def atlas(section: Section) -> SimpleNamespace | None:
-    """Return where the circuits of the scorers lie, or None where nothing was recorded."""
+    """Return where the circuits of the scorers lie, or None where nothing was recorded.
+
+    Of what is returned, `words` are what the maps show, `maps` the data of each beside its series;
+    `even` is the share that every matrix has where none has more than another, and no maps.
+    """
     scorers = [one for one in section.series if not one.is_control]
     heads = [(one, rows) for one in scorers if (rows := _head_levels(section, one))]
     if heads:
-        return _heads(section, heads)
+        words = "the smallest circuit that each attention head belongs to"
+        maps = [(one, _heads(section, one, levels)) for one, levels in heads]
+        return SimpleNamespace(words=words, even="", maps=maps)
     amount = section.sizes.nearest(0.1)
     if amount is None:
         return None
@@ -43,67 +43,45 @@ def atlas(section: Section) -> SimpleNamespace | None:
     if not every or max(every) - min(every) <= _EVEN * max(every):
         even = percent(section.sizes.size(amount))
         return SimpleNamespace(words=words, even=even, maps=())
-    top = min(1.0, nice(max(every), (1, 2, 4, 6, 8)))
     maps = []
-    for index, (one, found) in enumerate(shares):
-        columns = list(found)
+    for one, found in shares:
         rows = [list(row) for row in zip(*found.values(), strict=True)]
-        drawing = _drawn(
-            *(section, one, index, rows, columns),
-            legend=f"share {section.sizes.verb}",
-            top=top,
-            texts=[["none" if v is None else percent(v, 1) for v in row] for row in rows],
-        )
-        maps.append((one, drawing))
+        texts = [["none" if v is None else percent(v, 1) for v in row] for row in rows]
+        drawn = _drawn(rows, list(found), texts, f"share {section.sizes.verb}", max(every))
+        maps.append((one, drawn))
     return SimpleNamespace(words=words, even="", maps=maps)
 
 
-def _heads(section: Section, found: Sequence[tuple[Series, list[list[int]]]]) -> SimpleNamespace:
-    """Return maps of heads: the darker, the smaller the circuits that a head still belongs to."""
-    maps = []
-    for index, (one, levels) in enumerate(found):
-        smallest = _circuits(section, one)
-        last = max(level for row in levels for level in row)
-        inner = [
-            f"{block}.{head}"
-            for block, row in enumerate(levels)
-            for head, level in enumerate(row)
-            if level == last
-        ]
-        drawing = _drawn(
-            *(section, one, index, levels),
-            [str(head) for head in range(len(levels[0]))],
-            legend=f"smallest circuit it belongs to, share {section.sizes.verb}",
-            column_title="head",
-            description=f"In the circuit of {smallest[last]}, by block and head: "
-            f"{', '.join(inner[:_NAMED])}{' and more' if len(inner) > _NAMED else ''}.",
-            top=len(smallest) - 1,
-            ticks=list(enumerate(smallest)),
-            texts=[[smallest[level] for level in row] for row in levels],
-        )
-        maps.append((one, drawing))
-    words = "the smallest circuit that each attention head belongs to"
-    return SimpleNamespace(words=words, even="", maps=maps)
+def _heads(section: Section, one: Series, levels: list[list[int]]) -> dict[str, object]:
+    """Return the map of heads: the darker, the smaller the circuits that a head still is in."""
+    smallest = _circuits(section, one)
+    texts = [[f"in the circuit of {smallest[level]}" for level in row] for row in levels]
+    columns = [str(head) for head in range(len(levels[0]))]
+    legend = f"smallest circuit it belongs to, share {section.sizes.verb}"
+    return _drawn(levels, columns, texts, legend, len(smallest) - 1, "head")
 
 
 def _drawn(
-    section: Section,
-    series: Series,
-    index: int,
     matrix: Sequence[Sequence[float | None]],
-    columns: Sequence[str],
-    **rest: Any,
-) -> str:
-    return heatmap(
-        matrix,
-        [str(block) for block in range(len(matrix))],
-        columns,
-        f"Where the circuit of {series.label} lies",
-        row_title="block",
-        form=percent,
-        name=f"{section.id}-map-{index}",
-        **rest,
-    )
+    columns: list[str],
+    texts: list[list[str]],
+    legend: str,
+    top: float,
+    column_title: str = "",
+) -> dict[str, object]:
+    """Return a matrix as data: shares of the darkest, null where there is none."""
+    return {
+        "rows": [str(block) for block in range(len(matrix))],
+        "row_title": "block",
+        "columns": columns,
+        "column_title": column_title,
+        "shares": [
+            [None if value is None else round(value / (top or 1), 4) for value in row]
+            for row in matrix
+        ],
+        "texts": texts,
+        "legend": legend,
+    }
 
 
 def _circuits(section: Section, series: Series) -> list[str]:

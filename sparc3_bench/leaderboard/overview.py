@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 from sparc3_bench.leaderboard.phrasing import number, precise, scorer_text
 
 if TYPE_CHECKING:
-    from sparc3_bench.leaderboard.boards import Board, Entry
+    from sparc3_bench.leaderboard.boards import Board
+    from sparc3_bench.leaderboard.entries import Entry
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.statistics.overall import Standing
 
@@ -70,10 +72,11 @@ def _cell(entry: Entry, one: Series) -> SimpleNamespace:
     rank = entry.rank(entry.place(one))
     shade = None
     if rank and entry.tests.ranks is not None:
-        best, _, worst = rank.partition("–")
-        middle = (int(best) + int(worst or best)) / 2
-        share = (middle - 1) / max(1, len(entry.tests.ranks.texts) - 1)
-        shade = min(_SHADES - 1, int(share * _SHADES))
+        # By how many others it is shown to be better than: where all tie nothing is painted.
+        worst = int(rank.rpartition("–")[2])
+        scorers = len(entry.tests.ranks.texts)
+        share = (scorers - worst) / max(1, scorers - 1)
+        shade = _SHADES - 1 - math.ceil(share * (_SHADES - 1))
     return SimpleNamespace(
         value=text,
         rank=rank,

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench.leaderboard import chart, shards
+from sparc3_bench.leaderboard import charts, shards
 from sparc3_bench.leaderboard.agreement import agreements, agreements_of
-from sparc3_bench.leaderboard.boards import Board, Entry, boards
-from sparc3_bench.leaderboard.frontier import frontier
+from sparc3_bench.leaderboard.answers import applications
+from sparc3_bench.leaderboard.boards import Board, boards
+from sparc3_bench.leaderboard.entries import Entry
 from sparc3_bench.leaderboard.literature import literature
-from sparc3_bench.leaderboard.multiples import multiples
 from sparc3_bench.leaderboard.overview import overview
 from sparc3_bench.leaderboard.plugin_description import ScorerDescription, scorer_description
 from sparc3_bench.leaderboard.repeat import command
-from sparc3_bench.leaderboard.scatter import scatter
-from sparc3_bench.leaderboard.series import ResultFile, Series
+from sparc3_bench.leaderboard.series import ResultFile
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.leaderboard.templating import HERE, templates
 from sparc3_bench.record.files import samples_path
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from sparc3_bench.record.result import Result
 
 _STATIC = ("d3.LICENSE", "d3.min.js", "plot.LICENSE", "plot.min.js")
-_SCRIPTS = ("board.js", "compare.js", "site.js", "sort.js")
+_SCRIPTS = ("board.js", "compare.js", "draw.js", "site.js", "sort.js")
 
 _CHOICES = ("unit", "group", "aggregation", "scorer")
 
@@ -72,22 +70,21 @@ class _Site:
         from sparc3_bench.run.intervals import renewed  # loads numpy and scipy
 
         self._templates = templates()
-        results = [(path, renewed(result, host)) for path, result in results]
+        results = _named([(path, renewed(result, host)) for path, result in results])
         sections, self._failed = split(results)
         self._runs = [ResultFile(*pair) for pair in sorted(results, key=lambda r: r[0].as_posix())]
         self.boards = boards(sections, host)
         series = [one for section in sections for one in section.series if not one.is_control]
         shown = Counter(one.scorer.name for one in series)
         # Those that are there most often first: colours are few, and theirs differ.
-        names = sorted(shown, key=lambda name: (-shown[name], name))
-        self._names = names
-        self._style: Callable[[Series], chart.Style] = lambda one: chart.style(one, names)
+        self._look = charts.looks(sorted(shown, key=lambda name: (-shown[name], name)))
+        self._applications = applications(self.boards)
         self._overview = overview(self.boards)
         self._agreements = agreements(self.boards, host)
         self._parts: dict[str, str] = {}
         self._scorers = _scorers(self._runs, host)
         notices = [(one.title, one.notice) for one in self._scorers.values() if one.notice]
-        self._templates.globals.update(notices=notices, has_guide=has_guide)
+        self._templates.globals.update(notices=notices, has_guide=has_guide, look=self._look)
 
     def fixed(self) -> Pages:
         """Yield the pages that every site has, and what they are drawn with."""
@@ -97,6 +94,7 @@ class _Site:
             self._page(
                 "index",
                 view=self._overview,
+                applications=self._applications,
                 boards=self.boards,
                 failed=self._failed,
                 runs=len(self._runs),
@@ -124,7 +122,7 @@ class _Site:
             board.href,
             self._page("board", 1, board=board, choices=_choices(board), agreements=told),
         )
-        data = shards.shard(board, self._style)
+        data = shards.shard(board, self._look)
         yield f"data/{board.id}.js", shards.script(data)
         yield f"data/{board.id}.json", json.dumps(data, allow_nan=False) + "\n"
         yield f"data/{board.id}.csv", shards.csv_table(board)
@@ -137,18 +135,8 @@ class _Site:
                     1,
                     board=board,
                     entry=entry,
-                    charts=self._charts(section),
-                    style=self._style,
                     warnings=_warnings(section),
-                    panels_of=lambda section, found: (
-                        () if _are_many(section.series) else multiples(section, found, self._style)
-                    ),
                     agreements=agreements_of(entry, found),
-                    frontier_of=lambda question, metric: [
-                        frontier(question, metric, self._style, layout)
-                        for layout in (chart.WIDE, chart.NARROW)
-                        if not _are_many(question.series)
-                    ],
                 ),
             )
 
@@ -197,15 +185,27 @@ class _Site:
     def _told(self, one: Agreement) -> str:
         """Return the part of a page about two tasks, which the pages of both have."""
         if one.id not in self._parts:
-            drawn = [scatter(one, self._names, layout) for layout in (chart.WIDE, chart.NARROW)]
-            self._parts[one.id] = self._page("agreement", 1, one=one, drawings=drawn)
+            self._parts[one.id] = self._page("agreement", 1, one=one)
         return self._parts[one.id]
 
-    def _charts(self, section: Section) -> list[SimpleNamespace]:
-        """Return the drawings of a section, wide and narrow; none where lines are too many."""
-        if not section.prunes or _are_many(section.series):
-            return []
-        return [chart.draw(section, self._names, layout) for layout in (chart.WIDE, chart.NARROW)]
+
+def _named(results: list[tuple[Path, Result]]) -> list[tuple[Path, Result]]:
+    """Return results with one label for the same weights: that which says most."""
+    labels: dict[str, str] = {}
+    for _, result in results:
+        model = result.spec.model
+        labels[model.weight_digest] = max(
+            labels.get(model.weight_digest, ""), model.label, key=lambda label: (len(label), label)
+        )
+
+    def named(result: Result) -> Result:
+        model = result.spec.model
+        if (label := labels[model.weight_digest]) == model.label:
+            return result
+        spec = result.spec.model_copy(update={"model": model.model_copy(update={"label": label})})
+        return result.model_copy(update={"spec": spec})
+
+    return [(path, named(result)) for path, result in results]
 
 
 def _scorers(runs: Sequence[ResultFile], host: PluginHost) -> dict[str, ScorerDescription]:
@@ -257,8 +257,3 @@ def _packages(runs: Sequence[ResultFile]) -> dict[str, list[str]]:
         for name, version in {"Python": environment.python, **environment.packages}.items():
             found.setdefault(name, set()).add(version)
     return {name: sorted(found[name]) for name in sorted(found, key=lambda n: (n != "Python", n))}
-
-
-def _are_many(series: Sequence[Series]) -> bool:
-    """Return whether there are more lines than can be told apart in one drawing."""
-    return sum(not one.is_control for one in series) > chart.MOST

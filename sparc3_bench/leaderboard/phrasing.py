@@ -228,6 +228,12 @@ def judge_text(judge: JudgeRef) -> str:
     )
 
 
+def listed(names: Sequence[str]) -> str:
+    """Return names as a sentence has them: ``A, B and C``."""
+    *rest, last = names
+    return f"{', '.join(rest)} and {last}" if rest else last
+
+
 def count(value: float) -> str:
     """Return a count; a mean of counts with one decimal."""
     return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"

@@ -14,7 +14,8 @@ from sparc3_bench.run.options import as_typed, build
 
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
-    from sparc3_bench.leaderboard.boards import Board, Entry
+    from sparc3_bench.leaderboard.boards import Board
+    from sparc3_bench.leaderboard.entries import Entry
     from sparc3_bench.leaderboard.series import ResultFile, Series
     from sparc3_bench.record.parts import Point
     from sparc3_bench.record.result import Result

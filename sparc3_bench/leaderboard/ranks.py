@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.replicates import Replicates, side_by_side
 from sparc3_bench.run.options import task_of
+from sparc3_bench.statistics.interval import LEVEL
 from sparc3_bench.statistics.numbers import Array
 from sparc3_bench.statistics.paired import Difference
 from sparc3_bench.statistics.ranking import rank_methods, rank_text
@@ -16,7 +17,7 @@ from sparc3_bench.statistics.ranking import rank_methods, rank_text
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
     from sparc3_bench.leaderboard.tables import Section
-    from sparc3_bench.types.values import Scale
+    from sparc3_bench.types.values import Direction, Scale
 
 _MOST = 30
 """Rows of a table that is ranked: with more, hardly any pair is told apart any more."""
@@ -50,6 +51,15 @@ class Ranks:
     differences: Mapping[tuple[int, int], tuple[Difference, float]]
     replicates: Mapping[int, Array]
 
+    def beside(self, at: int, place: int, direction: Direction) -> tuple[Difference, float, str]:
+        """Return how a row differs from another, the p-value, and `better`, `worse` or `tied`."""
+        found, p_value = self.differences[min(at, place), max(at, place)]
+        found = found if at < place else found.turned()
+        if p_value > LEVEL:
+            return found, p_value, "tied"
+        ahead = found.sign * (1 if direction == "higher" else -1) > 0
+        return found, p_value, "better" if ahead else "worse"
+
 
 def draws_of(section: Section, host: PluginHost) -> Replicates | None:
     """Return what the numbers of a section are tested by; None without the task that measured."""
@@ -59,14 +69,27 @@ def draws_of(section: Section, host: PluginHost) -> Replicates | None:
         return None
 
 
-def ranks(section: Section, draws: Replicates | None) -> Ranks | None:
+def ranks(
+    section: Section, draws: Replicates | None, places: Collection[int] | None = None
+) -> Ranks | None:
     """Return the ranks of a section; None where nothing can be tested.
 
     That is so where there are fewer than two scorers or very many, where per-sample measurements
     are missing or are of one document, or where the task is not installed in the version that
     measured.
+
+    Parameters
+    ----------
+    section, draws
+        The rows, and what they are tested by.
+    places
+        The positions of the rows that are ranked; of all but controls where not given.
     """
-    rows = [(place, one) for place, one in enumerate(section.series) if not one.is_control]
+    rows = [
+        (place, one)
+        for place, one in enumerate(section.series)
+        if not one.is_control and (places is None or place in places)
+    ]
     if draws is None or not 2 <= len(rows) <= _MOST:
         return None
     metric = section.order_chosen or section.order_curve or section.metrics[0]

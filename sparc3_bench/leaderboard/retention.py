@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.benchmark import Benchmark, Key
 from sparc3_bench.leaderboard.replicates import BootstrapNumber, average, side_by_side
 from sparc3_bench.leaderboard.values import Value, merge_seeds
 from sparc3_bench.statistics.ranking import rank_methods, rank_text
@@ -21,11 +21,50 @@ _MOST = 30
 """Rows of a section beyond which a table with a column each could not be read."""
 
 
-def retention(section: Section, draws: Replicates | None) -> tuple[Benchmark, ...]:
+Key = tuple[float, int]
+"""An amount, and the position of a row of the section."""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One metric of all rows as a share of that of the dense model.
+
+    Attributes
+    ----------
+    samples
+        The name of the samples it follows from; empty for the task's main metric.
+    dense
+        The metric of the dense model.
+    chance
+        What guessing gives; None where that is not known.
+    is_guessing
+        Whether the dense model itself is not told apart from guessing.
+    kept
+        The share that is left, in units of 1; with an interval where every draw allows one.
+    ranks
+        `1` or `2–3`, of rows that are no controls.
+    guessing
+        Where the metric is not told apart from guessing, on its better side.
+    """
+
+    metric: MetricRecord
+    samples: str
+    dense: float
+    chance: float | None
+    is_guessing: bool
+    kept: Mapping[Key, Value]
+    ranks: Mapping[Key, str]
+    guessing: frozenset[Key]
+
+
+def retention(
+    section: Section, draws: Replicates | None, places: Collection[int] = range(_MOST)
+) -> tuple[Benchmark, ...]:
     """Return what is left of every benchmark, behind the main metric; nothing where there is none.
 
     A benchmark is a metric that is better when higher and follows from one of the named sets of
-    samples that a task measures on. See `Evaluation` for what is such a set.
+    samples that a task measures on. See `Evaluation` for what is such a set. Ranked are the rows at
+    `places`.
     """
     if draws is None or not section.prunes or len(section.series) > _MOST:
         return ()
@@ -35,10 +74,10 @@ def retention(section: Section, draws: Replicates | None) -> tuple[Benchmark, ..
         for metric in section.metrics:
             sets = draws.sets(metric.name) if metric.direction == "higher" else set()
             if len(sets) == 1:
-                found.append(_benchmark(section, draws, metric, sets.pop(), chances))
+                found.append(_benchmark(section, draws, metric, sets.pop(), chances, places))
         first = section.metrics[0]
         if found and first.direction == "higher" and len(draws.sets(first.name)) > 1:
-            found.insert(0, _benchmark(section, draws, first, "", chances))
+            found.insert(0, _benchmark(section, draws, first, "", chances, places))
     except (Sparc3Error, KeyError):
         return ()
     return tuple(one for one in found if one is not None)
@@ -50,6 +89,7 @@ def _benchmark(
     metric: MetricRecord,
     samples: str,
     chances: Mapping[str, float],
+    places: Collection[int],
 ) -> Benchmark | None:
     name, chance = metric.name, chances.get(metric.name)
     kept: dict[Key, Value] = {}
@@ -87,7 +127,8 @@ def _benchmark(
                         if share is not None
                     ]
                 )
-        ranks.update({(amount, place): text for place, text in _ranks(tested).items()})
+        ranked = {place: number for place, number in tested.items() if place in places}
+        ranks.update({(amount, place): text for place, text in _ranks(ranked).items()})
     return Benchmark(
         metric=metric,
         samples=samples,

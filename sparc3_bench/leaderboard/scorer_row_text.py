@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sparc3_bench.leaderboard.entries import BETTER, NOTHING
 from sparc3_bench.leaderboard.phrasing import (
     interval_text,
     number,
@@ -11,7 +12,7 @@ from sparc3_bench.leaderboard.phrasing import (
     value_text,
     with_sign,
 )
-from sparc3_bench.leaderboard.scorer_rows import BETTER, NOTHING, WORTH, rounded_up
+from sparc3_bench.leaderboard.scorer_rows import WORTH, rounded_up
 
 if TYPE_CHECKING:
     from sparc3_bench.leaderboard.scorer_row import Neighbour, ScorerRow

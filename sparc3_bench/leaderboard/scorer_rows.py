@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sparc3_bench.host import PluginHost
-from sparc3_bench.leaderboard.boards import Board, Entry
+from sparc3_bench.leaderboard.boards import Board
+from sparc3_bench.leaderboard.entries import Entry
 from sparc3_bench.leaderboard.phrasing import interval_text, is_reference, metric_title
 from sparc3_bench.leaderboard.ranks import Ranks, draws_of
 from sparc3_bench.leaderboard.repeat import side_by_side_command
@@ -19,15 +20,10 @@ from sparc3_bench.leaderboard.scorer_row import (
     Neighbour,
     ScorerRow,
 )
-from sparc3_bench.leaderboard.sentences import against_random, choice_text
+from sparc3_bench.leaderboard.sentences import choice_text
 from sparc3_bench.leaderboard.series import Series, seeds
-from sparc3_bench.statistics.interval import LEVEL
 from sparc3_bench.statistics.paired import Difference
 from sparc3_bench.statistics.ranking import samples_needed
-
-BETTER = "better than random"
-NOTHING = "it removed nothing"
-NOT_COMPARED = "no verdict: not compared with random circuits"
 
 WORTH = 100
 """Nobody measures on more times as many samples to tell two scorers apart."""
@@ -92,7 +88,7 @@ def _row(
         rank=ranks.texts.get(place, "") if ranks else "",
         scorers=len(others),
         clusters=ranks.clusters if ranks else 0,
-        random=_random(among, one),
+        random=among.beside_random(one),
         told=_told(entry, one),
         cost=_cost(one),
         seeds=len(seeds(one.runs)),
@@ -102,7 +98,7 @@ def _row(
         earlier=sum(_code(row) != _code(one) for row in section.series if row is not one),
         others=len(section.series) - 1,
         all_scorers=tuple(
-            (_name(row), _number(among, row), _random(among, row)) for row in others.values()
+            (_name(row), _number(among, row), among.beside_random(row)) for row in others.values()
         )
         if section.prunes and not near and len(others) > (not one.is_control)
         else (),
@@ -128,17 +124,8 @@ def _among(entry: Entry, one: Series, draws: Replicates | None) -> Entry:
 def _neighbours(among: Entry, one: Series, ranks: Ranks) -> Iterator[Neighbour]:
     """Yield the next rows above and below, and behind those that are tied the next that are not."""
     series, at = among.section.series, among.place(one)
-    sign = 1 if among.metric.direction == "higher" else -1
-
-    def beside(place: int) -> tuple[Difference, float, str]:
-        found, p_value = ranks.differences[min(at, place), max(at, place)]
-        found = found if at < place else found.turned()
-        if p_value > LEVEL:
-            return found, p_value, "tied"
-        return found, p_value, "better" if found.sign * sign > 0 else "worse"
-
     places = sorted(ranks.texts)
-    told = {place: beside(place) for place in places if place != at}
+    told = {p: ranks.beside(at, p, among.metric.direction) for p in places if p != at}
     above = [place for place in reversed(places) if place < at]
     below = [place for place in places if place > at]
     near = set()
@@ -225,22 +212,6 @@ def rounded_up(value: float) -> int:
     whole = math.ceil(value)
     unit: int = 10 ** max(0, len(str(whole)) - 2)
     return math.ceil(whole / unit) * unit
-
-
-def _random(among: Entry, one: Series) -> str:
-    """Return what random controls say of a row; empty where nothing can be better than them."""
-    section = among.section
-    if one.is_control or not section.prunes or among.metric.direction == "neither":
-        return ""
-    if section.order_chosen is None:
-        trivial = section.order_curve is None and not 0 < section.sizes.removed(section.order) < 1
-        return "" if trivial else among.verdict(one) or BETTER
-    rows = [row for question in section.questions for row in question.rows if row.series is one]
-    said = {NOTHING if row.is_dense else against_random(row) for row in rows}
-    if len(said) != 1:
-        return "no verdict: seeds differ in it"
-    (text,) = said
-    return BETTER if text == "separable from random" else text or NOT_COMPARED
 
 
 def _told(entry: Entry, one: Series) -> str:

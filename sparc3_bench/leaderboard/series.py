@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -66,6 +67,8 @@ class Series:
         For each amount, the sparsity reached in the scope and in the model.
     whole
         What belongs to no single amount.
+    attribution, tokens, evaluation
+        Seconds for the scores, tokens that went through the model for them, seconds to measure.
     """
 
     scorer: PluginRef
@@ -80,8 +83,24 @@ class Series:
     achieved: Mapping[float, tuple[Value, Value]]
     whole: CurveSummary
     attribution: Value | None
+    tokens: Value | None
     evaluation: Value | None
     peak_bytes: Value | None
+
+    @property
+    def machines(self) -> list[str]:
+        """What its runs were made on, by what decides their speed and rounding."""
+        return machines(self.runs)
+
+    @property
+    def reads(self) -> bool:
+        """Whether its scores read samples, as far as their number of tokens tells."""
+        spent = [run.result.cost.get("attribution") for run in self.runs]
+        return all(one is None or one.tokens != 0 for one in spent) and any(
+            data.purpose.startswith("reference")
+            for run in self.runs
+            for data in run.result.spec.datasets
+        )
 
     @property
     def label(self) -> str:
@@ -158,6 +177,15 @@ def _rising(runs: Iterable[ResultFile]) -> list[Result]:
 def seeds(runs: Iterable[ResultFile]) -> tuple[int, ...]:
     """Return the seeds of `runs`, rising, each once."""
     return tuple(sorted({run.result.spec.seed for run in runs}))
+
+
+def machines(runs: Iterable[ResultFile]) -> list[str]:
+    """Return the kinds of machine that `runs` were made on, that of most runs first."""
+    every = Counter((e.processor, e.threads) for e in (run.result.environment for run in runs))
+    return [
+        f"{name}, {many} thread{'s' * (many > 1)}"
+        for (name, many), _ in sorted(every.items(), key=lambda pair: (-pair[1], pair[0]))
+    ]
 
 
 def merge(runs: Iterable[ResultFile]) -> list[Series]:
@@ -260,6 +288,8 @@ def _series(
         spent = [cost[phase].seconds for cost in costs if phase in cost]
         return merge_seeds(spent, control) if spent else None
 
+    read = [c["attribution"].tokens for c in costs if "attribution" in c]
+    tokens = [float(many) for many in read if many is not None]
     peaks = [float(max(phase.peak_bytes for phase in cost.values())) for cost in costs if cost]
     return Series(
         scorer=runs[0].result.spec.scorer,
@@ -274,6 +304,7 @@ def _series(
         achieved=achieved,
         whole=curve_summary([newest[seed] for seed in sorted(newest)], control),
         attribution=seconds("attribution"),
+        tokens=merge_seeds(tokens, control) if tokens else None,
         evaluation=seconds("evaluation"),
         peak_bytes=merge_seeds(peaks, control) if peaks else None,
     )

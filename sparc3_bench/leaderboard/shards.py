@@ -5,23 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-import statistics
 from typing import TYPE_CHECKING, Any
 
+from sparc3_bench.leaderboard.charts import curves, ends_of, rounded, value_of
 from sparc3_bench.types.conventions import CONVENTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from sparc3_bench.leaderboard.boards import Board, Entry
-    from sparc3_bench.leaderboard.chart import Style
+    from sparc3_bench.leaderboard.boards import Board
+    from sparc3_bench.leaderboard.charts import Look
+    from sparc3_bench.leaderboard.entries import Entry
     from sparc3_bench.leaderboard.headtohead import Meeting
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.leaderboard.values import Value
     from sparc3_bench.record.parts import MetricRecord
-
-_DIGITS = 6
-"""Of the numbers in a shard; the files of the results have them all."""
 
 _COLUMNS = (
     *("task", "task_version", "model", "dtype", "label", *CONVENTIONS, "judge", "section"),
@@ -33,8 +31,8 @@ _COLUMNS = (
 )
 
 
-def shard(board: Board, style: Callable[[Series], Style]) -> dict[str, Any]:
-    """Return the numbers of a board, and the colour of every row.
+def shard(board: Board, look: Look) -> dict[str, Any]:
+    """Return the numbers of a board, and the look of every row.
 
     Numbers have six significant digits; a value is ``[centre, low, high]``, its ends null where no
     interval is known.
@@ -46,7 +44,7 @@ def shard(board: Board, style: Callable[[Series], Style]) -> dict[str, Any]:
         "title": board.title,
         "version": spec.task.task_version,
         "model": board.model,
-        "sections": [_section(entry, style) for entry in board.entries],
+        "sections": [_section(entry, look) for entry in board.entries],
     }
 
 
@@ -68,10 +66,12 @@ def csv_table(board: Board) -> str:
     return out.getvalue()
 
 
-def _section(entry: Entry, style: Callable[[Series], Style]) -> dict[str, Any]:
+def _section(entry: Entry, look: Look) -> dict[str, Any]:
     section, spec = entry.section, entry.spec
-    sizes = section.sizes
+    drawn = curves(entry, look, section.metrics)
+    rows = zip(section.series, drawn["rows"], strict=True)
     return {
+        **drawn,
         "id": section.id,
         "href": entry.href,
         "words": entry.words,
@@ -79,27 +79,13 @@ def _section(entry: Entry, style: Callable[[Series], Style]) -> dict[str, Any]:
         "label": spec.model.label,
         **spec.conventions(),
         "judge": spec.judge.name if spec.judge else "",
-        "amounts": list(section.amounts),
-        "texts": [sizes.words(amount) for amount in section.amounts],
-        "places": [sizes.place(amount) for amount in section.amounts],
-        "axis": sizes.axis.removesuffix(", log"),
-        "log": sizes.is_broken,
-        "share": spec.amount_kind == "fraction" or sizes.is_log,
         "focus": section.order,
+        "opens": entry.opens,
+        "machine": section.machine,
         "ordered": {"metric": entry.metric.title, "where": entry.where},
         "chosen": section.order_chosen is not None,
         "resolvable": entry.tests.ranks.resolvable if entry.tests.ranks else None,
-        "metrics": [
-            {
-                name: getattr(metric, name)
-                for name in ("name", "title", "direction", "unit", "scale")
-            }
-            for metric in section.metrics
-        ],
-        "rows": [
-            {**_row(entry, place, one), "colour": style(one).colour}
-            for place, one in enumerate(section.series)
-        ],
+        "rows": [{**row, **_row(entry, place, one)} for place, (one, row) in enumerate(rows)],
         "pairs": [
             [*pair, [[section.amounts.index(one.amount), *_told(one)] for one in found]]
             for pair, found in entry.tests.meetings.items()
@@ -109,30 +95,21 @@ def _section(entry: Entry, style: Callable[[Series], Style]) -> dict[str, Any]:
 
 def _told(one: Meeting) -> list[float | None]:
     told = one.difference
-    return _rounded(told.value, told.low, told.high, told.p_value, one.p_adjusted)
+    return rounded(told.value, told.low, told.high, told.p_value, one.p_adjusted)
 
 
 def _row(entry: Entry, place: int, one: Series) -> dict[str, Any]:
-    section = entry.section
     return {
-        "scorer": one.scorer.name,
-        "title": one.label,
-        "difference": one.difference,
-        "control": one.is_control,
+        "machine": machines[0] if len(machines := one.machines) == 1 else None,
         "aggregation": str(one.scorer.options.get("aggregation", "")),
         "objective": one.runs[0].result.spec.objective or "",
         "rank": entry.rank(place),
         "verdict": entry.verdict(one),
-        "points": [
-            [_value(one.value(amount, metric.name)) for metric in section.metrics]
-            for amount in section.amounts
-        ],
         "whole": {
-            name: [*(_value(value) or ()), value.note] for name, value in one.whole.curve.items()
+            name: [*(value_of(value) or ()), value.note] for name, value in one.whole.curve.items()
         },
-        "drawn": [_ends(one.beside(amount, section.metrics[0].name)) for amount in section.amounts],
         "cost": [
-            _rounded(value.centre)[0] if value else None
+            rounded(value.centre)[0] if value else None
             for value in (one.attribution, one.evaluation, one.peak_bytes)
         ],
         "results": [[run.result.key, run.page] for run in one.runs],
@@ -187,7 +164,7 @@ def _lines(board: Board) -> Iterator[dict[str, Any]]:
 
 
 def _numbers(metric: MetricRecord, value: Value, drawn: tuple[float, ...]) -> dict[str, Any]:
-    low, median, high = _ends(drawn) or (None, None, None)
+    low, median, high = ends_of(drawn) or (None, None, None)
     return {
         "metric": metric.name,
         "direction": metric.direction,
@@ -203,24 +180,6 @@ def _numbers(metric: MetricRecord, value: Value, drawn: tuple[float, ...]) -> di
         "control_median": median,
         "control_high": high,
     }
-
-
-def _value(value: Value | None) -> list[float | None] | None:
-    if value is None:
-        return None
-    low, high = value.interval or (None, None)
-    if value.interval is None and value.low != value.high:
-        low, high = value.low, value.high
-    return _rounded(value.centre, low, high)
-
-
-def _ends(drawn: tuple[float, ...]) -> list[float | None] | None:
-    """Return the smallest, the middle one and the largest."""
-    return _rounded(min(drawn), statistics.median(drawn), max(drawn)) if drawn else None
-
-
-def _rounded(*numbers: float | None) -> list[float | None]:
-    return [None if one is None else float(f"{one:.{_DIGITS}g}") for one in numbers]
 
 
 def _inert(value: Any) -> Any:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.errors import RecordError
 from sparc3_bench.leaderboard.phrasing import is_reference
 from sparc3_bench.leaderboard.questions import Question, questions
-from sparc3_bench.leaderboard.series import ResultFile, Series, merge
+from sparc3_bench.leaderboard.series import ResultFile, Series, machines, merge
 from sparc3_bench.leaderboard.sizes import Sizes
 from sparc3_bench.record.spec import DatasetRecord, RunSpec, canonical_json, content_key
 from sparc3_bench.types.conventions import values_of
@@ -96,9 +97,13 @@ class Section:
     @property
     def machines(self) -> list[str]:
         """What the runs were made on, by what decides their speed and rounding."""
-        every = [run.result.environment for run in self.runs]
-        found = sorted({(one.processor, one.threads) for one in every})
-        return [f"{name}, {many} thread{'s' * (many > 1)}" for name, many in found]
+        return machines(self.runs)
+
+    @property
+    def machine(self) -> str:
+        """The kind of machine that most of its rows were made on, alone."""
+        alone = [one.machines[0] for one in self.series if len(one.machines) == 1]
+        return Counter(alone).most_common(1)[0][0] if alone else ""
 
     @property
     def dense(self) -> float | None:
@@ -106,6 +111,13 @@ class Section:
         found = [series.value(0.0, self.metrics[0].name) for series in self.series]
         centres = [value.centre for value in found if value]
         return statistics.median_low(centres) if centres else None
+
+    @property
+    def drawn(self) -> int:
+        """How many random circuits were drawn beside a row, of those that may be compared."""
+        name = self.metrics[0].name
+        rows = (one for one in self.series if one.is_comparable(name))
+        return max((len(one.drawn(max(one.controls), name)) for one in rows), default=0)
 
     @property
     def curve_metrics(self) -> tuple[MetricRecord, ...]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
 
-from sparc3_bench.leaderboard import agreement_text, phrasing, sentences
-from sparc3_bench.leaderboard.controls import drawn_label
+from sparc3_bench.leaderboard import agreement_text, answers, charts, phrasing, sentences
 from sparc3_bench.leaderboard.maps import atlas
 from sparc3_bench.leaderboard.overlap import overlap_matrices
 from sparc3_bench.leaderboard.series import seeds
@@ -30,6 +30,12 @@ def _shown(value: object) -> object:
     return printable(value) if isinstance(value, str) else value
 
 
+def inline(data: object) -> Markup:
+    """Return data as JSON that may stand inside a script of a page."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c"))
+
+
 def templates() -> jinja2.Environment:
     """Return the templates, with the filters that they use."""
     environment = jinja2.Environment(
@@ -43,13 +49,12 @@ def templates() -> jinja2.Environment:
         finalize=_shown,
     )
     words = {n: f for n, f in vars(phrasing).items() if inspect.getmodule(f) is phrasing}
-    environment.filters.update(words, json=canonical_json, seeds=seeds)
+    environment.filters.update(words, json=canonical_json, seeds=seeds, inline=inline)
     environment.globals.update(
         signature=SIGNATURE,
         page="",
         notices=(),
         has_guide=False,
-        drawn_label=drawn_label,
         drawn_in=phrasing.drawn_in,
         subject=sentences.subject,
         told=sentences.choice_text,
@@ -59,6 +64,8 @@ def templates() -> jinja2.Environment:
         is_reference=phrasing.is_reference,
         units=phrasing.units,
         atlas=atlas,
+        charts=charts,
+        answers=answers,
         sentence_of=agreement_text.sentence,
         remarks_of=agreement_text.remarks,
         signed=agreement_text.coefficient_text,

@@ -9,7 +9,7 @@ import pytest
 from browser.accessible import violations
 from browser.crawl import crawl
 from browser.watch import WIDTHS, Visit, is_too_wide, picture, too_wide, visiting
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 from unit.results import save
 from unit.retained import both, perplexed
 
@@ -50,7 +50,7 @@ def places(benchmarks: Path) -> dict[str, str]:
     (section,) = [
         path.relative_to(benchmarks).as_posix()
         for path in benchmarks.glob("sections/*.html")
-        if "chart panel" in path.read_text()
+        if '"small":true' in path.read_text()
     ]
     return {"section": section, "board": "boards/zero-shot--tiny-llama.html"}
 
@@ -78,7 +78,7 @@ def test_nothing_keeps_it_from_being_read(kind, places, opened):
 
 def test_it_is_whole_without_scripts(places, opened):
     page = opened(places["section"], java_script_enabled=False)
-    assert page.locator("svg.chart.panel:visible").count() == 3
+    assert page.locator("figure[data-chart]:visible").count() == 0
     first = page.locator("table.retention").first
     assert first.is_visible()
     # The mean, two numbers of one benchmark and one of the other; dense, and a column a scorer.
@@ -87,7 +87,7 @@ def test_it_is_whole_without_scripts(places, opened):
     board = opened(places["board"], java_script_enabled=False)
     asked = "Does perplexity tell of mean accuracy over benchmarks?"
     assert board.get_by_role("heading", name=asked).is_visible()
-    assert board.locator("svg.chart:visible").count() == 1
+    assert board.locator("figure[data-chart]:visible").count() == 0
     board.locator("details").last.locator("summary").click()
     assert board.locator("details").last.locator("tbody tr").count() == 2 * len(MERITS)
 
@@ -100,34 +100,35 @@ def test_no_text_of_a_small_drawing_is_cut_off_or_covers_another(places, opened)
         assert wrong == [], width
 
 
-def test_scorers_of_a_scatter_look_unlike(places, opened):
-    page = opened(places["board"])
-    looks = page.eval_on_selector_all(
-        "svg.chart.wide g:has(> text.label)",
-        "all => all.map(one => { const mark = one.querySelector('.marker');"
-        " return [one.className.baseVal, mark.className.baseVal, mark.getAttribute('d')].join() })",
-    )
-    assert len(looks) == len(set(looks)) == len(MERITS)
-
-
-def test_a_scorer_has_one_colour_in_all_drawings_of_a_page(places, opened):
-    page = opened(places["board"])
-    drawn = dict(
+def looks(page: Page, figure: str) -> dict[str, str]:
+    """Return the colour and the marker of every row of a legend."""
+    return dict(
         page.eval_on_selector_all(
-            "#curves .keys li",
-            "all => all.map(one => [one.textContent.replace(' (1 seed)', ''),"
-            " getComputedStyle(one.querySelector('.key')).backgroundColor])",
+            f"{figure} .legend li:has(.key)",
+            "all => all.map(one => [one.textContent.replace(' (1 seed)', '').split(',')[0],"
+            " one.querySelector('.key').className])",
         )
     )
-    told = dict(
-        page.eval_on_selector_all(
-            "li:has(> svg.swatch .marker)",
-            "all => all.map(one => [one.textContent.trim(),"
-            " getComputedStyle(one.querySelector('.marker')).stroke])",
-        )
-    )
-    assert len(drawn) == len(MERITS)
+
+
+def test_a_scorer_has_one_look_of_its_own_in_all_drawings_of_a_page(places, opened):
+    page = opened(places["board"])
+    drawn, told = looks(page, "#curves"), looks(page, "figure[data-chart=scatter]")
+    assert len(drawn) == len(set(drawn.values())) == len(MERITS)
     assert drawn == told
+
+
+def test_a_click_on_the_legend_hides_a_row_and_shows_it_again(places, opened):
+    page = opened(places["section"])
+    figure = page.locator("figure[data-chart=curves]:not(:has(figure))").first
+    marks = figure.locator("svg g[stroke-width='2']")
+    before = marks.count()
+    button = figure.locator(".legend button").first
+    button.click()
+    assert button.get_attribute("aria-pressed") == "false"
+    assert marks.count() == before - 1
+    button.click()
+    assert marks.count() == before
 
 
 def test_its_links_lead_to_places(benchmarks):
@@ -136,9 +137,9 @@ def test_its_links_lead_to_places(benchmarks):
 
 _CUT_OR_COVERED = """() => {
   const wrong = [];
-  for (const svg of document.querySelectorAll("svg.chart.panel")) {
+  for (const svg of document.querySelectorAll(".panels figure svg")) {
     const frame = svg.getBoundingClientRect();
-    const texts = [...svg.querySelectorAll(".axes text")];
+    const texts = [...svg.querySelectorAll("text")].filter(one => one.textContent);
     const boxes = texts.map(one => one.getBoundingClientRect());
     boxes.forEach((box, i) => {
       const inside = box.left >= frame.left - 1 && box.right <= frame.right + 1;

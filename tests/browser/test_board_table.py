@@ -92,7 +92,7 @@ def test_the_table_holds_the_numbers_of_the_download(kinds, site, visit):
         ]
         for line in lines
     }
-    named = [column(page, _place(page, text)) for text in ("Attribution", "Evaluation")]
+    named = [column(page, _place(page, text)) for text in ("Scores, s", "Measuring")]
     for keys, *told in zip(runs(page), *named, strict=True):
         assert list(map(float, told)) == costs[keys]
     ordered = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -141,14 +140,10 @@ def test_the_plot_is_a_drawing_of_its_own(made):
     root = ElementTree.parse(made.out / "plot.svg").getroot()
     space = "{http://www.w3.org/2000/svg}"
     assert root.tag == f"{space}svg"
-    (title,) = [one.text for one in root.iter(f"{space}title")]
-    assert title.startswith("Change of what is unwanted over ")
+    assert next(root.iter(f"{space}title")).text.startswith("Change of what is unwanted over ")
     words = {text.text for text in root.iter(f"{space}text")}
     assert {"Gradient", "8", "0", "Matched random (5)"} <= words
-    kinds = [path.get("class") for path in root.iter(f"{space}path")]
-    assert (kinds.count("marker"), kinds.count("line"), kinds.count("median")) == (2, 1, 2)
-    style = root.find(f"{space}style").text
-    assert {f".{kind}" for kind in kinds if kind} <= set(re.findall(r"\.[a-z]+", style))
+    assert {"curve", "random"} <= {one.get("id") for one in root.iter()}
 
 
 def test_the_result_can_be_kept_and_judged_again(folder, made, capsys, tmp_path):

@@ -197,7 +197,7 @@ def test_the_report_says_what_the_record_has(folder, prune, tmp_path):
     assert f"Perplexity changes by {'+' if rise > 0 else ''}" in report
     assert f"digest of its weights `{result.spec.model.weight_digest}`" in report
     drawing = (out / "plot.svg").read_text()
-    assert drawing.startswith("<svg")
+    assert "<svg" in drawing
 
 
 def test_the_card_has_what_hubs_read(folder, prune, tmp_path):

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
+from typing import Any
 
 from sparc3_bench.host import default_host
+from sparc3_bench.leaderboard.charts import curves, looks
+from sparc3_bench.leaderboard.entries import Entry
 from sparc3_bench.leaderboard.pages import pages
+from sparc3_bench.leaderboard.tables import Section
 from sparc3_bench.record.result import Result
+
+JSON = "application/json"
+"""What a script is that is data and does nothing."""
 
 
 def every_page(results: list[tuple[Path, Result]]) -> dict[str, str]:
@@ -23,3 +32,17 @@ def render(results: list[tuple[Path, Result]]) -> str:
     ]
     assert all(inner)
     return "".join(inner)
+
+
+def curves_of(section: Section) -> dict[str, Any]:
+    """Return what is drawn of a section's first metric."""
+    names = sorted({one.scorer.name for one in section.series})
+    return curves(Entry(section, "", default_host()), looks(names), section.metrics[:1])
+
+
+def drawn(text: str, kind: str = "") -> list[dict[str, Any]]:
+    """Return the data of the charts of a page, of all kinds or of one."""
+    found = re.findall(
+        r'data-chart="([^"]*)".*?<script type="application/json">(.*?)</script>', text, re.DOTALL
+    )
+    return [json.loads(data) for name, data in found if kind in ("", name)]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from unit.results import make_result
 from unit.retained import answered, both, pairs, perplexed
-from unit.site_pages import every_page
+from unit.site_pages import drawn, every_page
 
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.agreement import Agreement, agreements
@@ -220,8 +220,8 @@ def test_pages_of_both_tasks_show_it_and_their_sections_lead_there():
         assert "Does perplexity tell of mean accuracy over benchmarks?" in text
         assert text.count("one by one") == 1
         assert len(re.findall(r'<tr[^>]*><th scope="row"[^>]*data-value="[^"]*">', text)) >= 12
-        assert text.count('class="chart wide"') == text.count('class="chart narrow"') == 1
-        assert text.count("<title>") - 1 == 2 * 12
+        (chart,) = drawn(text, "scatter")
+        assert sum(len(row["points"]) for row in chart["rows"]) == 12
     (id,) = set(re.findall(r'h2 id="(with-[^"]+)"', made[shown[0]]))
     for name, text in made.items():
         if name.startswith("sections/"):
@@ -234,7 +234,7 @@ def test_too_few_are_a_sentence_without_a_drawing(seeds, said):
     made = every_page(pairs(*some))
     boards_ = [text for name, text in made.items() if name.startswith("boards/")]
     assert all(said in text for text in boards_)
-    assert all('class="chart wide"' not in text for text in boards_)
+    assert not any(drawn(text, "scatter") for text in boards_)
     assert not any("pruned models" in t for n, t in made.items() if n.startswith("sections/"))
 
 

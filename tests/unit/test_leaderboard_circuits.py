@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 from unit.results import KL, make_control, make_result
-from unit.site_pages import render
+from unit.site_pages import curves_of, render
 from unit.test_leaderboard_site import Page, pairs
 
-from sparc3_bench.leaderboard import chart
 from sparc3_bench.leaderboard.control_verdict import (
     ALONE,
     ELSEWHERE,
@@ -61,36 +58,10 @@ def test_amounts_that_crowd_towards_no_circuit_are_drawn_by_size(
     amounts: tuple[float, ...], removal: Any, is_log: bool
 ) -> None:
     section = section_of(circuit(amounts=amounts, removal=removal))
-    drawn = chart.draw(section, ["lrp"], chart.WIDE)
-    assert section.sizes.is_log is is_log
-    assert (drawn.break_at is not None) is is_log
-    assert ("Circuit size" in drawn.x_title) is is_log
-
-
-@pytest.mark.parametrize(("amounts", "removal"), [(LOWEST, "lowest"), (HIGHEST, "highest")])
-@pytest.mark.parametrize("layout", [chart.WIDE, chart.NARROW], ids=lambda layout: layout.name)
-def test_the_axis_of_sizes_goes_from_nothing_apart_to_everything(
-    amounts: tuple[float, ...], removal: Any, layout: chart.Canvas
-) -> None:
-    section = section_of(circuit(amounts=amounts, removal=removal))
-    drawn = chart.draw(section, ["lrp"], layout)
-    texts = [tick.text.replace("\N{NO-BREAK SPACE}", " ") for tick in drawn.x_ticks]
-    assert texts[0] == "∅"
-    assert [text for text in texts if text in {"0.1 %", "1 %", "10 %", "100 %"}] == [
-        "0.1 %",
-        "1 %",
-        "10 %",
-        "100 %",
-    ]
-    (line,) = drawn.lines
-    assert len(line.points) == 11
-    assert len(line.path) == 10
-    places = {tick.text: tick.position for tick in drawn.x_ticks}
-    at = [places[f"{text}\N{NO-BREAK SPACE}%"] for text in ("0.1", "1", "10", "100")]
-    steps = [after - before for before, after in itertools.pairwise(at)]
-    assert max(steps) - min(steps) < 0.1
-    assert places["∅"] < (drawn.break_at or 0) < at[0]
-    assert at[-1] == layout.width - layout.right
+    drawn = curves_of(section)
+    assert section.sizes.is_log is drawn["log"] is is_log
+    assert ("Circuit size" in drawn["axis"]) is is_log
+    assert drawn["places"] == [section.sizes.place(amount) for amount in amounts]
 
 
 def test_sections_of_circuits_go_by_the_size_nearest_ten_percent() -> None:
@@ -114,54 +85,11 @@ def test_counts_are_units() -> None:
     assert section_of(crowded).sizes.text(990) == "1\N{NO-BREAK SPACE}%"
 
 
-@pytest.mark.parametrize("layout", [chart.WIDE, chart.NARROW], ids=lambda layout: layout.name)
-@pytest.mark.parametrize(
-    "amounts", [(0, 10, 20, 50, 100, 200, 500), (0, 1, 2, 5, 10, 20), (0, 10, 20, 70, 300, 600)]
-)
-def test_counts_over_several_orders_stand_on_a_logarithmic_axis_with_0_apart(
-    amounts: tuple[float, ...], layout: chart.Canvas
-) -> None:
-    made = circuit(
-        amounts=amounts,
-        amount_kind="count",
-        unit="neuron",
-        control={"faithfulness": [[0.5, 0.5], *[[0.5, 0.6]] * (len(amounts) - 1)]},
-        values=[0.5] * len(amounts),
-    )
-    drawn = chart.draw(section_of(made), ["lrp"], layout)
-    places = {tick.text: tick.position for tick in drawn.x_ticks}
-    assert {"0", *(str(n) for n in (1, 10, 100) if n in amounts)} <= set(places)
-    (line,) = drawn.lines
-    at = dict(zip(amounts, (x for x, _ in line.points), strict=True))
-    assert all(places[str(amount)] == x for amount, x in at.items() if str(amount) in places)
-    assert layout.left < at[0] < (drawn.break_at or 0) < at[amounts[1]]
-    assert at[amounts[-1]] == layout.width - layout.right
-    rate = {(at[b] - at[a]) / math.log(b / a) for a, b in itertools.pairwise(amounts[1:])}
-    assert max(rate) - min(rate) < 0.1
-    # Neither the line nor the band goes over the break of the axis.
-    assert [x for x, _ in line.path] == [x for x, _ in line.points[1:]]
-    assert [x for x, _ in drawn.drawn[0].median] == [x for x, _ in line.path]
-    assert (drawn.x_title, drawn.listed) == ("Neurons removed, log", False)
-    assert abs(line.label_y - line.path[-1][1]) < 10
-    assert "Faithfulness over neurons removed</title>" in render(pairs(made))
-
-
 @pytest.mark.parametrize("amounts", [(0, 10, 20), (0, 100, 500), (0, 7), (0,)])
 def test_counts_of_one_order_stand_on_a_linear_axis(amounts: tuple[float, ...]) -> None:
     section = section_of(circuit(amounts=amounts, amount_kind="count", unit="neuron"))
-    drawn = chart.draw(section, ["lrp"], chart.WIDE)
-    assert (drawn.break_at, drawn.x_title) == (None, "Neurons removed")
-    assert drawn.lines[0].path[0][0] == chart.WIDE.left
-    # Round numbers have no precedence here: of two neighbours the first is written.
-    near = circuit(amounts=(0, 97, 100, 470), amount_kind="count", unit="neuron")
-    ticks = chart.draw(section_of(near), ["lrp"], chart.WIDE).x_ticks
-    assert [tick.text for tick in ticks] == ["0", "97", "470"]
-
-
-@pytest.mark.parametrize(("last", "below"), [(0.3, False), (0.9, True)])
-def test_the_label_of_the_dense_model_keeps_clear_of_the_lines(last: float, below: bool) -> None:
-    made = circuit(amounts=(0, 10, 500), amount_kind="count", values=(0.5, 0.5, last))
-    assert chart.draw(section_of(made), ["lrp"], chart.WIDE).label_below is below
+    drawn = curves_of(section)
+    assert (drawn["log"], drawn["axis"]) == (False, "Neurons removed")
 
 
 def test_against_random_circuits_on_other_samples_there_is_no_verdict() -> None:
@@ -186,13 +114,12 @@ def test_against_random_circuits_on_other_samples_there_is_no_verdict() -> None:
             untested=ELSEWHERE
         )
     assert not all(one.is_paired for one in found.series)
-    drawn = chart.draw(found, ["lrp"], chart.WIDE)
-    assert (drawn.drawn, drawn.drawn_label.text) == ((), "")
+    assert found.drawn == 0
     note = "Random circuits along the curve were measured on other samples than the runs"
     assert note in render([(run.path, run.result) for run in found.runs])
     same = section(0.85, faithfulness=[[1.0] * 3, [0.7, 0.71, 0.72]], kl=[[0.0] * 3, [0.3] * 3])
     assert control_verdict(same, same.series[0], 0.5) == ControlVerdict()
-    assert len(chart.draw(same, ["lrp"], chart.WIDE).drawn) == 1
+    assert same.drawn == 3
     assert note not in render([(run.path, run.result) for run in same.runs])
 
 
@@ -282,13 +209,11 @@ def test_of_several_seeds_the_ends_are_averaged_and_the_range_is_named() -> None
 def test_intervals_are_drawn_as_thin_lines_around_their_points() -> None:
     ends = {"faithfulness": [(1.0, 1.0), (0.3, 0.6)]}
     section = section_of(circuit(values=(1.0, 0.5), amounts=(0.0, 0.5), intervals=ends))
-    (line,) = chart.draw(section, ["lrp"], chart.WIDE).lines
-    ((x, upper, lower),) = line.whiskers
-    assert x == line.points[1][0]
-    assert upper < line.points[1][1] < lower
+    (line,) = curves_of(section)["rows"]
+    assert line["points"] == [[[1.0, 1.0, 1.0]], [[0.5, 0.3, 0.6]]]
 
 
-def test_one_band_is_drawn_for_each_distinct_control() -> None:
+def test_random_circuits_are_drawn_from_the_lowest_to_the_highest() -> None:
     amounts = (0.0, 0.5, 0.95, 1.0)
     same = {"faithfulness": [[1.0, 1.0], [0.4, 0.2], [0.1, 0.0], [0.0, 0.0]]}
     other = {"faithfulness": [[1.0, 1.0], [0.5, 0.3], [0.1, 0.0], [0.0, 0.0]]}
@@ -299,21 +224,10 @@ def test_one_band_is_drawn_for_each_distinct_control() -> None:
         circuit("random", amounts=amounts, control=other, is_control=True),
     ]
     section = section_of(*runs)
-    drawn = chart.draw(section, ["lrp", "wanda"], chart.WIDE)
-    (band,) = drawn.drawn
-    assert drawn.drawn_label.text == "Matched random (2)"
-    # Not at ∅: half of six places above, half below.
-    assert len(band.band) == 6
-    assert [x for x, _ in band.median] == [x for x, _ in band.band[:3]]
-    for (_, high), (_, middle), (_, low) in zip(
-        band.band[:3], band.median, reversed(band.band[3:]), strict=True
-    ):
-        assert high <= middle <= low
-    gradient = circuit("gradient", amounts=amounts, control=other)
-    assert (
-        len(chart.draw(section_of(*runs, gradient), ["gradient", "lrp", "wanda"], chart.WIDE).drawn)
-        == 2
-    )
+    assert section.drawn == 2
+    rows = {row["scorer"]: row["drawn"] for row in curves_of(section)["rows"]}
+    ends = [[1.0, 1.0, 1.0], [0.2, 0.3, 0.4], [0.0, 0.05, 0.1], [0.0, 0.0, 0.0]]
+    assert rows["lrp"] == rows["wanda"] == ends
     text = render(pairs(*runs))
     assert "No control was run" not in text
-    assert 'class="control drawn"' in text
+    assert "random circuits in grey" in text

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from unit.results import PERPLEXITY, make_control, make_result
-from unit.site_pages import render
+from unit.site_pages import JSON, render
 from unit.test_leaderboard_circuits import HIGHEST, LOWEST, circuit, section_of
 from unit.test_leaderboard_site import HOSTILE, Page, pairs
 
@@ -163,9 +163,9 @@ def test_of_a_few_removed_units_those_are_compared_and_mapped() -> None:
     found = atlas(section)
     assert found is not None
     assert found.words == "the share of each matrix at 100 neurons removed"
-    drawing = found.maps[0][1].replace("\N{NO-BREAK SPACE}", " ")
-    assert "block 0, up: 4.0 %" in drawing
-    assert "block 1, up: 16.0 %" in drawing
+    drawing = found.maps[0][1]
+    told = dict(zip(drawing["columns"], zip(*drawing["texts"], strict=True), strict=True))
+    assert told["up"][:2] == ("4.0\N{NO-BREAK SPACE}%", "16.0\N{NO-BREAK SPACE}%")
     text = render([(run.path, run.result) for run in section.runs])
     assert "Jaccard at 100 neurons removed" in text
     # Of a few sampled units nothing can be said.
@@ -197,13 +197,12 @@ def test_maps_show_the_share_of_each_matrix(removal: Any) -> None:
     assert found is not None
     ((series, drawing),) = found.maps
     assert series.scorer.name == "lrp"
-    assert drawing.count("block ") == 6
-    assert "block 1, value: 80.0\N{NO-BREAK SPACE}%" in drawing
-    assert "block 0, query: 10.0\N{NO-BREAK SPACE}%" in drawing
-    assert "down" not in drawing  # never pruned
-    assert "<script" not in drawing
+    assert "down" not in drawing["columns"]  # never pruned
+    told = dict(zip(drawing["columns"], zip(*drawing["texts"], strict=True), strict=True))
+    assert told["value"][1] == "80.0\N{NO-BREAK SPACE}%"
+    assert told["query"][0] == "10.0\N{NO-BREAK SPACE}%"
     page = Page(render(pairs(made)))
-    assert [found["class"] for tag, found in page.elements if tag == "svg"].count("heat") == 1
+    assert page.all("data-chart").count("cells") == 1
     assert page.all("onerror") == []
 
 
@@ -236,11 +235,10 @@ def test_heads_are_shaded_by_the_smallest_circuit_they_belong_to(removal: Any) -
     found = atlas(section_of(made))
     assert found is not None
     ((_, drawing),) = found.maps
-    text = drawing.replace("\N{NO-BREAK SPACE}", " ")
-    assert "block 1, head 1: 10 %" in text
-    assert "block 2, head 1: 50 %" in text
-    assert text.count(": 100 %</title>") == 4
-    assert "In the circuit of 10 %, by block and head: 1.1." in text
+    told = [[text.replace("\N{NO-BREAK SPACE}", " ") for text in row] for row in drawing["texts"]]
+    whole, tenth, half = (f"in the circuit of {size} %" for size in (100, 10, 50))
+    assert told == [[whole, whole], [whole, tenth], [whole, half]]
+    assert max(max(row) for row in drawing["shares"]) == drawing["shares"][1][1]
 
 
 def test_a_page_of_circuits_is_inert_and_whole() -> None:
@@ -264,7 +262,7 @@ def test_a_page_of_circuits_is_inert_and_whole() -> None:
     )
     text = render(pairs(made, other))
     page = Page(text)
-    assert sum(tag == "script" for tag, _ in page.elements) == 0
+    assert {found.get("type") for tag, found in page.elements if tag == "script"} <= {JSON}
     assert not [tag for tag, _ in page.elements if tag == "img"]
     assert page.all("onerror") == []
     ids = page.all("id")

@@ -85,7 +85,7 @@ def test_rows_are_ordered_by_the_first_number_that_has_a_better_end() -> None:
 def test_nothing_is_drawn_ranked_or_compared_where_nothing_is_removed() -> None:
     site = every_page(pairs(*several()))
     (section,) = [text for name, text in site.items() if name.startswith("sections/")]
-    assert '<svg class="chart' not in section
+    assert 'data-chart="curves"' not in section
     assert "rows are too many" not in section
     assert "Nothing is removed" in section
     assert "Removed at" not in section
@@ -101,7 +101,7 @@ def test_nothing_is_drawn_ranked_or_compared_where_nothing_is_removed() -> None:
 def test_where_something_is_removed_all_is_as_before() -> None:
     site = every_page(pairs(make_result("wanda"), make_result("lrp", (20.0, 30.0))))
     (section,) = [text for name, text in site.items() if name.startswith("sections/")]
-    for text in ('<svg class="chart', "Removed at", "by sparsity"):
+    for text in ('data-chart="curves"', "Removed at", "by sparsity"):
         assert text in section
     (board,) = [text for name, text in site.items() if name.startswith("boards/")]
     assert "board.js" in board
@@ -187,7 +187,7 @@ def test_who_is_in_few_tables_stands_behind_who_is_in_all() -> None:
     assert list(overall(tables)) == ["best", "good", "fair"]
     assert list(_standings(tables)) == ["good", "fair", "best"]
     names = dict.fromkeys(("good", "fair", "best"), "Some")
-    there = {"root": "", "boards": [], "failed": [], "runs": 2, "short": 0}
+    there = {"root": "", "boards": [], "failed": [], "runs": 2, "short": 0, "applications": []}
     there |= {"packages": {}, "platforms": [], "processors": []}
     for chosen, is_partial in ((tables, True), (tables[1:] * 2, False)):
         view = {"scorers": names, "controls": {}, "lines": [], "counted": 2}

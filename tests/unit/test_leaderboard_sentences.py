@@ -109,7 +109,7 @@ def test_a_run_is_told_in_a_sentence(changes: dict[str, Any], text: str) -> None
     assert problems(result) == []
     (row,) = rows_of(result)
     assert sentence(row) == text
-    (said,) = re.findall(r"</svg> (<strong>.*?)</li>", render(pairs(result)), re.DOTALL)[:1]
+    (said,) = re.findall(r"</span> (<strong>.*?)</li>", render(pairs(result)), re.DOTALL)[:1]
     plain = re.sub("</?strong>", "", said).replace("\N{NO-BREAK SPACE}", " ")
     assert plain.replace("&lt;", "<") == text
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from unit.choices import JUDGE
 from unit.results import KL, PERPLEXITY, make_control, make_result
+from unit.site_pages import curves_of
 
 from sparc3_bench.errors import RecordError
-from sparc3_bench.leaderboard import chart, phrasing
+from sparc3_bench.leaderboard import phrasing
 from sparc3_bench.leaderboard.control_verdict import ALONE, NONE, ControlVerdict, control_verdict
 from sparc3_bench.leaderboard.phrasing import scorer_text
 from sparc3_bench.leaderboard.tables import Section, split
@@ -178,9 +178,9 @@ def test_runs_that_differ_in_more_than_the_seed_are_separate_and_say_how(
 ) -> None:
     section = section_of(make_result("lrp", **first), make_result("lrp", **second))
     assert {series.difference for series in section.series} == differences
-    looks = [chart.style(series, ["lrp"]) for series in section.series]
-    assert looks[0].colour == looks[1].colour
-    assert looks[0].dash != looks[1].dash
+    one, other = curves_of(section)["rows"]
+    assert one["look"] == other["look"]
+    assert {one["folded"], other["folded"]} == {False, True}
 
 
 def test_the_seed_changes_the_reference_tokens_but_not_the_series() -> None:
@@ -295,41 +295,16 @@ def test_very_large_numbers_do_not_overflow() -> None:
     value = section.series[0].value(0.5, "perplexity")
     assert value is not None
     assert value.centre == pytest.approx(1.7e308)
-    drawn = chart.draw(section, ["wanda"], chart.WIDE)
-    assert all(math.isfinite(y) for line in drawn.lines for _, y in line.points)
-
-
-def test_the_axis_is_logarithmic_beyond_a_factor_of_ten() -> None:
-    def title(last: float) -> str:
-        section = section_of(make_result(values=(20.0, last)))
-        return chart.draw(section, ["wanda"], chart.WIDE).y_title
-
-    assert title(200.0) == "Perplexity, lower is better"
-    assert title(201.0) == "Perplexity, log scale, lower is better"
+    (row,) = curves_of(section)["rows"]
+    assert all(math.isfinite(point[0][0]) for point in row["points"])
 
 
 def test_the_band_of_the_control_is_drawn_from_its_lowest_to_its_highest_run() -> None:
     runs = [make_control(s, (20.0, v), metrics=(KL,)) for s, v in enumerate((90, 100, 110))]
     section = section_of(make_result(values=(20.0, 30.0), metrics=(KL,)), *runs)
-    scorer, control = chart.draw(section, ["wanda"], chart.WIDE).lines
-    assert scorer.band == ()
-    start, high, low, end = control.band
-    assert start == end
-    assert high[0] == low[0] == control.points[-1][0]
-    # The page grows downwards, so the largest value lies highest; the median lies half way.
-    assert high[1] < control.points[-1][1] < low[1]
-    assert control.points[-1][1] == pytest.approx((high[1] + low[1]) / 2, abs=0.02)
-
-
-def test_labels_beside_the_lines_do_not_cover_one_another() -> None:
-    made = [make_result(f"s{i}", (20.0, 30.0 + i / 100)) for i in range(12)]
-    lines = chart.draw(section_of(*made), [f"s{i}" for i in range(12)], chart.WIDE).lines
-    heights = sorted(line.label_y for line in lines)
-    assert all(after - before >= 17 for before, after in itertools.pairwise(heights))
-    assert heights[0] > 0
-    assert heights[-1] < chart.WIDE.height
-    looks = {(line.style.colour, line.style.marker, line.style.dash) for line in lines}
-    assert len(looks) == 12
+    scorer, control = curves_of(section)["rows"]
+    assert (scorer["look"], control["look"]) == (1, -1)
+    assert control["points"][-1] == [[100, 90, 110]]
 
 
 @pytest.mark.parametrize("amounts", [(0.0, 0.3, 0.6, 1.0), (0.0, 0.9, 1.0), (0.0, 0.4, 1.0)])

@@ -19,12 +19,13 @@ from sparc3_bench.cli import app
 from sparc3_bench.cli.report import ReportAnswer
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.boards import Entry, boards
+from sparc3_bench.leaderboard.boards import boards
+from sparc3_bench.leaderboard.entries import BETTER, Entry
 from sparc3_bench.leaderboard.phrasing import p_value
 from sparc3_bench.leaderboard.scorer_report import ScorerReport, report_on
 from sparc3_bench.leaderboard.scorer_row import ScorerRow
 from sparc3_bench.leaderboard.scorer_row_text import headline, next_sentence
-from sparc3_bench.leaderboard.scorer_rows import BETTER, rounded_up
+from sparc3_bench.leaderboard.scorer_rows import rounded_up
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.files import read_results
 from sparc3_bench.run.intervals import renewed

@@ -6,7 +6,8 @@
   const rows = [...table.tBodies[0].rows];
   const field = (name) => form.elements[name];
   const kept = ["section", "unit", "group", "aggregation", "scorer", "metric", "amount"];
-  const most = 24;
+  const hidden = new Set();
+  const wide = (figure) => Math.max(280, Math.min(760, figure.clientWidth || 640));
   let board;
 
   const section = () => board.sections.find((one) => one.id === field("section").value);
@@ -34,56 +35,6 @@
     return Math.max(0, at.metrics.findIndex((one) => one.name === field("metric").value));
   }
 
-  // Size 0 has no place on a logarithmic axis.
-  const fits = (value, log) => value !== null && (!log || value > 0);
-
-  function curves(at, lines) {
-    const [m, logx, logy] = [metric(), field("logx").checked, field("logy").checked];
-    const points = lines.flatMap((row) => at.amounts.map((amount, i) => {
-      const value = row.points[i]?.[m];
-      return value && fits(at.places[i], logx) && fits(value[0], logy)
-        ? {
-          x: at.places[i], y: value[0], scorer: sparc3.label(row), row,
-          low: fits(value[1], logy) ? value[1] : null, high: value[2], at: at.texts[i],
-        }
-        : null;
-    })).filter(Boolean);
-    if (!points.length || lines.length > most) return null;
-    const grey = m > 0 ? [] : at.amounts.flatMap((amount, i) => {
-      const ends = lines.map((row) => row.drawn[i]).filter(Boolean);
-      if (!ends.length || !fits(at.places[i], logx)) return [];
-      const [low, high] = [Math.min(...ends.map((e) => e[0])), Math.max(...ends.map((e) => e[2]))];
-      return fits(low, logy) ? [{ x: at.places[i], low, high }] : [];
-    });
-    const stroke = (one) => sparc3.colour(one.row);
-    const z = "scorer";
-    return Plot.plot({
-      ...sparc3.frame(document.getElementById("curves")),
-      x: { type: logx ? "log" : "linear", label: at.axis, tickFormat: sparc3.tick(at, logx) },
-      y: {
-        type: logy ? "log" : "linear", label: sparc3.titled(at.metrics[m]), grid: true, ticks: 6,
-        domain: sparc3.span(points, logy),
-      },
-      clip: true,
-      marks: [
-        Plot.areaY(grey, { x: "x", y1: "low", y2: "high", fill: "var(--grey)", fillOpacity: 0.2 }),
-        Plot.ruleX(points.filter((p) => p.low !== null && p.high !== null), {
-          x: "x", y1: "low", y2: "high", stroke, strokeOpacity: 0.6,
-        }),
-        Plot.line(points, {
-          x: "x", y: "y", z, stroke, strokeWidth: 2,
-          strokeDasharray: (one) => (one.row.control ? "4 3" : null),
-        }),
-        Plot.dot(points, { x: "x", y: "y", z, fill: stroke, r: 3 }),
-        Plot.tip(points, Plot.pointer({
-          x: "x", y: "y", fill: "var(--paper)",
-          title: (one) => `${one.scorer}\n${one.at}\n${sparc3.number(one.y)}`
-            + (one.low === null ? "" : ` (${sparc3.number(one.low)} to ${sparc3.number(one.high)})`),
-        })),
-      ],
-    });
-  }
-
   function band(lines) {
     if (!lines.some((row) => row.drawn.some(Boolean)) || metric() > 0) return "";
     return section().chosen
@@ -92,69 +43,50 @@
   }
 
   function cut(lines) {
-    return lines.some((row) => row.control) ? " What controls have beyond the axis is left out." : "";
+    return lines.length > 1 ? " What lies far from most is beyond the axis." : "";
   }
 
-  // Of all that cost no more, the front is better than every other.
-  function pareto(at, lines) {
+  // Quality against the cost of the scores, on the kind of machine that most rows were made on.
+  function cost(at, lines) {
     const m = metric();
     const i = at.amounts.findIndex((amount) => String(amount) === field("amount").value);
-    const { direction } = at.metrics[m];
-    const up = direction === "higher";
-    const points = lines.flatMap((row) => {
-      const value = row.points[i]?.[m];
-      const cost = (row.cost[0] ?? 0) + (row.cost[1] ?? 0);
-      return value && cost > 0 ? [{ x: cost, y: value[0], scorer: sparc3.label(row), row }] : [];
-    }).sort((a, b) => a.x - b.x);
-    if (!points.length || lines.length > most) return null;
-    const logy = field("logy").checked && points.every((one) => one.y > 0);
-    const front = [];
-    for (const one of points) {
-      // Where neither end is better there is no front.
-      if (one.row.control || direction === "neither") continue;
-      const best = front.at(-1);
-      if (!best || (up ? one.y > best.y : one.y < best.y)) front.push(one);
-    }
-    const fill = (one) => sparc3.colour(one.row);
-    const [low, high] = sparc3.span(points, logy);
-    const inside = points.filter((one) => one.y >= low && one.y <= high);
-    // Of many the names would cover one another; the colours are those of the key.
-    const named = inside.length > 8 ? inside.filter((one) => front.includes(one)) : inside;
-    return Plot.plot({
-      ...sparc3.frame(document.getElementById("pareto")),
-      x: { type: "log", label: "Attribution and evaluation, seconds", nice: true },
-      y: {
-        type: logy ? "log" : "linear", label: sparc3.titled(at.metrics[m]), grid: true, ticks: 6,
-        domain: [low, high],
-      },
-      marks: [
-        Plot.line(front, { x: "x", y: "y", curve: "step-after", stroke: "var(--muted)", strokeDasharray: "4 3" }),
-        Plot.dot(inside, { x: "x", y: "y", fill, r: 5, title: "scorer" }),
-        // At other heights in turn: those of like cost would cover one another.
-        ...[-13, 14, -27, 28].map((dy, turn) => Plot.text(named.filter((_, i) => i % 4 === turn), {
-          x: "x", y: "y", text: "scorer", fill, dy, fontWeight: 600,
-          stroke: "var(--paper)", strokeWidth: 4,
-        })),
-      ],
+    const same = at.rows.filter((row) => row.machine === at.machine);
+    const rows = lines.filter((row) => same.includes(row)).flatMap((row) => {
+      const [value, seconds] = [row.points[i]?.[m], row.cost[0]];
+      return value && seconds > 0
+        ? [{ ...row, runs: null, points: [[seconds, null, null, ...value, null]] }] : [];
     });
+    const ys = sparc3.of(rows, (row) => row.points.map((p) => p[3]));
+    return sparc3.charts.scatter({
+      x: { label: "Attribution, seconds", log: true, direction: "lower" },
+      y: { ...at.metrics[m], log: field("logy").checked && ys.every((y) => y > 0) },
+      rows,
+      dense: at.metrics[m].dense === null ? [] : [[null, at.metrics[m].dense]],
+      random: null,
+      front: at.metrics[m].direction !== "neither",
+      names: true,
+    }, rows, wide(document.getElementById("pareto")));
   }
 
   function draw() {
     const at = section();
-    const lines = shown();
+    const every = shown();
+    const lines = every.filter((row) => !hidden.has(row));
     const m = at.metrics[metric()];
-    const many = lines.length > most ? ` ${lines.length} rows are too many to tell apart; choose a scorer.` : "";
-    sparc3.draw(
-      document.getElementById("curves"),
-      `${m.title} (${m.direction} is better): ${at.words}. Thin lines are 95 % intervals${band(lines)}.${cut(lines)}${many}`,
-      curves(at, lines),
-      sparc3.keys(lines),
+    const figure = document.getElementById("curves");
+    sparc3.show(
+      figure,
+      `${m.title} (${m.direction} is better): ${at.words}. Thin lines are 95 % intervals${band(lines)}.${cut(lines)}`,
+      sparc3.charts.curves(at, lines, wide(figure), { m: metric(), logx: field("logx").checked, logy: field("logy").checked }),
     );
+    sparc3.legend(figure, every, hidden, draw);
     const i = at.amounts.findIndex((amount) => String(amount) === field("amount").value);
-    sparc3.draw(
+    const others = at.rows.filter((row) => row.machine !== at.machine).length;
+    const left = others ? ` ${others} row${others > 1 ? "s were" : " was"} made on another kind of machine, and seconds do not compare.` : "";
+    sparc3.show(
       document.getElementById("pareto"),
-      `${m.title} at ${at.texts[i]} against cost.${m.direction === "neither" ? "" : " The dashed line is the front: nothing cheaper is better."}${cut(lines)}`,
-      pareto(at, lines),
+      `${m.title} at ${at.texts[i]} against the cost of the scores, on ${at.machine}.${m.direction === "neither" ? "" : " The dashed line is the front: nothing cheaper has a better number."}${left}`,
+      cost(at, lines),
     );
     const picked = lines.filter((row) => !row.control).slice(0, 2).map((row) => at.rows.indexOf(row));
     const [first, second] = picked.length === 2 ? picked : [0, 1];
@@ -191,7 +123,7 @@
       const [value, low, high] = source(row).points[i]?.[m] ?? [null, null, null];
       const [rank, what, number, verdict] = cells;
       say(rank, "", "–");
-      say(what, at.metrics[m].title, sparc3.titled(at.metrics[m]), `at ${at.texts[i]}; ${at.metrics[m].direction} is better`);
+      say(what, at.metrics[m].title, at.metrics[m].label, `at ${at.texts[i]}; ${at.metrics[m].direction} is better`);
       const ends = low === null || high === null ? "" : `${sparc3.number(low)} to ${sparc3.number(high)}`;
       say(number, value ?? "", sparc3.number(value), ends);
       say(verdict, "", "–");
@@ -202,12 +134,13 @@
     const at = section();
     sparc3.options(field("metric"), at.metrics.map((m) => [m.name, m.title]), wanted.get("metric"));
     const amounts = at.amounts.map((amount, i) => [amount, at.texts[i]]).filter(([a]) => a > 0);
-    sparc3.options(field("amount"), amounts, wanted.get("amount") ?? at.focus);
+    sparc3.options(field("amount"), amounts, wanted.get("amount") ?? at.opens);
     field("logx").checked = wanted.has("logx") ? wanted.get("logx") === "1" : at.log;
     // What spans several powers of ten is unreadable on a linear axis.
-    const numbers = at.rows.flatMap((row) => row.points.map((p) => p[metric()]?.[0])).filter(Number.isFinite);
-    const wide = Math.min(...numbers) > 0 && Math.max(...numbers) > 10 * Math.min(...numbers);
-    field("logy").checked = wanted.has("logy") ? wanted.get("logy") === "1" : wide;
+    const numbers = sparc3.of(at.rows, (row) => row.points.map((p) => p[metric()]?.[0])).filter(Number.isFinite);
+    field("logy").checked = wanted.has("logy") ? wanted.get("logy") === "1" : sparc3.spread(numbers);
+    hidden.clear();
+    for (const row of sparc3.hidden(at.rows)) hidden.add(row);
   }
 
   function update() {
@@ -261,11 +194,7 @@
     start(new URLSearchParams());
   });
   addEventListener("hashchange", () => start(sparc3.address()));
-  let wait;
-  addEventListener("resize", () => {
-    clearTimeout(wait);
-    wait = setTimeout(draw, 150);
-  });
+  sparc3.onresize(() => board && draw());
 
   sparc3.waiting.set(table.dataset.board, [(found) => {
     board = found;

@@ -69,13 +69,14 @@
     const points = found.map((m) => ({ ...m, x: at.places[m.i] })).filter((m) => !log || m.x > 0);
     const figure = document.getElementById("difference");
     const colour = sparc3.colour(one);
-    sparc3.draw(
+    const width = Math.max(280, Math.min(760, figure.clientWidth || 640));
+    sparc3.show(
       figure,
       `${at.metrics[0].title}: ${sparc3.label(one)} ${ratio(at) ? "over" : "minus"} ${sparc3.label(other)}, ${at.words}. ${at.metrics[0].direction === "lower" ? "Below" : "Above"} ${none(at)} the first is better.`,
       points.length === 0 ? null : Plot.plot({
-        ...sparc3.frame(figure),
+        ...sparc3.frame(width),
         x: { type: log ? "log" : "linear", label: at.axis, tickFormat: sparc3.tick(at, log) },
-        y: { nice: true, label: `${ratio(at) ? "Ratio" : "Difference"} in ${sparc3.titled(at.metrics[0])}`, grid: true },
+        y: { nice: true, label: `${ratio(at) ? "Ratio" : "Difference"} in ${at.metrics[0].label}`, grid: true },
         marks: [
           Plot.ruleY([none(at)], { stroke: "var(--muted)" }),
           Plot.ruleX(points, { x: "x", y1: "low", y2: "high", stroke: colour, strokeWidth: 1.5 }),

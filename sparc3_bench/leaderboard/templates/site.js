@@ -55,80 +55,30 @@ const sparc3 = {
     if (pairs.some(([value]) => String(value) === String(chosen))) select.value = chosen;
   },
 
-  // A scorer has the same colour on every page.
+  // A scorer has the same colour and marker on every page; a control is grey and has none.
   colour(row) {
-    return `var(--${row.control ? "grey" : row.colour})`;
+    return row.look < 0 ? "var(--grey)" : `var(--c${row.look % 12})`;
+  },
+
+  symbol(row) {
+    const down = { draw: (context, size) => {
+      const r = Math.sqrt(size / 1.8);
+      context.moveTo(0, r);
+      context.lineTo(r, -0.8 * r);
+      context.lineTo(-r, -0.8 * r);
+      context.closePath();
+    } };
+    return ["circle", "square", "triangle", "diamond", "star", "cross", down][row.look % 7] ?? "times";
+  },
+
+  key(row) {
+    const mark = document.createElement("span");
+    mark.className = `key ${row.look < 0 ? "control" : `c${row.look % 12} m${row.look % 7}`}`;
+    mark.setAttribute("aria-hidden", "true");
+    return mark;
   },
 
   label(row) {
     return row.difference ? `${row.title}, ${row.difference}` : row.title;
-  },
-
-  // What the colours mean stands beneath a drawing: beside the lines it would cover others.
-  keys(rows) {
-    const list = document.createElement("ul");
-    list.className = "keys";
-    for (const row of rows) {
-      const item = document.createElement("li");
-      const mark = document.createElement("span");
-      mark.className = "key";
-      mark.style.background = sparc3.colour(row);
-      item.append(mark, sparc3.label(row));
-      list.append(item);
-    }
-    return list;
-  },
-
-  // A size or an amount on an axis; of a logarithmic one the numbers between would run together.
-  tick(at, log) {
-    const named = (x) =>
-      at.share ? `${Number((100 * x).toPrecision(3))} %` : x.toLocaleString("en");
-    return (x) => (log && !"125".includes(x.toExponential()[0]) ? "" : named(x));
-  },
-
-  draw(figure, caption, plot, keys) {
-    figure.querySelector("figcaption").textContent = caption;
-    figure.querySelectorAll("svg, .empty, .keys").forEach((old) => old.remove());
-    if (plot && keys) figure.append(keys);
-    if (plot) {
-      plot.setAttribute("role", "img");
-      plot.setAttribute("aria-label", caption);
-      // The drawing is one picture with one name; its groups have no role that could have another.
-      plot.querySelectorAll("g[aria-label]").forEach((group) => group.removeAttribute("aria-label"));
-      figure.querySelector("figcaption").after(plot);
-    } else {
-      const none = document.createElement("p");
-      none.className = "empty muted";
-      none.textContent = "Nothing to draw for this choice.";
-      figure.append(none);
-    }
-  },
-
-  frame(figure) {
-    const width = Math.max(300, Math.min(760, figure.clientWidth || 640));
-    return {
-      width,
-      height: Math.round(Math.max(260, width * 0.6)),
-      marginLeft: 56,
-      marginRight: 28, // half of the longest number under the axis
-      marginBottom: 40,
-      style: { background: "transparent", color: "var(--ink)", fontSize: "13px", overflow: "visible" },
-    };
-  },
-
-  // The span of an axis: that of the scorers, as controls may lie many powers of ten away.
-  span(points, log) {
-    const own = points.filter((one) => !one.row.control);
-    const ends = (own.length ? own : points)
-      .flatMap((one) => [one.y, one.low ?? one.y, one.high ?? one.y])
-      .filter((value) => !log || value > 0);
-    const [low, high] = [Math.min(...ends), Math.max(...ends)];
-    if (log) return [low / (high / low) ** 0.12, high * (high / low) ** 0.12];
-    const room = (high - low || Math.abs(high) || 1) * 0.12;
-    return [low - room, high + room];
-  },
-
-  titled(metric) {
-    return metric.unit && metric.unit !== "1" ? `${metric.title}, ${metric.unit}` : metric.title;
   },
 };

@@ -1,6 +1,27 @@
-// Sorts a table by the raw value of a column; without this script the tables keep their order.
+// Sorts a table by the raw value of a column, and folds the variants of a row behind it; without this script tables keep their order, unfolded.
 document.documentElement.classList.add("js");
 for (const table of document.querySelectorAll("table.sortable")) {
+  const body = table.tBodies[0];
+  // A row with the variants behind it, which stay there however rows are sorted.
+  const groups = [];
+  for (const row of body.rows) {
+    if (row.classList.contains("variant") && groups.length) groups.at(-1).push(row);
+    else groups.push([row]);
+  }
+  for (const [first, ...variants] of groups) {
+    if (!variants.length) continue;
+    const more = document.createElement("button");
+    more.type = "button";
+    more.className = "fold";
+    const fold = (folded) => {
+      variants.forEach((row) => { row.hidden = folded; });
+      more.setAttribute("aria-expanded", String(!folded));
+      more.textContent = `${folded ? "Show" : "Fold"} ${variants.length} variant${variants.length > 1 ? "s" : ""}`;
+    };
+    more.addEventListener("click", () => fold(more.getAttribute("aria-expanded") === "true"));
+    fold(true);
+    first.cells[0].append(more);
+  }
   const headings = [...table.querySelectorAll("th[data-column]")];
   for (const heading of headings) {
     heading.querySelector("button").addEventListener("click", () => {
@@ -16,8 +37,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
         ? (a, b) => sign * value(a).localeCompare(value(b), "en")
         // Rows without a number stay at the end, whichever way the others go.
         : (a, b) => (value(a) === "") - (value(b) === "") || sign * (value(a) - value(b));
-      const body = table.tBodies[0];
-      body.append(...[...body.rows].sort(compare));
+      body.append(...groups.toSorted(([a], [b]) => compare(a, b)).flat());
     });
   }
 }

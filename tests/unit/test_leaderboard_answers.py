@@ -1,0 +1,108 @@
+"""The sentences of the first page: right on boards of known truth, and no more than their tests."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from pathlib import Path
+
+from board import BLUNT, COIN, RANDOM, SCORERS, SHARP, TWINS, section, write_board
+from scipy.stats import binom
+from unit.results import make_result
+from unit.site_pages import drawn, every_page
+from unit.test_leaderboard_site import pairs
+
+from sparc3_bench.host import default_host
+from sparc3_bench.leaderboard.answers import Answer, applications, how_good, how_sure, named
+from sparc3_bench.leaderboard.boards import boards
+from sparc3_bench.leaderboard.entries import BETTER
+from sparc3_bench.leaderboard.tables import split
+from sparc3_bench.record.files import read_results
+from sparc3_bench.record.result import Result
+
+BOARDS = 60
+
+
+def answered(*results: Result) -> list[Answer]:
+    sections, _ = split((Path(f"{at}.json"), result) for at, result in enumerate(results))
+    return [a for one in applications(boards(sections, default_host())) for a in one.answers]
+
+
+@functools.cache
+def answer(seed: int) -> Answer:
+    """Return what is answered of a made-up board."""
+    (found,) = answered(*section(seed, SCORERS, intervals=False))
+    return found
+
+
+def told_apart(one: Answer, first: int, second: int) -> bool:
+    difference, p_value = one.ranks.differences[min(first, second), max(first, second)]
+    return p_value <= 0.05 and difference.sign != 0
+
+
+def test_the_best_scorer_is_among_the_leaders_at_the_nominal_rate() -> None:
+    wrong = sum(
+        SHARP.name not in {row.scorer.name for row in answer(seed).leaders.values()}
+        for seed in range(BOARDS)
+    )
+    assert wrong <= binom.ppf(0.999, BOARDS, 0.05)
+
+
+def test_no_sentence_says_more_than_its_test() -> None:
+    for seed in range(BOARDS):
+        one = answer(seed)
+        leaders, others = set(one.leaders), set(one.scorers) - set(one.leaders)
+        # Who ties is not told apart from any other that does.
+        assert not any(told_apart(one, *pair) for pair in itertools.combinations(leaders, 2))
+        said = re.search(r"ahead of (?:(\d+) of )?the other (?:(\d+) )?scorers?", one.lead)
+        ahead = {p for p in others if all(told_apart(one, at, p) for at in leaders)}
+        claimed = 0
+        if said:
+            assert int(said[2] or 1) == len(others)
+            claimed = int(said[1] or said[2] or 1)
+        if "not " not in one.lead:
+            assert claimed == len(ahead)
+        for name in map(named, one.leaders.values()):
+            assert name in one.lead
+        sure = {named(r) for r in one.leaders.values() if one.entry.beside_random(r) == BETTER}
+        if "only" in one.random:
+            assert all(name in one.random for name in sure)
+        assert one.beat_random == (len(sure) == len(leaders))
+        assert ("All of these" in one.random or "It is shown" in one.random) == one.beat_random
+
+
+def test_the_cheapest_is_named_from_one_kind_of_machine_only() -> None:
+    runs = list(section(1, (*TWINS, BLUNT, COIN, RANDOM), intervals=False))
+    (one,) = answered(*runs)
+    assert len(one.leaders) > 1
+    seconds = {row.scorer.title: row.attribution.centre for row in one.leaders.values()}
+    cheapest = min(seconds, key=lambda title: seconds[title])
+    if "costs least" in one.cost:
+        assert f"{cheapest} costs least" in one.cost
+    moved = []
+    for at, run in enumerate(runs):
+        elsewhere = run.environment.model_copy(update={"processor": f"Another {at}"})
+        moved.append(run.model_copy(update={"environment": elsewhere}))
+    (alone,) = answered(*moved)
+    assert alone.cost == ""
+
+
+def test_the_first_page_answers_and_draws_for_every_task(tmp_path: Path) -> None:
+    write_board(tmp_path, 40)
+    found = list(read_results(tmp_path))
+    page = every_page(found)["index.html"]
+    told = answered(*(result for _, result in found))
+    assert told
+    text = re.sub(r"<[^>]+>", "", page)
+    for one in told:
+        assert one.text in text.replace("&lt;", "<").replace("&#39;", "'")
+    assert how_good(told) in text
+    assert how_sure(told) in text
+    assert len(drawn(page, "scatter")) == len({one.entry.spec.task.name for one in told})
+
+
+def test_without_tests_nothing_is_claimed() -> None:
+    page = every_page(pairs(make_result("wanda"), make_result("lrp")))["index.html"]
+    assert "What to use for what" not in page
+    assert "How good?" not in page
