@@ -151,6 +151,12 @@ def _git(*arguments: str) -> str | None:
     return None
 
 
+def memory_of(device: str) -> int:
+    """Return how many bytes of memory there are for a model on a device."""
+    about = describe_accelerator(device)
+    return (about.memory_bytes if about else 0) or memory_of_machine()
+
+
 def memory_of_machine() -> int:
     """Return how many bytes of memory this process and its children may take together."""
     whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -15,7 +15,7 @@ from sparc3_bench.model.load import FoundModel, find_model, product_dtype, resol
 from sparc3_bench.model.streamed import streamed_where_needed
 from sparc3_bench.record.spec import JudgeRef, PluginRef, RunSpec, TaskRef, canonical_json
 from sparc3_bench.run.cell import Cell, ReadyJudge
-from sparc3_bench.run.environment import RUNNER, memory_of_machine
+from sparc3_bench.run.environment import RUNNER, memory_of
 from sparc3_bench.run.fit import check_fit
 from sparc3_bench.run.objectives import objective_for
 from sparc3_bench.run.options import build, check_scorer_options, limited, meant_for
@@ -98,7 +98,7 @@ def plan(
     model = shared.models[wanted]
     if isinstance(model, ModelError):
         raise model
-    model = streamed_where_needed(model, request.scope, request.memory or memory_of_machine())
+    model = streamed_where_needed(model, request.scope, request.memory or memory_of(model.device))
     if model.streams:
         check_streamed(request, [scorer for _, scorer in scorers])
     code = {

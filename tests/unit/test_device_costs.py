@@ -11,7 +11,7 @@ from sparc3_bench.graph import cost
 from sparc3_bench.graph.cost import metered, total
 from sparc3_bench.graph.forecast import Cost
 from sparc3_bench.record.parts import Phase
-from sparc3_bench.run.environment import describe_accelerator, describe_environment
+from sparc3_bench.run.environment import describe_accelerator, describe_environment, memory_of
 
 GPU = pytest.param("cuda:0", marks=pytest.mark.gpu)
 
@@ -84,7 +84,7 @@ def test_a_device_is_recorded_with_what_moves_its_bits(place, monkeypatch):
     assert told.memory_bytes > 0
     assert not told.deterministic
     if place == "pretended":
-        assert (told.name, told.memory_bytes) == ("A device", 8_000)
+        assert (told.name, told.memory_bytes, memory_of("cuda:1")) == ("A device", 8_000, 8_000)
         torch.use_deterministic_algorithms(True)
         try:
             assert describe_accelerator("cuda:1").deterministic
