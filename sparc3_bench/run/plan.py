@@ -12,14 +12,15 @@ from sparc3_bench.contracts import Judge, PreparedTask, Scorer, Task
 from sparc3_bench.errors import ModelError, Sparc3Error
 from sparc3_bench.host import PluginHost, Registered
 from sparc3_bench.model.load import FoundModel, find_model, product_dtype, resolve_dtype
+from sparc3_bench.model.streamed import streamed_where_needed
 from sparc3_bench.record.spec import JudgeRef, PluginRef, RunSpec, TaskRef, canonical_json
 from sparc3_bench.run.cell import Cell, ReadyJudge
-from sparc3_bench.run.environment import RUNNER
+from sparc3_bench.run.environment import RUNNER, memory_of
 from sparc3_bench.run.fit import check_fit
 from sparc3_bench.run.objectives import objective_for
 from sparc3_bench.run.options import build, check_scorer_options, limited, meant_for
 from sparc3_bench.run.request import Request as Request
-from sparc3_bench.run.request import amounts_of, check_conventions
+from sparc3_bench.run.request import amounts_of, check_conventions, check_streamed
 from sparc3_bench.selection.select import check_amount, check_fits
 from sparc3_bench.selection.units import count_units, unit_shapes
 from sparc3_bench.source import code_of
@@ -97,6 +98,9 @@ def plan(
     model = shared.models[wanted]
     if isinstance(model, ModelError):
         raise model
+    model = streamed_where_needed(model, request.scope, request.memory or memory_of(model.device))
+    if model.streams:
+        check_streamed(request, [scorer for _, scorer in scorers])
     code = {
         "suite": code_of(RUNNER),
         "task": task_entry.code,
