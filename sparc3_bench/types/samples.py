@@ -202,7 +202,7 @@ class ReferenceSamples:
         """Yield the samples in order, some at a time, reporting progress."""
         import torch
 
-        for some in self._together():
+        for some in self.at_once():
             chosen = [torch.tensor(ids) for ids in self.samples[some]]
             input_ids = torch.nn.utils.rnn.pad_sequence(chosen, batch_first=True)
             lengths = torch.tensor([len(ids) for ids in chosen])
@@ -214,8 +214,8 @@ class ReferenceSamples:
             yield Batch(input_ids, mask, targets, starts=starts).to(device)
             self.progress(some.stop, len(self.samples))
 
-    def _together(self) -> Iterator[slice]:
-        """Yield which samples run at once."""
+    def at_once(self) -> Iterator[slice]:
+        """Yield which samples run at once, in order; `batches` yields a batch for each."""
         start = longest = 0
         for index, sample in enumerate(self.samples):
             longest = max(longest, len(sample))
