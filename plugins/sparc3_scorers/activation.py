@@ -54,7 +54,7 @@ class Activation(IncrementalScorer):
                 state[place] = state[place] + value if place in state else value
 
         with model.observe(add):
-            for some in reference.at_once():
+            for some in reference.together():
                 # The progress of all, not of this part.
                 part = replace(reference.part(some.start, some.stop), progress=lambda *_: None)
                 (seen,) = part.batches()

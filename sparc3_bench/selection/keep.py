@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import eq, gt
 
 import torch
 from torch import Tensor
 
-from sparc3_bench.selection.threshold import compared, joint_cuts, row_cuts
+from sparc3_bench.selection.threshold import joint_cuts, quick, row_cuts
 from sparc3_bench.types.conventions import Group, pattern_of
 
 
@@ -35,7 +34,7 @@ def keep_rows(values: Tensor, count: int, cut: Tensor | None = None) -> Tensor:
         return torch.full_like(values, count == 0, dtype=torch.bool)
     cut = row_cuts(values, [count])[count] if cut is None else cut
     threshold, beyond = cut[:, :1], cut[:, 1:]
-    keep = compared(values, gt, threshold)
+    keep = above(values, threshold)
     # Where the next number is larger, all is decided.
     tied = (~(beyond > threshold)).flatten().nonzero().flatten()
     if len(tied):
@@ -55,7 +54,7 @@ def keep_together(tensors: Sequence[Tensor], count: int, cut: Tensor | None = No
     if count in (0, sum(values.numel() for values in tensors)):
         return [torch.full_like(values, count == 0, dtype=torch.bool) for values in tensors]
     threshold = joint_cuts(tensors, [count])[count] if cut is None else cut
-    keeps = [compared(values, gt, threshold).contiguous() for values in tensors]
+    keeps = [above(values, threshold) for values in tensors]
     excess = sum(keep.numel() - int(keep.count_nonzero()) for keep in keeps) - count
     for values, keep in zip(reversed(tensors), reversed(keeps), strict=True):
         if excess == 0:
@@ -64,10 +63,16 @@ def keep_together(tensors: Sequence[Tensor], count: int, cut: Tensor | None = No
     return keeps
 
 
+def above(values: Tensor, threshold: Tensor) -> Tensor:
+    """Return which values are larger than a threshold, contiguous."""
+    larger = quick(values) > quick(threshold.to(values.device))
+    return torch.as_tensor(larger).contiguous()
+
+
 def keep_last(keep: Tensor, values: Tensor, threshold: Tensor, excess: int) -> int:
     """Keep the last of the ties at the threshold, so many at most; return how many there were."""
     if excess == 0:
         return 0
-    ties = compared(values, eq, threshold).flatten().nonzero().flatten()[-excess:]
+    ties = (values == threshold).flatten().nonzero().flatten()[-excess:]
     keep.view(-1)[ties] = True
     return len(ties)

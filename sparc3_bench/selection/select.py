@@ -8,15 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from operator import gt
 
 import torch
 from torch import Tensor
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.view import ModelView
-from sparc3_bench.selection.keep import as_groups, keep_groups, keep_last
-from sparc3_bench.selection.threshold import compared, joint_cuts, row_cuts
+from sparc3_bench.selection.keep import above, as_groups, keep_groups, keep_last
+from sparc3_bench.selection.threshold import joint_cuts, row_cuts
 from sparc3_bench.selection.units import unit_mask, unit_scores
 from sparc3_bench.types.conventions import (
     AmountKind,
@@ -155,7 +154,7 @@ def chosen_singly(
         if cut is None:
             keep = torch.full_like(values, count == 0, dtype=torch.bool)
         else:
-            keep = compared(values, gt, cut).contiguous()
+            keep = above(values, cut)
             excess -= keep_last(keep, values, cut, excess)
         yield name, keep if removal == "lowest" else ~keep
 

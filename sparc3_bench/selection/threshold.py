@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -114,7 +114,7 @@ def _counted(
     """Count the values of the sixteen bits from `shift` on, of numbers with these bits before."""
     seen = dict[int | None, Tensor]()
     for part in parts:
-        every, before = _quick(part), None
+        every, before = quick(part), None
         if None not in prefixes:
             before = every >> (shift + _DIGIT)
             # Few numbers agree with any: the rest is passed over once.
@@ -152,27 +152,18 @@ def _by_sorting(tensors: Iterable[Tensor], counts: Sequence[int]) -> dict[int, T
     return {count: whole[count - 1] for count in counts}
 
 
-def compared(values: Tensor, how: Callable[[Any, Any], Any], other: Tensor) -> Tensor:
-    """Return what an operator says of numbers and of one other, or one a row."""
-    if not _is_quick(values):
-        return torch.as_tensor(how(values, other))
-    return torch.from_numpy(how(_quick(values), _quick(other)))
-
-
 def _sorted(values: Tensor) -> Tensor:
     """Return numbers in rising order, along the last axis."""
-    if not _is_quick(values):
-        return values.sort(dim=-1).values
-    return torch.from_numpy(np.sort(_quick(values), axis=-1))
+    some = quick(values)
+    return (
+        values.sort(dim=-1).values if some is values else torch.from_numpy(np.sort(some, axis=-1))
+    )
 
 
-def _quick(values: Tensor) -> Any:
+def quick(values: Tensor) -> Any:
     """Return an array of NumPy's with the same numbers, where there is one; else the tensor.
 
     Its operations have the same operators, and are several times as fast on a processor.
     """
-    return values.detach().numpy() if _is_quick(values) else values
-
-
-def _is_quick(values: Tensor) -> bool:
-    return values.device.type == "cpu" and values.dtype != torch.bfloat16
+    is_there = values.device.type == "cpu" and values.dtype != torch.bfloat16
+    return values.detach().numpy() if is_there else values

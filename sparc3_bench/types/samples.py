@@ -66,6 +66,14 @@ class Batch:
         return Batch(**there)
 
     @property
+    def read(self) -> bytes:
+        """What a model reads of it: two batches that agree are alike in every block."""
+        import torch
+
+        both = torch.stack([self.host.input_ids, self.host.attention_mask])
+        return repr(tuple(both.shape)).encode() + both.numpy().tobytes()
+
+    @property
     def is_full(self) -> bool:
         """Whether there is no padding."""
         return bool(self.host.attention_mask.all())
@@ -202,7 +210,7 @@ class ReferenceSamples:
         """Yield the samples in order, some at a time, reporting progress."""
         import torch
 
-        for some in self.at_once():
+        for some in self.together():
             chosen = [torch.tensor(ids) for ids in self.samples[some]]
             input_ids = torch.nn.utils.rnn.pad_sequence(chosen, batch_first=True)
             lengths = torch.tensor([len(ids) for ids in chosen])
@@ -214,8 +222,8 @@ class ReferenceSamples:
             yield Batch(input_ids, mask, targets, starts=starts).to(device)
             self.progress(some.stop, len(self.samples))
 
-    def at_once(self) -> Iterator[slice]:
-        """Yield which samples run at once, in order; `batches` yields a batch for each."""
+    def together(self) -> Iterator[slice]:
+        """Yield which samples run at once, in order."""
         start = longest = 0
         for index, sample in enumerate(self.samples):
             longest = max(longest, len(sample))
