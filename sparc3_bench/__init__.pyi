@@ -6,6 +6,7 @@ from sparc3_bench.api.masks import PruningMask as PruningMask
 from sparc3_bench.api.masks import mask as mask
 from sparc3_bench.api.masks import prune as prune
 from sparc3_bench.api.masks import save_pruned as save_pruned
+from sparc3_bench.api.patterns import pattern_breaks as pattern_breaks
 from sparc3_bench.api.results import Results as Results
 from sparc3_bench.api.results import load_results as load_results
 from sparc3_bench.api.runs import run as run

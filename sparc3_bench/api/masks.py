@@ -31,7 +31,7 @@ from sparc3_bench.model.load import find_model
 from sparc3_bench.model.masking import holding
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.selection.select import as_mask, choose, rankable
-from sparc3_bench.types.conventions import Group, Removal, Unit
+from sparc3_bench.types.conventions import Group, Removal, Unit, pattern_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -89,7 +89,7 @@ class PruningMask(Mapping[str, "Tensor"]):
 
 def mask(
     scores: Mapping[str, Tensor],
-    amount: float,
+    amount: float | None = None,
     *,
     group: Group | None = None,
     unit: Unit = "weight",
@@ -108,9 +108,10 @@ def mask(
         ``[out_features, in_features]``, with `model`.
     amount
         The fraction of each comparison group that is removed, in [0, 1]; with `count` the number of
-        units of the whole model.
+        units of the whole model. A pattern says it by itself.
     group
-        The set ranked together; None for the scorer's default, of neurons and heads `layer`.
+        The set ranked together, or a pattern such as ``2:4``; None for the scorer's default, of
+        neurons and heads `layer`.
     unit
         What is removed as a whole. A neuron's score is the sum of its rows of up and gate, a head's
         that of its columns of the attention output.
@@ -132,6 +133,7 @@ def mask(
     ::
 
         half = sb.mask(scores, 0.5, group="row")
+        pattern = sb.mask(scores, group="2:4")
     """
     if isinstance(scores, ModelScores):
         view, usual = scores.model.blank(scores.spec.scope), scores.spec.group
@@ -142,7 +144,7 @@ def mask(
             "with `sparc3_bench.score`."
         )
     else:
-        view, usual = _view_of(model), "row"
+        view, usual = view_of(model), "row"
         found = checked(scores, view.weights(), "these")  # type: ignore[assignment]
     if unit != "weight":
         usual = "layer"
@@ -152,6 +154,11 @@ def mask(
             "A count of units is taken from the whole model; choose group 'model', or give a "
             "fraction."
         )
+    pattern = pattern_of(chosen)
+    if pattern is not None and amount is None:
+        amount = pattern.amount
+    if amount is None:
+        raise Sparc3Error("Nothing says how much is removed; give an amount.")
     ranking = rankable(found, view, unit)
     kind: Literal["count", "fraction"] = "count" if count else "fraction"
     kept = choose(ranking, amount, unit=unit, group=chosen, removal=removal, kind=kind)
@@ -272,7 +279,8 @@ def save_pruned(
     return folder
 
 
-def _view_of(model: AnyModel) -> ModelView:
+def view_of(model: AnyModel) -> ModelView:
+    """Return a model as its adapter shows it, without numbers."""
     host, folder = default_host(), cache_of(None)
     with subject_of(model, None, host, folder) as chosen:
         held = chosen.shared.models.get((chosen.name, chosen.dtype, chosen.device))

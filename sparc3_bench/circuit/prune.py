@@ -12,10 +12,17 @@ from sparc3_bench.circuit.changed import ChangedModel
 from sparc3_bench.circuit.folder import Kind
 from sparc3_bench.circuit.report import beside_random, report_facts, write_report
 from sparc3_bench.circuit.writer import MASK, weight_bytes
-from sparc3_bench.leaderboard.phrasing import drawn_in, markdown_table, percent, precise, units
+from sparc3_bench.leaderboard.phrasing import (
+    clause_text,
+    drawn_in,
+    markdown_table,
+    percent,
+    precise,
+    units,
+)
 from sparc3_bench.record.files import write_result
 from sparc3_bench.record.result import Result
-from sparc3_bench.types.conventions import phrases_of
+from sparc3_bench.types.conventions import pattern_of
 
 
 @dataclass(frozen=True)
@@ -77,9 +84,10 @@ class Pruned(ChangedModel):
         point, spec = self.point, self.result.spec
         main = self.result.metrics[0].name
         versus = point.versus.get(main)
+        told = ["scope", *(["group"] if pattern_of(spec.group) else [])]
         return {
             "share": percent(round(point.amount.requested, 4)),
-            "what": f"{units(spec)} {phrases_of('scope').clause[spec.scope]}",
+            "what": f"{units(spec)} {', '.join(clause_text(spec, name) for name in told)}",
             "cost": self.cost,
             "budget": self.budget,
             "drawn_in": drawn_in(spec),
@@ -105,7 +113,13 @@ class Pruned(ChangedModel):
 
     def _speed(self) -> str:
         """Return what becomes of the speed, in one honest line."""
-        unit = self.result.spec.unit
+        unit, group = self.result.spec.unit, self.result.spec.group
+        if pattern_of(group) is not None:
+            return (
+                f"This model is no faster as it is saved: its zeros lie in the pattern {group}, "
+                "which some devices have kernels for, and plain dense products take no notice of "
+                "it."
+            )
         if unit == "weight":
             return (
                 "This model is no faster than the one it was made of: zeros that lie anywhere do "

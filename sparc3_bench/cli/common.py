@@ -17,7 +17,7 @@ import typer
 import sparc3_bench.cli.completion as completion
 from sparc3_bench.assets import CACHE_VARIABLE, LIMIT_VARIABLE, default_cache, scores_limit
 from sparc3_bench.errors import ExitCode, Sparc3Error
-from sparc3_bench.types.conventions import AskedConventions, Conventions, values_of
+from sparc3_bench.types.conventions import AskedConventions, Conventions, written_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from sparc3_bench.record.result import Result
 
 
-def _convention(name: str, any_value: bool = False) -> Any:
+def convention(name: str, any_value: bool = False) -> Any:
     """Return the option of a convention."""
     usual = any_value or AskedConventions.model_fields[name].default
     told = str(Conventions.model_fields[name].description).rstrip(".")
     return typer.Option(
-        help=f"{told}: {', '.join(values_of(name))}.",
+        help=f"{told}: {', '.join(written_of(name))}.",
         show_default=True if usual else "the scorer's",
-        autocompletion=lambda: values_of(name),
+        autocompletion=lambda: written_of(name),
     )
 
 
@@ -86,7 +86,7 @@ Objective = Annotated[
         help="Scalar that is attributed.", show_default="the scorer's, or else the task's"
     ),
 ]
-Scope = Annotated[str, _convention("scope")]
+Scope = Annotated[str, convention("scope")]
 Seed = Annotated[int, typer.Option(help="Seed of scorers named without one of their own.")]
 Dtype = Annotated[
     str,
@@ -206,7 +206,7 @@ def convention_options(any_value: bool = False) -> list[inspect.Parameter]:
             inspect.Parameter.KEYWORD_ONLY,
             default=None if any_value else field.default,
             annotation=Annotated[
-                str | None if any_value or not field.default else str, _convention(name, any_value)
+                str | None if any_value or not field.default else str, convention(name, any_value)
             ],
         )
         for name, field in AskedConventions.model_fields.items()

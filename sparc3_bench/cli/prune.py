@@ -26,7 +26,12 @@ def command(
     ],
     amount: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Fraction that is removed, e.g. 0.5.", show_default=False),
+        typer.Option(
+            min=0,
+            max=1,
+            help="Fraction that is removed, e.g. 0.5; a pattern n:m says it by itself.",
+            show_default=False,
+        ),
     ] = None,
     budget: Annotated[
         str | None,
@@ -36,16 +41,8 @@ def command(
             show_default=False,
         ),
     ] = None,
-    unit: Annotated[
-        str, typer.Option(help="What is removed as a whole: weight, neuron, head.")
-    ] = "weight",
-    group: Annotated[
-        str | None,
-        typer.Option(
-            help="The set ranked together: row, layer, model [default: the scorer's].",
-            show_default=False,
-        ),
-    ] = None,
+    unit: Annotated[str, common.convention("unit")] = "weight",
+    group: Annotated[str | None, common.convention("group")] = None,
     reference: Annotated[
         str | None,
         typer.Option(
@@ -85,6 +82,7 @@ def command(
     from sparc3_bench.circuit.push import push as pushed
     from sparc3_bench.circuit.rebuild import Rebuilt
 
+    amount = _of_pattern(group, amount, budget)
     share = _share(amount, budget)
     change.check_folders(Pruned.kind, out)
     if push is not None:
@@ -127,6 +125,27 @@ def command(
         change.tell(f"pushed to {pushed(out, push)}")
     change.tell("from transformers import AutoModelForCausalLM")
     change.tell(f'model = AutoModelForCausalLM.from_pretrained("{out}", dtype="auto")')
+
+
+def _of_pattern(group: str | None, amount: float | None, budget: str | None) -> float | None:
+    """Return the amount of a pattern, whether it was given or not; else what was given.
+
+    Raises
+    ------
+    Sparc3Error
+        When an amount is looked for that the pattern says.
+    """
+    from sparc3_bench.types.conventions import pattern_of
+
+    pattern = pattern_of(group)
+    if pattern is None:
+        return amount
+    if budget is not None:
+        raise Sparc3Error(
+            f"Group '{group}' removes {pattern.amount:g} of the weights whatever that costs; leave "
+            "`--budget` out, or choose another group."
+        )
+    return pattern.amount if amount is None or pattern.takes(amount) else amount
 
 
 def _share(amount: float | None, budget: str | None) -> float | None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from sparc3_bench.types.conventions import CONVENTIONS, phrases_of
+from sparc3_bench.types.conventions import CONVENTIONS, pattern_of, phrases_of
 
 if TYPE_CHECKING:
     from sparc3_bench.record.parts import MetricRecord
@@ -20,8 +20,8 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 def convention_text(spec: RunSpec) -> str:
     """Return what is removed, how it is ranked, when it is scored and where, in words."""
     ranked, removed = list[str](), list[str]()
-    for name, value in spec.conventions().items():
-        if clause := _filled(phrases_of(name).clause[value], value, spec):
+    for name in CONVENTIONS:
+        if clause := clause_text(spec, name):
             (removed if phrases_of(name).of_removal else ranked).append(clause)
     if max(spec.amounts) == 0:
         ranked[:2] = [f"{units(spec)} {ranked[1]}"]
@@ -33,6 +33,12 @@ def convention_text(spec: RunSpec) -> str:
     return ". ".join(
         text[:1].upper() + text[1:] for text in (", ".join(ranked), "; ".join(removed))
     )
+
+
+def clause_text(spec: RunSpec, convention: str) -> str:
+    """Return what one convention is, as part of a sentence; empty where it goes without saying."""
+    value = getattr(spec, convention)
+    return _filled(phrases_of(convention).said(value), value, spec)
 
 
 def brief(spec: RunSpec) -> tuple[str, ...]:
@@ -62,8 +68,11 @@ def short_text(spec: RunSpec) -> str:
 
 def _filled(text: str, value: str, spec: RunSpec) -> str:
     what, alone = units(spec), spec.unit == "weight"
+    left, _, right = value.partition(":")
     return text.format(
         value=value,
+        left=left,
+        right=right,
         units=what,
         Units=what.capitalize(),
         matrix="matrix" if alone else "block",
@@ -111,6 +120,8 @@ def drawn_in(spec: RunSpec) -> str:
     """Return where a random circuit has as many units as the one that it is drawn for."""
     if spec.unit != "weight":
         return "layer"
+    if (pattern := pattern_of(spec.group)) is not None:
+        return f"{pattern.of} inputs of a row"
     return "row" if spec.group == "row" else "matrix"
 
 

@@ -18,7 +18,7 @@ from sparc3_bench.leaderboard.questions import Question, questions
 from sparc3_bench.leaderboard.series import ResultFile, Series, machines, merge
 from sparc3_bench.leaderboard.sizes import Sizes
 from sparc3_bench.record.spec import DatasetRecord, RunSpec, canonical_json, content_key
-from sparc3_bench.types.conventions import values_of
+from sparc3_bench.types.conventions import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -172,7 +172,7 @@ def comparison_key(result: Result) -> ComparisonKey:
     return (
         # Newest version of the task first.
         (spec.task.name, -spec.task.task_version, model.slug),
-        tuple(values_of(name).index(value) for name, value in spec.conventions().items()),
+        tuple(place_of(name, value) for name, value in spec.conventions().items()),
         # Not the label, which only tells in words what the digest of the weights says.
         (model.dtype, model.weight_digest, model.tokenizer_digest),
         # Sizes too: the task decides whether its digest marks where a window ends.

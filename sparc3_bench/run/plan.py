@@ -12,18 +12,19 @@ from sparc3_bench.contracts import Judge, PreparedTask, Scorer, Task
 from sparc3_bench.errors import ModelError, Sparc3Error
 from sparc3_bench.host import PluginHost, Registered
 from sparc3_bench.model.load import FoundModel, find_model, product_dtype, resolve_dtype
+from sparc3_bench.model.streamed import streamed_where_needed
 from sparc3_bench.record.spec import JudgeRef, PluginRef, RunSpec, TaskRef, canonical_json
 from sparc3_bench.run.cell import Cell, ReadyJudge
-from sparc3_bench.run.environment import RUNNER
+from sparc3_bench.run.environment import RUNNER, memory_of
 from sparc3_bench.run.fit import check_fit
 from sparc3_bench.run.objectives import objective_for
 from sparc3_bench.run.options import build, check_scorer_options, limited, meant_for
 from sparc3_bench.run.request import Request as Request
-from sparc3_bench.run.request import check_conventions
-from sparc3_bench.selection.select import check_amount
-from sparc3_bench.selection.units import count_units
+from sparc3_bench.run.request import amounts_of, check_conventions, check_streamed
+from sparc3_bench.selection.select import check_amount, check_fits
+from sparc3_bench.selection.units import count_units, unit_shapes
 from sparc3_bench.source import code_of
-from sparc3_bench.types.conventions import AmountKind, Group
+from sparc3_bench.types.conventions import AmountKind, Group, pattern_of
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,9 @@ def plan(
     model = shared.models[wanted]
     if isinstance(model, ModelError):
         raise model
+    model = streamed_where_needed(model, request.scope, request.memory or memory_of(model.device))
+    if model.streams:
+        check_streamed(request, [scorer for _, scorer in scorers])
     code = {
         "suite": code_of(RUNNER),
         "task": task_entry.code,
@@ -109,7 +113,7 @@ def plan(
     asked = request.asked()
     task_ref = TaskRef(**_ref(task_entry, task), task_version=task.version)
     scorer_refs = {id(scorer): PluginRef(**_ref(entry, scorer)) for entry, scorer in scorers}
-    _check_counts(model, request, found)
+    _check_sizes(model, request, found)
 
     def prepare(seed: int) -> PreparedTask:
         key = canonical_json([wanted, task.name, dict(request.task_options), found.limit, seed])
@@ -185,13 +189,14 @@ def _ways(request: Request, scorer: Scorer, model: FoundModel) -> dict[str, Any]
     return {"batch_size": request.batch_size, "product_dtype": dtype}
 
 
-def _check_counts(model: FoundModel, request: Request, found: Resolved) -> None:
-    """Refuse a scope without units, or more units to be removed than there are."""
+def _check_sizes(model: FoundModel, request: Request, found: Resolved) -> None:
+    """Refuse a scope without units, more to be removed than there are, or a pattern of others."""
     total, most = count_units(model.blank(request.scope), request.unit), max(found.amounts)
     if found.amount_kind == "count" and most > total:
         raise Sparc3Error(
             f"{most:,.0f} units of '{request.unit}' cannot be removed: the scope has {total:,}."
         )
+    check_fits(unit_shapes(model.blank(request.scope), request.unit), found.group)
 
 
 def resolve(request: Request, host: PluginHost) -> Resolved:
@@ -219,6 +224,8 @@ def _amounts(request: Request, task: Task) -> tuple[tuple[float, ...], AmountKin
         if counts is None:
             raise Sparc3Error("Counts of units must be given; name them with `--amounts`.")
         asked = counts
+    if kind == "fraction" and (pattern := pattern_of(request.group)) is not None:
+        return amounts_of(pattern, request, task), kind
     if asked is None and request.removal == "highest":
         asked = [float(1 - Fraction(repr(float(amount)))) for amount in task.amounts]
     amounts = checked_amounts(asked if asked is not None else task.amounts, kind)

@@ -19,10 +19,12 @@ from sparc3_bench.run.steps.model import WeightNotes
 from sparc3_bench.run.steps.rank import Rank, Usable, contrasts
 from sparc3_bench.run.steps.record import Operating, Record
 from sparc3_bench.run.steps.size import CircuitOverlap, CircuitSize, Membership, RankLikeness
+from sparc3_bench.types.conventions import pattern_of
 
 if TYPE_CHECKING:
     from sparc3_bench.graph.drive import Recipe
     from sparc3_bench.graph.step import Step
+    from sparc3_bench.record.spec import RunSpec
     from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.responses import Evaluated
     from sparc3_bench.types.conventions import Part
@@ -49,7 +51,7 @@ def run_of(cell: Cell) -> Recipe[Record]:
     operating = None
     if task.choice is not None:
         operating = yield from _at_choice(cell, chosen, points, sizes)
-    elif task.bar is not None and spec.removal == "lowest" and spec.amount_kind == "fraction":
+    elif task.bar is not None and _is_graded(spec):
         operating = yield from _at_bar(cell, chosen.contrast, points[0])
     return Record(
         cell=cell,
@@ -68,6 +70,12 @@ def run_of(cell: Cell) -> Recipe[Record]:
         notes=WeightNotes(cell),
         learned=learned(cell).get("learned") if spec.objective is not None else None,
     )
+
+
+def _is_graded(spec: RunSpec) -> bool:
+    """Return whether there are amounts between any two, of which the lowest scores go."""
+    graded = spec.amount_kind == "fraction" and pattern_of(spec.group) is None
+    return graded and spec.removal == "lowest"
 
 
 def circuit(cell: Cell, contrast: str, amount: float) -> CircuitStep | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import (
     BeforeValidator,
@@ -13,15 +14,22 @@ from pydantic import (
     model_validator,
 )
 
+from sparc3_bench.contracts import Scorer
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
+from sparc3_bench.incremental import IncrementalScorer
 from sparc3_bench.run.environment import without_folders
 from sparc3_bench.types.conventions import (
     AskedConventions,
     Controls,
+    Pattern,
     StabilitySeeds,
-    values_of,
+    is_within_rows,
+    written_of,
 )
 from sparc3_bench.types.samples import ProductDtype
+
+if TYPE_CHECKING:
+    from sparc3_bench.contracts import Task
 
 
 def _as_typed(options: Any) -> Any:
@@ -35,6 +43,23 @@ def _text(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def bytes_of(size: Any) -> Any:
+    """Return a size in bytes; with decimal prefixes, as disks and memory in records have them.
+
+    Raises
+    ------
+    Sparc3Error
+        When it is a text of another kind.
+    """
+    if not isinstance(size, str):
+        return size
+    found = _SIZE.fullmatch(size.strip())
+    if found is None:
+        raise Sparc3Error(f"The memory must be a size such as 3GB or 800MB, got '{size}'.")
+    return int(float(found[1]) * 1000 ** "KMGT".index(found[2].upper()) * 1000)
+
+
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kKMGT])B?")
 Options = Annotated[dict[str, str], BeforeValidator(_as_typed)]
 _NONE: dict[str, str] = {}
 
@@ -75,6 +100,9 @@ class Request(Demand):
     scorers: Sequence[tuple[str, Sequence[int]]]
     """Names with the seeds to run each with; one without may have options of this request."""
     device: str = "cpu"
+    memory: Annotated[int | None, Field(ge=1), BeforeValidator(bytes_of)] = None
+    """Bytes that a model may take with its scores; a larger one is read block by block. None for
+    all memory of the machine."""
     added: Sequence[Request] = ()
     """The same of further scorers: that one cannot do it is no reason to refuse the others."""
     replay_of: str | None = None
@@ -93,7 +121,7 @@ class Request(Demand):
             first = error.errors()[0]
             name, value = str(first["loc"][0]).replace("_", " "), first["input"]
             if first["type"] == "literal_error":
-                known = values_of(str(first["loc"][0]))
+                known = written_of(str(first["loc"][0]))
                 raise UnknownNameError(name, value, known) from None
             reason = first["msg"].replace("Input should be", "must be")
             raise Sparc3Error(f"The {name} {reason}, got {value!r}.") from None
@@ -113,9 +141,9 @@ def check_conventions(request: Request) -> None:
     Sparc3Error
         Naming the first.
     """
-    if request.unit != "weight" and request.group == "row":
+    if request.unit != "weight" and is_within_rows(request.group):
         raise Sparc3Error(
-            f"Group 'row' ranks the weights inside one row and cannot rank units of "
+            f"Group '{request.group}' ranks the weights inside one row and cannot rank units of "
             f"'{request.unit}'; choose 'layer' or 'model'."
         )
     if request.schedule != "blockwise":
@@ -146,6 +174,49 @@ def check_conventions(request: Request) -> None:
         if is_asked:
             raise Sparc3Error(
                 f"Schedule 'blockwise' {reason}; {way}, or choose schedule 'one-shot'."
+            )
+
+
+def amounts_of(pattern: Pattern, request: Request, task: Task) -> tuple[float, ...]:
+    """Return the amounts of a pattern: nothing, its own, and all where the curve must end there.
+
+    Raises
+    ------
+    Sparc3Error
+        When another one is asked for.
+    """
+    own = (pattern.amount,) if max(task.amounts) > 0 else ()
+    asked = own if request.amounts is None else request.amounts
+    for amount in asked:
+        if amount not in (0, 1) and not pattern.takes(amount):
+            raise Sparc3Error(
+                f"Group '{request.group}' removes {pattern.amount:.6g} of the weights, got "
+                f"{amount:g}; leave the amount out, or choose another group."
+            )
+    end = {1.0} if task.needs_empty else set()
+    found = {float(one) if one in (0, 1) else pattern.amount for one in asked}
+    return tuple(sorted({0.0, *found, *end}))
+
+
+def check_streamed(request: Request, scorers: Sequence[Scorer]) -> None:
+    """Refuse what cannot be done with a model that is read block by block.
+
+    Raises
+    ------
+    Sparc3Error
+        Naming the first.
+    """
+    whole = [s.name for s in scorers if s.needs_reference and not isinstance(s, IncrementalScorer)]
+    for is_asked, what in (
+        (bool(whole), f"Scorer '{whole[0] if whole else ''}' is no `IncrementalScorer` and scores"),
+        (request.schedule != "one-shot", f"Schedule '{request.schedule}' prunes and scores again"),
+        (request.ablation != "zero", f"Ablation '{request.ablation}' keeps the inputs of"),
+        (request.snapshots, "`--snapshots` keeps sums of"),
+    ):
+        if is_asked:
+            raise Sparc3Error(
+                f"{what} the whole model, and {request.model} is read block by block, as it does "
+                "not fit into the memory; give more with `--memory`, or choose otherwise."
             )
 
 

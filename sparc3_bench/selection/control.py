@@ -9,31 +9,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparc3_bench.selection.select import keep_rows, keep_together
+from sparc3_bench.selection.keep import as_groups, keep_groups
 from sparc3_bench.types.conventions import Group
 
 
 def matched(kept: Mapping[str, Tensor], group: Group, seed: int) -> dict[str, Tensor]:
-    """Keep at random as many as `kept` does, in every row (group `row`), else in every tensor.
+    """Keep at random as many as `kept` does, in every row or pattern, else in every tensor.
 
     Parameters
     ----------
     kept
         What `choose` kept: bool, one tensor a matrix (weights) or a block (neurons, heads).
     group
-        The comparison group it was chosen in. With group `row` all rows of a matrix keep as many.
+        The comparison group it was chosen in. Of `row` and of a pattern all keep as many.
     seed
         Of the control. Controls of one seed are nested: the smaller lies inside the larger.
     """
     controls = {}
     for name, keep in kept.items():
-        noise = _noise(f"{seed}/{name}", keep.shape)
-        if group == "row":
-            kept_of_noise = keep_rows(noise, keep.shape[1] - int(keep[0].count_nonzero()))
-        else:
-            removed = keep.numel() - int(keep.count_nonzero())
-            (kept_of_noise,) = keep_together([noise], removed)
-        controls[name] = kept_of_noise.to(keep.device)
+        # Drawn by the host, the same for all devices, and ranked where the mask is.
+        noise = _noise(f"{seed}/{name}", keep.shape).to(keep.device)
+        # Of a model every tensor has as many as the circuit has there.
+        first = as_groups(keep, "layer" if group == "model" else group)[0]
+        (kept_of_noise,) = keep_groups(
+            [as_groups(noise, group)], len(first) - int(first.count_nonzero())
+        )
+        controls[name] = kept_of_noise.view(keep.shape)
     return controls
 
 

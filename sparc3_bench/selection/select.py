@@ -6,7 +6,7 @@ Ties go to the lower position: by order of the matrices in the model, then row, 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 import torch
@@ -14,9 +14,18 @@ from torch import Tensor
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.view import ModelView
+from sparc3_bench.selection.keep import as_groups, keep_groups, keep_last
 from sparc3_bench.selection.threshold import joint_cuts, row_cuts
 from sparc3_bench.selection.units import unit_mask, unit_scores
-from sparc3_bench.types.conventions import AmountKind, Group, Removal, Unit
+from sparc3_bench.types.conventions import (
+    AmountKind,
+    Group,
+    Removal,
+    Unit,
+    is_within_rows,
+    pattern_of,
+)
+from sparc3_bench.types.lazy import Lazy
 from sparc3_bench.types.masks import KeepMask
 from sparc3_bench.types.scores import ScoreMap
 
@@ -50,10 +59,10 @@ def select(
     return as_mask(kept, view, unit)
 
 
-def rankable(scores: ScoreMap, view: ModelView, unit: Unit) -> dict[str, Tensor]:
+def rankable(scores: ScoreMap, view: ModelView, unit: Unit) -> Mapping[str, Tensor]:
     """Return what is ranked: the weights' scores by matrix, or the units' scores by block."""
     if unit == "weight":
-        return dict(scores.weights)
+        return scores.weights
     return unit_scores(scores, view, unit)
 
 
@@ -81,7 +90,7 @@ def choose(
         What the tensors' elements are; neurons and heads are not ranked by `row`.
     group
         The set ranked together. Neurons and heads are ranked in a `layer` (one block) or in the
-        whole `model`.
+        whole `model`. A pattern ``n:m`` goes with its own amount, 1 - n/m, or with 0 or 1.
     removal
         Which end is removed. `highest` at x removes exactly what `lowest` at 1 - x keeps.
     kind
@@ -92,11 +101,12 @@ def choose(
     Raises
     ------
     Sparc3Error
-        For an amount outside its range, or neurons and heads by `row`.
+        For an amount outside its range, neurons and heads by `row` or pattern, or a matrix whose
+        inputs are no multiple of a pattern.
     """
-    if unit != "weight" and group == "row":
+    if unit != "weight" and is_within_rows(group):
         raise Sparc3Error(
-            f"Group 'row' ranks the weights inside one row and cannot rank units of '{unit}'; "
+            f"Group '{group}' ranks the weights inside one row and cannot rank units of '{unit}'; "
             "choose 'layer' or 'model'."
         )
     check_amount(amount, kind)
@@ -105,11 +115,48 @@ def choose(
         raise Sparc3Error(
             f"{amount:,.0f} units of '{unit}' cannot be removed: the scope has {total:,}."
         )
-    quota = _quota(ranking, amount, removal, kind)
+    check_fits({name: values.shape for name, values in ranking.items()}, group)
+    quota = _quota(ranking, amount, removal, kind, group)
     if known is None:
         known = _found(ranking, [quota], group)
     kept = _keep(ranking, quota, group, known)
     return kept if removal == "lowest" else {name: ~keep for name, keep in kept.items()}
+
+
+def chosen_singly(
+    ranking: Mapping[str, Tensor],
+    amount: float,
+    known: Cuts,
+    *,
+    unit: Unit,
+    group: Group,
+    removal: Removal,
+    kind: AmountKind,
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield what `choose` returns, in another order perhaps, with one tensor in memory at a time.
+
+    Parameters are those of `choose`; the cuts must be known.
+    """
+    if group != "model":
+        for name in ranking:
+            one = {name: ranking[name]}
+            yield from choose(
+                one, amount, unit=unit, group=group, removal=removal, kind=kind, known=known
+            ).items()
+        return
+    total = sum(values.numel() for values in ranking.values())
+    count = _quota(ranking, amount, removal, kind, group)(total)
+    cut = known[""].get(count)
+    below = 0 if cut is None else sum(int((v <= cut).count_nonzero()) for v in ranking.values())
+    excess = below - count
+    for name in reversed(list(ranking)):
+        values = ranking[name]
+        if cut is None:
+            keep = torch.full_like(values, count == 0, dtype=torch.bool)
+        else:
+            keep = (values > cut).contiguous()
+            excess -= keep_last(keep, values, cut, excess)
+        yield name, keep if removal == "lowest" else ~keep
 
 
 def cuts(
@@ -120,13 +167,13 @@ def cuts(
     kind: AmountKind,
 ) -> Cuts:
     """Return where scores are cut at several amounts; they are sorted or counted once for all."""
-    return _found(ranking, [_quota(ranking, one, removal, kind) for one in amounts], group)
+    return _found(ranking, [_quota(ranking, one, removal, kind, group) for one in amounts], group)
 
 
 def as_mask(kept: Mapping[str, Tensor], view: ModelView, unit: Unit) -> KeepMask:
     """Return the weights and biases that go with what `choose` does not keep."""
     if unit == "weight":
-        return KeepMask(dict(kept))
+        return KeepMask(kept)
     return unit_mask(kept, view, unit)
 
 
@@ -144,48 +191,38 @@ def check_amount(amount: float, kind: AmountKind) -> None:
         raise Sparc3Error(f"A count of units must be a whole number from 0 on, got {amount:g}.")
 
 
-def keep_rows(values: Tensor, count: int, cut: Tensor | None = None) -> Tensor:
-    """Keep all but the `count` lowest of each row; of ties the leftmost go. ``[rows, columns]``."""
-    if count in (0, values.shape[1]):
-        return torch.full_like(values, count == 0, dtype=torch.bool)
-    cut = row_cuts(values, [count])[count] if cut is None else cut
-    threshold, beyond = cut[:, :1], cut[:, 1:]
-    keep = values > threshold
-    # Where the next number is larger, all is decided.
-    tied = (~(beyond > threshold)).flatten().nonzero().flatten()
-    if len(tied):
-        # Of the ties at the threshold the last ones stay, until exactly k are gone.
-        excess = values.shape[1] - count - keep[tied].count_nonzero(dim=1)
-        at_threshold = values[tied] == threshold[tied]
-        row, column = at_threshold.nonzero().unbind(1)
-        ends = torch.bincount(row, minlength=len(tied)).cumsum(0)
-        from_the_right = ends[row] - torch.arange(len(row), device=row.device)
-        stays = from_the_right <= excess[row]
-        keep[tied[row[stays]], column[stays]] = True
-    return keep
+def check_fits(shapes: Mapping[str, Sequence[int]], group: Group | None) -> None:
+    """Refuse a pattern that does not divide the inputs of every matrix.
 
-
-def keep_together(tensors: Sequence[Tensor], count: int, cut: Tensor | None = None) -> list[Tensor]:
-    """Keep all but the `count` lowest of all tensors; of ties the first go. Nothing is joined."""
-    if count in (0, sum(values.numel() for values in tensors)):
-        return [torch.full_like(values, count == 0, dtype=torch.bool) for values in tensors]
-    threshold = joint_cuts(tensors, [count])[count] if cut is None else cut
-    keeps = [(values > threshold).contiguous() for values in tensors]
-    excess = sum(keep.numel() - int(keep.count_nonzero()) for keep in keeps) - count
-    for values, keep in zip(reversed(tensors), reversed(keeps), strict=True):
-        if excess == 0:
-            break
-        # Ties at the threshold: the last ones stay, until exactly k are gone.
-        ties = (values == threshold).flatten().nonzero().flatten()[-excess:]
-        keep.view(-1)[ties] = True
-        excess -= len(ties)
-    return keeps
+    Raises
+    ------
+    Sparc3Error
+        Naming the first matrix.
+    """
+    if (pattern := pattern_of(group)) is None:
+        return
+    for name, shape in shapes.items():
+        if shape[-1] % pattern.of:
+            raise Sparc3Error(
+                f"Group '{group}' takes the inputs of a row {pattern.of} by {pattern.of}, and "
+                f"`{name}` has {shape[-1]} of them; choose a pattern that divides them, or group "
+                "'row'."
+            )
 
 
 def _quota(
-    ranking: Mapping[str, Tensor], amount: float, removal: Removal, kind: AmountKind
+    ranking: Mapping[str, Tensor], amount: float, removal: Removal, kind: AmountKind, group: Group
 ) -> Quota:
     """Return how many of the lowest of a group go; with removal `highest`, how many stay."""
+    pattern = pattern_of(group)
+    if pattern is not None and 0 < amount < 1:
+        if kind == "count" or not pattern.takes(amount):
+            raise Sparc3Error(
+                f"Group '{group}' removes {pattern.amount:.6g} of the weights, got {amount:g}; "
+                "give that, or choose another group."
+            )
+        gone = pattern.of - pattern.kept
+        return lambda size: gone if removal == "lowest" else pattern.kept
     if kind == "count":
         total = sum(values.numel() for values in ranking.values())
         count = int(amount) if removal == "lowest" else total - int(amount)
@@ -198,31 +235,42 @@ def _typed(amount: float | Fraction) -> Fraction:
     return amount if isinstance(amount, Fraction) else Fraction(repr(float(amount)))
 
 
-def _found(ranking: Mapping[str, Tensor], quotas: Sequence[Quota], group: Group) -> Cuts:
-    def counts(size: int) -> list[int]:
-        return sorted({count for quota in quotas if 0 < (count := quota(size)) < size})
+def _together(
+    ranking: Mapping[str, Tensor], group: Group
+) -> Iterator[tuple[str, Collection[Tensor]]]:
+    """Yield comparison groups by name of the tensor, read when asked for; "" for all as one."""
+    groups = Lazy(ranking, lambda name: as_groups(ranking[name], group))
+    if group == "model":
+        yield "", groups.values()
+    else:
+        yield from ((name, [groups[name]]) for name in groups)
 
-    if group == "row":
-        return {name: row_cuts(v, counts(v.shape[1])) for name, v in ranking.items()}
-    if group == "layer":
-        return {name: joint_cuts([v], counts(v.numel())) for name, v in ranking.items()}
-    every = list(ranking.values())
-    return {"": joint_cuts(every, counts(sum(values.numel() for values in every)))}
+
+def _size(tensors: Iterable[Tensor]) -> int:
+    return sum(values.shape[1] for values in tensors)
+
+
+def _found(ranking: Mapping[str, Tensor], quotas: Sequence[Quota], group: Group) -> Cuts:
+    found: dict[str, Mapping[int, Tensor]] = {}
+    for name, tensors in _together(ranking, group):
+        size, first = _size(tensors), next(iter(tensors))
+        counts = sorted({count for quota in quotas if 0 < (count := quota(size)) < size})
+        if pattern_of(group):  # of one amount, and half as large as the scores
+            found[name] = {}
+        elif first.shape[0] > 1:
+            found[name] = row_cuts(first, counts)
+        else:
+            found[name] = joint_cuts(tensors, counts)
+    return found
 
 
 def _keep(
     ranking: Mapping[str, Tensor], quota: Quota, group: Group, known: Cuts
 ) -> dict[str, Tensor]:
     """Return a keep-mask for every tensor, exactly the quota counted off in each group."""
-    if group == "row":
-        counted = {name: quota(values.shape[1]) for name, values in ranking.items()}
-        return {n: keep_rows(v, counted[n], known[n].get(counted[n])) for n, v in ranking.items()}
-    if group == "layer":
-        counted = {name: quota(values.numel()) for name, values in ranking.items()}
-        return {
-            name: keep_together([values], counted[name], known[name].get(counted[name]))[0]
-            for name, values in ranking.items()
-        }
-    total = sum(values.numel() for values in ranking.values())
-    kept = keep_together(list(ranking.values()), quota(total), known[""].get(quota(total)))
-    return dict(zip(ranking, kept, strict=True))
+    kept: list[Tensor] = []
+    for name, tensors in _together(ranking, group):
+        count = quota(_size(tensors))
+        kept += keep_groups([*tensors], count, known[name].get(count))
+    shaped = zip(ranking.items(), kept, strict=True)
+    return {name: keep.view(values.shape) for (name, values), keep in shaped}

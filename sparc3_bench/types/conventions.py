@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 Unit = Literal["weight", "neuron", "head"]
 """What is removed as a whole: one weight, one MLP neuron, one attention head."""
 
-Group = Literal["row", "layer", "model"]
-"""The set ranked together: one output row, one matrix (or one block's units), everything."""
+_PATTERN = r"^([1-9][0-9]{0,2}):([1-9][0-9]{0,2})$"
+_GROUPS = ("row", "layer", "model")
+
+
+def _is_group(value: str) -> str:
+    if value not in _GROUPS and pattern_of(value) is None:
+        known = "'row', 'layer', 'model' or a pattern n:m with n below m"
+        raise PydanticCustomError("literal_error", f"Input should be {known}")
+    return value
+
+
+Group = Annotated[
+    str,
+    AfterValidator(_is_group),
+    WithJsonSchema(
+        {"type": "string", "pattern": rf"{'|'.join(f'^{g}$' for g in _GROUPS)}|{_PATTERN}"}
+    ),
+]
+"""The set ranked together: one output `row`, one matrix (or one block's units; `layer`), the whole
+`model`; or a pattern `n:m`: every m consecutive inputs of a row, of which n are kept."""
 
 Schedule = Literal["one-shot", "blockwise"]
 """Scores of the dense model, or of each block behind the blocks already pruned."""
@@ -58,11 +80,41 @@ StabilitySeeds = Annotated[int, Field(ge=0, le=100)]
 
 
 @dataclass(frozen=True)
+class Pattern:
+    """Of every so many consecutive inputs of a row, so many are kept."""
+
+    kept: int
+    of: int
+
+    @property
+    def amount(self) -> float:
+        """The fraction that is removed: the only one but none and all."""
+        return float(1 - Fraction(self.kept, self.of))
+
+    def takes(self, amount: float) -> bool:
+        """Return whether an amount is the pattern's own, up to how it was printed."""
+        return math.isclose(amount, self.amount, rel_tol=1e-9)
+
+
+def pattern_of(group: str | None) -> Pattern | None:
+    """Return the pattern that a comparison group is; None for any other group."""
+    found = re.match(_PATTERN, group or "")
+    pattern = Pattern(*map(int, found.groups())) if found else None
+    return pattern if pattern and pattern.kept < pattern.of else None
+
+
+def is_within_rows(group: str | None) -> bool:
+    """Return whether weights of one row are ranked, which other units have not."""
+    return group == "row" or pattern_of(group) is not None
+
+
+@dataclass(frozen=True)
 class Phrases:
     """How a convention is told to readers.
 
-    In the words, `{value}` is what was chosen, `{units}` and `{Units}` are what is removed, and
-    `{matrix}` and `{layer}` the part of the model that a layer is for it.
+    In the words, `{value}` is what was chosen, `{left}` and `{right}` what stands on both sides of
+    a colon in it, `{units}` and `{Units}` are what is removed, and `{matrix}` and `{layer}` the
+    part of the model that a layer is for it.
 
     Attributes
     ----------
@@ -74,12 +126,21 @@ class Phrases:
         By value, other few words.
     of_removal
         Whether it says what happens to what is removed, which is told after what is ranked.
+    open, open_clause
+        How values are written that have no clause of their own, and what their clause is; empty
+        where there are none.
     """
 
     clause: Mapping[str, str]
     brief: str = "{value}"
     brief_of: Mapping[str, str] = field(default_factory=dict)
     of_removal: bool = False
+    open: str = ""
+    open_clause: str = ""
+
+    def said(self, value: str) -> str:
+        """Return the clause of a value."""
+        return self.clause.get(value, self.open_clause)
 
     def briefly(self, value: str) -> str:
         """Return the few words of a value."""
@@ -102,6 +163,8 @@ _GROUP = Phrases(
     },
     "by {value}",
     {"layer": "by {layer}"},
+    open="n:m",
+    open_clause="{left} of every {right} consecutive inputs of a row kept",
 )
 _SCHEDULE = Phrases(
     {
@@ -184,8 +247,21 @@ def phrases_of(convention: str) -> Phrases:
 
 
 def values_of(convention: str) -> tuple[str, ...]:
-    """Return what a convention may be, in reading order."""
-    return get_args(Conventions.model_fields[convention].annotation)
+    """Return what a convention may be, in reading order; of open ones, those that have a name."""
+    return tuple(phrases_of(convention).clause)
+
+
+def written_of(convention: str) -> tuple[str, ...]:
+    """Return what users may write for a convention."""
+    return (*values_of(convention), *filter(None, [phrases_of(convention).open]))
+
+
+def place_of(convention: str, value: str) -> int:
+    """Return where a value stands among those of a convention: open ones behind the others."""
+    known = values_of(convention)
+    if value in known:
+        return known.index(value)
+    return len(known) + int.from_bytes(value.encode(), "big")
 
 
 CONVENTIONS = tuple(sorted(Conventions.model_fields, key=lambda name: phrases_of(name).of_removal))

@@ -58,7 +58,9 @@ def samples(keep: Any, unit: str, part: str) -> list[float]:
         return list(prepared.evaluate(view, dense, lambda done, total: None).samples["x"])
 
 
-@pytest.mark.parametrize(("unit", "group"), [("weight", "row"), ("neuron", "layer")])
+@pytest.mark.parametrize(
+    ("unit", "group"), [("weight", "row"), ("weight", "2:4"), ("neuron", "layer")]
+)
 def test_controls_have_as_many_units_as_the_walk_keeps(model, tmp_path, unit, group):
     asked = {"unit": unit, "group": group}
     (result,) = whole(run(model, tmp_path, "wanda", controls=2, **BLOCKWISE, **asked))

@@ -155,6 +155,31 @@ def test_the_folder_loads_anywhere_and_has_the_perplexity_of_its_report(
     exec("\n".join(last[-2:]), space)
 
 
+@pytest.mark.parametrize(
+    ("model", "group", "more"),
+    [
+        ("llama", "2:4", ()),
+        ("gpt2", "1:2", ("--amount", 0.5)),
+        ("opt", "4:8", ("--scorer", "magnitude")),
+    ],
+)
+def test_a_pattern_is_in_the_folder_in_its_controls_and_in_its_report(
+    folder, prune, tmp_path, model, group, more
+):
+    done = prune(tmp_path / "out", "--group", group, *more, model=model)
+    assert done.code == 0, done.err
+    assert sb.pattern_breaks(tmp_path / "out", group) == {}
+    kept, of = group.split(":")
+    result = read_result(tmp_path / "out/result.json")
+    assert (result.spec.group, result.spec.amounts) == (group, (0, 0.5))
+    (sizes,) = {len(drawn) for drawn in result.points[1].control.values()}
+    assert sizes == 3
+    report = (tmp_path / "out/report.md").read_text()
+    assert f"{kept} of every {of} consecutive inputs of a row kept" in report
+    assert f"the random ones keep as many in every {of} inputs of a row" in report
+    assert f"its zeros lie in the pattern {group}" in report
+
+
 def test_every_weight_that_stays_keeps_its_bits(folder, prune, tmp_path):
     assert prune(tmp_path / "out", "--amount", 0.3).code == 0
     dense = AutoModelForCausalLM.from_pretrained(folder / "llama")
@@ -310,6 +335,24 @@ def test_what_a_hub_does_not_take_stays_on_disk(prune, tmp_path, hub, monkeypatc
         (("--amount", 0), "`--amount 0` removes nothing; give a fraction above 0."),
         (("--budget", "5"), "`--budget` must be a percentage above 0 such as 5%, got '5'."),
         (("--budget", "-5%"), "`--budget` must be a percentage above 0 such as 5%, got '-5%'."),
+        (
+            ("--budget", "5%", "--group", "2:4"),
+            "Group '2:4' removes 0.5 of the weights whatever that costs; leave `--budget` out, or",
+        ),
+        (
+            ("--amount", 0.3, "--group", "2:4"),
+            "Group '2:4' removes 0.5 of the weights, got 0.3; leave the amount out, or choose",
+        ),
+        (
+            ("--group", "3:7"),
+            "Group '3:7' takes the inputs of a row 7 by 7, and `model.layers.0.self_attn.q_proj` "
+            "has",
+        ),
+        (
+            ("--amount", 0.5, "--group", "4:2"),
+            "Unknown group '4:2'. Available: layer, model, n:m, row.",
+        ),
+        (("--group", "2:4", "--unit", "head"), "Group '2:4' ranks the weights inside one row and"),
         (("--amount", 0.5, "--scorer", "wnda"), "Unknown scorer 'wnda'. Did you mean 'wanda'?"),
         (("--amount", 0.5, "--unit", "layer"), "Unknown unit 'layer'."),
         (("--amount", 0.5, "--task", "compression"), "Task 'compression' does not measure what pr"),

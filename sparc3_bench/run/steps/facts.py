@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.place import Place
     from sparc3_bench.types.parts import Facts
+    from sparc3_bench.types.samples import ReferenceSamples
     from sparc3_bench.types.values import Texts
 
 
@@ -63,6 +64,12 @@ class Learned(CellStep["PreparedTask"]):
 def learned(cell: Cell) -> dict[str, Learned]:
     """Return the input of a step that needs the references of a cell's task."""
     return {"learned": Learned(cell)} if cell.learns else {}
+
+
+def reference_of(cell: Cell, purpose: str, at: Place | None = None) -> ReferenceSamples:
+    """Return the reference samples, which may follow from what the dense model answers."""
+    known = at.get(Learned(cell)) if at is not None and purpose and cell.learns else None
+    return cell.references(known)[purpose]
 
 
 def _facts(cell: Cell) -> Facts[Any]:
