@@ -16,6 +16,8 @@ from pydantic import (
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.run.environment import without_folders
 from sparc3_bench.types.conventions import (
+    NO_REPAIR,
+    UNIFORM,
     AskedConventions,
     Controls,
     Pattern,
@@ -123,6 +125,11 @@ def check_conventions(request: Request) -> None:
             f"Group '{request.group}' ranks the weights inside one row and cannot rank units of "
             f"'{request.unit}'; choose 'layer' or 'model'."
         )
+    if request.repair != NO_REPAIR and request.ablation != "zero":
+        raise Sparc3Error(
+            f"Repair '{request.repair}' makes up for weights that read zero; choose ablation "
+            "'zero', or leave the repair out."
+        )
     if request.schedule != "blockwise":
         return
     for is_asked, reason, way in (
@@ -141,6 +148,16 @@ def check_conventions(request: Request) -> None:
             request.snapshots,
             "scores each block behind the pruned ones and keeps no snapshots",
             "leave `snapshots` out",
+        ),
+        (
+            request.allocation != UNIFORM,
+            "decides one block after the other and cannot divide an amount among them",
+            f"choose allocation '{UNIFORM}'",
+        ),
+        (
+            request.repair != NO_REPAIR,
+            "hands on what each block does pruned and not repaired",
+            f"choose repair '{NO_REPAIR}'",
         ),
         (
             request.group == "model",
