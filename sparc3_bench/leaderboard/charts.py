@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.leaderboard.agreement_text import model_text
-from sparc3_bench.leaderboard.phrasing import count, metric_title
+from sparc3_bench.leaderboard.phrasing import count, metric_title, number
 
 if TYPE_CHECKING:
+    from types import SimpleNamespace
+
     from sparc3_bench.leaderboard.agreement import Agreement, Side
     from sparc3_bench.leaderboard.entries import Entry
     from sparc3_bench.leaderboard.questions import Question
@@ -196,6 +198,37 @@ def scatter(found: Agreement, look: Look) -> Data:
     }
 
 
+def heads(maps: Sequence[tuple[Series, Data]], look: Look) -> Data | None:
+    """Return by scorer the smallest circuit of every head, a position among `circuits`.
+
+    None where no two maps of heads are of the same circuits.
+    """
+    alike = [(one, data) for one, data in maps if "levels" in data]
+    alike = [pair for pair in alike if pair[1]["circuits"] == alike[0][1]["circuits"]]
+    if len(alike) < 2:
+        return None
+    rows = [{**_row(one, look, folded=False), "levels": data["levels"]} for one, data in alike]
+    return {"circuits": alike[0][1]["circuits"], "rows": rows}
+
+
+def likeness(table: SimpleNamespace) -> Data:
+    """Return the overlaps of every two circuits as a matrix; columns have the numbers of rows."""
+    size = len(table.series)
+    share = [
+        [1.0 if i == j else table.rows[max(i, j) - 1][min(i, j)] for j in range(size)]
+        for i in range(size)
+    ]
+    labels = [", ".join(filter(None, (s.scorer.title, s.difference))) for s in table.series]
+    return {
+        "rows": [f"{place} {label}" for place, label in enumerate(labels, 1)],
+        "row_title": "",
+        "columns": [str(place) for place in range(1, size + 1)],
+        "column_title": "",
+        "shares": [rounded(*row) for row in share],
+        "texts": [[number(value, 2) for value in row] for row in share],
+    }
+
+
 def _side(side: Side) -> Data:
     return {**_metric(side.metric), "log": side.is_log}
 
@@ -204,6 +237,7 @@ def _row(one: Series, look: Look, *, folded: bool) -> Data:
     return {
         "scorer": one.scorer.name,
         "title": one.label,
+        "short": one.scorer.title,
         "difference": one.difference,
         "control": one.is_control,
         "look": look(one),

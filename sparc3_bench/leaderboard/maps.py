@@ -58,7 +58,8 @@ def _heads(section: Section, one: Series, levels: list[list[int]]) -> dict[str, 
     texts = [[f"in the circuit of {smallest[level]}" for level in row] for row in levels]
     columns = [str(head) for head in range(len(levels[0]))]
     legend = f"smallest circuit it belongs to, share {section.sizes.verb}"
-    return _drawn(levels, columns, texts, legend, len(smallest) - 1, "head")
+    drawn = _drawn(levels, columns, texts, legend, len(smallest) - 1, "head")
+    return {**drawn, "levels": levels, "circuits": smallest}
 
 
 def _drawn(

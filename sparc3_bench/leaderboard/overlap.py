@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -56,14 +57,18 @@ def _bits(levels: str, kept_at: int, removed: bool) -> int:
     return int(levels.translate(table) or "0", 2)
 
 
-def overlap_matrices(section: Section) -> tuple[SimpleNamespace, ...]:
+def overlap_matrices(
+    section: Section, variants: Collection[int] = ()
+) -> tuple[SimpleNamespace, ...]:
     """Return the overlaps between the series of a section at sizes near 10 % and 1 %.
 
     Only series whose sketches are of the same units at the same amounts are compared; of a series
-    with several seeds, the first.
+    with several seeds, the first. Those at the positions of `variants` come last.
     """
     alike: dict[tuple[int, int, tuple[float, ...]], list[tuple[Series, Sketch]]] = {}
-    for one in section.series:
+    rows = sorted(enumerate(section.series), key=lambda row: row[0] in variants)
+    own = [one for place, one in rows if place not in variants]
+    for _, one in rows:
         sketch = one.whole.sketch
         if sketch:
             amounts = next(r.result.spec.amounts for r in one.runs if r.result.sketch)
@@ -77,7 +82,7 @@ def overlap_matrices(section: Section) -> tuple[SimpleNamespace, ...]:
             if sizes.is_few and sizes.size(amount) * len(pairs[0][1].levels) < _LEAST:
                 continue
             at = amounts.index(amount)
-            rows = [
+            indices = [
                 tuple(
                     overlap(sketch, other, at, removed=sizes.by_removed)
                     for _, other in pairs[:index]
@@ -90,7 +95,8 @@ def overlap_matrices(section: Section) -> tuple[SimpleNamespace, ...]:
                     chance=sizes.size(amount) / (2 - sizes.size(amount)),
                     series=[one for one, _ in pairs],
                     has_seeds=any(len(seeds(one.runs)) > 1 for one, _ in pairs),
-                    rows=tuple(rows[1:]),
+                    standing=sum(any(one is other for other in own) for one, _ in pairs),
+                    rows=tuple(indices[1:]),
                     sampled=len(pairs[0][1].levels),
                     units=units,
                 )

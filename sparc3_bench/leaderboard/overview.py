@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.phrasing import number, precise, scorer_text
+from sparc3_bench.leaderboard.phrasing import number, precise
 
 if TYPE_CHECKING:
     from sparc3_bench.leaderboard.boards import Board
@@ -23,7 +23,6 @@ def overview(boards: Sequence[Board]) -> SimpleNamespace:
     tables = [entry.table() for board in boards for entry in board.leading]
     standings = _standings([table for table in tables if table is not None])
     titles: dict[str, str] = {}
-    names: dict[str, set[str]] = {}
     controls: dict[str, str] = {}
     lines = []
     for board in boards:
@@ -31,7 +30,6 @@ def overview(boards: Sequence[Board]) -> SimpleNamespace:
         for entry in board.entries:
             rows = entry.scorers()
             for name, one in rows.items():
-                names.setdefault(name, set()).add(scorer_text(one.runs[0].result.spec))
                 titles[name] = one.scorer.title
             drawn = {one.scorer.name: one for one in entry.section.series if one.is_control}
             controls.update({name: one.scorer.title for name, one in drawn.items()})
@@ -43,8 +41,6 @@ def overview(boards: Sequence[Board]) -> SimpleNamespace:
                 leads = any(entry is one for one in leading)
                 line = SimpleNamespace(board=board, entry=entry, leads=leads, cells=cells)
                 lines.append(line)
-    # One name for all tables, if the row that stands for the scorer has one in all.
-    titles |= {name: next(iter(same)) for name, same in names.items() if len(same) == 1}
     order = [*standings, *sorted(set(titles) - set(standings))]
     return SimpleNamespace(
         scorers={name: titles[name] for name in order},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,8 @@ from sparc3_bench.leaderboard.entries import Entry
 from sparc3_bench.leaderboard.literature import literature
 from sparc3_bench.leaderboard.overview import overview
 from sparc3_bench.leaderboard.plugin_description import ScorerDescription, scorer_description
-from sparc3_bench.leaderboard.repeat import command
-from sparc3_bench.leaderboard.series import ResultFile
+from sparc3_bench.leaderboard.repeat import command, uses
+from sparc3_bench.leaderboard.series import ResultFile, Series
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.leaderboard.templating import HERE, templates
 from sparc3_bench.record.files import samples_path
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from sparc3_bench.record.result import Result
 
 _STATIC = ("d3.LICENSE", "d3.min.js", "plot.LICENSE", "plot.min.js")
-_SCRIPTS = ("board.js", "compare.js", "draw.js", "site.js", "sort.js")
+_SCRIPTS = ("board.js", "compare.js", "draw.js", "heads.js", "search.js", "site.js", "sort.js")
 
 _CHOICES = ("unit", "group", "aggregation", "scorer")
 
@@ -40,7 +41,10 @@ Pages = Iterator[tuple[str, str]]
 
 
 def pages(
-    results: Sequence[tuple[Path, Result]], host: PluginHost, has_guide: bool = False
+    results: Sequence[tuple[Path, Result]],
+    host: PluginHost,
+    has_guide: bool = False,
+    commit: str = "",
 ) -> Pages:
     """Yield every file of the site but the copies of results, by its path in the site.
 
@@ -52,8 +56,11 @@ def pages(
         Where tasks and scorers are looked up.
     has_guide
         Whether the documentation is in the folder of the site, to be linked to.
+    commit
+        The commit that has the results, where one has.
     """
-    site = _Site(results, host, has_guide)
+    site = _Site(results, host)
+    site.tell(has_guide=has_guide, commit=commit)
     yield from site.fixed()
     for board in site.boards:
         yield from site.of_board(board)
@@ -64,12 +71,11 @@ def pages(
 class _Site:
     """What all pages share."""
 
-    def __init__(
-        self, results: Sequence[tuple[Path, Result]], host: PluginHost, has_guide: bool
-    ) -> None:
+    def __init__(self, results: Sequence[tuple[Path, Result]], host: PluginHost) -> None:
         from sparc3_bench.run.intervals import renewed  # loads numpy and scipy
 
         self._templates = templates()
+        self._host = host
         results = _named([(path, renewed(result, host)) for path, result in results])
         sections, self._failed = split(results)
         self._runs = [ResultFile(*pair) for pair in sorted(results, key=lambda r: r[0].as_posix())]
@@ -84,7 +90,18 @@ class _Site:
         self._parts: dict[str, str] = {}
         self._scorers = _scorers(self._runs, host)
         notices = [(one.title, one.notice) for one in self._scorers.values() if one.notice]
-        self._templates.globals.update(notices=notices, has_guide=has_guide, look=self._look)
+        tasks = {board.spec.task.name: board for board in reversed(self.boards)}
+        self.tell(
+            notices=notices,
+            look=self._look,
+            tasks=[(one.title, one.href) for one in reversed(tasks.values())],
+            version=metadata.version("sparc3-bench"),
+            newest=max(run.result.created for run in self._runs)[:10],
+        )
+
+    def tell(self, **shared: Any) -> None:
+        """Tell the templates what all pages may say."""
+        self._templates.globals.update(shared)
 
     def fixed(self) -> Pages:
         """Yield the pages that every site has, and what they are drawn with."""
@@ -110,6 +127,7 @@ class _Site:
         if self._failed:
             yield "failed.html", self._page("failed", failed=self._failed)
         yield "static/site.css", (HERE / "templates" / "page.css").read_text(encoding="utf-8")
+        yield "static/places.js", f"sparc3Places({json.dumps(self._places())});\n"
         for folder, names in (("static", _STATIC), ("templates", _SCRIPTS)):
             for name in names:
                 yield f"static/{name}", (HERE / folder / name).read_text(encoding="utf-8")
@@ -120,7 +138,14 @@ class _Site:
         told = [self._told(one) for one in found]
         yield (
             board.href,
-            self._page("board", 1, board=board, choices=_choices(board), agreements=told),
+            self._page(
+                "board",
+                1,
+                board=board,
+                choices=_choices(board),
+                agreements=told,
+                models=[b for b in self.boards if b.spec.task.name == board.spec.task.name],
+            ),
         )
         data = shards.shard(board, self._look)
         yield f"data/{board.id}.js", shards.script(data)
@@ -139,6 +164,10 @@ class _Site:
                     agreements=agreements_of(entry, found),
                 ),
             )
+            for one in entry.scorers().values():
+                if rank := entry.rank(entry.place(one)):
+                    badge = {"entry": entry, "row": one, "rank": rank}
+                    yield badge_of(entry, one), self._page("badge", 1, suffix="svg", **badge)
 
     def of_scorers(self) -> Pages:
         """Yield a page for every scorer."""
@@ -173,13 +202,24 @@ class _Site:
                     board=board,
                     entry=entry,
                     repeat=command(result),
+                    uses=uses(result, path.name, self._host) if result.points else [],
+                    badge=entry and _badge_with(entry, run),
                     file=run.href.rpartition("/")[2],
                     samples=samples_path(run.path).name if result.sample_file else "",
                 ),
             )
 
-    def _page(self, name: str, depth: int = 0, **context: Any) -> str:
-        template = self._templates.get_template(f"{name}.html")
+    def _places(self) -> list[tuple[str, str]]:
+        """Return what can be searched for, in words, with the address of its page."""
+        scorers = self._scorers.items()
+        found = [(f"{one.title} ({name})", f"scorers/{name}.html") for name, one in scorers]
+        for board in self.boards:
+            found.append((f"{board.title}, {board.named}", board.href))
+            found += [(f"{board.title}, {board.model}: {e.words}", e.href) for e in board.entries]
+        return found
+
+    def _page(self, name: str, depth: int = 0, suffix: str = "html", **context: Any) -> str:
+        template = self._templates.get_template(f"{name}.{suffix}")
         return template.render(**{"root": "../" * depth, "page": f"{name}.html", **context})
 
     def _told(self, one: Agreement) -> str:
@@ -187,6 +227,17 @@ class _Site:
         if one.id not in self._parts:
             self._parts[one.id] = self._page("agreement", 1, one=one)
         return self._parts[one.id]
+
+
+def badge_of(entry: Entry, row: Series) -> str:
+    """Return the address of the badge of a scorer in a section, from the root of the site."""
+    return f"badges/{entry.section.id}--{row.scorer.name}.svg"
+
+
+def _badge_with(entry: Entry, run: ResultFile) -> str:
+    """Return the address of the badge that a result counts for; empty where it has none."""
+    own = [s for s in entry.scorers().values() if any(r.path == run.path for r in s.runs)]
+    return badge_of(entry, own[0]) if own and entry.rank(entry.place(own[0])) else ""
 
 
 def _named(results: list[tuple[Path, Result]]) -> list[tuple[Path, Result]]:
@@ -231,7 +282,9 @@ def _choices(board: Board) -> list[tuple[str, str, list[tuple[str, str]]]]:
             found["scorer"].setdefault(one.scorer.name, one.scorer.title)
             if aggregation := str(one.scorer.options.get("aggregation", "")):
                 found["aggregation"].setdefault(aggregation, aggregation)
-    sections = [(entry.section.id, entry.words) for entry in board.drawn]
+    # What stands for the board comes first, as a reader is shown the first.
+    drawn = sorted(board.drawn, key=lambda one: not any(one is other for other in board.leading))
+    sections = [(entry.section.id, entry.words) for entry in drawn]
     return [
         ("section", "Convention drawn", sections),
         ("metric", "Metric", []),

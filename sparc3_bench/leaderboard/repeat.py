@@ -41,11 +41,54 @@ def command(result: Result) -> str:
     return shlex.join([*words, *_options(spec)])
 
 
-def _options(spec: RunSpec) -> list[str]:
+def uses(result: Result, file: str, host: PluginHost) -> list[tuple[str, str]]:
+    """Return what can be done with a finished result, in words, and the command that does it.
+
+    Parameters
+    ----------
+    file
+        The name of the file of the result.
+    """
+    spec, folder = result.spec, f"{result.spec.scorer.name}-{result.key[:6]}"
+    amount = result.found.point.amount.requested if result.found else _middle(result)
+    made = [("Run it again and tell the first step that differs", ["replay", file])]
+    if amount:
+        count = spec.amount_kind == "count"
+        size = ["--remove", f"{amount:.0f}"] if count else ["--size", f"{1 - amount:.12g}"]
+        small = ["--no-model"] if spec.ablation != "zero" else []
+        export = ["circuit", "export", file, *size, *small, "--out", f"{folder}-circuit"]
+        made.append(
+            ("Make its mask, its circuit and the pruned model again, and save them", export)
+        )
+        task = host.all("task").get(spec.task.name)
+        usual = _unusual_conventions(spec) <= {"unit", "group", "scope", "amount_kind"}
+        words = ["--model", spec.model.id, "--scorer", spec.scorer.name, "--scope", spec.scope]
+        if usual and task and task.cls.prompts_option is not None and count:
+            words += [f"--{spec.unit}s", f"{amount:.0f}", "--task", spec.task.name]
+            words += [*_options(spec), "--out", f"{folder}-corrected"]
+            made.append(("Correct the model in the same way", ["correct", *words]))
+        elif usual and not count:
+            words += ["--unit", spec.unit, "--group", spec.group, "--amount", f"{amount:.12g}"]
+            words += [*_options(spec, ("scorer",)), "--out", f"{folder}-pruned"]
+            made.append(("Prune the model in the same way, on other text", ["prune", *words]))
+    if result.responses:
+        made.append(("Read its texts by another judge", ["rejudge", file, "--judge", "JUDGE"]))
+    table = ["export", file, "--format", "csv", "--out", f"{folder}.csv"]
+    made.append(("Write its numbers as a table", table))
+    return [(what, shlex.join(["sparc3", *words])) for what, words in made]
+
+
+def _middle(result: Result) -> float:
+    """Return the middle one of the amounts that leave something; 0 where there is none."""
+    counted = result.spec.amount_kind == "count"
+    part = [a for a in result.spec.amounts if a > 0 and (a < 1 or counted)]
+    return part[len(part) // 2] if part else 0.0
+
+
+def _options(spec: RunSpec, kinds: Sequence[str] = ("scorer", "task")) -> list[str]:
     words = []
-    kinds = (("scorer", spec.scorer.options), ("task", spec.task.options))
-    for kind, options in kinds:
-        for name, value in sorted(options.items()):
+    for kind in kinds:
+        for name, value in sorted(getattr(spec, kind).options.items()):
             # None cannot be typed; where it is recorded it is the default.
             if value is not None:
                 words += [f"--{kind}-option", f"{name}={value}"]
@@ -93,7 +136,7 @@ def side_by_side_command(
     if first.amount_kind == "count":
         words.append("--count")
     for name, value in first.conventions().items():
-        if name != "amount_kind" and value != AskedConventions.model_fields[name].default:
+        if name in _unusual_conventions(first) - {"amount_kind"}:
             words += [f"--{name}", str(value)]
     words += [word for name in objectives for word in ("--objective", str(name))]
     for spec in specs:
@@ -105,6 +148,12 @@ def side_by_side_command(
         for name, value in unusual("judge", first.judge, host).items():
             words += ["--judge-option", f"{name}={value}"]
     return shlex.join(words)
+
+
+def _unusual_conventions(spec: RunSpec) -> set[str]:
+    """Return the names of the conventions of a run that nobody gets without asking."""
+    fields = AskedConventions.model_fields
+    return {n for n, value in spec.conventions().items() if value != fields[n].default}
 
 
 def unusual(kind: str, ref: PluginRef, host: PluginHost) -> dict[str, JsonValue]:

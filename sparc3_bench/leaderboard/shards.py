@@ -44,7 +44,10 @@ def shard(board: Board, look: Look) -> dict[str, Any]:
         "title": board.title,
         "version": spec.task.task_version,
         "model": board.model,
-        "sections": [_section(entry, look) for entry in board.entries],
+        "sections": [
+            {**_section(entry, look), "leads": any(entry is one for one in board.leading)}
+            for entry in board.entries
+        ],
     }
 
 

@@ -1,13 +1,14 @@
 """The site: result files in; pages, data and a copy of every file out.
 
-The site is a pure function of the results, and of whether the documentation was built into its
-folder `docs`: no date of building, no path of this machine, so that a stale one can be told from a
-fresh one by comparing bytes.
+The site is a pure function of the results, of the commit that has them, and of whether the
+documentation was built into its folder `docs`: no date of building, no path of this machine, so
+that a stale one can be told from a fresh one by comparing bytes.
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 _LIST = "site.json"
 """The list of the files that `publish` put into a folder, which it may remove."""
 
-_TOP = ("index.html", _LIST, "boards", "data", "results", "scorers", "sections", "static")
+_FOLDERS = ("badges", "boards", "data", "results", "scorers", "sections", "static")
+_TOP = ("index.html", _LIST, *_FOLDERS)
 """What no folder may hold that `publish` did not make."""
 
 
@@ -95,7 +97,8 @@ def _read(results: Path, leave_out: Callable[[str], object] | None) -> Found:
 
 def _files(results: Path, site: Path, found: Found) -> Iterator[tuple[str, bytes]]:
     """Yield every file of the site by its path in it."""
-    for name, text in pages(found, default_host(), has_guide=(site / GUIDE).is_dir()):
+    has_guide, commit = (site / GUIDE).is_dir(), _commit(results)
+    for name, text in pages(found, default_host(), has_guide=has_guide, commit=commit):
         # JSON may hold half of a surrogate pair, which no encoding can write.
         yield name, text.encode("utf-8", "replace")
     for path, result in found:
@@ -103,6 +106,16 @@ def _files(results: Path, site: Path, found: Found) -> Iterator[tuple[str, bytes
             # A file of samples that no result tells of was never looked at.
             if one == path or (result.sample_file and (results / one).is_file()):
                 yield f"results/{one.as_posix()}", (results / one).read_bytes()
+
+
+def _commit(results: Path) -> str:
+    """Return the newest commit that changed the results; empty where they are in none."""
+    asked = ["git", "-C", str(results), "log", "-1", "--format=%H", "--", "."]
+    try:
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()[:12] if done.returncode == 0 else ""
 
 
 def _check_place(results: Path, site: Path) -> None:

@@ -49,12 +49,17 @@ def templates() -> jinja2.Environment:
         finalize=_shown,
     )
     words = {n: f for n, f in vars(phrasing).items() if inspect.getmodule(f) is phrasing}
-    environment.filters.update(words, json=canonical_json, seeds=seeds, inline=inline)
+    own = {"json": canonical_json, "seeds": seeds, "inline": inline}
+    environment.filters.update(words, **own, stands=lambda entry: list(entry.scorers()))
     environment.globals.update(
         signature=SIGNATURE,
         page="",
         notices=(),
         has_guide=False,
+        tasks=(),
+        commit="",
+        version="",
+        newest="",
         drawn_in=phrasing.drawn_in,
         subject=sentences.subject,
         told=sentences.choice_text,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import shutil
 import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,13 +103,14 @@ def label_of(folder: Path) -> str:
 def _convert(folder: Path, name: str, made: Path) -> None:
     way_out = "download it again, or give a folder with safetensors"
     options: dict[str, Any] = {"gguf_file": name, "trust_remote_code": False}
-    with telling(f"The GGUF file {name}", way_out):
+    with telling(f"The GGUF file {name}", way_out), _read_once():
         _check_lengths(folder / name)
         label = _label(folder / name)
         config = AutoConfig.from_pretrained(folder, **options)
-        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+        tokenizer = AutoTokenizer.from_pretrained(folder, config=config, **options)
         loaded, report = AutoModelForCausalLM.from_pretrained(
             folder,
+            config=config,
             dtype=torch.float32,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # told below, by name
@@ -130,6 +132,21 @@ def _convert(folder: Path, name: str, made: Path) -> None:
     about.write_text(text.replace('"local_files_only": true', '"local_files_only": false'), "utf-8")
     told = {"label": label, "made_by": _made_by()}
     (made / _ORIGIN).write_text(json.dumps(told) + "\n")
+
+
+@contextlib.contextmanager
+def _read_once() -> Iterator[None]:
+    """Make a file be read once, and its names: transformers asks for them hundreds of times."""
+    import gguf
+
+    reader, names = gguf.GGUFReader, gguf.get_tensor_name_map
+    read = functools.cache(reader)
+    gguf.GGUFReader = lambda path, *options: read(str(path), *options)
+    gguf.get_tensor_name_map = functools.cache(names)
+    try:
+        yield
+    finally:
+        gguf.GGUFReader, gguf.get_tensor_name_map = reader, names
 
 
 def _check_lengths(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import platform
 import re
 import sys
 import time
@@ -84,6 +85,7 @@ def watch(cache: Path) -> None:
         if not (is_folder and path in roots) and not path.endswith(".pyc"):
             READS.note(path)
 
+    platform.processor()  # libraries ask for it; a process finds it out once, and Python keeps it
     READS.is_watching = True
     sys.addaudithook(hear)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from sparc3_bench.cli import app
-from sparc3_bench.leaderboard.repeat import command
+from sparc3_bench.cli import Commands, app
+from sparc3_bench.host import default_host
+from sparc3_bench.leaderboard.repeat import command, uses
 from sparc3_bench.record.files import read_results
 from sparc3_bench.record.result import Result
 from sparc3_bench.testing.tiny import save_model, save_text
@@ -73,3 +74,39 @@ def test_it_makes_the_same_result(folder, tmp_path, monkeypatch, arguments):
     again = made("again", *words[1:])
     assert again.key == first.key
     assert again.points == first.points
+
+
+def test_what_a_result_is_of_use_for_is_done_as_its_page_says(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("SPARC3_CACHE", str(tmp_path / "cache"))
+    run("run", "--scorer", "wanda", "--amounts", "0.5", *TASK, "--results", str(tmp_path / "r"))
+    ((path, result),) = read_results(tmp_path / "r")
+    done = []
+    for what, line in uses(result, str(tmp_path / "r" / path), default_host()):
+        program, *words = shlex.split(line)
+        assert program == "sparc3"
+        if "--out" in words:
+            words[-1] = out = str(tmp_path / words[-1])
+        if words[0] == "prune":
+            words += [*TASK[2:], "--task-option", "selection_windows=2"]
+        run(*words)
+        done.append(words[0])
+        assert "--out" not in words or Path(out).exists(), what
+    assert done == ["replay", "circuit", "prune", "export"]
+
+
+def test_every_command_on_the_page_of_a_committed_result_can_be_typed():
+    found: dict[tuple[str, ...], Result] = {}
+    for _, result in read_results(Path(__file__).parents[2] / "leaderboard" / "results"):
+        spec = result.spec
+        found[spec.task.name, spec.unit, spec.amount_kind, spec.schedule] = result
+    names = set()
+    for result in found.values():
+        for _, line in uses(result, "result.json", default_host()):
+            name, *words = shlex.split(line)[1:]
+            one = Commands()[name]
+            if name == "circuit":
+                one, words = one.commands[words[0]], words[1:]
+            one.make_context(name, words)
+            names.add(name)
+    assert names == {"replay", "circuit", "prune", "correct", "rejudge", "export"}

@@ -36,14 +36,11 @@
   }
 
   function band(lines) {
-    if (!lines.some((row) => row.drawn.some(Boolean)) || metric() > 0) return "";
+    const seeds = lines.some((row) => row.control);
+    if (!seeds && (!lines.some((row) => row.drawn.some(Boolean)) || metric() > 0)) return "";
     return section().chosen
       ? ", the grey band is of random controls, often on fewer samples: see the table for the test"
       : ", the grey band is of random controls";
-  }
-
-  function cut(lines) {
-    return lines.length > 1 ? " What lies far from most is beyond the axis." : "";
   }
 
   // Quality against the cost of the scores, on the kind of machine that most rows were made on.
@@ -76,7 +73,7 @@
     const figure = document.getElementById("curves");
     sparc3.show(
       figure,
-      `${m.title} (${m.direction} is better): ${at.words}. Thin lines are 95 % intervals${band(lines)}.${cut(lines)}`,
+      `${m.title} (${m.direction} is better): ${at.words}. Thin lines are 95 % intervals${band(lines)}.`,
       sparc3.charts.curves(at, lines, wide(figure), { m: metric(), logx: field("logx").checked, logy: field("logy").checked }),
     );
     sparc3.legend(figure, every, hidden, draw);

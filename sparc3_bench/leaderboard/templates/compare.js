@@ -72,7 +72,7 @@
     const width = Math.max(280, Math.min(760, figure.clientWidth || 640));
     sparc3.show(
       figure,
-      `${at.metrics[0].title}: ${sparc3.label(one)} ${ratio(at) ? "over" : "minus"} ${sparc3.label(other)}, ${at.words}. ${at.metrics[0].direction === "lower" ? "Below" : "Above"} ${none(at)} the first is better.`,
+      `${at.metrics[0].title}: ${sparc3.label(one)} ${ratio(at) ? "over" : "minus"} ${sparc3.label(other)}, ${at.words}. ${at.metrics[0].direction === "lower" ? "Below" : "Above"} ${none(at)} the first is better. Filled: told apart after Holm over the amounts; an interval is of its amount alone, and may leave out ${none(at)} where that does not.`,
       points.length === 0 ? null : Plot.plot({
         ...sparc3.frame(width),
         x: { type: log ? "log" : "linear", label: at.axis, tickFormat: sparc3.tick(at, log) },
@@ -95,13 +95,15 @@
   function rows(wanted) {
     const at = section();
     const pairs = at.rows.map((row, i) => [i, sparc3.label(row)]);
-    sparc3.options(field("first"), pairs, wanted.get("first") ?? 0);
+    // Rows are the best first: it opens with the two best scorers, each as the variant that stands for it.
+    const best = [...at.rows.keys()].sort((a, b) => Number(at.rows[a].folded) - Number(at.rows[b].folded)
+      || Number(at.rows[a].control) - Number(at.rows[b].control) || a - b);
+    sparc3.options(field("first"), pairs, wanted.get("first"));
     sparc3.options(field("second"), pairs, wanted.get("second"));
+    const given = (name) => field(name).value === wanted.get(name);
+    if (!given("first")) field("first").value = best.find((i) => !given("second") || String(i) !== field("second").value);
     // A row against itself is shown to those only who ask for it.
-    const asked = wanted.has("first") && wanted.get("first") === wanted.get("second");
-    if (!asked && field("first").value === field("second").value && pairs.length > 1) {
-      field("second").value = field("first").value === "0" ? 1 : 0;
-    }
+    if (!given("second")) field("second").value = best.find((i) => String(i) !== field("first").value) ?? 0;
     update();
   }
 
@@ -110,6 +112,8 @@
       board = found;
       const several = board.sections.filter((one) => one.rows.length > 1);
       const offered = several.length ? several : board.sections;
+      const chief = offered.findIndex((one) => one.leads);
+      if (chief > 0) offered.unshift(...offered.splice(chief, 1));
       sparc3.options(field("section"), offered.map((one) => [one.id, one.words]), wanted.get("section"));
       rows(wanted);
     });

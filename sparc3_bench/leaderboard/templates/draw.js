@@ -5,6 +5,7 @@
     plot, areaY, line, dot, ruleX, ruleY, text, tip, pointer, rect, link, cell,
   } = Plot;
   const { number, colour, symbol, label } = sparc3;
+  const named = (row) => (row.folded || !row.short ? label(row) : row.short);
   const grey = "var(--grey)";
   const ends = (low, high) => (low === null || high === null ? "" : ` (${number(low)} to ${number(high)})`);
 
@@ -49,17 +50,27 @@
       marginLeft: small ? 44 : 64,
       marginRight: 28, // half of the longest number under the axis
       marginBottom: 40,
+      insetLeft: small ? 4 : 7, // half of a mark
+      insetRight: small ? 4 : 7,
       style: { background: "transparent", color: "var(--ink)", fontSize: "13px", overflow: "visible" },
     };
   }
 
   const better = (metric) => `${metric.label ?? metric.title}${metric.direction === "neither" ? "" : `, ${metric.direction} is better`}`;
   const short = (value) => (Math.abs(value) < 1e4 ? number(value, 3) : value.toLocaleString("en", { notation: "compact" }));
-  // Ticks of a logarithmic axis that spans less than a decade would be none.
-  const scale = (log, domain) => ({
-    type: log ? "log" : "linear", domain, ticks: log && domain && domain[1] < 8 * domain[0] ? 3 : 6,
-    tickFormat: (value) => (log && !"125".includes(value.toExponential()[0]) ? "" : short(value)),
-  });
+  // Ticks of a logarithmic axis that spans less than a decade would be few: all of those are named.
+  const scale = (log, domain) => {
+    const narrow = log && domain && domain[1] < 10 * domain[0];
+    return {
+      type: log ? "log" : "linear", domain, ticks: narrow ? 4 : 6,
+      tickFormat: (value) => (log && !narrow && !"125".includes(value.toExponential()[0]) ? "" : short(value)),
+    };
+  };
+  // A drawing with what of it lies beyond its axis, which its caption then says.
+  const beyond = (drawing, rows, outside) => {
+    drawing.beyond = rows.filter(outside).map(named);
+    return drawing;
+  };
   const told = (points, title) => tip(points, pointer({
     x: "x", y: "y", fill: "var(--paper)", title,
   }));
@@ -93,11 +104,12 @@
     const seeds = lines.filter(({ row }) => row.control)
       .flatMap(({ points: some }) => some.filter((p) => p.low !== null));
     const known = [metric.dense, metric.chance ?? null].filter((v) => fits(v, log));
-    return plot({
+    const domain = at.small ? span([...own, ...known, 0], false) : span([...own, ...known], log);
+    const drawing = plot({
       ...frame(width, at.small),
       x: { type: logx ? "log" : "linear", label: at.small ? null : at.axis, tickFormat: tick(at, logx), ticks: at.small ? 4 : undefined },
       y: {
-        ...scale(log, at.small ? span([...own, ...known, 0], false) : span([...own, ...known], log)),
+        ...scale(log, domain),
         label: at.small ? metric.unit : better(metric), grid: true,
       },
       clip: true,
@@ -124,6 +136,7 @@
         told(points, (p) => `${label(p.row)}\n${p.at}\n${number(p.y)}${ends(p.low, p.high)}`),
       ],
     });
+    return beyond(drawing, rows, (row) => points.some((p) => p.row === row && (p.y < domain[0] || p.y > domain[1])));
   }
 
   // One number against another, with the intervals of both; of what costs no more, the front.
@@ -143,17 +156,27 @@
       if (!best || (data.y.direction === "higher" ? one.y > best.y : one.y < best.y)) front.push(one);
     }
     const band = data.random ? [data.random] : [];
-    const named = data.names ? inside.filter((p) => inside.length <= 8 || front.includes(p)) : [];
-    return plot({
+    const labelled = data.names ? inside.filter((p) => inside.length <= 8 || front.includes(p)) : [];
+    const across = span([...own.flatMap((p) => [p.x, p.xl, p.xh]), ...dense.map((d) => d.x)], data.x.log);
+    const bent = data.x.log ? Math.log : (v) => v;
+    // A name near an end of the axis goes inwards.
+    const anchor = (p) => {
+      const share = (bent(p.x) - bent(across[0])) / (bent(across[1]) - bent(across[0]));
+      return share > 0.8 ? "end" : share < 0.2 ? "start" : "middle";
+    };
+    const drawing = plot({
       ...frame(width),
-      x: { ...scale(data.x.log, span([...own.flatMap((p) => [p.x, p.xl, p.xh]), ...dense.map((d) => d.x)], data.x.log)), label: data.x.label, labelAnchor: "right" },
+      x: { ...scale(data.x.log, across), label: data.x.label, labelAnchor: "right" },
       y: { ...scale(data.y.log, domain), label: better(data.y), grid: true },
       clip: true,
       marks: [
         rect(band, { y1: (b) => Math.max(b[0], domain[0]), y2: (b) => Math.min(b[2], domain[1]), fill: grey, fillOpacity: 0.2 }),
-        text(band.filter((b) => b[0] < domain[1] && b[2] > domain[0]), {
-          y: (b) => Math.max(b[0], domain[0]), frameAnchor: "left", text: () => "random", textAnchor: "start",
-          dx: 4, dy: -8, fill: "var(--muted)",
+        ruleY(band.filter((b) => b[1] > domain[0] && b[1] < domain[1]), { y: (b) => b[1], stroke: grey, strokeDasharray: "2 3" }),
+        text(band, {
+          y: (b) => Math.min(Math.max(b[1], domain[0]), domain[1]), frameAnchor: "middle", fill: "var(--muted)",
+          text: (b) => (b[1] > domain[1] ? `random: ${number(b[1], 2)} ↑` : b[1] < domain[0] ? `random: ${number(b[1], 2)} ↓` : "random"),
+          dy: band.some((b) => b[1] > domain[1]) ? 8 : -8,
+          stroke: "var(--paper)", strokeWidth: 4,
         }),
         ruleY(dense.filter((d) => d.x === null), { y: "y", stroke: "var(--ink)", strokeOpacity: 0.6 }),
         text(dense.filter((d) => d.x === null), {
@@ -167,12 +190,14 @@
         ...rows.map((row) => marks(row, inside.filter((p) => p.row === row), 5)),
         dot(dense.filter((d) => d.x !== null), { x: "x", y: "y", r: 6, stroke: "var(--ink)", strokeWidth: 1.75 }),
         // At other heights in turn: those of like cost would cover one another.
-        ...[-13, 15, -27, 29].map((dy, turn) => text(named.filter((_, i) => i % 4 === turn), {
-          x: "x", y: "y", text: (p) => p.row.short ?? label(p.row), fill: "var(--ink)", dy, stroke: "var(--paper)", strokeWidth: 4,
-        })),
+        ...[-13, 15, -27, 29].flatMap((dy, turn) => ["start", "middle", "end"].map((textAnchor) => text(
+          labelled.filter((p, i) => i % 4 === turn && anchor(p) === textAnchor),
+          { x: "x", y: "y", text: (p) => named(p.row), fill: "var(--ink)", dy, textAnchor, stroke: "var(--paper)", strokeWidth: 4 },
+        ))),
         told(inside, (p) => p.said ?? `${label(p.row)}\n${number(p.y)}${ends(p.yl, p.yh)}\n${number(p.x)}`),
       ],
     });
+    return beyond(drawing, rows, (row) => points.some((p) => p.row === row && !inside.includes(p)));
   }
 
   // What is gained against what it costs: linear up to the limit, then ever more dense.
@@ -220,21 +245,24 @@
   }
 
   // A matrix: the darker a cell, the larger its number.
-  function cells(data) {
+  function cells(data, _, width) {
     const every = data.rows.flatMap((row, i) => data.columns.map((column, j) => ({
-      row, column, share: data.shares[i][j], said: `${data.row_title} ${row}, ${data.column_title} ${column}: ${data.texts[i][j]}`,
+      row, column, share: data.shares[i][j], said: data.row_title ? `${data.row_title} ${row}, ${data.column_title} ${column}: ${data.texts[i][j]}` : `${row}\n${data.rows[j]}\n${data.texts[i][j]}`,
     })));
-    const longest = Math.max(...data.columns.map((name) => name.length));
-    const turned = longest > 4;
+    const longest = (names) => Math.max(...names.map((name) => name.length));
+    const turned = longest(data.columns) > 4;
+    const left = Math.max(48, 6.2 * longest(data.rows));
+    const above = turned ? 20 + 5 * longest(data.columns) : 36;
     return plot({
-      width: Math.max(240, Math.min(520, 60 + 26 * data.columns.length + (turned ? 60 : 0))),
-      height: 60 + 13 * data.rows.length + (turned ? 5 * longest : 0),
-      marginTop: turned ? 20 + 5 * longest : 36,
-      marginLeft: 48,
+      width: Math.min(width, left + 26 * Math.max(6, data.columns.length) + (turned ? 70 : 20)),
+      height: above + 16 + 16 * data.rows.length,
+      marginTop: above,
+      marginLeft: left,
       marginRight: turned ? 70 : 20,
+      marginBottom: 4,
       style: { background: "transparent", color: "var(--ink)", fontSize: "11px", overflow: "visible" },
       x: { domain: data.columns, axis: "top", label: data.column_title || null, tickRotate: turned ? -35 : 0, tickSize: 0 },
-      y: { domain: data.rows, label: data.row_title, tickSize: 0 },
+      y: { domain: data.rows, label: data.row_title || null, tickSize: 0 },
       marks: [
         cell(every, { x: "column", y: "row", fill: "var(--c0)", fillOpacity: (one) => one.share ?? 0, stroke: "var(--rule)", inset: 0 }),
         text(every.filter((one) => one.share === null), { x: "column", y: "row", text: () => "×", fill: grey }),
@@ -252,7 +280,8 @@
 
   // Puts a drawing below its caption; of what cannot be drawn it says so.
   sparc3.show = (figure, caption, drawing) => {
-    figure.querySelector("figcaption").textContent = caption;
+    const left = drawing?.beyond?.length ? ` Beyond the axis: ${drawing.beyond.join(", ")}.` : "";
+    figure.querySelector("figcaption").textContent = caption + (left && !/[.:]$/.test(caption) ? "." : "") + left;
     figure.querySelectorAll("svg, .empty").forEach((old) => old.remove());
     if (!drawing) {
       const none = document.createElement("p");

@@ -28,7 +28,7 @@ const sparc3 = {
     if (value === 0) return "0";
     const size = Math.floor(Math.log10(Math.abs(value)));
     const text = size < -4 || size >= 7
-      ? value.toExponential(2).replace(/e\+?(-?\d+)/, " × 10^$1")
+      ? value.toExponential(2).replace(/e\+?(-?\d+)/, (_, power) => ` × 10${[...power].map((one) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[one] ?? "⁻").join("")}`)
       : Number(value.toPrecision(digits)).toLocaleString("en", {
         minimumFractionDigits: 0,
         maximumFractionDigits: Math.max(0, digits - 1 - size),

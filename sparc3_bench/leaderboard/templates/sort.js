@@ -41,3 +41,12 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   }
 }
+// A table that goes on beyond the edge shows that it does.
+const edges = () => {
+  for (const box of document.querySelectorAll(".scroll")) {
+    box.toggleAttribute("data-more", box.scrollWidth - box.clientWidth - box.scrollLeft > 4);
+  }
+};
+document.querySelectorAll(".scroll").forEach((box) => box.addEventListener("scroll", edges));
+addEventListener("resize", edges);
+edges();
