@@ -38,7 +38,9 @@ imports: $(VENV)/.test ## Check the direction of imports.
 	$(BIN)/lint-imports
 
 benchmarks: $(VENV)/.test ## Print how each step compares with the model's own forward and backward.
-	$(BIN)/python -m pytest tests/benchmarks -s --benchmark-disable-gc -p no:cacheprovider
+	@mkdir -p build
+	$(BIN)/python -m pytest tests/benchmarks -s --benchmark-disable-gc -p no:cacheprovider --benchmark-json build/benchmarks.json
+	@echo "To show it: $(BIN)/python tests/performance_tables.py build/benchmarks.json > docs/performance.json, then $(BIN)/python tests/renew.py"
 
 wheel: $(VENV)/.test ## Build the wheel into dist/.
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

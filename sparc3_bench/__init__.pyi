@@ -35,6 +35,7 @@ from sparc3_bench.incremental import IncrementalScorer as IncrementalScorer
 from sparc3_bench.incremental import State as State
 from sparc3_bench.model.gguf import converted_gguf as converted_gguf
 from sparc3_bench.model.opening import open_model as open_model
+from sparc3_bench.model.products import outer_sum as outer_sum
 from sparc3_bench.model.view import ModelView as ModelView
 from sparc3_bench.record.spec import DatasetRecord as DatasetRecord
 from sparc3_bench.selection.select import choose as choose

@@ -15,6 +15,7 @@ import correction_tables
 import evidence_tables
 import faq_tables
 import lxt_tables
+import performance_tables
 import readme_tables
 import sanity_tables
 import suite_tables
@@ -23,7 +24,7 @@ from tables import Makers, renewed
 
 MODULES = (
     *(readme_tables, faq_tables, circuit_tables, correction_tables, sanity_tables, lxt_tables),
-    *(suite_tables, evidence_tables, *card_tables.CARDS),
+    *(suite_tables, evidence_tables, performance_tables, *card_tables.CARDS),
 )
 
 
@@ -36,6 +37,7 @@ def documents() -> Iterator[tuple[Path, Makers]]:
 def made_files() -> Iterator[tuple[Path, Callable[[], str]]]:
     """Yield every file that is made whole: pictures of results, and the notebook."""
     yield from circuit_tables.PICTURES.items()
+    yield from performance_tables.PICTURES.items()
     yield tutorial.NOTEBOOK, tutorial.notebook
 
 

@@ -53,17 +53,16 @@ class Activation(IncrementalScorer):
             for place, value in here.items():
                 state[place] = state[place] + value if place in state else value
 
-        size, total = reference.batch_size, len(reference.samples)
         with model.observe(add):
-            for start in range(0, total, size):
+            for some in reference.together():
                 # The progress of all, not of this part.
-                part = replace(reference.part(start, start + size), progress=lambda *_: None)
+                part = replace(reference.part(some.start, some.stop), progress=lambda *_: None)
                 (seen,) = part.batches()
                 # Of every real token, sample by sample, whether its next one is asked.
                 rows = functional.pad(seen.labels >= 0, (0, 1))[seen.attention_mask.bool()]
                 asked = rows.nonzero().flatten().to(model.device)
                 model.run(part)
-                reference.progress(min(start + size, total), total)
+                reference.progress(some.stop, len(reference.samples))
         return state
 
     def finish(self, model: ModelView, state: State) -> Mapping[str, Tensor]:

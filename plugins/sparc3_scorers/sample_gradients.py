@@ -47,7 +47,9 @@ class PowerSums:
 
     def fold(self, name: str, inputs: Tensor, gradients: Tensor) -> None:
         """Add one sample: ``[tokens, in_features]``, ``[tokens, out_features]`` of the outputs."""
-        self._add(self.weights, name, gradients.T @ inputs)
+        from sparc3_bench import outer_sum
+
+        self._add(self.weights, name, outer_sum(gradients, inputs).to(gradients.dtype))
         self._add(self.biases, name, gradients.sum(0))
 
     def _add(self, sums: dict[str, Tensor], name: str, gradient: Tensor) -> None:

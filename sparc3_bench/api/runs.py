@@ -52,7 +52,7 @@ def run(
     task_options: Mapping[str, Any] | None = None,
     judge: str | None = None,
     judge_options: Mapping[str, Any] | None = None,
-    batch_size: int = 1,
+    batch_size: int | None = None,
     limit: int | None = None,
     dtype: str = "auto",
     device: str = "cpu",
@@ -93,7 +93,7 @@ def run(
     judge, judge_options
         Who reads what models write, for tasks that have them write.
     batch_size
-        Reference samples run at once.
+        Reference samples run at once; by default short ones together, up to 512 tokens.
     limit
         How many samples of each kind a task takes at most: windows, prompts, items. Such results
         are marked as short.

@@ -81,7 +81,7 @@ def score(
     scorer_options: Mapping[str, Any] | None = None,
     task_options: Mapping[str, Any] | None = None,
     seed: int = 0,
-    batch_size: int = 1,
+    batch_size: int | None = None,
     dtype: str = "auto",
     device: str = "cpu",
     memory: int | str | None = None,
@@ -120,7 +120,7 @@ def score(
     seed
         Of the draw of reference samples, and of a scorer that draws.
     batch_size
-        Reference samples run at once.
+        Reference samples run at once; by default short ones together, up to 512 tokens.
     dtype, device
         Number format and torch device of a model that is loaded.
     memory

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
+from sparc3_bench.model.products import as_factor, outer_sum
 from sparc3_bench.model.uses import joined
 from sparc3_bench.model.weights import statistics_dtype
 from sparc3_bench.types.architecture import Role
@@ -161,7 +162,7 @@ class Accumulator:
         count, total = self._counts[name], self._sums[name]
         if self._aggregation == "token-abs":
             a, g = a.abs(), g.abs()
-        contribution, of_bias = g.T @ a, g.sum(0)
+        contribution, of_bias = outer_sum(g, a).to(g.dtype), g.sum(0)
         if self._aggregation == "mean-of-abs":
             contribution.abs_()
             of_bias.abs_()
@@ -191,17 +192,21 @@ class Accumulator:
             return
         inputs, gradients = zip(*pending, strict=True)
         pending.clear()
-        if not (self._read and _are_same(self._read[0], inputs)):
+        total, g = self._sums[name], self._of_tokens(gradients)
+        if not (self._read and g.dtype == self._read[1].dtype and _are_same(self._read[0], inputs)):
             self._read = (inputs, self._of_tokens(inputs))
-        a, g = self._read[1], self._of_tokens(gradients)
-        self._sums[name].addmm_(g.T, a)
+        a = self._read[1]
+        if g.dtype == total.dtype:
+            total.addmm_(g.T, a)
+        else:
+            total.add_(g.T @ a)
         if name in self._biases:
-            self._biases[name].add_(g.sum(0))
+            self._biases[name].add_(g.sum(0, dtype=total.dtype))
 
     def _of_tokens(self, parts: tuple[Tensor, ...]) -> Tensor:
         """Return what the aggregation takes the products of; in place where it is a copy."""
-        rows, change = joined(parts), _OF_TOKENS.get(self._aggregation)
-        return rows if change is None else change(rows, out=rows if len(parts) > 1 else None)
+        rows, change = as_factor(joined(parts)), _OF_TOKENS.get(self._aggregation)
+        return rows if change is None else change(rows, out=None if rows is parts[0] else rows)
 
     def scores(self) -> ScoreMap:
         """Return the scores; the accumulator is spent afterwards.

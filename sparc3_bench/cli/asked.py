@@ -92,7 +92,7 @@ def _options(
     judge_option: common.JudgeOptions = [],  # noqa: B006
     seed: common.Seed = 0,
     dtype: common.Dtype = "auto",
-    batch_size: common.BatchSize = 1,
+    batch_size: common.BatchSize = None,
     device: common.Device = "cpu",
     memory: Annotated[
         str | None,

@@ -192,7 +192,7 @@ def _options(
     seed: Annotated[int, typer.Option(help="Seed of the reference samples and the scorer.")] = 0,
     dtype: common.Dtype = "auto",
     device: common.Device = "cpu",
-    batch_size: common.BatchSize = 1,
+    batch_size: common.BatchSize = None,
     cache: common.Cache = None,
     as_json: JsonFlag = False,
 ) -> None:

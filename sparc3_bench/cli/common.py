@@ -93,7 +93,12 @@ Dtype = Annotated[
     typer.Option(help="float32, bfloat16, or auto: bfloat16 where the processor has it."),
 ]
 Device = Annotated[str, typer.Option(help="Torch device the model runs on.")]
-BatchSize = Annotated[int, typer.Option(min=1, help="Reference samples run at once.")]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Reference samples run at once.", show_default="short ones, up to 512 tokens"
+    ),
+]
 Cache = Annotated[
     Path | None,
     typer.Option(

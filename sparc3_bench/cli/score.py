@@ -52,7 +52,7 @@ def command(
     seed: common.Seed = 0,
     dtype: common.Dtype = "auto",
     device: common.Device = "cpu",
-    batch_size: common.BatchSize = 1,
+    batch_size: common.BatchSize = None,
     cache: common.Cache = None,
     as_json: JsonFlag = False,
 ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -33,20 +33,32 @@ class _Recorded:
 class BlockView(ModelView):
     """A view whose scope is one block, and whose `run` runs that block alone."""
 
-    def __init__(self, whole: ModelView, index: int, recorded: list[_Recorded]) -> None:
+    def __init__(self, whole: ModelView, index: int, recorded: dict[bytes, _Recorded]) -> None:
         self.__dict__.update(whole.__dict__)
         self._weights = {n: w for n, w in whole.weights().items() if w.block == index}
         self._index = index
         self._recorded = recorded
 
     def run(self, reference: ReferenceSamples) -> None:
-        """Run the block on the outputs of the blocks before it, as they are now."""
-        for record in self._recorded:
-            self._call(record)
+        """Run the block on the outputs of the blocks before it, as they are now.
+
+        Raises
+        ------
+        Sparc3Error
+            For other samples, or other batches of them, than the model was walked with.
+        """
+        for batch in replace(reference, progress=lambda *_: None).batches():
+            if batch.read not in self._recorded:
+                raise Sparc3Error(
+                    "A model that is walked block by block has run the reference samples alone, "
+                    "and a scorer runs others, or other batches of them; choose schedule "
+                    "'one-shot'."
+                )
+            self._call(self._recorded[batch.read])
 
     def advance(self) -> None:
         """Make this block's outputs, as it is now, the next block's inputs."""
-        for record in self._recorded:
+        for record in self._recorded.values():
             output = self._call(record)
             record.hidden = output[0] if isinstance(output, tuple | list) else output
 
@@ -74,11 +86,13 @@ def walk(view: ModelView, reference: ReferenceSamples) -> Generator[BlockView]:
                 "Schedule 'blockwise' decides one block after the other, but "
                 f"`{weight.name}` is used by several blocks; choose schedule 'one-shot'."
             )
-    recorded = [_record(view, batch) for batch in reference.batches(view.device)]
-    if len(recorded[0].calls) != len(view.blocks):
+    batches = reference.batches(view.device)
+    recorded = {batch.read: _record(view, batch) for batch in batches}
+    calls = len(next(iter(recorded.values())).calls)
+    if calls != len(view.blocks):
         raise Sparc3Error(
             f"Schedule 'blockwise' takes every block once, but this model runs "
-            f"{len(view.blocks)} blocks {len(recorded[0].calls)} times; choose schedule 'one-shot'."
+            f"{len(view.blocks)} blocks {calls} times; choose schedule 'one-shot'."
         )
     for index in range(len(view.blocks)):
         block = BlockView(view, index, recorded)

@@ -73,7 +73,7 @@ class Passage:
         self._travellers: dict[bytes, _Traveller] = {}
         with torch.no_grad():
             for batch in reference.batches(view.device):
-                self._travellers[_named(batch)] = self._set_out(batch)
+                self._travellers[batch.read] = self._set_out(batch)
             for index, block in enumerate(view.blocks):
                 with view.staying(block):
                     for one in self._travellers.values():
@@ -96,7 +96,7 @@ class Passage:
 
     def traveller(self, batch: Batch) -> _Traveller:
         """Return a batch on its way; only those of the reference are."""
-        if (name := _named(batch)) not in self._travellers:
+        if (name := batch.read) not in self._travellers:
             raise block_refusal("runs other samples, or other batches, than those of the reference")
         return self._travellers[name]
 
@@ -223,9 +223,3 @@ def _split(args: Any, kwargs: Any) -> tuple[Tensor, tuple[Any, ...], dict[str, A
     rest = dict(kwargs)
     hidden: Tensor = args[0] if args else rest.pop("hidden_states")
     return hidden, tuple(args[1:]), rest
-
-
-def _named(batch: Batch) -> bytes:
-    """Return what tells batches of one reference apart; two that agree are alike all the way."""
-    both = torch.stack([batch.host.input_ids, batch.host.attention_mask])
-    return repr(tuple(both.shape)).encode() + both.numpy().tobytes()

@@ -7,11 +7,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from sparc3_bench.types.samples import ProductDtype
 
 # Torch before 2.9 has no such setting, and takes them in float32.
 _SETTING: Any = getattr(torch.backends.mkldnn, "matmul", None)
+_HAS_TILES = torch.cpu._is_amx_tile_supported()
+"""Whether the processor has the units that alone make products faster by the setting."""
 
 
 @contextmanager
@@ -35,6 +38,30 @@ def products_in(dtype: ProductDtype) -> Iterator[None]:
         yield
     finally:
         set_precision(before)
+
+
+def outer_sum(gradients: Tensor, inputs: Tensor) -> Tensor:
+    """Return ``gradients.T @ inputs``, on the units that `products_in` names, whatever they are.
+
+    Parameters
+    ----------
+    gradients, inputs
+        ``[tokens, out_features]`` and ``[tokens, in_features]``.
+
+    Returns
+    -------
+    Tensor
+        ``[out_features, in_features]``, to be added in float32. Within ``products_in("bfloat16")``,
+        on a processor whose units for it are no matrix units, it is rounded to bfloat16, once for
+        all tokens.
+    """
+    return as_factor(gradients).T @ as_factor(inputs)
+
+
+def as_factor(values: Tensor) -> Tensor:
+    """Return values in the format in which `outer_sum` multiplies them here and now."""
+    rounds = values.dtype == torch.float32 and precision() == "bf16" and not _HAS_TILES
+    return values.bfloat16() if rounds else values
 
 
 def precision() -> str | None:

@@ -177,13 +177,14 @@ class RunSpec(Conventions, _Subject):
     """How many other reference seeds the ranking was compared with."""
     seed: int
     """Seed of the reference sampling and of stochastic scorers."""
-    batch_size: Annotated[int, Field(ge=1, exclude_if=lambda size: size == 1)] = 1
-    """How many reference samples were run at once; in bfloat16 scores depend on it."""
+    batch_size: Annotated[int | None, Field(ge=1, exclude_if=lambda size: size == 1)] = 1
+    """How many reference samples were run at once; null for short ones together, up to 512 tokens
+    with padding. In bfloat16 scores depend on it."""
     product_dtype: Annotated[ProductDtype, Field(exclude_if=lambda dtype: dtype == "float32")] = (
         "float32"
     )
-    """The format that the factors of products in sums over tokens were rounded to; the sums
-    themselves are float32 or better."""
+    """The format that the factors of products in sums over tokens were rounded to, and a sample's
+    product, where the processor has no matrix units; sums are float32 or better."""
     limit: Annotated[int | None, Field(ge=1, exclude_if=lambda most: most is None)] = None
     """How many samples of each kind there are at most in a run that was shortened."""
     code: Annotated[
@@ -203,11 +204,11 @@ class RunSpec(Conventions, _Subject):
         """Twelve hex digits that name what is asked, whatever code answers it.
 
         Of plugins their distributions, versions and digests do not count (that of a task itself
-        does), nor on whose units products were taken.
+        does), nor how many samples ran at once and on whose units products were taken.
         """
         made_by = dict.fromkeys(("scorer", "task", "judge"), _MADE_BY)
-        left_out: dict[str, Any] = {"code": True, "product_dtype": True, **made_by}
-        return content_key(self.model_dump(mode="json", exclude=left_out))
+        left_out: dict[str, Any] = dict.fromkeys(("code", "batch_size", "product_dtype"), True)
+        return content_key(self.model_dump(mode="json", exclude={**left_out, **made_by}))
 
     @property
     def path(self) -> str:

@@ -38,7 +38,7 @@ from sparc3_bench.run.watch import Enough, Watch
 from sparc3_bench.selection.bits import put_down
 from sparc3_bench.types.lazy import Lazy
 from sparc3_bench.types.masks import KeepMask
-from sparc3_bench.types.samples import Batch, ReferenceSamples
+from sparc3_bench.types.samples import TOGETHER, Batch, ReferenceSamples
 from sparc3_bench.types.scores import ScoreMap
 
 _LEAST = 0.001
@@ -154,7 +154,7 @@ class TrialPlace(Place):
 
     @probe.register
     def _score(self, step: Score) -> Rate:
-        """Score one of the reference samples, and some more.
+        """Score one of the reference samples, and some more, as many as run at once.
 
         Of seconds that the limit allows a quarter is enough, as samples are much alike.
 
@@ -172,7 +172,8 @@ class TrialPlace(Place):
             return Rate(fixed=Cost.of(self._scored(step.cell, one)))
         if most > 1 and short.seconds < limit:
             short = self._scored(step.cell, one)
-        some = _some(reference, min(most, max(3, int(limit / 4 / max(short.seconds, 1e-3)))))
+        at_once, quick = TOGETHER // _length(one), int(limit / 4 / max(short.seconds, 1e-3))
+        some = _some(reference, min(most, max(3, at_once, quick)))
         long = self._scored(step.cell, some) if most > 1 else short
         length, more = _length(one), _length(some) - _length(one)
         each = Cost(

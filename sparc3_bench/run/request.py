@@ -78,8 +78,8 @@ class Demand(AskedConventions):
     judge: str | None = None
     judge_options: Options = _NONE
     dtype: str = "auto"
-    batch_size: Annotated[int, Field(ge=1)] = 1
-    """Reference samples run at once."""
+    batch_size: Annotated[int | None, Field(ge=1)] = None
+    """Reference samples run at once; None for short ones together."""
     product_dtype: ProductDtype | None = None
     """Of the products in sums over tokens; None for the model's own where it has units for it."""
     limit: Annotated[int | None, Field(ge=1)] = None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from sparc3_bench.selection.threshold import joint_cuts, row_cuts
+from sparc3_bench.selection.threshold import joint_cuts, quick, row_cuts
 from sparc3_bench.types.conventions import Group, pattern_of
 
 
@@ -34,7 +34,7 @@ def keep_rows(values: Tensor, count: int, cut: Tensor | None = None) -> Tensor:
         return torch.full_like(values, count == 0, dtype=torch.bool)
     cut = row_cuts(values, [count])[count] if cut is None else cut
     threshold, beyond = cut[:, :1], cut[:, 1:]
-    keep = values > threshold
+    keep = above(values, threshold)
     # Where the next number is larger, all is decided.
     tied = (~(beyond > threshold)).flatten().nonzero().flatten()
     if len(tied):
@@ -54,13 +54,19 @@ def keep_together(tensors: Sequence[Tensor], count: int, cut: Tensor | None = No
     if count in (0, sum(values.numel() for values in tensors)):
         return [torch.full_like(values, count == 0, dtype=torch.bool) for values in tensors]
     threshold = joint_cuts(tensors, [count])[count] if cut is None else cut
-    keeps = [(values > threshold).contiguous() for values in tensors]
+    keeps = [above(values, threshold) for values in tensors]
     excess = sum(keep.numel() - int(keep.count_nonzero()) for keep in keeps) - count
     for values, keep in zip(reversed(tensors), reversed(keeps), strict=True):
         if excess == 0:
             break
         excess -= keep_last(keep, values, threshold, excess)
     return keeps
+
+
+def above(values: Tensor, threshold: Tensor) -> Tensor:
+    """Return which values are larger than a threshold, contiguous."""
+    larger = quick(values) > quick(threshold.to(values.device))
+    return torch.as_tensor(larger).contiguous()
 
 
 def keep_last(keep: Tensor, values: Tensor, threshold: Tensor, excess: int) -> int:

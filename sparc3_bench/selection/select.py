@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.view import ModelView
-from sparc3_bench.selection.keep import as_groups, keep_groups, keep_last
+from sparc3_bench.selection.keep import above, as_groups, keep_groups, keep_last
 from sparc3_bench.selection.threshold import joint_cuts, row_cuts
 from sparc3_bench.selection.units import unit_mask, unit_scores
 from sparc3_bench.types.conventions import (
@@ -154,7 +154,7 @@ def chosen_singly(
         if cut is None:
             keep = torch.full_like(values, count == 0, dtype=torch.bool)
         else:
-            keep = (values > cut).contiguous()
+            keep = above(values, cut)
             excess -= keep_last(keep, values, cut, excess)
         yield name, keep if removal == "lowest" else ~keep
 

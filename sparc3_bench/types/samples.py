@@ -66,6 +66,14 @@ class Batch:
         return Batch(**there)
 
     @property
+    def read(self) -> bytes:
+        """What a model reads of it: two batches that agree are alike in every block."""
+        import torch
+
+        both = torch.stack([self.host.input_ids, self.host.attention_mask])
+        return repr(tuple(both.shape)).encode() + both.numpy().tobytes()
+
+    @property
     def is_full(self) -> bool:
         """Whether there is no padding."""
         return bool(self.host.attention_mask.all())
@@ -101,6 +109,9 @@ class Batch:
             known &= positions[None] >= self.starts[:, None]
         return self.input_ids[:, 1:].masked_fill(~known, -100)
 
+
+TOGETHER = 512
+"""Tokens, with padding, of reference samples that run at once where nothing is said of it."""
 
 Objective = Callable[["Tensor", Batch], "Tensor"]
 """Logits ``[samples, tokens, vocabulary]`` and their batch to a scalar, summed over samples."""
@@ -139,9 +150,11 @@ class ReferenceSamples:
     seed
         A stochastic scorer draws from it. It is given the seed of the run, plus what the task gave.
     batch_size
-        Samples run at once. Scores do not depend on it beyond rounding.
+        Samples run at once; None for short ones together, up to `TOGETHER` tokens. Scores do not
+        depend on it beyond rounding.
     product_dtype
-        Format whose units take the products within `fold` of ``model.attribute``; sums are float32.
+        Format whose units take the products within `fold` of ``model.attribute``, see `outer_sum`;
+        sums are float32.
     progress
         Called with (samples done, samples in all).
     targets
@@ -157,7 +170,7 @@ class ReferenceSamples:
     samples: Sequence[Sequence[int]]
     objective: Objective
     seed: int = 0
-    batch_size: int = 1
+    batch_size: int | None = 1
     product_dtype: ProductDtype = "float32"
     progress: Callable[[int, int], None] = field(default=lambda done, total: None, compare=False)
     targets: Sequence[Sequence[int]] | None = None
@@ -194,18 +207,27 @@ class ReferenceSamples:
         return self.alteration.during(model) if self.alteration else nullcontext()
 
     def batches(self, device: device | str = "cpu") -> Iterator[Batch]:
-        """Yield the samples in order, `batch_size` at a time, reporting progress."""
+        """Yield the samples in order, some at a time, reporting progress."""
         import torch
 
-        total = len(self.samples)
-        for start in range(0, total, self.batch_size):
-            chosen = [torch.tensor(ids) for ids in self.samples[start : start + self.batch_size]]
+        for some in self.together():
+            chosen = [torch.tensor(ids) for ids in self.samples[some]]
             input_ids = torch.nn.utils.rnn.pad_sequence(chosen, batch_first=True)
             lengths = torch.tensor([len(ids) for ids in chosen])
             mask = (torch.arange(input_ids.shape[1])[None] < lengths[:, None]).long()
             targets, starts = (
-                None if given is None else torch.tensor(given[start : start + self.batch_size])
+                None if given is None else torch.tensor(given[some])
                 for given in (self.targets, self.starts)
             )
             yield Batch(input_ids, mask, targets, starts=starts).to(device)
-            self.progress(min(start + self.batch_size, total), total)
+            self.progress(some.stop, len(self.samples))
+
+    def together(self) -> Iterator[slice]:
+        """Yield which samples run at once, in order."""
+        start = longest = 0
+        for index, sample in enumerate(self.samples):
+            longest = max(longest, len(sample))
+            if index + 1 - start > (self.batch_size or max(1, TOGETHER // longest)):
+                yield slice(start, index)
+                start, longest = index, len(sample)
+        yield slice(start, len(self.samples))

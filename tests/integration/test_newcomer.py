@@ -172,7 +172,7 @@ def test_results_of_earlier_code_stand_in_and_of_another_question_do_not(
         changes: dict[str, Any] = {
             "code": {**result.spec.code, "suite": "0" * 16},
             "scorer": scorer.model_copy(update={"version": "0.0.1", "distribution": "before"}),
-            "batch_size": 2 if scorer.name == "lrp" else result.spec.batch_size,
+            "seed": 7 if scorer.name == "lrp" else result.spec.seed,
         }
         spec = result.spec.model_copy(update=changes)
         path.unlink()

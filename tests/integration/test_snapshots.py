@@ -59,7 +59,9 @@ def session(folder: Path, cache: Path, size: int, scorer: str = "gradient", **ch
     }
     if "text" in changes:
         options["reference_text"] = str(folder / changes.pop("text"))
-    given = {"scorers": [(scorer, [0])], "snapshots": True, "dtype": "float32", **changes}
+    # One by one: batches would be others where a run goes on, and round otherwise.
+    how = {"snapshots": True, "dtype": "float32", "batch_size": 1}
+    given = {"scorers": [(scorer, [0])], **how, **changes}
     request = Request(
         task="compression", model=str(folder / "llama"), task_options=options, **given
     )

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sparc3_bench.errors import Disturbance
-from sparc3_bench.model.products import precision
+from sparc3_bench.model.products import outer_sum, precision, products_in
 from sparc3_bench.run.guard import guarded
 from sparc3_bench.testing.tiny import make_reference, make_view
 
@@ -56,3 +56,17 @@ def test_a_setting_that_is_left_behind_is_named_and_put_back():
         torch.backends.mkldnn.matmul.fp32_precision = "bf16"
     assert precision() == before
     assert torch.get_float32_matmul_precision() == "highest"
+
+
+@needs_setting
+def test_products_in_bfloat16_round_by_its_digits_and_leave_other_formats_alone():
+    generator = torch.Generator().manual_seed(0)
+    gradients, inputs = (torch.rand(200, size, generator=generator) for size in (24, 40))
+    exact = gradients.double().T @ inputs.double()
+    with products_in("bfloat16"):
+        found = outer_sum(gradients, inputs)
+        wide = outer_sum(gradients.double(), inputs.double())
+    assert torch.equal(wide, exact)
+    assert torch.equal(outer_sum(gradients, inputs), gradients.T @ inputs)
+    # Factors and product are each rounded by half a unit of the last of eight digits.
+    assert ((found.double() - exact) / exact).abs().max() < 3 * 2**-9

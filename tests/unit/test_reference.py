@@ -14,6 +14,7 @@ from sparc3_bench.attribution.objectives import OBJECTIVES
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.testing.tiny import VOCABULARY as WORDS
 from sparc3_bench.testing.tiny import make_view
+from sparc3_bench.types.samples import TOGETHER
 
 VOCABULARY = 11
 SAMPLES = [[3, 1, 4, 1, 5], [9, 2], [6, 5, 3, 0]]  # token 0 is a token, not padding
@@ -125,6 +126,15 @@ def test_progress_is_told_after_each_batch_up_to_the_number_of_samples():
 def test_batches_can_be_had_again():
     reference = ReferenceSamples(SAMPLES, find_objective("loss"))
     assert len(list(reference.batches())) == len(list(reference.batches())) == 3
+
+
+def test_short_samples_run_together_as_long_as_their_tokens_with_padding_are_few():
+    lengths = [200, 256, 3, 300, 300, 600, 8, 8, 64, 8]
+    samples = [[index] * length for index, length in enumerate(lengths)]
+    reference = ReferenceSamples(samples, find_objective("loss"), batch_size=None)
+    batches = [batch.input_ids for batch in reference.batches()]
+    assert [ids[:, 0].tolist() for ids in batches] == [[0, 1], [2], [3], [4], [5], [6, 7, 8, 9]]
+    assert [ids.numel() for ids in batches if ids.numel() > TOGETHER] == [600]
 
 
 @pytest.mark.parametrize("samples", [[], [[]], [[3]], [[3, 1, 4], [1]]])

@@ -1,0 +1,54 @@
+"""Rounds: a step and its floor timed in turns, as a machine whose speed drifts moves both."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+ROUNDS = 3
+
+
+def clock() -> float:
+    """Return seconds; with one thread not those of others who use the machine."""
+    return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
+
+
+def seconds(step: Callable[[], object]) -> float:
+    start = clock()
+    step()
+    return clock() - start
+
+
+def compare(
+    benchmark: Any,
+    step: Callable[[], object],
+    floor: Callable[[], float],
+    about: dict[str, Any],
+    *,
+    timed: Callable[[Callable[[], object]], float] = seconds,
+) -> None:
+    """Time `step`, with `floor`, which returns its seconds, right before each round."""
+    floors: list[float] = []
+    steps: list[float] = []
+    benchmark.pedantic(
+        lambda: steps.append(timed(step)),
+        setup=lambda: floors.append(floor()),
+        rounds=ROUNDS,
+        warmup_rounds=1,
+    )
+    ratios = [own / other for own, other in zip(steps[1:], floors[1:], strict=True)]
+    report(benchmark, about, {"ratio": statistics.median(ratios)}, min(ratios), max(ratios))
+
+
+def report(
+    benchmark: Any, about: dict[str, Any], found: dict[str, float], least: float, most: float
+) -> None:
+    """Print what was found, and put it into the file that pytest-benchmark writes."""
+    benchmark.extra_info |= {**about, **found, "least": least, "most": most}
+    limit = f", at most {about['limit']}" if about.get("limit") else ""
+    value = "  ".join(f"{name} {number:.2f}" for name, number in found.items())
+    print(f"\n{value}  ({least:.2f} to {most:.2f}{limit})")  # noqa: T201  # what it is for

@@ -1,0 +1,62 @@
+"""LRP beside the package lxt in its own formula, Wanda beside a loop as its authors published it.
+
+Run with `make benchmarks`. The package runs in a process of its own, in turns with ours. Nothing is
+asserted about time.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from benchmarks.rounds import compare, seconds
+from benchmarks.steps import STEPS, WINDOWS, Bench
+from benchmarks.test_memory import environment
+from installed import needs_lxt
+
+
+@pytest.fixture
+def lxt_round(bench, threads) -> Iterator:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.lxt_rounds", bench.dtype, str(threads)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment(),
+        text=True,
+    )
+
+    def one() -> float:
+        process.stdin.write("\n")
+        process.stdin.flush()
+        taken, peaks[0] = json.loads(process.stdout.readline())
+        return taken
+
+    peaks = [0]
+    yield one, peaks
+    process.communicate()
+
+
+@needs_lxt
+def test_lrp_beside_lxt(benchmark, bench, threads, lxt_round):
+    one, peaks = lxt_round
+    about = {"step": "lrp, signed-mean", "over": "lxt", "limit": 1.0}
+    about |= {"dtype": bench.dtype, "threads": threads}
+    compare(benchmark, STEPS["lrp, signed-mean"](bench), one, about)
+    benchmark.extra_info["floor_peak"] = peaks[0]
+
+
+def test_wanda_beside_its_published_loop(benchmark, bench, threads):
+    several = Bench.load(bench.dtype, WINDOWS)
+    dense = several.restored()
+
+    def floor() -> float:
+        taken = seconds(several.published_wanda)
+        several.view.model.load_state_dict(dense)
+        return taken
+
+    about = {"step": "wanda to a masked model", "over": "wanda's published loop", "limit": 1.0}
+    about |= {"dtype": bench.dtype, "threads": threads}
+    compare(benchmark, several.masked_by_wanda, floor, about)

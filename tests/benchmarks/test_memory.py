@@ -1,0 +1,58 @@
+"""The most memory that each step takes, each in a process of its own, with the model in it.
+
+Run with `make benchmarks`. Nothing is asserted about it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from benchmarks.conftest import DTYPES
+from benchmarks.rounds import report
+from benchmarks.steps import STEPS
+
+OVER = {
+    "wanda to a masked model": ("wanda's published loop", 1.5),
+    **dict.fromkeys(("lrp", "gradient", "fisher"), ("forward and backward", None)),
+    **dict.fromkeys(("wanda", "sparsegpt"), ("forward", None)),
+    **dict.fromkeys(("perplexity", "perplexity and divergence"), ("forward", None)),
+    "lrp, signed-mean": ("forward and backward", None),
+}
+"""By step, beside which one its memory stands, and what it may be of that."""
+
+
+def environment() -> dict[str, str]:
+    """Return what a process is given that imports what is importable here."""
+    paths = os.pathsep.join(filter(None, sys.path))
+    return {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+
+
+def peak(name: str, dtype: str) -> int:
+    command = [sys.executable, "-m", "benchmarks.peak", name, dtype]
+    return int(subprocess.check_output(command, env=environment(), text=True))
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[tuple[str, str], int]:
+    return {}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", OVER)
+def test_peak_over_its_floor(benchmark, known, name, dtype):
+    over, limit = OVER[name]
+
+    def measure() -> None:
+        for each in (over, name):
+            if (each, dtype) not in known:
+                known[each, dtype] = peak(each, dtype)
+
+    benchmark.pedantic(measure, rounds=1)
+    own, floor = known[name, dtype], known[over, dtype]
+    about = {"step": name, "over": over, "dtype": dtype, "limit": limit}
+    about |= {"peak": own, "floor_peak": floor}
+    assert name in STEPS
+    report(benchmark, about, {"memory": own / floor}, own / floor, own / floor)

@@ -1,0 +1,170 @@
+"""Blocks and the picture of docs/performance.md, made of what `make benchmarks` found.
+
+    python tests/performance_tables.py build/benchmarks.json [MORE.json] > docs/performance.json
+
+keeps of such files what the document shows.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rows import ROOT
+from tables import paragraph, table
+
+DOCUMENT = ROOT / "docs/performance.md"
+FOUND = ROOT / "docs/performance.json"
+PICTURE = ROOT / "docs/performance.svg"
+WAYS = [(dtype, count) for dtype in ("bfloat16", "float32") for count in (1, 2)]
+STYLE = """
+.name{fill:#1b1d22}.what,.tick{fill:#5c626d;font-size:11.5px}.grid{stroke:#d9dce2}
+.limit{stroke:#b3261e;stroke-width:2}.bfloat16{fill:#0067a8}.float32{fill:#fff;stroke:#0067a8}
+@media(prefers-color-scheme:dark){.name{fill:#e7e9ed}.what,.tick{fill:#a2a9b4}.grid{stroke:#353a43}
+.limit{stroke:#f2928b}.bfloat16{fill:#62b5ee}.float32{fill:#15171b;stroke:#62b5ee}}
+"""
+LEFT, WIDE, HIGH = 330, 400, 24
+"""Pixels: of names, of the scale, of a row."""
+LOW, TOP = -2, 3.25
+"""The ends of the scale, as powers of 2."""
+
+
+class Group(NamedTuple):
+    """What was measured of one step beside one floor, by number format and threads."""
+
+    step: str
+    over: str
+    found: dict[tuple[str, int], dict[str, Any]]
+
+
+def kept(paths: Sequence[str]) -> str:
+    """Return what the document shows of files that pytest-benchmark wrote, the later counts."""
+    rows: dict[str, dict[str, Any]] = {}
+    machine: dict[str, Any] = {}
+    for path in paths:
+        whole = json.loads(Path(path).read_text())
+        machine = {"cpu": whole["machine_info"]["cpu"]["brand_raw"], "date": whole["datetime"][:10]}
+        for one in whole["benchmarks"]:
+            told = one["extra_info"]
+            if "limit" in told:
+                found = {k: round(v, 3) if type(v) is float else v for k, v in told.items()}
+                named = ("step", "over", "dtype", "threads")
+                kind = "memory" if "memory" in told else "time"
+                rows[" ".join([kind, *(str(told.get(name)) for name in named)])] = found
+    return json.dumps({**machine, "rows": [rows[name] for name in sorted(rows)]}, indent=1) + "\n"
+
+
+def groups() -> Iterator[Group]:
+    """Yield what was timed, step by step, nearest to its floor first."""
+    by_step: dict[tuple[str, str], Group] = {}
+    for row in _rows("ratio"):
+        where = row["step"], row["over"]
+        group = by_step.setdefault(where, Group(*where, {}))
+        group.found[row["dtype"], row["threads"]] = row
+    yield from sorted(by_step.values(), key=lambda group: (group.over, _first(group)["ratio"]))
+
+
+def ratios() -> str:
+    """Return the ratios of time, with their range over rounds."""
+    every = list(groups())
+    ways = [way for way in WAYS if any(way in group.found for group in every)]
+    heads = [f"{dtype}, threads: {count}" for dtype, count in ways]
+    lines = [[one.step, one.over, *(_cell(one.found.get(way)) for way in ways)] for one in every]
+    return table(["step", "beside", *heads], lines)
+
+
+def memory() -> str:
+    """Return the peaks of memory."""
+    lines = []
+    for row in _rows("memory"):
+        own, floor = (f"{row[name] / 2**20:,.0f} MiB" for name in ("peak", "floor_peak"))
+        most = f" (at most {row['limit']})" if row["limit"] else ""
+        ratio = f"{row['memory']:.2f}{most}"
+        lines.append([row["step"], row["dtype"], own, row["over"], floor, ratio])
+    return table(["step", "format", "peak", "beside", "its peak", "ratio"], lines)
+
+
+def selection() -> str:
+    """Return the seconds of selection."""
+    lines = []
+    for row in _rows("seconds"):
+        most = f"{row['limit']} s" if row["limit"] else "–"
+        lines.append([row["step"], str(row["threads"]), f"{row['seconds']:.2f} s", most])
+    return table(["five amounts of 106 million scores", "threads", "measured", "at most"], lines)
+
+
+def machine() -> str:
+    """Return where and when it was measured, and how much of it."""
+    whole = _whole()
+    ways = sorted({row["threads"] for row in _rows("ratio")})
+    threads = " and ".join(str(count) for count in ways)
+    return paragraph(
+        f"Measured on one {whole['cpu']} of two cores on {whole['date']}, with {threads} "
+        f"thread{'s' if ways != [1] else ''}, beside other work."
+    )
+
+
+def picture() -> str:
+    """Return the ratios as a drawing: a dot a format and number of threads, a line a limit."""
+    every = list(groups())
+    height = HIGH * (len(every) + 2)
+    said = [f"{one.step}: {_first(one)['ratio']:.2f} × {one.over}" for one in every]
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDE + 20} {height}"',
+        f' width="{LEFT + WIDE + 20}" height="{height}" role="img" font-size="13"',
+        ' aria-labelledby="ratios-title ratios-desc" font-family="system-ui, sans-serif">',
+        '<title id="ratios-title">Time of each step beside that of its floor</title>',
+        f'<desc id="ratios-desc">{escape("; ".join(said))}.</desc>',
+        f"<style>{STYLE}</style>",
+    ]
+    for power in range(math.ceil(LOW), math.floor(TOP) + 1):
+        x, foot = _across(2.0**power), height - HIGH
+        parts.append(f'<path class="grid" d="M{x:.1f} 6V{foot}"/>')
+        parts.append(f'<text class="tick" x="{x - 6:.1f}" y="{foot + 16}">{2.0**power:g}×</text>')
+    for index, group in enumerate(every):
+        y = HIGH * (index + 1)
+        name = f"{group.step} <tspan class='what'>/ {escape(group.over)}</tspan>"
+        parts.append(f'<text class="name" x="4" y="{y + 4}">{name}</text>')
+        for (dtype, count), row in group.found.items():
+            limit, told = row["limit"], f"{dtype}, {count} threads: {row['ratio']:.2f}"
+            if limit:
+                parts.append(f'<path class="limit" d="M{_across(limit):.1f} {y - 8}v16"/>')
+            where = f'cx="{_across(row["ratio"]):.1f}" cy="{y}" r="{3 + count}"'
+            parts.append(f'<circle class="{dtype}" {where}><title>{told}</title></circle>')
+    return "\n".join([*parts, "</svg>\n"])
+
+
+def _across(ratio: float) -> float:
+    return LEFT + WIDE * (min(max(math.log2(ratio), LOW), TOP) - LOW) / (TOP - LOW)
+
+
+def _first(group: Group) -> dict[str, Any]:
+    return next(iter(group.found.values()))
+
+
+def _cell(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return "–"
+    most = f", at most {row['limit']}" if row["limit"] else ""
+    return f"{row['ratio']:.2f} ({row['least']:.2f} to {row['most']:.2f}{most})"
+
+
+def _rows(kind: str) -> list[dict[str, Any]]:
+    return [row for row in _whole()["rows"] if kind in row]
+
+
+def _whole() -> dict[str, Any]:
+    whole: dict[str, Any] = json.loads(FOUND.read_text())
+    return whole
+
+
+MAKERS = {"machine": machine, "ratios": ratios, "memory": memory, "selection": selection}
+PICTURES = {PICTURE: picture}
+
+if __name__ == "__main__":
+    sys.stdout.write(kept(sys.argv[1:]))
