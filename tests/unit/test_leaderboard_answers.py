@@ -21,7 +21,7 @@ from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.files import read_results
 from sparc3_bench.record.result import Result
 
-BOARDS = 60
+BOARDS = 200
 
 
 def answered(*results: Result) -> list[Answer]:
@@ -100,6 +100,35 @@ def test_the_first_page_answers_and_draws_for_every_task(tmp_path: Path) -> None
     assert how_good(told) in text
     assert how_sure(told) in text
     assert len(drawn(page, "scatter")) == len({one.entry.spec.task.name for one in told})
+
+
+def test_a_cheaper_scorer_is_told_of_only_where_it_beats_random_for_half_of_the_time() -> None:
+    told = 0
+    for seed in range(BOARDS):
+        one = answer(seed)
+        if not one.cheaper:
+            continue
+        told += 1
+        (row,) = [r for r in one.scorers.values() if one.cheaper.startswith(f"{named(r)},")]
+        assert row not in one.leaders.values()
+        assert one.entry.beside_random(row) == BETTER
+        least = min(lead.attribution.centre for lead in one.leaders.values())
+        assert row.attribution.centre <= least / 2
+    assert told > 0
+
+
+def test_a_task_on_two_models_has_a_column_for_each() -> None:
+    runs = [run for model in ("one", "two") for run in section(3, model=model, intervals=False)]
+    made = every_page([(Path(f"{at}.json"), run) for at, run in enumerate(runs)])
+    boards_made = [text for name, text in made.items() if name.startswith("boards/")]
+    assert len(boards_made) == 2
+    for text in boards_made:
+        _, _, table = text.partition('<h2 id="models">')
+        head, _, body = table.partition("</table>")[0].partition("<tbody>")
+        assert re.findall(r">(one|two)</a>", head) == ["one", "two"]
+        ranks = re.findall(r"<b>([\d–]+)</b>", body)
+        assert len(ranks) == 2 * len([one for one in SCORERS if not one.is_control])
+    assert "On 1 other model" in made["index.html"]
 
 
 def test_without_tests_nothing_is_claimed() -> None:
