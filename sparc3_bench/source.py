@@ -27,7 +27,7 @@ from sparc3_bench.hookspecs import GROUP
 from sparc3_bench.syntax import Syntax, keep_syntax, short_digest, syntax_of
 
 _UNDER_TORCH = {"torch", "transformers", "tokenizers", "safetensors", "numpy"}
-_NO_NUMBERS = {"jinja2", "pluggy", "pydantic", "rich", "typer", "xxhash"}
+_NO_NUMBERS = {"jinja2", "pluggy", "pydantic", "pydantic_core", "rich", "typer", "xxhash"}
 """Packages whose version moves no number."""
 _NO_DATA = re.compile(r"\.|_{2}|README|LICEN[CS]E|NOTICE|CHANGELOG|.*\.(py[ci]?|typed|pth|log)$")
 """What is no file or folder of data, by its name."""

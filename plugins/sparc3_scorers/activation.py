@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sparc3_bench import IncrementalScorer, Role, Scorer, Sparc3Error, hookimpl
@@ -46,17 +47,23 @@ class Activation(IncrementalScorer):
         def add(name: str, inputs: Tensor) -> None:
             # Over batches in float64: how samples are batched is lost in rounding to float32.
             here = {
-                f"inputs/{name}": inputs[asked].abs().sum(0).double(),
-                f"tokens/{name}": asked.sum(),  # again at every use of the matrix
+                f"inputs/{name}": inputs[asked].abs().sum(0).to(model.widest),
+                f"tokens/{name}": torch.tensor(len(asked)),  # again at every use of the matrix
             }
             for place, value in here.items():
                 state[place] = state[place] + value if place in state else value
 
-        with model.observe(add), torch.no_grad():
-            for batch in reference.batches(model.device):
+        size, total = reference.batch_size, len(reference.samples)
+        with model.observe(add):
+            for start in range(0, total, size):
+                # The progress of all, not of this part.
+                part = replace(reference.part(start, start + size), progress=lambda *_: None)
+                (seen,) = part.batches()
                 # Of every real token, sample by sample, whether its next one is asked.
-                asked = functional.pad(batch.labels >= 0, (0, 1))[batch.attention_mask.bool()]
-                model.forward(batch)
+                rows = functional.pad(seen.labels >= 0, (0, 1))[seen.attention_mask.bool()]
+                asked = rows.nonzero().flatten().to(model.device)
+                model.run(part)
+                reference.progress(min(start + size, total), total)
         return state
 
     def finish(self, model: ModelView, state: State) -> Mapping[str, Tensor]:

@@ -56,12 +56,12 @@ class Gblm(IncrementalScorer):
         """Add the powers of gradients and the squares of inputs of samples, and count them."""
         import torch
 
-        powers = self._powers(state)
+        powers, widest = self._powers(state), model.widest
 
         def fold(name: str, inputs: Tensor, gradients: Tensor) -> None:
             powers.fold(name, inputs, gradients)
             place = f"inputs/{name}"
-            squares = inputs.square().sum(0).double()
+            squares = inputs.square().sum(0).to(widest)
             state[place] = state[place] + squares if place in state else squares
 
         model.attribute(reference, fold)

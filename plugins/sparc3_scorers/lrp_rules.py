@@ -185,14 +185,12 @@ def _bound(module: nn.Module, rule: Backward) -> AbstractContextManager[Any]:
 @contextmanager
 def _scaled_output(module: nn.Module, runs: list[tuple[float, int]]) -> Iterator[None]:
     """Scale the gradient of a module's output, in runs of its features that repeat."""
-    factors, features = zip(*runs, strict=True)
+    period = [factor for factor, rows in runs for _ in range(rows)]
 
     def after(module: nn.Module, args: Any, output: Tensor) -> None:
         if not output.requires_grad:
             return
-        counts = torch.tensor(features, device=output.device)
-        period = output.new_tensor(factors).repeat_interleave(counts)
-        scale = period.repeat(output.shape[-1] // len(period))
+        scale = output.new_tensor(period).repeat(output.shape[-1] // len(period))
         output.register_hook(lambda gradient: gradient * scale)  # type: ignore[no-untyped-call]
 
     # First of the hooks: whoever captures gradients of this output must see them scaled.

@@ -11,7 +11,7 @@ from pydantic import Field
 from sparc3_bench import IncrementalScorer, Scorer, hookimpl
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, dtype
 
     from sparc3_bench import ModelView, ReferenceSamples, State
 
@@ -53,18 +53,19 @@ class SparseGpt(IncrementalScorer):
     def accumulate(self, model: ModelView, reference: ReferenceSamples, state: State) -> State:
         """Add XᵀX over tokens, and keep which matrices read the same inputs."""
         weights = model.weights()
-        inputs = _Inputs({name for name, weight in weights.items() if weight.sharing}, state)
+        repeated = {name for name, weight in weights.items() if weight.sharing}
+        inputs = _Inputs(repeated, state, model.widest)
         with model.observe(inputs.add):
             model.run(reference)
         return inputs.state()
 
     def finish(self, model: ModelView, state: State) -> Mapping[str, Tensor]:
         """Return w² / [H⁻¹]ⱼⱼ of every weight, in [0, ∞)."""
-        inputs = _Inputs(set(), state)
+        inputs = _Inputs(set(), state, model.widest)
         state.clear()
         errors = {first: self._errors(inputs.grams.pop(first)) for first in list(inputs.grams)}
         return {
-            name: (weight.matrix.double().square() * errors[inputs.first[name]]).float()
+            name: (weight.matrix.to(model.widest).square() * errors[inputs.first[name]]).float()
             for name, weight in model.weights().items()
         }
 
@@ -89,6 +90,8 @@ class _Inputs:
         Matrices used by several modules, which have inputs of their own.
     state
         What `state` of other inputs returned, to go on from; its tensors are taken over.
+    dtype
+        What sums over batches are kept in.
 
     Attributes
     ----------
@@ -98,8 +101,8 @@ class _Inputs:
         Name to the first matrix, in order of use, that reads the same inputs.
     """
 
-    def __init__(self, repeated: set[str], state: State) -> None:
-        self._repeated = repeated
+    def __init__(self, repeated: set[str], state: State, dtype: dtype) -> None:
+        self._repeated, self._dtype = repeated, dtype
         self._last: tuple[str, Tensor] | None = None
         self.grams: dict[str, Tensor] = {}
         self.first: dict[str, str] = {}
@@ -122,8 +125,6 @@ class _Inputs:
 
     def add(self, name: str, inputs: Tensor) -> None:
         """Add ``[tokens, in_features]``."""
-        from torch import float64
-
         if name not in self.first:
             self.first[name] = self._reads(name, inputs)
         if name not in self._repeated:
@@ -132,7 +133,7 @@ class _Inputs:
             return
         count = inputs.shape[1]
         if name not in self.grams:
-            self.grams[name] = inputs.new_zeros(count, count, dtype=float64)
+            self.grams[name] = inputs.new_zeros(count, count, dtype=self._dtype)
         for start in range(0, count, _STRIPE):
             stop = start + _STRIPE
             stripe = self.grams[name][start:stop, :stop]

@@ -37,7 +37,7 @@ class Wanda(IncrementalScorer):
             read, squares = last
             if squares is None or read is not inputs:
                 # Over batches in float64: how samples are batched is lost in rounding to float32.
-                squares = inputs.square().sum(0).double()
+                squares = inputs.square().sum(0).to(model.widest)
                 last = (inputs, squares)
             state[name] = state[name] + squares if name in state else squares.clone()
 

@@ -11,7 +11,8 @@ from sparc3_bench.api.subject import AnyModel
 from sparc3_bench.circuit.writer import load_mask
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.masking import check_mask
-from sparc3_bench.selection.select import as_groups, check_fits
+from sparc3_bench.selection.keep import as_groups
+from sparc3_bench.selection.select import check_fits
 from sparc3_bench.types.conventions import pattern_of
 
 if TYPE_CHECKING:

@@ -58,6 +58,7 @@ def run(
     limit: int | None = None,
     dtype: str = "auto",
     device: str = "cpu",
+    memory: int | str | None = None,
     results: str | PathLike[str] = "results",
     cache: str | PathLike[str] | None = None,
     retry_failed: bool = False,
@@ -99,7 +100,7 @@ def run(
     limit
         How many samples of each kind a task takes at most: windows, prompts, items. Such results
         are marked as short.
-    dtype, device
+    dtype, device, memory
         As for `score`.
     results
         Folder for the result files.
@@ -133,7 +134,9 @@ def run(
     view = RunsView(Journal(root))
     with (
         listening(view.say) as written,
-        subject_of(model, tokenizer, given.host, folder, dtype=dtype, device=device) as chosen,
+        subject_of(
+            model, tokenizer, given.host, folder, dtype=dtype, device=device, memory=memory
+        ) as chosen,
     ):
         if chosen.live is not None and tokenizer is None:
             raise Sparc3Error(

@@ -84,6 +84,7 @@ def score(
     batch_size: int = 1,
     dtype: str = "auto",
     device: str = "cpu",
+    memory: int | str | None = None,
     cache: str | PathLike[str] | None = None,
 ) -> ModelScores:
     """Score every prunable weight of a model; the model is as before, bit for bit.
@@ -122,6 +123,9 @@ def score(
         Reference samples run at once.
     dtype, device
         Number format and torch device of a model that is loaded.
+    memory
+        What a model that is loaded may take with its scores, in bytes or as ``"3GB"``; a larger
+        one is read block by block, with the same numbers. None for all memory of the machine.
     cache
         Folder for models, texts and scores; None for the usual one.
 
@@ -150,7 +154,9 @@ def score(
         cls = reference_task(reference)
         host, task = host.joined("task", cls, Registered), cls.name
     folder = cache_of(cache)
-    with subject_of(model, tokenizer, host, folder, dtype=dtype, device=device) as chosen:
+    with subject_of(
+        model, tokenizer, host, folder, dtype=dtype, device=device, memory=memory
+    ) as chosen:
         if chosen.live is not None and tokenizer is None and reference is None:
             raise Sparc3Error(
                 f"The texts of task '{task}' take a tokenizer, and none is given; give it as "

@@ -28,7 +28,7 @@ class Subject:
 
     Attributes
     ----------
-    name, dtype, device
+    name, dtype, device, memory
         As a request has them.
     shared
         What plans have in common; a model in memory is in it.
@@ -39,13 +39,16 @@ class Subject:
     name: str
     dtype: str
     device: str
+    memory: int | str | None = None
     shared: Shared = field(default_factory=Shared)
     live: Any = None
 
     @property
-    def asked(self) -> dict[str, str]:
+    def asked(self) -> dict[str, Any]:
         """What of a request it says."""
-        return {"model": self.name, "dtype": self.dtype, "device": self.device}
+        return {name: getattr(self, name) for name in ("dtype", "device", "memory")} | {
+            "model": self.name
+        }
 
 
 @contextmanager
@@ -57,6 +60,7 @@ def subject_of(
     *,
     dtype: str = "auto",
     device: str = "cpu",
+    memory: int | str | None = None,
 ) -> Iterator[Subject]:
     """Give the model of a call; one in memory is in the modes that it was in before, afterwards.
 
@@ -66,7 +70,7 @@ def subject_of(
         See `score`.
     host, cache
         The plugins, and the folder where models are kept.
-    dtype, device
+    dtype, device, memory
         Of a model that is loaded; one in memory is used as it is.
 
     Raises
@@ -75,7 +79,7 @@ def subject_of(
         When there is no such model, or it cannot be scored.
     """
     if isinstance(model, str | PathLike):
-        chosen = Subject(str(model), dtype, device)
+        chosen = Subject(str(model), dtype, device, memory)
         if tokenizer is not None:
             from sparc3_bench.model.load import find_model
 
@@ -87,10 +91,10 @@ def subject_of(
         raise ModelError(
             f"A model must be a name, a folder or a transformers model, got {type(model).__name__}."
         )
-    if (dtype, device) != ("auto", "cpu"):
+    if (dtype, device, memory) != ("auto", "cpu", None):
         raise Sparc3Error(
-            "A model in memory is used in its own number format and on its own device; leave "
-            "`dtype` and `device` out."
+            "A model in memory is used in its own number format, on its own device, and whole; "
+            "leave `dtype`, `device` and `memory` out."
         )
     from sparc3_bench.model.live import live_model, modes_kept
 

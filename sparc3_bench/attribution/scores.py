@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.model.weights import widest
+from sparc3_bench.types.lazy import Lazy
 from sparc3_bench.types.scores import ScoreMap
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ def checked(
             )
         values = values.float().contiguous()
         # One reduction instead of a mask: a sum is finite only if every term is.
-        if not torch.isfinite(values.sum(dtype=torch.float64)):
+        if not torch.isfinite(values.sum(dtype=widest(values.device))):
             raise Sparc3Error(
                 f"Scorer '{scorer}' returned scores for '{name}' that are not finite; "
                 "accumulate in float32 and guard divisions."
@@ -75,9 +77,16 @@ def from_tensors(tensors: Mapping[str, Tensor], order: Iterable[str]) -> ScoreMa
     KeyError
         When one of those has no scores.
     """
-    maps: dict[str, dict[str, Tensor]] = {kind: {} for kind in _MARKS.values()}
-    for key, values in tensors.items():
+    names: dict[str, dict[str, str]] = {kind: {} for kind in _MARKS.values()}
+    for key in tensors:
         name, mark, kind = key.partition("#")
-        maps[_MARKS[mark + kind]][name] = values
-    maps["weights"] = {name: maps["weights"][name] for name in order}
-    return ScoreMap(**maps)
+        names[_MARKS[mark + kind]][name] = key
+    names["weights"] = {name: names["weights"][name] for name in order}
+    return ScoreMap(**{kind: _named(tensors, keys) for kind, keys in names.items()})
+
+
+def _named(tensors: Mapping[str, Tensor], keys: Mapping[str, str]) -> Mapping[str, Tensor]:
+    """Return tensors by other names; those that are not read yet are not read by that."""
+    if isinstance(tensors, Lazy):
+        return Lazy(keys, lambda name: tensors[keys[name]])
+    return {name: tensors[key] for name, key in keys.items()}

@@ -17,7 +17,7 @@ _PANELS = {
         *("objective", "scorer_option", "task_option", "judge", "judge_option", "seed", "limit"),
     ),
     "Of a suite": ("with_scorer", "only"),
-    "How it is run": ("dtype", "batch_size", "device", "snapshots"),
+    "How it is run": ("dtype", "batch_size", "device", "memory", "snapshots"),
 }
 
 
@@ -94,6 +94,14 @@ def _options(
     dtype: common.Dtype = "auto",
     batch_size: common.BatchSize = 1,
     device: common.Device = "cpu",
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            help="What a model may take with its scores, e.g. 3GB; a larger one is read block by "
+            "block, with the same numbers.",
+            show_default="all memory of the machine",
+        ),
+    ] = None,
     snapshots: Annotated[
         bool,
         typer.Option(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,13 +11,13 @@ import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.cli.asked import asks_for_runs
 from sparc3_bench.cli.defaults import take_run_file
-from sparc3_bench.errors import RecordError, Sparc3Error, describe
+from sparc3_bench.cli.plan_table import PlanTable, show
+from sparc3_bench.errors import ModelError, RecordError, Sparc3Error, describe
 from sparc3_bench.run.typed import Typed
 
 if TYPE_CHECKING:
-    from sparc3_bench.graph.forecast import Cost, Forecast, Foreseen
+    from sparc3_bench.graph.forecast import Cost
     from sparc3_bench.host import PluginHost
-    from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.request import Request
 
 
@@ -35,6 +32,8 @@ class Costs(Part):
     """Floating point operations of its matrix products, a product and a sum being two."""
     peak_bytes: int
     """The most memory that is resident at once."""
+    device_bytes: int
+    """The most memory of an accelerator that is in use at once; 0 without one."""
 
 
 class SharedStep(Part):
@@ -74,6 +73,9 @@ class PlannedTable(Part):
     """What was asked for, before defaults."""
     model: str
     """The model."""
+    shape: str | None
+    """Of a model that is not here, what its figures follow from: `config.json` or `known shapes`,
+    scaled from what the model of `--like` takes; null for one that is here."""
     runs: list[PlannedRun]
     """One a scorer and seed."""
 
@@ -90,24 +92,6 @@ class Planned(Answer):
     """Seconds in which the model alone reads those tokens; null without `--floors`."""
     not_planned: list[str]
     """What cannot be planned, and why."""
-
-
-@dataclass
-class _Table:
-    """The runs of one request, with what each will take: nothing more where it is finished."""
-
-    cells: Sequence[Cell]
-    foreseen: list[Foreseen] = field(default_factory=list)
-    finished: list[bool] = field(default_factory=list)
-    floor: float = 0.0
-
-    def cost(self) -> Cost:
-        from sparc3_bench.graph.forecast import Cost
-
-        return sum((one.cost for one in self.foreseen), Cost())
-
-    def count(self, state: str) -> int:
-        return sum(len(getattr(one, state)) for one in self.foreseen)
 
 
 @asks_for_runs
@@ -135,6 +119,13 @@ def command(
     floors: Annotated[
         bool, typer.Option("--floors", help="Say besides what the model alone takes for it.")
     ] = False,
+    like: Annotated[
+        str,
+        typer.Option(
+            help="The model whose figures are scaled by shape where a model is not here.",
+            autocompletion=common.completion.names_of("model"),
+        ),
+    ] = "smollm2-135m",
     cache: common.Cache = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -142,8 +133,8 @@ def command(
 
     A step that several runs need is new once. Of every kind of new step one is tried on the model
     the first time: scoring on a few reference samples, evaluation in full where it does not take
-    too long; what was tried is kept. Exit code 0, 1 when some runs cannot be planned, 2 for wrong
-    input.
+    too long; what was tried is kept. A model that is not here is planned by its shape. Exit code
+    0, 1 when some runs cannot be planned, 2 for wrong input.
     """
     from sparc3_bench.graph.forecast import Cost, Forecast, Foreseen
     from sparc3_bench.host import default_host
@@ -152,6 +143,7 @@ def command(
     from sparc3_bench.run.probes import TrialPlace
     from sparc3_bench.run.recipes import run_of
     from sparc3_bench.run.results import check_writable, finished
+    from sparc3_bench.run.shapes import plan_by_shape
     from sparc3_bench.run.watch import Watch
 
     folder, host = common.cache_folder(cache), default_host()
@@ -161,24 +153,37 @@ def command(
     watch = Watch(seconds)
     trial = TrialPlace(folder, watch)
     forecast = Forecast(trial, trial.probe, machine())
-    shared, tables = Shared(), list[_Table]()
+    # Of its own for each model that is not here, as one model stands for all of them.
+    others = dict[str, Forecast]()
+    shared, tables = Shared(), list[PlanTable]()
     for number, request in enumerate(requests, 1):
         if len(requests) > 1:
             watch.say(f"[{number}/{len(requests)}] {request.task}, {request.model}")
         try:
-            cells = plan(request, host, folder, shared)
-            only = asked.only
-            table = _Table([one for one in cells if not only or one.scorer.name in only])
+            try:
+                cells, shapes = plan(request, host, folder, shared), None
+            except ModelError:
+                if (found := plan_by_shape(request, like, host, folder, shared)) is None:
+                    raise
+                cells, *shapes = found
+                if request.model not in others:
+                    trial.promised.clear()
+                    others[request.model] = Forecast(trial, trial.probe, machine(), anew=True)
+            only, of_model = asked.only, others[request.model] if shapes else forecast
+            table = PlanTable([one for one in cells if not only or one.scorer.name in only])
             if not table.cells:
                 continue
+            if shapes:
+                table.model, table.shape = request.model, shapes[0].source
             for cell in table.cells:
                 trial.turn_to(cell, cell.scorer.name)
-                is_finished = finished(done / cell.spec.path) is not None
+                is_finished = not shapes and finished(done / cell.spec.path) is not None
                 table.finished.append(is_finished)
-                table.foreseen.append(
-                    Foreseen() if is_finished else forecast.of(run_of(cell), cell.spec.path)
-                )
-                if floors:
+                foreseen = Foreseen() if is_finished else of_model.of(run_of(cell), cell.spec.path)
+                if shapes:
+                    shapes[0].scale(foreseen, shapes[1])
+                table.foreseen.append(foreseen)
+                if floors and not shapes and not cell.model.streams:
                     costs = table.foreseen[-1].phases.values()
                     table.floor += sum(trial.floor(cell, cost) for cost in costs)
             tables.append(table)
@@ -190,7 +195,7 @@ def command(
         cost, made = sum((table.cost() for table in tables), Cost()), [*map(_as_json, tables)]
         Planned(tables=made, cost=_costs(cost), floor=floor, not_planned=refused).tell()
     elif tables:
-        _show(tables, forecast, floor)
+        show(tables, [forecast, *others.values()], floor, like)
     for sentence in dict.fromkeys(refused):
         watch.say(sentence)
     if refused:
@@ -235,69 +240,11 @@ def _requests(
     return requests, path if path.is_dir() else path.parents[len(Path(read[0].spec.path).parts) - 1]
 
 
-def _show(tables: Sequence[_Table], forecast: Forecast, floor: float | None) -> None:
-    import torch
-    from rich.text import Text
-
-    from sparc3_bench.graph.forecast import Cost
-    from sparc3_bench.run.progress import spoken
-
-    counted = ("runs", "finished", "there", "shared", "new")
-    shown = common.table(("runs of", *counted, "tokens", "operations", "time", "memory"), 1)
-    for table in tables:
-        spec = table.cells[0].spec
-        groups = "/".join(dict.fromkeys(cell.spec.group for cell in table.cells))
-        what = " · ".join((spec.task.name, spec.unit, groups))
-        whole = f"{what}\n{spec.model.id}: {', '.join(_counted(table.cells))}"
-        there = sum(one.there for one in table.foreseen)
-        counts = [len(table.cells), sum(table.finished), there]
-        counts += [table.count("shared"), table.count("new")]
-        shown.add_row(*map(Text, (whole, *map(str, counts), *_words(table.cost()))))
-    common.console().print(shown)
-    runs, new = sum(len(table.cells) for table in tables), sum(t.count("new") for t in tables)
-    total = sum((t.cost() for t in tables), Cost())
-    tokens, operations, duration, memory = _words(total)
-    done = sum(sum(table.finished) for table in tables)
-    cost = f": about {duration} on {torch.get_num_threads()} threads, {tokens} tokens, "
-    cost += f"{operations} operations, {memory} of memory"
-    said = [f"{runs:,} {'run' if runs == 1 else 'runs'}, {done:,} finished; {new:,} new steps"]
-    said[0] += f"{cost if new else ''}."
-    tried = {"were tried now": forecast.probed, "are known in part only": forecast.in_part}
-    said += [f"{number} kinds of steps {how}." for how, number in tried.items() if number]
-    if floor:
-        said.append(f"{total.seconds / floor:.2f} × the {spoken(floor)} of the model alone.")
-    typer.echo("\n".join(said))
-
-
-def _counted(cells: Sequence[Cell]) -> Iterator[str]:
-    for name, number in Counter(cell.scorer.name for cell in cells).items():
-        yield name if number == 1 else f"{number} {name}"
-
-
-def _words(cost: Cost) -> tuple[str, str, str, str]:
-    """Return tokens, operations, time and memory as they are read."""
-    from sparc3_bench.run.progress import spoken
-
-    return (
-        _short(cost.tokens),
-        _short(cost.flops) if cost.flops else "-",
-        spoken(cost.seconds),
-        f"{cost.peak_bytes / 1e9:.1f} GB",
-    )
-
-
-def _short(number: float) -> str:
-    for unit, size in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if number >= size:
-            return f"{number / size:.3g} {unit}"
-    return f"{number:.0f}"
-
-
 def _costs(cost: Cost) -> Costs:
     return Costs(**cost.model_dump())
 
 
-def _as_json(table: _Table) -> PlannedTable:
+def _as_json(table: PlanTable) -> PlannedTable:
     runs = [
         PlannedRun(
             scorer=cell.scorer.name,
@@ -317,4 +264,5 @@ def _as_json(table: _Table) -> PlannedTable:
         )
     ]
     cell = table.cells[0]
-    return PlannedTable(asked=dict(cell.asked), model=cell.spec.model.id, runs=runs)
+    asked = {**cell.asked, **({"model": table.model} if table.shape else {})}
+    return PlannedTable(asked=asked, model=table.named, shape=table.shape, runs=runs)

@@ -69,6 +69,8 @@ class AsTensors:
     ----------
     to_tensors, from_tensors
         From the value to contiguous tensors of their own memory, and back.
+    place
+        The device that they are wanted on.
     """
 
     suffix = ".safetensors"
@@ -76,9 +78,10 @@ class AsTensors:
     def __init__(
         self,
         to_tensors: Callable[[Any], Mapping[str, Tensor]],
-        from_tensors: Callable[[dict[str, Tensor]], Any],
+        from_tensors: Callable[[Mapping[str, Tensor]], Any],
+        place: str = "cpu",
     ) -> None:
-        self._to, self._from = to_tensors, from_tensors
+        self._to, self._from, self._place = to_tensors, from_tensors, place
 
     def write(self, path: Path, value: Any, about: Mapping[str, Any]) -> None:
         """Write the tensors, with what is said about them in the header."""
@@ -96,5 +99,25 @@ class AsTensors:
         """Return the value, and what the header says."""
         from sparc3_bench.graph.tensors import load_tensors
 
-        tensors, about = load_tensors(path)
+        tensors, about = load_tensors(path, self._place)
+        return self._from(tensors), about
+
+
+class AsLazyTensors(AsTensors):
+    """The same for what is too large to be in memory together: tensors are read when asked for.
+
+    It is kept in its file or not at all, and taken from there by whoever made it, too.
+    """
+
+    def write(self, path: Path, value: Any, about: Mapping[str, Any]) -> None:
+        """Write the tensors, each sealed by itself."""
+        from sparc3_bench.graph.tensors import save_tensors
+
+        save_tensors(self._to(value), path, about, apart=True)
+
+    def read(self, path: Path) -> tuple[Any, dict[str, Any]]:
+        """Return the value of tensors that are not read yet, and what the header says."""
+        from sparc3_bench.graph.tensors import open_tensors
+
+        tensors, about = open_tensors(path, self._place)
         return self._from(tensors), about

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sparc3_bench.record.parts import Phase
 
@@ -43,14 +44,17 @@ class Meter:
 def metered(tokens: Callable[[], int] | None = None) -> Iterator[Meter]:
     """Measure wall time, the peak of resident memory, and what `tokens` counts in the meantime."""
     meter = Meter()
+    settle()
     _reset_peak()
     before = tokens() if tokens else 0
     start = time.perf_counter()
     yield meter
+    settle()
     meter.end(
         Phase(
             seconds=round(time.perf_counter() - start, 3),
             peak_bytes=peak(),
+            device_bytes=device_peak(),
             tokens=tokens() - before if tokens else None,
         )
     )
@@ -60,11 +64,38 @@ def total(phases: Iterable[Phase]) -> Phase:
     """Return the cost of all together: the sum of time and tokens, the most memory at once."""
     every = list(phases)
     tokens = [phase.tokens for phase in every if phase.tokens is not None]
+    devices = [phase.device_bytes for phase in every if phase.device_bytes is not None]
     return Phase(
         seconds=round(sum(phase.seconds for phase in every), 3),
         peak_bytes=max((phase.peak_bytes for phase in every), default=0),
         tokens=sum(tokens) if tokens else None,
+        device_bytes=max(devices, default=None),
     )
+
+
+def settle() -> None:
+    """Wait until accelerators have done what they were given: their time is that of the work."""
+    if devices := _accelerators():
+        for index in range(devices.device_count()):
+            devices.synchronize(index)
+
+
+def device_peak() -> int | None:
+    """Return the most memory that was in use of one accelerator since measuring began, in bytes."""
+    if devices := _accelerators():
+        return int(max(map(devices.max_memory_allocated, range(devices.device_count()))))
+    return None
+
+
+def _accelerators() -> Any:
+    """Return torch's module of the accelerators that are in use; None without one."""
+    torch = sys.modules.get("torch")  # who has none loaded has used none
+    if torch is None or not torch.accelerator.is_available():
+        return None
+    found = torch.get_device_module(torch.accelerator.current_accelerator())
+    # Apple's tells no peak, and waits for itself where a number is read.
+    is_used = getattr(found, "is_initialized", bool)() and hasattr(found, "max_memory_allocated")
+    return found if is_used else None
 
 
 def peak() -> int:
@@ -78,6 +109,9 @@ def peak() -> int:
 
 
 def _reset_peak() -> None:
+    if devices := _accelerators():
+        for index in range(devices.device_count()):
+            devices.reset_peak_memory_stats(index)
     # Linux only; elsewhere the peak is that of the process so far.
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")

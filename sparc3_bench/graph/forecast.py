@@ -26,7 +26,7 @@ class Cost(BaseModel):
 
     `seconds` of wall time; `tokens` through the model, padding included; `flops`, floating point
     operations of its matrix products as far as torch counts them, a product and a sum being two;
-    `peak_bytes`, the most memory that is resident at once.
+    `peak_bytes`, the most memory that is resident at once; `device_bytes`, that of an accelerator.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,6 +35,7 @@ class Cost(BaseModel):
     tokens: float = 0.0
     flops: float = 0.0
     peak_bytes: int = 0
+    device_bytes: int = 0
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
@@ -42,6 +43,7 @@ class Cost(BaseModel):
             tokens=self.tokens + other.tokens,
             flops=self.flops + other.flops,
             peak_bytes=max(self.peak_bytes, other.peak_bytes),
+            device_bytes=max(self.device_bytes, other.device_bytes),
         )
 
     @classmethod
@@ -52,6 +54,7 @@ class Cost(BaseModel):
             tokens=phase.tokens or 0,
             flops=flops,
             peak_bytes=phase.peak_bytes,
+            device_bytes=phase.device_bytes or 0,
         )
 
     def times(self, factor: float) -> Cost:
@@ -61,6 +64,7 @@ class Cost(BaseModel):
             tokens=self.tokens * factor,
             flops=self.flops * factor,
             peak_bytes=self.peak_bytes,
+            device_bytes=self.device_bytes,
         )
 
 
@@ -121,6 +125,8 @@ class Forecast:
         Tries a step of a kind that was never tried on this machine. That is kept.
     machine
         What costs depend on beside the kind of a step.
+    anew
+        Whether nothing that is kept counts, as steps stand for others.
 
     Attributes
     ----------
@@ -132,8 +138,10 @@ class Forecast:
 
     _RATE = "Rate"
 
-    def __init__(self, at: Local, probe: Callable[[Step[Any]], Rate], machine: str) -> None:
-        self._at, self._probe, self._machine = at, probe, machine
+    def __init__(
+        self, at: Local, probe: Callable[[Step[Any]], Rate], machine: str, *, anew: bool = False
+    ) -> None:
+        self._at, self._probe, self._machine, self._anew = at, probe, machine, anew
         self._rates: dict[Key, Rate] = {}
         self._seen: dict[Key, str | None] = {}
         self.probed = 0
@@ -165,7 +173,8 @@ class Forecast:
         own.add(step.key)
         kind, codec = type(step).__name__, step.codec
         if step.key not in self._seen:
-            kept = codec and self._at.store.header(kind, step.key, codec)
+            known = codec and not self._anew
+            kept = self._at.store.header(kind, step.key, codec) if known and codec else None
             self._seen[step.key] = name if kept is None else None
             if kept is None:
                 for one in each(step.inputs):
@@ -183,7 +192,9 @@ class Forecast:
 
     def _kept(self, step: Step[Any]) -> Kept | None:
         codec = step.codec
-        return None if codec is None else self._at.store.read(type(step).__name__, step.key, codec)
+        if codec is None or self._anew:
+            return None
+        return self._at.store.read(type(step).__name__, step.key, codec)
 
     def _cost(self, step: Step[Any]) -> Cost:
         like = step.like()

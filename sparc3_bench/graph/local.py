@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
+from sparc3_bench.graph.codec import AsLazyTensors
 from sparc3_bench.graph.cost import NOTHING, Meter, metered
 from sparc3_bench.graph.drive import Recipe, drive
 from sparc3_bench.graph.step import Hold, Key, Step, each
@@ -181,6 +182,8 @@ class Local:
                 made = self._make(step)
                 entry = Kept(made.value, made.cost, name)
                 self.store.write(kind, name, codec, entry)
+                if isinstance(codec, AsLazyTensors):  # what was made need not stay in memory
+                    entry = self.store.read(kind, name, codec) or entry
             else:  # by whom it was waited for
                 self._count_behind(step)
         self.store.link(kind, step.key, name)

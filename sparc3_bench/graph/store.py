@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sparc3_bench.assets import tell
+from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.folder.remote import folder_at
-from sparc3_bench.graph.codec import AsJson, AsTensors, Codec
+from sparc3_bench.graph.codec import AsJson, AsLazyTensors, AsTensors, Codec
 from sparc3_bench.graph.lease import Claim, Lease, bury_dead, claims, lease
 from sparc3_bench.graph.room import Room
 from sparc3_bench.graph.seal import sealed, unsealed
@@ -119,6 +120,12 @@ class Store:
             if isinstance(codec, AsTensors):
                 self._room.fill(size)
         except OSError as error:
+            if isinstance(codec, AsLazyTensors):
+                raise Sparc3Error(
+                    f"The cache {self.folder} cannot be written ({_reason(error)}), and what is "
+                    "larger than the memory is kept nowhere else; make room there, or name "
+                    "another folder with `--cache`."
+                ) from None
             self._tell_unwritten(error)
             if isinstance(codec, AsJson):  # small
                 self._unwritten[name] = Kept(entry.value, entry.cost, key)

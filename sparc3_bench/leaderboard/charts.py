@@ -211,7 +211,7 @@ def heads(maps: Sequence[tuple[Series, Data]], look: Look) -> Data | None:
     return {"circuits": alike[0][1]["circuits"], "rows": rows}
 
 
-def likeness(table: SimpleNamespace) -> Data:
+def overlap_cells(table: SimpleNamespace) -> Data:
     """Return the overlaps of every two circuits as a matrix; columns have the numbers of rows."""
     size = len(table.series)
     share = [

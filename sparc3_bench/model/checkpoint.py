@@ -112,7 +112,7 @@ def stored(folder: Path, model_id: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in weight_files(folder, model_id):
         check_no_pointer(path, model_id)
-        found |= (_header if path.suffix == ".safetensors" else _unpickled)(path, model_id)
+        found |= names_in(path, model_id)
     for name, kind in found.items():
         if kind not in _FORMATS and name.endswith(("weight", "weight_packed", "_scale")):
             raise ModelError(
@@ -120,6 +120,11 @@ def stored(folder: Path, model_id: str) -> dict[str, str]:
                 "weights cannot be pruned; give the unquantised model."
             )
     return found
+
+
+def names_in(path: Path, model_id: str) -> dict[str, str]:
+    """Return the format of every tensor in one weight file, by name; raises as `stored`."""
+    return (_header if path.suffix == ".safetensors" else _unpickled)(path, model_id)
 
 
 def stored_formats(folder: Path, model_id: str) -> set[torch.dtype]:
@@ -134,8 +139,8 @@ def tensors(folder: Path, model_id: str) -> Iterator[tuple[str, torch.Tensor]]:
     """
     for path in weight_files(folder, model_id):
         if path.suffix == ".safetensors":
-            with safe_open(path, "pt") as file:
-                for name in file.keys():  # noqa: SIM118  # it is no mapping
+            for name in _header(path, model_id):
+                with safe_open(path, "pt") as file:  # what was read of a file goes when it closes
                     yield name, file.get_tensor(name)
         else:
             yield from torch.load(path, map_location="cpu", weights_only=True).items()

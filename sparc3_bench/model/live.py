@@ -115,7 +115,8 @@ def live_model(model: Any, tokenizer: Any, host: PluginHost) -> LiveModel:
         device=first.device.type,
     )
     # Where shapes are all that is asked for, the model stands for itself.
-    return LiveModel(ref, Path(), adapter, tokenizer, model, (), told, model=model)
+    place = str(first.device)
+    return LiveModel(ref, Path(), adapter, tokenizer, model, (), told, place, model=model)
 
 
 @contextmanager

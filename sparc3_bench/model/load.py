@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -17,12 +17,12 @@ from sparc3_bench.errors import ModelError, UnknownNameError
 from sparc3_bench.folder.seen import READS
 from sparc3_bench.host import PluginHost
 from sparc3_bench.model import checkpoint, gguf
+from sparc3_bench.model.names import stored_tensors
 from sparc3_bench.model.opening import (
     empty_model,
     open_config,
     open_model,
     open_tokenizer,
-    stored_tensors,
 )
 from sparc3_bench.model.products import precision
 from sparc3_bench.model.soundness import examine
@@ -57,6 +57,8 @@ class FoundModel:
         What a reader of results must know of how its files were read.
     origin
         What transformers can load it from: a hub id, or a folder.
+    device
+        Where it runs, with the number of the device where there are several: ``"cuda:1"``.
     """
 
     ref: ModelRef
@@ -66,6 +68,7 @@ class FoundModel:
     empty: Any
     notes: tuple[str, ...] = ()
     origin: str = ""
+    device: str = "cpu"
 
     def adapter_code(self, host: PluginHost) -> str:
         """Return a digest of the adapter's code and of all that it says of the model."""
@@ -80,6 +83,9 @@ class FoundModel:
         with contextlib.suppress(AttributeError):  # only unit `head` needs it
             told["heads"] = adapter.heads(self.empty.config)
         return hashlib.sha256(canonical_json(told).encode()).hexdigest()[:16]
+
+    streams: ClassVar[bool] = False
+    """Whether it is read block by block, as it does not fit into the memory."""
 
     @property
     def opening(self) -> str:
@@ -118,7 +124,7 @@ class FoundModel:
         opened = open_model(self.folder, self.ref.id, dtype=dtype or self.dtype)
         view = ModelView(opened.model, self.adapter, self.tokenizer, scope)
         examine(opened.model.state_dict().items(), view, self.ref.id)
-        view.model.to(self.ref.device)
+        view.model.to(self.device)
         return view
 
 
@@ -170,7 +176,7 @@ def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device:
     )
     is_local = model_id in host.all("model") or Path(model_id).exists()
     origin = str(folder.resolve()) if is_local else model_id
-    return FoundModel(ref, folder, adapter, tokenizer, opened.model, opened.notes, origin)
+    return FoundModel(ref, folder, adapter, tokenizer, opened.model, opened.notes, origin, device)
 
 
 def outline_model(model_id: str, host: PluginHost, cache: Path) -> tuple[ModelView, str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from sparc3_bench.model.ablation import Means
 from sparc3_bench.model.view import ModelView
+from sparc3_bench.model.weights import widest
 from sparc3_bench.types.samples import ReferenceSamples
 
 
@@ -16,7 +16,7 @@ def mean_inputs(view: ModelView, reference: ReferenceSamples) -> Means:
     counts: dict[str, int] = {}
 
     def add(name: str, inputs: Tensor) -> None:
-        total = inputs.sum(0, dtype=torch.float64)
+        total = inputs.sum(0, dtype=widest(inputs.device))
         sums[name] = sums[name] + total if name in sums else total
         counts[name] = counts.get(name, 0) + inputs.shape[0]
 

@@ -6,24 +6,20 @@ becomes one sentence.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from transformers.utils import logging
 
 from sparc3_bench.errors import ModelError, Sparc3Error
 from sparc3_bench.model import checkpoint
 from sparc3_bench.model.bounds import check_counts, check_numbers
-
-_WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
-"""Names that wrappers of torch put into paths, wherever they wrap."""
+from sparc3_bench.model.names import renaming
 
 _NAMED = 3
 """How many tensors a sentence names."""
@@ -148,22 +144,6 @@ def open_model(folder: Path, model_id: str, **options: Any) -> Opened:
     return Opened(model, tuple(notes))
 
 
-def stored_tensors(folder: Path, model_id: str, model: Any) -> Iterator[tuple[str, Tensor]]:
-    """Yield what is in the weight files, one tensor in memory at a time, by its name in a model.
-
-    Raises
-    ------
-    ModelError
-        When a file cannot be read.
-    """
-    renamed = renaming(list(checkpoint.stored(folder, model_id)), model)
-    own, base = set(model.state_dict()), f"{model.base_model_prefix}."
-    for name, values in checkpoint.tensors(folder, model_id):
-        for pattern in renamed:
-            name = re.sub(pattern, "", name)
-        yield (name if name in own else base + name), values
-
-
 def empty_model(config: Any, model_id: str) -> Any:
     """Return a model of a configuration on torch's device `meta`, without weights.
 
@@ -213,47 +193,6 @@ def check_complete(report: Any, model_id: str) -> None:
             f"first `{name}`, which is {list(stored)} and should be {list(wanted)}; give the "
             "configuration that belongs to the weights."
         )
-
-
-def renaming(names: Iterable[str], model: Any) -> dict[str, str]:
-    """Return what must be left out of the names of stored tensors.
-
-    Parameters
-    ----------
-    names
-        As stored.
-    model
-        The model they are for.
-
-    Returns
-    -------
-    dict
-        Regular expression to what it stands for.
-
-    Notes
-    -----
-    Wrappers such as `torch.compile` and `DataParallel` prefix names. A prefix is left out only if
-    every name has it and more names are the model's own then.
-    """
-    found, names = {}, list(names)
-    for wrapper in _WRAPPERS:
-        pattern = rf"(?:(?<=\.)|^){wrapper}\."
-        without = [re.sub(pattern, "", name) for name in names]
-        if without != names:
-            found[pattern] = f"{wrapper}."
-            names = without
-    own = set(model.state_dict())
-    base = f"{model.base_model_prefix}."
-    own |= {name.removeprefix(base) for name in own}
-    best, most = "", sum(name in own for name in names)
-    parts = min(names, key=len, default="").split(".")
-    for length in range(1, len(parts)):
-        prefix = ".".join(parts[:length]) + "."
-        if not all(name.startswith(prefix) for name in names):
-            break
-        if (count := sum(name.removeprefix(prefix) in own for name in names)) > most:
-            best, most = prefix, count
-    return found | ({f"^{re.escape(best)}": best} if best else {})
 
 
 def _field(config: Mapping[str, Any], value: object) -> str | None:

@@ -10,6 +10,8 @@ from torch import Tensor
 from sparc3_bench.errors import ModelError
 from sparc3_bench.model.view import ModelView
 
+_CHUNK = 1 << 20
+"""So many numbers are looked at together, without much memory."""
 _WORTH_TELLING = 0.005
 """Share of a scope that is zero from which on a reader is told."""
 
@@ -36,11 +38,12 @@ def examine(tensors: Iterable[tuple[str, Tensor]], view: ModelView, model_id: st
     for name, values in tensors:
         if not values.is_floating_point():
             continue
-        finite = torch.isfinite(values)
-        if not finite.all():
+        parts = torch.split(values.reshape(-1), _CHUNK)
+        infinite = values.numel() - sum(int(torch.isfinite(p).count_nonzero()) for p in parts)
+        if infinite:
             raise ModelError(
                 f"The parameter `{name}` of {model_id} is NaN or infinite in "
-                f"{int((~finite).sum()):,} of {values.numel():,} places, so nothing can be "
+                f"{infinite:,} of {values.numel():,} places, so nothing can be "
                 "measured with this model; give an intact checkpoint."
             )
         if name in inside:

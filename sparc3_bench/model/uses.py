@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, TypeVar
 
 import torch
@@ -26,6 +27,13 @@ class Layout:
     """How the rows of a module's inputs divide into samples and tokens.
 
     Some architectures flatten ``[samples, tokens, features]`` to two dimensions on the way.
+
+    Attributes
+    ----------
+    count
+        Samples.
+    valid
+        Which rows are tokens, ``[samples, tokens]`` bool on the host; None where all are.
     """
 
     count: int
@@ -33,13 +41,27 @@ class Layout:
 
     def samples(self, values: Tensor) -> Iterator[Tensor]:
         """Yield the rows ``[tokens, features]`` of one sample after the other."""
-        for index, rows in enumerate(values.view(self.count, -1, values.shape[-1])):
-            yield rows if self.valid is None else rows[self.valid[index]]
+        if self.valid is None:
+            yield from values.view(self.count, -1, values.shape[-1])
+            return
+        # One copy, cut by numbers that the host knows.
+        yield from torch.split(self.tokens(values), self.valid.sum(1).tolist())
 
     def tokens(self, values: Tensor) -> Tensor:
         """Return the rows of all samples, ``[tokens, features]``."""
         flat = values.reshape(-1, values.shape[-1])
-        return flat if self.valid is None else flat[self.valid.flatten()]
+        if self.valid is None:
+            return flat
+        places = self._places.get(flat.device)
+        if places is None:
+            # By places, as an accelerator would have to tell how many a mask lets through.
+            places = self.valid.flatten().nonzero().flatten().to(flat.device)
+            self._places[flat.device] = places
+        return flat[places]
+
+    @cached_property
+    def _places(self) -> dict[torch.device, Tensor]:
+        return {}
 
 
 @dataclass(frozen=True)

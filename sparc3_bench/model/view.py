@@ -22,12 +22,13 @@ from sparc3_bench.model.weights import (
     find_roles,
     find_weights,
     statistics_dtype,
+    widest,
 )
 from sparc3_bench.pruning import NewValues
 from sparc3_bench.types.architecture import Fused, ModelAdapter, Role
 from sparc3_bench.types.conventions import Scope
 from sparc3_bench.types.masks import KeepMask
-from sparc3_bench.types.samples import Batch, ReferenceSamples
+from sparc3_bench.types.samples import Batch, Objective, ReferenceSamples
 from sparc3_bench.types.values import Memory
 
 Observer = Callable[[str, Tensor], None]
@@ -86,6 +87,11 @@ class ModelView:
         return next(self.model.parameters()).device
 
     @property
+    def widest(self) -> torch.dtype:
+        """The format with the most digits on its device, for sums over batches."""
+        return widest(self.device)
+
+    @property
     def parameters(self) -> int:
         """Number of parameters of the whole model, shared ones counted once."""
         return sum(parameter.numel() for parameter in self.model.parameters())
@@ -130,7 +136,7 @@ class ModelView:
     @contextmanager
     def laid_out(self, batch: Batch) -> Iterator[None]:
         """Tell the hooks which rows of a matrix's inputs belong to which sample of `batch`."""
-        valid = None if batch.is_full else batch.attention_mask.bool()
+        valid = None if batch.is_full else batch.host.attention_mask.bool()
         self._layout = Layout(batch.input_ids.shape[0], valid)
         try:
             yield
@@ -187,8 +193,12 @@ class ModelView:
                     stack.callback(handle.remove)
             with torch.enable_grad():
                 for batch in reference.batches(self.device):
-                    torch.autograd.backward(reference.objective(self.forward(batch), batch))
+                    self.propagate(reference.objective, batch)
                     uses.end()
+
+    def propagate(self, objective: Objective, batch: Batch) -> None:
+        """Run a batch forward and the gradient of its objective backward."""
+        torch.autograd.backward(objective(self.forward(batch), batch))
 
     def _capture(self, name: str, uses: Uses) -> Callable[..., None]:
         def after(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:

@@ -178,6 +178,11 @@ def _inside(role: Role | Fused, scope: Scope) -> bool:
     return all(each in _PARTS[scope] for each in roles)
 
 
+def widest(device: torch.device) -> torch.dtype:
+    """Return the format with the most digits that a device has; Apple's has no float64."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def statistics_dtype(values: Tensor) -> torch.dtype:
     """Return the format that statistics of `values` accumulate in: float32 or better."""
     return torch.promote_types(values.dtype, torch.float32)

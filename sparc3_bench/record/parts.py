@@ -206,6 +206,25 @@ class Phase(OnDisk):
     """Largest resident memory of the process during the phase."""
     tokens: Annotated[int, Field(ge=0)] | None = None
     """Tokens that went through the model, padding included; null in old records."""
+    device_bytes: Annotated[
+        Annotated[int, Field(ge=0)] | None, Field(exclude_if=lambda most: most is None)
+    ] = None
+    """Largest memory that was in use of an accelerator, the most of several; none without one."""
+
+
+class Accelerator(OnDisk):
+    """The device that the model ran on, where that was not the processor."""
+
+    name: Line
+    """What it is called."""
+    memory_bytes: Annotated[int, Field(ge=0)]
+    """Its memory; 0 where it does not tell."""
+    driver: Line
+    """Versions of its driver and of what torch was built for."""
+    tf32: bool
+    """Whether products of float32 were rounded to TensorFloat-32."""
+    deterministic: bool
+    """Whether torch was held to algorithms that give the same bits each time."""
 
 
 class Environment(OnDisk):
@@ -227,6 +246,10 @@ class Environment(OnDisk):
     """How those that had nothing to do waited, as OMP_WAIT_POLICY says; none where it was unset."""
     memory_bytes: int
     """Memory of the machine."""
+    accelerator: Annotated[Accelerator | None, Field(exclude_if=lambda device: device is None)] = (
+        None
+    )
+    """The device that the model ran on; none where that was the processor."""
     source_digest: Digest
     """SHA-256 over the suite's own files that compute, first 16 hex digits."""
     commit: Line | None

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from operator import not_
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, FailFast, Field, JsonValue, model_validator
@@ -125,6 +126,9 @@ class Result(OnDisk):
     """Cost of each phase: `attribution` (of all references) and `evaluation` (of all points), and
     where there is such a thing `assessment` (of the scores themselves), `meeting`, `search`,
     `controls`, `stability` and `judging` (of all texts)."""
+    streamed: Annotated[bool, Field(exclude_if=not_)] = False
+    """Whether the model was read block by block, as it did not fit into the memory; the numbers are
+    those of the whole one."""
     environment: Environment
     """The machine of the run and the versions of what ran."""
     warnings: Annotated[tuple[Words, ...], Field(max_length=1_000)] = ()

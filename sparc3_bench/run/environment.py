@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from sparc3_bench.printable import abridged
-from sparc3_bench.record.parts import Environment
+from sparc3_bench.record.parts import Accelerator, Environment
 from sparc3_bench.source import code_of, versions
 
 LIBRARIES = (
@@ -30,8 +32,8 @@ _MOST_COMMAND = 10_000
 _ROOT = Path(__file__).resolve().parent.parent
 
 
-def describe_environment() -> Environment:
-    """Return the environment of this process."""
+def describe_environment(device: str = "cpu") -> Environment:
+    """Return the environment of this process, whose model runs on a device."""
     import torch
 
     packages = versions(("sparc3-bench", *LIBRARIES))
@@ -45,10 +47,40 @@ def describe_environment() -> Environment:
         threads=torch.get_num_threads(),
         idle_threads=os.environ.get("OMP_WAIT_POLICY", ""),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        accelerator=describe_accelerator(device),
         source_digest=code_of(RUNNER),
         commit=commit,
         dirty=None if commit is None else bool(_git("status", "--porcelain")),
     )
+
+
+def describe_accelerator(device: str) -> Accelerator | None:
+    """Return what is recorded of a device; None of the processor."""
+    import torch
+
+    place: Any = torch.device(device)
+    if place.type == "cpu" or not torch.accelerator.is_available():
+        return None
+    found: Any = torch.get_device_module(place)
+    about = getattr(found, "get_device_properties", lambda place: None)(place)
+    matmul: Any = torch.backends.cuda.matmul
+    built = torch.version.cuda or torch.version.hip
+    return Accelerator(
+        name=getattr(about, "name", place.type),
+        memory_bytes=getattr(about, "total_memory", 0),
+        driver=", ".join(filter(None, (_driver(), built and f"torch for {built}"))),
+        tf32=bool(place.type == "cuda" and matmul.allow_tf32),
+        deterministic=torch.are_deterministic_algorithms_enabled(),
+    )
+
+
+def _driver() -> str:
+    """Return the version of NVIDIA's driver, as it tells itself."""
+    with contextlib.suppress(OSError):
+        told = Path("/proc/driver/nvidia/version").read_text()
+        if found := re.search(r"Kernel Module.*?(\d[\d.]+)", told):
+            return found[1]
+    return ""
 
 
 def instructions(device: str) -> str:
@@ -65,7 +97,9 @@ def machine() -> str:
     """Return what of this machine the cost of a step depends on."""
     import torch
 
-    return f"{_processor()}, {torch.get_num_threads()} threads, {os.cpu_count()} cores"
+    here = f"{_processor()}, {torch.get_num_threads()} threads, {os.cpu_count()} cores"
+    beside = describe_accelerator(str(torch.accelerator.current_accelerator() or "cpu"))
+    return f"{here}, {beside.name}" if beside else here
 
 
 def command_line() -> str | None:
@@ -115,3 +149,17 @@ def _git(*arguments: str) -> str | None:
         )
         return done.stdout.strip()
     return None
+
+
+def memory_of(device: str) -> int:
+    """Return how many bytes of memory there are for a model on a device."""
+    about = describe_accelerator(device)
+    return (about.memory_bytes if about else 0) or memory_of_machine()
+
+
+def memory_of_machine() -> int:
+    """Return how many bytes of memory this process and its children may take together."""
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):
+        return min(whole, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return whole

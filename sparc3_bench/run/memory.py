@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
-from sparc3_bench.graph.cost import NOTHING, Meter, peak
+from sparc3_bench.graph.cost import NOTHING, Meter, device_peak, peak
 from sparc3_bench.record.parts import Phase
 from sparc3_bench.record.spec import OnDisk
 
@@ -62,6 +62,7 @@ class StoredMemory:
             seconds=round(time.perf_counter() - self._time, 3),
             peak_bytes=peak(),
             tokens=self._model.tokens - self._tokens,
+            device_bytes=device_peak(),
         )
         line = Line(values=dict(values), phase=phase)
         self._store.append(_KIND, self._key, line.model_dump(mode="json"))
@@ -95,4 +96,5 @@ def _share(batch: Line, count: int) -> Phase:
         seconds=round(phase.seconds * share, 3),
         peak_bytes=phase.peak_bytes,
         tokens=None if phase.tokens is None else round(phase.tokens * share),
+        device_bytes=phase.device_bytes,
     )

@@ -15,6 +15,7 @@ from sparc3_bench.graph.store import Kept, Store
 from sparc3_bench.run.guard import guarded
 
 if TYPE_CHECKING:
+    from sparc3_bench.folder.spill import Spill
     from sparc3_bench.model.view import ModelView
     from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.progress import Reporter
@@ -46,6 +47,7 @@ class Place(Local):
         super().__init__(Store(store or cache / "steps", scores_limit(), report.say))
         self.store.waited = lambda seconds: report.tell({"waited": seconds})
         self.report, self.label, self.is_sound = report, "", True
+        self._cache = cache
         self._view: ModelView | None = None
         self._loaded = ""
 
@@ -59,9 +61,15 @@ class Place(Local):
         self._view = cell.model.load(cell.spec.scope)
         return self._view
 
+    def spill(self) -> Spill:
+        """Return a file for tensors that need not be in memory all the time."""
+        from sparc3_bench.folder.spill import Spill  # who only asks needs no torch
+
+        return Spill(self._cache)
+
     def turn_to(self, cell: Cell, label: str) -> None:
         """Begin with another cell; forget the model of the one before where it is another."""
-        wanted = cell.spec.model.model_dump_json() + cell.spec.scope
+        wanted = f"{cell.spec.model.model_dump_json()} {cell.spec.scope} {cell.model.streams}"
         if wanted != self._loaded:
             self.release(Hold.SESSION)
             self._view = None

@@ -11,13 +11,15 @@ from sparc3_bench.contracts import Judge, PreparedTask, Scorer, Task
 from sparc3_bench.errors import ModelError, Sparc3Error
 from sparc3_bench.host import PluginHost, Registered
 from sparc3_bench.model.load import FoundModel, find_model, product_dtype, resolve_dtype
+from sparc3_bench.model.streamed import streamed_where_needed
 from sparc3_bench.record.spec import JudgeRef, PluginRef, RunSpec, TaskRef, canonical_json
 from sparc3_bench.run.cell import Cell, ReadyJudge
-from sparc3_bench.run.environment import RUNNER
+from sparc3_bench.run.environment import RUNNER, memory_of
 from sparc3_bench.run.fit import check_fit
 from sparc3_bench.run.objectives import objective_for
 from sparc3_bench.run.options import build, chosen_text
 from sparc3_bench.run.request import Request as Request
+from sparc3_bench.run.request import check_streamed
 from sparc3_bench.run.resolve import Resolved, resolve
 from sparc3_bench.selection.select import check_fits
 from sparc3_bench.selection.units import count_units, unit_shapes
@@ -80,6 +82,9 @@ def plan(
     model = shared.models[wanted]
     if isinstance(model, ModelError):
         raise model
+    model = streamed_where_needed(model, request.scope, request.memory or memory_of(model.device))
+    if model.streams:
+        check_streamed(request, [scorer for _, scorer in scorers])
     code = {
         "suite": code_of(RUNNER),
         "task": task_entry.code,

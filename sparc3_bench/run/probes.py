@@ -5,33 +5,38 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import replace
-from functools import singledispatchmethod
+from functools import partial, singledispatchmethod
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from sparc3_bench.graph.cost import metered, peak
+from sparc3_bench.graph.cost import device_peak, metered, peak, settle
 from sparc3_bench.graph.forecast import Cost, Rate
 from sparc3_bench.graph.step import Step
 from sparc3_bench.model.blockwise import walk
+from sparc3_bench.model.passage import last_first
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.parts import Phase
+from sparc3_bench.run.block_trials import by_blocks
 from sparc3_bench.run.cell import Cell
 from sparc3_bench.run.guard import guarded
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.steps.blockwise import Blockwise
 from sparc3_bench.run.steps.curve import Curve
 from sparc3_bench.run.steps.evaluate import DenseEvaluation, Evaluate, MeanInputs
-from sparc3_bench.run.steps.facts import Asked, Learned
+from sparc3_bench.run.steps.facts import Asked, Learned, reference_of
 from sparc3_bench.run.steps.judge import Verdict
 from sparc3_bench.run.steps.mask import Circuit, CircuitStep
 from sparc3_bench.run.steps.model import DenseModel
 from sparc3_bench.run.steps.score import Score
+from sparc3_bench.run.steps.streamed import BlockScores
 from sparc3_bench.run.watch import Enough, Watch
+from sparc3_bench.selection.bits import put_down
+from sparc3_bench.types.lazy import Lazy
 from sparc3_bench.types.masks import KeepMask
 from sparc3_bench.types.samples import Batch, ReferenceSamples
 from sparc3_bench.types.scores import ScoreMap
@@ -49,8 +54,13 @@ class Sprinkled(CircuitStep):
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
         """Draw it."""
-        weights = self.cell.blank.weights()
-        mask = {n: torch.rand(w.matrix.shape) >= self.amount for n, w in weights.items()}
+        weights, place = self.cell.blank.weights(), self.cell.model.device
+        drawn = (
+            (name, torch.rand(one.matrix.shape, device=place) >= self.amount)
+            for name, one in weights.items()
+        )
+        streams = self.cell.model.streams
+        mask = put_down(drawn, weights, at.spill()) if streams else dict(drawn)
         return Circuit(mask, KeepMask(mask))
 
 
@@ -133,7 +143,8 @@ class TrialPlace(Place):
                 else:
                     found = self._entry(dense).cost
         except Enough:
-            seen = self.watch.extrapolated().model_copy(update={"peak_bytes": peak()})
+            most = {"peak_bytes": peak(), "device_bytes": device_peak() or 0}
+            seen = self.watch.extrapolated().model_copy(update=most)
             return Rate(each=self._with_flops(seen, step.cell), in_part=True)
         return Rate(each=self._cost(found, step.cell))
 
@@ -153,8 +164,7 @@ class TrialPlace(Place):
             When the scorer cannot score this model.
         """
         self.say(f"Trying scorer '{step.cell.scorer.name}' …")
-        known = self.get(Learned(step.cell)) if step.cell.learns and step.purpose else None
-        reference = step.cell.references(known)[step.purpose]
+        reference = reference_of(step.cell, step.purpose, self)
         one, most, limit = _some(reference, 1), len(reference.samples), self.watch.limit
         with FlopCounterMode(display=False) as counter:
             short = self._scored(step.cell, one)  # the first of anything takes longer
@@ -172,6 +182,7 @@ class TrialPlace(Place):
             tokens=(long.tokens or 0) / _length(some),
             flops=counter.get_total_flops() / length,
             peak_bytes=long.peak_bytes,
+            device_bytes=long.device_bytes or 0,
         )
         fixed = Cost(seconds=max(0.0, short.seconds - each.seconds * length))
         return Rate(each=each, fixed=fixed)
@@ -179,30 +190,17 @@ class TrialPlace(Place):
     @probe.register
     def _walk(self, step: Blockwise) -> Rate:
         """Walk the first blocks, three at least, with nothing pruned."""
-        cell, view, marks = step.cell, self.get(DenseModel(step.cell)), list[Cost]()
-        known = self.get(Learned(cell)) if cell.learns else None
-        reference = self.ready(
-            next(iter(cell.references(known).values())), cell, lambda done, total: None
-        )
-        counter, who = FlopCounterMode(display=False), f"Scorer '{cell.scorer.name}'"
-        with (
-            guarded(view, who),
-            metered() as meter,
-            closing(walk(view, reference)) as blocks,
-            counter,
-        ):
-            start, tokens = time.perf_counter(), view.tokens
-            for block in blocks:
-                seconds, read = time.perf_counter() - start, view.tokens - tokens
-                flops = counter.get_total_flops()
-                marks.append(Cost(seconds=seconds, tokens=read, flops=flops))
-                if len(marks) > 3 and seconds - marks[0].seconds > self.watch.limit:
-                    break
-                cell.scorer.score(block, reference)
-        count, left = len(marks) - 1, len(view.blocks) - len(marks) + 1
-        each = marks[-1] + marks[0].times(-1)
-        whole = marks[-1] + each.times(left / count if count else 0)
-        return Rate(each=whole.model_copy(update={"peak_bytes": meter.phase.peak_bytes}))
+        reference = reference_of(step.cell, step.cell.purposes[0], self)
+        return Rate(each=by_blocks(self, step.cell, reference, walk, self.watch.limit))
+
+    @probe.register
+    def _block(self, step: BlockScores) -> Rate:
+        """Score one of the reference samples, in the last blocks."""
+        self.say(f"Trying scorer '{step.cell.scorer.name}', block by block …")
+        one = _some(reference_of(step.cell, step.purpose, self), 1)
+        passing = partial(last_first, spill=self.spill())
+        whole = by_blocks(self, step.cell, one, passing, self.watch.limit)
+        return Rate(each=whole.times(1 / _length(one)))
 
     def _stand_ins(self, step: Step[Any]) -> Mapping[str, Any]:
         return {
@@ -220,10 +218,14 @@ class TrialPlace(Place):
 
     def _noise(self, cell: Cell) -> ScoreMap:
         """Return scores at random, for what depends on their number only."""
-        generator, weights = torch.Generator().manual_seed(0), cell.blank.weights()
-        return ScoreMap(
-            {n: torch.rand(w.matrix.shape, generator=generator) for n, w in weights.items()}
-        )
+        generator, weights = torch.Generator(), cell.blank.weights()
+
+        def drawn(name: str) -> Tensor:
+            values = torch.rand(weights[name].matrix.shape, generator=generator.manual_seed(0))
+            return values.to(cell.model.device)
+
+        noise = Lazy(weights, drawn)
+        return ScoreMap(noise if cell.model.streams else dict(noise))
 
     def _pruned(self, step: Evaluate) -> Phase:
         tried = Evaluate(step.cell, step.part, Sprinkled(step.cell, _LEAST))
@@ -273,6 +275,7 @@ def _alone(view: ModelView) -> tuple[float, float]:
             if backward:
                 loss = torch.nn.functional.cross_entropy(logits[:-1].float(), ids[0, 1:])
                 torch.autograd.grad(loss, weights, allow_unused=True)
+        settle()
         return time.perf_counter() - start
 
     try:

@@ -20,6 +20,7 @@ from typing import Any
 from sparc3_bench.errors import Sparc3Error, WorkerDied
 from sparc3_bench.folder.seen import Findings
 from sparc3_bench.printable import abridged
+from sparc3_bench.run.environment import memory_of_machine
 from sparc3_bench.run.progress import spoken
 from sparc3_bench.run.request import Request
 from sparc3_bench.run.surroundings import surroundings
@@ -178,7 +179,7 @@ class WorkerProcess:
         """Wait for an answer, within the limits; pass on what is told on the way."""
         assert self._pipe is not None
         assert self._process is not None
-        most = self.work.memory_bytes or int(_SHARE * _memory_of_machine())
+        most = self.work.memory_bytes or int(_SHARE * memory_of_machine())
         began = heard = time.monotonic()
         while True:
             if self._pipe.poll(_LOOK_S):
@@ -300,11 +301,3 @@ def _memory_of(pid: int) -> int:
     except (OSError, IndexError, ValueError):
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def _memory_of_machine() -> int:
-    """Return how many bytes of memory this process and its children may take together."""
-    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    with contextlib.suppress(OSError, ValueError):
-        return min(whole, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return whole

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -13,7 +14,9 @@ from pydantic import (
     model_validator,
 )
 
+from sparc3_bench.contracts import Scorer
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
+from sparc3_bench.incremental import IncrementalScorer
 from sparc3_bench.run.environment import without_folders
 from sparc3_bench.types.conventions import (
     NO_REPAIR,
@@ -42,6 +45,23 @@ def _text(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def bytes_of(size: Any) -> Any:
+    """Return a size in bytes; with decimal prefixes, as disks and memory in records have them.
+
+    Raises
+    ------
+    Sparc3Error
+        When it is a text of another kind.
+    """
+    if not isinstance(size, str):
+        return size
+    found = _SIZE.fullmatch(size.strip())
+    if found is None:
+        raise Sparc3Error(f"The memory must be a size such as 3GB or 800MB, got '{size}'.")
+    return int(float(found[1]) * 1000 ** "KMGT".index(found[2].upper()) * 1000)
+
+
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kKMGT])B?")
 Options = Annotated[dict[str, str], BeforeValidator(_as_typed)]
 _NONE: dict[str, str] = {}
 
@@ -82,6 +102,9 @@ class Request(Demand):
     scorers: Sequence[tuple[str, Sequence[int]]]
     """Names with the seeds to run each with; one without may have options of this request."""
     device: str = "cpu"
+    memory: Annotated[int | None, Field(ge=1), BeforeValidator(bytes_of)] = None
+    """Bytes that a model may take with its scores; a larger one is read block by block. None for
+    all memory of the machine."""
     added: Sequence[Request] = ()
     """The same of further scorers: that one cannot do it is no reason to refuse the others."""
     replay_of: str | None = None
@@ -190,6 +213,33 @@ def amounts_of(pattern: Pattern, request: Request, task: Task) -> tuple[float, .
     end = {1.0} if task.needs_empty else set()
     found = {float(one) if one in (0, 1) else pattern.amount for one in asked}
     return tuple(sorted({0.0, *found, *end}))
+
+
+def check_streamed(request: Request, scorers: Sequence[Scorer]) -> None:
+    """Refuse what cannot be done with a model that is read block by block.
+
+    Raises
+    ------
+    Sparc3Error
+        Naming the first.
+    """
+    whole = [s.name for s in scorers if s.needs_reference and not isinstance(s, IncrementalScorer)]
+    for is_asked, what in (
+        (bool(whole), f"Scorer '{whole[0] if whole else ''}' is no `IncrementalScorer` and scores"),
+        (request.schedule != "one-shot", f"Schedule '{request.schedule}' prunes and scores again"),
+        (request.ablation != "zero", f"Ablation '{request.ablation}' keeps the inputs of"),
+        (request.snapshots, "`--snapshots` keeps sums of"),
+        (
+            request.allocation != UNIFORM,
+            f"Allocation '{request.allocation}' looks at all scores of",
+        ),
+        (request.repair != NO_REPAIR, f"Repair '{request.repair}' sets anew"),
+    ):
+        if is_asked:
+            raise Sparc3Error(
+                f"{what} the whole model, and {request.model} is read block by block, as it does "
+                "not fit into the memory; give more with `--memory`, or choose otherwise."
+            )
 
 
 def _plain(value: Any) -> Any:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _PLAIN = (
     *("task", "model", "controls", "stability_seeds", "objective", "judge", "dtype"),
-    *("batch_size", "device", "snapshots", "limit"),
+    *("batch_size", "device", "memory", "snapshots", "limit"),
 )
 """Options that a request has under the same names."""
 _EVERY = frozenset({"model", "dtype", "batch_size", "limit"})
@@ -23,7 +23,9 @@ _EVERY = frozenset({"model", "dtype", "batch_size", "limit"})
 _OF_SUITE = frozenset({"with_scorer", "only"})
 """Options that go with a suite alone."""
 _WITH_SUITE = (
-    _EVERY | _OF_SUITE | {"device", "scorer_option", "task_option", "judge", "judge_option"}
+    _EVERY
+    | _OF_SUITE
+    | {"device", "memory", "scorer_option", "task_option", "judge", "judge_option"}
 )
 
 
@@ -64,7 +66,7 @@ class Typed:
         """
         # Here, so that a command line can be taken without torch.
         from sparc3_bench.run.options import parse_pairs
-        from sparc3_bench.run.request import Request
+        from sparc3_bench.run.request import Request, bytes_of
         from sparc3_bench.run.resolve import checked_amounts
         from sparc3_bench.run.seeds import with_seeds
         from sparc3_bench.run.suite import Changes, load_suite
@@ -86,7 +88,7 @@ class Typed:
                 task_options=pairs["task_options"],
                 scorer_options=pairs["scorer_options"],
                 added=with_seeds(given["with_scorer"], 0),
-                request={"device": given["device"]},
+                request={"device": given["device"], "memory": bytes_of(given["memory"])},
                 judge=given["judge"],
                 judge_options=pairs["judge_options"],
             )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from sparc3_bench.graph.cost import settle
 from sparc3_bench.graph.forecast import Cost
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.types.values import Progress
@@ -53,6 +54,7 @@ class Watch(Reporter):
 
             def step(done: int, total: int) -> None:
                 shown(done, total)
+                settle()
                 self._marks.append((time.perf_counter(), self.tokens(), done, total))
                 late = self._marks[-1][0] - self._began[0] > self.limit
                 if late and self._cuts and done < total and len(self._marks) > 1:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.pruning import GroupShares
-from sparc3_bench.selection.select import as_groups, keep_groups, keep_together
+from sparc3_bench.selection.keep import as_groups, keep_groups, keep_together
 from sparc3_bench.types.conventions import AmountKind, Group, Removal
 
 _SLACK = 1e-6

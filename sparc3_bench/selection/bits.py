@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
+
+from sparc3_bench.folder.spill import Spill
+from sparc3_bench.types.lazy import Lazy
 
 
 def as_bits(mask: Tensor) -> Tensor:
@@ -21,7 +24,28 @@ def as_bits(mask: Tensor) -> Tensor:
     return (rows * worth).sum(1, dtype=torch.uint8).cpu()
 
 
-def from_bits(bits: Tensor, shape: Sequence[int]) -> Tensor:
-    """Return what `as_bits` was given, from its shape."""
+def from_bits(bits: Tensor, shape: Sequence[int], place: torch.device | str = "cpu") -> Tensor:
+    """Return what `as_bits` was given, from its shape, on a device."""
     flat = np.unpackbits(bits.numpy(), count=int(np.prod(shape)))
-    return torch.from_numpy(flat.view(bool)).view(*shape)
+    return torch.from_numpy(flat.view(bool)).view(*shape).to(place)
+
+
+def put_down(kept: Iterable[tuple[str, Tensor]], order: Iterable[str], spill: Spill) -> Lazy:
+    """Return masks that are in a file as bits, each unpacked where it was when it is asked for.
+
+    Parameters
+    ----------
+    kept
+        Masks with their names, one in memory at a time.
+    order
+        Of the names.
+    spill
+        Where to put the bits.
+    """
+    packed = {name: (spill.put(as_bits(keep)), keep.shape, keep.device) for name, keep in kept}
+
+    def read(name: str) -> Tensor:
+        bits, shape, place = packed[name]
+        return from_bits(bits(), shape, place)
+
+    return Lazy(order, read)

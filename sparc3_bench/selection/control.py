@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparc3_bench.selection.select import as_groups, keep_groups
+from sparc3_bench.selection.keep import as_groups, keep_groups
 from sparc3_bench.types.conventions import Group
 
 
@@ -27,13 +27,14 @@ def matched(kept: Mapping[str, Tensor], group: Group, seed: int) -> dict[str, Te
     """
     controls = {}
     for name, keep in kept.items():
-        noise = _noise(f"{seed}/{name}", keep.shape)
+        # Drawn by the host, the same for all devices, and ranked where the mask is.
+        noise = _noise(f"{seed}/{name}", keep.shape).to(keep.device)
         # Of a model every tensor has as many as the circuit has there.
         first = as_groups(keep, "layer" if group == "model" else group)[0]
         (kept_of_noise,) = keep_groups(
             [as_groups(noise, group)], len(first) - int(first.count_nonzero())
         )
-        controls[name] = kept_of_noise.view(keep.shape).to(keep.device)
+        controls[name] = kept_of_noise.view(keep.shape)
     return controls
 
 

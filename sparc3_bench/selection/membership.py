@@ -35,7 +35,7 @@ def _spearman(left: Tensor, right: Tensor) -> float:
     from scipy.stats import rankdata
 
     ranks = torch.stack(
-        [torch.from_numpy(rankdata(v.double().cpu().numpy())) for v in (left, right)]
+        [torch.from_numpy(rankdata(v.cpu().double().numpy())) for v in (left, right)]
     )
     ranks -= ranks.mean(1, keepdim=True)
     lengths = ranks.norm(dim=1)
@@ -53,6 +53,6 @@ def spaced(tensors: Mapping[str, Tensor], every: int) -> Tensor:
     parts, start = [], 0
     for values in tensors.values():
         flat = values.reshape(-1)
-        parts.append(flat[start::every].cpu())
+        parts.append(flat[start::every].cpu().clone())  # not a view, which keeps the whole
         start = (start - flat.numel()) % every
     return torch.cat(parts)

@@ -6,7 +6,7 @@ Ties go to the lower position: by order of the matrices in the model, then row, 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.view import ModelView
+from sparc3_bench.selection.keep import as_groups, keep_groups, keep_last
 from sparc3_bench.selection.threshold import joint_cuts, row_cuts
 from sparc3_bench.selection.units import unit_mask, unit_scores
 from sparc3_bench.types.conventions import (
@@ -24,6 +25,7 @@ from sparc3_bench.types.conventions import (
     is_within_rows,
     pattern_of,
 )
+from sparc3_bench.types.lazy import Lazy
 from sparc3_bench.types.masks import KeepMask
 from sparc3_bench.types.scores import ScoreMap
 
@@ -57,10 +59,10 @@ def select(
     return as_mask(kept, view, unit)
 
 
-def rankable(scores: ScoreMap, view: ModelView, unit: Unit) -> dict[str, Tensor]:
+def rankable(scores: ScoreMap, view: ModelView, unit: Unit) -> Mapping[str, Tensor]:
     """Return what is ranked: the weights' scores by matrix, or the units' scores by block."""
     if unit == "weight":
-        return dict(scores.weights)
+        return scores.weights
     return unit_scores(scores, view, unit)
 
 
@@ -121,6 +123,42 @@ def choose(
     return kept if removal == "lowest" else {name: ~keep for name, keep in kept.items()}
 
 
+def chosen_singly(
+    ranking: Mapping[str, Tensor],
+    amount: float,
+    known: Cuts,
+    *,
+    unit: Unit,
+    group: Group,
+    removal: Removal,
+    kind: AmountKind,
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield what `choose` returns, in another order perhaps, with one tensor in memory at a time.
+
+    Parameters are those of `choose`; the cuts must be known.
+    """
+    if group != "model":
+        for name in ranking:
+            one = {name: ranking[name]}
+            yield from choose(
+                one, amount, unit=unit, group=group, removal=removal, kind=kind, known=known
+            ).items()
+        return
+    total = sum(values.numel() for values in ranking.values())
+    count = _quota(ranking, amount, removal, kind, group)(total)
+    cut = known[""].get(count)
+    below = 0 if cut is None else sum(int((v <= cut).count_nonzero()) for v in ranking.values())
+    excess = below - count
+    for name in reversed(list(ranking)):
+        values = ranking[name]
+        if cut is None:
+            keep = torch.full_like(values, count == 0, dtype=torch.bool)
+        else:
+            keep = (values > cut).contiguous()
+            excess -= keep_last(keep, values, cut, excess)
+        yield name, keep if removal == "lowest" else ~keep
+
+
 def cuts(
     ranking: Mapping[str, Tensor],
     amounts: Sequence[float],
@@ -135,7 +173,7 @@ def cuts(
 def as_mask(kept: Mapping[str, Tensor], view: ModelView, unit: Unit) -> KeepMask:
     """Return the weights and biases that go with what `choose` does not keep."""
     if unit == "weight":
-        return KeepMask(dict(kept))
+        return KeepMask(kept)
     return unit_mask(kept, view, unit)
 
 
@@ -172,61 +210,6 @@ def check_fits(shapes: Mapping[str, Sequence[int]], group: Group | None) -> None
             )
 
 
-def as_groups(values: Tensor, group: Group) -> Tensor:
-    """Return a tensor as its comparison groups, ``[groups, size]``, each ranked by itself.
-
-    Of group `model` it is one, which is ranked with the others'.
-    """
-    if (pattern := pattern_of(group)) is not None:
-        return values.reshape(-1, pattern.of)
-    return values if group == "row" else values.reshape(1, -1)
-
-
-def keep_groups(tensors: Sequence[Tensor], count: int, cut: Tensor | None = None) -> list[Tensor]:
-    """Keep all but the `count` lowest of each group of a tensor, or of several that are one."""
-    if tensors[0].shape[0] > 1:
-        return [keep_rows(tensors[0], count, cut)]
-    return keep_together(tensors, count, cut)
-
-
-def keep_rows(values: Tensor, count: int, cut: Tensor | None = None) -> Tensor:
-    """Keep all but the `count` lowest of each row; of ties the leftmost go. ``[rows, columns]``."""
-    if count in (0, values.shape[1]):
-        return torch.full_like(values, count == 0, dtype=torch.bool)
-    cut = row_cuts(values, [count])[count] if cut is None else cut
-    threshold, beyond = cut[:, :1], cut[:, 1:]
-    keep = values > threshold
-    # Where the next number is larger, all is decided.
-    tied = (~(beyond > threshold)).flatten().nonzero().flatten()
-    if len(tied):
-        # Of the ties at the threshold the last ones stay, until exactly k are gone.
-        excess = values.shape[1] - count - keep[tied].count_nonzero(dim=1)
-        at_threshold = values[tied] == threshold[tied]
-        row, column = at_threshold.nonzero().unbind(1)
-        ends = torch.bincount(row, minlength=len(tied)).cumsum(0)
-        from_the_right = ends[row] - torch.arange(len(row), device=row.device)
-        stays = from_the_right <= excess[row]
-        keep[tied[row[stays]], column[stays]] = True
-    return keep
-
-
-def keep_together(tensors: Sequence[Tensor], count: int, cut: Tensor | None = None) -> list[Tensor]:
-    """Keep all but the `count` lowest of all tensors; of ties the first go. Nothing is joined."""
-    if count in (0, sum(values.numel() for values in tensors)):
-        return [torch.full_like(values, count == 0, dtype=torch.bool) for values in tensors]
-    threshold = joint_cuts(tensors, [count])[count] if cut is None else cut
-    keeps = [(values > threshold).contiguous() for values in tensors]
-    excess = sum(keep.numel() - int(keep.count_nonzero()) for keep in keeps) - count
-    for values, keep in zip(reversed(tensors), reversed(keeps), strict=True):
-        if excess == 0:
-            break
-        # Ties at the threshold: the last ones stay, until exactly k are gone.
-        ties = (values == threshold).flatten().nonzero().flatten()[-excess:]
-        keep.view(-1)[ties] = True
-        excess -= len(ties)
-    return keeps
-
-
 def _quota(
     ranking: Mapping[str, Tensor], amount: float, removal: Removal, kind: AmountKind, group: Group
 ) -> Quota:
@@ -252,25 +235,30 @@ def _typed(amount: float | Fraction) -> Fraction:
     return amount if isinstance(amount, Fraction) else Fraction(repr(float(amount)))
 
 
-def _together(ranking: Mapping[str, Tensor], group: Group) -> dict[str, list[Tensor]]:
-    """Return the comparison groups by name of the tensor; "" for all tensors as one group."""
-    groups = {name: as_groups(values, group) for name, values in ranking.items()}
-    return {"": [*groups.values()]} if group == "model" else {n: [v] for n, v in groups.items()}
+def _together(
+    ranking: Mapping[str, Tensor], group: Group
+) -> Iterator[tuple[str, Collection[Tensor]]]:
+    """Yield comparison groups by name of the tensor, read when asked for; "" for all as one."""
+    groups = Lazy(ranking, lambda name: as_groups(ranking[name], group))
+    if group == "model":
+        yield "", groups.values()
+    else:
+        yield from ((name, [groups[name]]) for name in groups)
 
 
-def _size(tensors: Sequence[Tensor]) -> int:
+def _size(tensors: Iterable[Tensor]) -> int:
     return sum(values.shape[1] for values in tensors)
 
 
 def _found(ranking: Mapping[str, Tensor], quotas: Sequence[Quota], group: Group) -> Cuts:
     found: dict[str, Mapping[int, Tensor]] = {}
-    for name, tensors in _together(ranking, group).items():
-        size, rows = _size(tensors), tensors[0].shape[0]
+    for name, tensors in _together(ranking, group):
+        size, first = _size(tensors), next(iter(tensors))
         counts = sorted({count for quota in quotas if 0 < (count := quota(size)) < size})
         if pattern_of(group):  # of one amount, and half as large as the scores
             found[name] = {}
-        elif rows > 1:
-            found[name] = row_cuts(tensors[0], counts)
+        elif first.shape[0] > 1:
+            found[name] = row_cuts(first, counts)
         else:
             found[name] = joint_cuts(tensors, counts)
     return found
@@ -281,8 +269,8 @@ def _keep(
 ) -> dict[str, Tensor]:
     """Return a keep-mask for every tensor, exactly the quota counted off in each group."""
     kept: list[Tensor] = []
-    for name, tensors in _together(ranking, group).items():
+    for name, tensors in _together(ranking, group):
         count = quota(_size(tensors))
-        kept += keep_groups(tensors, count, known[name].get(count))
+        kept += keep_groups([*tensors], count, known[name].get(count))
     shaped = zip(ranking.items(), kept, strict=True)
     return {name: keep.view(values.shape) for (name, values), keep in shaped}

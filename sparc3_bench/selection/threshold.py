@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -50,7 +50,7 @@ def row_cuts(values: Tensor, counts: Iterable[int]) -> dict[int, Tensor]:
     return cuts
 
 
-def joint_cuts(tensors: Sequence[Tensor], counts: Iterable[int]) -> dict[int, Tensor]:
+def joint_cuts(tensors: Collection[Tensor], counts: Iterable[int]) -> dict[int, Tensor]:
     """Return by count (from 1) the count-th smallest of all numbers together, ``[]`` on the host.
 
     The highest sixteen bits of all numbers are counted, then the next sixteen of those that agree
@@ -59,21 +59,22 @@ def joint_cuts(tensors: Sequence[Tensor], counts: Iterable[int]) -> dict[int, Te
     counts = sorted(set(counts))
     if not counts:
         return {}
-    flat = [values.detach().reshape(-1) for values in tensors]
-    kinds = {values.dtype for values in flat}
+    kinds, total = set[torch.dtype](), 0
+    for values in tensors:  # which may be read anew each time
+        kinds.add(values.dtype)
+        total += values.numel()
     whole = _whole(kinds)
-    if whole is None or sum(map(len, flat)) <= _ENOUGH:
-        return _by_sorting(flat, counts)
+    if whole is None or total <= _ENOUGH:
+        return _by_sorting(tensors, counts)
     (kind,) = kinds
-    parts = [part for one in flat for part in torch.split(one.view(whole), _CHUNK)]
     # By the bits before those that are looked at, as a whole number: what is still looked for,
     # and the how manieth of those with these bits it is.
     wanted: dict[int | None, list[tuple[int, int]]] = {None: [(one, one) for one in counts]}
     for shift in range(8 * kind.itemsize - _DIGIT, -1, -_DIGIT):
         narrowed: dict[int | None, list[tuple[int, int]]] = {}
-        for prefix, seen in _counted(parts, shift, list(wanted)).items():
+        for prefix, seen in _counted(_parts(tensors, whole), shift, list(wanted)).items():
             if prefix is None and kind.is_floating_point and _has_unordered(seen, kind):
-                return _by_sorting(flat, counts)
+                return _by_sorting(tensors, counts)
             digits = _rising(prefix, kind)
             ends = seen[digits].cumsum(0)
             for count, rest in wanted[prefix]:
@@ -97,17 +98,25 @@ def _whole(kinds: set[torch.dtype]) -> torch.dtype | None:
     return whole if not others and (kind.is_floating_point or kind == whole) else None
 
 
+def _parts(tensors: Iterable[Tensor], whole: torch.dtype) -> Iterator[Tensor]:
+    for values in tensors:
+        yield from torch.split(values.detach().reshape(-1).view(whole), _CHUNK)
+
+
 def _counted(
-    parts: Sequence[Tensor], shift: int, prefixes: Sequence[int | None]
+    parts: Iterable[Tensor], shift: int, prefixes: Sequence[int | None]
 ) -> dict[int | None, Tensor]:
     """Count the values of the sixteen bits from `shift` on, of numbers with these bits before."""
-    seen = {prefix: parts[0].new_zeros(_DIGITS, dtype=torch.int64) for prefix in prefixes}
+    seen = dict[int | None, Tensor]()
     for part in parts:
-        before = None if None in seen else part >> (shift + _DIGIT)
-        for prefix, counts in seen.items():
+        before = None if None in prefixes else part >> (shift + _DIGIT)
+        for prefix in prefixes:
             these = part if prefix is None else part[before == prefix]
             digits = (these >> shift).to(torch.int32) & (_DIGITS - 1)
-            counts += torch.bincount(digits, minlength=_DIGITS).to(counts.device)
+            counts = torch.bincount(digits, minlength=_DIGITS)
+            seen[prefix] = (
+                seen[prefix] + counts.to(seen[prefix].device) if prefix in seen else counts
+            )
     return {prefix: counts.cpu() for prefix, counts in seen.items()}
 
 
@@ -127,7 +136,8 @@ def _has_unordered(seen: Tensor, kind: torch.dtype) -> bool:
     return bool(seen[first:half].any() or seen[first + half :].any())
 
 
-def _by_sorting(flat: Sequence[Tensor], counts: Sequence[int]) -> dict[int, Tensor]:
+def _by_sorting(tensors: Iterable[Tensor], counts: Sequence[int]) -> dict[int, Tensor]:
+    flat = [values.detach().reshape(-1) for values in tensors]
     whole = _sorted(torch.cat([values.to(flat[0].device) for values in flat])).cpu()
     return {count: whole[count - 1] for count in counts}
 

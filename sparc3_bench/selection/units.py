@@ -32,7 +32,7 @@ _NO_UNITS = (
 def ranked(scores: ScoreMap, view: ModelView, unit: Unit) -> Ranking:
     """Return the scores of units, with what is known of their uncertainty."""
     if unit == "weight":
-        return Ranking(dict(scores.weights), dict(scores.standard_errors))
+        return Ranking(scores.weights, scores.standard_errors)
     samples: dict[str, Tensor] = {}
     for name, values in scores.by_sample.items():
         weight = view.weights()[name]

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from sparc3_bench.errors import Sparc3Error
@@ -45,10 +46,29 @@ class Batch:
     counterpart: Tensor | None = None
     starts: Tensor | None = None
 
+    @cached_property
+    def host(self) -> Batch:
+        """The same on the host, where it is looked at without waiting for a device."""
+        return self if self.input_ids.device.type == "cpu" else self._moved("cpu")
+
+    def to(self, device: device | str) -> Batch:
+        """Return it on a device; of one that was made on the host, nothing is read back."""
+        moved = self._moved(device)
+        vars(moved)["host"] = self.host
+        return moved
+
+    def _moved(self, device: device | str) -> Batch:
+        there = {
+            one.name: values.to(device)
+            for one in dataclasses.fields(self)
+            if (values := getattr(self, one.name)) is not None
+        }
+        return Batch(**there)
+
     @property
     def is_full(self) -> bool:
         """Whether there is no padding."""
-        return bool(self.attention_mask.all())
+        return bool(self.host.attention_mask.all())
 
     @property
     def rows(self) -> Tensor:
@@ -65,7 +85,10 @@ class Batch:
     def corrupted(self) -> Batch:
         """Return the batch of the counterparts."""
         assert self.counterpart is not None
-        return Batch(self.counterpart, self.attention_mask, self.targets)
+        found = Batch(self.counterpart, self.attention_mask, self.targets)
+        if self.host is not self:
+            vars(found)["host"] = self.host.corrupted()
+        return found
 
     @property
     def labels(self) -> Tensor:
@@ -184,10 +207,5 @@ class ReferenceSamples:
                 None if given is None else torch.tensor(given[start : start + self.batch_size])
                 for given in (self.targets, self.starts)
             )
-            yield Batch(
-                input_ids.to(device),
-                mask.to(device),
-                None if targets is None else targets.to(device),
-                starts=None if starts is None else starts.to(device),
-            )
+            yield Batch(input_ids, mask, targets, starts=starts).to(device)
             self.progress(min(start + self.batch_size, total), total)

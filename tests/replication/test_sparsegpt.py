@@ -122,7 +122,7 @@ def test_matrices_used_by_several_modules_share_nothing():
 
 
 def test_inputs_that_are_all_zero_say_nothing_about_who_reads_the_same():
-    inputs, later = sparsegpt._Inputs(set(), {}), torch.randn(3, 4)
+    inputs, later = sparsegpt._Inputs(set(), {}, torch.float64), torch.randn(3, 4)
     for first, second in ((torch.zeros(3, 4), torch.zeros(3, 4)), (later, 2 * later)):
         inputs.add("one", first)
         inputs.add("other", second)

@@ -251,7 +251,7 @@ def test_rows_that_have_ended_are_not_drawn_for(monkeypatch):
     skipped: list[np.ndarray] = []
 
     def spy(logits, numbers, top_p, skip):
-        skipped.append(skip.copy())
+        skipped.append(skip.numpy().copy())
         return nucleus_tokens(logits, numbers, top_p, skip)
 
     monkeypatch.setattr(generation, "nucleus_tokens", spy)

@@ -47,7 +47,7 @@ def halved(view: ModelView) -> None:
 def test_it_is_what_plain_forwards_give(architecture, dtype):
     view = view_of(architecture, dtype)
     dense = plain(view)
-    loss, divergence, kept = measure_window(view, WINDOW, None)
+    (loss, divergence), kept = measure_window(view, WINDOW, None)
     labels = torch.tensor(WINDOW[1:])
     rough = 1e-4 if dtype == torch.float32 else 2e-2
     assert loss == pytest.approx(float(functional.nll_loss(dense, labels)), rel=rough)
@@ -56,7 +56,7 @@ def test_it_is_what_plain_forwards_give(architecture, dtype):
     assert kept.values.shape == (len(WINDOW) - 1, view.config.hidden_size)
     halved(view)
     pruned = plain(view)
-    loss, divergence, none = measure_window(view, WINDOW, kept)
+    (loss, divergence), none = measure_window(view, WINDOW, kept)
     assert none is None
     assert loss == pytest.approx(float(functional.nll_loss(pruned, labels)), rel=rough)
     expected = functional.kl_div(pruned, dense, reduction="batchmean", log_target=True)
@@ -90,12 +90,12 @@ def test_where_logits_do_not_come_again_they_are_kept(how, monkeypatch):
             return own(*args, **options)
 
         monkeypatch.setattr(view.model, "forward", twice)
-    first, _, kept = measure_window(view, WINDOW, None)
+    (first, _), kept = measure_window(view, WINDOW, None)
     assert kept.is_logits
     assert kept.values.shape == (len(WINDOW) - 1, view.config.vocab_size)
     if how.startswith("another"):
         view.model.lm_head.calls = 0
-    again, divergence, _ = measure_window(view, WINDOW, kept)
+    (again, divergence), _ = measure_window(view, WINDOW, kept)
     assert (again, divergence) == (pytest.approx(first), pytest.approx(0, abs=1e-6))
 
 
@@ -119,7 +119,7 @@ def test_the_model_is_as_it_was():
     view = view_of("gemma2")
     before = {name: dict(module._forward_hooks) for name, module in view.model.named_modules()}
     forward = view.model.model.forward
-    _, _, kept = measure_window(view, WINDOW, None)
+    _, kept = measure_window(view, WINDOW, None)
     measure_window(view, WINDOW, kept)
     assert view.model.model.forward == forward
     assert "forward" not in vars(view.model.model)

@@ -99,7 +99,8 @@ class Allotted(CircuitStep):
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
         spec = self.cell.spec
-        return self.of(allotted(got["rank"], got["shares"], spec.group, spec.allocation))
+        kept = allotted(got["rank"], got["shares"], spec.group, spec.allocation)
+        return self.of(kept.items(), at)
 
 
 def allotting(

@@ -71,8 +71,10 @@ class Blockwise(CircuitStep):
                 stack.enter_context(block.masked(as_mask(kept, block, spec.unit)))
                 whole |= kept
                 step(index + 1, len(view.blocks))
-        return self.of(whole)
+        return self.of(whole.items(), at)
 
     def _unpacked(self, tensors: Mapping[str, Tensor]) -> Circuit:
         shapes = unit_shapes(self.cell.blank, self.cell.spec.unit)
-        return self.of({name: from_bits(tensors[name], shape) for name, shape in shapes.items()})
+        place = self.cell.model.device
+        kept = {n: from_bits(tensors[n], shape, place) for n, shape in shapes.items()}
+        return Circuit(kept, as_mask(kept, self.cell.blank, self.cell.spec.unit))

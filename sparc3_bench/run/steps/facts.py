@@ -80,6 +80,12 @@ def learned(cell: Cell) -> dict[str, Learned]:
     return {"learned": Learned(cell)} if cell.learns else {}
 
 
+def reference_of(cell: Cell, purpose: str, at: Place | None = None) -> ReferenceSamples:
+    """Return the reference samples, which may follow from what the dense model answers."""
+    known = at.get(Learned(cell)) if at is not None and purpose and cell.learns else None
+    return cell.references(known)[purpose]
+
+
 def _facts(cell: Cell) -> Facts[Any]:
     assert cell.task.facts is not None
     return cell.task.facts

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -14,9 +15,9 @@ from sparc3_bench.graph.step import DIGITS, Hold, Inputs
 from sparc3_bench.pruning import NewValues
 from sparc3_bench.record.spec import content_key
 from sparc3_bench.run.steps.model import CellStep
-from sparc3_bench.selection.bits import as_bits
+from sparc3_bench.selection.bits import as_bits, put_down
 from sparc3_bench.selection.control import matched
-from sparc3_bench.selection.select import Cuts, as_mask, choose, cuts
+from sparc3_bench.selection.select import Cuts, as_mask, choose, chosen_singly, cuts
 from sparc3_bench.selection.units import unit_shapes
 from sparc3_bench.types.conventions import UNIFORM, Group, pattern_of
 from sparc3_bench.types.masks import KeepMask
@@ -50,7 +51,7 @@ class Circuit:
     mask: KeepMask
     values: NewValues | None = None
 
-    @property
+    @cached_property
     def removes_nothing(self) -> bool:
         """Whether everything is kept."""
         return self.mask.removed + self.mask.removed_biases == 0
@@ -68,9 +69,14 @@ class CircuitStep(CellStep[Circuit]):
         """Name it by what it removes."""
         return at.content(self, circuit_digest)
 
-    def of(self, kept: Mapping[str, Tensor]) -> Circuit:
-        """Return the circuit of kept units."""
-        return Circuit(kept, as_mask(kept, self.cell.blank, self.cell.spec.unit))
+    def of(self, kept: Iterable[tuple[str, Tensor]], at: Place) -> Circuit:
+        """Return the circuit of kept units; of a model larger than memory its bits are put down."""
+        if self.cell.model.streams:
+            shapes = unit_shapes(self.cell.blank, self.cell.spec.unit)
+            whole: Mapping[str, Tensor] = put_down(kept, shapes, at.spill())
+        else:
+            whole = dict(kept)
+        return Circuit(whole, as_mask(whole, self.cell.blank, self.cell.spec.unit))
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,17 +107,15 @@ class Ranked(CircuitStep):
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
         asked = self.cell.spec
-        return self.of(
-            choose(
-                got["rank"],
-                self.amount,
-                unit=asked.unit,
-                group=asked.group,
-                removal=asked.removal,
-                kind=asked.amount_kind,
-                known=got["cuts"],
-            )
-        )
+        how: dict[str, Any] = {
+            "unit": asked.unit,
+            "group": asked.group,
+            "removal": asked.removal,
+            "kind": asked.amount_kind,
+        }
+        if self.cell.model.streams:
+            return self.of(chosen_singly(got["rank"], self.amount, got["cuts"], **how), at)
+        return self.of(choose(got["rank"], self.amount, known=got["cuts"], **how).items(), at)
 
 
 class Uniform(CircuitStep):
@@ -120,8 +124,10 @@ class Uniform(CircuitStep):
     spec, code = ("model", "scope", "unit"), ("adapter",)
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
-        shapes = unit_shapes(self.cell.blank, self.cell.spec.unit)
-        return self.of({n: torch.full(shape, self.amount == 0) for n, shape in shapes.items()})
+        shapes, place = unit_shapes(self.cell.blank, self.cell.spec.unit), self.cell.model.device
+        stays = self.amount == 0
+        made = ((n, torch.full(one, stays, device=place)) for n, one in shapes.items())
+        return self.of(made, at)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +153,9 @@ class Matched(CircuitStep):
         return content_key({**named, "rows": rows, **self.cell.named("unit", "scope")}, DIGITS)
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
-        return self.of(matched(got["circuit"].kept, self._group, self.seed))
+        group, kept = self._group, got["circuit"].kept
+        drawn = (matched({name: kept[name]}, group, self.seed) for name in kept)
+        return self.of((one for each in drawn for one in each.items()), at)
 
     @property
     def _group(self) -> Group:
@@ -169,8 +177,8 @@ def circuit_digest(circuit: Circuit) -> str:
     digest = hashlib.sha256()
     for kind in (circuit.mask.weights, circuit.mask.biases):
         for name in sorted(kind):
-            if not kind[name].all():
-                digest.update(f"{name} {tuple(kind[name].shape)} ".encode())
-                digest.update(as_bits(kind[name]).numpy().tobytes())
+            if not (keep := kind[name]).all():
+                digest.update(f"{name} {tuple(keep.shape)} ".encode())
+                digest.update(as_bits(keep).numpy().tobytes())
         digest.update(b"/")
     return digest.hexdigest()[:24]

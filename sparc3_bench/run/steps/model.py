@@ -46,7 +46,10 @@ class CellStep(Step[T]):
         return {**model, **super().inputs}
 
     def like(self) -> Mapping[str, Any] | None:
-        return self.cell.named(*self.alike) if self.alike else None
+        if not self.alike:
+            return None
+        streamed = {"streamed": True} if self.cell.model.streams else {}
+        return {**self.cell.named(*self.alike), **streamed}
 
 
 class DenseModel(CellStep["ModelView"]):

@@ -216,7 +216,8 @@ def recorded(cell: Cell, **parts: Any) -> Result:
         command=command_line(),
         **metrics_read(cell.task, cell.spec.removal, curve, parts.get("curve", ())),
         clusters={name: tuple(ids) for name, ids in cell.prepared.clusters.items()},
-        environment=describe_environment(),
+        streamed=cell.model.streams,
+        environment=describe_environment(cell.model.device),
         warnings=_bounded(
             [
                 *cell.model.adapter.warnings,

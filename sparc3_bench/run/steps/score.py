@@ -17,12 +17,13 @@ from sparc3_bench.graph.step import Inputs
 from sparc3_bench.graph.store import Kept
 from sparc3_bench.incremental import IncrementalScorer
 from sparc3_bench.run.guard import guarded
-from sparc3_bench.run.steps.facts import learned
+from sparc3_bench.run.steps.facts import learned, reference_of
 from sparc3_bench.run.steps.model import CellStep, DenseModel
+from sparc3_bench.run.steps.streamed import assembled, blocks_of
 from sparc3_bench.types.scores import ScoreMap
 
 if TYPE_CHECKING:
-    from sparc3_bench.contracts import PreparedTask, Scorer
+    from sparc3_bench.contracts import Scorer
     from sparc3_bench.incremental import State
     from sparc3_bench.model.view import ModelView
     from sparc3_bench.run.place import Place
@@ -41,33 +42,44 @@ class Score(CellStep[ScoreMap]):
 
     @property
     def phase(self) -> str:
-        return self.cell.phase
+        return "" if self.cell.model.streams else self.cell.phase
 
     @property
     def recipe(self) -> dict[str, Any]:
-        told = {} if self.cell.learns else {"content": self.reference(None).digest}
-        return {**told, **self._about}
+        if self.cell.learns:
+            return self._about
+        return {"content": reference_of(self.cell, self.purpose).digest, **self._about}
 
     @property
     def inputs(self) -> Inputs:
+        if self.cell.model.streams:
+            of = self.named(self.recipe)
+            return {**self._learned, "blocks": blocks_of(self.cell, of, self.purpose)}
         return {**super().inputs, **self._learned}
 
     @property
+    def unnamed(self) -> frozenset[str]:
+        return frozenset({"blocks"})
+
+    @property
     def codec(self) -> Codec | None:
-        if not self.cell.scorer.needs_reference:
+        if not self.cell.scorer.needs_reference or self.cell.model.streams:
             return None  # made faster than read
         # The file is in order of the alphabet; ties are broken in that of the model.
-        names = list(self.cell.blank.weights())
-        return AsTensors(to_tensors, lambda tensors: from_tensors(tensors, names))
+        names, place = list(self.cell.blank.weights()), self.cell.model.device
+        return AsTensors(to_tensors, lambda tensors: from_tensors(tensors, names), place)
 
     def also(self, at: Place) -> str | None:
         """Name it by the tokens of the reference, where the model had a say in them."""
         if not self._learned:
             return None
-        return self.named({**self._about, "content": self.reference(at).digest})
+        content = reference_of(self.cell, self.purpose, at).digest
+        return self.named({**self._about, "content": content})
 
     def make(self, at: Place, got: Mapping[str, Any]) -> ScoreMap:
-        cell, view, reference = self.cell, got["model"], self.reference(at)
+        if self.cell.model.streams:
+            return assembled(got["blocks"], self.cell.blank.weights())
+        cell, view, reference = self.cell, got["model"], reference_of(self.cell, self.purpose, at)
         which = f" · {self.purpose}" if len(cell.purposes) > 1 else ""
         with at.progress(f"attribution{which}") as step, reference.altering(view):
             ready = at.ready(reference, cell, step)
@@ -79,9 +91,12 @@ class Score(CellStep[ScoreMap]):
             with guarded(view, f"Scorer '{cell.scorer.name}'"):
                 return checked(finish(), view.weights(), cell.scorer.name)
 
+    def like(self) -> Mapping[str, Any] | None:
+        return None if self.cell.model.streams else super().like()
+
     def units(self, at: Place) -> float:
         """Return how many tokens of the reference no snapshot has, nor will have by then."""
-        reference, before = self.reference(at), 0
+        reference, before = reference_of(self.cell, self.purpose, at), 0
         if self.cell.snapshots and goes_on(self.cell.scorer):
             keys, codec = self.snapshots(reference), AsTensors(dict, dict)
             for count, key in enumerate(keys, 1):
@@ -89,13 +104,6 @@ class Score(CellStep[ScoreMap]):
                     before = count
             at.promised.add(keys[-1])
         return float(sum(map(len, reference.samples[before:])))
-
-    def reference(self, at: Place | None) -> ReferenceSamples:
-        """Return the reference samples, which may follow from what the dense model answers."""
-        known: PreparedTask | None = None
-        if at is not None and self._learned:
-            known = at.get(self._learned["learned"])
-        return self.cell.references(known)[self.purpose]
 
     def _gone_on(
         self,

@@ -80,6 +80,8 @@ class PreparedSanity(PreparedWindows):
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
     ) -> Evaluation:
         """Measure the loss of every window, and what it is without training."""
+        import torch
+
         from sparc3_tasks.texts.losses import measure_window
 
         windows, begin = self.evaluation.rows, self.evaluation.begin.ids
@@ -87,9 +89,9 @@ class PreparedSanity(PreparedWindows):
         def losses(done: int) -> list[float]:
             found = []
             for window in windows:
-                found.append(measure_window(model, window, None, begin)[0])
+                found.append(measure_window(model, window, None, begin)[0][0])
                 progress(done + len(found), 2 * len(windows))
-            return found
+            return torch.stack(found).tolist()  # read once
 
         trained = losses(0)
         with _untrained(model):

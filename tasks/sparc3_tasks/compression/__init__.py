@@ -92,17 +92,20 @@ class PreparedCompression(PreparedWindows):
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
     ) -> Evaluation:
         """Measure the loss of every window, and its KL divergence to the dense model."""
+        import torch
+
         from sparc3_tasks.texts.losses import measure_window
 
-        measured = []
+        measured, memory = [], []
         windows, begin = self.evaluation.rows, self.evaluation.begin.ids
         for index, window in enumerate(windows):
             before = None if dense is None else dense.memory[index]
-            measured.append(measure_window(model, window, before, begin))
+            numbers, kept = measure_window(model, window, before, begin)
+            measured.append(numbers)
+            memory.append(kept)
             progress(index + 1, len(windows))
-        losses, divergences, memory = map(list, zip(*measured, strict=True))
-        samples = {"loss": losses, "kl": divergences}
-        return Evaluation(samples, memory if dense is None else None)
+        losses, divergences = torch.stack(measured, 1).tolist()  # read once
+        return Evaluation({"loss": losses, "kl": divergences}, memory if dense is None else None)
 
 
 @hookimpl

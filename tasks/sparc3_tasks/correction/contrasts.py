@@ -156,7 +156,7 @@ def _minus(left: Scores, right: Scores) -> Scores:
 
 
 def _shared_out(scores: Scores) -> Scores:
-    import torch
+    from sparc3_bench.model.weights import widest
 
-    total = sum(float(values.abs().sum(dtype=torch.float64)) for values in scores.values())
+    total = sum(float(values.abs().sum(dtype=widest(values.device))) for values in scores.values())
     return {name: values / (total or 1.0) for name, values in scores.items()}

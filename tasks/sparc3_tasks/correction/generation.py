@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor
 
 from sparc3_bench import Sparc3Error
+from sparc3_bench.model.weights import widest
 
 if TYPE_CHECKING:
     from sparc3_bench import ModelView
@@ -159,17 +160,21 @@ class _Sampler(LogitsProcessor):  # type: ignore[misc]  # mypy does not follow t
     ) -> None:
         self._sampling = sampling
         self._width = width
-        self._ends = ends
-        self._numbers = np.stack([uniforms(sampling.seed, *r, sampling.new_tokens) for r in rows])
+        self._ends = torch.tensor(ends, dtype=torch.long)
+        self._numbers = torch.from_numpy(
+            np.stack([uniforms(sampling.seed, *r, sampling.new_tokens) for r in rows])
+        )
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         step = input_ids.shape[1] - self._width
-        ended = np.isin(input_ids[:, -1].cpu().numpy(), self._ends) & (step > 0)
+        # Taken to the device once.
+        self._ends, self._numbers = self._ends.to(scores.device), on(scores.device, self._numbers)
+        ended = torch.isin(input_ids[:, -1], self._ends) & (step > 0)
         heat = self._sampling.temperature
         logits = scores if heat == 1 else scores / heat
         tokens = nucleus_tokens(logits, self._numbers[:, step], self._sampling.top_p, ended)
         # `generate` takes the largest of a copy it made of the logits, and asks for nothing else.
-        return logits.scatter_(1, tokens.to(logits.device)[:, None], torch.inf)
+        return logits.scatter_(1, tokens[:, None], torch.inf)
 
 
 def uniforms(seed: int, prompt: int, sample: int, count: int) -> NDArray[np.float64]:
@@ -186,9 +191,9 @@ def uniforms(seed: int, prompt: int, sample: int, count: int) -> NDArray[np.floa
 
 def nucleus_tokens(
     logits: Tensor,
-    numbers: NDArray[np.float64],
+    numbers: Tensor,
     top_p: float,
-    skipped: NDArray[np.bool_] | None = None,
+    skipped: Tensor | None = None,
     first: int = 256,
 ) -> Tensor:
     """Return the token of the nucleus [holtzman2020] that each row's random number falls on.
@@ -202,7 +207,7 @@ def nucleus_tokens(
     logits
         ``[rows, vocabulary]``, float32.
     numbers
-        ``[rows]``, in [0, 1).
+        ``[rows]``, in [0, 1), on the device of the logits.
     top_p
         In (0, 1].
     skipped
@@ -215,37 +220,56 @@ def nucleus_tokens(
     Sparc3Error
         When a row that matters has a logit that is not a number, or is plus infinity.
     """
-    found = torch.zeros(len(logits), dtype=torch.long)
-    # In float32 on the model's device, then in float64 over a few hundred tokens.
-    totals = logits.logsumexp(-1).cpu().numpy()
+    totals = logits.logsumexp(-1)
     top = logits.topk(min(first, logits.shape[1]))
-    values, ids = top.values.cpu().numpy(), top.indices.cpu().numpy()
-    for row in range(len(logits)) if skipped is None else np.flatnonzero(~skipped):
-        total, number = totals[row], numbers[row]
-        if not np.isfinite(total):
-            raise Sparc3Error(
-                "The logits are not finite, so no token can be drawn; prune the model less."
-            )
-        falling = values[row]
-        end, place = _find(falling, total, number, top_p)
-        if falling[end] > falling[-1]:
-            equal = np.sort(ids[row][falling == falling[place]])
-        else:
-            # The nucleus, or tokens equal to its last, may go on behind those looked at. Values
-            # are sorted without their ids: with them it takes ten times as long.
-            whole = logits[row].cpu().numpy()
-            falling = np.sort(whole)[::-1]
-            _, place = _find(falling, total, number, top_p)
-            equal = np.flatnonzero(whole == falling[place])
-        found[row] = int(equal[place - np.argmax(falling == falling[place])])
-    return found
+    place, is_sure = _find(top.values, totals, numbers, top_p)
+    drawn = top.values.gather(1, place[:, None])
+    # Equal ones by rising id, behind which those stand that are others.
+    equal = top.indices.where(top.values == drawn, logits.shape[1]).sort(1).values
+    found = equal.gather(1, (place - (top.values > drawn).sum(1))[:, None])[:, 0]
+    matters = torch.ones_like(is_sure) if skipped is None else ~skipped
+    unsound, unsure = matters & ~totals.isfinite(), matters & ~is_sure
+    is_wrong, is_short = torch.stack((unsound.any(), unsure.any())).tolist()  # the one wait
+    if is_wrong:
+        raise Sparc3Error(
+            "The logits are not finite, so no token can be drawn; prune the model less."
+        )
+    if is_short:
+        # The nucleus, or tokens equal to its last, may go on behind those looked at. Values are
+        # sorted without their ids: with them it takes ten times as long.
+        rows = unsure.nonzero()[:, 0]
+        whole = logits[rows]
+        falling = _falling(whole)
+        place, _ = _find(falling, totals[rows], numbers[rows], top_p)
+        drawn = falling.gather(1, place[:, None])
+        rank = place - (falling > drawn).sum(1)
+        is_drawn = (whole == drawn).cumsum(1) == rank[:, None] + 1
+        found[rows] = is_drawn.to(torch.uint8).argmax(1)
+    return found * matters
 
 
-def _find(
-    falling: NDArray[np.float32], total: float, number: float, top_p: float
-) -> tuple[int, int]:
-    """Return the places of the nucleus' last token and of the drawn one, both in `falling`."""
-    mass = np.exp(falling.astype(np.float64) - total).cumsum()
-    end = min(int(np.searchsorted(mass, top_p)), len(mass) - 1)
-    # A number below 1, as a float, makes a product below `mass[end]`.
-    return end, int(np.searchsorted(mass, number * mass[end], side="right"))
+def on(place: torch.device, numbers: Tensor) -> Tensor:
+    """Return numbers on a device, in the format with the most digits that it has."""
+    return numbers.to(place, widest(place))
+
+
+def _falling(values: Tensor) -> Tensor:
+    """Return the numbers of each row, the largest first."""
+    if values.device.type == "cpu":  # numpy's sort is several times as fast
+        return torch.from_numpy(np.sort(values.numpy(), axis=1)[:, ::-1].copy())
+    return values.sort(1, descending=True).values
+
+
+def _find(falling: Tensor, totals: Tensor, numbers: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
+    """Return by row the place of the drawn token, and whether the nucleus surely ends before all.
+
+    In the format with the most digits, over a few hundred tokens.
+    """
+    mass = (falling.to(numbers.dtype) - totals[:, None].to(numbers.dtype)).exp_().cumsum(1)
+    last = falling.shape[1] - 1
+    end = torch.searchsorted(mass, mass.new_full((len(mass), 1), top_p)).clamp_(max=last)
+    # A number below 1, as a float, makes a product below that at the end.
+    asked = numbers[:, None] * mass.gather(1, end)
+    place = torch.searchsorted(mass, asked, right=True).clamp_(max=last)
+    is_sure = falling.gather(1, end) > falling[:, -1:]
+    return place[:, 0], is_sure[:, 0]

@@ -26,18 +26,23 @@ def losses(model: ModelView, samples: Sequence[tuple[Ids, Ids]]) -> tuple[list[f
 
     A response without tokens has loss 0 and 0 tokens.
     """
-    nats = [0.0] * len(samples)
+    nats, found, order = [0.0] * len(samples), list[Tensor](), list[int]()
     asked = [index for index, (_, response) in enumerate(samples) if response]
     for chosen, batch in _batches([samples[index] for index in asked], model):
         with torch.inference_mode():
             logits = model.forward(batch)[:, :-1]
             for row, position in enumerate(chosen):
-                labels = batch.labels[row]
-                known = labels >= 0
+                prompt, response = map(len, samples[asked[position]])
+                # What is said there is the response.
+                known = slice(max(prompt, 1) - 1, prompt + response - 1)
                 loss = functional.cross_entropy(
-                    logits[row][known].float(), labels[known], reduction="sum"
+                    logits[row, known].float(), batch.labels[row, known], reduction="sum"
                 )
-                nats[asked[position]] = float(loss)
+                found.append(loss)
+                order.append(asked[position])
+    read = torch.stack(found).tolist() if found else []  # once
+    for index, loss in zip(order, read, strict=True):
+        nats[index] = loss
     return nats, [len(response) for _, response in samples]
 
 
@@ -49,16 +54,16 @@ def window_losses(model: ModelView, windows: Sequence[Ids], begin: Ids = ()) -> 
 
 def last_words(model: ModelView, items: Sequence[Cut]) -> list[float]:
     """Return 1 for every passage whose last word the model writes greedily, else 0."""
-    right = [0.0] * len(items)
+    order, found = list[int](), list[Tensor]()
     pairs = [(item.context, item.word) for item in items]
     for chosen, batch in _batches(pairs, model):
         with torch.inference_mode():
             guessed = model.forward(batch)[:, :-1].argmax(-1)
         labels = batch.labels
-        same = ((guessed == labels) | (labels < 0)).all(1)
-        for row, index in enumerate(chosen):
-            right[index] = float(same[row])
-    return right
+        found.append(((guessed == labels) | (labels < 0)).all(1))
+        order += chosen
+    read = torch.cat(found).tolist() if found else []  # once
+    return [float(right) for _, right in sorted(zip(order, read, strict=True))]
 
 
 def logarithms(model: ModelView, prompts: Sequence[Ids]) -> list[Tensor]:
@@ -68,17 +73,19 @@ def logarithms(model: ModelView, prompts: Sequence[Ids]) -> list[Tensor]:
         with torch.inference_mode():
             logits = model.forward(batch)
         for row, index in enumerate(chosen):
-            here = logits[row][batch.attention_mask[row].bool()]
+            here = logits[row, : len(prompts[index])]
             found[index] = here.float().log_softmax(-1)
     return found
 
 
 def divergences(dense: Sequence[Tensor], here: Sequence[Tensor]) -> list[float]:
     """Return KL(dense ‖ here) of every prompt, mean over its positions, in nats."""
-    return [
-        float(functional.kl_div(q, p, reduction="sum", log_target=True)) / len(p)
+    found = [
+        functional.kl_div(q, p, reduction="sum", log_target=True)
         for p, q in zip(dense, here, strict=True)
     ]
+    read = torch.stack(found).tolist() if found else []  # once
+    return [nats / len(p) for p, nats in zip(dense, read, strict=True)]
 
 
 def _batches(
@@ -95,5 +102,4 @@ def _batches(
         lengths = torch.tensor([len(row) for row in rows])
         mask = (torch.arange(ids.shape[1])[None] < lengths[:, None]).long()
         starts = torch.tensor([len(samples[index][0]) for index in chosen])
-        device = model.device
-        yield chosen, Batch(ids.to(device), mask.to(device), starts=starts.to(device))
+        yield chosen, Batch(ids, mask, starts=starts).to(model.device)

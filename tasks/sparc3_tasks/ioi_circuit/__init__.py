@@ -273,7 +273,7 @@ class PreparedIoi(PreparedTask):
             return measure_prompts(model, self.test, dense, progress)
         total = len(self.test) + len(general.rows)
         found = measure_prompts(model, self.test, dense, lambda done, _: progress(done, total))
-        losses = measure_windows(model, general.rows, general.begin.ids)
+        losses = measure_windows(model, general.rows, general.begin.ids).tolist()
         progress(total, total)
         return Evaluation({**found.samples, "loss": losses}, found.memory)
 

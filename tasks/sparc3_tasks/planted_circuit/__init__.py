@@ -75,12 +75,12 @@ def assessed(
     kinds = known(model, own)
     present = {name: (codes != Kind.ABSENT).float() for name, codes in kinds.items()}
     circuit = {name: (codes == Kind.CIRCUIT).float() for name, codes in kinds.items()}
-    ranked, present, circuit = (
+    ranked, there, wanted = (
         rankable(values, model, unit) for values in (own, ScoreMap(present), ScoreMap(circuit))
     )
-    judged = {name: values > 0 for name, values in present.items()}
+    judged = {name: values > 0 for name, values in there.items()}
     chosen = [ranked[name].cpu()[mask].double().numpy() for name, mask in judged.items()]
-    truth = [(circuit[name] > 0)[mask].numpy() for name, mask in judged.items()]
+    truth = [(wanted[name] > 0)[mask].numpy() for name, mask in judged.items()]
     return estimates(np.concatenate(chosen), np.concatenate(truth))
 
 

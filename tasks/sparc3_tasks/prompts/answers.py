@@ -102,18 +102,19 @@ def measure_prompts(
                 "accuracy": right > wrong,
                 "top1": logits.argmax(-1) == batch.targets[:, 0],
                 "io_probability": _answers(logarithms, batch)[0].exp(),
-                "kl": torch.zeros(len(chosen))
+                "kl": torch.zeros_like(right)
                 if dense is None
                 else _divergence(logarithms, dense.memory[chosen]),
             }
         for name, values in found.items():
-            columns.setdefault(name, []).append(values.float().cpu())
+            columns.setdefault(name, []).append(values.float())
         if dense is None:
-            memory.append(logarithms.cpu())
+            memory.append(logarithms)
         order += chosen
         progress(len(order), len(prompts))
     places = torch.tensor(order).argsort()
-    samples = {name: torch.cat(parts)[places].tolist() for name, parts in columns.items()}
+    table = torch.stack([torch.cat(parts) for parts in columns.values()])[:, places]
+    samples = dict(zip(columns, table.tolist(), strict=True))  # read once
     return Evaluation(samples, torch.cat(memory)[places] if memory else None)
 
 
@@ -131,7 +132,4 @@ def _answers(values: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
 
 def _divergence(logarithms: Tensor, dense: Tensor) -> Tensor:
     """Return KL(dense ‖ here) of every prompt, in nats."""
-    parts = functional.kl_div(
-        logarithms, dense.to(logarithms.device), reduction="none", log_target=True
-    )
-    return parts.sum(-1)
+    return functional.kl_div(logarithms, dense, reduction="none", log_target=True).sum(-1)

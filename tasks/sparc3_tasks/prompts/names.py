@@ -190,15 +190,15 @@ def batches(prompts: Sequence[Tokenized], device: Any) -> Iterator[tuple[list[in
     for indices in by_length.values():
         for start in range(0, len(indices), _MOST_AT_ONCE):
             chosen = indices[start : start + _MOST_AT_ONCE]
-            ids = torch.tensor([prompts[i].ids for i in chosen], device=device)
+            ids = torch.tensor([prompts[i].ids for i in chosen])
             yield (
                 chosen,
                 Batch(
                     ids,
                     torch.ones_like(ids),
-                    torch.tensor([[prompts[i].io, prompts[i].s] for i in chosen], device=device),
-                    torch.tensor([prompts[i].corrupted for i in chosen], device=device),
-                ),
+                    torch.tensor([[prompts[i].io, prompts[i].s] for i in chosen]),
+                    torch.tensor([prompts[i].corrupted for i in chosen]),
+                ).to(device),
             )
 
 

@@ -9,6 +9,8 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 
+from sparc3_bench.model.weights import widest
+
 if TYPE_CHECKING:
     from sparc3_bench import Batch, ModelView
 
@@ -75,9 +77,10 @@ class Head:
             return False
         if again.shape != first.shape:
             return False
-        error = torch.linalg.vector_norm(again.double() - first.double())
+        again, known = (values.to(widest(first.device)) for values in (again, first))
+        error = torch.linalg.vector_norm(again - known)
         allowed = max(1e-4, 4 * torch.finfo(first.dtype).eps)
-        return bool(error <= allowed * torch.linalg.vector_norm(first.double()))
+        return bool(error <= allowed * torch.linalg.vector_norm(known))
 
 
 def _hooked(

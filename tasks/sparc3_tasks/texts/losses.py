@@ -41,8 +41,10 @@ class Dense:
 
 def measure_window(
     model: ModelView, window: Window, dense: Dense | None, begin: Sequence[int] = ()
-) -> tuple[float, float, Dense | None]:
-    """Return mean loss, mean KL divergence (nats per token) and what to keep of a dense model.
+) -> tuple[Tensor, Dense | None]:
+    """Return mean loss and mean KL divergence, ``[2]``, and what to keep of a dense model.
+
+    The two are nats per token, on the device: whoever reads them waits for it.
 
     Parameters
     ----------
@@ -51,7 +53,7 @@ def measure_window(
     window
         Token ids.
     dense
-        What this function returned third for the dense model; None when `model` is dense.
+        What this function returned second for the dense model; None when `model` is dense.
     begin
         Token ids before the window, which are read and not scored.
 
@@ -61,48 +63,50 @@ def measure_window(
     times more memory. The head is never pruned, so the logits can be made again, the model's own
     way (see `Head`). Where that does not give the same, the logits are kept, in the model's format.
     """
-    ids = torch.tensor([[*begin, *window]], device=model.device)
+    ids = torch.tensor([[*begin, *window]])
+    batch = Batch(ids, torch.ones_like(ids)).to(model.device)
     scored = slice(len(begin), -1)  # what is said there is the window from its second token on
-    labels = ids[0, len(begin) + 1 :]
-    loss = divergence = 0.0
+    labels = batch.input_ids[0, len(begin) + 1 :]
     with torch.inference_mode():
-        head = Head(model, Batch(ids, torch.ones_like(ids)))
+        loss, divergence = torch.zeros(2, dtype=model.widest, device=model.device).unbind()
+        head = Head(model, batch)
         logits = head.logits[0, scored]
         for start in range(0, len(labels), _ROWS):
             rows = slice(start, start + _ROWS)
             log_p = functional.log_softmax(logits[rows].float(), dim=-1)
-            loss -= float(log_p.gather(-1, labels[rows, None]).sum(dtype=torch.float64))
+            loss = loss - log_p.gather(-1, labels[rows, None]).sum(dtype=model.widest)
             if dense is not None:
                 kept = dense.values[rows]
                 own = kept if dense.is_logits else head.again(kept)
                 log_q = functional.log_softmax(own.float(), dim=-1)
-                divergence += float(
-                    functional.kl_div(log_p, log_q, reduction="sum", log_target=True)
+                divergence = divergence + functional.kl_div(
+                    log_p, log_q, reduction="sum", log_target=True
                 )
         kept_now = _kept(head, logits, scored) if dense is None else None
-    return loss / len(labels), divergence / len(labels), kept_now
+        return torch.stack((loss, divergence)) / len(labels), kept_now
 
 
 def measure_windows(
     model: ModelView, windows: Sequence[Sequence[int]], begin: Sequence[int] = ()
-) -> list[float]:
-    """Return the mean loss of every window of general text, behind the tokens `begin`.
+) -> Tensor:
+    """Return the mean loss of every window behind the tokens `begin`, on the device.
 
     Under ablation `resample` each window's counterpart is the one before it.
     """
-    ids = torch.tensor([[*begin, *window] for window in windows], device=model.device)
-    first = len(begin)
+    ids = torch.tensor([[*begin, *window] for window in windows])
+    batch = Batch(ids, torch.ones_like(ids), None, ids.roll(1, 0)).to(model.device)
+    ids, first = batch.input_ids, len(begin)
     with torch.inference_mode():
-        logits = model.forward(Batch(ids, torch.ones_like(ids), None, ids.roll(1, 0)))
+        logits = model.forward(batch)
         losses = []
         for row, labels in zip(logits[:, first:-1], ids[:, first + 1 :], strict=True):
-            total = 0.0
+            total = torch.zeros((), dtype=model.widest, device=model.device)
             for start in range(0, len(labels), _ROWS):
                 part = slice(start, start + _ROWS)
                 here = functional.cross_entropy(row[part].float(), labels[part], reduction="sum")
-                total += float(here)
+                total = total + here
             losses.append(total / len(labels))
-    return losses
+        return torch.stack(losses)
 
 
 def _kept(head: Head, logits: Tensor, scored: slice) -> Dense:

@@ -71,16 +71,19 @@ class _Row:
         """The position of the first logits that are needed."""
         return len(self.ids) - max(map(len, self.asked.values()))
 
-    def found(self, logits: Tensor) -> Iterator[tuple[int, Found]]:
-        """Yield what was asked, given the logits ``[tokens, vocabulary]`` from `start` on."""
+    def found(self, logits: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Yield what was asked, given the logits ``[tokens, vocabulary]`` from `start` on.
+
+        The two numbers of `Found` are one tensor, on the device.
+        """
         # As lm-eval does: the largest log-probability, of equal ones the first.
         logarithms = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
         greedy = logarithms.argmax(-1)
         for index, continuation in self.asked.items():
             labels = torch.tensor(continuation, device=logits.device)
             here = logarithms[-len(labels) :].gather(-1, labels[:, None])
-            same = bool((greedy[-len(labels) :] == labels).all())
-            yield index, Found(float(here.sum()), same)
+            same = (greedy[-len(labels) :] == labels).all()
+            yield index, torch.stack((here.sum(), same))
 
 
 def log_likelihoods(
@@ -110,11 +113,17 @@ def log_likelihoods(
     for contexts in _batches(shared, len, view):
         with torch.inference_mode():
             found = dict(_behind(view, contexts, [shared[context] for context in contexts]))
-        yield found
+        yield _read(found)
     for rows in _batches(alone, lambda row: len(row.ids), view):
         with torch.inference_mode():
             found = dict(_whole(view, rows))
-        yield found
+        yield _read(found)
+
+
+def _read(found: Mapping[int, Tensor]) -> Mapping[int, Found]:
+    """Read what was found in a batch, which is then kept, from the device at once."""
+    pairs = torch.stack([*found.values()]).tolist()
+    return {at: Found(nats, bool(same)) for at, (nats, same) in zip(found, pairs, strict=True)}
 
 
 def _rows(asked: Sequence[Asked], most: int) -> list[_Row]:
@@ -148,7 +157,7 @@ def _batches(
         yield batch
 
 
-def _whole(view: ModelView, rows: Sequence[_Row]) -> Iterator[tuple[int, Found]]:
+def _whole(view: ModelView, rows: Sequence[_Row]) -> Iterator[tuple[int, Tensor]]:
     """Run rows as they are. What fills them up is on the right, where causal models see none."""
     ids = pad_sequence([torch.tensor(row.ids) for row in rows], batch_first=True)
     first, last = min(row.start for row in rows), ids.shape[1]
@@ -160,7 +169,7 @@ def _whole(view: ModelView, rows: Sequence[_Row]) -> Iterator[tuple[int, Found]]
 
 def _behind(
     view: ModelView, contexts: Sequence[Ids], rows: Sequence[Sequence[_Row]]
-) -> Iterator[tuple[int, Found]]:
+) -> Iterator[tuple[int, Tensor]]:
     """Run contexts once, then what follows each of them with the keys and values of its context."""
     lengths = torch.tensor([len(context) for context in contexts])
     width = int(lengths[0])
