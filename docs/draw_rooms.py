@@ -19,7 +19,10 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 CORE = "sparc3_bench"
 PLUGINS = {
-    "plugins": ("sparc3_scorers", "sparc3_adapters", "sparc3_judges", "sparc3_executors"),
+    "plugins": (
+        *("sparc3_scorers", "sparc3_adapters", "sparc3_judges", "sparc3_executors"),
+        *("sparc3_allocations", "sparc3_repairs"),
+    ),
     "tasks": ("sparc3_tasks",),
 }
 PICTURE = Path(__file__).with_name("data-flow.svg")

@@ -7,6 +7,7 @@ from sparc3_bench.api.masks import mask as mask
 from sparc3_bench.api.masks import prune as prune
 from sparc3_bench.api.masks import save_pruned as save_pruned
 from sparc3_bench.api.patterns import pattern_breaks as pattern_breaks
+from sparc3_bench.api.repairs import repair as repair
 from sparc3_bench.api.results import Results as Results
 from sparc3_bench.api.results import load_results as load_results
 from sparc3_bench.api.runs import run as run
@@ -37,7 +38,14 @@ from sparc3_bench.model.gguf import converted_gguf as converted_gguf
 from sparc3_bench.model.opening import open_model as open_model
 from sparc3_bench.model.products import outer_sum as outer_sum
 from sparc3_bench.model.view import ModelView as ModelView
+from sparc3_bench.pruning import Allocation as Allocation
+from sparc3_bench.pruning import Allotting as Allotting
+from sparc3_bench.pruning import GroupShares as GroupShares
+from sparc3_bench.pruning import NewValues as NewValues
+from sparc3_bench.pruning import Repair as Repair
 from sparc3_bench.record.spec import DatasetRecord as DatasetRecord
+from sparc3_bench.selection.allocate import banded_shares as banded_shares
+from sparc3_bench.selection.allocate import joint_shares as joint_shares
 from sparc3_bench.selection.select import choose as choose
 from sparc3_bench.selection.select import rankable as rankable
 from sparc3_bench.selection.units import unit_scores as unit_scores
@@ -53,6 +61,7 @@ from sparc3_bench.types.conventions import Group as Group
 from sparc3_bench.types.conventions import Part as Part
 from sparc3_bench.types.conventions import Removal as Removal
 from sparc3_bench.types.conventions import Unit as Unit
+from sparc3_bench.types.masks import KeepMask as KeepMask
 from sparc3_bench.types.parts import Assessment as Assessment
 from sparc3_bench.types.parts import Bar as Bar
 from sparc3_bench.types.parts import Choice as Choice

@@ -10,6 +10,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from sparc3_bench.contracts import Executor, Judge, Scorer, Suite, Task
+    from sparc3_bench.pruning import Allocation, Repair
     from sparc3_bench.record.result import Result
     from sparc3_bench.types.architecture import ModelAdapter, ModelSource
 
@@ -242,6 +243,55 @@ def sparc3_register_executors() -> Iterable[type[Executor]]:  # type: ignore[emp
         @hookimpl
         def sparc3_register_executors():
             return [OneByOne]
+    """
+
+
+@hookspec
+def sparc3_register_allocations() -> Iterable[type[Allocation]]:  # type: ignore[empty-body]
+    """Allocations this plugin offers, for use as ``--allocation NAME``.
+
+    Every second block loses more than the others::
+
+        from sparc3_bench import Allocation, hookimpl
+
+
+        class EverySecond(Allocation):
+            name = "every-second"
+            title = "Every second more"
+
+            def shares(self, asked):
+                shares = 0.9 * asked.amount, 1.1 * asked.amount
+                return {name: shares[block % 2] for name, block in asked.blocks.items()}
+
+
+        @hookimpl
+        def sparc3_register_allocations():
+            return [EverySecond]
+    """
+
+
+@hookspec
+def sparc3_register_repairs() -> Iterable[type[Repair]]:  # type: ignore[empty-body]
+    """Repairs this plugin offers, for use as ``--repair NAME``.
+
+    What is kept is divided by how much is kept::
+
+        from sparc3_bench import NewValues, Repair, hookimpl
+
+
+        class Rescaled(Repair):
+            name = "rescaled"
+            title = "Rescaled"
+
+            def repair(self, model, keep, reference):
+                whole = model.weights()
+                left = {name: kept.float().mean() for name, kept in keep.weights.items()}
+                return NewValues({n: whole[n].matrix / max(m, 0.1) for n, m in left.items()})
+
+
+        @hookimpl
+        def sparc3_register_repairs():
+            return [Rescaled]
     """
 
 

@@ -20,6 +20,7 @@ from sparc3_bench.contracts import Executor, Judge, Scorer, Suite, Task
 from sparc3_bench.errors import PluginError, UnknownNameError, describe
 from sparc3_bench.importing import unsafe
 from sparc3_bench.printable import abridged, hidden_in
+from sparc3_bench.pruning import Allocation, Repair
 from sparc3_bench.record.spec import MOST_TITLE, PLUGIN_NAME
 from sparc3_bench.source import code_of, files_of
 from sparc3_bench.types.architecture import ModelAdapter, ModelSource
@@ -32,6 +33,8 @@ KINDS: dict[str, tuple[str, type]] = {
     "suite": ("sparc3_register_suites", Suite),
     "judge": ("sparc3_register_judges", Judge),
     "executor": ("sparc3_register_executors", Executor),
+    "allocation": ("sparc3_register_allocations", Allocation),
+    "repair": ("sparc3_register_repairs", Repair),
 }
 
 
@@ -83,7 +86,7 @@ class Registered:
 
 
 class PluginHost:
-    """Every scorer, task, adapter, named model, suite, judge and executor installed.
+    """Every scorer, task, adapter, model, suite, judge, executor, allocation and repair installed.
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import torch
 
+from sparc3_bench.api.allocations import allocated
 from sparc3_bench.api.scoring import ModelScores
 from sparc3_bench.api.subject import AnyModel, cache_of, subject_of
 from sparc3_bench.attribution.scores import checked
@@ -31,7 +32,7 @@ from sparc3_bench.model.load import find_model
 from sparc3_bench.model.masking import holding
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.selection.select import as_mask, choose, rankable
-from sparc3_bench.types.conventions import Group, Removal, Unit, pattern_of
+from sparc3_bench.types.conventions import UNIFORM, Group, Removal, Unit, pattern_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -95,6 +96,8 @@ def mask(
     unit: Unit = "weight",
     removal: Removal = "lowest",
     count: bool = False,
+    allocation: str = UNIFORM,
+    lent: Mapping[str, Mapping[str, Tensor]] | None = None,
     model: AnyModel = None,
 ) -> PruningMask:
     """Choose what to keep: exactly so many of the lowest scores go.
@@ -119,6 +122,11 @@ def mask(
         Which end of the ranking goes.
     count
         Whether `amount` counts units.
+    allocation
+        How much goes of each row or layer: a name of `sparc3 list allocations`, with options as
+        in ``owl:width=0.1``. None that measures losses.
+    lent
+        By name, the scores of other scorers that the allocation looks at.
     model
         The model that scores of your own are of.
 
@@ -154,14 +162,17 @@ def mask(
             "A count of units is taken from the whole model; choose group 'model', or give a "
             "fraction."
         )
-    pattern = pattern_of(chosen)
-    if pattern is not None and amount is None:
+    if amount is None and (pattern := pattern_of(chosen)) is not None:
         amount = pattern.amount
     if amount is None:
         raise Sparc3Error("Nothing says how much is removed; give an amount.")
     ranking = rankable(found, view, unit)
     kind: Literal["count", "fraction"] = "count" if count else "fraction"
-    kept = choose(ranking, amount, unit=unit, group=chosen, removal=removal, kind=kind)
+    if allocation == UNIFORM:
+        kept = choose(ranking, amount, unit=unit, group=chosen, removal=removal, kind=kind)
+    else:
+        ways = unit, chosen, kind, removal
+        kept = allocated(allocation, ranking, amount, ways, view, lent)
     keep = as_mask(kept, view, unit)
     return PruningMask(
         parameter_masks(view, keep),
@@ -176,16 +187,30 @@ def mask(
 
 @overload
 def prune(
-    model: Any, mask: Mapping[str, Tensor], *, in_place: Literal[False] = False
+    model: Any,
+    mask: Mapping[str, Tensor],
+    *,
+    in_place: Literal[False] = False,
+    values: Mapping[str, Tensor] | None = None,
 ) -> AbstractContextManager[None]: ...
 
 
 @overload
-def prune(model: Any, mask: Mapping[str, Tensor], *, in_place: Literal[True]) -> None: ...
+def prune(
+    model: Any,
+    mask: Mapping[str, Tensor],
+    *,
+    in_place: Literal[True],
+    values: Mapping[str, Tensor] | None = None,
+) -> None: ...
 
 
 def prune(
-    model: Any, mask: Mapping[str, Tensor], *, in_place: bool = False
+    model: Any,
+    mask: Mapping[str, Tensor],
+    *,
+    in_place: bool = False,
+    values: Mapping[str, Tensor] | None = None,
 ) -> AbstractContextManager[None] | None:
     """Set to zero what a mask does not keep, for the time of a ``with`` block, or for good.
 
@@ -199,7 +224,9 @@ def prune(
     mask
         What `mask` or `load_mask` returns: by name of the parameter bool, True = kept.
     in_place
-        Write the zeros into the parameters and leave them there; nothing is returned.
+        Write into the parameters and leave it there; nothing is returned.
+    values
+        New values of what is kept, as `repair` returns them.
 
     Raises
     ------
@@ -213,12 +240,12 @@ def prune(
         with sb.prune(model, mask):
             model.generate(**tokenizer("The", return_tensors="pt"))
     """
-    values = pruned_values(model, mask)
+    pruned = pruned_values(model, mask, values)
     if not in_place:
-        return holding(values)
+        return holding(pruned)
     with torch.no_grad():
-        for parameter, pruned in values:
-            parameter.copy_(pruned)
+        for parameter, new in pruned:
+            parameter.copy_(new)
     return None
 
 
@@ -228,6 +255,7 @@ def save_pruned(
     folder: str | PathLike[str],
     tokenizer: Any = None,
     *,
+    values: Mapping[str, Tensor] | None = None,
     cache: str | PathLike[str] | None = None,
 ) -> Path:
     """Save a pruned model as a folder that plain transformers loads, with its mask in bits.
@@ -245,6 +273,8 @@ def save_pruned(
         New, empty, or one that this function or `sparc3 prune` wrote, which is replaced.
     tokenizer
         Saved with it; of a model that is named it is found beside it.
+    values
+        As for `prune`.
     cache
         Folder for named models; None for the usual one.
 
@@ -266,14 +296,14 @@ def save_pruned(
         "removed": sum(keep.numel() - int(keep.count_nonzero()) for keep in masks.values())
     }
     if isinstance(mask, PruningMask):
-        about |= {"unit": mask.unit, "group": mask.group, "amount": mask.amount}
+        about |= {name: getattr(mask, name) for name in ("unit", "group", "amount")}
     source = None
     if isinstance(model, str | PathLike):
         found = find_model(str(model), default_host(), cache_of(cache), "float32", "cpu")
         model, source = found.load("all", found.stored_dtype).model, found.folder
         tokenizer = tokenizer or found.tokenizer
     with replacing(folder) as part:
-        write_model(model, masks, part, tokenizer, source)
+        write_model(model, masks, part, tokenizer, source, values)
         save_bits(masks, part / MASK)
         Pruned.kind.write(part, about)
     return folder

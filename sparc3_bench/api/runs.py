@@ -44,6 +44,8 @@ def run(
     scope: Scope = "all",
     ablation: Ablation = "zero",
     removal: Removal = "lowest",
+    allocation: str = "uniform",
+    repair: str = "none",
     controls: int = 0,
     stability_seeds: int = 0,
     objective: str | None = None,
@@ -78,8 +80,9 @@ def run(
         those of the task.
     count
         Whether amounts are numbers of units of the whole model.
-    unit, group, schedule, scope, ablation, removal
-        See the glossary; `group` None for the scorer's.
+    unit, group, schedule, scope, ablation, removal, allocation, repair
+        See the glossary; `group` None for the scorer's. The last two are names, with options as in
+        ``owl:width=0.1``.
     controls
         How many random circuits with the same counts are measured beside each.
     stability_seeds
@@ -151,6 +154,8 @@ def run(
                 scope=scope,
                 ablation=ablation,
                 removal=removal,
+                allocation=allocation,
+                repair=repair,
                 controls=controls,
                 stability_seeds=stability_seeds,
                 objective=objective,

@@ -11,7 +11,14 @@ from typing import Any, ClassVar
 
 from sparc3_bench.circuit.folder import Kind, replacing
 from sparc3_bench.circuit.rebuild import Rebuilt, SizedCircuit
-from sparc3_bench.circuit.writer import MASK, parameter_masks, save_bits, save_mask, write_model
+from sparc3_bench.circuit.writer import (
+    MASK,
+    parameter_masks,
+    parameter_values,
+    save_bits,
+    save_mask,
+    write_model,
+)
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.phrasing import units
 from sparc3_bench.record.parts import Point
@@ -133,4 +140,6 @@ class ChangedModel(ABC):
         masks = parameter_masks(view, self.circuit.keep)
         (save_bits if self.packs else save_mask)(masks, part / MASK)
         if self.place is not None:
-            write_model(view.model, masks, part / self.place, view.tokenizer, found.folder)
+            values = parameter_values(view, self.circuit.values)
+            where = part / self.place
+            write_model(view.model, masks, where, view.tokenizer, found.folder, values)

@@ -84,10 +84,11 @@ class Pruned(ChangedModel):
         point, spec = self.point, self.result.spec
         main = self.result.metrics[0].name
         versus = point.versus.get(main)
-        told = ["scope", *(["group"] if pattern_of(spec.group) else [])]
+        told = ["scope", *(["group"] if pattern_of(spec.group) else []), "allocation", "repair"]
+        clauses = [clause_text(spec, name) for name in told]
         return {
             "share": percent(round(point.amount.requested, 4)),
-            "what": f"{units(spec)} {', '.join(clause_text(spec, name) for name in told)}",
+            "what": f"{units(spec)} {', '.join(filter(None, clauses))}",
             "cost": self.cost,
             "budget": self.budget,
             "drawn_in": drawn_in(spec),

@@ -15,6 +15,7 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.graph.step import Hold
 from sparc3_bench.host import default_host
 from sparc3_bench.model.view import ModelView
+from sparc3_bench.pruning import NewValues
 from sparc3_bench.record.parts import Amount
 from sparc3_bench.record.result import Result
 from sparc3_bench.record.spec import JudgeRef, RunSpec
@@ -50,6 +51,8 @@ class SizedCircuit:
     agreement
         Share of the units in the result's sketch that are as the result says; None where the
         result has no sketch or not this size.
+    values
+        What a repair sets anew of what is kept.
     """
 
     kept: Mapping[str, Tensor]
@@ -57,6 +60,7 @@ class SizedCircuit:
     amount: Amount
     counts: Mapping[str, Sequence[int]]
     agreement: float | None
+    values: NewValues | None = None
 
 
 class Rebuilt:
@@ -117,6 +121,7 @@ class Rebuilt:
             amount=size.amount(amount),
             counts=size.kept,
             agreement=self._agreement(size, amount),
+            values=made.values,
         )
 
     def _made(self, amount: float) -> Circuit:

@@ -15,8 +15,9 @@ from transformers import GenerationConfig
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model import checkpoint
-from sparc3_bench.model.masking import check_mask, holding, without
+from sparc3_bench.model.masking import check_mask, holding, stored_value, without
 from sparc3_bench.model.view import ModelView
+from sparc3_bench.pruning import NewValues
 from sparc3_bench.selection.bits import as_bits, from_bits
 from sparc3_bench.types.masks import KeepMask
 
@@ -50,7 +51,40 @@ def parameter_masks(view: ModelView, keep: KeepMask) -> dict[str, Tensor]:
     return {name: mask.contiguous().cpu() for name, mask in masks.items() if not mask.all()}
 
 
-def pruned_values(model: Any, masks: Mapping[str, Tensor]) -> list[tuple[nn.Parameter, Tensor]]:
+def keep_mask(view: ModelView, masks: Mapping[str, Tensor]) -> KeepMask:
+    """Return masks of parameters as they are kept by matrix: the reverse of `parameter_masks`.
+
+    Raises
+    ------
+    Sparc3Error
+        When a mask fits no parameter.
+    """
+    pruned_values(view.model, masks)
+    names = {id(parameter): name for name, parameter in view.model.named_parameters()}
+    weights, biases = dict[str, Tensor](), dict[str, Tensor]()
+    for name, weight in view.weights().items():
+        if (mask := masks.get(names[id(weight.parameter)])) is not None:
+            weights[name] = (mask.T if weight.transposed else mask).to(view.device)
+        bias = weight.module.bias
+        if bias is not None and (mask := masks.get(names[id(bias)])) is not None:
+            biases[name] = mask.to(view.device)
+    return KeepMask(weights, biases)
+
+
+def parameter_values(view: ModelView, values: NewValues | None) -> dict[str, Tensor]:
+    """Return what a repair sets anew: name in ``model.named_parameters()`` to what it stores."""
+    names = {id(parameter): name for name, parameter in view.model.named_parameters()}
+    new, weights = values or NewValues(), view.weights()
+    found = {names[id(weights[n].parameter)]: stored_value(weights[n], new) for n in new.weights}
+    for name, bias in new.biases.items():
+        stored = weights[name].module.bias
+        found[names[id(stored)]] = bias.to(stored)  # type: ignore[arg-type]
+    return found
+
+
+def pruned_values(
+    model: Any, masks: Mapping[str, Tensor], values: Mapping[str, Tensor] | None = None
+) -> list[tuple[nn.Parameter, Tensor]]:
     """Return copies of parameters with zeros where a mask is False; what is kept keeps its bits.
 
     Parameters
@@ -59,20 +93,23 @@ def pruned_values(model: Any, masks: Mapping[str, Tensor]) -> list[tuple[nn.Para
         A transformers model.
     masks
         As `parameter_masks` returns them.
+    values
+        New values of parameters, as `parameter_values` returns them.
 
     Raises
     ------
     Sparc3Error
         When the model has no such parameter, or it has another shape or is quantised.
     """
+    values = values or {}
     if not isinstance(model, nn.Module):
         raise Sparc3Error(
             f"What is pruned must be a transformers model in memory, got {type(model).__name__}; "
             "load it with `AutoModelForCausalLM.from_pretrained`."
         )
     known, found = dict(model.named_parameters()), []
-    for name, keep in masks.items():
-        parameter = known.get(name)
+    for name in {**masks, **values}:
+        parameter, keep = known.get(name), masks.get(name)
         if parameter is None:
             raise Sparc3Error(
                 f"The mask is of a parameter `{name}`, which a {type(model).__name__} does not "
@@ -84,8 +121,16 @@ def pruned_values(model: Any, masks: Mapping[str, Tensor]) -> list[tuple[nn.Para
                 f"The parameter `{name}` is quantised ({kind}) and cannot be pruned; give the "
                 "unquantised model."
             )
-        check_mask(keep, parameter, f"`{name}`")
-        found.append((parameter, without(parameter, keep.to(parameter.device))))
+        value = values.get(name, parameter).to(parameter.device, parameter.dtype)
+        if value.shape != parameter.shape:
+            raise Sparc3Error(
+                f"The new values of `{name}` are {list(value.shape)}; expected "
+                f"{list(parameter.shape)}."
+            )
+        if keep is not None:
+            check_mask(keep, parameter, f"`{name}`")
+            value = without(value, keep.to(parameter.device))
+        found.append((parameter, value))
     return found
 
 
@@ -150,6 +195,7 @@ def write_model(
     folder: Path,
     tokenizer: Any = None,
     source: Path | None = None,
+    values: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Save a model with zeros where masks say so; every other bit is as it was.
 
@@ -166,12 +212,14 @@ def write_model(
     source
         The folder that the model is from: how it generates is copied from there as it is, and the
         files are about as large as there.
+    values
+        New values of parameters, as `parameter_values` returns them.
     """
     generation = model.generation_config
     # transformers saves no settings that it finds at odds, and pruning changes none.
     model.generation_config = GenerationConfig()
     try:
-        with holding(pruned_values(model, masks)):
+        with holding(pruned_values(model, masks, values)):
             model.save_pretrained(folder, state_dict=_untied(model), **_sizes(source))
     finally:
         model.generation_config = generation

@@ -33,7 +33,8 @@ class Plugin(Part):
     """A plugin that is installed."""
 
     kind: str
-    """`scorer`, `task`, `adapter`, `model`, `suite`, `judge` or `executor`."""
+    """`scorer`, `task`, `adapter`, `model`, `suite`, `judge`, `executor`, `allocation` or
+    `repair`."""
     name: str
     """What is typed."""
     title: str
@@ -70,8 +71,8 @@ def command(
     what: Annotated[
         str | None,
         typer.Argument(
-            help="Only scorers, tasks, adapters, models, suites, judges or executors; or the name "
-            "of one plugin, to have it explained.",
+            help="Only scorers, tasks, adapters, models, suites, judges, executors, allocations or "
+            "repairs; or the name of one plugin, to have it explained.",
             show_default=False,
             autocompletion=common.completion.whatever_is_listed,
         ),
@@ -86,7 +87,7 @@ def command(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """List scorers, tasks, adapters, named models, suites, judges and executors, or explain one.
+    """List scorers, tasks and all other plugins that are installed, or explain one.
 
     With a name it tells what the plugin is, its options with what they may be, their defaults and
     meanings, where it comes from, and an example. Broken plugins are listed last, one sentence
@@ -175,6 +176,8 @@ _EXAMPLES = {
     "suite": "sparc3 run --suite {name}",
     "judge": "sparc3 rejudge KEY --judge {name}",
     "executor": "sparc3 run --suite quick --on {name}",
+    "allocation": "sparc3 run --scorer wanda --allocation {name}",
+    "repair": "sparc3 run --scorer wanda --repair {name}",
 }
 
 _OPTION = {

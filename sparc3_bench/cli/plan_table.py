@@ -83,7 +83,7 @@ def show(
     if by_shape := len({table.model for table in tables if table.shape}):
         said.append(
             f"Figures of {by_shape} of the models are of their shapes alone, scaled from what "
-            f"{like} takes here."
+            f"{like} takes here; they may take twice as long."
         )
     if floor:
         said.append(f"{total.seconds / floor:.2f} × the {spoken(floor)} of the model alone.")

@@ -43,6 +43,8 @@ def command(
     ] = None,
     unit: Annotated[str, common.convention("unit")] = "weight",
     group: Annotated[str | None, common.convention("group")] = None,
+    allocation: Annotated[str, common.convention("allocation")] = "uniform",
+    repair: Annotated[str, common.convention("repair")] = "none",
     reference: Annotated[
         str | None,
         typer.Option(
@@ -101,7 +103,8 @@ def command(
 
     def cell_at(amount: float, **more: object) -> Cell:
         asked = {"task_options": options, "amounts": [amount], "amount_kind": "fraction", **more}
-        return change.cell(model=model, task=task, unit=unit, group=group, **asked)
+        ways = {"unit": unit, "group": group, "allocation": allocation, "repair": repair}
+        return change.cell(model=model, task=task, **ways, **asked)
 
     search = None
     if share is not None:

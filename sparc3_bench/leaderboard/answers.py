@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -110,7 +110,7 @@ class Answer:
     @property
     def cost(self) -> str:
         """Which leader costs least, in seconds of one kind of machine; empty where not known."""
-        timed = self._timed
+        timed = self._timed(self.leaders)
         if len(self.leaders) < 2 or len(timed) < 2:
             return ""
         (least, cheapest), (most, dearest) = timed[0], timed[-1]
@@ -119,29 +119,46 @@ class Answer:
             start = f"Of the {len(timed)} that were timed on one kind of machine"
         if least > _ALIKE * most:
             return f"{start} all cost about as much time."
-        ratio = most / least
-        part = "less than a hundredth" if ratio > 100 else "less than a tenth"
-        if ratio < 10.5:
-            part = f"about {_PARTS.get(round(ratio), 'two thirds')}"
-        return f"{start} {named(cheapest)} costs least, {part} of the time of {named(dearest)}."
+        part = f"{_part(most / least)} of the time of {named(dearest)}"
+        return f"{start} {named(cheapest)} costs least, {part}."
+
+    @property
+    def cheaper(self) -> str:
+        """Who does not lead, beats random and takes half of the time at most; empty if nobody."""
+        timed, leads = self._timed(self.leaders), self.leaders.values()
+        if len(timed) < len(leads):
+            return ""
+        least, first = timed[0]
+        for spent, one in self._timed(self.scorers):
+            behind = not any(one is other for other in leads)
+            if behind and 0 < 2 * spent <= least and self.entry.beside_random(one) == BETTER:
+                who = f"{named(one)}, which does not lead and is shown to be better than random,"
+                return f"{who} takes {_part(least / spent)} of the time of {named(first)}."
+        return ""
 
     @property
     def text(self) -> str:
         """All of it."""
-        return " ".join(filter(None, (f"{self.goal}: {self.lead}.", self.random, self.cost)))
+        parts = f"{self.goal}: {self.lead}.", self.random, self.cost, self.cheaper
+        return " ".join(filter(None, parts))
 
-    @property
-    def _timed(self) -> list[tuple[float, Series]]:
-        """The leaders that used one kind of machine with the seconds of their scores, rising."""
+    def _timed(self, rows: Mapping[int, Series]) -> list[tuple[float, Series]]:
+        """Return those that used one kind of machine with the seconds of their scores, rising."""
         found = [
             (one.attribution.centre, one)
-            for one in self.leaders.values()
+            for one in rows.values()
             if one.attribution and one.machines == [self.entry.section.machine]
         ]
         return sorted(found, key=lambda pair: (pair[0], pair[1].scorer.name))
 
     def _beside(self, at: int, place: int) -> str:
         return self.ranks.beside(at, place, self.entry.metric.direction)[2]
+
+
+def _part(ratio: float) -> str:
+    if ratio >= 10.5:
+        return "less than a hundredth" if ratio > 100 else "less than a tenth"
+    return f"about {_PARTS.get(round(ratio), 'two thirds')}"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from sparc3_bench.leaderboard.plugin_description import ScorerDescription, score
 from sparc3_bench.leaderboard.repeat import command, uses
 from sparc3_bench.leaderboard.series import ResultFile, Series
 from sparc3_bench.leaderboard.tables import split
-from sparc3_bench.leaderboard.templating import HERE, templates
+from sparc3_bench.leaderboard.templating import HERE, inline, templates
 from sparc3_bench.record.files import samples_path
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class _Site:
         if self._failed:
             yield "failed.html", self._page("failed", failed=self._failed)
         yield "static/site.css", (HERE / "templates" / "page.css").read_text(encoding="utf-8")
-        yield "static/places.js", f"sparc3Places({json.dumps(self._places())});\n"
+        yield "static/places.js", f"sparc3Places({inline(self._places())});\n"
         for folder, names in (("static", _STATIC), ("templates", _SCRIPTS)):
             for name in names:
                 yield f"static/{name}", (HERE / folder / name).read_text(encoding="utf-8")

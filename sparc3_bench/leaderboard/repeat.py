@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sparc3_bench.configurable import option_fields
-from sparc3_bench.types.conventions import AskedConventions
+from sparc3_bench.types.conventions import NO_REPAIR, UNIFORM, AskedConventions
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -32,7 +32,7 @@ def command(result: Result) -> str:
         words.append("--count")
     beside = {name: getattr(spec, name) for name in ("controls", "stability_seeds", "seed")}
     for name, value in (spec.conventions() | beside).items():
-        if value and name != "amount_kind":
+        if value and name != "amount_kind" and value not in (UNIFORM, NO_REPAIR):
             words += [f"--{name.replace('_', '-')}", str(value)]
     if spec.objective is not None:
         words += ["--objective", spec.objective]

@@ -90,10 +90,6 @@ class Sizes:
         """Return where an amount stands on its axis."""
         return self.size(amount) if self.is_log else amount
 
-    def is_apart(self, amount: float) -> bool:
-        """Return whether an amount stands apart at the edge of its axis."""
-        return self.is_broken and self.place(amount) == 0
-
     def nearest(self, size: float) -> float | None:
         """Return the amount whose circuit is nearest in size, or None where all are trivial."""
         proper = [amount for amount in self._removed if 0 < self.size(amount) < 1]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.weights import PrunableWeight
+from sparc3_bench.pruning import NewValues
 from sparc3_bench.types.masks import KeepMask
 
 _WHOLE = {2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -18,24 +19,41 @@ _WHOLE = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 @contextmanager
-def masked(weights: Mapping[str, PrunableWeight], keep: KeepMask) -> Iterator[None]:
+def masked(
+    weights: Mapping[str, PrunableWeight], keep: KeepMask, values: NewValues | None = None
+) -> Iterator[None]:
     """Set what `keep` removes to zero; on leaving, put the same bits back, whatever happened.
 
     The parameters hold pruned copies in the meantime; the tensors they held before are not touched.
+    Copies of what has new `values` are made of these.
     """
-    pruned: list[tuple[nn.Parameter, Tensor]] = []
-    for name, mask in keep.weights.items():
-        weight = weights[name]
-        check_mask(mask, weight.matrix, f"`{name}`")
-        stored = mask.T if weight.transposed else mask
-        pruned.append((weight.parameter, without(weight.parameter, stored)))
-    for name, mask in keep.biases.items():
-        bias = weights[name].module.bias
+    new, pruned = values or NewValues(), list[tuple[nn.Parameter, Tensor]]()
+    for name in {**keep.weights, **new.weights}:
+        weight, mask = weights[name], keep.weights.get(name)
+        found = stored_value(weight, new)
+        if mask is not None:
+            check_mask(mask, weight.matrix, f"`{name}`")
+            found = without(found, mask.T if weight.transposed else mask)
+        pruned.append((weight.parameter, found))
+    for name in {**keep.biases, **new.biases}:
+        bias, mask = weights[name].module.bias, keep.biases.get(name)
         if isinstance(bias, nn.Parameter):
-            check_mask(mask, bias, f"the bias of `{name}`")
-            pruned.append((bias, without(bias, mask)))
+            found = new.biases[name].to(bias) if name in new.biases else bias
+            if mask is not None:
+                check_mask(mask, bias, f"the bias of `{name}`")
+                found = without(found, mask)
+            pruned.append((bias, found))
     with holding(pruned):
         yield
+
+
+def stored_value(weight: PrunableWeight, new: NewValues) -> Tensor:
+    """Return the new value of a matrix as its parameter stores it; what it holds where none is."""
+    value = new.weights.get(weight.name)
+    if value is None:
+        return weight.parameter
+    stored = (value.T if weight.transposed else value).contiguous()
+    return stored.to(weight.parameter.device, weight.parameter.dtype)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from sparc3_bench.model.masking import check_mask, without
 from sparc3_bench.model.names import stored_names
 from sparc3_bench.model.opening import open_config, telling
 from sparc3_bench.model.view import ModelView
+from sparc3_bench.pruning import NewValues
 from sparc3_bench.types.architecture import ModelAdapter
 from sparc3_bench.types.conventions import Scope
 from sparc3_bench.types.masks import KeepMask
@@ -110,8 +111,10 @@ class PagedView(ModelView):
             yield
 
     @contextmanager
-    def masked(self, keep: KeepMask) -> Iterator[None]:
-        """Remove what `keep` does not keep, of every block as it is read."""
+    def masked(self, keep: KeepMask, values: NewValues | None = None) -> Iterator[None]:
+        """Remove what `keep` does not keep, of every block as it is read; refuse new values."""
+        if values is not None:
+            raise block_refusal("repairs what is kept of the whole model")
         before, self._masks = self._masks, keep
         try:
             yield

@@ -24,6 +24,7 @@ from sparc3_bench.model.weights import (
     statistics_dtype,
     widest,
 )
+from sparc3_bench.pruning import NewValues
 from sparc3_bench.types.architecture import Fused, ModelAdapter, Role
 from sparc3_bench.types.conventions import Scope
 from sparc3_bench.types.masks import KeepMask
@@ -212,9 +213,14 @@ class ModelView:
 
         return after
 
-    def masked(self, keep: KeepMask) -> AbstractContextManager[None]:
-        """Remove what `keep` does not keep; on leaving, the same bits are back."""
-        return masking.masked(self._weights, keep)
+    def masked(
+        self, keep: KeepMask, values: NewValues | None = None
+    ) -> AbstractContextManager[None]:
+        """Remove what `keep` does not keep; on leaving, the same bits are back.
+
+        What is kept may have new values in the meantime.
+        """
+        return masking.masked(self._weights, keep, values)
 
     def scaled(self, factor: float) -> AbstractContextManager[None]:
         """Let what is in scope, with its biases, act as if multiplied by `factor`."""

@@ -11,7 +11,7 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.spec import PluginRef, RunSpec, canonical_json
 from sparc3_bench.run.objectives import objective_for
 from sparc3_bench.run.options import as_typed, build, task_of
-from sparc3_bench.run.plan import Resolved, resolve
+from sparc3_bench.run.resolve import Resolved, resolve
 
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sparc3_bench.contracts import LoadedJudge, PreparedTask, Scorer, Task
     from sparc3_bench.model.load import FoundModel
     from sparc3_bench.model.view import ModelView
+    from sparc3_bench.pruning import Allocation, Repair
     from sparc3_bench.record.spec import JudgeRef, RunSpec
     from sparc3_bench.types.conventions import Part
 
@@ -58,6 +59,10 @@ class Cell:
         Whether a scorer that can go on leaves behind what to go on from.
     phase
         Under which word a record counts the cost of scores.
+    allocation, repair
+        What the spec names; none where they are the usual ones.
+    lenders
+        The same with other scorers, by name: those whose scores the allocation looks at.
     """
 
     spec: RunSpec
@@ -71,6 +76,9 @@ class Cell:
     asked: Mapping[str, Any] = field(default_factory=dict)
     snapshots: bool = False
     phase: str = "attribution"
+    allocation: Allocation | None = None
+    repair: Repair | None = None
+    lenders: Mapping[str, Cell] = field(default_factory=dict)
 
     def named(self, *fields: str) -> dict[str, Any]:
         """Return fields of the spec as JSON.
@@ -90,8 +98,9 @@ class Cell:
         return found
 
     def made_by(self, *plugins: str) -> dict[str, Any]:
-        """Return the code of plugins (scorer, task, adapter), and the libraries under it."""
+        """Return the code of plugins, by kind, and the libraries under it."""
         at_work = {"scorer": self.scorer, "task": self.task, "adapter": self.model.adapter}
+        at_work |= {"allocation": self.allocation, "repair": self.repair}
         code = {n: [self.spec.code.get(n), libraries_of(type(at_work[n]))] for n in plugins}
         # Who has an adapter's code runs the model.
         made_with = {"processor": instructions(self.model.device)}

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue, ValidationError
 
-from sparc3_bench.configurable import option_fields, option_types, refusal
+from sparc3_bench.configurable import Configurable, option_fields, option_types, refusal
 from sparc3_bench.contracts import Scorer, Task
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 
 if TYPE_CHECKING:
-    from sparc3_bench.host import PluginHost
+    from sparc3_bench.host import PluginHost, Registered
     from sparc3_bench.record.result import Result
 
 
@@ -77,6 +77,26 @@ def build(kind: str, cls: type[Any], given: Mapping[str, str]) -> Any:
                 f"Option `{field.name}` of {kind} '{cls.name}' has no default; give it a value."
             )
     return cls(**values)
+
+
+def chosen(kind: str, text: str, host: PluginHost) -> tuple[Registered, Any]:
+    """Return the plugin that ``NAME`` or ``NAME:OPTION=VALUE,…`` names.
+
+    Raises
+    ------
+    UnknownNameError, Sparc3Error
+        As `build`.
+    """
+    name, _, options = text.partition(":")
+    entry = host.get(kind, name)
+    return entry, build(kind, entry.cls, parse_pairs(options.split(",") if options else ()))
+
+
+def chosen_text(plugin: Configurable) -> str:
+    """Return a plugin as one would type it, with all its options."""
+    options = sorted(as_typed(plugin.options()).items())
+    told = ",".join(f"{name}={value}" for name, value in options)
+    return f"{plugin.name}:{told}" if told else plugin.name
 
 
 def meant_for(name: str, cls: type[Any], given: Mapping[str, str]) -> dict[str, str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +17,13 @@ from sparc3_bench.run.cell import Cell, ReadyJudge
 from sparc3_bench.run.environment import RUNNER, memory_of
 from sparc3_bench.run.fit import check_fit
 from sparc3_bench.run.objectives import objective_for
-from sparc3_bench.run.options import build, check_scorer_options, limited, meant_for
+from sparc3_bench.run.options import build, chosen_text
 from sparc3_bench.run.request import Request as Request
-from sparc3_bench.run.request import amounts_of, check_conventions, check_streamed
-from sparc3_bench.selection.select import check_amount, check_fits
+from sparc3_bench.run.request import check_streamed
+from sparc3_bench.run.resolve import Resolved, resolve
+from sparc3_bench.selection.select import check_fits
 from sparc3_bench.selection.units import count_units, unit_shapes
 from sparc3_bench.source import code_of
-from sparc3_bench.types.conventions import AmountKind, Group, pattern_of
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """What a request comes to by itself, before model and data are looked at."""
-
-    task_entry: Registered
-    task: Task
-    scorers: tuple[tuple[Registered, Scorer], ...]
-    amounts: tuple[float, ...]
-    amount_kind: AmountKind
-    group: Group | None
-    """None for the default of each scorer."""
-    limit: int | None
-    """How many samples of each kind there are at most, where some are left out."""
 
 
 @dataclass
@@ -106,13 +90,17 @@ def plan(
         "task": task_entry.code,
         "adapter": model.adapter_code(host),
         **({"judge": judge.code} if judge else {}),
+        **{kind: entry.code for kind, (entry, _) in found.beside.items()},
+        **{f"scorer {name}": entry.code for name, (entry, _) in found.lenders.items()},
     }
+    beside = {kind: plugin for kind, (_, plugin) in found.beside.items()}
     # What many cells have in common is found out once: there may be a hundred thousand.
     ready_for: dict[int, PreparedTask] = {}
     fitting: dict[int, tuple[str, ...]] = {}
     asked = request.asked()
     task_ref = TaskRef(**_ref(task_entry, task), task_version=task.version)
-    scorer_refs = {id(scorer): PluginRef(**_ref(entry, scorer)) for entry, scorer in scorers}
+    every = [*scorers, *found.lenders.values()]
+    scorer_refs = {id(scorer): PluginRef(**_ref(entry, scorer)) for entry, scorer in every}
     _check_sizes(model, request, found)
 
     def prepare(seed: int) -> PreparedTask:
@@ -128,9 +116,9 @@ def plan(
         return prepared
 
     def cell(
-        entry: Registered, scorer: Scorer, seed: int, others: int, phase: str = "attribution"
+        entry: Registered, scorer: Scorer, seed: int, others: int = 0, phase: str = "attribution"
     ) -> Cell:
-        steered = scorer.needs_reference or request.ablation == "mean"
+        steered = scorer.needs_reference or request.ablation == "mean" or bool(beside)
         # Without a reference the seed moves no text, so any prepared task serves.
         ready = prepare(seed) if steered or not ready_for else next(iter(ready_for.values()))
         objective = request.objective or objective_for(scorer, task)
@@ -155,8 +143,11 @@ def plan(
             limit=found.limit,
             code={**code, "scorer": entry.code},
             **request.conventions()
-            | {"group": group or scorer.default_group, "amount_kind": found.amount_kind},
+            | {"group": group or scorer.default_group, "amount_kind": found.amount_kind}
+            | {kind: chosen_text(plugin) for kind, plugin in beside.items()},
         )
+        borrows = any(scorer is one for _, one in scorers)  # who lends borrows nothing
+        lenders = found.lenders if borrows else {}
         more = [
             (seed + n, cell(entry, scorer, seed + n, 0, "stability")) for n in range(1, others + 1)
         ]
@@ -172,6 +163,8 @@ def plan(
             asked,
             request.snapshots,
             phase,
+            **beside,
+            lenders={name: cell(*one, seed) for name, one in lenders.items()},
         )
 
     cells: list[Cell] = []
@@ -197,61 +190,6 @@ def _check_sizes(model: FoundModel, request: Request, found: Resolved) -> None:
             f"{most:,.0f} units of '{request.unit}' cannot be removed: the scope has {total:,}."
         )
     check_fits(unit_shapes(model.blank(request.scope), request.unit), found.group)
-
-
-def resolve(request: Request, host: PluginHost) -> Resolved:
-    """Resolve names, options and conventions of a request.
-
-    Raises
-    ------
-    Sparc3Error
-        With one sentence about the first thing that is wrong.
-    """
-    task_entry = host.get("task", request.task)
-    task, limit = limited(build("task", task_entry.cls, request.task_options), request.limit)
-    scorers = tuple(_scorer(name, request, host) for name, _ in request.scorers)
-    check_scorer_options(request.scorer_options, [scorer for _, scorer in scorers])
-    check_conventions(request)
-    amounts, kind = _amounts(request, task)
-    return Resolved(task_entry, task, scorers, amounts, kind, _group(request, kind), limit)
-
-
-def _amounts(request: Request, task: Task) -> tuple[tuple[float, ...], AmountKind]:
-    """Return the amounts of a request, with those that the curve must have, and their kind."""
-    asked, counts = request.amounts, task.counts.get(request.unit)
-    kind = request.amount_kind or ("count" if asked is None and counts else "fraction")
-    if asked is None and kind == "count":
-        if counts is None:
-            raise Sparc3Error("Counts of units must be given; name them with `--amounts`.")
-        asked = counts
-    if kind == "fraction" and (pattern := pattern_of(request.group)) is not None:
-        return amounts_of(pattern, request, task), kind
-    if asked is None and request.removal == "highest":
-        asked = [float(1 - Fraction(repr(float(amount)))) for amount in task.amounts]
-    amounts = checked_amounts(asked if asked is not None else task.amounts, kind)
-    if task.needs_empty and kind == "count":
-        raise Sparc3Error(
-            f"Task '{task.name}' measures up to the model without its scope and takes fractions; "
-            "leave `--count` out."
-        )
-    return (*amounts, 1.0) if task.needs_empty and amounts[-1] < 1 else amounts, kind
-
-
-def _group(request: Request, kind: AmountKind) -> Group | None:
-    """Return the comparison group; None for the scorer's default."""
-    if kind == "count":
-        if request.schedule == "blockwise":
-            raise Sparc3Error(
-                "Schedule 'blockwise' decides one block after the other and cannot count units of "
-                "the whole model; give fractions, or choose schedule 'one-shot'."
-            )
-        if request.group not in (None, "model"):
-            raise Sparc3Error(
-                "A count of units is taken from the whole model; choose `--group model`, or give "
-                "fractions."
-            )
-        return "model"
-    return request.group or (None if request.unit == "weight" else "layer")
 
 
 def _judge(
@@ -283,25 +221,6 @@ def ready_judge(name: str, options: Mapping[str, str], host: PluginHost, cache: 
     loaded = judge.load(cache)
     ref = JudgeRef(**_ref(entry, judge), weights_digest=loaded.digest)
     return ReadyJudge(ref, loaded, entry.code)
-
-
-def checked_amounts(amounts: Sequence[float], kind: AmountKind = "fraction") -> tuple[float, ...]:
-    """Return amounts sorted, with 0 added so that the dense model is on the curve.
-
-    Raises
-    ------
-    Sparc3Error
-        For an amount that no model could have.
-    """
-    for amount in amounts:
-        check_amount(amount, kind)
-    return tuple(sorted({0.0, *map(float, amounts)}))
-
-
-def _scorer(name: str, request: Request, host: PluginHost) -> tuple[Registered, Scorer]:
-    entry = host.get("scorer", name)
-    options = meant_for(name, entry.cls, request.scorer_options)
-    return entry, build("scorer", entry.cls, options)
 
 
 def _ref(entry: Registered, plugin: Scorer | Task | Judge) -> dict[str, Any]:

@@ -196,12 +196,14 @@ class TrialPlace(Place):
 
     @probe.register
     def _block(self, step: BlockScores) -> Rate:
-        """Score one of the reference samples, in the last blocks."""
+        """Score the reference samples that run at once first, in the last blocks."""
         self.say(f"Trying scorer '{step.cell.scorer.name}', block by block …")
-        one = _some(reference_of(step.cell, step.purpose, self), 1)
+        reference = reference_of(step.cell, step.purpose, self)
+        first = next(reference.together())
+        some = reference.part(first.start, first.stop)
         passing = partial(last_first, spill=self.spill())
-        whole = by_blocks(self, step.cell, one, passing, self.watch.limit)
-        return Rate(each=whole.times(1 / _length(one)))
+        whole = by_blocks(self, step.cell, some, passing, self.watch.limit)
+        return Rate(each=whole.times(1 / _length(some)))
 
     def _stand_ins(self, step: Step[Any]) -> Mapping[str, Any]:
         return {

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sparc3_bench.run.search import largest_amount
+from sparc3_bench.run.steps.allot import Allotted
 from sparc3_bench.run.steps.assess import Assess
 from sparc3_bench.run.steps.blockwise import Blockwise
 from sparc3_bench.run.steps.curve import BesideChoice, Curve
@@ -18,6 +19,7 @@ from sparc3_bench.run.steps.mask import CircuitStep, Matched, Ranked, Uniform
 from sparc3_bench.run.steps.model import WeightNotes
 from sparc3_bench.run.steps.rank import Rank, Usable, contrasts
 from sparc3_bench.run.steps.record import Operating, Record
+from sparc3_bench.run.steps.repair import Repaired
 from sparc3_bench.run.steps.size import CircuitOverlap, CircuitSize, Membership, RankLikeness
 from sparc3_bench.types.conventions import pattern_of
 
@@ -86,7 +88,9 @@ def circuit(cell: Cell, contrast: str, amount: float) -> CircuitStep | None:
         return Uniform(cell, amount)
     if cell.spec.schedule == "blockwise":
         return Blockwise(cell, amount)
-    return Ranked(cell, amount, Rank(cell, contrast))
+    rank = Rank(cell, contrast)
+    kind = Ranked if cell.allocation is None else Allotted
+    return _repaired(cell, kind(cell, amount, rank))
 
 
 def measurement(cell: Cell, one: CircuitStep | None, part: Part = "test") -> Step[Evaluated]:
@@ -104,8 +108,13 @@ def control(
 def random_control(cell: Cell, one: CircuitStep | None, seed: int, part: Part) -> Evaluate:
     """Return the step that measures a random control of a circuit."""
     if one is not None and not isinstance(one, Uniform):  # where nothing is kept, none is drawn
-        one = Matched(cell, one.amount, one, seed)
+        chosen = one.circuit if isinstance(one, Repaired) else one
+        one = _repaired(cell, Matched(cell, chosen.amount, chosen, seed))
     return Evaluate(cell, part, one)
+
+
+def _repaired(cell: Cell, one: CircuitStep) -> CircuitStep:
+    return one if cell.repair is None else Repaired(cell, one.amount, one)
 
 
 def overlap_with(one: CircuitStep | None, other: Cell, contrast: str) -> CircuitOverlap | None:
@@ -170,6 +179,7 @@ def _at_bar(cell: Cell, contrast: str, dense: Step[Evaluated]) -> Recipe[Operati
 
 
 def _membership(cell: Cell, sizes: Sequence[CircuitSize]) -> Membership | None:
-    """Return the sketch of nested circuits; those of schedule `blockwise` are not."""
-    nested = cell.spec.removal == "lowest" and cell.spec.schedule == "one-shot"
+    """Return the sketch of nested circuits; blockwise or with an allocation they may not be."""
+    by_amount = cell.spec.schedule == "one-shot" and cell.allocation is None
+    nested = cell.spec.removal == "lowest" and by_amount
     return Membership(cell, sizes) if nested else None

@@ -19,6 +19,8 @@ from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.incremental import IncrementalScorer
 from sparc3_bench.run.environment import without_folders
 from sparc3_bench.types.conventions import (
+    NO_REPAIR,
+    UNIFORM,
     AskedConventions,
     Controls,
     Pattern,
@@ -146,6 +148,11 @@ def check_conventions(request: Request) -> None:
             f"Group '{request.group}' ranks the weights inside one row and cannot rank units of "
             f"'{request.unit}'; choose 'layer' or 'model'."
         )
+    if request.repair != NO_REPAIR and request.ablation != "zero":
+        raise Sparc3Error(
+            f"Repair '{request.repair}' makes up for weights that read zero; choose ablation "
+            "'zero', or leave the repair out."
+        )
     if request.schedule != "blockwise":
         return
     for is_asked, reason, way in (
@@ -164,6 +171,16 @@ def check_conventions(request: Request) -> None:
             request.snapshots,
             "scores each block behind the pruned ones and keeps no snapshots",
             "leave `snapshots` out",
+        ),
+        (
+            request.allocation != UNIFORM,
+            "decides one block after the other and cannot divide an amount among them",
+            f"choose allocation '{UNIFORM}'",
+        ),
+        (
+            request.repair != NO_REPAIR,
+            "hands on what each block does pruned and not repaired",
+            f"choose repair '{NO_REPAIR}'",
         ),
         (
             request.group == "model",
@@ -212,6 +229,8 @@ def check_streamed(request: Request, scorers: Sequence[Scorer]) -> None:
         (request.schedule != "one-shot", f"Schedule '{request.schedule}' prunes and scores again"),
         (request.ablation != "zero", f"Ablation '{request.ablation}' keeps the inputs of"),
         (request.snapshots, "`--snapshots` keeps sums of"),
+        (request.allocation != UNIFORM, f"Allocation '{request.allocation}' looks at scores of"),
+        (request.repair != NO_REPAIR, f"Repair '{request.repair}' reads the inputs of"),
     ):
         if is_asked:
             raise Sparc3Error(

@@ -66,8 +66,8 @@ class Typed:
         """
         # Here, so that a command line can be taken without torch.
         from sparc3_bench.run.options import parse_pairs
-        from sparc3_bench.run.plan import checked_amounts
         from sparc3_bench.run.request import Request, bytes_of
+        from sparc3_bench.run.resolve import checked_amounts
         from sparc3_bench.run.seeds import with_seeds
         from sparc3_bench.run.suite import Changes, load_suite
 

@@ -108,6 +108,13 @@ def is_within_rows(group: str | None) -> bool:
     return group == "row" or pattern_of(group) is not None
 
 
+UNIFORM, NO_REPAIR = "uniform", "none"
+"""The allocation and the repair of what says nothing of them: keys of before have none."""
+
+TypedPlugin = Annotated[str, Field(min_length=1, max_length=200)]
+"""A plugin with its options as users type them, and all of them in records."""
+
+
 @dataclass(frozen=True)
 class Phrases:
     """How a convention is told to readers.
@@ -201,6 +208,26 @@ _REMOVAL = Phrases(
     of_removal=True,
 )
 _AMOUNT_KIND = Phrases({"fraction": "", "count": "counted in {units}"}, "{value}s")
+_PLUGIN = "NAME or NAME:OPTION=VALUE,…"
+_ALLOCATION = Phrases(
+    {UNIFORM: ""},
+    "allocation {value}",
+    {UNIFORM: ""},
+    open=_PLUGIN,
+    open_clause="as much of each as allocation {value} says",
+)
+_REPAIR = Phrases(
+    {NO_REPAIR: ""},
+    "repair {value}",
+    {NO_REPAIR: ""},
+    of_removal=True,
+    open=_PLUGIN,
+    open_clause="what is kept is repaired by {value}",
+)
+
+
+def _absent(usual: str) -> Any:
+    return Field(exclude_if=lambda value: value == usual)
 
 
 class Conventions(BaseModel):
@@ -222,6 +249,10 @@ class Conventions(BaseModel):
     """Which end of the ranking is removed."""
     amount_kind: Annotated[AmountKind, _AMOUNT_KIND]
     """Whether amounts are fractions of each comparison group or counts of units."""
+    allocation: Annotated[TypedPlugin, _ALLOCATION, _absent(UNIFORM)] = UNIFORM
+    """How much goes of each comparison group."""
+    repair: Annotated[TypedPlugin, _REPAIR, _absent(NO_REPAIR)] = NO_REPAIR
+    """What becomes of the weights that are kept."""
 
     def conventions(self) -> dict[str, Any]:
         """Return the conventions alone, by name: what is ranked, then what becomes of the rest."""

@@ -124,7 +124,7 @@ def test_the_drawings_follow_a_filter(name, figures, board, data):
     if name in CHECKS:
         choose(board, name, not chosen(board)[name])
     else:
-        values = [*offered(board, name)]
+        values = [value for value in offered(board, name) if value != chosen(board)[name]]
         if name == "scorer":  # of those that the drawn section has
             section = next(one for one in data["sections"] if one["id"] == chosen(board)["section"])
             values = [value for value in values if value in {r["scorer"] for r in section["rows"]}]

@@ -21,7 +21,7 @@ from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.files import read_results
 from sparc3_bench.record.result import Result
 
-BOARDS = 60
+BOARDS = 200
 
 
 def answered(*results: Result) -> list[Answer]:
@@ -100,6 +100,52 @@ def test_the_first_page_answers_and_draws_for_every_task(tmp_path: Path) -> None
     assert how_good(told) in text
     assert how_sure(told) in text
     assert len(drawn(page, "scatter")) == len({one.entry.spec.task.name for one in told})
+
+
+def at_cost(run: Result, seconds: float) -> Result:
+    spent = run.cost["attribution"].model_copy(update={"seconds": seconds})
+    return run.model_copy(update={"cost": {**run.cost, "attribution": spent}})
+
+
+def test_a_cheaper_scorer_is_named_where_it_beats_random_and_takes_half_of_the_time() -> None:
+    twin = TWINS[0].name
+    for seconds, part in (
+        (10.0, ""),
+        (6.0, ""),
+        (2.0, "about a fifth"),
+        (0.5, "less than a tenth"),
+    ):
+        runs = (
+            at_cost(run, seconds if run.spec.scorer.name == twin else 10.0)
+            for run in section(5, SCORERS, intervals=False)
+        )
+        (one,) = answered(*runs)
+        (lead,) = map(named, one.leaders.values())
+        (name,) = (named(r) for r in one.scorers.values() if r.scorer.name == twin)
+        who = f"{name}, which does not lead and is shown to be better than random, takes"
+        assert one.cheaper == (f"{who} {part} of the time of {lead}." if part else "")
+        assert one.text.endswith(one.cheaper or one.random)
+    # A scorer that knows nothing is not recommended however cheap it is.
+    runs = (
+        at_cost(run, 0.1 if run.spec.scorer.name == COIN.name else 10.0)
+        for run in section(5, SCORERS, intervals=False)
+    )
+    (one,) = answered(*runs)
+    assert one.cheaper == ""
+
+
+def test_a_task_on_two_models_has_a_column_for_each() -> None:
+    runs = [run for model in ("one", "two") for run in section(3, model=model, intervals=False)]
+    made = every_page([(Path(f"{at}.json"), run) for at, run in enumerate(runs)])
+    boards_made = [text for name, text in made.items() if name.startswith("boards/")]
+    assert len(boards_made) == 2
+    for text in boards_made:
+        _, _, table = text.partition('<h2 id="models">')
+        head, _, body = table.partition("</table>")[0].partition("<tbody>")
+        assert re.findall(r">(one|two)</a>", head) == ["one", "two"]
+        ranks = re.findall(r"<b>([\d–]+)</b>", body)
+        assert len(ranks) == 2 * len([one for one in SCORERS if not one.is_control])
+    assert "On 1 other model" in made["index.html"]
 
 
 def test_without_tests_nothing_is_claimed() -> None:

@@ -17,7 +17,8 @@ from sparc3_bench.model.products import precision
 from sparc3_bench.run.again import request_of
 from sparc3_bench.run.cell import Cell
 from sparc3_bench.run.objectives import objective_for, offered
-from sparc3_bench.run.plan import Request, checked_amounts, plan
+from sparc3_bench.run.plan import Request, plan
+from sparc3_bench.run.resolve import checked_amounts
 from sparc3_bench.run.results import check_writable
 from sparc3_bench.run.steps.record import recorded
 from sparc3_bench.testing.tiny import save_model, save_text

@@ -9,7 +9,7 @@ import pytest
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.host import default_host
 from sparc3_bench.replication.rows import rows
-from sparc3_bench.run.plan import resolve
+from sparc3_bench.run.resolve import resolve
 from sparc3_bench.run.suite import Changes, load_suite, read_suite
 
 GOOD = """

@@ -12,7 +12,7 @@ from sparc3_bench.graph.step import Hold, Inputs
 from sparc3_bench.model.means import mean_inputs
 from sparc3_bench.run.memory import remembering
 from sparc3_bench.run.responses import Evaluated
-from sparc3_bench.run.steps.facts import Learned, learned
+from sparc3_bench.run.steps.facts import general_content, general_reference, learned
 from sparc3_bench.run.steps.mask import DENSE, Circuit, CircuitStep
 from sparc3_bench.run.steps.model import CellStep, DenseModel
 from sparc3_bench.types.values import Evaluation
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from sparc3_bench.model.view import ModelView
     from sparc3_bench.run.place import Place
     from sparc3_bench.types.conventions import Part
-    from sparc3_bench.types.samples import ReferenceSamples
     from sparc3_bench.types.values import Texts
 
 _PHASES = {"test": "evaluation", "selection": "search"}
@@ -180,8 +179,7 @@ class MeanInputs(CellStep["Mapping[str, Tensor]"]):
 
     @property
     def recipe(self) -> dict[str, Any]:
-        told = {} if self.cell.learns else {"content": self._reference(None).digest}
-        return {**told, **super().recipe}
+        return {**general_content(self.cell), **super().recipe}
 
     @property
     def inputs(self) -> Inputs:
@@ -189,15 +187,12 @@ class MeanInputs(CellStep["Mapping[str, Tensor]"]):
 
     def also(self, at: Place) -> str:
         """Name it by the tokens of the reference."""
-        return self._reference(at).digest
+        return general_reference(self.cell, at).digest
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Mapping[str, Tensor]:
         with at.progress("mean inputs") as step:
-            return mean_inputs(got["model"], at.ready(self._reference(at), self.cell, step))
-
-    def _reference(self, at: Place | None) -> ReferenceSamples:
-        known = at.get(Learned(self.cell)) if at is not None and self.cell.learns else None
-        return next(iter(self.cell.general_references(known).values()))
+            reference = general_reference(self.cell, at)
+            return mean_inputs(got["model"], at.ready(reference, self.cell, step))
 
 
 def ablated(
@@ -207,7 +202,7 @@ def ablated(
     if circuit is None or circuit.removes_nothing:
         return nullcontext()
     if ablation == "zero":
-        return view.masked(circuit.mask)
+        return view.masked(circuit.mask, circuit.values)
     if ablation == "resample":
         return view.resample_ablated(circuit.mask)
     assert means is not None

@@ -61,6 +61,20 @@ class Learned(CellStep["PreparedTask"]):
         return known
 
 
+def general_reference(cell: Cell, at: Place | None) -> ReferenceSamples:
+    """Return the reference samples, whether or not a scorer needs any: the general of several.
+
+    Without a place they must not follow from what the dense model answers.
+    """
+    known = at.get(Learned(cell)) if at is not None and cell.learns else None
+    return next(iter(cell.general_references(known).values()))
+
+
+def general_content(cell: Cell) -> dict[str, Any]:
+    """Return as part of a recipe which samples `general_reference` gives, where that is known."""
+    return {} if cell.learns else {"content": general_reference(cell, None).digest}
+
+
 def learned(cell: Cell) -> dict[str, Learned]:
     """Return the input of a step that needs the references of a cell's task."""
     return {"learned": Learned(cell)} if cell.learns else {}

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from sparc3_bench.graph.step import DIGITS, Hold, Inputs
+from sparc3_bench.pruning import NewValues
 from sparc3_bench.record.spec import content_key
 from sparc3_bench.run.steps.model import CellStep
 from sparc3_bench.selection.bits import as_bits, put_down
 from sparc3_bench.selection.control import matched
 from sparc3_bench.selection.select import Cuts, as_mask, choose, chosen_singly, cuts
 from sparc3_bench.selection.units import unit_shapes
-from sparc3_bench.types.conventions import pattern_of
+from sparc3_bench.types.conventions import UNIFORM, Group, pattern_of
 from sparc3_bench.types.masks import KeepMask
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 DENSE = "dense"
 """Names what removes nothing."""
 
-SELECTION = ("unit", "group", "scope", "schedule", "removal", "amount_kind")
+SELECTION = ("unit", "group", "scope", "schedule", "removal", "amount_kind", "allocation")
 """What says how units are chosen by their scores."""
 
 
@@ -42,10 +43,13 @@ class Circuit:
         By unit: bool, a tensor a matrix (weights) or a block (neurons, heads), True = kept.
     mask
         The weights and biases that go with it.
+    values
+        What a repair sets anew of what is kept.
     """
 
     kept: Mapping[str, Tensor]
     mask: KeepMask
+    values: NewValues | None = None
 
     @cached_property
     def removes_nothing(self) -> bool:
@@ -138,20 +142,26 @@ class Matched(CircuitStep):
     @property
     def unnamed(self) -> frozenset[str]:
         # Where the amount alone says how many each tensor keeps, it is nobody's.
-        counted = self.cell.spec.group == "model" or self.cell.spec.amount_kind == "count"
+        counted = self._group == "model" or self.cell.spec.amount_kind == "count"
         return frozenset() if counted else frozenset({"circuit"})
 
     def content(self, at: Place) -> str:
         """Name it by how many are kept of what, without drawing it."""
         named = {"counts": at.content(self.circuit, _counts), "seed": self.seed}
-        group = self.cell.spec.group
+        group = self._group
         rows = group if pattern_of(group) else group == "row"
         return content_key({**named, "rows": rows, **self.cell.named("unit", "scope")}, DIGITS)
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
-        group, kept = self.cell.spec.group, got["circuit"].kept
+        group, kept = self._group, got["circuit"].kept
         drawn = (matched({name: kept[name]}, group, self.seed) for name in kept)
         return self.of((one for each in drawn for one in each.items()), at)
+
+    @property
+    def _group(self) -> Group:
+        """The comparison group, where all groups of a tensor lose as much; else as of a model."""
+        spec = self.cell.spec
+        return spec.group if spec.allocation == UNIFORM else "model"
 
 
 def _counts(circuit: Circuit) -> str:

@@ -1,0 +1,1 @@
+"""Allocations that come with the suite: how much goes of each comparison group."""

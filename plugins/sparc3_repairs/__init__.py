@@ -1,0 +1,1 @@
+"""Repairs that come with the suite: what becomes of the weights that are kept."""

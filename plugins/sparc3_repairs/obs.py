@@ -1,0 +1,78 @@
+"""OBS: what is removed is made up for by the features that come after it, as SparseGPT does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from sparc3_bench import NewValues, Repair, hookimpl
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sparc3_bench import KeepMask, ModelView, ReferenceSamples
+
+
+@dataclass(frozen=True)
+class Obs(Repair):
+    """SparseGPT's update of the weights that are kept [hassibi1992; frantar2023sparsegpt].
+
+    From the first feature to the last: where w is removed, the weights of its row that read later
+    features are set so that the outputs change the least.
+
+    Parameters
+    ----------
+    damping
+        λ as a fraction of the mean diagonal of XᵀX; above 0.
+    block
+        How many features are gone through before the others are brought up to date, which changes
+        no number but by rounding.
+
+    Notes
+    -----
+    With scorer `sparsegpt`, schedule `blockwise` and group `layer` it is SparseGPT, but that the
+    authors choose again in every block of 128 features, by weights that are set anew by then.
+    """
+
+    name = "obs"
+    title = "OBS update"
+    citation = "frantar2023sparsegpt"
+
+    damping: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.01
+    block: Annotated[int, Field(ge=1)] = 128
+
+    def repair(self, model: ModelView, keep: KeepMask, reference: ReferenceSamples) -> NewValues:
+        """Return the new weights."""
+        from sparc3_repairs.grams import of_each
+
+        return NewValues(
+            {
+                name: self._updated(weights, gram, keep.weights[name])
+                for name, weights, gram in of_each(model, keep, reference, self.damping)
+            }
+        )
+
+    def _updated(self, weights: Tensor, gram: Tensor, keep: Tensor) -> Tensor:
+        import torch
+
+        # Row j of this factor is that of the inverse over the features from j on, up to its root.
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram))
+        factor = torch.linalg.cholesky(inverse, upper=True)
+        found = weights.clone()
+        for start in range(0, found.shape[1], self.block):
+            stop = min(start + self.block, found.shape[1])
+            here, part = found[:, start:stop], factor[start:stop, start:stop]
+            errors = torch.zeros_like(here)
+            for at in range(stop - start):
+                errors[:, at] = here[:, at].masked_fill(keep[:, start + at], 0) / part[at, at]
+                here[:, at:] -= errors[:, at, None] * part[at, at:]
+            found[:, stop:] -= errors @ factor[start:stop, stop:]
+        return found.masked_fill_(~keep, 0).float()
+
+
+@hookimpl
+def sparc3_register_repairs() -> list[type[Repair]]:
+    """Register the repair."""
+    return [Obs]
