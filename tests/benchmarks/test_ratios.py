@@ -12,7 +12,7 @@ from benchmarks.steps import STEPS
 OVER_BOTH = {"lrp": 1.15, "gradient": 1.15, "fisher": 1.02}
 OVER_FORWARD = {
     "wanda": 1.08,
-    "sparsegpt": None,
+    "sparsegpt": 4.0,
     "perplexity": 1.05,
     "perplexity and divergence": 1.25,
 }
