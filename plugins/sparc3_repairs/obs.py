@@ -32,8 +32,9 @@ class Obs(Repair):
 
     Notes
     -----
-    With scorer `sparsegpt`, schedule `blockwise` and group `layer` it is SparseGPT, but that the
-    authors choose again in every block of 128 features, by weights that are set anew by then.
+    With scorer `sparsegpt` and group `layer` it is SparseGPT, but that every block reads what the
+    dense model hands it, and that the authors choose again in every block of 128 features, by
+    weights that are set anew by then.
     """
 
     name = "obs"

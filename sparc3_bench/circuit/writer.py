@@ -64,10 +64,10 @@ def keep_mask(view: ModelView, masks: Mapping[str, Tensor]) -> KeepMask:
     weights, biases = dict[str, Tensor](), dict[str, Tensor]()
     for name, weight in view.weights().items():
         if (mask := masks.get(names[id(weight.parameter)])) is not None:
-            weights[name] = mask.T if weight.transposed else mask
+            weights[name] = (mask.T if weight.transposed else mask).to(view.device)
         bias = weight.module.bias
         if bias is not None and (mask := masks.get(names[id(bias)])) is not None:
-            biases[name] = mask
+            biases[name] = mask.to(view.device)
     return KeepMask(weights, biases)
 
 

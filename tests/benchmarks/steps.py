@@ -20,32 +20,36 @@ from sparc3_bench.selection.select import select
 
 MODEL = "smollm2-135m"
 WINDOWS = 4
-"""Of reference text, for what goes from text to a pruned model."""
+"""Of reference text, for steps of which a part is there once, however many windows are read."""
 
 Step = Callable[[], object]
 
 
 @dataclass(frozen=True)
 class Bench:
-    """The default model, reference text and a window that is measured on."""
+    """The default model, a window of reference text or several, and one that is measured on."""
 
     view: ModelView
-    reference: ReferenceSamples
+    several: ReferenceSamples
     prepared: PreparedTask
     dtype: str
 
+    @property
+    def reference(self) -> ReferenceSamples:
+        return self.several.part(0, 1)
+
     @classmethod
-    def load(cls, dtype: str, windows: int = 1) -> Bench:
+    def load(cls, dtype: str) -> Bench:
         host, cache = default_host(), default_cache()
         view = find_model(MODEL, host, cache, dtype, "cpu").load("all")
-        task = host.get("task", "compression").cls(reference_windows=windows)
+        task = host.get("task", "compression").cls(reference_windows=WINDOWS)
         prepared = task.prepare(view.tokenizer, MODEL, cache, seed=0)
         reference = prepared.references(task.default_objective)["task"]
         products = product_dtype(dtype, "cpu")
         return cls(view, dataclasses.replace(reference, product_dtype=products), prepared, dtype)
 
-    def forward(self) -> None:
-        self.view.run(self.reference)
+    def forward(self, reference: ReferenceSamples) -> Step:
+        return lambda: self.view.run(reference)
 
     def forward_and_backward(self) -> None:
         """Do what a training step does: form the gradient of every prunable weight."""
@@ -66,14 +70,14 @@ class Bench:
         for parameter in parameters:
             parameter.requires_grad_(False)
 
-    def scoring(self, name: str, **options: Any) -> Step:
+    def scoring(self, name: str, reference: ReferenceSamples | None = None, **options: Any) -> Step:
         scorer = default_host().get("scorer", name).cls(**options)
-        return lambda: scorer.score(self.view, self.reference)
+        return lambda: scorer.score(self.view, reference or self.reference)
 
     def perplexity(self, with_divergence: bool = False) -> Step:
         held_out: Any = self.prepared
         window, begin = held_out.evaluation.rows[0], held_out.evaluation.begin.ids
-        kept = measure_window(self.view, window, None, begin)[2] if with_divergence else None
+        kept = measure_window(self.view, window, None, begin)[1] if with_divergence else None
         return lambda: measure_window(self.view, window, kept, begin)
 
     def masked_by_wanda(self) -> None:
@@ -82,7 +86,7 @@ class Bench:
         from sparc3_bench.attribution.scores import checked
 
         with torch.no_grad():
-            scores = checked(scorer.score(self.view, self.reference), self.view.weights(), "wanda")
+            scores = checked(scorer.score(self.view, self.several), self.view.weights(), "wanda")
             mask = select(scores, 0.5, self.view, group="row")
             with self.view.masked(mask):
                 pass
@@ -116,7 +120,7 @@ class Bench:
 
         first = self.view.model.model.layers[0]
         with first.register_forward_pre_hook(catch, with_kwargs=True):
-            for batch in self.reference.batches():
+            for batch in self.several.batches():
                 try:
                     self.view.forward(batch)
                 except Caught:
@@ -125,13 +129,16 @@ class Bench:
 
 
 STEPS: dict[str, Callable[[Bench], Step]] = {
-    "forward": lambda bench: bench.forward,
+    "forward": lambda bench: bench.forward(bench.reference),
+    "forward, several windows": lambda bench: bench.forward(bench.several),
     "forward and backward": lambda bench: bench.forward_and_backward,
     "lrp": lambda bench: bench.scoring("lrp"),
     "gradient": lambda bench: bench.scoring("gradient"),
     "fisher": lambda bench: bench.scoring("fisher"),
     "wanda": lambda bench: bench.scoring("wanda"),
+    "wanda, several windows": lambda bench: bench.scoring("wanda", bench.several),
     "sparsegpt": lambda bench: bench.scoring("sparsegpt"),
+    "sparsegpt, several windows": lambda bench: bench.scoring("sparsegpt", bench.several),
     "perplexity": lambda bench: bench.perplexity(),
     "perplexity and divergence": lambda bench: bench.perplexity(with_divergence=True),
     "lrp, signed-mean": lambda bench: bench.scoring("lrp", aggregation="signed-mean"),

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 from benchmarks.rounds import compare, seconds
-from benchmarks.steps import STEPS, WINDOWS, Bench
+from benchmarks.steps import STEPS
 from benchmarks.test_memory import environment
 from installed import needs_lxt
 
@@ -49,14 +49,13 @@ def test_lrp_beside_lxt(benchmark, bench, threads, lxt_round):
 
 
 def test_wanda_beside_its_published_loop(benchmark, bench, threads):
-    several = Bench.load(bench.dtype, WINDOWS)
-    dense = several.restored()
+    dense = bench.restored()
 
     def floor() -> float:
-        taken = seconds(several.published_wanda)
-        several.view.model.load_state_dict(dense)
+        taken = seconds(bench.published_wanda)
+        bench.view.model.load_state_dict(dense)
         return taken
 
     about = {"step": "wanda to a masked model", "over": "wanda's published loop", "limit": 1.0}
     about |= {"dtype": bench.dtype, "threads": threads}
-    compare(benchmark, several.masked_by_wanda, floor, about)
+    compare(benchmark, bench.masked_by_wanda, floor, about)

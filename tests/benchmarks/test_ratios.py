@@ -16,10 +16,12 @@ OVER_FORWARD = {
     "perplexity": 1.05,
     "perplexity and divergence": 1.25,
 }
+OVER_SEVERAL = {"wanda, several windows": 1.08, "sparsegpt, several windows": 4.0}
 STRICTER = {("lrp", "float32"): 1.08, ("gradient", "float32"): 1.08}
 CASES = [
     *(("forward and backward", name, limit) for name, limit in OVER_BOTH.items()),
     *(("forward", name, limit) for name, limit in OVER_FORWARD.items()),
+    *(("forward, several windows", name, limit) for name, limit in OVER_SEVERAL.items()),
 ]
 
 

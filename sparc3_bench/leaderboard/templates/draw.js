@@ -157,7 +157,7 @@
     }
     const band = data.random ? [data.random] : [];
     const labelled = data.names ? inside.filter((p) => inside.length <= 8 || front.includes(p)) : [];
-    const across = span([...own.flatMap((p) => [p.x, p.xl, p.xh]), ...dense.map((d) => d.x)], data.x.log);
+    const across = span([...(data.front ? points : own).flatMap((p) => [p.x, p.xl, p.xh]), ...dense.map((d) => d.x)], data.x.log);
     const bent = data.x.log ? Math.log : (v) => v;
     // A name near an end of the axis goes inwards.
     const anchor = (p) => {
