@@ -86,6 +86,8 @@ def memory() -> str:
         most = f" (at most {row['limit']})" if row["limit"] else ""
         ratio = f"{row['memory']:.2f}{most}"
         lines.append([row["step"], row["dtype"], own, row["over"], floor, ratio])
+    if not lines:
+        return paragraph("No figure is committed yet; the command above prints them.")
     return table(["step", "format", "peak", "beside", "its peak", "ratio"], lines)
 
 
