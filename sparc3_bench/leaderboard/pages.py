@@ -90,11 +90,13 @@ class _Site:
         self._parts: dict[str, str] = {}
         self._scorers = _scorers(self._runs, host)
         notices = [(one.title, one.notice) for one in self._scorers.values() if one.notice]
-        tasks = {board.spec.task.name: board for board in reversed(self.boards)}
+        self._models: dict[str, list[Board]] = {}
+        for board in self.boards:
+            self._models.setdefault(board.spec.task.name, []).append(board)
         self.tell(
             notices=notices,
             look=self._look,
-            tasks=[(one.title, one.href) for one in reversed(tasks.values())],
+            tasks=[(one.title, one.href) for one, *_ in self._models.values()],
             version=metadata.version("sparc3-bench"),
             newest=max(run.result.created for run in self._runs)[:10],
         )
@@ -122,6 +124,9 @@ class _Site:
             ),
         )
         yield "compare.html", self._page("compare", boards=[b for b in self.boards if b.drawn])
+        for task, found in self._models.items():
+            if any(board.leading for board in found):
+                yield f"models/{task}.html", self._page("models", 1, models=found)
         yield "literature.html", self._page("literature", tables=literature())
         yield "submit.html", self._page("submit")
         if self._failed:
@@ -144,7 +149,6 @@ class _Site:
                 board=board,
                 choices=_choices(board),
                 agreements=told,
-                models=[b for b in self.boards if b.spec.task.name == board.spec.task.name],
             ),
         )
         data = shards.shard(board, self._look)

@@ -151,7 +151,7 @@ def test_a_publisher_without_torch_makes_the_same_site(place, tmp_path):
     for title in ("Compression", "IOI circuit", "Toxicity correction"):
         assert f">{title}</a>" in index
     # Toxicity is judged by texts; its ranks, too, need no model.
-    line = index.partition("Change of toxicity of what was chosen")[2].partition("</tr>")[0]
+    line = index.partition("<small>Change of toxicity of what was chosen")[2].partition("</tr>")[0]
     assert "<b>1" in line
 
 

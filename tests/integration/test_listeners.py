@@ -64,7 +64,8 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: str)
 def example() -> str:
     """Return the plugin of the document."""
     text = (ROOT / "plugins/README.md").read_text()
-    (code,) = re.findall(r"^```python\n(.*?sparc3_result_written.*?)^```", text, re.DOTALL | re.M)
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.M)
+    (code,) = [block for block in blocks if "sparc3_result_written" in block]
     return code
 
 

@@ -29,6 +29,7 @@ from sparc3_bench.record.spec import (
     RunSpec,
     TaskRef,
 )
+from sparc3_bench.types.conventions import NO_REPAIR, UNIFORM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,6 +89,8 @@ def make_result(
     curve_metrics: Sequence[MetricRecord] = (),
     ablation: Ablation = "zero",
     removal: Removal = "lowest",
+    allocation: str = UNIFORM,
+    repair: str = NO_REPAIR,
     amount_kind: AmountKind = "fraction",
     kept: Sequence[Mapping[str, Sequence[int]]] | None = None,
     clusters: Mapping[str, Sequence[int]] | None = None,
@@ -157,6 +160,8 @@ def make_result(
         scope=scope,
         ablation=ablation,
         removal=removal,
+        allocation=allocation,
+        repair=repair,
         amount_kind=amount_kind,
         amounts=tuple(amounts),
         controls=drawn,

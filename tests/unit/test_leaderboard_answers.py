@@ -139,12 +139,12 @@ def test_a_task_on_two_models_has_a_column_for_each() -> None:
     made = every_page([(Path(f"{at}.json"), run) for at, run in enumerate(runs)])
     boards_made = [text for name, text in made.items() if name.startswith("boards/")]
     assert len(boards_made) == 2
-    for text in boards_made:
-        _, _, table = text.partition('<h2 id="models">')
-        head, _, body = table.partition("</table>")[0].partition("<tbody>")
-        assert re.findall(r">(one|two)</a>", head) == ["one", "two"]
-        ranks = re.findall(r"<b>([\d–]+)</b>", body)
-        assert len(ranks) == 2 * len([one for one in SCORERS if not one.is_control])
+    ((name, text),) = [(name, text) for name, text in made.items() if name.startswith("models/")]
+    assert all(f'href="../{name}"' in text for text in boards_made)
+    head, _, body = text.partition("</table>")[0].partition("<tbody>")
+    assert re.findall(r">(one|two)</a>", head) == ["one", "two"]
+    ranks = re.findall(r"<b>([\d–]+)</b>", body)
+    assert len(ranks) == 2 * len([one for one in SCORERS if not one.is_control])
     assert "On 1 other model" in made["index.html"]
 
 

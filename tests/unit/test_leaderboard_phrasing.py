@@ -32,6 +32,11 @@ from sparc3_bench.record.parts import EstimateRecord, MetricRecord
 from sparc3_bench.record.result import Result
 from sparc3_bench.types.conventions import CONVENTIONS, values_of
 
+OPEN = {
+    "group": ("2:4", "4:8"),
+    "allocation": ("owl", "owl:width=0.1"),
+    "repair": ("obs", "energy"),
+}
 ACCURACY = MetricRecord(name="accuracy", direction="higher", unit="", title="Accuracy")
 
 
@@ -234,7 +239,8 @@ def test_the_sections_are_grouped_by_task_and_model_and_say_what_sets_them_apart
 
 @pytest.mark.parametrize("name", CONVENTIONS)
 def test_every_value_of_a_convention_has_words_of_its_own(name: str) -> None:
-    specs = [make_result(**{name: value}).spec for value in values_of(name)]
+    values = (*values_of(name), *OPEN.get(name, ()))
+    specs = [make_result(**{name: value}).spec for value in values]
     assert len({convention_text(spec) for spec in specs}) == len(specs)
     assert len({brief(spec) for spec in specs}) == len(specs)
     assert "{" not in "".join(convention_text(spec) + "".join(brief(spec)) for spec in specs)
