@@ -46,7 +46,7 @@ wheel: $(VENV)/.test ## Build the wheel into dist/.
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 docs: $(VENV)/.test ## Build the documentation, beside the page of the committed results.
-	$(BIN)/python -m sphinx -W -n -q -c docs -d build/doctrees . $(DOCS)
+	$(BIN)/python -m sphinx -E -W -n -q -c docs -d build/doctrees . $(DOCS)
 	@echo "Open $(DOCS)/index.html; \`make leaderboard\` leads there"
 
 leaderboard: $(VENV)/.run ## Build the page of the committed results.
