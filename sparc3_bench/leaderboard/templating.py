@@ -10,6 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from sparc3_bench.leaderboard import agreement_text, answers, charts, phrasing, sentences
+from sparc3_bench.leaderboard.entries import Entry
 from sparc3_bench.leaderboard.maps import atlas
 from sparc3_bench.leaderboard.overlap import overlap_matrices
 from sparc3_bench.leaderboard.series import seeds
@@ -50,7 +51,7 @@ def templates() -> jinja2.Environment:
     )
     words = {n: f for n, f in vars(phrasing).items() if inspect.getmodule(f) is phrasing}
     own = {"json": canonical_json, "seeds": seeds, "inline": inline}
-    environment.filters.update(words, **own, stands=lambda entry: list(entry.scorers()))
+    environment.filters.update(words, **own, stands=_stands)
     environment.globals.update(
         signature=SIGNATURE,
         page="",
@@ -77,3 +78,9 @@ def templates() -> jinja2.Environment:
         overlaps=overlap_matrices,
     )
     return environment
+
+
+def _stands(entry: Entry) -> list[str]:
+    """Return the scorers of an entry, best first."""
+    rows = entry.scorers()
+    return sorted(rows, key=lambda name: entry.place(rows[name]))

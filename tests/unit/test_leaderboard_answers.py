@@ -145,6 +145,8 @@ def test_a_task_on_two_models_has_a_column_for_each() -> None:
     assert re.findall(r">(one|two)</a>", head) == ["one", "two"]
     ranks = re.findall(r"<b>([\d–]+)</b>", body)
     assert len(ranks) == 2 * len([one for one in SCORERS if not one.is_control])
+    first = [int(rank.partition("–")[0]) for rank in ranks[::2]]
+    assert first == sorted(first)
     assert "On 1 other model" in made["index.html"]
 
 
