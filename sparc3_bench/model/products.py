@@ -13,7 +13,7 @@ from sparc3_bench.types.samples import ProductDtype
 
 # Torch before 2.9 has no such setting, and takes them in float32.
 _SETTING: Any = getattr(torch.backends.mkldnn, "matmul", None)
-_HAS_TILES = torch.cpu._is_amx_tile_supported()
+_HAS_TILES = bool(getattr(torch.cpu, "_is_amx_tile_supported", bool)())
 """Whether the processor has the units that alone make products faster by the setting."""
 
 
