@@ -103,8 +103,8 @@ class EffectsAnswer(Answer):
     """What the tests decide, in sentences."""
     effects: FoundEffects
     """Of all runs."""
-    outlying: list[list[str]]
-    """Factors with levels most of whose runs lie far from the others."""
+    dominating: list[list[str]]
+    """Factors with levels without which less than half of the variance is left."""
     rest: FoundEffects | None
     """The effects without these."""
 
@@ -178,7 +178,7 @@ def _answer(report: CrossingReport) -> EffectsAnswer:
         missing=[list(pair) for pair in found.missing],
         said=list(report.sentences()),
         effects=_effects(found.effects),
-        outlying=[list(pair) for pair in found.outlying],
+        dominating=[list(pair) for pair in found.dominating],
         rest=found.rest and _effects(found.rest),
     )
 

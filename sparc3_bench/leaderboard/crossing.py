@@ -51,8 +51,8 @@ class Crossing:
         What each choice does.
     missing
         Two levels that never occur together, for each two factors.
-    outlying
-        The levels, with their factors, most of whose runs lie far from the others.
+    dominating
+        The levels, with their factors, without which less than half of the variance is left.
     rest
         The effects without these; None where there are none.
     """
@@ -62,7 +62,7 @@ class Crossing:
     divisions: Mapping[str, tuple[str, str]]
     effects: Effects
     missing: tuple[tuple[str, str], ...]
-    outlying: tuple[tuple[str, str], ...]
+    dominating: tuple[tuple[str, str], ...]
     rest: Effects | None
 
     @property
@@ -92,6 +92,8 @@ def crossing(
     factors: Sequence[str] = (),
     amount: float | None = None,
     metric: str | None = None,
+    *,
+    whole: bool = False,
 ) -> Crossing:
     """Return what each choice does in those results that may be compared; if need be, in most.
 
@@ -108,6 +110,8 @@ def crossing(
         How much is removed; where not given and no factor, what most have.
     metric
         The number; where not given, the main one.
+    whole
+        Whether to refuse what lacks two levels together, before anything is computed.
 
     Raises
     ------
@@ -129,7 +133,7 @@ def crossing(
         raise Sparc3Error(
             "Effects are of finished runs that remove something; name some with the amount."
         )
-    return _crossed(max(groups.values(), key=len), host, factors, metric)
+    return _crossed(max(groups.values(), key=len), host, factors, metric, whole)
 
 
 def crossings(results: Iterable[Result], host: PluginHost) -> Iterator[Crossing]:
@@ -143,21 +147,24 @@ def crossings(results: Iterable[Result], host: PluginHost) -> Iterator[Crossing]
         if one.metrics and one.points:
             groups.setdefault(_comparable(one), []).append(one)
     for some in groups.values():
-        # What is not crossed has hardly more runs than levels, and is not worth an analysis.
         try:
-            found = crossing(some, host)
+            found = crossing(some, host, whole=True)
         except Sparc3Error:
             continue
-        if not found.missing and found.effects.freedom:
+        if found.effects.freedom:
             yield found
 
 
 def _crossed(
-    measured: Sequence[Measured], host: PluginHost, factors: Sequence[str], metric: str | None
+    measured: Sequence[Measured],
+    host: PluginHost,
+    factors: Sequence[str],
+    metric: str | None,
+    whole: bool,
 ) -> Crossing:
     from sparc3_bench.leaderboard.replicates import bootstrap_number, side_by_side
     from sparc3_bench.run.options import task_of
-    from sparc3_bench.statistics.effects import Effects, outlying
+    from sparc3_bench.statistics.effects import Effects, dominating
 
     newest: dict[Any, Measured] = {}
     for one in sorted(measured, key=lambda pair: (pair[0].created, pair[0].key)):
@@ -169,6 +176,9 @@ def _crossed(
     read = known[metric] if metric else runs[0][0].metrics[0]
     every = {name: _levels(name, runs) for name in factors or _PLAIN}
     levels = {n: some for n, some in every.items() if factors or len(set(some)) > 1}
+    missing = tuple(_missing(levels))
+    if whole and missing:
+        raise Sparc3Error(f"{' and '.join(missing[0])} never occur together; run them.")
     task = task_of(runs[0][0], host)
     try:
         numbers = [bootstrap_number(one, point, task, read.name) for one, point in runs]
@@ -191,16 +201,16 @@ def _crossed(
             nuisance=("seed", [seeds[i] for i in places]),
         )
 
-    whole = effects(range(len(runs)))
-    apart = outlying(values, levels, read.scale)
+    every_run = effects(range(len(runs)))
+    apart = dominating(values, levels, read.scale)
     left = [i for i in range(len(runs)) if all(levels[n][i] != one for n, one in apart)]
     divided = zip(levels.get(DIVIDED, ()), (one.spec for one, _ in runs), strict=False)
     return Crossing(
         tuple(runs),
         read,
         {level: (spec.group, spec.allocation) for level, spec in divided},
-        whole,
-        tuple(_missing(levels)),
+        every_run,
+        missing,
         tuple(apart),
         effects(left) if apart else None,
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard import phrasing
+from sparc3_bench.leaderboard.charts import rounded
 from sparc3_bench.leaderboard.crossing import DIVIDED, Crossing
 from sparc3_bench.leaderboard.report_part import ReportPart
 from sparc3_bench.leaderboard.shown_table import ShownTable
@@ -98,7 +100,7 @@ class CrossingReport:
         return self.effects.mean(told)
 
     def term(self, *factors: str, rest: bool = False) -> Term | None:
-        """Return what some factors do, of all runs or without the levels that lie far off."""
+        """Return what some factors do, of all runs or without the levels that dominate."""
         effects = self.crossing.rest if rest else self.effects
         return next((t for t in (effects.terms if effects else ()) if t.factors == factors), None)
 
@@ -126,6 +128,10 @@ class CrossingReport:
             ReportPart("What the design tells apart", self._said("design")),
             ReportPart("Share of the variance", (), (self._shares(),)),
         ]
+        if self.steps:
+            said.append(ReportPart("Choosing and repairing", (), (self._step_table(),)))
+        if self.beside_best:
+            said.append(ReportPart("Inside and between rows", (), (self._between_table(),)))
         for term in self.effects.terms:
             if not term.levels:
                 continue
@@ -227,8 +233,56 @@ class CrossingReport:
             if rest is not None:
                 rows[-1].append(phrasing.percent(abs(getattr(rest, own)), 1))
         if rest is not None:
-            head.append(f"without {phrasing.listed([one for _, one in self.crossing.outlying])}")
+            head.append(f"without {phrasing.listed([one for _, one in self.crossing.dominating])}")
         return ShownTable("", head, rows)
+
+    def _step_table(self) -> ShownTable:
+        rows = [
+            (one.repair, one.scorer, *map(tested_text, (one.choosing, one.repairing, one.both)))
+            for one in self.steps
+        ]
+        head = ("repair", "scorer", "choosing it", "repairing it", "both")
+        where = phrasing.listed(self.crossing.within)
+        return ShownTable("", head, rows, f"Beside {self.plain} without a repair; {where}.")
+
+    def _between_table(self) -> ShownTable:
+        none = "the best" if self.ways else ""
+        rows = [
+            (
+                name,
+                *(tested_text(t) if (t := beside.get((name, way))) else none for way in self.ways),
+            )
+            for beside in [self.beside_best]
+            for name in self.scorers
+        ]
+        where = f"Beside {self.best} divided by {self.crossing.between}, without a repair."
+        return ShownTable("", ("scorer", *self.ways), rows, where)
+
+    def cell(self, scorer: str, way: str, repair: str) -> tuple[float, str]:
+        """Return a cell of the map: where it lies among all, in [0, 1], and its number."""
+        where = {"scorer": [scorer], DIVIDED: [way]} | ({"repair": [repair]} if repair else {})
+        found, scale = self.effects.mean(where), self.crossing.metric.scale
+        if found is None:
+            return 0.0, "–"
+        ends = [point.metrics[self.crossing.metric.name] for _, point in self.crossing.measured]
+        low, high, own = (
+            math.log(number) if scale == "log" else number
+            for number in (min(ends), max(ends), found.value)
+        )
+        return min(max((own - low) / (high - low), 0.0), 1.0), phrasing.number(found.value, 3)
+
+    def ranges(self, term: Term) -> dict[str, Any]:
+        """Return the effects of a factor as they are drawn, the smallest first."""
+        metric = self.crossing.metric
+        found = sorted(term.levels.items(), key=lambda pair: pair[1].effect.value)
+        return {
+            "title": f"{metric.title}, beside the mean over all",
+            "log": metric.scale == "log",
+            "rows": [
+                [", ".join(levels), *rounded(one.effect.value, one.effect.low, one.effect.high)]
+                for levels, one in found
+            ],
+        }
 
     def _head(self, term: Term) -> list[str]:
         names = [phrasing.factor_text(name) for name in term.factors]
@@ -246,6 +300,12 @@ class CrossingReport:
                 phrasing.between(one.effect),
                 phrasing.probability(one.p_value),
             ]
+
+
+def tested_text(one: Tested) -> str:
+    """Return a difference with its interval, and that two are tied."""
+    tied = ", tied" if one.verdict == TIED else ""
+    return f"{phrasing.difference_text(one.difference)} ({phrasing.between(one.difference)}){tied}"
 
 
 def estimate_text(one: Estimate | None) -> str:

@@ -339,13 +339,13 @@ class Effects:
         return of_pair(np.exp(drawn), ones, float(np.exp(value)), 1.0, self.clusters, "log")
 
 
-def outlying(
+def dominating(
     values: ArrayLike, factors: Mapping[str, Sequence[str]], scale: Scale = "linear"
 ) -> list[tuple[str, str]]:
-    """Return the levels, with their factors, most of whose runs lie far from the others.
+    """Return the levels, with their factors, without which less than half of the variance is left.
 
-    Far is more than 1.5 times the distance of the quartiles beyond one of them [tukey1977]. Of a
-    factor at least two levels are left.
+    One by one: first that without which the least is left, then of what is left the next; of a
+    factor one at most, if it has three.
 
     Parameters
     ----------
@@ -353,14 +353,19 @@ def outlying(
         As for `Effects`.
     """
     numbers = logarithm(values) if scale == "log" else finite(values, "values", 1)
-    low, high = np.quantile(numbers, [0.25, 0.75])
-    is_far = np.maximum(low - numbers, numbers - high) > 1.5 * (high - low)
-    found = []
-    for name, levels in factors.items():
-        shares = {one: is_far[np.asarray(levels) == one].mean() for one in dict.fromkeys(levels)}
-        far = [level for level, share in shares.items() if share > 0.5]
-        found += [(name, level) for level in far if len(shares) - len(far) > 1]
-    return found
+    runs = {n: np.asarray(levels) for n, levels in factors.items() if len(set(levels)) > 2}
+    kept, found = np.ones(len(numbers), dtype=bool), list[tuple[str, str]]()
+    while True:
+        left = {
+            (name, level): float(numbers[kept & (levels != level)].var())
+            for name, levels in runs.items()
+            for level in dict.fromkeys(levels)
+        }
+        worst = min(left, key=lambda one: left[one], default=None)
+        if worst is None or left[worst] * 2 >= numbers[kept].var():
+            return found
+        found.append(worst)
+        kept &= runs.pop(worst[0]) != worst[1]
 
 
 def _length(values: Array) -> Array:

@@ -44,7 +44,7 @@ def test_effects_are_those_that_were_planted(whole):
     none, obs = (found["repair",].levels[(name,)].effect for name in ("none", "obs"))
     assert obs.value / none.value == pytest.approx(0.8187, rel=0.01)  # exp(−0.2)
     assert whole.effects.error < 0.01
-    assert ("scorer", "Magnitude") in whole.outlying
+    assert ("scorer", "Magnitude") in whole.dominating
     assert "Magnitude" not in whole.rest.design.levels["scorer"]
 
 

@@ -10,7 +10,7 @@ import pytest
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.bootstrap import resampled_means
 from sparc3_bench.statistics.design import Design
-from sparc3_bench.statistics.effects import Effects, outlying
+from sparc3_bench.statistics.effects import Effects, dominating
 
 CELLS = list(itertools.product("abc", "wxyz", "rst"))
 FACTORS = {name: [cell[place] for cell in CELLS] for place, name in enumerate(("one", "two", "3"))}
@@ -169,14 +169,16 @@ def test_spread_of_levels_in_some_runs_beside_others():
     assert ratio.high < 1
 
 
-def test_levels_far_off_are_those_beyond_the_fences():
+def test_levels_dominate_that_have_most_of_the_variance():
     values = np.array([ONE[a] for a, *_ in CELLS]) + np.random.default_rng(0).normal(size=36) / 9
-    assert outlying(values, FACTORS) == []
+    assert dominating(values, {name: FACTORS[name] for name in ("two", "3")}) == []
     far = values + 9 * np.array([cell[1] == "z" for cell in CELLS])
-    assert outlying(far, FACTORS) == [("two", "z")]
-    assert outlying(np.exp(far), FACTORS, "log") == [("two", "z")]
+    assert dominating(far, FACTORS)[0] == ("two", "z")
+    assert dominating(np.exp(far), FACTORS, "log") == dominating(far, FACTORS)
+    farther = far + 3 * np.array([cell[1] == "y" for cell in CELLS])
+    assert [one for one in dominating(farther, FACTORS) if one[0] == "two"] == [("two", "z")]
     two_left = {"two": [cell[1] if cell[1] == "z" else "w" for cell in CELLS]}
-    assert outlying(far, two_left) == []
+    assert dominating(far, two_left) == []
 
 
 @pytest.mark.parametrize(
