@@ -52,8 +52,8 @@ def decides() -> str:
     found = report()
     if found is None:
         return NOTHING
-    shares = next(part for part in found.parts() if part.title == "Share of the variance")
-    told = [*found.sentences(), *found.parts()[1].sentences]
+    shares, *_ = found.answers
+    told = [*shares.sentences, *found.details[0].sentences]
     return "\n\n".join([bullets(told), *map(str, shares.tables)])
 
 
@@ -62,9 +62,10 @@ def steps() -> str:
     found = report()
     if found is None:
         return NOTHING
-    titles = ("Choosing and repairing", "Inside and between rows")
     return "\n\n".join(
-        str(one) for part in found.parts() if part.title in titles for one in part.tables
+        part
+        for one in found.answers[1:]
+        for part in (bullets(one.sentences), *map(str, one.tables))
     )
 
 

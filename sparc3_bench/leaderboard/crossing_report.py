@@ -6,6 +6,7 @@ import html
 import math
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sparc3_bench.errors import Sparc3Error
@@ -18,8 +19,9 @@ from sparc3_bench.leaderboard.templating import templates
 from sparc3_bench.types.conventions import NO_REPAIR
 
 if TYPE_CHECKING:
-    from sparc3_bench.statistics.effects import Level, Term
+    from sparc3_bench.statistics.effects import Effects
     from sparc3_bench.statistics.paired import Difference
+    from sparc3_bench.statistics.terms import Level, Term
     from sparc3_bench.types.values import Estimate
 
 Key = TypeVar("Key", bound=Hashable)
@@ -117,21 +119,30 @@ class CrossingReport:
         there = {DIVIDED: [self.crossing.between]}
         return effects.spread("scorer", {DIVIDED: within}, there)
 
-    def sentences(self) -> tuple[str, ...]:
-        """Return what the tests decide, a sentence or a few each."""
-        return self._said("answers")
-
-    def parts(self) -> tuple[ReportPart, ...]:
-        """Return what every rendering shows."""
-        said = [
-            ReportPart("In short", self.sentences()),
-            ReportPart("What the design tells apart", self._said("design")),
-            ReportPart("Share of the variance", (), (self._shares(),)),
+    def of_way(self, way: str, verdict: str) -> list[tuple[str, str]]:
+        """Return the scorers of which something is said beside the best, with the numbers."""
+        return [
+            (name, with_interval(one))
+            for (name, other), one in self.beside_best.items()
+            if (other, one.verdict) == (way, verdict)
         ]
-        if self.steps:
-            said.append(ReportPart("Choosing and repairing", (), (self._step_table(),)))
-        if self.beside_best:
-            said.append(ReportPart("Inside and between rows", (), (self._between_table(),)))
+
+    @cached_property
+    def answers(self) -> tuple[ReportPart, ...]:
+        """What the tests decide, a question a part."""
+        steps = (self._step_table(),) if self.steps else ()
+        between = (self._between_table(),) if self.beside_best else ()
+        found = (
+            ReportPart("What has which share", self._said("answers"), (self._shares(),)),
+            ReportPart("Choosing or repairing", self._said("repaired"), steps),
+            ReportPart("Inside rows or between them", self._said("between"), between),
+        )
+        return tuple(one for one in found if one.sentences)
+
+    @cached_property
+    def details(self) -> tuple[ReportPart, ...]:
+        """What the design can tell, and all effects."""
+        said = [ReportPart("What the design tells apart", self._said("design"))]
         for term in self.effects.terms:
             if not term.levels:
                 continue
@@ -140,6 +151,11 @@ class CrossingReport:
             is_pair = len(term.factors) > 1
             said.append(ReportPart(title[:1].upper() + title[1:], (), (table,), (), is_pair))
         return tuple(said)
+
+    @property
+    def parts(self) -> tuple[ReportPart, ...]:
+        """What every rendering shows."""
+        return self.answers + self.details
 
     @property
     def title(self) -> str:
@@ -173,22 +189,22 @@ class CrossingReport:
         pairs = zip(known.items(), holm([one.p_value for one in known.values()]), strict=True)
         return {key: self.verdict(one, float(p_value)) for (key, one), p_value in pairs}
 
-    def _contrast(self, *asked: Mapping[str, Any]) -> Difference | None:
+    def _contrast(self, effects: Effects, *asked: Mapping[str, Any]) -> Difference | None:
         try:
-            return self.effects.contrast(*asked)
+            return effects.contrast(*asked)
         except Sparc3Error:  # was not run
             return None
 
     def _steps(self) -> tuple[RepairSteps, ...]:
-        where = {DIVIDED: self.crossing.within}
+        inside = self.crossing.inside
         found: dict[Any, Difference | None] = {}
         start = {"scorer": self.plain, "repair": NO_REPAIR}
         for repair in self.repairs:
             for name in self.scorers if repair != NO_REPAIR else ():
                 alone, end = ({"scorer": name, "repair": r} for r in (NO_REPAIR, repair))
-                found["choosing", name] = self._contrast(alone, start, where)
-                found[repair, name] = self._contrast(end, alone, where)
-                found["both", repair, name] = self._contrast(end, start, where)
+                found["choosing", name] = self._contrast(inside, alone, start)
+                found[repair, name] = self._contrast(inside, end, alone)
+                found["both", repair, name] = self._contrast(inside, end, start)
         tested = self._tested(found)
         steps = [
             RepairSteps(name, key[1], tested["choosing", name], tested[key[1], name], tested[key])
@@ -204,7 +220,9 @@ class CrossingReport:
         base = {"scorer": self.best, DIVIDED: self.crossing.between}
         ways = [w for w, (g, _) in self.crossing.divisions.items() if g in ("row", "model")]
         found = {
-            (name, way): self._contrast({"scorer": name, DIVIDED: way}, base, self.unrepaired)
+            (name, way): self._contrast(
+                self.effects, {"scorer": name, DIVIDED: way}, base, self.unrepaired
+            )
             for name in self.scorers
             for way in ways
             if (name, way) != (self.best, self.crossing.between)
@@ -302,10 +320,16 @@ class CrossingReport:
             ]
 
 
+def with_interval(one: Tested) -> str:
+    """Return a difference with its interval; `none` where there is none."""
+    told = phrasing.difference_text(one.difference)
+    ends = phrasing.between(one.difference)
+    return told if ends == "–" else f"{told} ({ends})"
+
+
 def tested_text(one: Tested) -> str:
-    """Return a difference with its interval, and that two are tied."""
-    tied = ", tied" if one.verdict == TIED else ""
-    return f"{phrasing.difference_text(one.difference)} ({phrasing.between(one.difference)}){tied}"
+    """Return the same, and that two are tied."""
+    return with_interval(one) + (", tied" if one.verdict == TIED else "")
 
 
 def estimate_text(one: Estimate | None) -> str:
