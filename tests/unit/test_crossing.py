@@ -83,7 +83,7 @@ def test_text_and_markdown_have_the_same_numbers(report):
     for text in texts:
         assert "What decides Compression, tiny-llama: perplexity" in text
         assert "The error has 88 degrees of freedom" in " ".join(text.split())
-    assert "| group and allocation | 9 of 9 |" in texts[1]
+    assert "| Group and allocation | 9 of 9 |" in texts[1]
 
 
 def test_controls_failed_runs_and_older_ones_do_not_count(runs, whole):
