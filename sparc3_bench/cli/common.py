@@ -108,21 +108,18 @@ Cache = Annotated[
         show_default=f"${CACHE_VARIABLE}, or sparc3-bench in the user's cache",
     ),
 ]
-_NAMED = (
-    "a file, the first 4 or more digits of a key (see `sparc3 results list`), or a folder that has "
-    "it alone"
-)
+_NAMED = "a file, the first 4 or more digits of a key (see `sparc3 results list`), or a folder"
 ResultName = Annotated[
     str,
     typer.Argument(
-        help=f"Result: {_NAMED}.",
+        help=f"Result: {_NAMED} that has it alone.",
         autocompletion=completion.keys,
     ),
 ]
 ResultNames = Annotated[
     list[str],
     typer.Argument(
-        help=f"Results, each {_NAMED}.",
+        help=f"Results: {_NAMED} of them.",
         autocompletion=completion.keys,
     ),
 ]
@@ -249,6 +246,13 @@ def result_file(said: str, folder: Path | None) -> Path:
     from sparc3_bench.record.reference import USUAL_FOLDERS, referred
 
     return referred(said, USUAL_FOLDERS if folder is None else (folder,))
+
+
+def result_files(said: Sequence[str], folder: Path | None) -> list[Path]:
+    """Return the files of all results that are meant, keys being looked up in a folder."""
+    from sparc3_bench.record.reference import USUAL_FOLDERS, all_referred
+
+    return all_referred(said, USUAL_FOLDERS if folder is None else (folder,))
 
 
 def cache_folder(chosen: Path | None) -> Path:

@@ -80,16 +80,7 @@ class ComparedRuns(Answer):
 
 
 def command(
-    first: common.ResultName,
-    second: Annotated[
-        str | None,
-        typer.Argument(
-            help="Another one, of the same task and conventions; may be left out where the first "
-            "is a folder that has both.",
-            show_default=False,
-            autocompletion=common.completion.keys,
-        ),
-    ] = None,
+    result: common.ResultNames,
     metric: Annotated[
         str | None,
         typer.Option(help="What to compare.", show_default="the main metric of the task"),
@@ -97,7 +88,7 @@ def command(
     results: common.SearchedFolder = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Compare two runs on the same samples, amount by amount.
+    """Compare two runs of one task on the same samples, amount by amount.
 
     The difference is the first minus the second (of a metric on a log scale, ×, the first divided
     by the second), with a 95 % interval and a two-sided p-value, both of this very quantity, by
@@ -114,7 +105,7 @@ def command(
     from sparc3_bench.run.options import task_of
 
     host = default_host()
-    path, other_path = _files(first, second, results)
+    path, other_path = _both(common.result_files(result, results))
     one, other = (renewed(common.finished(file), host) for file in (path, other_path))
     check_side_by_side(str(path), one, str(other_path), other)
     chosen = _metric(one, metric)
@@ -160,14 +151,11 @@ def command(
         _print(told, one, other, found)
 
 
-def _files(first: str, second: str | None, results: Path | None) -> list[Path]:
-    from sparc3_bench.record.reference import referred_in
-
-    if second is not None:
-        return [common.result_file(first, results), common.result_file(second, results)]
-    if not Path(first).is_dir():
-        raise Sparc3Error(f"'{first}' is one result; name the other one too, or a folder of both.")
-    return referred_in(Path(first), 2)
+def _both(files: Sequence[Path]) -> Sequence[Path]:
+    if len(files) != 2:
+        many = f"{len(files)} are named" if len(files) > 1 else f"{files[0]} is one"
+        raise Sparc3Error(f"Two results are compared, and {many}; name two, or a folder of both.")
+    return files
 
 
 def _sides(

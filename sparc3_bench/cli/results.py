@@ -172,8 +172,8 @@ def _tell(
     paths: bool,
     as_json: bool,
 ) -> None:
-    from sparc3_bench.record.files import read_each, read_record, result_files
-    from sparc3_bench.record.reference import USUAL_FOLDERS
+    from sparc3_bench.record.files import read_each, read_record
+    from sparc3_bench.record.reference import USUAL_FOLDERS, all_referred
 
     if folder is None:
         folder = next((one for one in USUAL_FOLDERS if one.is_dir()), None)
@@ -183,7 +183,7 @@ def _tell(
             "results with `sparc3 run`."
         )
     left_out: list[str] = []
-    every = list(read_each(result_files([folder]), left_out.append, read_record))
+    every = list(read_each(all_referred([folder]), left_out.append, read_record))
     found = [(path, one) for path, one in every if _is_like(one, wanted, amount)]
     if as_json:
         listed = [listed_as(path, one, amount) for path, one in found]
