@@ -30,6 +30,7 @@ class Activation(IncrementalScorer):
 
     name = "activation"
     title = "Activation"
+    takes_products = False
     citation = "molchanov2017"
     formula = (
         "meanₜ |aₜ| / n with a the neuron that the weight writes or reads, or the head's feature "

@@ -178,8 +178,8 @@ def _ways(request: Request, scorer: Scorer, model: FoundModel) -> dict[str, Any]
     """Return how the reference is run and summed, where there is one to run."""
     if not scorer.needs_reference:
         return {}
-    dtype = request.product_dtype or product_dtype(model.ref.dtype, model.ref.device)
-    return {"batch_size": request.batch_size, "product_dtype": dtype}
+    quick = product_dtype(model.ref.dtype, model.ref.device) if scorer.takes_products else "float32"
+    return {"batch_size": request.batch_size, "product_dtype": request.product_dtype or quick}
 
 
 def _check_sizes(model: FoundModel, request: Request, found: Resolved) -> None:
