@@ -20,9 +20,6 @@ from sparc3_bench.errors import ExitCode, Sparc3Error
 from sparc3_bench.types.conventions import AskedConventions, Conventions, written_of
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
     from sparc3_bench.record.result import Result
 
 
@@ -273,26 +270,6 @@ def tell_left_out(sentences: Sequence[str]) -> None:
         typer.echo(f"left out: {sentence}", err=True)
     if sentences:
         raise typer.Exit(ExitCode.NOT_WELL)
-
-
-def table(columns: Sequence[str], left: int, title: str | None = None) -> Table:
-    """Return an empty table whose first columns, so many, are flush left and the others right."""
-    from rich.table import Table
-
-    made = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for index, column in enumerate(columns):
-        made.add_column(column, justify="left" if index < left else "right", overflow="fold")
-    return made
-
-
-def console() -> Console:
-    """Return where tables are printed; in a file or a pipe there is no edge to break lines at."""
-    from rich.console import Console
-
-    made = Console(markup=False, highlight=False)
-    if not made.is_terminal:
-        made.width = 10_000
-    return made
 
 
 @contextmanager

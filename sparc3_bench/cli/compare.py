@@ -11,6 +11,7 @@ import typer
 import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.cli.results import Listed, listed_as
+from sparc3_bench.cli.tables import MATCHED, NOT_BETTER, print_table
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 
 if TYPE_CHECKING:
@@ -232,7 +233,7 @@ def _print(told: ComparedRuns, one: Result, other: Result, found: dict[float, Me
         *("told apart by", "verdict"),
     )
     typer.echo(f"{spec.task.title} on {spec.model.id}. {told.conventions}.")
-    table = common.table(columns, 1, f"{told.title} ({told.better} is better)")
+    rows = []
     for row in told.rows:
         cells = "–", "one independent sample", "–", "–", "–"
         if meeting := found.get(row.amount):
@@ -244,14 +245,11 @@ def _print(told: ComparedRuns, one: Result, other: Result, found: dict[float, Me
                 phrasing.least(least, meeting.difference.scale, 2) if least else "–",
                 row.verdict,
             )
-        table.add_row(f"{row.amount:g}", _cell(row.first), _cell(row.second), *cells)
-    common.console().print(table)
+        rows.append((f"{row.amount:g}", _cell(row.first), _cell(row.second), *cells))
+    print_table(columns, rows, title=f"{told.title} ({told.better} is better)")
     typer.echo("Brackets are 95 % intervals over samples.")
     if any(_is_random(side) for row in told.rows for side in (row.first, row.second)):
-        typer.echo(f"{_MARK} not better than random circuits with the same counts.")
-
-
-_MARK = "°"
+        typer.echo(f"{NOT_BETTER} not better than {MATCHED}.")
 
 
 def _is_random(side: Side) -> bool:
@@ -263,7 +261,7 @@ def _cell(side: Side) -> str:
 
     assert side.value is not None
     ends = None if side.low is None or side.high is None else (side.low, side.high)
-    return phrasing.interval_text(side.value, ends) + (_MARK if _is_random(side) else "")
+    return phrasing.interval_text(side.value, ends) + (NOT_BETTER if _is_random(side) else "")
 
 
 def _metric(result: Result, name: str | None) -> MetricRecord:

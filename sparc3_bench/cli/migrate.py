@@ -53,13 +53,13 @@ def command(
     files = common.result_files(result, results)
     old = {}
     for file in files:
-        result = read_result(file)
-        text, samples = rendered(result)
+        read = read_result(file)
+        text, samples = rendered(read)
         beside = samples_path(file)
-        is_new = file.read_text(encoding="utf-8") == text and _target(file, result) == file
+        is_new = file.read_text(encoding="utf-8") == text and _target(file, read) == file
         if not is_new or (samples is not None and beside.read_bytes() != samples):
-            old[file] = result
-    targets = [_target(file, result) for file, result in old.items()]
+            old[file] = read
+    targets = [_target(file, read) for file, read in old.items()]
     for file, target in zip(old, targets, strict=True):
         if targets.count(target) > 1 or (target != file and target.exists()):
             raise RecordError(f"{file} would become {target}, which is another result.")

@@ -35,11 +35,11 @@ def command(
 
     files = common.result_files(result, results)
     problems, valid = list[str](), list[Path]()
-    for file, result in read_each(files, problems.append):
-        if file.name.endswith(f"--{result.key}.json"):
+    for file, read in read_each(files, problems.append):
+        if file.name.endswith(f"--{read.key}.json"):
             valid.append(file)
         else:
-            problems.append(f"{file}: the name must end in --{result.key}.json.")
+            problems.append(f"{file}: the name must end in --{read.key}.json.")
     if not valid:
         raise RecordError("\n".join(problems))
     if as_json:
