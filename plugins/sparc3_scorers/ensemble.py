@@ -64,15 +64,16 @@ class Ensemble(CombinedScorer):
 
     def combine(self, lent: Mapping[str, Tensor]) -> Tensor:
         """Return the scores of one matrix."""
+        import torch
+
         shape = next(iter(lent.values())).shape
         parts = {
             name: scores.reshape(1, -1) if self.inside == "layer" else scores
             for name, scores in lent.items()
         }
-        ranks = sum(_places(parts[name]) for name in self._ranked)
+        ranks = torch.stack([_places(parts[name]) for name in self._ranked]).sum(0)
         if not self.between:
-            size = len(self._ranked) * ranks.shape[1]
-            return (ranks / size).reshape(shape)
+            return (ranks / len(self._ranked) / ranks.shape[1]).reshape(shape)
         ordered = parts[self.between].sort(1).values
         return ordered.gather(1, _places(ranks)).reshape(shape)
 
