@@ -9,7 +9,7 @@ from sparc3_scorers.gradient import Gradient
 from sparc3_scorers.lrp import Lrp
 from sparc3_scorers.wanda import Wanda
 
-from sparc3_bench import Sparc3Error
+from sparc3_bench import ScoreMap, Sparc3Error
 from sparc3_bench.selection.select import select
 from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
 
@@ -50,7 +50,7 @@ def test_equals_its_definition(architecture, between, inside):
 def test_as_much_goes_of_each_row_as_by_the_one_between_and_not_the_same():
     view, reference = make_view("llama"), make_reference(3, (9, 5))
     found, between = (
-        select(one.score(view, reference), 0.5, view, group="model").weights
+        select(ScoreMap(one.score(view, reference)), 0.5, view, group="model").weights
         for one in (Ensemble(), Gradient())
     )
     assert all(torch.equal(found[n].sum(1), between[n].sum(1)) for n in between)
