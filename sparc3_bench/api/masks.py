@@ -22,7 +22,7 @@ from sparc3_bench.model.load import find_model
 from sparc3_bench.model.masking import holding
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.selection.select import as_mask, choose, rankable
-from sparc3_bench.types.conventions import UNIFORM, Group, Removal, Unit, pattern_of
+from sparc3_bench.types.conventions import UNIFORM, Group, Removal, Unit, groups_of, pattern_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -104,10 +104,10 @@ def mask(
         units of the whole model. A pattern says it by itself.
     group
         The set ranked together, or a pattern such as ``2:4``; None for the scorer's default, of
-        neurons and heads `layer`.
+        neurons and heads `layer`, of blocks `model`.
     unit
         What is removed as a whole. A neuron's score is the sum of its rows of up and gate, a head's
-        that of its columns of the attention output.
+        that of its columns of the attention output, a block's the sum of theirs.
     removal
         Which end of the ranking goes.
     count
@@ -145,7 +145,7 @@ def mask(
         view, usual = view_of(model), "row"
         found = checked(scores, view.weights(), "these")  # type: ignore[assignment]
     if unit != "weight":
-        usual = "layer"
+        usual = groups_of(unit, "")[0]
     chosen: Group = group or ("model" if count else usual)
     if count and chosen != "model":
         raise Sparc3Error(

@@ -86,7 +86,7 @@ def shrunk(view: ModelView, keep: KeepMask) -> Iterator[None]:
         _tell_of_blocks(config, blocks)
     if neurons := _used(view, keep, blocks, Role.DOWN):
         setattr(config, view.adapter.neurons, _neurons(neurons))
-        units |= dict.fromkeys((Role.GATE, Role.UP, Role.DOWN), neurons)
+        units |= {Role.GATE: neurons, Role.UP: neurons, Role.DOWN: neurons}
     count = view.adapter.heads(config)
     if heads := _used(view, keep, blocks, Role.ATTENTION_OUTPUT, count):
         shared = getattr(config, "num_key_value_heads", None) or count
@@ -95,8 +95,9 @@ def shrunk(view: ModelView, keep: KeepMask) -> Iterator[None]:
         groups, each = _heads(of_each.values(), count // shared)
         config.num_attention_heads = groups * each
         config.num_key_value_heads = groups
-        units |= dict.fromkeys((Role.QUERY, Role.ATTENTION_OUTPUT), heads)
-        units |= dict.fromkeys((Role.KEY, Role.VALUE), {b: n > 0 for b, n in of_each.items()})
+        with_keys = {block: n > 0 for block, n in of_each.items()}
+        units |= {Role.QUERY: heads, Role.ATTENTION_OUTPUT: heads}
+        units |= {Role.KEY: with_keys, Role.VALUE: with_keys}
     if not units and len(blocks) == len(view.blocks):
         raise Sparc3Error(
             "Nothing can be cut out, as the mask leaves no neuron, head or block empty; remove "

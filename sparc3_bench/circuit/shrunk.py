@@ -18,7 +18,7 @@ from sparc3_bench.model import checkpoint
 from sparc3_bench.model.opening import open_model
 from sparc3_bench.model.view import ModelView
 
-_TOKENS, _ROUNDS = 128, 9
+_TOKENS, _ROUNDS = 128, 10
 """How much is run to compare two models."""
 _SAME, _ALMOST = 1e-4, 0.1
 """Of the largest logit, what sums in another order may change: in float32, and in half formats."""
@@ -108,9 +108,10 @@ def compared(view: ModelView, masked: AbstractContextManager[None], folder: Path
             f"{largest:.3g} differ by up to {apart:.3g}), as what its modules do depends on what "
             "was cut out; leave `--shrink` out."
         )
-    seconds: tuple[list[float], list[float]] = ([], [])
+    both, seconds = [model, small], [list[float](), list[float]()]
     for _ in range(_ROUNDS):
-        for one, took in zip((model, small), seconds, strict=True):
+        seconds, both = seconds[::-1], both[::-1]  # who comes first may find the machine otherwise
+        for one, took in zip(both, seconds, strict=True):
             started = time.perf_counter()
             float(_logits(one, ids)[0, -1, 0])  # waits for a device
             took.append(time.perf_counter() - started)
