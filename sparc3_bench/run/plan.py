@@ -192,13 +192,20 @@ def _ways(request: Request, scorer: Scorer, model: FoundModel) -> dict[str, Any]
 
 
 def _check_sizes(model: FoundModel, request: Request, found: Resolved) -> None:
-    """Refuse a scope without units, more to be removed than there are, or a pattern of others."""
+    """Refuse a scope without what is asked for: units, enough of them, a pattern's, biases."""
     total, most = count_units(model.blank(request.scope), request.unit), max(found.amounts)
     if found.amount_kind == "count" and most > total:
         raise Sparc3Error(
             f"{most:,.0f} units of '{request.unit}' cannot be removed: the scope has {total:,}."
         )
     check_fits(unit_shapes(model.blank(request.scope), request.unit), found.group)
+    _, repair = found.beside.get("repair", (None, None))
+    weights = model.blank(request.scope).weights().values()
+    if repair and repair.needs_biases and not any(one.bias is not None for one in weights):
+        raise Sparc3Error(
+            f"Repair '{repair.name}' changes biases, and no matrix in scope has one; choose "
+            "another repair, such as 'energy'."
+        )
 
 
 def _judge(

@@ -15,7 +15,14 @@ from sparc3_bench.run.options import build, check_scorer_options, chosen, limite
 from sparc3_bench.run.request import Request, amounts_of, check_conventions
 from sparc3_bench.selection.allocate import check_divided
 from sparc3_bench.selection.select import check_amount
-from sparc3_bench.types.conventions import NO_REPAIR, UNIFORM, AmountKind, Group, pattern_of
+from sparc3_bench.types.conventions import (
+    NO_REPAIR,
+    UNIFORM,
+    AmountKind,
+    Group,
+    groups_of,
+    pattern_of,
+)
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,8 @@ def _group(request: Request, kind: AmountKind) -> Group | None:
                 "fractions."
             )
         return "model"
-    return request.group or (None if request.unit == "weight" else "layer")
+    usual = None if request.unit == "weight" else groups_of(request.unit, "")[0]
+    return request.group or usual
 
 
 def checked_amounts(amounts: Sequence[float], kind: AmountKind = "fraction") -> tuple[float, ...]:

@@ -118,7 +118,7 @@ WRONG = {
     "prune --model in/llama --out p --amount x": "`--amount` must be a valid number; see",
     "correct --model in/llama --out p --neurons 0": "`--neurons` must be greater than or equal",
     "score --scorer wanda": "Missing option '--out'; see `sparc3 score --help`.",
-    "check wnada": "Unknown scorer, task or adapter 'wnada'. Did you mean 'wanda'?",
+    "check wnada": "Unknown scorer, task, adapter, allocation or repair 'wnada'. Did you mean",
     "check lrp --jobs x": "`--jobs` must be a valid integer; see `sparc3 check --help`.",
     "new scorer wanda": "The scorer name 'wanda' is already taken",
     "new thing it": "Unknown kind of plugin 'thing'.",
