@@ -35,6 +35,11 @@ def convention_text(spec: RunSpec) -> str:
     )
 
 
+def factor_text(name: str) -> str:
+    """Return the name of a factor as it stands in a sentence."""
+    return name.replace("+", " and ").replace("_", " ")
+
+
 def clause_text(spec: RunSpec, convention: str) -> str:
     """Return what one convention is, as part of a sentence; empty where it goes without saying."""
     value = getattr(spec, convention)
