@@ -48,21 +48,14 @@ class AtHand(Registered):
 
 @dataclass(frozen=True)
 class GivenScorers:
-    """What scorers given in a call come to.
-
-    Attributes
-    ----------
-    host
-        All plugins, with those that were given.
-    names
-        What each is called, in order.
-    options
-        As typed, ``SCORER.NAME``, of those given as objects.
-    """
+    """What scorers given in a call come to."""
 
     host: PluginHost
+    """All plugins, with those that were given."""
     names: tuple[str, ...]
+    """What each is called, in order."""
     options: Mapping[str, str]
+    """As typed, ``SCORER.NAME``, of those given as objects."""
 
 
 def given_scorers(scorers: AnyScorer | Sequence[AnyScorer]) -> GivenScorers:

@@ -24,24 +24,17 @@ AnyModel: TypeAlias = Any
 
 @dataclass(frozen=True)
 class Subject:
-    """The model of a call.
-
-    Attributes
-    ----------
-    name, dtype, device, memory
-        As a request has them.
-    shared
-        What plans have in common; a model in memory is in it.
-    live
-        The model, where it is in memory.
-    """
+    """The model of a call."""
 
     name: str
     dtype: str
     device: str
     memory: int | str | None = None
+    """As a request has them."""
     shared: Shared = field(default_factory=Shared)
+    """What plans have in common; a model in memory is in it."""
     live: Any = None
+    """The model, where it is in memory."""
 
     @property
     def asked(self) -> dict[str, Any]:

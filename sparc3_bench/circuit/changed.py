@@ -27,28 +27,19 @@ from sparc3_bench.record.result import Result
 
 @dataclass(frozen=True)
 class ChangedModel(ABC):
-    """A model without what a run removes of it.
-
-    Attributes
-    ----------
-    made
-        The run, with its circuits.
-    amount
-        How much is removed; 0 for nothing.
-    place
-        Where in its folder the model lies; None for no model.
-    kind
-        Which folders it may replace.
-    packs
-        Whether its mask takes a bit a weight; else a byte, which any reader of tensors reads.
-    """
+    """A model without what a run removes of it."""
 
     made: Rebuilt
+    """The run, with its circuits."""
     amount: float
+    """How much is removed; 0 for nothing."""
     place: str | None
+    """Where in its folder the model lies; None for no model."""
 
     kind: ClassVar[Kind]
+    """Which folders it may replace."""
     packs: ClassVar[bool] = False
+    """Whether its mask takes a bit a weight; else a byte, which any reader of tensors reads."""
 
     @abstractmethod
     def add(self, part: Path) -> Mapping[str, Any]:

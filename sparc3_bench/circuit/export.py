@@ -18,15 +18,10 @@ from sparc3_bench.record.result import Result
 
 @dataclass(frozen=True)
 class CircuitExport(ChangedModel):
-    """What a result keeps at one size, whether that size was measured or not.
-
-    Attributes
-    ----------
-    mib_name
-        Folder of the MIB circuit track, TASK_MODEL, to write scores for; None writes none.
-    """
+    """What a result keeps at one size, whether that size was measured or not."""
 
     mib_name: str | None
+    """Folder of the MIB circuit track, TASK_MODEL, to write scores for; None writes none."""
 
     kind: ClassVar[Kind] = Kind("sparc3-circuit", "an exported circuit", "circuit.json")
 

@@ -44,26 +44,18 @@ _MOST_BYTES = 50_000_000
 
 @dataclass(frozen=True)
 class Nodes:
-    """The nodes that write to the residual stream, in the order of the track.
-
-    Attributes
-    ----------
-    layers, heads, width
-        Of the model.
-    parallel
-        Whether attention and MLP of a layer read the same residual stream.
-    scores
-        ``[nodes, width]`` float32; NaN where nothing was scored.
-    kept
-        ``[nodes, width]`` bool: whether any weight that writes this dimension is kept.
-    """
+    """The nodes that write to the residual stream, in the order of the track."""
 
     layers: int
     heads: int
     width: int
+    """Of the model."""
     parallel: bool
+    """Whether attention and MLP of a layer read the same residual stream."""
     scores: Tensor
+    """``[nodes, width]`` float32; NaN where nothing was scored."""
     kept: Tensor
+    """``[nodes, width]`` bool: whether any weight that writes this dimension is kept."""
 
     @property
     def config(self) -> dict[str, Any]:

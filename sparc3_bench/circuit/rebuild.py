@@ -36,31 +36,21 @@ from sparc3_bench.types.scores import ScoreMap
 
 @dataclass(frozen=True)
 class SizedCircuit:
-    """What is kept at one size.
-
-    Attributes
-    ----------
-    kept
-        By unit: bool, a tensor for each matrix (weights) or block (neurons, heads).
-    keep
-        The weights and biases that go with it.
-    amount
-        How much is removed.
-    counts
-        By role of the matrix, how many weights are kept in every block.
-    agreement
-        Share of the units in the result's sketch that are as the result says; None where the
-        result has no sketch or not this size.
-    values
-        What a repair sets anew of what is kept.
-    """
+    """What is kept at one size."""
 
     kept: Mapping[str, Tensor]
+    """By unit: bool, a tensor for each matrix (weights) or block (neurons, heads)."""
     keep: KeepMask
+    """The weights and biases that go with it."""
     amount: Amount
+    """How much is removed."""
     counts: Mapping[str, Sequence[int]]
+    """By role of the matrix, how many weights are kept in every block."""
     agreement: float | None
+    """Share of the units in the result's sketch that are as the result says; None where the result
+    has no sketch or not this size."""
     values: NewValues | None = None
+    """What a repair sets anew of what is kept."""
 
 
 class Rebuilt:

@@ -85,24 +85,16 @@ class Rate(BaseModel):
 
 @dataclass
 class Foreseen:
-    """What one recipe will take.
-
-    Attributes
-    ----------
-    there
-        How many of its steps are kept already.
-    new
-        By key, the kind of every step that it makes.
-    shared
-        By key, the kind of every new step that a recipe before it makes, and which one that is.
-    phases
-        By the phase of a record, the cost of what is new.
-    """
+    """What one recipe will take."""
 
     there: int = 0
+    """How many of its steps are kept already."""
     new: dict[Key, str] = field(default_factory=dict)
+    """By key, the kind of every step that it makes."""
     shared: dict[Key, tuple[str, str]] = field(default_factory=dict)
+    """By key, the kind of every new step that a recipe before it makes, and which one that is."""
     phases: dict[str, Cost] = field(default_factory=dict)
+    """By the phase of a record, the cost of what is new."""
 
     @property
     def cost(self) -> Cost:

@@ -33,30 +33,21 @@ between two looks, at first and later."""
 
 
 class Claim(BaseModel):
-    """What a lease says.
-
-    Attributes
-    ----------
-    kind, key
-        What is made.
-    owner
-        By which process.
-    label
-        For what, in words.
-    since
-        When it was taken, in seconds since 1970 by the owner's clock.
-    token
-        Tells it from all others.
-    """
+    """What a lease says."""
 
     model_config = ConfigDict(frozen=True)
 
     kind: str
     key: str
+    """What is made."""
     owner: Owner
+    """By which process."""
     label: str
+    """For what, in words."""
     since: float
+    """When it was taken, in seconds since 1970 by the owner's clock."""
     token: str
+    """Tells it from all others."""
 
     @property
     def age(self) -> float:

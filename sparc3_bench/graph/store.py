@@ -29,21 +29,14 @@ _told = set[str]()
 
 @dataclass(frozen=True)
 class Kept:
-    """A value that is kept.
-
-    Attributes
-    ----------
-    value
-        What it is.
-    cost
-        What making it cost, whoever did.
-    name
-        The key under which it lies; empty where it is not kept.
-    """
+    """A value that is kept."""
 
     value: Any
+    """What it is."""
     cost: Phase
+    """What making it cost, whoever did."""
     name: str = ""
+    """The key under which it lies; empty where it is not kept."""
 
 
 class Store:

@@ -34,26 +34,18 @@ class RunOutcome:
 
 @dataclass(frozen=True)
 class Row:
-    """A published number beside a measured one.
-
-    Attributes
-    ----------
-    label
-        What ran, as the suite calls it; empty where nothing stands for a dense model.
-    own
-        In the unit of the published one; None when it was not run.
-    verdict
-        None when it was not run.
-    reason
-        Why it, or a seed of it, was not run.
-    """
+    """A published number beside a measured one."""
 
     published: ReportedNumber
     model: str
     label: str
+    """What ran, as the suite calls it; empty where nothing stands for a dense model."""
     own: SeedMean | None
+    """In the unit of the published one; None when it was not run."""
     verdict: ReplicationVerdict | None
+    """None when it was not run."""
     reason: str
+    """Why it, or a seed of it, was not run."""
 
     @property
     def word(self) -> str:

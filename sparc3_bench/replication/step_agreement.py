@@ -31,45 +31,30 @@ Of texts they are what is told of the whole; of the tokens that are used there i
 
 @dataclass(frozen=True)
 class Mismatch:
-    """Two values that should be the same and are not.
-
-    Attributes
-    ----------
-    where
-        What they are of.
-    recorded, replayed
-        The values.
-    size
-        How far they are apart, as the tolerance of the step counts it; infinite where one of them
-        is not there, or they are no numbers.
-    """
+    """Two values that should be the same and are not."""
 
     where: str
+    """What they are of."""
     recorded: Any
     replayed: Any
+    """The values."""
     size: float = math.inf
+    """How far they are apart, as the tolerance of the step counts it; infinite where one of them is
+    not there, or they are no numbers."""
 
 
 @dataclass(frozen=True)
 class StepAgreement:
-    """How far two records agree in one step.
-
-    Attributes
-    ----------
-    step
-        Its name.
-    gaps
-        How many values are not the same.
-    worst
-        That which is furthest apart; None where all are the same.
-    allowed
-        How far apart they may be.
-    """
+    """How far two records agree in one step."""
 
     step: str
+    """Its name."""
     gaps: int
+    """How many values are not the same."""
     worst: Mismatch | None
+    """That which is furthest apart; None where all are the same."""
     allowed: float
+    """How far apart they may be."""
 
     @property
     def agreement(self) -> Agreement:

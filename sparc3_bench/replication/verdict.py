@@ -24,25 +24,17 @@ _LEVEL = 0.975
 
 @dataclass(frozen=True)
 class SeedMean:
-    """A number that is the mean over seeds.
-
-    Attributes
-    ----------
-    error
-        Standard error of that mean over seeds; None where it is not known.
-    seeds
-        How many.
-    items
-        Standard error over the items measured on, where it counts.
-    item_count
-        How many independent items that is of; None where it is not known, or does not count.
-    """
+    """A number that is the mean over seeds."""
 
     value: float
     error: float | None
+    """Standard error of that mean over seeds; None where it is not known."""
     seeds: int
+    """How many."""
     items: float = 0.0
+    """Standard error over the items measured on, where it counts."""
     item_count: int | None = None
+    """How many independent items that is of; None where it is not known, or does not count."""
 
 
 @dataclass(frozen=True)

@@ -34,15 +34,10 @@ _WORDS = Words()
 
 @dataclass(frozen=True)
 class Ground:
-    """A model with what belongs to it.
-
-    Attributes
-    ----------
-    name
-        As a task is told it.
-    """
+    """A model with what belongs to it."""
 
     name: str
+    """As a task is told it."""
     tokenizer: Any
     adapter: ModelAdapter
     model: nn.Module

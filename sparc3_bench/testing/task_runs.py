@@ -30,18 +30,12 @@ Samples = Mapping[str, Sequence[float]]
 
 @dataclass(frozen=True)
 class TaskMeasurement:
-    """What a task measured on one model.
-
-    Attributes
-    ----------
-    raw
-        As `evaluate` returned it.
-    samples
-        All per-sample numbers: also those that need the dense model, and what a judge said.
-    """
+    """What a task measured on one model."""
 
     raw: Evaluation
+    """As `evaluate` returned it."""
     samples: Samples
+    """All per-sample numbers: also those that need the dense model, and what a judge said."""
 
     @property
     def means(self) -> dict[str, float]:

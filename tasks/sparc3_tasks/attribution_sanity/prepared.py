@@ -35,18 +35,12 @@ _OTHER_SEED = 1_000_003
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedSanity(PreparedWindows):
-    """The windows in memory; on those of `evaluation` the re-initialised model is measured, too.
-
-    Attributes
-    ----------
-    again
-        Reference windows that share none with `reference`.
-    other_objective
-        What else is attributed.
-    """
+    """The windows in memory; on those of `evaluation` the re-initialised model is measured, too."""
 
     again: Windows
+    """Reference windows that share none with `reference`."""
     other_objective: str
+    """What else is attributed."""
     compares = False
 
     def references(self, objective: str) -> Mapping[str, ReferenceSamples]:

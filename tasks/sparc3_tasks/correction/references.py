@@ -19,18 +19,12 @@ _CLOSE = 0.1
 
 @dataclass(frozen=True)
 class Undesired:
-    """Prompts with the responses that steer the scores.
-
-    Attributes
-    ----------
-    samples
-        Token ids of each prompt and of its response, at least one token each.
-    told
-        How they were chosen, for the record.
-    """
+    """Prompts with the responses that steer the scores."""
 
     samples: Sequence[tuple[Ids, Ids]]
+    """Token ids of each prompt and of its response, at least one token each."""
     told: str
+    """How they were chosen, for the record."""
 
 
 def undesired_of(

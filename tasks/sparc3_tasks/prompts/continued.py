@@ -28,25 +28,18 @@ _COLUMNS = ("prompt", "text")
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt, and what is known of it; its repr leaves out the text, which may be toxic.
-
-    Attributes
-    ----------
-    text
-        What the model has to go on with.
-    kind
-        Its category; every part has the same mix of kinds.
-    scores
-        Published Perspective scores in [0, 1] by attribute, often none. Nothing is chosen by them.
-    cluster
-        Prompts of one number belong together, such as copies of a template; numbers are of one
-        source. They are not independent and never in different parts.
-    """
+    """A prompt, and what is known of it; its repr leaves out the text, which may be toxic."""
 
     text: str = field(repr=False)
+    """What the model has to go on with."""
     kind: str
+    """Its category; every part has the same mix of kinds."""
     scores: Mapping[str, float] = field(hash=False)
+    """Published Perspective scores in [0, 1] by attribute, often none. Nothing is chosen by
+    them."""
     cluster: int
+    """Prompts of one number belong together, such as copies of a template; numbers are of one
+    source. They are not independent and never in different parts."""
 
 
 def split(

@@ -27,47 +27,32 @@ _MOST_AT_ONCE = 128
 
 @dataclass(frozen=True)
 class NamePrompt:
-    """A prompt and what is asked of it.
-
-    Attributes
-    ----------
-    text
-        Ends right before the name that is asked for.
-    io, s
-        The right name and the wrong one.
-    corrupted
-        The same text with three other names in place of the three, so that none repeats and
-        neither answer is right (ABC).
-    template
-        Number of its template; prompts of one template are not independent.
-    """
+    """A prompt and what is asked of it."""
 
     text: str
+    """Ends right before the name that is asked for."""
     io: str
     s: str
+    """The right name and the wrong one."""
     corrupted: str
+    """The same text with three other names in place of the three, so that none repeats and neither
+    answer is right (ABC)."""
     template: int
+    """Number of its template; prompts of one template are not independent."""
 
 
 @dataclass(frozen=True)
 class Tokenized:
-    """A prompt in tokens.
-
-    Attributes
-    ----------
-    ids, corrupted
-        Token ids, equally many.
-    io, s
-        The token of the right name and of the wrong one.
-    template
-        See `NamePrompt`.
-    """
+    """A prompt in tokens."""
 
     ids: tuple[int, ...]
     corrupted: tuple[int, ...]
+    """Token ids, equally many."""
     io: int
     s: int
+    """The token of the right name and of the wrong one."""
     template: int
+    """See `NamePrompt`."""
 
 
 def name_token(tokenizer: Any, name: str) -> int | None:

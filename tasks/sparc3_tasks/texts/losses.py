@@ -25,18 +25,13 @@ _TRIED = 8
 
 @dataclass(frozen=True)
 class Dense:
-    """What is kept of a dense model's answer to one window.
-
-    Attributes
-    ----------
-    values
-        What its head read, ``[tokens - 1, features]``, or its logits, ``[tokens - 1, vocabulary]``.
-    is_logits
-        Which of the two.
-    """
+    """What is kept of a dense model's answer to one window."""
 
     values: Tensor
+    """What its head read, ``[tokens - 1, features]``, or its logits, ``[tokens - 1,
+    vocabulary]``."""
     is_logits: bool
+    """Which of the two."""
 
 
 def measure_window(

@@ -23,33 +23,22 @@ _KINDS: Mapping[type, str] = {
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells, read column by column.
-
-    Attributes
-    ----------
-    name
-        For messages.
-    names
-        Of the columns.
-    column
-        Gives the cells of a column.
-    count
-        How many rows.
-    numbers
-        The number of every row in its source, from 1; None where none was passed over.
-    unit
-        What a row is called: ``row``, or ``line`` of a file.
-    form
-        How a user names one of its columns.
-    """
+    """Rows of cells, read column by column."""
 
     name: str
+    """For messages."""
     names: Sequence[str]
+    """Of the columns."""
     column: Callable[[str], Sequence[Any]]
+    """Gives the cells of a column."""
     count: int
+    """How many rows."""
     numbers: Sequence[int] | None = None
+    """The number of every row in its source, from 1; None where none was passed over."""
     unit: str = "row"
+    """What a row is called: ``row``, or ``line`` of a file."""
     form: str = FORM
+    """How a user names one of its columns."""
 
     @property
     def is_file(self) -> bool:

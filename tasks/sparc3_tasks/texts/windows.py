@@ -31,24 +31,16 @@ first of more; or random parts of documents that are longer."""
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of one text as a run uses them.
-
-    Attributes
-    ----------
-    rows
-        Tokens of the text, without what stands before them.
-    begin
-        What stands before each.
-    record
-        What is recorded of them.
-    warnings
-        What a reader must know of them.
-    """
+    """Windows of one text as a run uses them."""
 
     rows: Sequence[Window]
+    """Tokens of the text, without what stands before them."""
     begin: Beginning
+    """What stands before each."""
     record: DatasetRecord
+    """What is recorded of them."""
     warnings: tuple[str, ...] = ()
+    """What a reader must know of them."""
 
     @property
     def samples(self) -> list[Window]:

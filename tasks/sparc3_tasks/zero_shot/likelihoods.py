@@ -22,18 +22,12 @@ Ids = tuple[int, ...]
 
 
 class _Batch(NamedTuple):
-    """How large batches are; the results do not depend on it but for rounding.
-
-    Attributes
-    ----------
-    tokens
-        At most, padding included.
-    padding
-        At most, unless there is one row: about what a pass costs beyond its tokens.
-    """
+    """How large batches are; the results do not depend on it but for rounding."""
 
     tokens: int
+    """At most, padding included."""
     padding: int
+    """At most, unless there is one row: about what a pass costs beyond its tokens."""
 
 
 _BATCH = {"cpu": _Batch(1024, 48)}

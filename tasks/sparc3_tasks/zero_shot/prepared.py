@@ -26,24 +26,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Drawn:
-    """The items of the benchmarks.
-
-    Attributes
-    ----------
-    tasks
-        lm-eval's tasks by benchmark, with those documents alone that are scored.
-    clusters
-        Where items may be about one text, the number of the text of each.
-    records
-        What is recorded of them.
-    largest
-        The largest token id in any of them.
-    """
+    """The items of the benchmarks."""
 
     tasks: Mapping[str, Any]
+    """lm-eval's tasks by benchmark, with those documents alone that are scored."""
     clusters: Mapping[str, Sequence[int]]
+    """Where items may be about one text, the number of the text of each."""
     records: tuple[DatasetRecord, ...]
+    """What is recorded of them."""
     largest: int
+    """The largest token id in any of them."""
 
 
 @lru_cache(maxsize=1)  # seeds of the reference differ in nothing else
