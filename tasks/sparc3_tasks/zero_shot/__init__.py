@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from sparc3_bench import Means, Metric, PreparedTask, Sparc3Error, Task, hookimpl
-from sparc3_tasks.texts.begin import Begin, beginning
+from sparc3_tasks.texts.begin import Begin
 from sparc3_tasks.texts.ranges import Count, CountOrZero, Length
-from sparc3_tasks.texts.windows import Draw, draw_reference
+from sparc3_tasks.texts.windows import Cutter, Draw
 from sparc3_tasks.zero_shot.benchmarks import ACCURACIES, BENCHMARKS, known
 
 if TYPE_CHECKING:
@@ -133,22 +133,18 @@ class ZeroShot(Task):
             ) from None
         from sparc3_tasks.zero_shot.prepared import PreparedZeroShot, draw_items
 
-        begin = beginning(tokenizer, self.begin)
-        reference = draw_reference(
+        reference = Cutter(tokenizer, cache, self.begin).reference(
             self.reference_text,
             self.reference_draw,
-            tokenizer,
             self.reference_length,
             self.reference_windows,
             seed,
-            cache,
-            self.begin,
         )
         items = draw_items(
-            self.names, self.limit, self.item_seed, self.source, tokenizer, begin, cache
+            self.names, self.limit, self.item_seed, self.source, tokenizer, reference.begin, cache
         )
         records = (reference.record, *items.records)
-        return PreparedZeroShot(tokenizer, reference, begin, items, records, reference.warnings)
+        return PreparedZeroShot(tokenizer, reference, items, records, reference.warnings)
 
 
 @hookimpl

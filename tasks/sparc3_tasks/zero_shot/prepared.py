@@ -103,7 +103,6 @@ class PreparedZeroShot(PreparedTask):
 
     tokenizer: Any
     reference: Windows
-    begin: Beginning
     drawn: Drawn
     datasets: tuple[DatasetRecord, ...]
     warnings: tuple[str, ...]
@@ -119,10 +118,8 @@ class PreparedZeroShot(PreparedTask):
         }
 
     def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
-        """Return the reference windows; any objective over text will do."""
-        from sparc3_bench import find_objective
-
-        return {"task": self.reference.reference(find_objective(objective))}
+        """Return the reference windows."""
+        return self.reference.references(objective)
 
     def sequences(self) -> Sequence[Sequence[int]]:
         """Return the largest token; of items that are too long lm-eval leaves the beginning out."""
@@ -132,7 +129,8 @@ class PreparedZeroShot(PreparedTask):
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
     ) -> Evaluation:
         """Have lm-eval score every item; of a perplexity the log-likelihoods are kept."""
-        logged = harness.score(model, self.tokenizer, self.begin, self.drawn.tasks, progress)
+        begin, tasks = self.reference.begin, self.drawn.tasks
+        logged = harness.score(model, self.tokenizer, begin, tasks, progress)
         return Evaluation(
             {
                 f"{name}/{metric}": [float(one[metric]) for one in items]
