@@ -118,13 +118,7 @@ class PluginHost:
             self._load(point)
 
     def get(self, kind: str, name: str) -> Registered:
-        """Return the class registered under `name`.
-
-        Raises
-        ------
-        UnknownNameError
-            With the closest name, all names, and the plugins that are broken.
-        """
+        """Return the class registered under `name`."""
         try:
             return self._registered[kind][name]
         except KeyError:

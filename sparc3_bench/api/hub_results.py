@@ -29,11 +29,6 @@ def hub_results(result: Result, amount: float, benchmarks: Mapping[str, str]) ->
         At which of its points the model in the repository is.
     benchmarks
         By metric, ``DATASET:TASK`` of the benchmark that it is the number of.
-
-    Raises
-    ------
-    Sparc3Error
-        When the result has no such amount or metric, or a benchmark is named wrongly.
     """
     import yaml
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml

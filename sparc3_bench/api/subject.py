@@ -65,11 +65,6 @@ def subject_of(
         The plugins, and the folder where models are kept.
     dtype, device, memory
         Of a model that is loaded; one in memory is used as it is.
-
-    Raises
-    ------
-    Sparc3Error
-        When there is no such model, or it cannot be scored.
     """
     if isinstance(model, str | PathLike):
         chosen = Subject(str(model), dtype, device, memory)

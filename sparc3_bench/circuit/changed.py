@@ -88,13 +88,7 @@ class ChangedModel(ABC):
         return str(self.made.cell.model.stored_dtype).removeprefix("torch.")
 
     def check(self) -> None:
-        """Refuse to hand on what is not what was measured.
-
-        Raises
-        ------
-        Sparc3Error
-            When the ranking has become another one.
-        """
+        """Refuse to hand on what is not what was measured."""
         counts, recorded = self.circuit.counts, self.point.kept
         same = all(tuple(counts[role]) == tuple(recorded[role]) for role in recorded)
         if not same or self.circuit.agreement not in (1, None):

@@ -68,14 +68,7 @@ class CircuitExport(ChangedModel):
 def check_exportable(
     result: Result, folder: Path, *, model: bool = True, mib_name: str | None = None
 ) -> None:
-    """Refuse what cannot be written, before anything is computed; for names see `CircuitExport`.
-
-    Raises
-    ------
-    Sparc3Error
-        For an occupied folder, for a pruned model where nothing is pruned, for a name that the MIB
-        track cannot read, and for its scores where every size has its own.
-    """
+    """Refuse what cannot be written, before anything is computed; for names see `CircuitExport`."""
     if mib_name is not None:
         mib.check_name(mib_name)
         if result.spec.schedule == "blockwise":

@@ -32,13 +32,7 @@ class Kind:
     about: str
 
     def check_free(self, folder: Path) -> None:
-        """Refuse a folder that cannot be written or that holds something else.
-
-        Raises
-        ------
-        Sparc3Error
-            Naming it.
-        """
+        """Refuse a folder that cannot be written or that holds something else."""
         check_writable(folder)
         check_writable(folder.absolute().parent)
         if folder.exists() and any(folder.iterdir()) and not self._is(folder):

@@ -127,13 +127,7 @@ def nodes(view: ModelView, scores: ScoreMap, keep: KeepMask) -> Nodes:
 
 
 def check_name(name: str) -> None:
-    """Refuse a folder name that the track cannot split into task and model.
-
-    Raises
-    ------
-    Sparc3Error
-        When it is none.
-    """
+    """Refuse a folder name that the track cannot split into task and model."""
     if not _NAME.fullmatch(name):
         raise Sparc3Error(
             "`--mib` must be TASK_MODEL, of the characters a-z, 0-9, '.', '-' and '_' and with the "

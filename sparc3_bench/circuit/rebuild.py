@@ -147,11 +147,6 @@ def rebuilt(result: Result, name: str, files: Sequence[Path], cache: Path, place
         Where models and texts are kept.
     place
         Where its steps are to be made.
-
-    Raises
-    ------
-    Sparc3Error
-        When it has no circuits, cannot be planned again, or would be another run.
     """
     if result.status != "ok":
         raise Sparc3Error(f"{name} is of a run that failed and has no circuits; run it again.")

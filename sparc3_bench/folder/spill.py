@@ -28,13 +28,7 @@ class OpenFile:
         weakref.finalize(self, os.close, handle)
 
     def read(self, into: Tensor, start: int) -> None:
-        """Fill bytes, ``[n]`` uint8, from a place in it on.
-
-        Raises
-        ------
-        OSError
-            When it ends before.
-        """
+        """Fill bytes, ``[n]`` uint8, from a place in it on."""
         left = into.numpy().data
         while left:
             count = os.preadv(self.handle, [left], start)

@@ -41,13 +41,7 @@ def read_result(path: Path) -> Result:
 
 
 def read_record(path: Path) -> Result:
-    """Read and check one result file without the samples beside it, as lists do.
-
-    Raises
-    ------
-    RecordError
-        As `read_result`.
-    """
+    """Read and check one result file without the samples beside it, as lists do."""
     data = parsed(content_of(path, _MAX_BYTES), path)
     if isinstance(data, dict):
         _check_unchanged(path, data)
@@ -105,13 +99,7 @@ def read_each(
 
 
 def result_files(paths: Iterable[Path]) -> list[Path]:
-    """Return the result files that are named, and those in the folders that are.
-
-    Raises
-    ------
-    RecordError
-        When there are none.
-    """
+    """Return the result files that are named, and those in the folders that are."""
     named = list(paths)
     files = [f for one in named for f in (files_below(one) if one.is_dir() else [one])]
     if not files:
@@ -212,13 +200,7 @@ class _Content(OnDisk):
 
 
 def _with_samples(result: Result, path: Path, about: SampleFile) -> Result:
-    """Return the result with the samples of its file.
-
-    Raises
-    ------
-    RecordError
-        When the file is damaged, or of another run.
-    """
+    """Return the result with the samples of its file."""
     content = unpacked(path, _MAX_BYTES * 10)
     if hashlib.sha256(content).hexdigest() != about.digest:
         raise RecordError(f"{path} is not of the result beside it: its digest differs.")

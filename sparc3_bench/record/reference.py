@@ -27,11 +27,6 @@ def referred(said: str, folders: Sequence[Path] = USUAL_FOLDERS) -> Path:
         A file; a folder with one result in or below it; or the first digits of a key.
     folders
         Where keys are looked up; in the first that has one the search ends.
-
-    Raises
-    ------
-    RecordError
-        When it names none, or several, of which some are told.
     """
     path = Path(said)
     if path.is_dir():
@@ -59,13 +54,7 @@ def referred(said: str, folders: Sequence[Path] = USUAL_FOLDERS) -> Path:
 
 
 def referred_in(folder: Path, count: int) -> list[Path]:
-    """Return the files of the results in or below a folder, if they are so many.
-
-    Raises
-    ------
-    RecordError
-        When there are more, or fewer.
-    """
+    """Return the files of the results in or below a folder, if they are so many."""
     found = files_below(folder)
     if len(found) != count:
         have = f"has {len(found)} results ({_some(found)})" if found else "has no result"

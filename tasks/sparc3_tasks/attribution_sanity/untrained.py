@@ -31,11 +31,6 @@ def untrained(model: ModelView, first_block: int = 0) -> Iterator[None]:
         At 0 every parameter is replaced, embeddings and norms too; else those of this block of the
         decoder and all after it, and what is outside of the blocks stays.
 
-    Raises
-    ------
-    Sparc3Error
-        When a new model of the configuration has other parameters.
-
     Notes
     -----
     The architecture's own initialiser draws them, in float32 on the processor. Parameters are not

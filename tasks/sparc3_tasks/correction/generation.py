@@ -77,11 +77,6 @@ def respond(
         By prompt and by sample: at most `Sampling.new_tokens` token ids, without the end-of-text
         token; may be empty. One that is shorter was ended by the model, the others were cut off.
 
-    Raises
-    ------
-    Sparc3Error
-        When a prompt is empty or too long for the model, or logits to draw from are not finite.
-
     Notes
     -----
     The random number of a token depends on the seed, the place of the prompt, the sample and the
@@ -214,11 +209,6 @@ def nucleus_tokens(
         ``[rows]``; rows whose token does not matter. It is 0.
     first
         Most probable tokens that are looked at before a row is sorted; no result depends on it.
-
-    Raises
-    ------
-    Sparc3Error
-        When a row that matters has a logit that is not a number, or is plus infinity.
     """
     totals = logits.logsumexp(-1)
     top = logits.topk(min(first, logits.shape[1]))

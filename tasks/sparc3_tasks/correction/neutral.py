@@ -44,11 +44,6 @@ def prefixes(
         How many words a prompt may have; which number it has is drawn from its text.
     kind
         Of the prompts. Those of one article are one cluster.
-
-    Raises
-    ------
-    Sparc3Error
-        When there are fewer.
     """
     cut = [
         (number, [text for paragraph in article if (text := _prefix(paragraph, words))])
@@ -89,11 +84,6 @@ def matched(
     -------
     list of list of int
         One piece for each of `lengths`, in their order, of the total length.
-
-    Raises
-    ------
-    Sparc3Error
-        When the text is too short for all of them.
     """
     totals = [prompt + response for prompt, response in lengths]
     slack = len(tokens_of_text) - sum(totals)

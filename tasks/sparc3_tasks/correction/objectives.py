@@ -32,11 +32,6 @@ def find(name: str, *, per_token: bool) -> Objective:
         One of `OBJECTIVES`.
     per_token
         Whether each sample counts by the mean over its asked tokens rather than by their sum.
-
-    Raises
-    ------
-    UnknownNameError
-        When there is none of that name.
     """
     if name not in OBJECTIVES:
         raise UnknownNameError("objective", name, OBJECTIVES)

@@ -46,11 +46,6 @@ def undesired_of(
         Token ids of the prompts.
     responses, scores
         By prompt and sample, token ids and how undesired they are, in [0, 1].
-
-    Raises
-    ------
-    Sparc3Error
-        When too few reach the threshold.
     """
     worst = []
     for index, some in enumerate(scores):

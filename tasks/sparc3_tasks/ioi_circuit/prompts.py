@@ -53,11 +53,6 @@ def generate(part: str, count: int, seed: int, names: Sequence[str]) -> list[Nam
         Of the names, places and things.
     names
         Those that are one token each.
-
-    Raises
-    ------
-    Sparc3Error
-        When there are too few names, or not so many different prompts.
     """
     if len(names) < _FEWEST_NAMES:
         raise Sparc3Error(

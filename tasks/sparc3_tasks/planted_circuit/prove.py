@@ -35,11 +35,6 @@ def prove(
         Where the parts are.
     ioi, sums
         Examples of the two languages.
-
-    Raises
-    ------
-    Sparc3Error
-        When the model is not what it must be.
     """
     exact = in_float64(model)
     logits = answered(exact, ioi)

@@ -52,13 +52,7 @@ OBJECTIVES: dict[str, Callable[[Tensor, Batch], Tensor]] = {
 
 
 def answered(prompts: Sequence[Tokenized], objective: str) -> ReferenceSamples:
-    """Return prompts with their two answers, to attribute one of `OBJECTIVES`.
-
-    Raises
-    ------
-    UnknownNameError
-        When there is no such objective.
-    """
+    """Return prompts with their two answers, to attribute one of `OBJECTIVES`."""
     if objective not in OBJECTIVES:
         raise UnknownNameError("objective", objective, OBJECTIVES)
     return ReferenceSamples(

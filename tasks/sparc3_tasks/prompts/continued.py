@@ -58,12 +58,6 @@ def split(
         Moves the reference part only.
     counts
         How many prompts of each of ``reference``, ``selection``, ``test``.
-
-    Raises
-    ------
-    Sparc3Error
-        When there are too few. As the rest of a cluster of which a part has taken some is left
-        out, a few more are needed than the counts add up to.
     """
     kinds: dict[str, list[int]] = {}
     for index, prompt in enumerate(prompts):
@@ -98,11 +92,6 @@ def of_table(source: str) -> tuple[list[Prompt], int]:
 
     By default they are of split ``train``, column ``prompt`` or else ``text``. A cell is a text, or
     holds one under `text` with its scores beside it; a file may have columns `kind` and `scores`.
-
-    Raises
-    ------
-    Sparc3Error
-        Naming the first row that is wrong.
     """
     table, asked = open_table(source, "train")
     column = table.choose(asked, _COLUMNS)

@@ -91,11 +91,6 @@ def tokenize(
         Where each comes from, for messages.
     begin
         What stands before each.
-
-    Raises
-    ------
-    Sparc3Error
-        When a name is several tokens, both are one, or a counterpart has another length.
     """
     found = []
     for index, prompt in enumerate(prompts):
@@ -129,11 +124,6 @@ def read_prompts(source: str, count: int) -> tuple[list[NamePrompt], list[str], 
         See `open_table`; with columns prompt, io, s and corrupted.
     count
         How many.
-
-    Raises
-    ------
-    Sparc3Error
-        Naming the first row that is wrong, or when there are fewer.
     """
     table, _ = open_table(source, "train")
     needs = f"every {table.unit} needs {', '.join(_FIELDS)}"

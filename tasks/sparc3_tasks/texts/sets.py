@@ -20,11 +20,6 @@ def of_data_set(path: str, config: str, part: str, usual: str) -> Table:
         A configuration, or with a slash a file of the data set; may be empty.
     part
         Its name; where it is empty, the `usual` one.
-
-    Raises
-    ------
-    Sparc3Error
-        When it cannot be loaded.
     """
     try:
         data: Any

@@ -54,13 +54,7 @@ class Table:
         return index + 1 if self.numbers is None else self.numbers[index]
 
     def choose(self, asked: str, usual: Sequence[str]) -> str:
-        """Return the column that is asked for, the first usual one there is, or the only one.
-
-        Raises
-        ------
-        Sparc3Error
-            When there is none of them.
-        """
+        """Return the column that is asked for, the first usual one there is, or the only one."""
         wanted = [asked] if asked else usual
         for name in wanted:
             if name in self.names:
@@ -77,11 +71,6 @@ class Table:
 
         An object holds its text under `text`. `way_out` is what a user can do about other cells,
         if it is not naming another column.
-
-        Raises
-        ------
-        Sparc3Error
-            When a cell is something else, naming row and column.
         """
         way_out = way_out or f"name a column of texts as {self.form}"
         cells = self._cells(column)

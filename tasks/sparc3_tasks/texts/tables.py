@@ -21,11 +21,6 @@ def open_table(name: str, split: str) -> tuple[Table, str]:
         where DATASET may be such a file or folder. A CONFIG with a slash is a file of the data set.
     split
         The part that is read of a data set unless one is named.
-
-    Raises
-    ------
-    Sparc3Error
-        When it is not there or cannot be read.
     """
     path, config, part, column = _parts(name)
     if Path(path).is_file():

@@ -116,14 +116,7 @@ class ZeroShot(Task):
         return found
 
     def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedTask:
-        """Fetch the data, draw items and reference windows, and ask lm-eval for its requests.
-
-        Raises
-        ------
-        Sparc3Error
-            When lm-eval is not installed, there is no such benchmark or none with that metric, or
-            data cannot be had.
-        """
+        """Fetch the data, draw items and reference windows, and ask lm-eval for its requests."""
         try:
             import lm_eval  # noqa: F401
         except ModuleNotFoundError:
