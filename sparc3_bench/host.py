@@ -132,20 +132,7 @@ class PluginHost:
     def joined(
         self, kind: str, cls: type[Any], entry: Callable[[type[Any], Origin], Registered]
     ) -> PluginHost:
-        """Return a host that has one more class, which no plugin brings.
-
-        Parameters
-        ----------
-        kind, cls
-            What it is.
-        entry
-            Makes the entry of it.
-
-        Raises
-        ------
-        PluginError
-            When the class is not whole, or its name is taken.
-        """
+        """Return a host with one more class, which no plugin brings; `entry` makes its entry."""
         point = EntryPoint(name="given", value=cls.__module__, group=hookspecs.GROUP)
         found = self._checked(kind, cls, KINDS[kind][1], point)
         other = copy.copy(self)

@@ -89,15 +89,7 @@ def unsafe(points: Iterable[EntryPoint]) -> dict[tuple[str, str], str]:
 
 
 class _Trial:
-    """The import of a plugin in a process of its own.
-
-    Parameters
-    ----------
-    point
-        The plugin.
-    first
-        Modules that are imported before it.
-    """
+    """The import of a plugin in a process of its own, behind that of some modules."""
 
     def __init__(self, point: EntryPoint, first: Sequence[str] = ()) -> None:
         self.point, self.first = point, first

@@ -64,13 +64,7 @@ def _absolute(place: str) -> str:
 
 
 class Remote:
-    """A worker where this is made.
-
-    Parameters
-    ----------
-    home
-        Where it comes from.
-    """
+    """A worker where this is made, for a command that is at `home`."""
 
     def __init__(self, home: Home) -> None:
         from sparc3_bench.run.process import WorkerProcess  # who lists plugins needs none
@@ -80,13 +74,7 @@ class Remote:
         self._worker = WorkerProcess(self._work, self._hear, home.environment)
 
     def begin(self) -> None:
-        """Be as if at home.
-
-        Raises
-        ------
-        Sparc3Error
-            When this machine does not see the folder of the store.
-        """
+        """Be as if at home, if this machine sees the folder of the store."""
         place = self._work.store or self._work.cache
         if self._home.sign and not folder_at(place).has(self._home.sign):
             raise Sparc3Error(

@@ -199,13 +199,7 @@ class _Desk:
         self._seen: set[Path] = set()
 
     def submit(self, shares: Sequence[list[str]]) -> None:
-        """Submit a job for each share, as one array.
-
-        Raises
-        ------
-        Sparc3Error
-            When they are refused.
-        """
+        """Submit a job for each share, as one array."""
         from submitit.helpers import clean_env
 
         texts = [{one: self.left[one].narrowed().model_dump_json() for one in s} for s in shares]

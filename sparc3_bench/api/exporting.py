@@ -20,13 +20,7 @@ _AT_ONCE = 10_000
 
 
 def write_csv(path: Path, rows: Iterable[NumberRow]) -> int:
-    """Write rows as comma-separated values with a header, nothing where a value is missing.
-
-    Returns
-    -------
-    int
-        How many rows there are.
-    """
+    """Write rows as comma-separated values, nothing where a value is missing; return how many."""
     count = 0
     with _draft(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -38,13 +32,7 @@ def write_csv(path: Path, rows: Iterable[NumberRow]) -> int:
 
 
 def write_parquet(path: Path, rows: Iterable[NumberRow]) -> int:
-    """Write rows as Parquet; the file says of every column what it is.
-
-    Returns
-    -------
-    int
-        How many rows there are.
-    """
+    """Write rows as Parquet, which says of every column what it is; return how many."""
     import pyarrow
     import pyarrow.parquet
 

@@ -57,14 +57,7 @@ def subject_of(
 ) -> Iterator[Subject]:
     """Give the model of a call; one in memory is in the modes that it was in before, afterwards.
 
-    Parameters
-    ----------
-    model, tokenizer
-        See `score`.
-    host, cache
-        The plugins, and the folder where models are kept.
-    dtype, device, memory
-        Of a model that is loaded; one in memory is used as it is.
+    Number format, device and memory are those of a model that is loaded.
     """
     if isinstance(model, str | PathLike):
         chosen = Subject(str(model), dtype, device, memory)

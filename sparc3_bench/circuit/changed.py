@@ -100,15 +100,7 @@ class ChangedModel(ABC):
     def write(self, folder: Path) -> None:
         """Write the folder; whatever interrupts it, none is left half written under its name.
 
-        Parameters
-        ----------
-        folder
-            New, empty, or an earlier one of this kind, which is replaced.
-
-        Raises
-        ------
-        Sparc3Error
-            When it holds something else by now, or the ranking is not the one that was measured.
+        An earlier one of this kind is replaced; anything else is refused.
         """
         self.check()
         self.kind.check_free(folder)

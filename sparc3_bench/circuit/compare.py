@@ -110,16 +110,7 @@ def comparison_text(
 ) -> str:
     """Return the comparison as text: a list for two circuits, matrices for more.
 
-    Parameters
-    ----------
-    names
-        Of the results.
-    sizes
-        At which they are compared.
-    overlaps
-        For every size, what each two results share.
-    likeness
-        Rank correlation of the scores of each two; None when the scores are not at hand.
+    For every size there is what each two share, and once how alike their scores are, where known.
     """
     lines = [f"{_NAMES[n]}  {name}" for n, name in enumerate(names)]
     if len(names) > 2:

@@ -137,23 +137,9 @@ def check_name(name: str) -> None:
 
 
 def write_mib(found: Nodes, unit: Unit, folder: Path, name: str) -> list[str]:
-    """Write node and neuron scores below `folder`.
+    """Write scores of nodes and neurons below `folder`, each in the `name` that the track expects.
 
-    Parameters
-    ----------
-    found
-        What to write.
-    unit
-        The unit of the circuit.
-    folder
-        Where ``node`` and ``neuron`` are made.
-    name
-        Folder that the track expects, TASK_MODEL; see `check_name`.
-
-    Returns
-    -------
-    list of str
-        What a reader must know.
+    Return what a reader must know.
     """
     notes = [
         "MIB: the track ranks absolute scores unless told otherwise; in this circuit signs count."

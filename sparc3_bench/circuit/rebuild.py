@@ -54,17 +54,7 @@ class SizedCircuit:
 
 
 class Rebuilt:
-    """The circuits of a result, made again or read from the cache.
-
-    Parameters
-    ----------
-    result
-        What `sparc3 run` wrote.
-    cell
-        The very same run.
-    place
-        Where its steps are made.
-    """
+    """The circuits of a result, made again by the very same cell or read from the cache."""
 
     def __init__(self, result: Result, cell: Cell, place: Place) -> None:
         self.result, self.cell, self._place = result, cell, place
@@ -137,16 +127,8 @@ class Rebuilt:
 def rebuilt(result: Result, name: str, files: Sequence[Path], cache: Path, place: Place) -> Rebuilt:
     """Plan the very run that made a result again; nothing is computed yet.
 
-    Parameters
-    ----------
-    result, name
-        The result, and what to call it in messages.
-    files
-        Folders with the local models and texts, of which a result has only the names.
-    cache
-        Where models and texts are kept.
-    place
-        Where its steps are to be made.
+    Messages call it `name`. Of local models and texts a result has only the names: they are looked
+    for in the folders `files`.
     """
     if result.status != "ok":
         raise Sparc3Error(f"{name} is of a run that failed and has no circuits; run it again.")

@@ -68,12 +68,7 @@ class Findings:
     """Findings by what they are about, each in a file with the stamps of all that it rests on.
 
     One that is damaged, or rests on a file that is another now, is none. Nothing is lost where the
-    folder cannot be written: it is found out again.
-
-    Parameters
-    ----------
-    cache
-        The cache folder that they are in.
+    cache cannot be written: it is found out again.
     """
 
     def __init__(self, cache: Path) -> None:

@@ -33,13 +33,7 @@ class Codec(Protocol):
 
 
 class AsJson:
-    """A value that a pydantic model, or any type that pydantic knows, describes.
-
-    Parameters
-    ----------
-    kind
-        The type.
-    """
+    """A value of any type that pydantic knows."""
 
     suffix = ".json"
 
@@ -63,15 +57,7 @@ class AsJson:
 
 
 class AsTensors:
-    """A value that is made of tensors by name.
-
-    Parameters
-    ----------
-    to_tensors, from_tensors
-        From the value to contiguous tensors of their own memory, and back.
-    place
-        The device that they are wanted on.
-    """
+    """A value that becomes contiguous tensors by name, and comes back on the device `place`."""
 
     suffix = ".safetensors"
 

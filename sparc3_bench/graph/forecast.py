@@ -109,23 +109,9 @@ class Foreseen:
 class Forecast:
     """Goes through recipes in order without making anything, but for what tells a cost.
 
-    Parameters
-    ----------
-    at
-        Where steps would be made.
-    probe
-        Tries a step of a kind that was never tried on this machine. That is kept.
-    machine
-        What costs depend on beside the kind of a step.
-    anew
-        Whether nothing that is kept counts, as steps stand for others.
-
-    Attributes
-    ----------
-    probed
-        How many kinds were tried.
-    in_part
-        How many of the kinds that were met had been tried in part only.
+    A step of a kind that was never tried on this machine is tried by `probe`, and that is kept;
+    `machine` says what costs depend on beside the kind. With `anew` nothing that is kept counts, as
+    steps stand for others.
     """
 
     _RATE = "Rate"

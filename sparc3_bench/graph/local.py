@@ -117,13 +117,7 @@ class Local:
         self._held = {key: one for key, one in self._held.items() if one[0] > hold}
 
     def forget(self, names: Iterable[str]) -> None:
-        """Take back what was written under these names, and all that is in memory.
-
-        Raises
-        ------
-        OSError
-            When something stays in the store.
-        """
+        """Take back what was written under these names, and all in memory; see `Store.forget`."""
         self.release(Hold.SESSION)
         for known in (self._also, self._contents, self._costs):
             known.clear()

@@ -156,29 +156,13 @@ class Store:
         return f"{kind}/{key[:2]}/{key}{suffix}"
 
     def forget(self, names: Iterable[str]) -> None:
-        """Remove what was written under these names.
-
-        Raises
-        ------
-        OSError
-            When something stays.
-        """
+        """Remove what was written under these names; what stays is an `OSError`."""
         for name in dict.fromkeys(names):
             self._unwritten.pop(name, None)
             self.folder.remove(name)
 
     def lease(self, kind: str, key: str, label: str = "", *, wait: bool = True) -> Lease | None:
-        """Take the right to make something, as a context, so that no other process does.
-
-        Parameters
-        ----------
-        kind, key
-            What is to be made.
-        label
-            For what, in words.
-        wait
-            Whether to wait for one that another process has; else the answer is None.
-        """
+        """Take the right to make something, as a context, before other processes; see `lease`."""
         try:
             if not self._leased:
                 self._leased = True

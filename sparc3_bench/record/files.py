@@ -28,10 +28,7 @@ _RESPONSES = ".responses.json.gz"
 def read_result(path: Path) -> Result:
     """Read and check one result file, with its samples where their file is beside it.
 
-    Raises
-    ------
-    RecordError
-        Naming the file and the path of the first offending field.
+    What is wrong is a `RecordError` that names the file and the first offending field.
     """
     result = read_record(path)
     beside = samples_path(path)
@@ -63,19 +60,9 @@ def read_results(
 ) -> Iterator[tuple[Path, Result]]:
     """Yield every result below `folder` with its path relative to it, in order of path.
 
-    Parameters
-    ----------
-    folder
-        Where results are.
-    leave_out
-        Told why of each file that cannot be read, which is left out then. Whoever shows many
-        results gives it, so that one bad file takes no other with it; whoever writes result files
-        anew does not, and all of them are read or none.
-
-    Raises
-    ------
-    RecordError
-        Of the first file that cannot be read, without `leave_out`.
+    A file that cannot be read is left out where `leave_out` is told why. Whoever shows many results
+    gives it, so that one bad file takes no other with it; whoever writes result files anew does
+    not, and all of them are read or none.
     """
     for path, result in read_each(files_below(folder), leave_out):
         yield path.relative_to(folder), result
@@ -119,13 +106,7 @@ def lacking(path: Path, result: Result) -> str | None:
 
 
 def write_result(path: Path, result: Result) -> None:
-    """Write a result and its samples; whoever reads meanwhile sees the old ones or the new.
-
-    Raises
-    ------
-    OSError
-        When they cannot be written, to the disk itself.
-    """
+    """Write a result and its samples, to the disk; readers see the old ones or the new."""
     text, samples = rendered(result)
     folder = Folder(path.parent)
     if samples is not None:

@@ -30,15 +30,7 @@ _GZIP = 31
 
 
 def content_of(path: Path, most: int) -> bytes:
-    """Return what is in a plain file; a link, a pipe or a device is not opened for reading.
-
-    Parameters
-    ----------
-    path
-        The file.
-    most
-        Bytes that it may have.
-    """
+    """Return what is in a plain file of so many bytes at most; links and devices are refused."""
     try:
         with open(path, "rb", opener=_plainly) as file:  # `Path` has no opener
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

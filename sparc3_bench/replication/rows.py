@@ -69,22 +69,7 @@ def labels(suite: SuiteFile) -> list[str]:
 
 
 def rows(suite: SuiteFile, outcomes: Sequence[RunOutcome], *, same_items: bool) -> list[Row]:
-    """Return the published numbers of a suite with what was measured.
-
-    Parameters
-    ----------
-    suite
-        Says which.
-    outcomes
-        Of every run and scorer.
-    same_items
-        Whether what was measured on is that of the suite.
-
-    Raises
-    ------
-    Sparc3Error
-        When the suite names numbers, methods, runs or metrics that are not there.
-    """
+    """Return the published numbers of a suite with what was measured, on its items or others."""
     return [
         row
         for number, block in enumerate(suite.published, 1)

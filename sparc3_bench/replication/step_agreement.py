@@ -65,13 +65,10 @@ class StepAgreement:
 
 
 def spec_agreement(recorded: RunSpec, replayed: RunSpec) -> tuple[StepAgreement, list[str]]:
-    """Compare what was run with what would be run now.
+    """Compare what was run with what would be run now, where nothing may differ.
 
-    Returns
-    -------
-    tuple
-        The step, where nothing may differ; and the names of what differs and moves no number by
-        itself: code, versions, titles, options that came later.
+    With it come the names of what differs and moves no number by itself: code, versions, titles,
+    options that came later.
     """
     before, now = _flat(recorded), _flat(replayed)
     gaps, noted = [], []
@@ -93,13 +90,8 @@ def step_agreements(
 ) -> Iterator[StepAgreement]:
     """Yield how far two records of one spec agree, step by step, to the first that differs.
 
-    Parameters
-    ----------
-    recorded, replayed
-        The record, and what running its spec again gave, both of finished runs.
-    contradictions
-        What of the record does not follow from its own samples. Where there is such a thing no
-        sample may be off, and the record differs even if all else agrees.
+    `contradictions` are what of the record does not follow from its own samples. Where there is
+    such a thing no sample may be off, and the record differs even if all else agrees.
     """
     allowed = tolerance_of(recorded.spec.model.dtype)
     share = 0.0 if contradictions else allowed.samples

@@ -36,16 +36,7 @@ def undesired_of(
     """Keep the most undesired of a dense model's responses to the attribution prompts.
 
     Of each prompt the worst response that is not empty counts; those that reach the task's
-    threshold are kept, the worst first, up to the task's number.
-
-    Parameters
-    ----------
-    task
-        With the threshold and the numbers.
-    asked
-        Token ids of the prompts.
-    responses, scores
-        By prompt and sample, token ids and how undesired they are, in [0, 1].
+    threshold are kept, the worst first, up to the task's number. Scores are in [0, 1].
     """
     worst = []
     for index, some in enumerate(scores):

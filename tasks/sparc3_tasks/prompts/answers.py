@@ -70,17 +70,8 @@ def measure_prompts(
 ) -> Evaluation:
     """Return the measurements of every prompt, in order.
 
-    Parameters
-    ----------
-    model
-        As it is now.
-    prompts
-        What to ask.
-    dense
-        What this function returned for the dense model; None when it is `model`. Its memory is the
-        log-probabilities, ``[prompts, vocabulary]``.
-    progress
-        Called with (prompts done, in all).
+    `dense` is what this function returned for the dense model, None when it is `model`. Its memory
+    is the log-probabilities, ``[prompts, vocabulary]``.
     """
     order: list[int] = []
     columns: dict[str, list[Tensor]] = {}

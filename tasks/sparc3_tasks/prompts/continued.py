@@ -48,16 +48,9 @@ def split(
     """Draw three parts without a prompt or a cluster in common, each with the same mix of kinds.
 
     The test part is drawn first, then the selection part, both with a seed of their own: they are
-    the same for every `seed` and every number of reference prompts. Each is in the given order.
-
-    Parameters
-    ----------
-    prompts
-        All there are; no text twice.
-    seed
-        Moves the reference part only.
-    counts
-        How many prompts of each of ``reference``, ``selection``, ``test``.
+    the same for every `seed` and every number of reference prompts. Each is in the given order. As
+    the rest of a cluster of which a part has taken some is left out, a few more are needed than the
+    counts add up to.
     """
     kinds: dict[str, list[int]] = {}
     for index, prompt in enumerate(prompts):

@@ -79,19 +79,7 @@ def tokenize(
     places: Sequence[str],
     begin: Beginning,
 ) -> list[Tokenized]:
-    """Return the prompts in tokens.
-
-    Parameters
-    ----------
-    tokenizer
-        The model's.
-    prompts
-        What to tokenise.
-    places
-        Where each comes from, for messages.
-    begin
-        What stands before each.
-    """
+    """Return the prompts in tokens; messages say by `places` where each comes from."""
     found = []
     for index, prompt in enumerate(prompts):
         tokens = []
@@ -118,12 +106,7 @@ def tokenize(
 def read_prompts(source: str, count: int) -> tuple[list[NamePrompt], list[str], tuple[str, ...]]:
     """Return the first `count` prompts of a table, the place of each in it, and warnings.
 
-    Parameters
-    ----------
-    source
-        See `open_table`; with columns prompt, io, s and corrupted.
-    count
-        How many.
+    It has columns prompt, io, s and corrupted; see `open_table`.
     """
     table, _ = open_table(source, "train")
     needs = f"every {table.unit} needs {', '.join(_FIELDS)}"

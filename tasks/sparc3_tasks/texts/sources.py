@@ -85,13 +85,7 @@ def read_text(name: str, cache: Path) -> Text:
 
 
 def read_documents(name: str, cache: Path) -> Documents:
-    """Return the rows of a table, or the lines of any other text.
-
-    Raises
-    ------
-    Sparc3Error
-        When it cannot be found.
-    """
+    """Return the rows of a table, or the lines of any other text."""
     if (text := _plain(name, cache)) is not None:
         return Documents(text.source, text.content.splitlines())
     rows = _rows(name)
