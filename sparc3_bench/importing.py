@@ -17,6 +17,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from sparc3_bench.assets import default_cache
+from sparc3_bench.folder.local import Folder
 from sparc3_bench.folder.seen import READS
 
 SECONDS = 60.0
@@ -81,10 +82,7 @@ def unsafe(points: Iterable[EntryPoint]) -> dict[tuple[str, str], str]:
         if why:
             found[point.name, point.value] = why
         with contextlib.suppress(OSError):  # then it is tried again the next time
-            file.parent.mkdir(parents=True, exist_ok=True)
-            draft = file.with_suffix(f".{os.getpid()}")
-            draft.write_text(json.dumps({"key": key, "why": why}), encoding="utf-8")
-            draft.replace(file)
+            Folder(file.parent).write(file.name, json.dumps({"key": key, "why": why}))
     return found
 
 

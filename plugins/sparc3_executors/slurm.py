@@ -178,15 +178,7 @@ class Slurm(Executor):
 
 
 class _Desk:
-    """Jobs that were submitted, and orders without an outcome so far, by number.
-
-    Attributes
-    ----------
-    running
-        Numbers of its orders, by job.
-    is_well
-        Whether all that was done is done well.
-    """
+    """Jobs that were submitted, and orders without an outcome so far, by number."""
 
     def __init__(
         self, engine: Any, home: Home, folder: Path, orders: Sequence[Order], tell: Tell

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.api.rows import NumberRow
+from sparc3_bench.folder.local import Folder
 
 if TYPE_CHECKING:
     import pyarrow
@@ -70,13 +70,5 @@ def _written(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
 
 
-@contextmanager
-def _draft(path: Path) -> Iterator[Path]:
-    """Give where to write a file, so that a reader sees the old one or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield draft
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+def _draft(path: Path) -> AbstractContextManager[Path]:
+    return Folder(path.parent).writing(path.name)

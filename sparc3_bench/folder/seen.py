@@ -26,12 +26,8 @@ _TICK_NS = 100_000_000
 class Reads:
     """What this process reads, where it is watched, so that it can be told what an answer rests on.
 
-    Attributes
-    ----------
-    stamps
-        Of each file or folder, by its path, before it was read; None where it was not there.
-    why_not
-        Why what is read is not all that answers rest on; "" where it is.
+    There are `stamps` of each file or folder, by its path, before it was read, and a reason
+    `why_not` where what is read is not all that answers rest on.
     """
 
     def __init__(self) -> None:

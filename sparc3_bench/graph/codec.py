@@ -60,6 +60,8 @@ class AsTensors:
     """A value that becomes contiguous tensors by name, and comes back on the device `place`."""
 
     suffix = ".safetensors"
+    _apart = False
+    """Whether each tensor is sealed by itself."""
 
     def __init__(
         self,
@@ -73,7 +75,7 @@ class AsTensors:
         """Write the tensors, with what is said about them in the header."""
         from sparc3_bench.graph.tensors import save_tensors  # who only asks needs no torch
 
-        save_tensors(self._to(value), path, about)
+        save_tensors(self._to(value), path, about, apart=self._apart)
 
     def about(self, file: BinaryIO) -> dict[str, Any]:
         """Return what the header says."""
@@ -83,9 +85,9 @@ class AsTensors:
 
     def read(self, path: Path) -> tuple[Any, dict[str, Any]]:
         """Return the value, and what the header says."""
-        from sparc3_bench.graph.tensors import load_tensors
+        from sparc3_bench.graph.tensors import load_tensors, open_tensors
 
-        tensors, about = load_tensors(path, self._place)
+        tensors, about = (open_tensors if self._apart else load_tensors)(path, self._place)
         return self._from(tensors), about
 
 
@@ -95,15 +97,4 @@ class AsLazyTensors(AsTensors):
     It is kept in its file or not at all, and taken from there by whoever made it, too.
     """
 
-    def write(self, path: Path, value: Any, about: Mapping[str, Any]) -> None:
-        """Write the tensors, each sealed by itself."""
-        from sparc3_bench.graph.tensors import save_tensors
-
-        save_tensors(self._to(value), path, about, apart=True)
-
-    def read(self, path: Path) -> tuple[Any, dict[str, Any]]:
-        """Return the value of tensors that are not read yet, and what the header says."""
-        from sparc3_bench.graph.tensors import open_tensors
-
-        tensors, about = open_tensors(path, self._place)
-        return self._from(tensors), about
+    _apart = True

@@ -20,6 +20,9 @@ from sparc3_bench.record.spec import content_key
 HANDLING = "handling"
 """The phase of steps whose cost no record counts."""
 
+_ADDED = ("seconds", "tokens", "flops")
+"""What adds up of costs; of memory the most counts."""
+
 
 class Cost(BaseModel):
     """What something costs.
@@ -38,13 +41,8 @@ class Cost(BaseModel):
     device_bytes: int = 0
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            seconds=self.seconds + other.seconds,
-            tokens=self.tokens + other.tokens,
-            flops=self.flops + other.flops,
-            peak_bytes=max(self.peak_bytes, other.peak_bytes),
-            device_bytes=max(self.device_bytes, other.device_bytes),
-        )
+        pairs = {name: (value, getattr(other, name)) for name, value in self}
+        return Cost(**{n: sum(both) if n in _ADDED else max(both) for n, both in pairs.items()})
 
     @classmethod
     def of(cls, phase: Phase, flops: float = 0.0) -> Cost:
@@ -59,13 +57,7 @@ class Cost(BaseModel):
 
     def times(self, factor: float) -> Cost:
         """Return the cost of so many of it, one after the other."""
-        return Cost(
-            seconds=self.seconds * factor,
-            tokens=self.tokens * factor,
-            flops=self.flops * factor,
-            peak_bytes=self.peak_bytes,
-            device_bytes=self.device_bytes,
-        )
+        return self.model_copy(update={name: getattr(self, name) * factor for name in _ADDED})
 
 
 class Rate(BaseModel):

