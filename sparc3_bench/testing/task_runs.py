@@ -71,13 +71,7 @@ def ground(plugin: Plugin) -> Ground:
 
 
 def trial(plugin: Plugin) -> Trial:
-    """Return the task on its trial; made once for all checks.
-
-    Raises
-    ------
-    CheckSkipped
-        When the task does not run, which one check tells.
-    """
+    """Return the task on its trial, made once for all checks; skip where it does not run."""
     found = once(plugin, "trial", lambda: _try(plugin))
     if found is None:
         raise CheckSkipped("the task does not run; see check_measures_on_every_architecture")
@@ -166,13 +160,7 @@ def references(trial: Trial, objective: str | None = None) -> Mapping[str, Refer
 
 
 def part(prepared: PreparedTask, name: Part) -> PreparedTask:
-    """Return a part that is not the whole.
-
-    Raises
-    ------
-    CheckSkipped
-        When it is.
-    """
+    """Return a part that is not the whole; skip without one."""
     found = prepared.part(name)
     if found is prepared:
         raise CheckSkipped(f"the task has no part '{name}'")
