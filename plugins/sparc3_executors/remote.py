@@ -43,7 +43,8 @@ class Home:
 @contextmanager
 def home_of(work: Work) -> Iterator[Home]:
     """Tell of this process; a sign is in the folder of the store for as long as this lasts."""
-    paths = {n: _absolute(p) for n in ("cache", "store", "results") if (p := getattr(work, n))}
+    said = {name: getattr(work, name) for name in ("cache", "store", "results")}
+    paths = {n: p if "://" in p else str(Path(p).absolute()) for n, p in said.items() if p}
     where, sign = folder_at(paths.get("store", paths["cache"])), f".shared-{uuid.uuid4().hex}"
     try:
         where.create(sign, b"")
@@ -57,10 +58,6 @@ def home_of(work: Work) -> Iterator[Home]:
         if sign:
             with suppress(OSError):
                 where.remove(sign)
-
-
-def _absolute(place: str) -> str:
-    return place if "://" in place else str(Path(place).absolute())
 
 
 class Remote:

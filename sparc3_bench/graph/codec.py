@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pydantic import TypeAdapter
 
@@ -13,23 +13,6 @@ from sparc3_bench.graph.seal import sealed, unsealed
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-class Codec(Protocol):
-    """How a value becomes a file, sealed. Who reads raises `ValueError` when it is damaged."""
-
-    @property
-    def suffix(self) -> str:
-        """Of the file."""
-
-    def write(self, path: Path, value: Any, about: Mapping[str, Any]) -> None:
-        """Write a value with what is said about it."""
-
-    def about(self, file: BinaryIO) -> dict[str, Any]:
-        """Return what was said about a value."""
-
-    def read(self, path: Path) -> tuple[Any, dict[str, Any]]:
-        """Return a value, and what was said about it."""
 
 
 class AsJson:
@@ -98,3 +81,7 @@ class AsLazyTensors(AsTensors):
     """
 
     _apart = True
+
+
+Codec = AsJson | AsTensors
+"""How a value becomes a file, sealed. Who reads raises `ValueError` when it is damaged."""

@@ -87,10 +87,12 @@ def measure_prompts(
                 "accuracy": right > wrong,
                 "top1": logits.argmax(-1) == batch.targets[:, 0],
                 "io_probability": _answers(logarithms, batch)[0].exp(),
-                "kl": torch.zeros_like(right)
-                if dense is None
-                else _divergence(logarithms, dense.memory[chosen]),
+                "kl": torch.zeros_like(right),
             }
+            if dense is not None:  # KL(dense ‖ here) of every prompt, in nats
+                before = dense.memory[chosen]
+                each = functional.kl_div(logarithms, before, reduction="none", log_target=True)
+                found["kl"] = each.sum(-1)
         for name, values in found.items():
             columns.setdefault(name, []).append(values.float())
         if dense is None:
@@ -113,8 +115,3 @@ def _answers(values: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
     assert batch.targets is not None
     right, wrong = values.gather(-1, batch.targets).unbind(-1)
     return right, wrong
-
-
-def _divergence(logarithms: Tensor, dense: Tensor) -> Tensor:
-    """Return KL(dense ‖ here) of every prompt, in nats."""
-    return functional.kl_div(logarithms, dense, reduction="none", log_target=True).sum(-1)

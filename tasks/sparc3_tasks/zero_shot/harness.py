@@ -35,16 +35,11 @@ CONFIGS = Path(__file__).parent / "configs"
 
 def load(names: Sequence[str], source: str, cache: Path) -> dict[str, Any]:
     """Return lm-eval's tasks by benchmark: our own over ``local`` files, or those it has."""
-    local = source == "local"
+    local, about = source == "local", {"cache": str(cache)}
     with quiet():
-        manager = _local(cache) if local else _hub()
+        own = {"include_path": str(CONFIGS), "include_defaults": False, "metadata": about}
+        manager = TaskManager(**own) if local else _hub()
         return {name: _loaded(manager, name, local=local) for name in names}
-
-
-def _local(cache: Path) -> Any:
-    return TaskManager(
-        include_path=str(CONFIGS), include_defaults=False, metadata={"cache": str(cache)}
-    )
 
 
 @lru_cache(maxsize=1)  # fourteen thousand files take seconds
