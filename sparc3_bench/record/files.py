@@ -128,7 +128,8 @@ def rendered(result: Result) -> tuple[str, bytes | None]:
     content = canonical_json({"found": own and own.samples, "points": points})
     every = [*points, own.samples if own else {}]
     numbers = sum(len(values) for samples in every for values in samples.values())
-    about = SampleFile(digest=_digest(content), numbers=numbers)
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    about = SampleFile(digest=digest, numbers=numbers)
     sealed = result.model_copy(update={"sample_file": about})
     # Without a time in it, the same content is the same file.
     return sealed.to_json(), gzip.compress(content.encode(), mtime=0)
@@ -207,7 +208,3 @@ def _with_samples(result: Result, path: Path, about: SampleFile) -> Result:
 
 def _is_same(point: Point, found: Point) -> bool:
     return point.amount.requested == found.amount.requested
-
-
-def _digest(content: str) -> str:
-    return hashlib.sha256(content.encode()).hexdigest()

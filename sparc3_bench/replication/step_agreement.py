@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sparc3_bench.replication.tolerance import Tolerance, distance, tolerance_of
 
 if TYPE_CHECKING:
-    from sparc3_bench.record.parts import EstimateRecord, MetricRecord, Point
+    from sparc3_bench.record.parts import EstimateRecord, MetricRecord
     from sparc3_bench.record.result import Result
     from sparc3_bench.record.spec import RunSpec
     from sparc3_bench.types.values import Scale
@@ -175,25 +175,20 @@ def _circuits(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterato
 
 
 def _samples(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Mismatch]:
-    for before, now in zip(recorded.points, replayed.points, strict=True):
-        yield from _samples_at(before, now, allowed)
-
-
-def _samples_at(before: Point, now: Point, allowed: Tolerance) -> Iterator[Mismatch]:
     """Yield the kinds of samples that are not the same, each with the one that is furthest off."""
-    at = f"at amount {before.amount.requested:g}"
-    for kind, values in before.samples.items():
-        others = now.samples.get(kind, ())
-        if len(values) != len(others):
-            yield Mismatch(f"number of samples of {kind} {at}", len(values), len(others))
-            continue
-        sizes = [distance(one, other) for one, other in zip(values, others, strict=True)]
-        if values != others:
-            place = max(range(len(sizes)), key=sizes.__getitem__)
-            off = sum(size > allowed.sample for size in sizes)
-            where = f"{kind} {at}, sample {place}; {off:,} of {len(sizes):,} by more than"
-            where += f" {allowed.sample:g}"
-            yield Mismatch(where, values[place], others[place], off / len(sizes))
+    for before, now in zip(recorded.points, replayed.points, strict=True):
+        at = f"at amount {before.amount.requested:g}"
+        for kind, values in before.samples.items():
+            others = now.samples.get(kind, ())
+            if len(values) != len(others):
+                yield Mismatch(f"number of samples of {kind} {at}", len(values), len(others))
+            elif values != others:
+                sizes = [distance(one, other) for one, other in zip(values, others, strict=True)]
+                place = max(range(len(sizes)), key=sizes.__getitem__)
+                off = sum(size > allowed.sample for size in sizes)
+                where = f"{kind} {at}, sample {place}; {off:,} of {len(sizes):,} by more than"
+                where += f" {allowed.sample:g}"
+                yield Mismatch(where, values[place], others[place], off / len(sizes))
 
 
 def _metrics(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Mismatch]:
