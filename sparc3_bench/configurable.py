@@ -21,9 +21,13 @@ def option_fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
     return tuple(field for field in dataclasses.fields(cls) if field.init)
 
 
-@cache
 def option_types(cls: type) -> dict[str, TypeAdapter[Any]]:
     """Return by option what checks its values, ranges of an `Annotated` type among them."""
+    return _option_types(cls)
+
+
+@cache
+def _option_types(cls: type) -> dict[str, TypeAdapter[Any]]:
     fields, found = option_fields(cls), dict[str, TypeAdapter[Any]]()
     hints = typing.get_type_hints(cls, include_extras=True) if fields else {}
     for field in fields:

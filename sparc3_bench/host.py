@@ -181,7 +181,7 @@ class PluginHost:
         self.broken[label] = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
     def _checked(self, kind: str, cls: Any, base: type, point: EntryPoint) -> Registered:
-        if not (inspect.isclass(cls) and issubclass(cls, base)):
+        if not _is_subclass(cls, base):
             raise PluginError(
                 f"{cls!r} is offered as a {kind} but is not a subclass of {base.__name__}; "
                 f"derive it from `sparc3_bench.{base.__name__}`."
@@ -222,6 +222,10 @@ def _check_words(kind: str, cls: Any) -> None:
             f"the title of {kind} '{cls.name}' has the character {found}, which no reader sees; "
             "leave it out."
         )
+
+
+def _is_subclass(cls: Any, base: type) -> bool:
+    return inspect.isclass(cls) and issubclass(cls, base)
 
 
 def _distribution(point: EntryPoint) -> tuple[str, str]:
