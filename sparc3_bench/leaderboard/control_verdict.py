@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sparc3_bench.leaderboard.replicates import Replicates
+    from sparc3_bench.leaderboard.sections import Section
     from sparc3_bench.leaderboard.series import Series
-    from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.record.parts import MetricRecord, Point, Versus
     from sparc3_bench.record.result import Result
 
@@ -47,19 +47,20 @@ Rows = dict[tuple[int, float], ControlVerdict]
 def control_verdict(
     section: Section,
     one: Series,
-    amount: float,
+    amount: float | None,
     metric: MetricRecord | None = None,
     rows: Mapping[tuple[int, float], ControlVerdict] | None = None,
 ) -> ControlVerdict:
     """Return what random controls say of a metric of a row at one amount.
 
-    The row's own random circuits where it has some, else, for the first metric, the section's rows
-    of controls. Dense and empty models have nothing to be better in.
+    The row's own random circuits where it has some, else, for the first metric and those of the
+    whole curve, the section's rows of controls. Dense and empty models have nothing to be better
+    in.
 
     Parameters
     ----------
     section, one, amount
-        Which number.
+        Which number; without an amount, that of the whole curve.
     metric
         The first one where not given.
     rows
@@ -68,37 +69,25 @@ def control_verdict(
     first = section.metrics[0]
     metric = metric or first
     own = one.value(amount, metric.name)
-    if one.is_control or own is None or amount <= 0 or section.sizes.removed(amount) >= 1:
+    if one.is_control or own is None or metric.direction == "neither":
         return ControlVerdict()
-    if metric.direction == "neither":
+    if not section.prunes or (amount is not None and not 0 < section.sizes.removed(amount) < 1):
         return ControlVerdict()
-    if drawn := one.drawn(amount, metric.name):
-        return _by_own(one, own.centre, drawn, one.versus[amount].get(metric.name, ()), metric)
-    if metric.name != first.name:
-        return ControlVerdict()
-    place = next(at for at, other in enumerate(section.series) if other is one)
-    known = (rows or {}).get((place, amount))
-    if known is not None:
-        return known
-    return _by_rows(
-        section,
-        lambda row: row.seed_values(amount, metric.name),
-        lambda row, drawn: _tested(own.centre, drawn, (), metric, row.scorer.name),
-    )
+    if own.controls:
+        if not own.versus and not one.is_paired:
+            return ControlVerdict(untested=ELSEWHERE)
+        return _tested(own.centre, own.controls, own.versus, metric)
+    if amount is not None:
+        if metric.name != first.name:
+            return ControlVerdict()
+        known = (rows or {}).get((section.place(one), amount))
+        if known is not None:
+            return known
 
+    def said(control: Series, drawn: Sequence[float]) -> ControlVerdict:
+        return _tested(own.centre, drawn, (), metric, control.scorer.name)
 
-def curve_control_verdict(section: Section, one: Series, metric: MetricRecord) -> ControlVerdict:
-    """Return what random circuits say of a number of the whole curve of a row."""
-    own = one.whole.curve.get(metric.name)
-    if one.is_control or own is None or metric.direction == "neither" or not section.prunes:
-        return ControlVerdict()
-    if drawn := one.whole.controls.get(metric.name, ()):
-        return _by_own(one, own.centre, drawn, one.whole.versus.get(metric.name, ()), metric)
-    return _by_rows(
-        section,
-        lambda row: row.whole_values(metric.name),
-        lambda row, drawn: _tested(own.centre, drawn, (), metric, row.scorer.name),
-    )
+    return _by_rows(section, amount, metric, said)
 
 
 def record_verdict(result: Result, point: Point, metric: MetricRecord) -> str:
@@ -204,32 +193,20 @@ def _beside(section: Section, draws: Replicates, one: Series, amount: float) -> 
         )
         return ControlVerdict("" if band.verdict == "better" else control.scorer.name)
 
-    return _by_rows(section, lambda row: row.seed_values(amount, metric.name), said)
-
-
-def _by_own(
-    one: Series,
-    value: float,
-    drawn: Sequence[float],
-    beside: Sequence[Versus],
-    metric: MetricRecord,
-) -> ControlVerdict:
-    """Return what a row's own random circuits say, unless they are known to be of other samples."""
-    if not beside and not one.is_paired:
-        return ControlVerdict(untested=ELSEWHERE)
-    return _tested(value, drawn, beside, metric)
+    return _by_rows(section, amount, metric, said)
 
 
 def _by_rows(
     section: Section,
-    drawn: Callable[[Series], Sequence[float]],
+    amount: float | None,
+    metric: MetricRecord,
     said: Callable[[Series, Sequence[float]], ControlVerdict],
 ) -> ControlVerdict:
     """Return the first control row that is not left behind; else what the last one says."""
     found = ControlVerdict(untested=NONE)
     for control in (one for one in section.series if one.is_control):
-        if values := drawn(control):
-            found = said(control, values)
+        if value := control.value(amount, metric.name):
+            found = said(control, value.seeds)
             if found.beaten_by:
                 return found
     return found

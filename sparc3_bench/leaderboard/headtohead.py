@@ -14,7 +14,7 @@ from sparc3_bench.statistics.ranking import resolvable
 
 if TYPE_CHECKING:
     from sparc3_bench.leaderboard.replicates import BootstrapNumber, Replicates
-    from sparc3_bench.leaderboard.tables import Section
+    from sparc3_bench.leaderboard.sections import Section
     from sparc3_bench.types.values import Scale
 
 _MOST = 60
@@ -36,6 +36,12 @@ class Meeting:
     amount: float
     difference: Difference
     p_adjusted: float
+
+    @property
+    def told(self) -> tuple[float, ...]:
+        """The difference, both ends of its interval, its p-value and the adjusted one."""
+        one = self.difference
+        return one.value, one.low, one.high, one.p_value, self.p_adjusted
 
 
 def meetings(section: Section, draws: Replicates | None) -> dict[tuple[int, int], list[Meeting]]:

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.curve_summary import ranked_units
+from sparc3_bench.leaderboard.circuit_sizes import ranked_units
 from sparc3_bench.leaderboard.series import seeds
-from sparc3_bench.leaderboard.values import Value, merged
+from sparc3_bench.leaderboard.values import Value, merge_seeds
 
 if TYPE_CHECKING:
     from sparc3_bench.leaderboard.series import ResultFile, Series
-    from sparc3_bench.record.parts import Found, MetricRecord, Versus
+    from sparc3_bench.record.parts import Found, MetricRecord, Point, Versus
     from sparc3_bench.record.result import Result
+
+
+LEVEL = 0.05
+"""A p-value of at most this, adjusted over the table, tells a choice from what it is beside."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,42 @@ class OperatingPoint:
         """How many units are removed, and of how many."""
         return self.found.point.amount.units_removed, ranked_units(self.result)
 
+    @property
+    def has_passed(self) -> bool:
+        """Whether anything that removes something keeps the limits."""
+        return any(one.passes and one.requested > 0 for one in self.result.tried)
+
+    @property
+    def against_dense(self) -> str:
+        """How the choice compares with the dense model, empty where it is simply better."""
+        if self.is_dense:
+            return ""
+        difference = self.value.centre - self.dense
+        unsure = self.p_dense is not None and self.p_dense > LEVEL
+        if difference == 0:
+            return "no different from the dense model"
+        if self.is_better(difference):
+            return "not separable from the dense model" if unsure else ""
+        return f"worse than the dense model{', but not separable from it' if unsure else ''}"
+
+    @property
+    def against_random(self) -> str:
+        """How the choice compares with random circuits, empty where it was not compared.
+
+        By p-values that are adjusted over the table; with one random circuit there is no verdict.
+        """
+        if self.versus is None:
+            return ""
+        if self.p_random is None:
+            return "" if self.series.is_control else "no verdict: one random circuit only"
+        difference = self.versus.difference - (0.0 if self.metric.scale == "linear" else 1.0)
+        if self.p_random > LEVEL:
+            is_worse = difference and not self.is_better(difference)
+            return "not separable from random" + (", on its worse side" if is_worse else "")
+        if self.is_better(difference):
+            return "separable from random"
+        return "worse than random, and separable from it"
+
     def is_better(self, difference: float) -> bool:
         """Return whether a difference of the main metric is one for the better."""
         return difference < 0 if self.metric.direction == "lower" else difference > 0
@@ -138,18 +178,23 @@ def operating_point(run: ResultFile, series: Series, found: Found) -> OperatingP
         run=run,
         series=series,
         metric=metrics[found.metric],
-        value=merged([found.point], found.metric, False),
+        value=_value(found.point, found.metric),
         dense=dense.metrics[found.metric],
         # A difference of the dense model to itself is known exactly.
         is_paired=ends is not None and ends[0] == ends[1],
         change=changed,
         limited=tuple(
             # In the order in which the task lists its metrics.
-            Limited(metric, found.limits[metric.name], merged([found.point], metric.name, False))
+            Limited(metric, found.limits[metric.name], _value(found.point, metric.name))
             for metric in result.metrics
             if metric.name in found.limits
         ),
     )
+
+
+def _value(point: Point, name: str) -> Value:
+    value, ends = point.read(name)
+    return merge_seeds([value], False, [ends])
 
 
 def _changed(result: Result, name: str) -> MetricRecord | None:

@@ -15,8 +15,7 @@ from sparc3_bench.statistics.paired import Difference
 from sparc3_bench.statistics.ranking import rank_methods, rank_text
 
 if TYPE_CHECKING:
-    from sparc3_bench.host import PluginHost
-    from sparc3_bench.leaderboard.tables import Section
+    from sparc3_bench.leaderboard.sections import Section
     from sparc3_bench.types.values import Direction, Scale
 
 _MOST = 30
@@ -61,10 +60,10 @@ class Ranks:
         return found, p_value, "better" if ahead else "worse"
 
 
-def draws_of(section: Section, host: PluginHost) -> Replicates | None:
+def draws_of(section: Section) -> Replicates | None:
     """Return what the numbers of a section are tested by; None without the task that measured."""
     try:
-        return Replicates(section, task_of(section.runs[0].result, host))
+        return Replicates(section, task_of(section.runs[0].result, section.host))
     except Sparc3Error:
         return None
 
@@ -92,7 +91,7 @@ def ranks(
     ]
     if draws is None or not 2 <= len(rows) <= _MOST:
         return None
-    metric = section.order_chosen or section.order_curve or section.metrics[0]
+    metric = section.metric
     if metric.direction == "neither":
         return None
     try:

@@ -23,8 +23,8 @@ from sparc3_bench.statistics.dependence import (
 
 if TYPE_CHECKING:
     from sparc3_bench.contracts import Task
+    from sparc3_bench.leaderboard.sections import Section
     from sparc3_bench.leaderboard.series import Series
-    from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.record.parts import Point
     from sparc3_bench.record.result import Result
     from sparc3_bench.statistics.numbers import Array
@@ -66,13 +66,12 @@ class Replicates:
     def ordering(self, one: Series) -> BootstrapNumber:
         """Return the number of a row by which the rows are ordered."""
         section = self._section
+        name, runs = section.metric.name, self._newest(one)
         if section.order_chosen is not None:
-            name = section.order_chosen.name
-            return average([run.chosen(name) for run in self._newest(one)])
+            return average([run.chosen(name) for run in runs])
         if section.order_curve is not None:
-            name = section.order_curve.name
-            return average([run.curve(name) for run in self._newest(one)])
-        return self.at(one, section.order, section.metrics[0].name)
+            return average([run.curve(name) for run in runs])
+        return average([run.at(section.order, name) for run in runs])
 
     def at(self, one: Series, amount: float, metric: str) -> BootstrapNumber:
         """Return a metric of a row at one amount, the mean over its seeds."""

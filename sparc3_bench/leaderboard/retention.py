@@ -14,7 +14,7 @@ from sparc3_bench.statistics.ratio import Ratio, ratio
 
 if TYPE_CHECKING:
     from sparc3_bench.leaderboard.replicates import Replicates
-    from sparc3_bench.leaderboard.tables import Section
+    from sparc3_bench.leaderboard.sections import Section
     from sparc3_bench.record.parts import MetricRecord
 
 _MOST = 30

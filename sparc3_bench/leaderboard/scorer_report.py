@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,18 +12,9 @@ from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.host import PluginHost
 from sparc3_bench.leaderboard.boards import Board, boards
 from sparc3_bench.leaderboard.phrasing import count, number, probability, within
-from sparc3_bench.leaderboard.report_part import ReportPart, as_markdown, as_text
 from sparc3_bench.leaderboard.scorer_row import AttributionCost, Neighbour, ScorerRow
-from sparc3_bench.leaderboard.scorer_row_text import (
-    beside_text,
-    headline,
-    next_sentence,
-    number_text,
-    others_sentence,
-    value_sentence,
-    what_differs,
-)
 from sparc3_bench.leaderboard.scorer_rows import scorer_rows
+from sparc3_bench.leaderboard.sentences import said
 from sparc3_bench.leaderboard.shown_table import ShownTable
 from sparc3_bench.leaderboard.tables import comparison_key, split
 from sparc3_bench.leaderboard.templating import templates
@@ -35,6 +27,29 @@ _READING = (
     "over all pairs, so two can be tied though the interval does not hold 0 (of a ratio, 1).",
     "Each other scorer counts once: of several variants the one nearest to its defaults.",
 )
+
+
+_WIDTH = 100
+"""Columns of a terminal."""
+
+
+@dataclass(frozen=True)
+class ReportPart:
+    """A part of the report, which every rendering shows in its own way.
+
+    Attributes
+    ----------
+    commands
+        Lines to be typed.
+    is_aside
+        Whether it is for those who want more: folded on a page, left out of a terminal.
+    """
+
+    title: str
+    sentences: tuple[str, ...] = ()
+    tables: tuple[ShownTable, ...] = ()
+    commands: tuple[str, ...] = ()
+    is_aside: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,7 +85,7 @@ class ScorerReport:
     @property
     def headlines(self) -> tuple[str, ...]:
         """One sentence for every application."""
-        return tuple(f"{self._where(row)}: {headline(row)}" for row in self._leading)
+        return tuple(f"{self._where(row)}: {said('headline', row)}" for row in self._leading)
 
     @cached_property
     def parts(self) -> tuple[ReportPart, ...]:
@@ -84,12 +99,13 @@ class ScorerReport:
         return (*found, ReportPart("How to read it", (*self.notes, *_READING)))
 
     def text(self) -> str:
-        """Return it for a terminal of 100 columns."""
-        return as_text(self.title, self.parts)
+        """Return it for a terminal of 100 columns; of asides only how many rows they have."""
+        return "\n".join([self.title, *(line for part in self.parts for line in _text(part)), ""])
 
     def markdown(self) -> str:
         """Return it as Markdown."""
-        return as_markdown(self.title, self.parts)
+        page = templates(is_page=False).get_template("report.md")
+        return page.render(title=self.title, parts=self.parts)
 
     def html(self) -> str:
         """Return it as one page that needs nothing beside it."""
@@ -112,9 +128,8 @@ class ScorerReport:
 
     def _detail(self, row: ScorerRow) -> ReportPart:
         sentences = (
-            *(() if row.numbers else (value_sentence(row), row.told)),
-            others_sentence(row),
-            *(next_sentence(row, one) for one in row.neighbours),
+            *(said("ordered_by", row), "" if row.numbers else row.told, said("others", row)),
+            *(said("next", row, one) for one in row.neighbours),
         )
         tables = [_beside(row)] if row.neighbours else []
         if row.numbers:
@@ -168,12 +183,10 @@ def report_on(
         known = {one.spec.scorer.name for _, one in finished}
         raise UnknownNameError("scorer with finished results", ", ".join(scorers), known)
     beside = [(path, one) for path, one in finished if comparison_key(one) in keys]
-    shown = _shown(boards(split(beside)[0], host), scorers)
-    sections, _ = split(
-        (path, renewed(one, host) if one.key in shown else one) for path, one in beside
-    )
-    made = boards(sections, host)
-    rows = tuple(row for name in scorers for row in scorer_rows(name, made, host))
+    shown = _shown(boards(split(beside, host)[0]), scorers)
+    read = [(path, renewed(one, host) if one.key in shown else one) for path, one in beside]
+    made = boards(split(read, host)[0])
+    rows = tuple(row for name in scorers for row in scorer_rows(name, made))
     lacking = [
         f"{name}: no finished result." for name in scorers if name not in {r.scorer for r in rows}
     ]
@@ -188,14 +201,14 @@ def report_on(
 
 def _shown(made: Sequence[Board], scorers: Sequence[str]) -> set[str]:
     """Return the keys of the results whose intervals are shown, or that say how to read numbers."""
-    sections = [(entry.section, entry.scorers()) for board in made for entry in board.entries]
+    sections = [section for board in made for section in board.sections]
     rows = [
         one
-        for section, stand in sections
+        for section in sections
         for one in section.series
-        if one.is_control or one.scorer.name in scorers or one is stand[one.scorer.name]
+        if one.is_control or one.scorer.name in scorers or one is section.scorers[one.scorer.name]
     ]
-    runs = [section.runs[0] for section, _ in sections] + [run for one in rows for run in one.runs]
+    runs = [section.runs[0] for section in sections] + [run for one in rows for run in one.runs]
     return {run.result.key for run in runs}
 
 
@@ -207,27 +220,24 @@ def _beside(row: ScorerRow) -> ShownTable:
     columns = _COST[: 2 if tokens == set() else 3]
 
     def cells(one: ScorerRow | Neighbour, *told: str) -> tuple[str, ...]:
-        return (one.name, one.rank, number_text(one), *told, *_cost(one.cost)[: len(columns)])
+        return (one.name, one.rank, one.text, *told, *_cost(one.cost)[: len(columns)])
 
     def beside(above: bool) -> Iterator[tuple[str, ...]]:
         for one in row.neighbours:
             if one.is_above is above:
-                yield cells(one, beside_text(row, one), probability(one.p_value))
+                yield cells(one, row.beside(one), probability(one.p_value))
 
     return ShownTable(
         "",
-        ("", "rank", row.metric, what_differs(row), "p (Holm)", *columns),
+        ("", "rank", row.metric, row.what_differs, "p (Holm)", *columns),
         [*beside(True), cells(row, "–", "–"), *beside(False)],
         f"Each attribution took {count(same)} tokens through the model." if same else "",
     )
 
 
 def _numbers(row: ScorerRow) -> ShownTable:
-    rows = [
-        (one.title, number(one.value), _interval(one.low, one.high), one.direction, one.note)
-        for one in row.numbers
-    ]
-    return ShownTable("", ("", row.name, "95 % interval", "better", ""), rows)
+    rows = [(one.title, one.text, one.direction, one.note) for one in row.numbers]
+    return ShownTable("", ("", row.name, "better", ""), rows)
 
 
 def _others(rows: Sequence[ScorerRow]) -> ReportPart:
@@ -237,7 +247,7 @@ def _others(rows: Sequence[ScorerRow]) -> ReportPart:
             (
                 f"{row.name}: {within(row.conventions)}",
                 f"{row.rank} of {row.scorers}" if row.rank else "–",
-                number_text(row),
+                row.text,
                 row.random or "–",
                 f"{row.metric} {row.where}",
             )
@@ -261,5 +271,15 @@ def _cost(cost: AttributionCost) -> tuple[str, ...]:
     )
 
 
-def _interval(low: float | None, high: float | None) -> str:
-    return "–" if low is None or high is None else f"{number(low)} to {number(high)}"
+def _text(part: ReportPart) -> Iterator[str]:
+    if part.is_aside:
+        rows = sum(len(one.rows) for one in part.tables)
+        yield f"\n{part.title}: {rows} rows; Markdown, the page and --json have them."
+        return
+    yield f"\n{part.title}\n{'-' * min(len(part.title), _WIDTH)}"
+    yield from (textwrap.fill(one, _WIDTH, subsequent_indent="  ") for one in part.sentences)
+    yield from (one.text(_WIDTH) for one in part.tables)
+    for command in part.commands:
+        width = _WIDTH - 4
+        lines = textwrap.wrap(command, width, break_long_words=False, break_on_hyphens=False)
+        yield "\n" + " \\\n  ".join(lines)

@@ -16,7 +16,8 @@ from sparc3_bench.leaderboard.control_verdict import (
     ControlVerdict,
     control_verdict,
 )
-from sparc3_bench.leaderboard.tables import Section, split
+from sparc3_bench.leaderboard.sections import Section
+from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.parts import MetricRecord
 from sparc3_bench.record.result import Result
 
@@ -203,7 +204,7 @@ def test_of_several_seeds_the_ends_are_averaged_and_the_range_is_named() -> None
     assert text == "41.0 39.0 to 45.0 seeds 40.0 to 42.0"
     without = make_result(values=(20.0, 44.0), seed=2)
     (series,) = section_of(*made, without).series
-    assert series.metrics[0.5]["perplexity"].interval is None
+    assert series.numbers[0.5, "perplexity"].interval is None
 
 
 def test_intervals_are_drawn_as_thin_lines_around_their_points() -> None:

@@ -17,7 +17,6 @@ from unit.test_leaderboard_site import Page, pairs
 from sparc3_bench.leaderboard.control_verdict import (
     ControlVerdict,
     control_verdict,
-    curve_control_verdict,
 )
 from sparc3_bench.leaderboard.overview import _standings
 from sparc3_bench.leaderboard.templating import templates
@@ -133,8 +132,8 @@ def test_seeds_have_a_note_in_common_or_none() -> None:
     for second, note in ((UNUSED, "does not use labels"), (other, "")):
         runs = [sane(seed=seed, curve={"like": one}) for seed, one in enumerate((UNUSED, second))]
         (series,) = section_of(*runs).series
-        assert series.whole.curve["like"].note == note
-        assert series.whole.curve["like"].centre == pytest.approx((1 + second.value) / 2)
+        assert series.numbers[None, "like"].note == note
+        assert series.numbers[None, "like"].centre == pytest.approx((1 + second.value) / 2)
 
 
 def test_a_number_without_a_better_end_beats_and_is_beaten_by_nothing() -> None:
@@ -154,7 +153,7 @@ def test_a_number_without_a_better_end_beats_and_is_beaten_by_nothing() -> None:
     section = section_of(*made)
     first = section.series[0]
     assert control_verdict(section, first, 0.5, metrics[1]) == ControlVerdict()
-    assert curve_control_verdict(section, first, OTHER) == ControlVerdict()
+    assert control_verdict(section, first, None, OTHER) == ControlVerdict()
     assert control_verdict(section, first, 0.5, FAITHFULNESS) == ControlVerdict("random")
     assert "neither is better" in render(pairs(*made))
 

@@ -15,7 +15,8 @@ from sparc3_bench.errors import RecordError
 from sparc3_bench.leaderboard import phrasing
 from sparc3_bench.leaderboard.control_verdict import ALONE, NONE, ControlVerdict, control_verdict
 from sparc3_bench.leaderboard.phrasing import scorer_text
-from sparc3_bench.leaderboard.tables import Section, split
+from sparc3_bench.leaderboard.sections import Section
+from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.parts import MetricRecord
 from sparc3_bench.record.result import Result
 
@@ -109,7 +110,7 @@ def test_a_seed_that_was_run_twice_counts_once_with_its_newest_numbers() -> None
     old = make_result(values=(20, 90, 99), amounts=amounts, created="2026-01-01T00:00:00Z")
     new = make_result(values=(20, 30), created="2026-02-01T00:00:00Z")
     series = series_of(old, new)
-    assert [series.metrics[amount]["perplexity"].centre for amount in amounts] == [20, 30, 99]
+    assert [series.numbers[amount, "perplexity"].centre for amount in amounts] == [20, 30, 99]
     assert series.label == "Wanda"
 
 
