@@ -13,12 +13,32 @@ from sparc3_bench.leaderboard.sections import BETTER, Section
 from sparc3_bench.leaderboard.sentences import said
 
 if TYPE_CHECKING:
-    from sparc3_bench.leaderboard.boards import Board
     from sparc3_bench.leaderboard.ranks import Ranks
     from sparc3_bench.leaderboard.series import Series
 
 Timed = tuple[float, "Series"]
 """The seconds of the scores of a row."""
+
+
+@dataclass(frozen=True)
+class ShortAnswer:
+    """An answer in words, with what many of them say together.
+
+    Attributes
+    ----------
+    leaders, scorers
+        The titles of those that nobody is shown to be better than, and of all.
+    is_sure
+        Whether all leaders are shown to be better than random controls.
+    seconds
+        By title, of those that read samples, on one kind of machine.
+    """
+
+    text: str
+    leaders: tuple[str, ...]
+    scorers: tuple[str, ...]
+    is_sure: bool
+    seconds: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -75,6 +95,17 @@ class Answer:
                     return (spent, one), leaders[0]
         return None
 
+    @property
+    def in_short(self) -> ShortAnswer:
+        """What is kept of it."""
+        return ShortAnswer(
+            text=said("answer", self),
+            leaders=tuple(one.scorer.title for one in self.leaders.values()),
+            scorers=tuple(one.scorer.title for one in self.scorers.values()),
+            is_sure=len(self.sure) == len(self.leaders),
+            seconds={one.scorer.title: s for s, one in self.timed(self.scorers) if one.reads},
+        )
+
     def timed(self, rows: Mapping[int, Series]) -> list[Timed]:
         """Return those that used one kind of machine, the fastest first."""
         found = [
@@ -85,49 +116,26 @@ class Answer:
         return sorted(found, key=lambda pair: (pair[0], pair[1].scorer.name))
 
 
-@dataclass(frozen=True)
-class Application:
-    """A task on a model, with an answer for each unit that is removed."""
-
-    board: Board
-    answers: tuple[Answer, ...]
-
-
-def applications(boards: Sequence[Board]) -> list[Application]:
-    """Return what is answered, in the order of the boards."""
-    made = [
-        Application(
-            board, tuple(Answer(one, one.tests.ranks) for one in board.leading if one.tests.ranks)
-        )
-        for board in boards
-    ]
-    return [one for one in made if one.answers]
-
-
-def how_good(answers: Sequence[Answer]) -> str:
+def how_good(answers: Sequence[ShortAnswer]) -> str:
     """Return in how many comparisons each of the most successful scorers leads."""
-    led, there = (
-        Counter(row.scorer.title for one in answers for row in rows(one).values())
-        for rows in (lambda one: one.leaders, lambda one: one.scorers)
-    )
+    led = Counter(title for one in answers for title in one.leaders)
+    there = Counter(title for one in answers for title in one.scorers)
     shown = sorted(led, key=lambda title: (-led[title], -there[title], title))[:3]
     return said("how_good", [(title, led[title], there[title]) for title in shown])
 
 
-def how_sure(answers: Sequence[Answer]) -> str:
+def how_sure(answers: Sequence[ShortAnswer]) -> str:
     """Return in how many comparisons the lead is shared, and how many leaders beat chance."""
     shared = sum(len(one.leaders) > 1 for one in answers)
-    sure = sum(len(one.sure) == len(one.leaders) for one in answers)
-    return said("how_sure", len(answers), shared, sure)
+    return said("how_sure", len(answers), shared, sum(one.is_sure for one in answers))
 
 
-def at_what_cost(answers: Sequence[Answer]) -> str:
+def at_what_cost(answers: Sequence[ShortAnswer]) -> str:
     """Return how many times as long as the cheapest that reads samples the leading scorers take."""
     ratios: dict[str, list[float]] = {}
     for one in answers:
-        seconds = {row.scorer.title: spent for spent, row in one.timed(one.scorers) if row.reads}
-        if len(seconds) > 1 and (least := min(seconds.values())) > 0:
-            for title, spent in seconds.items():
+        if len(one.seconds) > 1 and (least := min(one.seconds.values())) > 0:
+            for title, spent in one.seconds.items():
                 ratios.setdefault(title, []).append(spent / least)
     middle = {title: statistics.median(found) for title, found in ratios.items()}
     often = sorted(ratios, key=lambda title: (-len(ratios[title]), middle[title]))[:4]

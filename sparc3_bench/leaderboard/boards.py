@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sparc3_bench.leaderboard.phrasing import brief
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sparc3_bench.leaderboard.sections import Section
     from sparc3_bench.record.spec import RunSpec
@@ -65,15 +65,23 @@ class Board:
         return tuple(found.values())
 
 
-def boards(sections: Sequence[Section]) -> tuple[Board, ...]:
-    """Return the boards in the order of their sections."""
+def boards(
+    sections: Sequence[Section], newest: Mapping[str, int] | None = None
+) -> tuple[Board, ...]:
+    """Return the boards in the order of their sections.
+
+    Parameters
+    ----------
+    sections
+        As from `split`.
+    newest
+        By task, its newest version, where it may be on other boards than these.
+    """
     grouped: dict[tuple[str, int, str], list[Section]] = {}
     for section in sections:
         task, model = section.spec.task, section.spec.model
         grouped.setdefault((task.name, task.task_version, model.slug), []).append(section)
-    newest: dict[str, int] = {}
-    for name, version, _ in grouped:
-        newest[name] = max(version, newest.get(name, version))
+    newest = newest or {name: version for name, version, _ in sorted(grouped)}
     found = []
     for (name, version, slug), members in grouped.items():
         old = version != newest[name]

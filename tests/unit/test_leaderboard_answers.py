@@ -13,7 +13,7 @@ from unit.results import make_result
 from unit.site_pages import drawn, every_page
 from unit.test_leaderboard_site import pairs
 
-from sparc3_bench.leaderboard.answers import Answer, applications, how_good, how_sure
+from sparc3_bench.leaderboard.answers import Answer, how_good, how_sure
 from sparc3_bench.leaderboard.boards import boards
 from sparc3_bench.leaderboard.sections import BETTER
 from sparc3_bench.leaderboard.sentences import said
@@ -26,7 +26,8 @@ BOARDS = 200
 
 def answered(*results: Result) -> list[Answer]:
     sections, _ = split((Path(f"{at}.json"), result) for at, result in enumerate(results))
-    return [a for one in applications(boards(sections)) for a in one.answers]
+    leading = [one for board in boards(sections) for one in board.leading]
+    return [Answer(one, one.tests.ranks) for one in leading if one.tests.ranks]
 
 
 @functools.cache
@@ -102,8 +103,9 @@ def test_the_first_page_answers_and_draws_for_every_task(tmp_path: Path) -> None
     text = re.sub(r"<[^>]+>", "", page)
     for one in told:
         assert said("answer", one) in text.replace("&lt;", "<").replace("&#39;", "'")
-    assert how_good(told) in text
-    assert how_sure(told) in text
+    short = [one.in_short for one in told]
+    assert how_good(short) in text
+    assert how_sure(short) in text
     assert len(drawn(page, "scatter")) == len({one.section.spec.task.name for one in told})
 
 

@@ -14,6 +14,8 @@ from unit.site_pages import every_page, render
 from unit.test_leaderboard_circuits import FAITHFULNESS, section_of
 from unit.test_leaderboard_site import Page, pairs
 
+from sparc3_bench.host import default_host
+from sparc3_bench.leaderboard.archive import Archive
 from sparc3_bench.leaderboard.control_verdict import (
     ControlVerdict,
     control_verdict,
@@ -186,10 +188,9 @@ def test_who_is_in_few_tables_stands_behind_who_is_in_all() -> None:
     assert list(overall(tables)) == ["best", "good", "fair"]
     assert list(_standings(tables)) == ["good", "fair", "best"]
     names = dict.fromkeys(("good", "fair", "best"), "Some")
-    there = {"root": "", "boards": [], "failed": [], "runs": 2, "short": 0, "applications": []}
-    there |= {"packages": {}, "platforms": [], "processors": []}
+    archive = Archive([], default_host())
     for chosen, is_partial in ((tables, True), (tables[1:] * 2, False)):
-        view = {"scorers": names, "controls": {}, "lines": [], "counted": 2}
-        shown = {**there, "view": {**view, "standings": _standings(chosen)}}
+        view = {"scorers": names, "controls": {}, "counted": 2, "standings": _standings(chosen)}
+        shown = {"root": "", "boards": [], "archive": archive, "view": view}
         page = templates().get_template("index.html").render(shown)
         assert ("stand behind the others" in page) is is_partial
