@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import tempfile
+import weakref
 import zlib
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -69,6 +70,7 @@ class Archive:
         self._labels: dict[str, str] = {}
         self._packed: dict[str, list[tuple[int, int]]] = {}
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the archive
+        weakref.finalize(self, self._file.close)
         failed: Pairs = []
         for path, result in results:
             self._note(path, result)
