@@ -239,10 +239,8 @@ def _beside_random(place: tuple[str, str], removal: str, amount: float) -> dict[
     for board in boards(split(here)[0]):
         for section in board.sections:
             for one in section.series:
-                found = section.against(one, amount)
                 if not one.is_control:
-                    beaten = f"not better than {found.beaten_by}" if found.beaten_by else ""
-                    words = found.untested or beaten or "better than random"
+                    words = section.against(one, amount) or "better than random"
                     told.setdefault(words, []).append(one.scorer.title)
     return told
 

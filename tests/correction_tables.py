@@ -10,8 +10,8 @@ from pathlib import Path
 from rows import LEVEL, ROOT, at_found, committed, listed, newest, p_value, scale
 from tables import bullets, paragraph, table
 
+from sparc3_bench.leaderboard.choices import OperatingPoint
 from sparc3_bench.leaderboard.headtohead import meetings_by_amount
-from sparc3_bench.leaderboard.operating_points import OperatingPoint
 from sparc3_bench.leaderboard.phrasing import number, probability
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.result import Result

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from sparc3_bench.api.rows import rows_of
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.control_verdict import control_verdict, row_verdicts
+from sparc3_bench.leaderboard.control_verdict import WORSE, control_verdict, row_verdicts
 from sparc3_bench.leaderboard.phrasing import (
     interval_text,
     metric_title,
@@ -176,7 +176,8 @@ class _Tested:
                 for run in series.runs:
                     key = run.result.key
                     self._place[key] = place
-                    self._weak |= {(key, at) for at, one in verdicts.items() if one.beaten_by}
+                    weak = [at for at, said in verdicts.items() if said.startswith(WORSE)]
+                    self._weak |= {(key, amount) for amount in weak}
             if self._weak:
                 self.notes.append(f"{_WEAK} is not better than random.")
             if self.ranks:

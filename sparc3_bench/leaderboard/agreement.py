@@ -234,7 +234,7 @@ def _agreement(
 ) -> Iterator[Agreement]:
     """Yield how two boards go together on the samples that share most pruned models, if any do."""
     every = [list(_pairs(*both)) for both in itertools.product(ours, theirs)]
-    best = sorted(max(every, key=len, default=[]), key=_position)
+    best = sorted(max(every, key=lambda pairs: len(pairs), default=[]), key=_position)
     if best:
         x, y = (
             Side(board, here[0].metric, _is_wide([m.value for m in here]))
@@ -274,14 +274,13 @@ def _lines(pairs: Sequence[Pair], x: Side, y: Side) -> Iterator[SimpleNamespace]
     for words, members in groups.items():
         if len(members) < LEAST:
             continue
-        numbers = [
-            [side.scaled(pair[at].value) for pair in members] for at, side in ((0, x), (1, y))
-        ]
+        ours = [x.scaled(one.value) for one, _ in members]
+        theirs = [y.scaled(other.value) for _, other in members]
         # What one scorer removes under several options, seeds and amounts is much alike.
         scorers = [one.series.scorer.name for one, _ in members]
         try:
-            spearman = spearman_correlation(*numbers, scorers)
-            pearson = pearson_correlation(*numbers, scorers)
+            spearman = spearman_correlation(ours, theirs, scorers)
+            pearson = pearson_correlation(ours, theirs, scorers)
         except Sparc3Error:
             continue
         yield SimpleNamespace(words=words, spearman=spearman, pearson=pearson)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.sections import BETTER, Section
+from sparc3_bench.leaderboard.control_verdict import BETTER
+from sparc3_bench.leaderboard.sections import Section
 from sparc3_bench.leaderboard.sentences import said
 
 if TYPE_CHECKING:

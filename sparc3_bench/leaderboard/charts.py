@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import SimpleNamespace
 
     from sparc3_bench.leaderboard.agreement import Agreement, Side
-    from sparc3_bench.leaderboard.questions import Question
+    from sparc3_bench.leaderboard.choices import Question
     from sparc3_bench.leaderboard.retention import Benchmark
     from sparc3_bench.leaderboard.sections import Section
     from sparc3_bench.leaderboard.series import Series

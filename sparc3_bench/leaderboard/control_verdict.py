@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import Sparc3Error
@@ -19,29 +18,15 @@ if TYPE_CHECKING:
 _MOST = 60
 """Rows of a section beyond which they are the variants of a few, as in `headtohead`."""
 
+BETTER = "better than random"
+WORSE = "not better than"
 ELSEWHERE = "no verdict: random controls are of other samples"
 ALONE = "no verdict: one random control only"
 NONE = "no verdict: no random controls"
 
 
-@dataclass(frozen=True)
-class ControlVerdict:
-    """What random controls say of a number.
-
-    Attributes
-    ----------
-    beaten_by
-        The name of a control that the number is not better than; empty where it is better.
-    untested
-        Why nothing can be said; empty where something is.
-    """
-
-    beaten_by: str = ""
-    untested: str = ""
-
-
-Rows = dict[tuple[int, float], ControlVerdict]
-"""By position of a row and amount."""
+Rows = dict[tuple[int, float], str]
+"""What is said by position of a row and amount."""
 
 
 def control_verdict(
@@ -49,13 +34,14 @@ def control_verdict(
     one: Series,
     amount: float | None,
     metric: MetricRecord | None = None,
-    rows: Mapping[tuple[int, float], ControlVerdict] | None = None,
-) -> ControlVerdict:
-    """Return what random controls say of a metric of a row at one amount.
+    rows: Mapping[tuple[int, float], str] | None = None,
+) -> str:
+    """Return what random controls say of a metric of a row at one amount, in words.
 
-    The row's own random circuits where it has some, else, for the first metric and those of the
-    whole curve, the section's rows of controls. Dense and empty models have nothing to be better
-    in.
+    That it is not better than one of them, or that nothing can be said; empty where it is better,
+    and for dense and empty models, which have nothing to be better in. The row's own random
+    circuits say it where it has some, else, for the first metric and numbers of the whole curve,
+    the section's rows of controls.
 
     Parameters
     ----------
@@ -70,21 +56,21 @@ def control_verdict(
     metric = metric or first
     own = one.value(amount, metric.name)
     if one.is_control or own is None or metric.direction == "neither":
-        return ControlVerdict()
+        return ""
     if not section.prunes or (amount is not None and not 0 < section.sizes.removed(amount) < 1):
-        return ControlVerdict()
+        return ""
     if own.controls:
         if not own.versus and not one.is_paired:
-            return ControlVerdict(untested=ELSEWHERE)
+            return ELSEWHERE
         return _tested(own.centre, own.controls, own.versus, metric)
     if amount is not None:
         if metric.name != first.name:
-            return ControlVerdict()
+            return ""
         known = (rows or {}).get((section.place(one), amount))
         if known is not None:
             return known
 
-    def said(control: Series, drawn: Sequence[float]) -> ControlVerdict:
+    def said(control: Series, drawn: Sequence[float]) -> str:
         return _tested(own.centre, drawn, (), metric, control.scorer.name)
 
     return _by_rows(section, amount, metric, said)
@@ -136,10 +122,7 @@ def _said(
     ):
         return ELSEWHERE
     beside = (known,) if known is not None else ()
-    said = _tested(value, drawn, beside, metric)
-    return said.untested or (
-        "better than random" if not said.beaten_by else "not better than random"
-    )
+    return _tested(value, drawn, beside, metric) or BETTER
 
 
 def _alike(value: float, drawn: Sequence[float]) -> bool:
@@ -170,16 +153,16 @@ def row_verdicts(section: Section, draws: Replicates | None) -> Rows:
     return found
 
 
-def _beside(section: Section, draws: Replicates, one: Series, amount: float) -> ControlVerdict:
+def _beside(section: Section, draws: Replicates, one: Series, amount: float) -> str:
     from sparc3_bench.leaderboard.replicates import side_by_side
     from sparc3_bench.statistics.band import LEAST, against_controls
 
     metric = section.metrics[0]
     own = draws.at(one, amount, metric.name)
 
-    def said(control: Series, values: Sequence[float]) -> ControlVerdict:
+    def said(control: Series, values: Sequence[float]) -> str:
         if len(values) < LEAST:
-            return ControlVerdict(untested=ALONE)
+            return ALONE
         drawn = [run.at(amount, metric.name) for run in draws.seeds(control, amount)]
         values, replicates, clusters = side_by_side(drawn)
         band = against_controls(
@@ -191,7 +174,7 @@ def _beside(section: Section, draws: Replicates, one: Series, amount: float) -> 
             min(own.clusters, clusters),
             scale=draws.scale(metric.name),
         )
-        return ControlVerdict("" if band.verdict == "better" else control.scorer.name)
+        return "" if band.verdict == "better" else f"{WORSE} {control.scorer.name}"
 
     return _by_rows(section, amount, metric, said)
 
@@ -200,14 +183,14 @@ def _by_rows(
     section: Section,
     amount: float | None,
     metric: MetricRecord,
-    said: Callable[[Series, Sequence[float]], ControlVerdict],
-) -> ControlVerdict:
+    said: Callable[[Series, Sequence[float]], str],
+) -> str:
     """Return the first control row that is not left behind; else what the last one says."""
-    found = ControlVerdict(untested=NONE)
+    found = NONE
     for control in (one for one in section.series if one.is_control):
         if value := control.value(amount, metric.name):
             found = said(control, value.seeds)
-            if found.beaten_by:
+            if found.startswith(WORSE):
                 return found
     return found
 
@@ -218,30 +201,21 @@ def _tested(
     beside: Sequence[Versus],
     metric: MetricRecord,
     name: str = "random",
-) -> ControlVerdict:
-    """Return what random circuits say of a number.
+) -> str:
+    """Return what random circuits of that name say of a number.
 
-    Parameters
-    ----------
-    value
-        The number, where it is of the same samples.
-    drawn
-        Those of the random circuits.
-    beside
-        How every seed differs from them on the samples of both. Records of before have none; being
-        one more draw is tested all the same.
-    metric, name
-        Which number, and what the circuits are called.
+    `beside` is how every seed differs from them on the samples of both. Records of before have
+    none; being one more draw is tested all the same.
     """
     from sparc3_bench.statistics.band import LEAST, ahead, beyond, one_more, verdict
 
     if len(drawn) < LEAST:
-        return ControlVerdict(untested=ALONE)
+        return ALONE
     try:
         if beside:
             value = beyond(drawn, [one.difference for one in beside], metric.scale)
         sure = [one_more(value, drawn, metric.scale), *(one.p_value for one in beside)]
         sign = ahead(value, drawn, metric.scale)
     except Sparc3Error:
-        return ControlVerdict(untested="no verdict: numbers are not of the metric's scale")
-    return ControlVerdict("" if verdict(sign, max(sure), metric.direction) == "better" else name)
+        return "no verdict: numbers are not of the metric's scale"
+    return "" if verdict(sign, max(sure), metric.direction) == "better" else f"{WORSE} {name}"

@@ -51,22 +51,16 @@ def meetings(section: Section, draws: Replicates | None) -> dict[tuple[int, int]
     """
     if draws is None or not 2 <= len(section.series) <= _MOST:
         return {}
-    numbers: dict[int, dict[float, BootstrapNumber]] = {}
-    for place, one in enumerate(section.series):
-        numbers[place] = {}
-        for amount in section.amounts:
-            try:
-                number = draws.at(one, amount, section.metrics[0].name)
-            except (Sparc3Error, KeyError):
-                continue
-            if amount > 0:
-                numbers[place][amount] = number
+    name, amounts = section.metrics[0].name, [amount for amount in section.amounts if amount > 0]
+    numbers = [
+        {amount: found for amount in amounts if (found := draws.get(one, amount, name))}
+        for one in section.series
+    ]
     found = {}
-    for first, second in itertools.combinations(numbers, 2):
-        ours, theirs = numbers[first], numbers[second]
-        pairs = [(a, ours[a], theirs[a]) for a in ours if a in theirs]
+    for (first, ours), (second, theirs) in itertools.combinations(enumerate(numbers), 2):
+        pairs = [(amount, ours[amount], theirs[amount]) for amount in ours if amount in theirs]
         try:
-            rows = meetings_by_amount(pairs, draws.scale(section.metrics[0].name))
+            rows = meetings_by_amount(pairs, draws.scale(name))
         except Sparc3Error:  # numbers are not of the scale that the task declares
             continue
         if rows:
@@ -87,10 +81,12 @@ def resolvables(section: Section, draws: Replicates | None) -> dict[tuple[float,
     columns += [(section.focus, metric.name) for metric in section.metrics[1:]]
     found = {}
     for amount, metric in columns:
+        numbers = [number for one in rows if (number := draws.get(one, amount, metric))]
+        if len(numbers) < len(rows):
+            continue
         try:
-            numbers = [draws.at(one, amount, metric) for one in rows]
             least = resolvable(*side_by_side(numbers), scale=draws.scale(metric))
-        except (Sparc3Error, KeyError):
+        except Sparc3Error:
             continue
         if least:
             found[amount, metric] = least

@@ -228,4 +228,6 @@ def _table(number: int, content: object) -> ReportedTable:
     try:
         return ReportedTable.model_validate(fields)
     except ValidationError as error:
-        raise Sparc3Error(f"Table {number} of the literature: {first_of(error)}; correct it.") from None
+        raise Sparc3Error(
+            f"Table {number} of the literature: {first_of(error)}; correct it."
+        ) from None

@@ -86,7 +86,7 @@ class _Site:
             (f"{one.title} ({name})", f"scorers/{name}.html") for name, one in self._scorers.items()
         ]
         # Of every task its newest version on the first model.
-        first = {name: (name, *rest) for name, *rest in sorted(archive.tasks, reverse=True)}
+        first = {task[0]: task for task in sorted(archive.tasks, reverse=True)}
         self._templates.globals.update(
             told,
             notices=[(one.title, one.notice) for one in self._scorers.values() if one.notice],
@@ -157,12 +157,12 @@ class _Site:
         yield f"data/{board.id}.csv", shards.csv_table(board)
         for section in board.sections:
             own = [one for one in found if one.is_about(section)]
-            shown = {"board": board, "section": section, "agreements": own}
-            yield section.href, self._page("section", 1, warnings=_warnings(section), **shown)
-            for one in section.scorers.values():
-                if rank := section.rank(one):
-                    badge = {"section": section, "row": one, "rank": rank}
-                    yield _badge(section, one), self._page("badge", 1, suffix="svg", **badge)
+            shown: dict[str, Any] = {"board": board, "section": section, "agreements": own}
+            yield section.href, self._page("section", 1, **shown)
+            for row in section.scorers.values():
+                if rank := section.rank(row):
+                    badge = {"section": section, "row": row, "rank": rank}
+                    yield _badge(section, row), self._page("badge", 1, suffix="svg", **badge)
 
     def of_results(self, made: Sequence[Board], results: Sequence[tuple[Path, Result]]) -> Pages:
         """Yield a page for every result."""
@@ -235,12 +235,3 @@ def _choices(board: Board) -> list[tuple[str, str, list[tuple[str, str]]]]:
         ("amount", "Amount", []),
         *((name, name.capitalize(), list(found[name].items())) for name in _CHOICES),
     ]
-
-
-def _warnings(section: Section) -> dict[str, list[ResultFile]]:
-    """Return every warning with the runs that gave it."""
-    found: dict[str, list[ResultFile]] = {}
-    for run in section.runs:
-        for warning in dict.fromkeys(run.result.warnings):
-            found.setdefault(warning, []).append(run)
-    return found

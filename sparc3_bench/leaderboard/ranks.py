@@ -10,12 +10,13 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.replicates import Replicates, side_by_side
 from sparc3_bench.run.options import task_of
 from sparc3_bench.statistics.interval import LEVEL
-from sparc3_bench.statistics.numbers import Array
-from sparc3_bench.statistics.paired import Difference
 from sparc3_bench.statistics.ranking import rank_methods, rank_text
 
 if TYPE_CHECKING:
+    from sparc3_bench.leaderboard.replicates import BootstrapNumber
     from sparc3_bench.leaderboard.sections import Section
+    from sparc3_bench.statistics.numbers import Array
+    from sparc3_bench.statistics.paired import Difference
     from sparc3_bench.types.values import Direction, Scale
 
 _MOST = 30
@@ -24,7 +25,7 @@ _MOST = 30
 
 @dataclass(frozen=True)
 class Ranks:
-    """The ranks of a section's rows by the number that orders them.
+    """The ranks of rows by a number.
 
     Attributes
     ----------
@@ -89,25 +90,38 @@ def ranks(
         for place, one in enumerate(section.series)
         if not one.is_control and (places is None or place in places)
     ]
-    if draws is None or not 2 <= len(rows) <= _MOST:
-        return None
-    metric = section.metric
-    if metric.direction == "neither":
+    direction = section.metric.direction
+    if draws is None or len(rows) > _MOST or direction == "neither":
         return None
     try:
-        numbers = [draws.ordering(one) for _, one in rows]
-        values, drawn, clusters = side_by_side(numbers)
-        scale = draws.scale(metric.name)
-        found = rank_methods(values, drawn, metric.direction, clusters, scale=scale)
+        numbers = {place: draws.ordering(one) for place, one in rows}
     except (Sparc3Error, KeyError):
         return None
+    return ranked(numbers, direction, draws.scale(section.metric.name))
+
+
+def ranked(
+    numbers: Mapping[int, BootstrapNumber], direction: Direction, scale: Scale
+) -> Ranks | None:
+    """Return the ranks of numbers by position; None of fewer than two, or of one sample."""
+    if len(numbers) < 2:
+        return None
+    values, drawn, clusters = side_by_side(list(numbers.values()))
+    try:
+        found = rank_methods(values, drawn, direction, clusters, scale=scale)
+    except Sparc3Error:
+        return None
     assert found.resolvable is not None
-    pairs = zip(found.best_rank, found.worst_rank, strict=True)
-    texts = {place: rank_text(*pair) for (place, _), pair in zip(rows, pairs, strict=True)}
-    replicates = {p: number.replicates for (p, _), number in zip(rows, numbers, strict=True)}
-    places = [place for place, _ in rows]
-    differences = {
-        (places[i], places[j]): (one, float(found.p_values[i, j]))
-        for (i, j), one in found.differences.items()
-    }
-    return Ranks(texts, found.resolvable, scale, clusters, differences, replicates)
+    texts = map(rank_text, found.best_rank, found.worst_rank)
+    at = list(numbers)
+    return Ranks(
+        texts=dict(zip(at, texts, strict=True)),
+        resolvable=found.resolvable,
+        scale=scale,
+        clusters=clusters,
+        differences={
+            (at[i], at[j]): (one, float(found.p_values[i, j]))
+            for (i, j), one in found.differences.items()
+        },
+        replicates={place: number.replicates for place, number in numbers.items()},
+    )

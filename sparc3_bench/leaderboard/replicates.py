@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.curve import drawn_means, scales_of
 from sparc3_bench.statistics.dependence import (
     Kinds,
@@ -76,6 +77,13 @@ class Replicates:
     def at(self, one: Series, amount: float, metric: str) -> BootstrapNumber:
         """Return a metric of a row at one amount, the mean over its seeds."""
         return average([run.at(amount, metric) for run in self._newest(one)])
+
+    def get(self, one: Series, amount: float, metric: str) -> BootstrapNumber | None:
+        """Return the same, None where it, or a sample that it follows from, is not recorded."""
+        try:
+            return self.at(one, amount, metric)
+        except (Sparc3Error, KeyError):
+            return None
 
     def seeds(self, one: Series, amount: float) -> list[ReplicatesOfRun]:
         """Return the newest run of every seed of a row, of those that have the amount."""

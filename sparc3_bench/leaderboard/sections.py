@@ -9,21 +9,19 @@ import statistics
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sparc3_bench.leaderboard.control_verdict import ControlVerdict, control_verdict
+from sparc3_bench.leaderboard.control_verdict import BETTER, control_verdict
 from sparc3_bench.leaderboard.phrasing import is_reference
 from sparc3_bench.leaderboard.repeat import departures
 from sparc3_bench.leaderboard.series import machines, seeds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import SimpleNamespace
 
     from sparc3_bench.host import PluginHost
+    from sparc3_bench.leaderboard.choices import OperatingPoint, Question
     from sparc3_bench.leaderboard.headtohead import Meeting
-    from sparc3_bench.leaderboard.operating_points import OperatingPoint
-    from sparc3_bench.leaderboard.questions import Question
     from sparc3_bench.leaderboard.ranks import Ranks
     from sparc3_bench.leaderboard.replicates import Replicates
     from sparc3_bench.leaderboard.retention import Benchmark
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
     from sparc3_bench.record.spec import DatasetRecord, RunSpec
     from sparc3_bench.statistics.overall import Table
 
-BETTER = "better than random"
 NOTHING = "nothing removed"
 NOT_COMPARED = "no verdict: not compared with random circuits"
 
@@ -60,7 +57,7 @@ class Tests(NamedTuple):
     meetings: dict[tuple[int, int], list[Meeting]]
     resolvable: dict[tuple[float, str], float]
     retention: tuple[Benchmark, ...]
-    controls: Mapping[tuple[int, float], ControlVerdict]
+    controls: Mapping[tuple[int, float], str]
 
 
 @dataclass(eq=False)
@@ -149,7 +146,7 @@ class Section:
     @property
     def datasets(self) -> tuple[DatasetRecord, ...]:
         """The texts used, reference before evaluation, each description once."""
-        found = {}
+        found: dict[tuple[Any, ...], DatasetRecord] = {}
         for data in (data for run in self.runs for data in run.result.spec.datasets):
             size = (data.windows, data.window_length, data.begin)
             found.setdefault((not is_reference(data), data.purpose, data.source, *size), data)
@@ -177,23 +174,6 @@ class Section:
         name = self.metrics[0].name
         rows = [one for one in self.series if one.is_comparable(name)]
         return max((len(one.drawn(max(one.achieved), name)) for one in rows), default=0)
-
-    @property
-    def curve_metrics(self) -> tuple[MetricRecord, ...]:
-        """How to read the numbers of whole curves that some run has, each once."""
-        found = {
-            metric.name: metric
-            for one in reversed(self.series)
-            for metric in one.curve_metrics
-            if one.value(None, metric.name)
-        }
-        order = [metric.name for one in self.series for metric in one.curve_metrics]
-        return tuple(found[name] for name in dict.fromkeys(order) if name in found)
-
-    @property
-    def found(self) -> SimpleNamespace | None:
-        """Some circuit that was found between the points, for what was looked for."""
-        return next((one.found for one in self.series if one.found), None)
 
     @property
     def compared(self) -> tuple[float, ...]:
@@ -284,20 +264,15 @@ class Section:
             return BETTER if text == "separable from random" else text or NOT_COMPARED
         if self.order_curve is None and not 0 < self.sizes.removed(self.order) < 1:
             return ""
-        found = self.against(one, self.ordered_at, self.metric)
-        if found.beaten_by:
-            return f"not better than {found.beaten_by}"
-        return found.untested or BETTER
+        return self.against(one, self.ordered_at, self.metric) or BETTER
 
     def verdict(self, one: Series) -> str:
         """Return what a reader must know beside that number: that it may be chance."""
         text = self.beside_random(one)
         return "" if text == BETTER else text
 
-    def against(
-        self, one: Series, amount: float | None, metric: MetricRecord | None = None
-    ) -> ControlVerdict:
-        """Return what random controls say of a metric of a row at one amount."""
+    def against(self, one: Series, amount: float | None, metric: MetricRecord | None = None) -> str:
+        """Return what random controls say of a metric of a row, as `control_verdict`."""
         return control_verdict(self, one, amount, metric, self.tests.controls)
 
     @property
@@ -314,8 +289,7 @@ class Section:
 
         def beyond(amount: float) -> bool:
             rows = [one for one in self.series if one.value(amount, metric)]
-            found = [self.against(one, amount) for one in rows if not one.is_control]
-            return any(one == ControlVerdict() for one in found)
+            return any(not one.is_control and not self.against(one, amount) for one in rows)
 
         if told[order] and beyond(order):
             return order

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.errors import RecordError
 from sparc3_bench.host import default_host
+from sparc3_bench.leaderboard.choices import questions
 from sparc3_bench.leaderboard.phrasing import is_reference
-from sparc3_bench.leaderboard.questions import questions
 from sparc3_bench.leaderboard.sections import Section
 from sparc3_bench.leaderboard.series import ResultFile, Series, merge
 from sparc3_bench.leaderboard.sizes import Sizes

@@ -62,7 +62,7 @@ def blind(found: Section) -> set[str]:
         one.scorer.name: control_verdict(found, one, found.order, None, rows)
         for one in found.series
     }
-    return {name for name, one in said.items() if one.beaten_by == RANDOM.name}
+    return {name for name, one in said.items() if one == f"not better than {RANDOM.name}"}
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from unit.results import make_result, save
 from unit.site_pages import JSON, every_page, render
 from unit.test_leaderboard_site import HOSTILE, Page, pairs
 
-from sparc3_bench.leaderboard.operating_points import OperatingPoint
+from sparc3_bench.leaderboard.choices import OperatingPoint
 from sparc3_bench.leaderboard.sections import Section
 from sparc3_bench.leaderboard.site import publish
 from sparc3_bench.leaderboard.tables import split
@@ -132,9 +132,9 @@ def test_other_limits_are_another_question_and_a_bar_is_none() -> None:
     bar = Found(metric="kl", at_least=0.5, title="Smallest", point=make_result().points[1])
     (section,) = sections_of(make_result(found=bar))
     assert section.questions == ()
-    assert section.found is not None
+    assert section.series[0].found is not None
     (section,) = sections_of(make_choice())
-    assert section.found is None
+    assert section.series[0].found is None
     assert section.series[0].has_curve is False
 
 

@@ -17,7 +17,6 @@ from unit.test_leaderboard_site import Page, pairs
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.archive import Archive
 from sparc3_bench.leaderboard.control_verdict import (
-    ControlVerdict,
     control_verdict,
 )
 from sparc3_bench.leaderboard.overview import _standings
@@ -154,9 +153,9 @@ def test_a_number_without_a_better_end_beats_and_is_beaten_by_nothing() -> None:
     ]
     section = section_of(*made)
     first = section.series[0]
-    assert control_verdict(section, first, 0.5, metrics[1]) == ControlVerdict()
-    assert control_verdict(section, first, None, OTHER) == ControlVerdict()
-    assert control_verdict(section, first, 0.5, FAITHFULNESS) == ControlVerdict("random")
+    assert control_verdict(section, first, 0.5, metrics[1]) == ""
+    assert control_verdict(section, first, None, OTHER) == ""
+    assert control_verdict(section, first, 0.5, FAITHFULNESS) == "not better than random"
     assert "neither is better" in render(pairs(*made))
 
 
