@@ -234,8 +234,9 @@ def _agreement(
 ) -> Iterator[Agreement]:
     """Yield how two boards go together on the samples that share most pruned models, if any do."""
     every = [list(_pairs(*both)) for both in itertools.product(ours, theirs)]
-    best = sorted(max(every, key=lambda pairs: len(pairs), default=[]), key=_position)
+    best: list[Pair] = max(every, key=len, default=[])
     if best:
+        best.sort(key=_position)
         x, y = (
             Side(board, here[0].metric, _is_wide([m.value for m in here]))
             for board, here in zip((one, other), zip(*best, strict=True), strict=True)

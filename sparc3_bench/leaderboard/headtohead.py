@@ -53,10 +53,10 @@ def meetings(section: Section, draws: Replicates | None) -> dict[tuple[int, int]
         return {}
     name, amounts = section.metrics[0].name, [amount for amount in section.amounts if amount > 0]
     numbers = [
-        {amount: found for amount in amounts if (found := draws.get(one, amount, name))}
+        {amount: number for amount in amounts if (number := draws.get(one, amount, name))}
         for one in section.series
     ]
-    found = {}
+    found: dict[tuple[int, int], list[Meeting]] = {}
     for (first, ours), (second, theirs) in itertools.combinations(enumerate(numbers), 2):
         pairs = [(amount, ours[amount], theirs[amount]) for amount in ours if amount in theirs]
         try:

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 _STATIC = ("d3.LICENSE", "d3.min.js", "plot.LICENSE", "plot.min.js")
 _SCRIPTS = ("board.js", "compare.js", "draw.js", "heads.js", "search.js", "site.js", "sort.js")
 
-_CHOICES = ("unit", "group", "aggregation", "scorer")
-
 GUIDE = "docs/docs"
 """Where in the site `make docs` puts the documents of the repository's folder ``docs``."""
 
@@ -149,8 +147,7 @@ class _Site:
             if one.id not in parts:
                 parts[one.id] = self._page("agreement", 1, one=one)
         told = [parts[one.id] for one in found]
-        choices = _choices(board)
-        yield board.href, self._page("board", 1, board=board, choices=choices, agreements=told)
+        yield board.href, self._page("board", 1, board=board, agreements=told)
         data = shards.shard(board, self._look)
         yield f"data/{board.id}.js", shards.script(data)
         yield f"data/{board.id}.json", json.dumps(data, allow_nan=False) + "\n"
@@ -214,24 +211,3 @@ def _scorers(refs: Iterable[PluginRef], host: PluginHost) -> dict[str, ScorerDes
         if one.name not in told or one.is_installed:
             told[one.name] = one
     return told
-
-
-def _choices(board: Board) -> list[tuple[str, str, list[tuple[str, str]]]]:
-    """Return the filters of a board: the name of each, its label, its values with their words."""
-    found: dict[str, dict[str, str]] = {name: {} for name in _CHOICES}
-    for section in board.sections:
-        for name in ("unit", "group"):
-            value = str(getattr(section.spec, name))
-            found[name].setdefault(value, value)
-        for one in section.series:
-            found["scorer"].setdefault(one.scorer.name, one.scorer.title)
-            if aggregation := str(one.scorer.options.get("aggregation", "")):
-                found["aggregation"].setdefault(aggregation, aggregation)
-    # What stands for the board comes first, as a reader is shown the first.
-    drawn = sorted(board.drawn, key=lambda one: one not in board.leading)
-    return [
-        ("section", "Convention drawn", [(one.id, one.words) for one in drawn]),
-        ("metric", "Metric", []),
-        ("amount", "Amount", []),
-        *((name, name.capitalize(), list(found[name].items())) for name in _CHOICES),
-    ]

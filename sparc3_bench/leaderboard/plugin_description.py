@@ -87,8 +87,10 @@ class ScorerDescription(PluginText):
     is_installed: bool = False
 
 
-_OF_CLASS = ("title", "name", "formula", "notice", "default_group", "default_objective")
-_OF_CLASS += ("is_control", "needs_reference")
+_OF_CLASS = (
+    *("title", "name", "formula", "notice", "default_group", "default_objective"),
+    *("is_control", "needs_reference"),
+)
 
 
 def scorer_description(scorer_ref: PluginRef, host: PluginHost) -> ScorerDescription:
