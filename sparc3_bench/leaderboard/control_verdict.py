@@ -9,8 +9,8 @@ from sparc3_bench.errors import Sparc3Error
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from sparc3_bench.leaderboard.comparable_rows import ComparableRows
     from sparc3_bench.leaderboard.replicates import Replicates
-    from sparc3_bench.leaderboard.sections import Section
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.record.parts import MetricRecord, Point, Versus
     from sparc3_bench.record.result import Result
@@ -30,7 +30,7 @@ Rows = dict[tuple[int, float], str]
 
 
 def control_verdict(
-    section: Section,
+    section: ComparableRows,
     one: Series,
     amount: float | None,
     metric: MetricRecord | None = None,
@@ -130,7 +130,7 @@ def _alike(value: float, drawn: Sequence[float]) -> bool:
     return all(abs(value - number) <= 1e-9 * max(1.0, abs(value)) for number in drawn)
 
 
-def row_verdicts(section: Section, draws: Replicates | None) -> Rows:
+def row_verdicts(section: ComparableRows, draws: Replicates | None) -> Rows:
     """Return what the rows of controls say of the first metric of every other row.
 
     Every seed of a control is one draw; they were measured on the same samples as the row. Rows
@@ -153,7 +153,7 @@ def row_verdicts(section: Section, draws: Replicates | None) -> Rows:
     return found
 
 
-def _beside(section: Section, draws: Replicates, one: Series, amount: float) -> str:
+def _beside(section: ComparableRows, draws: Replicates, one: Series, amount: float) -> str:
     from sparc3_bench.leaderboard.replicates import side_by_side
     from sparc3_bench.statistics.band import LEAST, against_controls
 
@@ -180,7 +180,7 @@ def _beside(section: Section, draws: Replicates, one: Series, amount: float) -> 
 
 
 def _by_rows(
-    section: Section,
+    section: ComparableRows,
     amount: float | None,
     metric: MetricRecord,
     said: Callable[[Series, Sequence[float]], str],

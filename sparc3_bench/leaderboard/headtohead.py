@@ -13,8 +13,8 @@ from sparc3_bench.statistics.paired import Difference, of_pair
 from sparc3_bench.statistics.ranking import resolvable
 
 if TYPE_CHECKING:
+    from sparc3_bench.leaderboard.comparable_rows import ComparableRows
     from sparc3_bench.leaderboard.replicates import BootstrapNumber, Replicates
-    from sparc3_bench.leaderboard.sections import Section
     from sparc3_bench.types.values import Scale
 
 _MOST = 60
@@ -44,7 +44,9 @@ class Meeting:
         return one.value, one.low, one.high, one.p_value, self.p_adjusted
 
 
-def meetings(section: Section, draws: Replicates | None) -> dict[tuple[int, int], list[Meeting]]:
+def meetings(
+    section: ComparableRows, draws: Replicates | None
+) -> dict[tuple[int, int], list[Meeting]]:
     """Return by the positions of two rows how they differ in the first metric.
 
     What cannot be tested is left out: rows without samples, or of one independent sample.
@@ -68,7 +70,9 @@ def meetings(section: Section, draws: Replicates | None) -> dict[tuple[int, int]
     return found
 
 
-def resolvables(section: Section, draws: Replicates | None) -> dict[tuple[float, str], float]:
+def resolvables(
+    section: ComparableRows, draws: Replicates | None
+) -> dict[tuple[float, str], float]:
     """Return by amount and metric what neighbours must typically differ by to be told apart.
 
     Of the numbers that the table of a section shows; controls are no neighbours. Of a metric on a

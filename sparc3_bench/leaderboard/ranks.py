@@ -13,8 +13,8 @@ from sparc3_bench.statistics.interval import LEVEL
 from sparc3_bench.statistics.ranking import rank_methods, rank_text
 
 if TYPE_CHECKING:
+    from sparc3_bench.leaderboard.comparable_rows import ComparableRows
     from sparc3_bench.leaderboard.replicates import BootstrapNumber
-    from sparc3_bench.leaderboard.sections import Section
     from sparc3_bench.statistics.numbers import Array
     from sparc3_bench.statistics.paired import Difference
     from sparc3_bench.types.values import Direction, Scale
@@ -61,7 +61,7 @@ class Ranks:
         return found, p_value, "better" if ahead else "worse"
 
 
-def draws_of(section: Section) -> Replicates | None:
+def draws_of(section: ComparableRows) -> Replicates | None:
     """Return what the numbers of a section are tested by; None without the task that measured."""
     try:
         return Replicates(section, task_of(section.runs[0].result, section.host))
@@ -70,7 +70,7 @@ def draws_of(section: Section) -> Replicates | None:
 
 
 def ranks(
-    section: Section, draws: Replicates | None, places: Collection[int] | None = None
+    section: ComparableRows, draws: Replicates | None, places: Collection[int] | None = None
 ) -> Ranks | None:
     """Return the ranks of a section; None where nothing can be tested.
 

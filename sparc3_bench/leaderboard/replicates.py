@@ -24,7 +24,7 @@ from sparc3_bench.statistics.dependence import (
 
 if TYPE_CHECKING:
     from sparc3_bench.contracts import Task
-    from sparc3_bench.leaderboard.sections import Section
+    from sparc3_bench.leaderboard.comparable_rows import ComparableRows
     from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.record.parts import Point
     from sparc3_bench.record.result import Result
@@ -54,7 +54,7 @@ class Replicates:
         Says how metrics follow from samples; of the version that measured.
     """
 
-    def __init__(self, section: Section, task: Task) -> None:
+    def __init__(self, section: ComparableRows, task: Task) -> None:
         self._section, self._task = section, task
         self._drawn: dict[str, ReplicatesOfRun] = {}
         self._known: tuple[Kinds, Kinds] = ({}, {})

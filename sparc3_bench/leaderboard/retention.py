@@ -13,8 +13,8 @@ from sparc3_bench.leaderboard.values import Value, merge_seeds
 from sparc3_bench.statistics.ratio import Ratio, ratio
 
 if TYPE_CHECKING:
+    from sparc3_bench.leaderboard.comparable_rows import ComparableRows
     from sparc3_bench.leaderboard.replicates import Replicates
-    from sparc3_bench.leaderboard.sections import Section
     from sparc3_bench.record.parts import MetricRecord
 
 _MOST = 30
@@ -58,7 +58,7 @@ class Benchmark:
 
 
 def retention(
-    section: Section, draws: Replicates | None, places: Collection[int] = range(_MOST)
+    section: ComparableRows, draws: Replicates | None, places: Collection[int] = range(_MOST)
 ) -> tuple[Benchmark, ...]:
     """Return what is left of every benchmark, behind the main metric; nothing where there is none.
 
@@ -84,7 +84,7 @@ def retention(
 
 
 def _benchmark(
-    section: Section,
+    section: ComparableRows,
     draws: Replicates,
     metric: MetricRecord,
     samples: str,

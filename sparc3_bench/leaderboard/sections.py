@@ -1,35 +1,27 @@
-"""Sections: rows that may be compared, what their samples say of them, and what is asked of both.
-
-A section becomes one page; the sections of a task and a model are a board.
-"""
+"""Sections: comparable rows with what their samples say of them; a section becomes one page."""
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from sparc3_bench.leaderboard.comparable_rows import ComparableRows
 from sparc3_bench.leaderboard.control_verdict import BETTER, control_verdict
-from sparc3_bench.leaderboard.phrasing import is_reference
 from sparc3_bench.leaderboard.repeat import departures
-from sparc3_bench.leaderboard.series import machines, seeds
+from sparc3_bench.leaderboard.series import seeds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sparc3_bench.host import PluginHost
-    from sparc3_bench.leaderboard.choices import OperatingPoint, Question
     from sparc3_bench.leaderboard.headtohead import Meeting
     from sparc3_bench.leaderboard.ranks import Ranks
     from sparc3_bench.leaderboard.replicates import Replicates
     from sparc3_bench.leaderboard.retention import Benchmark
-    from sparc3_bench.leaderboard.series import ResultFile, Series
-    from sparc3_bench.leaderboard.sizes import Sizes
+    from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.leaderboard.values import Value
     from sparc3_bench.record.parts import MetricRecord
-    from sparc3_bench.record.spec import DatasetRecord, RunSpec
     from sparc3_bench.statistics.overall import Table
 
 NOTHING = "nothing removed"
@@ -61,46 +53,17 @@ class Tests(NamedTuple):
 
 
 @dataclass(eq=False)
-class Section:
-    """The runs that may be compared: same task, model, evaluation data and conventions.
+class Section(ComparableRows):
+    """Comparable rows with what their samples say of them.
 
     Attributes
     ----------
-    series
-        Best first by the number at `order`, controls last.
-    amounts
-        Every amount that some run has, rising.
-    sizes
-        The amounts as sizes of circuits, and how to write them.
-    focus
-        The amount at which the numbers beyond the first metric are shown.
-    order
-        The amount whose first metric orders the rows.
-    order_curve
-        The number of whole curves that orders the rows instead, where all of them have one.
-    order_chosen
-        The metric of what was chosen, which orders them where all scorers chose by it.
-    questions
-        What was chosen.
-    host
-        Where the task is found that says how metrics follow from samples.
     draws
         What its numbers are tested by; made when it is needed where not given.
     words
         Its conventions in a few words, enough to tell it from the others of its board.
     """
 
-    id: str
-    runs: tuple[ResultFile, ...]
-    series: tuple[Series, ...]
-    amounts: tuple[float, ...]
-    sizes: Sizes
-    focus: float
-    order: float
-    order_curve: MetricRecord | None
-    order_chosen: MetricRecord | None
-    questions: tuple[Question, ...]
-    host: PluginHost = field(repr=False)
     draws: Replicates | None = None
     words: str = ""
 
@@ -109,83 +72,12 @@ class Section:
         """The address of its page, from the root of the site."""
         return f"sections/{self.id}.html"
 
-    @property
-    def spec(self) -> RunSpec:
-        """The spec of one run, for the fields that all runs share."""
-        return self.runs[0].result.spec
-
-    @property
-    def metrics(self) -> tuple[MetricRecord, ...]:
-        """How to read the numbers; the first is the one that is plotted."""
-        return self.runs[0].result.metrics
-
-    @property
-    def metric(self) -> MetricRecord:
-        """What the rows are ordered by."""
-        return self.order_chosen or self.order_curve or self.metrics[0]
-
-    @property
-    def ordered_at(self) -> float | None:
-        """The amount of that number, None where it is of the whole curve or was chosen."""
-        return None if self.order_chosen or self.order_curve else self.order
-
-    @property
-    def where(self) -> str:
-        """At what it is measured."""
-        if self.order_chosen is not None:
-            return "of what was chosen"
-        if self.order_curve is not None:
-            return "of the whole curve" if self.prunes else "of the scores"
-        return f"at {self.sizes.words(self.order)}"
-
-    @property
-    def prunes(self) -> bool:
-        """Whether anything is removed; else the numbers are of the scores themselves."""
-        return max(self.amounts) > 0
-
-    @property
-    def datasets(self) -> tuple[DatasetRecord, ...]:
-        """The texts used, reference before evaluation, each description once."""
-        found: dict[tuple[Any, ...], DatasetRecord] = {}
-        for data in (data for run in self.runs for data in run.result.spec.datasets):
-            size = (data.windows, data.window_length, data.begin)
-            found.setdefault((not is_reference(data), data.purpose, data.source, *size), data)
-        return tuple(found[kind] for kind in sorted(found))
-
-    @property
-    def machines(self) -> list[str]:
-        """What the runs were made on, by what decides their speed and rounding."""
-        return machines(self.runs)
-
-    @property
-    def machine(self) -> str:
-        """The kind of machine that most of its rows were made on, alone."""
-        alone = [one.machines[0] for one in self.series if len(one.machines) == 1]
-        return Counter(alone).most_common(1)[0][0] if alone else ""
-
-    def dense(self, metric: MetricRecord) -> float | None:
-        """Return a metric of the dense model."""
-        found = [value.centre for one in self.series if (value := one.value(0.0, metric.name))]
-        return statistics.median_low(found) if found else None
-
-    @property
-    def drawn(self) -> int:
-        """How many random circuits were drawn beside a row, of those that may be compared."""
-        name = self.metrics[0].name
-        rows = [one for one in self.series if one.is_comparable(name)]
-        return max((len(one.drawn(max(one.achieved), name)) for one in rows), default=0)
-
-    @property
-    def compared(self) -> tuple[float, ...]:
-        """The amounts near sizes 10 % and 1 % at which other reference samples were compared."""
-        sizes = self.sizes.compared()
-        return tuple(at for at in sizes if any(at in one.jaccard for one in self.series))
-
     @cached_property
     def tests(self) -> Tests:
         """All at once, as the replicates behind them are many and not kept."""
         # Loads numpy and scipy.
-        from sparc3_bench.leaderboard.control_verdict import row_verdicts
+        from sparc3_bench.leaderboard.comparable_rows import ComparableRows
+from sparc3_bench.leaderboard.control_verdict import row_verdicts
         from sparc3_bench.leaderboard.headtohead import meetings, resolvables
         from sparc3_bench.leaderboard.ranks import draws_of, ranks
         from sparc3_bench.leaderboard.retention import retention
@@ -233,17 +125,9 @@ class Section:
             found, key=lambda row: (row[1].is_control, self.place(leader(row[1])), row[2], row[0])
         )
 
-    def place(self, one: Series) -> int:
-        """Return the position of a row."""
-        return self.series.index(one)
-
     def rank(self, one: Series) -> str:
         """Return the rank of a row, or an empty text."""
         return self.tests.ranks.texts.get(self.place(one), "") if self.tests.ranks else ""
-
-    def choices(self, one: Series) -> list[OperatingPoint]:
-        """Return what the runs of a row chose."""
-        return [row for asked in self.questions for row in asked.rows if row.series is one]
 
     def value(self, one: Series) -> Value | None:
         """Return the number of a row by which the rows are ordered."""
