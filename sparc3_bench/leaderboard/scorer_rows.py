@@ -82,8 +82,8 @@ def _row(board: Board, section: Section, among: Section, one: Series, leads: boo
         neighbours=near,
         command=_command(among, one, near),
         numbers=() if section.prunes else tuple(_numbers(one)),
-        earlier=sum(_code(row) != _code(one) for row in section.series if row is not one),
-        others=len(section.series) - 1,
+        earlier=sum(_code(row) != _code(one) for row in among.series if row is not one),
+        others=len(among.series) - 1,
         all_scorers=tuple(
             (row.name, Estimated(**_number(row, among.value(row))).text, among.beside_random(row))
             for row in others

@@ -76,8 +76,7 @@ class Section(ComparableRows):
     def tests(self) -> Tests:
         """All at once, as the replicates behind them are many and not kept."""
         # Loads numpy and scipy.
-        from sparc3_bench.leaderboard.comparable_rows import ComparableRows
-from sparc3_bench.leaderboard.control_verdict import row_verdicts
+        from sparc3_bench.leaderboard.control_verdict import row_verdicts
         from sparc3_bench.leaderboard.headtohead import meetings, resolvables
         from sparc3_bench.leaderboard.ranks import draws_of, ranks
         from sparc3_bench.leaderboard.retention import retention
