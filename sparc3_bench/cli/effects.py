@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -108,12 +107,12 @@ def command(
     from sparc3_bench.leaderboard.crossing import crossing
     from sparc3_bench.leaderboard.crossing_report import CrossingReport
     from sparc3_bench.leaderboard.report_part import as_markdown, as_text
-    from sparc3_bench.record.files import read_each, result_files
+    from sparc3_bench.record.files import read_each
     from sparc3_bench.run.intervals import renewed
 
-    paths = [Path(r) if Path(r).is_dir() else common.result_file(r, searched) for r in results]
+    files = common.result_files(results, searched)
     left_out, host = list[str](), default_host()
-    read = [renewed(one, host) for _, one in read_each(result_files(paths), left_out.append)]
+    read = [renewed(one, host) for _, one in read_each(files, left_out.append)]
     asked = [name.strip() for name in factors.split(",") if name.strip()]
     report = CrossingReport(crossing(read, host, asked, amount, metric))
     if as_json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -236,9 +235,9 @@ class CrossingReport:
         )
 
     def _said(self, macro: str) -> tuple[str, ...]:
-        module: Any = templates().get_template("crossing.txt").module
-        text = html.unescape(str(getattr(module, macro)(self)))
-        return tuple(" ".join(line.split()) for line in text.splitlines() if line.strip())
+        module: Any = templates(is_page=False).get_template("crossing.txt").module
+        lines = str(getattr(module, macro)(self)).splitlines()
+        return tuple(" ".join(line.split()) for line in lines if line.strip())
 
     def _shares(self) -> ShownTable:
         rest, rows = self.crossing.rest, []
