@@ -81,8 +81,20 @@ class Crossing:
 
     @cached_property
     def inside(self) -> Effects:
-        """The effects over those alone, whose error is theirs."""
-        return self.effects.only(lambda row: row.get(DIVIDED) in self.within)
+        """The effects over those alone, whose error is theirs; all where these cross nothing."""
+        try:
+            return self.effects.only(lambda row: row.get(DIVIDED) in self.within)
+        except Sparc3Error:
+            return self.effects
+
+    @cached_property
+    def alike(self) -> Effects:
+        """All effects with the error over seeds that there is inside rows.
+
+        Between rows what three choices do together is far larger than what seeds do, and the error
+        holds both; single runs are compared by this one.
+        """
+        return self.effects.only(lambda row: True, like=self.inside)
 
     @cached_property
     def between(self) -> str:

@@ -96,16 +96,17 @@ class CrossingReport:
         return next((t for t in (effects.terms if effects else ()) if t.factors == factors), None)
 
     def spread(self, rest: bool = False) -> tuple[float, float, Difference] | None:
-        """Return how far scorers lie apart where nothing goes between rows, and where they decide.
+        """Return how far scorers lie apart where nothing goes between rows, and where it may.
 
         See `Effects.spread`; None where one of the two was not run.
         """
         effects = self.crossing.rest if rest else self.effects
-        ways = effects.design.levels.get(DIVIDED, ()) if effects else ()
-        within = [way for way in self.crossing.within if way in ways]
-        if effects is None or not within or self.crossing.between not in ways:
+        ways = effects.design.levels.get(DIVIDED, ()) if effects and self.scorers else ()
+        within = [way for way in ways if way in self.crossing.within]
+        others = [way for way in ways if way not in within]
+        if effects is None or not within or not others:
             return None
-        return effects.spread("scorer", {DIVIDED: within}, {DIVIDED: [self.crossing.between]})
+        return effects.spread("scorer", {DIVIDED: within}, {DIVIDED: others})
 
     def of_way(self, way: str, verdict: str) -> list[str]:
         """Return the scorers of which something is said beside the best, with the numbers."""
@@ -224,11 +225,10 @@ class CrossingReport:
             for way, (group, _) in self.crossing.divisions.items()
             if group in ("row", "model")
         ]
+        alike, where = self.crossing.alike, self._unrepaired
         return self.tested(
             {
-                (one["scorer"], one[DIVIDED]): self._contrast(
-                    self.effects, one, base, self._unrepaired
-                )
+                (one["scorer"], one[DIVIDED]): self._contrast(alike, one, base, where)
                 for one in cells
                 if one != base
             }
@@ -269,8 +269,11 @@ class CrossingReport:
         for name in self.scorers:
             found = [self.beside_best.get((name, way)) for way in self.ways]
             rows.append((name, *(one.cell if one else "–" for one in found)))
-        where = f"Beside {self.best} divided by {self.crossing.between}, without a repair."
-        return ShownTable("", ("scorer", *self.ways), rows, where)
+        note = (
+            f"Beside {self.best} divided by {self.crossing.between}, without a repair; over "
+            f"samples, and over seeds as they count at {phrasing.listed(self.crossing.within)}."
+        )
+        return ShownTable("", ("scorer", *self.ways), rows, note)
 
     def _table(self, term: Term) -> ShownTable:
         """Return a main effect largest first, or what two do together, the surest first."""

@@ -40,6 +40,8 @@ class Effects:
         design can tell it, and is in the error otherwise, as what it does together with others.
     error_by
         A factor whose levels may differ in how large the error is; the same everywhere without.
+    like
+        Effects whose error over seeds is taken for that of these.
 
     Attributes
     ----------
@@ -79,6 +81,7 @@ class Effects:
         scale: Scale = "linear",
         nuisance: tuple[str, Sequence[str]] | None = None,
         error_by: str | None = None,
+        like: Effects | None = None,
     ) -> None:
         numbers, drawn = finite(values, "values", 1), finite(replicates, "replicates", 2)
         if drawn.shape[1] != len(numbers):
@@ -93,7 +96,7 @@ class Effects:
         self.design = design = Design(factors, nuisance)
         self.freedom = len(numbers) - design.rank
         by = factors[error_by] if error_by else None
-        self._error = RunError(numbers, drawn, design, clusters, by)
+        self._error = RunError(numbers, drawn, design, clusters, by, like and like._error)
         self._values, self._drawn = numbers, self._error.replicates
         self._whole = _length(numbers - numbers.mean())
         if not self._whole:
@@ -104,13 +107,17 @@ class Effects:
         self.seeds = float(_length(numbers @ alone) / self._whole)
         self.shared = 1 - self.error - self.seeds - sum(one.share.value for one in self.terms)
 
-    def only(self, where: Callable[[Mapping[str, str]], bool]) -> Effects:
+    def only(
+        self, where: Callable[[Mapping[str, str]], bool], like: Effects | None = None
+    ) -> Effects:
         """Return the effects over some of the runs, whose error is then their own.
 
         Parameters
         ----------
         where
             Whether a run counts, by its levels; a factor that is left one level is none.
+        like
+            Effects whose error over seeds is taken instead.
         """
         values, drawn, clusters, nuisance, error_by = self._given
         rows = [
@@ -128,6 +135,7 @@ class Effects:
             scale=self.scale,
             nuisance=nuisance and (nuisance[0], [nuisance[1][i] for i in kept]),
             error_by=error_by if error_by in factors else None,
+            like=like,
         )
 
     def _terms(self) -> Iterator[Term]:
@@ -242,6 +250,15 @@ class Effects:
         clusters = self._error.clusters_of(np.hstack(bases))
         ratio = of_pair(drawn, others, float(own), float(other), clusters, "log")
         return float(own), float(other), ratio
+
+    def involving(self, name: str) -> Estimate:
+        """Return the share of all terms that a factor is in."""
+        terms = [one for one in self.terms if name in one.factors]
+        basis = np.hstack([self.design.beyond(one.factors) for one in terms])
+        share = sum(one.share.value for one in terms)
+        drawn = np.sum([one.replicates for one in terms], axis=0)
+        low, high = interval(share, drawn, self._error.clusters_of(basis))
+        return Estimate(share, max(low, 0.0), min(high, 1.0))
 
     def apart(self, first: Names, second: Names) -> Difference:
         """Return how much more of the squares one term explains than another."""

@@ -26,6 +26,8 @@ class RunError:
         How many independent samples the replicates are drawn from.
     by
         A level for every run; those of one level have an error of one size, all of them without.
+    like
+        An error whose size over seeds this one takes, the mean over its runs.
 
     Attributes
     ----------
@@ -46,6 +48,7 @@ class RunError:
         design: Design,
         clusters: int,
         by: Sequence[str] | None = None,
+        like: RunError | None = None,
     ) -> None:
         left = design.residual
         of_samples = (drawn @ left).var(axis=0) * clusters / (clusters - 1)
@@ -59,6 +62,9 @@ class RunError:
         self._variances = np.maximum(np.bincount(place, squares) / known, 0.0)
         if self._freedom.sum() < 0.5:  # but for rounding nothing is left
             self._variances[:] = 0.0
+        if like is not None:
+            place, self._freedom = np.zeros_like(place), like._freedom.sum(keepdims=True)
+            self._variances = (like._freedom @ like._variances) / np.maximum(self._freedom, 1.0)
         self._place, self._sampled, self._clusters = place, drawn, clusters
         generator = np.random.default_rng([zlib.crc32(b"effects"), len(numbers)])
         noise = generator.standard_normal(drawn.shape)

@@ -49,9 +49,13 @@ def test_effects_are_those_that_were_planted(whole):
 
 
 def test_what_is_said_follows_from_what_was_planted(report):
-    first, spread, *rest = [one for part in report.answers for one in part.sentences]
+    first, divided, spread, *rest = [one for part in report.answers for one in part.sentences]
     assert first.startswith("Of the variance of the logarithm of perplexity over 180 runs scorer")
     assert "less than the scorer" in first
+    assert divided.startswith(
+        "How the amount is divided, by itself and with other choices, explains"
+    )
+    assert divided.endswith("less than half.")
     assert "scorers matter less inside rows than between them" in spread
     said = "\n".join(rest)
     assert "repair obs: the best is Sparsegpt" in said
@@ -73,9 +77,10 @@ def test_all_that_is_said_turns_with_the_numbers():
     assert said.plain == "Magnitude"
     steps = {(one.scorer, one.repair): one for one in said.steps}
     assert steps["Wanda", "obs"].repairing.verdict == "worse"
-    text = said.answers[0].sentences[0]
-    assert "scorer explains" in text
-    assert "less than half of all" in text
+    first, divided, spread, *_ = said.answers[0].sentences
+    assert "less than the scorer" in first
+    assert divided.endswith("less than half.")
+    assert "it cannot be told which is more" in spread
 
 
 def test_text_and_markdown_have_the_same_numbers(report):
@@ -103,6 +108,10 @@ def test_factors_that_are_not_crossed_are_told_and_cells_that_lack(runs):
     assert "pairs of levels never occur together" in "\n".join(
         part for one in CrossingReport(split).parts for part in one.sentences
     )
+    usual = ("uniform", "none")
+    plain = [one for one in runs if (one.spec.allocation, one.spec.repair) == usual]
+    plain = [one for one in plain if one.spec.group in ("row", "model")]
+    assert CrossingReport(crossing(plain, default_host())).beside_best
     some = crossing(runs[:40], default_host())
     assert some.missing
     assert CrossingReport(some).parts

@@ -103,6 +103,22 @@ def test_errors_of_seeds_count_though_windows_see_none_of_them():
     assert moved.freedom == len(CELLS) - moved.design.rank
 
 
+def test_errors_differ_by_level_and_are_those_of_the_runs_that_are_asked():
+    loud = planted(by_seed=0.01)
+    loud[[cell[1] == "z" for cell in CELLS]] += np.random.default_rng(1).normal(size=(9, 1))
+    pooled, own = effects(loud), effects(loud, error_by="two")
+    at = {"one": "b"}, {"one": "a"}, {"two": ["w", "x"]}
+    quiet = pooled.only(lambda row: row["two"] != "z")
+    taken = own.only(lambda row: True, like=quiet)
+    widths = [
+        gap.high - gap.low for gap in (one.contrast(*at) for one in (pooled, own, quiet, taken))
+    ]
+    assert widths[0] > 1.2 * widths[1]
+    assert widths[1] > 1.2 * widths[2]
+    assert widths[3] == pytest.approx(widths[2], rel=0.3)
+    assert quiet.design.levels["two"] == ("w", "x", "y")
+
+
 def test_what_three_do_together_is_mixed_up_with_the_seed():
     design = Design(FACTORS, ("seed", SQUARE))
     assert design.nuisance == ("seed",)
