@@ -97,10 +97,10 @@ def ranks(
         numbers = {place: draws.ordering(one) for place, one in rows}
     except (Sparc3Error, KeyError):
         return None
-    return ranked(numbers, direction, draws.scale(section.metric.name))
+    return ranks_of(numbers, direction, draws.scale(section.metric.name))
 
 
-def ranked(
+def ranks_of(
     numbers: Mapping[int, BootstrapNumber], direction: Direction, scale: Scale
 ) -> Ranks | None:
     """Return the ranks of numbers by position; None of fewer than two, or of one sample."""
