@@ -24,7 +24,7 @@ _SHADES = 5
 
 
 @dataclass(frozen=True)
-class OverviewCell:
+class ScorerCell:
     """A scorer in a section.
 
     Attributes
@@ -47,7 +47,7 @@ class OverviewCell:
 
 
 @dataclass(frozen=True)
-class OverviewLine:
+class SectionLine:
     """A section in the overview.
 
     Attributes
@@ -73,7 +73,7 @@ class OverviewLine:
     where: str
     leads: bool
     is_listed: bool
-    cells: Mapping[str, OverviewCell]
+    cells: Mapping[str, ScorerCell]
     answer: ShortAnswer | None
     chart: Data | None
     table: Table | None
@@ -91,7 +91,7 @@ class BoardLines:
     model: str
     named: str
     is_drawn: bool
-    lines: tuple[OverviewLine, ...]
+    lines: tuple[SectionLine, ...]
 
     @property
     def task(self) -> str:
@@ -99,12 +99,12 @@ class BoardLines:
         return self.place[0]
 
     @property
-    def listed(self) -> list[OverviewLine]:
+    def listed(self) -> list[SectionLine]:
         """The lines that are about scorers."""
         return [line for line in self.lines if line.is_listed]
 
     @property
-    def answered(self) -> list[OverviewLine]:
+    def answered(self) -> list[SectionLine]:
         """The lines that answer what to use."""
         return [line for line in self.lines if line.answer]
 
@@ -125,10 +125,10 @@ def lines_of(board: Board, look: Look) -> BoardLines:
     )
 
 
-def _line(section: Section, leads: bool, look: Look) -> OverviewLine:
+def _line(section: Section, leads: bool, look: Look) -> SectionLine:
     scorers, ranks = section.scorers, section.tests.ranks
     shown = [one for _, one, folded in section.rows if not folded]
-    return OverviewLine(
+    return SectionLine(
         href=section.href,
         words=section.words,
         unit=section.spec.unit,
@@ -174,14 +174,14 @@ def _standings(tables: Sequence[Table]) -> Mapping[str, Standing]:
     return dict(sorted(found.items(), key=lambda pair: pair[1].tables < most))
 
 
-def _cell(section: Section, one: Series) -> OverviewCell:
+def _cell(section: Section, one: Series) -> ScorerCell:
     value, rank, shade = section.value(one), section.rank(one), None
     if rank and section.tests.ranks is not None:
         # By how many others it is shown to be better than: where all tie nothing is painted.
         worst, scorers = int(rank.rpartition("–")[2]), len(section.tests.ranks.texts)
         share = (scorers - worst) / max(1, scorers - 1)
         shade = _SHADES - 1 - math.ceil(share * (_SHADES - 1))
-    return OverviewCell(
+    return ScorerCell(
         title=one.scorer.title,
         is_control=one.is_control,
         value=value_text(value.centre, value.interval, digits=4) if value else "–",

@@ -12,6 +12,8 @@ from sparc3_bench.leaderboard import charts, shards
 from sparc3_bench.leaderboard.agreement import agreements
 from sparc3_bench.leaderboard.archive import Archive
 from sparc3_bench.leaderboard.boards import Board, boards
+from sparc3_bench.leaderboard.crossing import crossings
+from sparc3_bench.leaderboard.crossing_report import CrossingReport
 from sparc3_bench.leaderboard.literature import literature
 from sparc3_bench.leaderboard.overview import BoardLines, lines_of, overview
 from sparc3_bench.leaderboard.plugin_description import ScorerDescription, scorer_description
@@ -30,7 +32,16 @@ if TYPE_CHECKING:
     from sparc3_bench.record.spec import PluginRef
 
 _STATIC = ("d3.LICENSE", "d3.min.js", "plot.LICENSE", "plot.min.js")
-_SCRIPTS = ("board.js", "compare.js", "draw.js", "heads.js", "search.js", "site.js", "sort.js")
+_SCRIPTS = (
+    "board.js",
+    "compare.js",
+    "draw.js",
+    "effects.js",
+    "heads.js",
+    "search.js",
+    "site.js",
+    "sort.js",
+)
 
 GUIDE = "docs/docs"
 """Where in the site `make docs` puts the documents of the repository's folder ``docs``."""
@@ -80,6 +91,7 @@ class _Site:
         self._look = charts.looks(sorted(shown, key=lambda name: (-shown[name], name)))
         self._scorers = _scorers(archive.scorers.values(), host)
         self._boards: list[BoardLines] = []
+        self._crossed: list[CrossingReport] = []
         self._places: list[tuple[str, str]] = [
             (f"{one.title} ({name})", f"scorers/{name}.html") for name, one in self._scorers.items()
         ]
@@ -109,6 +121,8 @@ class _Site:
 
     def of_model(self, results: Sequence[tuple[Path, Result]]) -> Pages:
         """Yield the pages of one model, of which the overview keeps a few lines."""
+        crossed = crossings((result for _, result in results), self._host)
+        self._crossed += [CrossingReport(one) for one in crossed]
         made = boards(split(results, self._host)[0], self._archive.newest)
         found = agreements(made, self._host)
         for board in made:
@@ -124,6 +138,9 @@ class _Site:
     def of_all(self) -> Pages:
         """Yield the pages that speak of all models, and a page for every scorer."""
         archive, made = self._archive, sorted(self._boards, key=lambda board: board.place)
+        self._templates.globals["has_effects"] = bool(self._crossed)
+        if self._crossed:
+            yield "effects.html", self._page("effects", reports=self._crossed)
         view = overview(made)
         yield "compare.html", self._page("compare", boards=[one for one in made if one.is_drawn])
         models: dict[str, list[BoardLines]] = {}

@@ -97,10 +97,10 @@ def ranks(
         numbers = {place: draws.ordering(one) for place, one in rows}
     except (Sparc3Error, KeyError):
         return None
-    return ranks_of(numbers, direction, draws.scale(section.metric.name))
+    return ranks_in(numbers, direction, draws.scale(section.metric.name))
 
 
-def ranks_of(
+def ranks_in(
     numbers: Mapping[int, BootstrapNumber], direction: Direction, scale: Scale
 ) -> Ranks | None:
     """Return the ranks of numbers by position; None of fewer than two, or of one sample."""

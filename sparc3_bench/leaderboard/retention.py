@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.ranks import ranks_of
+from sparc3_bench.leaderboard.ranks import ranks_in
 from sparc3_bench.leaderboard.replicates import BootstrapNumber, average
 from sparc3_bench.leaderboard.values import Value, merge_seeds
 from sparc3_bench.statistics.ratio import Ratio, ratio
@@ -125,7 +125,7 @@ def _benchmark(
                 ]
                 tested[place] = average(numbers)
         own = {place: number for place, number in tested.items() if place in places}
-        if found := ranks_of(own, "higher", "linear"):
+        if found := ranks_in(own, "higher", "linear"):
             ranks.update({(amount, place): text for place, text in found.texts.items()})
     return Benchmark(
         metric=metric,

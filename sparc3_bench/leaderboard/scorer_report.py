@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.host import PluginHost
 from sparc3_bench.leaderboard.boards import Board, boards
 from sparc3_bench.leaderboard.phrasing import count, number, probability, within
+from sparc3_bench.leaderboard.report_part import ReportPart, as_markdown, as_text
 from sparc3_bench.leaderboard.scorer_row import AttributionCost, Neighbour, ScorerRow
 from sparc3_bench.leaderboard.scorer_rows import scorer_rows
 from sparc3_bench.leaderboard.sentences import said
@@ -27,29 +27,6 @@ _READING = (
     "over all pairs, so two can be tied though the interval does not hold 0 (of a ratio, 1).",
     "Each other scorer counts once: of several variants the one nearest to its defaults.",
 )
-
-
-_WIDTH = 100
-"""Columns of a terminal."""
-
-
-@dataclass(frozen=True)
-class ReportPart:
-    """A part of the report, which every rendering shows in its own way.
-
-    Attributes
-    ----------
-    commands
-        Lines to be typed.
-    is_aside
-        Whether it is for those who want more: folded on a page, left out of a terminal.
-    """
-
-    title: str
-    sentences: tuple[str, ...] = ()
-    tables: tuple[ShownTable, ...] = ()
-    commands: tuple[str, ...] = ()
-    is_aside: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,12 +77,11 @@ class ScorerReport:
 
     def text(self) -> str:
         """Return it for a terminal of 100 columns; of asides only how many rows they have."""
-        return "\n".join([self.title, *(line for part in self.parts for line in _text(part)), ""])
+        return as_text(self.title, self.parts)
 
     def markdown(self) -> str:
         """Return it as Markdown."""
-        page = templates(is_page=False).get_template("report.md")
-        return page.render(title=self.title, parts=self.parts)
+        return as_markdown(self.title, self.parts)
 
     def html(self) -> str:
         """Return it as one page that needs nothing beside it."""
@@ -269,17 +245,3 @@ def _cost(cost: AttributionCost) -> tuple[str, ...]:
         "–" if cost.peak_bytes is None else number(cost.peak_bytes / 1e9, 2),
         "–" if cost.tokens is None else count(cost.tokens),
     )
-
-
-def _text(part: ReportPart) -> Iterator[str]:
-    if part.is_aside:
-        rows = sum(len(one.rows) for one in part.tables)
-        yield f"\n{part.title}: {rows} rows; Markdown, the page and --json have them."
-        return
-    yield f"\n{part.title}\n{'-' * min(len(part.title), _WIDTH)}"
-    yield from (textwrap.fill(one, _WIDTH, subsequent_indent="  ") for one in part.sentences)
-    yield from (one.text(_WIDTH) for one in part.tables)
-    for command in part.commands:
-        width = _WIDTH - 4
-        lines = textwrap.wrap(command, width, break_long_words=False, break_on_hyphens=False)
-        yield "\n" + " \\\n  ".join(lines)
