@@ -96,7 +96,8 @@ class Effects:
         self.design = design = Design(factors, nuisance)
         self.freedom = len(numbers) - design.rank
         by = factors[error_by] if error_by else None
-        self._error = RunError(numbers, drawn, design, clusters, by, like and like._error)
+        theirs = None if like is None else like._error
+        self._error: RunError = RunError(numbers, drawn, design, clusters, by, theirs)
         self._values, self._drawn = numbers, self._error.replicates
         self._whole = _length(numbers - numbers.mean())
         if not self._whole:
