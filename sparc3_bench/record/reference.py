@@ -51,17 +51,7 @@ def referred(said: str, folders: Sequence[Path] = USUAL_FOLDERS) -> Path:
 def all_referred(said: Iterable[str | Path], folders: Sequence[Path] = USUAL_FOLDERS) -> list[Path]:
     """Return the files of all results that are meant, in the order in which they are named.
 
-    Parameters
-    ----------
-    said
-        Each as in `referred`, but that a folder stands for every result in and below it.
-    folders
-        Where keys are looked up.
-
-    Raises
-    ------
-    RecordError
-        When one is not found or is named twice, or when there are none.
+    Each is as in `referred`, but that a folder stands for every result in and below it.
     """
     named = list(map(str, said))
     found = [
