@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,34 +22,26 @@ from sparc3_bench.circuit.writer import (
 )
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.phrasing import units
+from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.parts import Point
 from sparc3_bench.record.result import Result
 
 
 @dataclass(frozen=True)
 class ChangedModel(ABC):
-    """A model without what a run removes of it.
-
-    Attributes
-    ----------
-    made
-        The run, with its circuits.
-    amount
-        How much is removed; 0 for nothing.
-    place
-        Where in its folder the model lies; None for no model.
-    kind
-        Which folders it may replace.
-    packs
-        Whether its mask takes a bit a weight; else a byte, which any reader of tensors reads.
-    """
+    """A model without what a run removes of it."""
 
     made: Rebuilt
+    """The run, with its circuits."""
     amount: float
+    """How much is removed; 0 for nothing."""
     place: str | None
+    """Where in its folder the model lies; None for no model."""
 
     kind: ClassVar[Kind]
+    """Which folders it may replace."""
     packs: ClassVar[bool] = False
+    """Whether its mask takes a bit a weight; else a byte, which any reader of tensors reads."""
 
     @abstractmethod
     def add(self, part: Path) -> Mapping[str, Any]:
@@ -97,13 +90,7 @@ class ChangedModel(ABC):
         return str(self.made.cell.model.stored_dtype).removeprefix("torch.")
 
     def check(self) -> None:
-        """Refuse to hand on what is not what was measured.
-
-        Raises
-        ------
-        Sparc3Error
-            When the ranking has become another one.
-        """
+        """Refuse to hand on what is not what was measured."""
         counts, recorded = self.circuit.counts, self.point.kept
         same = all(tuple(counts[role]) == tuple(recorded[role]) for role in recorded)
         if not same or self.circuit.agreement not in (1, None):
@@ -115,15 +102,7 @@ class ChangedModel(ABC):
     def write(self, folder: Path) -> None:
         """Write the folder; whatever interrupts it, none is left half written under its name.
 
-        Parameters
-        ----------
-        folder
-            New, empty, or an earlier one of this kind, which is replaced.
-
-        Raises
-        ------
-        Sparc3Error
-            When it holds something else by now, or the ranking is not the one that was measured.
+        An earlier one of this kind is replaced; anything else is refused.
         """
         self.check()
         self.kind.check_free(folder)
@@ -142,4 +121,9 @@ class ChangedModel(ABC):
         if self.place is not None:
             values = parameter_values(view, self.circuit.values)
             where = part / self.place
-            write_model(view.model, masks, where, view.tokenizer, found.folder, values)
+            cut = self.cut(view)
+            write_model(view.model, masks, where, view.tokenizer, found.folder, values, cut)
+
+    def cut(self, view: ModelView) -> AbstractContextManager[None]:
+        """Make a model as small as it is written, for a while; as large as it is by default."""
+        return nullcontext()

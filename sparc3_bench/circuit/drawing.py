@@ -97,24 +97,10 @@ def heatmap(
     ticks: Sequence[tuple[float, str]] = (),
     form: Callable[[float], str] = number,
 ) -> str:
-    """Return a matrix as SVG: the darker a cell, the larger its number.
+    """Return a matrix as SVG: the darker a cell, the larger its number; None is crossed out.
 
-    Parameters
-    ----------
-    matrix
-        Numbers from 0 upwards, or None where there is none: that cell is crossed out.
-    rows, columns
-        Their labels.
-    legend
-        What the numbers are, e.g. "share kept".
-    row_title, column_title
-        What rows and columns are.
-    top
-        The number drawn darkest; the largest one when None.
-    ticks
-        The legend's numbers, each with its text; five from 0 to `top` where not given.
-    form
-        Writes a number.
+    Numbers are 0 or above, and `top` is the one drawn darkest, else the largest. The legend has the
+    `ticks`, each with its text, else five from 0 to `top`, written by `form`.
     """
     rows, columns = list(map(printable, rows)), list(map(printable, columns))
     found = [value for row in matrix for value in row if value is not None]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost
     from sparc3_bench.model.view import ModelView
 
-_UNITS = ("weight", "neuron", "head")
+_UNITS = ("weight", "neuron", "head", "block")
 
 
 class Module(Part):

@@ -16,6 +16,8 @@ import jsonschema
 import pytest
 from circuits import Outcome, call, run, save_inputs, sentence
 from integration import writers
+from unit.crossed import crossed, factorial, plausible
+from unit.results import save
 from unit.test_replicate_command import SUITE
 
 import sparc3_bench.cli as cli
@@ -56,6 +58,7 @@ CALLS = {
     "show": "show {wanda}",
     "compare": "compare {gradient} {wanda}",
     "report": "report wanda",
+    "effects": "effects crossed",
     "export": "export results --out numbers.csv --format csv",
     "replay": "replay {wanda} --files in --cache cache --results replays",
     "circuit show": "circuit show {wanda}",
@@ -89,6 +92,9 @@ WRONG = {
     "compare {wanda} failed.json": "failed.json is of a run that is failed (no memory); run it",
     "compare {wanda} {gradient} --metric no": "Unknown metric 'no'. Available: kl, perplexity.",
     "report lrp": "lrp",
+    "effects crossed --factors colour": "Unknown factor 'colour'",
+    "effects {wanda}": "Effects need two factors or more",
+    "effects crossed --markdown --json": "are two forms; choose one",
     "export results --out x --format word": "Unknown format 'word'.",
     "export missing.json --out x.csv --format csv": "missing.json cannot be read",
     "replay missing.json": "missing.json cannot be read",
@@ -118,7 +124,7 @@ WRONG = {
     "prune --model in/llama --out p --amount x": "`--amount` must be a valid number; see",
     "correct --model in/llama --out p --neurons 0": "`--neurons` must be greater than or equal",
     "score --scorer wanda": "Missing option '--out'; see `sparc3 score --help`.",
-    "check wnada": "Unknown scorer, task or adapter 'wnada'. Did you mean 'wanda'?",
+    "check wnada": "Unknown scorer, task, adapter, allocation or repair 'wnada'. Did you mean",
     "check lrp --jobs x": "`--jobs` must be a valid integer; see `sparc3 check --help`.",
     "new scorer wanda": "The scorer name 'wanda' is already taken",
     "new thing it": "Unknown kind of plugin 'thing'.",
@@ -156,6 +162,8 @@ def place(tmp_path_factory) -> Iterator[dict[str, str]]:
         (folder / twin).parent.mkdir(exist_ok=True)
         shutil.copy(paths["wanda"], folder / twin)
         shutil.copy(samples_path(paths["wanda"]), samples_path(folder / twin))
+    for one in crossed(factorial()[:12], plausible):
+        save(folder / "crossed", one)
     with contextlib.chdir(folder):
         yield {**known, "path": str(paths["wanda"].relative_to(folder))}
 
