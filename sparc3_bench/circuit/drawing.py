@@ -41,6 +41,7 @@ def curve(result: Result, metric: str) -> str:
     points = [
         (sizes.place(at), value) for at in section.amounts if (value := one.value(at, metric))
     ]
+    dense = one.value(0.0, section.metrics[0].name)
     drawn = [
         (sizes.place(at), numbers)
         for at in section.amounts
@@ -61,9 +62,9 @@ def curve(result: Result, metric: str) -> str:
             middle = list(map(statistics.median, numbers))
             label = f"Matched random ({max(map(len, numbers))})"
             axes.plot(places, middle, color=_GREY, lw=1, label=label)
-        if section.dense is not None and metric == section.metrics[0].name:
-            label = f"dense model: {number(section.dense)}"
-            axes.axhline(section.dense, color="black", lw=0.8, alpha=0.7, label=label)
+        if dense is not None and metric == section.metrics[0].name:
+            label = f"dense model: {number(dense.centre)}"
+            axes.axhline(dense.centre, color="black", lw=0.8, alpha=0.7, label=label)
         axes.plot(
             at, centres, color=_BLUE, marker="o", ms=4, label=printable(one.label), gid="curve"
         )

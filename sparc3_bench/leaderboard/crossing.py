@@ -16,7 +16,7 @@ from sparc3_bench.types.conventions import (
     CONVENTIONS,
     NO_REPAIR,
     UNIFORM,
-    is_within_rows,
+    pattern_of,
     place_of,
 )
 
@@ -76,7 +76,7 @@ class Crossing:
         return tuple(
             level
             for level, (group, allocation) in self.divisions.items()
-            if is_within_rows(group) and allocation == UNIFORM
+            if (group == "row" or pattern_of(group)) and allocation == UNIFORM
         )
 
     @cached_property
