@@ -159,7 +159,8 @@ def command(
 
 def _standins(against: Sequence[str], asked: Typed, is_said: bool) -> StandIns:
     """Return what may stand in for scorers that the user did not name beside a suite."""
-    from sparc3_bench.run.standins import StandIns, brought_results
+    from sparc3_bench.record.reference import brought_results
+    from sparc3_bench.run.standins import StandIns
 
     folders = [Path(name) for name in against if name != _NOWHERE]
     if not against:

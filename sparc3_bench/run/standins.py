@@ -17,14 +17,6 @@ if TYPE_CHECKING:
     from sparc3_bench.record.spec import RunSpec
     from sparc3_bench.types.orders import Order
 
-_PACKAGE = Path(__file__).parents[1]
-
-
-def brought_results() -> Path | None:
-    """Return the folder of results that the package or the checkout brings, if there is one."""
-    places = (_PACKAGE / "leaderboard" / "results", _PACKAGE.parent / "leaderboard" / "results")
-    return next((folder for folder in places if folder.is_dir()), None)
-
 
 @dataclass(frozen=True)
 class StandIn:
