@@ -16,7 +16,11 @@ _FOLDER = Path("leaderboard/results")
 _PACKAGE = Path(__file__).parents[1]
 _INSTALLED = _PACKAGE / _FOLDER
 
-USUAL_FOLDERS = (Path("results"), _FOLDER, *((_INSTALLED,) if _INSTALLED.is_dir() else ()))
+USUAL_FOLDERS: tuple[Path, ...] = (
+    Path("results"),
+    _FOLDER,
+    *((_INSTALLED,) if _INSTALLED.is_dir() else ()),
+)
 """Where results are looked for: of one's own runs, of a checkout, then of an installed package."""
 
 _SHOWN = 3
