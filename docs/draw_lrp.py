@@ -23,7 +23,7 @@ NAMES = {
     **{"magnitude": "Magnitude", "wanda": "Wanda", "gradient": "Gradient", "lrp": "LRP (AttnLRP)"},
     **{rule: f"LRP, {rule}" for rule in RULES},
 }
-DRAWN = ("wanda", "gradient", "lrp", "gates-only", "norms-only")
+DRAWN = ("wanda", "gradient", "lrp", "attention-only", "gates-only", "norms-only")
 ROLES = {
     "query": "Q", "key": "K", "value": "V", "attention-output": "O",
     "gate": "gate", "up": "up", "down": "down",
