@@ -93,9 +93,9 @@ def compared(view: ModelView, masked: AbstractContextManager[None], folder: Path
     """
     model, dtype = view.model, next(view.model.parameters()).dtype
     small = open_model(folder, folder.name, dtype=dtype).model.to(view.device).eval()
-    most = getattr(model.config, "max_position_embeddings", _TOKENS)
+    most = getattr(view.config, "max_position_embeddings", _TOKENS)
     drawn = torch.Generator().manual_seed(0)
-    ids = torch.randint(model.config.vocab_size, (1, min(_TOKENS, most)), generator=drawn)
+    ids = torch.randint(view.config.vocab_size, (1, min(_TOKENS, most)), generator=drawn)
     ids = ids.to(view.device)
     with masked:
         wanted = _logits(model, ids)
