@@ -22,6 +22,7 @@ from sparc3_bench.assets import file_digest as file_digest
 from sparc3_bench.attribution.accumulator import Accumulator as Accumulator
 from sparc3_bench.attribution.objectives import find_objective as find_objective
 from sparc3_bench.circuit.writer import load_mask as load_mask
+from sparc3_bench.combined import CombinedScorer as CombinedScorer
 from sparc3_bench.contracts import Executor as Executor
 from sparc3_bench.contracts import Judge as Judge
 from sparc3_bench.contracts import LoadedJudge as LoadedJudge

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from sparc3_bench.api.rows import rows_of
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.control_verdict import control_verdict, row_verdicts
-from sparc3_bench.leaderboard.entries import Entry
+from sparc3_bench.leaderboard.control_verdict import WORSE, control_verdict, row_verdicts
 from sparc3_bench.leaderboard.phrasing import (
     interval_text,
     metric_title,
@@ -23,9 +21,8 @@ from sparc3_bench.leaderboard.phrasing import (
 from sparc3_bench.leaderboard.ranks import Ranks, draws_of, ranks
 from sparc3_bench.leaderboard.shown_table import ShownTable, html_of, text_of
 from sparc3_bench.leaderboard.tables import ComparisonKey, comparison_key, split
-from sparc3_bench.record.files import result_files
+from sparc3_bench.record.reference import all_referred
 from sparc3_bench.run.intervals import read_renewed
-from sparc3_bench.run.results import HIDDEN
 
 if TYPE_CHECKING:
     import pandas
@@ -104,12 +101,13 @@ class Results(Sequence["Result"]):
 
 
 def load_results(folder: str | PathLike[str]) -> Results:
-    """Read the results below a folder, or in one file; what runners keep for themselves is not.
+    """Read the results below a folder, or one of them.
 
     Parameters
     ----------
     folder
-        What `sparc3 run --results` or `run` wrote.
+        What `sparc3 run --results` or `run` wrote; or what names one result, as `sparc3 show`
+        takes it.
 
     Raises
     ------
@@ -122,9 +120,7 @@ def load_results(folder: str | PathLike[str]) -> Results:
 
         frame = sb.load_results("results").to_pandas()
     """
-    root = Path(folder)
-    files = [path for path in result_files([root]) if HIDDEN not in path.relative_to(root).parts]
-    return Results(map(read_renewed, files))
+    return Results(map(read_renewed, all_referred([fspath(folder)])))
 
 
 def _table(group: Sequence[Result]) -> ShownTable:
@@ -168,7 +164,7 @@ class _Tested:
         self._place, self._weak = dict[str, int](), set[tuple[str, float]]()
         done = [(Path(one.spec.path), one) for one in group if one.status == "ok"]
         for section in split(done)[0]:
-            draws = draws_of(section, default_host())
+            draws = draws_of(section)
             self.ranks, rows = ranks(section, draws), row_verdicts(section, draws)
             for place, series in enumerate(section.series):
                 verdicts = {
@@ -178,12 +174,12 @@ class _Tested:
                 for run in series.runs:
                     key = run.result.key
                     self._place[key] = place
-                    self._weak |= {(key, at) for at, one in verdicts.items() if one.beaten_by}
+                    weak = [at for at, said in verdicts.items() if said.startswith(WORSE)]
+                    self._weak |= {(key, amount) for amount in weak}
             if self._weak:
                 self.notes.append(f"{_WEAK} is not better than random.")
             if self.ranks:
-                by = Entry(section, "", default_host())
-                self.notes.append(f"Ranks are by {within(by.metric.title)} {by.where}.")
+                self.notes.append(f"Ranks are by {within(section.metric.title)} {section.where}.")
 
     def place(self, result: Result) -> float:
         return self._place.get(result.key, math.inf)

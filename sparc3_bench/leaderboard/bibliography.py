@@ -89,16 +89,20 @@ def parse(text: str) -> dict[str, Reference]:
 
 
 def _reference(key: str, fields: object) -> Reference:
+    given = {**fields, "key": key} if isinstance(fields, dict) else fields
     try:
-        return Reference.model_validate(
-            {**fields, "key": key} if isinstance(fields, dict) else fields
-        )
+        return Reference.model_validate(given)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "key"
-        raise Sparc3Error(
-            f"Field `{field}` of '{key}' in the bibliography: {first['msg']}; correct it."
-        ) from None
+        told = first_of(error)
+        raise Sparc3Error(f"'{key}' in the bibliography: {told}; correct it.") from None
+
+
+def first_of(error: ValidationError) -> str:
+    """Return what is wrong with the first field, or what a rule of the whole says."""
+    first = error.errors()[0]
+    field = ".".join(map(str, first["loc"]))
+    said = first["msg"].removeprefix("Value error, ")
+    return f"`{field}`: {said}" if field else said
 
 
 def citations(citation: str) -> tuple[Reference | str, ...]:
