@@ -105,7 +105,9 @@ class PreparedSanity(PreparedWindows):
         from sparc3_tasks.attribution_sanity.alike import Comparison
 
         if unit == "block":
-            raise Sparc3Error("Rankings inside blocks are compared; choose another unit than 'block'.")
+            raise Sparc3Error(
+                "Rankings inside blocks are compared; choose another unit than 'block'."
+            )
         rankings = {purpose: rankable(one, model, unit) for purpose, one in scores.items()}
         own, weights = rankings["task"], model.weights()
         block = {name: weights[name].block if unit == "weight" else int(name) for name in own}
