@@ -1,7 +1,7 @@
 """Draws `lrp.svg` of `lrp.json`: what goes of each matrix when all weights are ranked together.
 
-    python docs/draw_lrp.py measure    scores and prunes the default model, in some ten minutes
-    python docs/draw_lrp.py            draws what was measured
+python docs/draw_lrp.py measure    scores and prunes the default model, in some ten minutes
+python docs/draw_lrp.py            draws what was measured
 """
 
 from __future__ import annotations
@@ -19,7 +19,16 @@ METHODS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     **{name: (name, {}) for name in ("magnitude", "wanda", "gradient", "lrp")},
     **{rule: ("lrp", {"variant": rule}) for rule in RULES},
 }
-DRAWN = ("magnitude", "wanda", "gradient", "lrp", "attention-only", "norms-only", "gates-only", "relp")
+DRAWN = (
+    "magnitude",
+    "wanda",
+    "gradient",
+    "lrp",
+    "attention-only",
+    "norms-only",
+    "gates-only",
+    "relp",
+)
 ROLES = {
     "query": "Q", "key": "K", "value": "V", "attention-output": "O",
     "gate": "gate", "up": "up", "down": "down",

@@ -123,7 +123,7 @@ def _pair(one: OperatingPoint, other: OperatingPoint) -> str:
     names = [row.result.spec.scorer.title for row in (one, other)]
     if met.p_adjusted > LEVEL:
         return f"{listed(names)} tie ({p_value(met.p_adjusted)})."
-    if not one.is_better(met.difference.sign):
+    if (met.difference.sign < 0) != (one.metric.direction == "lower"):
         names.reverse()
     return f"{names[0]} is better than {names[1]} ({p_value(met.p_adjusted)})."
 

@@ -123,6 +123,7 @@ class _Site:
         """Yield the pages of one model, of which the overview keeps a few lines."""
         crossed = crossings((result for _, result in results), self._host)
         self._crossed += [CrossingReport(one) for one in crossed]
+        self._templates.globals["has_effects"] = bool(self._crossed)
         made = boards(split(results, self._host)[0], self._archive.newest)
         found = agreements(made, self._host)
         for board in made:
@@ -138,7 +139,6 @@ class _Site:
     def of_all(self) -> Pages:
         """Yield the pages that speak of all models, and a page for every scorer."""
         archive, made = self._archive, sorted(self._boards, key=lambda board: board.place)
-        self._templates.globals["has_effects"] = bool(self._crossed)
         if self._crossed:
             yield "effects.html", self._page("effects", reports=self._crossed)
         view = overview(made)
