@@ -42,8 +42,8 @@ def test_errors_of_blocks_are_of_the_sums_of_each_sample():
     }
     found = ranked(ScoreMap(drawn(view).weights, by_sample=by_sample), view, "block")
     of_first = sum(values.sum(1) for name, values in by_sample.items() if ".0." in name)
-    assert torch.allclose(found.by_sample[BLOCKS][:, 0], of_first, atol=1e-4)
-    assert found.standard_errors[BLOCKS].shape == (len(view.blocks),)
+    assert torch.allclose(found.samples[BLOCKS][:, 0], of_first, atol=1e-4)
+    assert found.errors[BLOCKS].shape == (len(view.blocks),)
 
 
 @pytest.mark.parametrize("model", MODELS)
