@@ -93,16 +93,16 @@ def _reference(key: str, fields: object) -> Reference:
     try:
         return Reference.model_validate(given)
     except ValidationError as error:
-        told = first_of(error)
-        raise Sparc3Error(f"'{key}' in the bibliography: {told}; correct it.") from None
+        field, told = first_of(error)
+        raise Sparc3Error(
+            f"Field `{field or 'key'}` of '{key}' in the bibliography: {told}; correct it."
+        ) from None
 
 
-def first_of(error: ValidationError) -> str:
-    """Return what is wrong with the first field, or what a rule of the whole says."""
+def first_of(error: ValidationError) -> tuple[str, str]:
+    """Return the first field that is wrong, empty where a rule of the whole is, and what is."""
     first = error.errors()[0]
-    field = ".".join(map(str, first["loc"]))
-    said = first["msg"].removeprefix("Value error, ")
-    return f"`{field}`: {said}" if field else said
+    return ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
 
 
 def citations(citation: str) -> tuple[Reference | str, ...]:

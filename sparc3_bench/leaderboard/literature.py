@@ -228,6 +228,6 @@ def _table(number: int, content: object) -> ReportedTable:
     try:
         return ReportedTable.model_validate(fields)
     except ValidationError as error:
-        raise Sparc3Error(
-            f"Table {number} of the literature: {first_of(error)}; correct it."
-        ) from None
+        field, told = first_of(error)
+        where = f"`{field}`: " if field else ""
+        raise Sparc3Error(f"Table {number} of the literature: {where}{told}; correct it.") from None

@@ -91,7 +91,7 @@ class _Site:
         self._look = charts.looks(sorted(shown, key=lambda name: (-shown[name], name)))
         self._scorers = _scorers(archive.scorers.values(), host)
         self._boards: list[BoardLines] = []
-        self._crossed: list[CrossingReport] = []
+        self._crossed: list[str] = []
         self._places: list[tuple[str, str]] = [
             (f"{one.title} ({name})", f"scorers/{name}.html") for name, one in self._scorers.items()
         ]
@@ -122,8 +122,9 @@ class _Site:
     def of_model(self, results: Sequence[tuple[Path, Result]]) -> Pages:
         """Yield the pages of one model, of which the overview keeps a few lines."""
         crossed = crossings((result for _, result in results), self._host)
-        self._crossed += [CrossingReport(one) for one in crossed]
-        self._templates.globals["has_effects"] = bool(self._crossed)
+        for number, one in enumerate(crossed, len(self._crossed)):
+            shown: dict[str, Any] = {"report": CrossingReport(one), "number": number}
+            self._crossed.append(self._page("effect", **shown))
         made = boards(split(results, self._host)[0], self._archive.newest)
         found = agreements(made, self._host)
         for board in made:
@@ -139,8 +140,7 @@ class _Site:
     def of_all(self) -> Pages:
         """Yield the pages that speak of all models, and a page for every scorer."""
         archive, made = self._archive, sorted(self._boards, key=lambda board: board.place)
-        if self._crossed:
-            yield "effects.html", self._page("effects", reports=self._crossed)
+        yield "effects.html", self._page("effects", made=self._crossed)
         view = overview(made)
         yield "compare.html", self._page("compare", boards=[one for one in made if one.is_drawn])
         models: dict[str, list[BoardLines]] = {}

@@ -51,7 +51,6 @@ def templates(*, is_page: bool = True) -> jinja2.Environment:
         page="",
         notices=(),
         has_guide=False,
-        has_effects=False,
         tasks=(),
         commit="",
         version="",
