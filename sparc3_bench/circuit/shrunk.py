@@ -54,8 +54,8 @@ class ShrunkPair:
         same = (
             "are those of the masked model, which was measured, bit by bit"
             if self.difference == 0
-            else f"go up to {self.largest:.3g} and differ by at most {self.difference:.1g} from those "
-            "of the masked model, which was measured, as sums are taken in another order"
+            else f"go up to {self.largest:.3g} and differ by at most {self.difference:.1g} from "
+            "those of the masked model, which was measured, as sums are taken in another order"
         )
         return (
             f"What was removed is cut out of the matrices. On the machine that wrote it, in "
