@@ -5,12 +5,12 @@ from sparc3_bench.api.comparing import compare as compare
 from sparc3_bench.api.masks import PruningMask as PruningMask
 from sparc3_bench.api.masks import mask as mask
 from sparc3_bench.api.masks import prune as prune
-from sparc3_bench.api.masks import save_pruned as save_pruned
 from sparc3_bench.api.patterns import pattern_breaks as pattern_breaks
 from sparc3_bench.api.repairs import repair as repair
 from sparc3_bench.api.results import Results as Results
 from sparc3_bench.api.results import load_results as load_results
 from sparc3_bench.api.runs import run as run
+from sparc3_bench.api.saving import save_pruned as save_pruned
 from sparc3_bench.api.scorers import scorer_class as scorer_class
 from sparc3_bench.api.scoring import ModelScores as ModelScores
 from sparc3_bench.api.scoring import score as score
@@ -22,6 +22,7 @@ from sparc3_bench.assets import file_digest as file_digest
 from sparc3_bench.attribution.accumulator import Accumulator as Accumulator
 from sparc3_bench.attribution.objectives import find_objective as find_objective
 from sparc3_bench.circuit.writer import load_mask as load_mask
+from sparc3_bench.combined import CombinedScorer as CombinedScorer
 from sparc3_bench.contracts import Executor as Executor
 from sparc3_bench.contracts import Judge as Judge
 from sparc3_bench.contracts import LoadedJudge as LoadedJudge

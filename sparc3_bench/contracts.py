@@ -53,6 +53,9 @@ class Scorer(Configurable, ABC):
     """The objective that the method is defined for, used where the task has it; None for any."""
     needs_reference: ClassVar[bool] = True
     """Whether `score` runs the model on the reference samples."""
+    takes_products: ClassVar[bool] = True
+    """Whether `score` uses ``model.attribute``, whose products are taken on the quickest units and
+    their format recorded; where this says no, they are taken in float32."""
     is_control: ClassVar[bool] = False
     """Whether the leaderboard draws this scorer's seeds as the band that others must leave."""
     tiny_options: ClassVar[Mapping[str, Any]] = {}

@@ -96,6 +96,8 @@ class Repair(Configurable, ABC):
 
     citation: ClassVar[str] = ""
     """Where it comes from, as for a scorer."""
+    needs_biases: ClassVar[bool] = False
+    """Whether a model without biases is refused."""
 
     @abstractmethod
     def repair(self, model: Model, keep: KeepMask, reference: ReferenceSamples) -> NewValues:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import allocation_tables
 import card_tables
 import circuit_tables
 import correction_tables
@@ -24,7 +25,8 @@ from tables import Makers, renewed
 
 MODULES = (
     *(readme_tables, faq_tables, circuit_tables, correction_tables, sanity_tables, lxt_tables),
-    *(suite_tables, evidence_tables, performance_tables, *card_tables.CARDS),
+    *(allocation_tables, suite_tables, evidence_tables, performance_tables),
+    *card_tables.CARDS,
 )
 
 

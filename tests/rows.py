@@ -32,6 +32,7 @@ from sparc3_bench.statistics.curve import scales_of
 from sparc3_bench.statistics.holm import holm
 from sparc3_bench.statistics.paired import Difference
 from sparc3_bench.statistics.ranking import RankRanges, rank_methods
+from sparc3_bench.types.conventions import NO_REPAIR, UNIFORM
 from sparc3_bench.types.values import Scale
 
 ROOT = Path(__file__).parents[1]
@@ -121,8 +122,10 @@ def picked(
     """Return the rows of the default model under these conventions, with options as by default.
 
     Of what was measured on several data, or in several versions of the task, those that most runs
-    share; of what was run twice, the newest.
+    share; of what was run twice, the newest. Where nothing else is asked for, an amount is divided
+    as the group says, and nothing is repaired.
     """
+    conventions = {"allocation": UNIFORM, "repair": NO_REPAIR, **conventions}
     cls = default_host().get("task", task).cls
     every = [
         one

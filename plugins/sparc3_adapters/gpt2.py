@@ -15,6 +15,7 @@ class Gpt2(ModelAdapter):
     model_types = ("gpt2",)
     blocks = "transformer.h"
     transposed = True
+    neurons = "n_inner"
 
     def roles(self, config: Any) -> Mapping[str, Role | Fused]:
         """Return the modules of a block."""

@@ -14,6 +14,7 @@ class Opt(ModelAdapter):
     name = "opt"
     model_types = ("opt",)
     blocks = "model.decoder.layers"
+    neurons = "ffn_dim"
 
     def roles(self, config: Any) -> Mapping[str, Role]:
         """Return the modules of a decoder layer."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sparc3_bench import NewValues, Repair, Sparc3Error, hookimpl
+from sparc3_bench import NewValues, Repair, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,15 +24,11 @@ class BiasCorrection(Repair):
     name = "bias"
     title = "Bias correction"
     citation = "an2024flap"
+    needs_biases = True
 
     def repair(self, model: ModelView, keep: KeepMask, reference: ReferenceSamples) -> NewValues:
         """Return the new biases."""
         weights = {n: w for n, w in model.weights().items() if n in keep.weights}
-        if not any(weight.bias is not None for weight in weights.values()):
-            raise Sparc3Error(
-                "Repair 'bias' changes biases, and no matrix in scope has one; choose another "
-                "repair, such as 'energy'."
-            )
         sums: dict[str, Tensor] = {}
         tokens: dict[str, int] = {}
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sparc3_bench import IncrementalScorer, Role, Scorer, Sparc3Error, hookimpl
+from sparc3_scorers.batchwise import batchwise
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,6 +30,7 @@ class Activation(IncrementalScorer):
 
     name = "activation"
     title = "Activation"
+    takes_products = False
     citation = "molchanov2017"
     formula = (
         "meanₜ |aₜ| / n with a the neuron that the weight writes or reads, or the head's feature "
@@ -54,15 +55,11 @@ class Activation(IncrementalScorer):
                 state[place] = state[place] + value if place in state else value
 
         with model.observe(add):
-            for some in reference.together():
-                # The progress of all, not of this part.
-                part = replace(reference.part(some.start, some.stop), progress=lambda *_: None)
-                (seen,) = part.batches()
+            for part, seen in batchwise(reference):
                 # Of every real token, sample by sample, whether its next one is asked.
                 rows = functional.pad(seen.labels >= 0, (0, 1))[seen.attention_mask.bool()]
                 asked = rows.nonzero().flatten().to(model.device)
                 model.run(part)
-                reference.progress(some.stop, len(reference.samples))
         return state
 
     def finish(self, model: ModelView, state: State) -> Mapping[str, Tensor]:

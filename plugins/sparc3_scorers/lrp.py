@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from sparc3_bench import ModelView, ReferenceSamples, State
 
 Variant = Literal[
-    "attnlrp", "cp-lrp", "norms-only", "activations-only", "attention-only", "gates-only"
+    "attnlrp", "cp-lrp", "relp", "norms-only", "activations-only", "attention-only", "gates-only"
 ]
-"""AttnLRP [achtibat2024]; conservative propagation [ali2022]: attention and gates constant; or one
-of the four rules that make up AttnLRP alone, with the plain gradient for the rest."""
+"""AttnLRP [achtibat2024]; conservative propagation [ali2022]: attention and gates constant; all
+rules of AttnLRP but that for attention, which has its plain gradient, as in relevance patching
+[jafari2025]; or one of the four rules alone, with the plain gradient for the rest."""
 
 
 @dataclass(frozen=True)

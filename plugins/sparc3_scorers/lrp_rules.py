@@ -15,7 +15,8 @@ g_in = Wᵀ g_out, which is the ordinary gradient, so only what is not linear ne
 CP-LRP takes attention weights and gates as constants: factor 0 for queries, keys and gates, 1 for
 values and up [ali2022].
 
-Rules chosen one by one are used elsewhere, too, to find circuits [jafari2025].
+RelP finds circuits with the rules for norms, activations and gates, and the plain gradient of
+attention [jafari2025].
 """
 
 from __future__ import annotations
@@ -42,13 +43,15 @@ _FACTORS: dict[str, Mapping[Role, float]] = {
 _GATE_PRODUCT = {"attnlrp": 0.5, "cp-lrp": 1.0}
 """Factor on the gradient of the product of gate and up."""
 
-_ALONE = {
-    "norms-only": {Role.RMS_NORM, Role.OFFSET_RMS_NORM, Role.LAYER_NORM},
+_NORMS = {Role.RMS_NORM, Role.OFFSET_RMS_NORM, Role.LAYER_NORM}
+_SOME = {
+    "relp": {*_NORMS, Role.ACTIVATION, Role.DOWN},
+    "norms-only": _NORMS,
     "activations-only": {Role.ACTIVATION},
     "attention-only": {Role.QUERY, Role.KEY, Role.VALUE},
     "gates-only": {Role.DOWN},
 }
-"""One rule of AttnLRP, by the roles that it acts on."""
+"""Some rules of AttnLRP, by the roles that they act on."""
 
 
 @contextmanager
@@ -60,7 +63,7 @@ def propagating(model: ModelView, variant: str) -> Iterator[None]:
     model
         The model, whose adapter names the roles.
     variant
-        ``"attnlrp"``, ``"cp-lrp"``, or the name of one rule of AttnLRP.
+        ``"attnlrp"``, ``"cp-lrp"``, or the name of some rules of AttnLRP.
     """
     with ExitStack() as stack:
         for _, _, rule in rules(model, variant):
@@ -82,8 +85,8 @@ def rules(model: ModelView, variant: str) -> Iterator[Rule]:
     """
     roles = model.roles()
     gated = any(part is Role.GATE for _, role in roles.values() for part, _ in _runs(role))
-    chosen = _ALONE.get(variant, set(Role))
-    whole = "attnlrp" if variant in _ALONE else variant
+    chosen = _SOME.get(variant, set(Role))
+    whole = "attnlrp" if variant in _SOME else variant
     factors, product = _FACTORS[whole], _GATE_PRODUCT[whole]
     seen: set[nn.Module] = set()
     for name, (module, role) in roles.items():

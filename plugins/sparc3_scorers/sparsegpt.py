@@ -45,6 +45,7 @@ class SparseGpt(IncrementalScorer):
 
     name = "sparsegpt"
     title = "SparseGPT saliency"
+    takes_products = False
     citation = "frantar2023sparsegpt"
     formula = "w² / [(XᵀX + λ)⁻¹]ⱼⱼ with X the inputs over all tokens, j the feature that w reads"
 

@@ -25,6 +25,7 @@ class Wanda(IncrementalScorer):
 
     name = "wanda"
     title = "Wanda"
+    takes_products = False
     citation = "sun2024wanda"
     formula = "|W| · ‖X‖₂ with X the input feature over all tokens"
 

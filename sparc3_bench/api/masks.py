@@ -1,4 +1,4 @@
-"""Masks: what is kept of a model, put on one in memory, and saved with it."""
+"""Masks: what is kept of a model, and put on one in memory."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from html import escape
-from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import torch
@@ -16,15 +14,7 @@ from sparc3_bench.api.allocations import allocated
 from sparc3_bench.api.scoring import ModelScores
 from sparc3_bench.api.subject import AnyModel, cache_of, subject_of
 from sparc3_bench.attribution.scores import checked
-from sparc3_bench.circuit.folder import replacing
-from sparc3_bench.circuit.prune import Pruned
-from sparc3_bench.circuit.writer import (
-    MASK,
-    parameter_masks,
-    pruned_values,
-    save_bits,
-    write_model,
-)
+from sparc3_bench.circuit.writer import parameter_masks, pruned_values
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.phrasing import percent
@@ -32,7 +22,7 @@ from sparc3_bench.model.load import find_model
 from sparc3_bench.model.masking import holding
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.selection.select import as_mask, choose, rankable
-from sparc3_bench.types.conventions import UNIFORM, Group, Removal, Unit, pattern_of
+from sparc3_bench.types.conventions import UNIFORM, Group, Removal, Unit, groups_of, pattern_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -114,10 +104,10 @@ def mask(
         units of the whole model. A pattern says it by itself.
     group
         The set ranked together, or a pattern such as ``2:4``; None for the scorer's default, of
-        neurons and heads `layer`.
+        neurons and heads `layer`, of blocks `model`.
     unit
         What is removed as a whole. A neuron's score is the sum of its rows of up and gate, a head's
-        that of its columns of the attention output.
+        that of its columns of the attention output, a block's the sum of theirs.
     removal
         Which end of the ranking goes.
     count
@@ -155,7 +145,7 @@ def mask(
         view, usual = view_of(model), "row"
         found = checked(scores, view.weights(), "these")  # type: ignore[assignment]
     if unit != "weight":
-        usual = "layer"
+        usual = groups_of(unit, "")[0]
     chosen: Group = group or ("model" if count else usual)
     if count and chosen != "model":
         raise Sparc3Error(
@@ -247,66 +237,6 @@ def prune(
         for parameter, new in pruned:
             parameter.copy_(new)
     return None
-
-
-def save_pruned(
-    model: AnyModel,
-    mask: Mapping[str, Tensor],
-    folder: str | PathLike[str],
-    tokenizer: Any = None,
-    *,
-    values: Mapping[str, Tensor] | None = None,
-    cache: str | PathLike[str] | None = None,
-) -> Path:
-    """Save a pruned model as a folder that plain transformers loads, with its mask in bits.
-
-    The model itself stays as it is. Weights keep their number format; of a model that is named,
-    that of its files.
-
-    Parameters
-    ----------
-    model
-        As for `score`.
-    mask
-        As for `prune`.
-    folder
-        New, empty, or one that this function or `sparc3 prune` wrote, which is replaced.
-    tokenizer
-        Saved with it; of a model that is named it is found beside it.
-    values
-        As for `prune`.
-    cache
-        Folder for named models; None for the usual one.
-
-    Returns
-    -------
-    Path
-        The folder, with the model, ``mask.safetensors`` (see `load_mask`) and ``pruning.json``, the
-        digest of every file.
-
-    Raises
-    ------
-    Sparc3Error
-        When the folder holds something else, or the mask is of another model.
-    """
-    folder = Path(folder)
-    Pruned.kind.check_free(folder)
-    masks = {name: keep.cpu() for name, keep in mask.items()}
-    about: dict[str, Any] = {
-        "removed": sum(keep.numel() - int(keep.count_nonzero()) for keep in masks.values())
-    }
-    if isinstance(mask, PruningMask):
-        about |= {name: getattr(mask, name) for name in ("unit", "group", "amount")}
-    source = None
-    if isinstance(model, str | PathLike):
-        found = find_model(str(model), default_host(), cache_of(cache), "float32", "cpu")
-        model, source = found.load("all", found.stored_dtype).model, found.folder
-        tokenizer = tokenizer or found.tokenizer
-    with replacing(folder) as part:
-        write_model(model, masks, part, tokenizer, source, values)
-        save_bits(masks, part / MASK)
-        Pruned.kind.write(part, about)
-    return folder
 
 
 def view_of(model: AnyModel) -> ModelView:

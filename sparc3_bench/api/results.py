@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -23,9 +23,8 @@ from sparc3_bench.leaderboard.phrasing import (
 from sparc3_bench.leaderboard.ranks import Ranks, draws_of, ranks
 from sparc3_bench.leaderboard.shown_table import ShownTable, html_of, text_of
 from sparc3_bench.leaderboard.tables import ComparisonKey, comparison_key, split
-from sparc3_bench.record.files import result_files
+from sparc3_bench.record.reference import all_referred
 from sparc3_bench.run.intervals import read_renewed
-from sparc3_bench.run.results import HIDDEN
 
 if TYPE_CHECKING:
     import pandas
@@ -104,12 +103,13 @@ class Results(Sequence["Result"]):
 
 
 def load_results(folder: str | PathLike[str]) -> Results:
-    """Read the results below a folder, or in one file; what runners keep for themselves is not.
+    """Read the results below a folder, or one of them.
 
     Parameters
     ----------
     folder
-        What `sparc3 run --results` or `run` wrote.
+        What `sparc3 run --results` or `run` wrote; or what names one result, as `sparc3 show`
+        takes it.
 
     Raises
     ------
@@ -122,9 +122,7 @@ def load_results(folder: str | PathLike[str]) -> Results:
 
         frame = sb.load_results("results").to_pandas()
     """
-    root = Path(folder)
-    files = [path for path in result_files([root]) if HIDDEN not in path.relative_to(root).parts]
-    return Results(map(read_renewed, files))
+    return Results(map(read_renewed, all_referred([fspath(folder)])))
 
 
 def _table(group: Sequence[Result]) -> ShownTable:

@@ -106,7 +106,7 @@ class NumberRow(Conventions):
     in_model: float | None
     """Share of all parameters of the model that was removed."""
     units_removed: int | None
-    """Weights, neurons or heads that were removed."""
+    """Weights, neurons, heads or blocks that were removed."""
     metric: str
     """What was measured."""
     better: Direction

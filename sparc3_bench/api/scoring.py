@@ -19,7 +19,7 @@ from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import plan
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.request import Request
-from sparc3_bench.run.steps.score import Score
+from sparc3_bench.run.steps.combined import scores_of
 from sparc3_bench.types.conventions import Scope
 from sparc3_bench.types.scores import ScoreMap
 
@@ -178,7 +178,7 @@ def score(
             raise UnknownNameError("purpose of a reference", purpose or "", cell.purposes)
         place = Place(folder, Reporter())
         place.turn_to(cell, cell.scorer.name)
-        scores = place.get(Score(cell, wanted))
+        scores = place.get(scores_of(cell, wanted))
         cost = total(place.costs().get(cell.phase, ()))
     parts = {name: getattr(scores, name) for name in ScoreMap.__dataclass_fields__}
     return ModelScores(**parts, spec=cell.spec, cost=cost, model=cell.model)

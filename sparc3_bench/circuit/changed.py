@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from sparc3_bench.circuit.writer import (
 )
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.phrasing import units
+from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.parts import Point
 from sparc3_bench.record.result import Result
 
@@ -142,4 +144,9 @@ class ChangedModel(ABC):
         if self.place is not None:
             values = parameter_values(view, self.circuit.values)
             where = part / self.place
-            write_model(view.model, masks, where, view.tokenizer, found.folder, values)
+            cut = self.cut(view)
+            write_model(view.model, masks, where, view.tokenizer, found.folder, values, cut)
+
+    def cut(self, view: ModelView) -> AbstractContextManager[None]:
+        """Make a model as small as it is written, for a while; as large as it is by default."""
+        return nullcontext()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,6 +12,8 @@ from sparc3_bench.circuit.card import model_card
 from sparc3_bench.circuit.changed import ChangedModel
 from sparc3_bench.circuit.folder import Kind
 from sparc3_bench.circuit.report import beside_random, report_facts, write_report
+from sparc3_bench.circuit.shrink import shrunk
+from sparc3_bench.circuit.shrunk import Compared, compared
 from sparc3_bench.circuit.writer import MASK, weight_bytes
 from sparc3_bench.leaderboard.phrasing import (
     clause_text,
@@ -20,6 +23,7 @@ from sparc3_bench.leaderboard.phrasing import (
     precise,
     units,
 )
+from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.files import write_result
 from sparc3_bench.record.result import Result
 from sparc3_bench.types.conventions import pattern_of
@@ -33,12 +37,15 @@ class Pruned(ChangedModel):
     ----------
     search
         The run that found the amount, where there was a budget.
+    shrinks
+        Whether what is removed is cut out of the matrices.
     repo
         Where it will lie on a hub; empty for nowhere.
     """
 
     place: str | None = "."
     search: Result | None = None
+    shrinks: bool = False
     repo: str = ""
 
     kind: ClassVar[Kind] = Kind("sparc3-pruned", "a pruned model", "pruning.json")
@@ -72,14 +79,23 @@ class Pruned(ChangedModel):
         """Write record, report and card."""
         if self.search is not None:
             write_result(part / "search.json", self.search)
-        said, main = self._said(), self.result.metrics[0].name
-        about = write_report(self, part, "pruning.md.j2", main, **said, sizes=self._sizes(part))
+        view, main = self.made.view, self.result.metrics[0].name
+        masked = view.masked(self.circuit.keep, self.circuit.values)
+        beside = compared(view, masked, part) if self.shrinks else None
+        said = self._said(beside)
+        sizes = self._sizes(part, beside)
+        about = write_report(self, part, "pruning.md.j2", main, **said, sizes=sizes)
         found = self.made.cell.model
         card = model_card(self.result, found, self.repo, report_facts(self) | said)
         (part / "README.md").write_text(card, encoding="utf-8")
+        about = {**about, "shrunk": asdict(beside)} if beside else about
         return about | {"found": None if self.search is None else self.search.key}
 
-    def _said(self) -> dict[str, Any]:
+    def cut(self, view: ModelView) -> AbstractContextManager[None]:
+        """Make a model as small as it is written, for a while."""
+        return shrunk(view, self.circuit.keep) if self.shrinks else super().cut(view)
+
+    def _said(self, beside: Compared | None) -> dict[str, Any]:
         """Return what report and card tell alike."""
         point, spec = self.point, self.result.spec
         main = self.result.metrics[0].name
@@ -93,18 +109,22 @@ class Pruned(ChangedModel):
             "budget": self.budget,
             "drawn_in": drawn_in(spec),
             "versus": beside_random(self.result, point, main, versus, "windows") if versus else "",
-            "speed": self._speed(),
+            "shrinks": self.shrinks,
+            "speed": self._speed() if beside is None else beside.told,
             "corrects": False,
             "place": self.repo or ".",
         }
 
-    def _sizes(self, part: Path) -> str:
-        """Return the table of sizes on disk."""
-        after, mask = weight_bytes(part), (part / MASK).stat().st_size
+    def _sizes(self, part: Path, beside: Compared | None) -> str:
+        """Return the table of sizes on disk; of a shrunk model, also of what it gains in speed."""
+        before, after = weight_bytes(self.made.cell.model.folder), weight_bytes(part)
+        mask = (part / MASK).stat().st_size
+        if beside is not None:
+            return beside.table((before, after))
         # Of what is removed nothing need be stored but the bit that says so.
         least = round(after * (1 - self.point.amount.in_model)) + mask
         rows = {
-            "weights of the model as it is": weight_bytes(self.made.cell.model.folder),
+            "weights of the model as it is": before,
             "weights of the pruned model: a zero takes as much room as any number": after,
             "mask": mask,
             "what would do: the weights that are kept, and the mask": least,
@@ -124,13 +144,13 @@ class Pruned(ChangedModel):
         if unit == "weight":
             return (
                 "This model is no faster than the one it was made of: zeros that lie anywhere do "
-                "not make dense matrix products cheaper. Whole neurons or heads (`--unit neuron`) "
-                "can be cut out of the matrices, and some devices have kernels for patterns such "
-                "as 2:4."
+                "not make dense matrix products cheaper. Whole neurons or heads (`--unit neuron "
+                "--shrink`) can be cut out of the matrices, and some devices have kernels for "
+                "patterns such as 2:4."
             )
         share = percent(self.point.amount.in_model, 1)
         return (
             "This model is no faster as it is saved: the matrices have the shapes they had. The "
-            f"rows and columns of removed {unit}s can be cut out of them, which saves {share} of "
-            "the parameters and about as much of the arithmetic of the blocks."
+            f"rows and columns of removed {unit}s can be cut out of them with `--shrink`, which "
+            f"saves {share} of the parameters and about as much of the arithmetic of the blocks."
         )

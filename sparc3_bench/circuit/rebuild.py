@@ -24,10 +24,10 @@ from sparc3_bench.run.cell import Cell
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import plan
 from sparc3_bench.run.recipes import circuit
+from sparc3_bench.run.steps.combined import scores_of
 from sparc3_bench.run.steps.mask import Circuit, Uniform
 from sparc3_bench.run.steps.model import DenseModel
 from sparc3_bench.run.steps.rank import Rank
-from sparc3_bench.run.steps.score import Score
 from sparc3_bench.run.steps.size import Size, size_of
 from sparc3_bench.selection.membership import rank_correlation
 from sparc3_bench.types.masks import KeepMask
@@ -88,7 +88,7 @@ class Rebuilt:
     @property
     def scores(self) -> ScoreMap:
         """The scores of the task's first reference, in the order of the model."""
-        return self._place.get(Score(self.cell, self.cell.purposes[0]))
+        return self._place.get(scores_of(self.cell, self.cell.purposes[0]))
 
     @property
     def ranking(self) -> Mapping[str, Tensor] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,7 @@ def write_model(
     tokenizer: Any = None,
     source: Path | None = None,
     values: Mapping[str, Tensor] | None = None,
+    cut: AbstractContextManager[None] | None = None,
 ) -> None:
     """Save a model with zeros where masks say so; every other bit is as it was.
 
@@ -214,12 +216,14 @@ def write_model(
         files are about as large as there.
     values
         New values of parameters, as `parameter_values` returns them.
+    cut
+        Makes the model smaller while it lasts; None where it keeps its shapes.
     """
     generation = model.generation_config
     # transformers saves no settings that it finds at odds, and pruning changes none.
     model.generation_config = GenerationConfig()
     try:
-        with holding(pruned_values(model, masks, values)):
+        with holding(pruned_values(model, masks, values)), cut or nullcontext():
             model.save_pretrained(folder, state_dict=_untied(model), **_sizes(source))
     finally:
         model.generation_config = generation

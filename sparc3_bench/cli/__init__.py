@@ -26,6 +26,7 @@ PANELS = {
         "results",
         "show",
         "compare",
+        "effects",
         "report",
         "circuit",
         "inspect",

@@ -1,4 +1,4 @@
-"""`sparc3 check`: tell whether scorers, tasks and adapters keep the promises of their contracts."""
+"""`sparc3 check`: tell whether plugins keep the promises of their contracts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sparc3_bench.errors import Sparc3Error, UnknownNameError
 if TYPE_CHECKING:
     from sparc3_bench.testing import Report
 
-_KINDS = ("scorer", "task", "adapter")
+_KINDS = ("scorer", "task", "adapter", "allocation", "repair")
 
 
 class CheckOutcome(Part):
@@ -35,7 +35,7 @@ class CheckedPlugin(Part):
     """What came of all checks of one plugin."""
 
     kind: str
-    """`scorer`, `task` or `adapter`."""
+    """`scorer`, `task`, `adapter`, `allocation` or `repair`."""
     name: str
     """The plugin's name."""
     distribution: str | None
@@ -64,13 +64,13 @@ def command(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="Name of a scorer, a task or an adapter.",
+            help="Name of a scorer, a task, an adapter, an allocation or a repair.",
             show_default=False,
             autocompletion=completion.names_of(*_KINDS),
         ),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Check every scorer, task and adapter; a line each.")
+        bool, typer.Option("--all", help="Check all that are installed; a line each.")
     ] = False,
     jobs: Annotated[
         int | None,
@@ -83,7 +83,7 @@ def command(
     kind: Annotated[
         str | None,
         typer.Option(
-            help="scorer, task or adapter, for a name of several.",
+            help="scorer, task, adapter, allocation or repair, for a name of several.",
             show_default=False,
             autocompletion=lambda: _KINDS,
         ),
@@ -144,7 +144,8 @@ def _one(
 
     plugin, given = default_host().get(kind, name).cls, parse_pairs(options)
     if kind != "adapter":
-        plugin = build(kind, plugin, {**as_typed(plugin.tiny_options), **given})
+        tiny = getattr(plugin, "tiny_options", {})
+        plugin = build(kind, plugin, {**as_typed(tiny), **given})
     expected = parse_pairs(expect)
     return check_plugin(kind, plugin, expected=expected, told=lambda outcome: say(line(outcome)))
 
@@ -183,10 +184,10 @@ def _kind(name: str, wanted: str | None) -> str:
     host = default_host()
     kinds = [kind for kind in _KINDS if name in host.all(kind)]
     if len(kinds) > 1:
-        names = " and of ".join(f"{'an' if kind == 'adapter' else 'a'} {kind}" for kind in kinds)
+        names = " and of ".join(f"{'an' if kind[0] == 'a' else 'a'} {kind}" for kind in kinds)
         raise Sparc3Error(f"'{name}' is the name of {names}; say which with `--kind`.")
     if not kinds:
         known = [known for kind in _KINDS for known in host.all(kind)]
         note = "".join(f" Broken plugin: {text}" for text in host.broken.values())
-        raise UnknownNameError("scorer, task or adapter", name, known, note)
+        raise UnknownNameError(f"{', '.join(_KINDS[:-1])} or {_KINDS[-1]}", name, known, note)
     return kinds[0]

@@ -10,7 +10,6 @@ import typer
 
 import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, JsonFlag, Part
-from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
     from sparc3_bench.circuit.compare import Overlap, Pair
@@ -81,10 +80,8 @@ def command(
     """
     from sparc3_bench.circuit import compare, sizes
 
-    paths = [common.result_file(said, results) for said in result]
+    paths = common.result_files(result, results)
     read = {str(path): common.finished(path) for path in paths}
-    if len(read) < len(paths):
-        raise Sparc3Error("A result is named twice; name each once.")
     compare.check_comparable(read)
     kind = next(iter(read.values())).spec.amount_kind
     amounts = _amounts(list(read.values()), size, remove)

@@ -20,9 +20,6 @@ from sparc3_bench.errors import ExitCode, Sparc3Error
 from sparc3_bench.types.conventions import AskedConventions, Conventions, written_of
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
     from sparc3_bench.record.result import Result
 
 
@@ -108,21 +105,18 @@ Cache = Annotated[
         show_default=f"${CACHE_VARIABLE}, or sparc3-bench in the user's cache",
     ),
 ]
-_NAMED = (
-    "a file, the first 4 or more digits of a key (see `sparc3 results list`), or a folder that has "
-    "it alone"
-)
+_NAMED = "a file, the first 4 or more digits of a key (see `sparc3 results list`), or a folder"
 ResultName = Annotated[
     str,
     typer.Argument(
-        help=f"Result: {_NAMED}.",
+        help=f"Result: {_NAMED} that has it alone.",
         autocompletion=completion.keys,
     ),
 ]
 ResultNames = Annotated[
     list[str],
     typer.Argument(
-        help=f"Results, each {_NAMED}.",
+        help=f"Results: {_NAMED} of them.",
         autocompletion=completion.keys,
     ),
 ]
@@ -251,6 +245,13 @@ def result_file(said: str, folder: Path | None) -> Path:
     return referred(said, USUAL_FOLDERS if folder is None else (folder,))
 
 
+def result_files(said: Sequence[str], folder: Path | None) -> list[Path]:
+    """Return the files of all results that are meant, keys being looked up in a folder."""
+    from sparc3_bench.record.reference import USUAL_FOLDERS, all_referred
+
+    return all_referred(said, USUAL_FOLDERS if folder is None else (folder,))
+
+
 def cache_folder(chosen: Path | None) -> Path:
     """Return the cache folder to use.
 
@@ -269,26 +270,6 @@ def tell_left_out(sentences: Sequence[str]) -> None:
         typer.echo(f"left out: {sentence}", err=True)
     if sentences:
         raise typer.Exit(ExitCode.NOT_WELL)
-
-
-def table(columns: Sequence[str], left: int, title: str | None = None) -> Table:
-    """Return an empty table whose first columns, so many, are flush left and the others right."""
-    from rich.table import Table
-
-    made = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for index, column in enumerate(columns):
-        made.add_column(column, justify="left" if index < left else "right", overflow="fold")
-    return made
-
-
-def console() -> Console:
-    """Return where tables are printed; in a file or a pipe there is no edge to break lines at."""
-    from rich.console import Console
-
-    made = Console(markup=False, highlight=False)
-    if not made.is_terminal:
-        made.width = 10_000
-    return made
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import typer
 import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.cli.results import Listed, listed_as
+from sparc3_bench.cli.tables import MATCHED, NOT_BETTER, print_table
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 
 if TYPE_CHECKING:
@@ -80,16 +81,7 @@ class ComparedRuns(Answer):
 
 
 def command(
-    first: common.ResultName,
-    second: Annotated[
-        str | None,
-        typer.Argument(
-            help="Another one, of the same task and conventions; may be left out where the first "
-            "is a folder that has both.",
-            show_default=False,
-            autocompletion=common.completion.keys,
-        ),
-    ] = None,
+    result: common.ResultNames,
     metric: Annotated[
         str | None,
         typer.Option(help="What to compare.", show_default="the main metric of the task"),
@@ -97,7 +89,7 @@ def command(
     results: common.SearchedFolder = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Compare two runs on the same samples, amount by amount.
+    """Compare two runs of one task on the same samples, amount by amount.
 
     The difference is the first minus the second (of a metric on a log scale, ×, the first divided
     by the second), with a 95 % interval and a two-sided p-value, both of this very quantity, by
@@ -114,7 +106,7 @@ def command(
     from sparc3_bench.run.options import task_of
 
     host = default_host()
-    path, other_path = _files(first, second, results)
+    path, other_path = _both(common.result_files(result, results))
     one, other = (renewed(common.finished(file), host) for file in (path, other_path))
     check_side_by_side(str(path), one, str(other_path), other)
     chosen = _metric(one, metric)
@@ -160,14 +152,11 @@ def command(
         _print(told, one, other, found)
 
 
-def _files(first: str, second: str | None, results: Path | None) -> list[Path]:
-    from sparc3_bench.record.reference import referred_in
-
-    if second is not None:
-        return [common.result_file(first, results), common.result_file(second, results)]
-    if not Path(first).is_dir():
-        raise Sparc3Error(f"'{first}' is one result; name the other one too, or a folder of both.")
-    return referred_in(Path(first), 2)
+def _both(files: Sequence[Path]) -> Sequence[Path]:
+    if len(files) != 2:
+        many = f"{len(files)} are named" if len(files) > 1 else f"{files[0]} is one"
+        raise Sparc3Error(f"Two results are compared, and {many}; name two, or a folder of both.")
+    return files
 
 
 def _sides(
@@ -244,7 +233,7 @@ def _print(told: ComparedRuns, one: Result, other: Result, found: dict[float, Me
         *("told apart by", "verdict"),
     )
     typer.echo(f"{spec.task.title} on {spec.model.id}. {told.conventions}.")
-    table = common.table(columns, 1, f"{told.title} ({told.better} is better)")
+    rows = []
     for row in told.rows:
         cells = "–", "one independent sample", "–", "–", "–"
         if meeting := found.get(row.amount):
@@ -256,14 +245,11 @@ def _print(told: ComparedRuns, one: Result, other: Result, found: dict[float, Me
                 phrasing.least(least, meeting.difference.scale, 2) if least else "–",
                 row.verdict,
             )
-        table.add_row(f"{row.amount:g}", _cell(row.first), _cell(row.second), *cells)
-    common.console().print(table)
+        rows.append((f"{row.amount:g}", _cell(row.first), _cell(row.second), *cells))
+    print_table(columns, rows, title=f"{told.title} ({told.better} is better)")
     typer.echo("Brackets are 95 % intervals over samples.")
     if any(_is_random(side) for row in told.rows for side in (row.first, row.second)):
-        typer.echo(f"{_MARK} not better than random circuits with the same counts.")
-
-
-_MARK = "°"
+        typer.echo(f"{NOT_BETTER} not better than {MATCHED}.")
 
 
 def _is_random(side: Side) -> bool:
@@ -275,7 +261,7 @@ def _cell(side: Side) -> str:
 
     assert side.value is not None
     ends = None if side.low is None or side.high is None else (side.low, side.high)
-    return phrasing.interval_text(side.value, ends) + (_MARK if _is_random(side) else "")
+    return phrasing.interval_text(side.value, ends) + (NOT_BETTER if _is_random(side) else "")
 
 
 def _metric(result: Result, name: str | None) -> MetricRecord:

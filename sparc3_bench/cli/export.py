@@ -38,8 +38,7 @@ class ExportAnswer(Answer):
 
 
 def command(
-    context: typer.Context,
-    results: Annotated[list[Path], typer.Argument(help="Result files, or folders of them.")],
+    result: common.ResultNames,
     out: Annotated[
         Path, typer.Option(help="File of the table; folder of the records, or of the model.")
     ],
@@ -69,6 +68,7 @@ def command(
             "is the number of; repeatable."
         ),
     ] = [],  # noqa: B006  # typer wants a list
+    results: common.SearchedFolder = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Write results as a table, as records of Every Eval Ever, or for a model repository.
@@ -77,21 +77,22 @@ def command(
     is no result, 2 for wrong input.
     """
     from sparc3_bench.host import default_host
-    from sparc3_bench.record.files import read_each, result_files
+    from sparc3_bench.record.files import read_each
     from sparc3_bench.run.intervals import renewed
     from sparc3_bench.run.options import parse_pairs
     from sparc3_bench.run.results import check_writable
 
     if form not in _WRITERS:
         raise UnknownNameError("format", form, _WRITERS)
-    _check_place(out, results, is_folder=form in ("eee", "hub"))
+    files = common.result_files(result, results)
+    _check_place(out, result, is_folder=form in ("eee", "hub"))
     check_writable(out.parent)
     unreadable, host = list[str](), default_host()
-    read = [renewed(one, host) for _, one in read_each(result_files(results), unreadable.append)]
+    read = [renewed(one, host) for _, one in read_each(files, unreadable.append)]
     finished = [one for one in read if one.status == "ok"]
     if not finished:
         raise RecordError(
-            "\n".join(unreadable) or f"No run of {', '.join(map(str, results))} came to its end."
+            "\n".join(unreadable) or f"No run of {', '.join(result)} came to its end."
         )
     asked = _Asked(out, organization, amount, parse_pairs(benchmark))
     number = _WRITERS[form](finished, asked)
@@ -182,10 +183,10 @@ def _write(path: Path, text: str) -> None:
     write_atomically(path, text)
 
 
-def _check_place(out: Path, results: Sequence[Path], *, is_folder: bool) -> None:
+def _check_place(out: Path, named: Sequence[str], *, is_folder: bool) -> None:
     if out.exists() and out.is_dir() != is_folder:
         what, other = ("folder", "file") if is_folder else ("file", "folder")
         raise Sparc3Error(f"`--out` is a {what} here, and {out} is a {other}; choose another.")
-    folders = [one.resolve() for one in results if one.is_dir()]
+    folders = [Path(one).resolve() for one in named if Path(one).is_dir()]
     if is_folder and any(out.resolve().is_relative_to(folder) for folder in folders):
         raise Sparc3Error(f"{out} would be among the results; choose another folder for `--out`.")

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, JsonFlag, Part
+from sparc3_bench.cli.tables import print_table
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from sparc3_bench.contracts import Scorer
     from sparc3_bench.host import PluginHost
     from sparc3_bench.model.view import ModelView
 
-_UNITS = ("weight", "neuron", "head")
+_UNITS = ("weight", "neuron", "head", "block")
 
 
 class Module(Part):
@@ -195,7 +195,8 @@ def _print(facts: dict[str, Any]) -> None:
         f"{total:,} parameters",
     ]
     typer.echo("\n".join(lines))
-    common.console().print(_table(facts))
+    columns = ("module", "role", "times", "matrix", "weights in all")
+    print_table(columns, list(_rows(facts)), 2)
     lines = [
         f"scope {scope}: {count:,} weights, {count / total:.1%} of the parameters"
         for scope, count in facts["scopes"].items()
@@ -208,20 +209,18 @@ def _print(facts: dict[str, Any]) -> None:
     typer.echo("\n".join(lines))
 
 
-def _table(facts: dict[str, Any]) -> Table:
-    """Return a row for what is alike in all blocks, then one for each module outside."""
+def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Yield a row for what is alike in all blocks, then one for each module outside."""
     rows: dict[tuple[bool, str, Any], list[dict[str, Any]]] = {}
     for part in facts["modules"]:
         row = (part["block"] is None, _path(part, facts), part["shape"])
         rows.setdefault(row, []).append(part)
-    table = common.table(("module", "role", "times", "matrix", "weights in all"), 2)
     for row in sorted(rows, key=lambda row: row[0]):
         parts, (_, path, shape) = rows[row], row
         matrix = weights = ""
         if shape is not None:
             matrix, weights = " × ".join(map(str, shape)), f"{len(parts) * shape[0] * shape[1]:,}"
-        table.add_row(path, parts[0]["role"], str(len(parts)), matrix, weights)
-    return table
+        yield path, parts[0]["role"], str(len(parts)), matrix, weights
 
 
 def _rules(facts: dict[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ import typer
 
 import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, JsonFlag, Part
+from sparc3_bench.cli.tables import console
 from sparc3_bench.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def command(
         if as_json:
             PluginList(plugins=plugins, broken=list(host.broken.values())).tell()
             return
-        common.console().print("\n\n".join("\n".join(_explanation(one)) for one in plugins))
+        console().print("\n\n".join("\n".join(_explanation(one)) for one in plugins))
     else:
         for kind, some in entries.items():
             typer.echo(f"{kind}s")

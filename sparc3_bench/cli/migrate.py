@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, JsonFlag
 from sparc3_bench.errors import RecordError
 
@@ -29,10 +30,11 @@ class Migrated(Answer):
 
 
 def command(
-    paths: Annotated[list[Path], typer.Argument(help="Result files, or folders of them.")],
+    result: common.ResultNames,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit with code 1 if something would be.")
     ] = False,
+    results: common.SearchedFolder = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Write result files of earlier schemas anew in the newest; no number changes.
@@ -43,22 +45,21 @@ def command(
     from sparc3_bench.record.files import (
         read_result,
         rendered,
-        result_files,
         samples_path,
         write_result,
     )
     from sparc3_bench.record.result import SCHEMA_VERSION
 
-    files = result_files(paths)
+    files = common.result_files(result, results)
     old = {}
     for file in files:
-        result = read_result(file)
-        text, samples = rendered(result)
+        read = read_result(file)
+        text, samples = rendered(read)
         beside = samples_path(file)
-        is_new = file.read_text(encoding="utf-8") == text and _target(file, result) == file
+        is_new = file.read_text(encoding="utf-8") == text and _target(file, read) == file
         if not is_new or (samples is not None and beside.read_bytes() != samples):
-            old[file] = result
-    targets = [_target(file, result) for file, result in old.items()]
+            old[file] = read
+    targets = [_target(file, read) for file, read in old.items()]
     for file, target in zip(old, targets, strict=True):
         if targets.count(target) > 1 or (target != file and target.exists()):
             raise RecordError(f"{file} would become {target}, which is another result.")

@@ -218,7 +218,8 @@ def _requests(
     Sparc3Error
         When a folder has no results, or options do not go with it.
     """
-    from sparc3_bench.record.files import read_each, result_files
+    from sparc3_bench.record.files import read_each
+    from sparc3_bench.record.reference import all_referred
     from sparc3_bench.run.again import request_of
 
     path = None if what is None else Path(what)
@@ -230,7 +231,7 @@ def _requests(
             f"`--{name.replace('_', '-')}` does not go with results, which say it themselves; "
             "leave one of them out."
         )
-    read = [one for _, one in read_each(result_files([path]), refused.append)]
+    read = [one for _, one in read_each(all_referred([path]), refused.append)]
     if not read:
         raise RecordError("\n".join(refused))
     requests = [

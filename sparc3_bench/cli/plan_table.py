@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-import sparc3_bench.cli.common as common
+from sparc3_bench.cli.tables import print_table
 
 if TYPE_CHECKING:
     from sparc3_bench.graph.forecast import Cost, Forecast, Foreseen
@@ -49,13 +49,12 @@ def show(
 ) -> None:
     """Print a line a request and the sum, beside what the model alone takes where that is known."""
     import torch
-    from rich.text import Text
 
     from sparc3_bench.graph.forecast import Cost
     from sparc3_bench.run.progress import spoken
 
     counted = ("runs", "finished", "there", "shared", "new")
-    shown = common.table(("runs of", *counted, "tokens", "operations", "time", "memory"), 1)
+    rows = []
     for table in tables:
         spec = table.cells[0].spec
         groups = "/".join(dict.fromkeys(cell.spec.group for cell in table.cells))
@@ -65,8 +64,8 @@ def show(
         there = sum(one.there for one in table.foreseen)
         counts = [len(table.cells), sum(table.finished), there]
         counts += [table.count("shared"), table.count("new")]
-        shown.add_row(*map(Text, (whole, *map(str, counts), *_words(table.cost()))))
-    common.console().print(shown)
+        rows.append((whole, *map(str, counts), *_words(table.cost())))
+    print_table(("runs of", *counted, "tokens", "operations", "time", "memory"), rows)
     runs, new = sum(len(table.cells) for table in tables), sum(t.count("new") for t in tables)
     total = sum((t.cost() for t in tables), Cost())
     tokens, operations, duration, memory = _words(total)

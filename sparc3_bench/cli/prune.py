@@ -45,6 +45,14 @@ def command(
     group: Annotated[str | None, common.convention("group")] = None,
     allocation: Annotated[str, common.convention("allocation")] = "uniform",
     repair: Annotated[str, common.convention("repair")] = "none",
+    shrink: Annotated[
+        bool,
+        typer.Option(
+            "--shrink",
+            help="Cut removed neurons, heads or blocks out of the matrices: a smaller model, which "
+            "plain transformers loads.",
+        ),
+    ] = False,
     reference: Annotated[
         str | None,
         typer.Option(
@@ -83,7 +91,10 @@ def command(
     from sparc3_bench.circuit.push import check_pushable
     from sparc3_bench.circuit.push import push as pushed
     from sparc3_bench.circuit.rebuild import Rebuilt
+    from sparc3_bench.circuit.shrink import check_cut, check_shrinks
 
+    if shrink:
+        check_shrinks(unit, group, allocation)
     amount = _of_pattern(group, amount, budget)
     share = _share(amount, budget)
     change.check_folders(Pruned.kind, out)
@@ -120,8 +131,10 @@ def command(
         change.say(f"{change.scorer}: {amount:g} stays within {budget} on the selection part")
     assert amount is not None
     cell = cell_at(amount)
+    if shrink:
+        check_cut(cell, amount)
     made = Rebuilt(change.run(cell), cell, change.place)
-    pruned = Pruned(made, amount, search=search, repo=push or "")
+    pruned = Pruned(made, amount, search=search, shrinks=shrink, repo=push or "")
     change.write(pruned, out, "prune")
     change.tell(f"{out}: {pruned.removed} removed. {pruned.cost} {pruned.budget}".rstrip())
     if push is not None:

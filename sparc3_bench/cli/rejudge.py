@@ -73,9 +73,7 @@ def command(
     from sparc3_bench.run.responses import write_responses
     from sparc3_bench.run.results import check_writable
 
-    paths = [common.result_file(said, None) for said in result]
-    if len(set(paths)) < len(paths):
-        raise Sparc3Error("A result is named twice; name each once.")
+    paths = common.result_files(result, None)
     host, folder = default_host(), common.cache_folder(cache)
     check_writable(folder)
     cases = [opened(path, host) for path in paths]

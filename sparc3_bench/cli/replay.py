@@ -87,9 +87,7 @@ def command(
     from sparc3_bench.replication.replay import Replay
     from sparc3_bench.run.results import HIDDEN, check_writable
 
-    paths = [common.result_file(said, None) for said in result]
-    if len(set(paths)) < len(paths):
-        raise Sparc3Error("A result is named twice; name each once.")
+    paths = common.result_files(result, None)
     check_writable(execution.results)
     replays, host = [Replay(path, execution.results) for path in paths], default_host()
     with ExitStack() as stack:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,11 +10,10 @@ import typer
 import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.cli.execution import Execution, carries_out_runs
+from sparc3_bench.cli.tables import console, print_table
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from sparc3_bench.replication.report import ReplicationReport
 
 _DIFFERS, _MISSING = 1, 3
@@ -230,25 +228,16 @@ def _show(report: ReplicationReport) -> None:
     from sparc3_bench.replication.report import COLUMNS, CURVES, deviation
     from sparc3_bench.replication.verdict import DEFINITION
 
-    console = common.console()
+    out = console()
     if report.rows:
-        console.print(_table("Published and measured", COLUMNS, report.table()))
-        console.print(f"\n{DEFINITION}")
+        print_table(COLUMNS, report.table(), len(COLUMNS), "Published and measured")
+        out.print(f"\n{DEFINITION}")
     elif curves := report.curves():
-        console.print(_table("Measured", CURVES, curves))
+        print_table(CURVES, curves, len(CURVES), "Measured")
     for why, number in report.reasons.items():
-        console.print(f"\nNot run, {number}: {why}")
+        out.print(f"\nNot run, {number}: {why}")
     if report.deviations:
-        console.print("\nDeviations from the paper")
+        out.print("\nDeviations from the paper")
     for one in report.deviations:
-        console.print(f"- {deviation(one)}")
-    console.print(f"\n{report.summary}")
-
-
-def _table(title: str, head: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
-    from rich.text import Text
-
-    table = common.table(head, len(head), title)
-    for row in cells:
-        table.add_row(*map(Text, row))
-    return table
+        out.print(f"- {deviation(one)}")
+    out.print(f"\n{report.summary}")

@@ -11,6 +11,7 @@ import typer
 import sparc3_bench.cli.common as common
 import sparc3_bench.cli.completion as completion
 from sparc3_bench.cli.answers import Answer, JsonFlag, Part
+from sparc3_bench.cli.tables import print_table
 from sparc3_bench.errors import RecordError
 
 if TYPE_CHECKING:
@@ -172,8 +173,8 @@ def _tell(
     paths: bool,
     as_json: bool,
 ) -> None:
-    from sparc3_bench.record.files import read_each, read_record, result_files
-    from sparc3_bench.record.reference import USUAL_FOLDERS
+    from sparc3_bench.record.files import read_each, read_record
+    from sparc3_bench.record.reference import USUAL_FOLDERS, all_referred
 
     if folder is None:
         folder = next((one for one in USUAL_FOLDERS if one.is_dir()), None)
@@ -183,7 +184,7 @@ def _tell(
             "results with `sparc3 run`."
         )
     left_out: list[str] = []
-    every = list(read_each(result_files([folder]), left_out.append, read_record))
+    every = list(read_each(all_referred([folder]), left_out.append, read_record))
     found = [(path, one) for path, one in every if _is_like(one, wanted, amount)]
     if as_json:
         listed = [listed_as(path, one, amount) for path, one in found]
@@ -263,25 +264,46 @@ def _print(found: Sequence[tuple[Path, Result]], amount: float | None, digits: i
     from sparc3_bench.run.intervals import is_old
     from sparc3_bench.types.conventions import CONVENTIONS
 
-    columns = ("key", "scorer", "task", "model", "ranked", "amounts", "main number", "status")
-    table = common.table((*columns, "file"), len(columns) + 1)
+    columns = (
+        "key",
+        "scorer",
+        "main number",
+        "task",
+        "model",
+        "ranked",
+        "amounts",
+        "status",
+        "file",
+    )
+    rows = []
     for path, result in found:
         spec, main = result.spec, main_number(result, amount)
-        table.add_row(
+        row = (
             result.key[:digits],
             scorer_text(spec) + (f", seed {spec.seed}" if spec.seed else ""),
+            main.text if main else "–",
             spec.task.name,
             f"{spec.model.id} {spec.model.label}".rstrip(),
             ", ".join(brief(spec)[: len(CONVENTIONS)][:2]),
             _amounts(spec.amounts),
-            main.text if main else "–",
             result.status,
             str(path),
         )
-    common.console().print(table)
+        rows.append(row)
+    # What all have in common is said once.
+    alike = [
+        at for at in range(3, len(columns)) if len(rows) > 1 and len({r[at] for r in rows}) == 1
+    ]
+    if alike:
+        typer.echo("; ".join(f"{columns[at]}: {rows[0][at]}" for at in alike) + ".")
+    kept = [at for at in range(len(columns)) if at not in alike]
+    shown = [[row[at] for at in kept] for row in rows]
+    out = print_table([columns[at] for at in kept], shown, len(kept), is_list=True)
     count = "1 result" if len(found) == 1 else f"{len(found):,} results"
     old = any(is_old(result) for _, result in found)
     typer.echo(f"{count}. Brackets are 95 % intervals over samples{_OLD if old else ''}.")
+    if out:
+        typer.echo(f"For want of width there is no {', '.join(out)}; `--json` has all.")
 
 
 _OLD = ", as recorded; `sparc3 show` makes those of older versions anew"

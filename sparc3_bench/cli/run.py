@@ -13,6 +13,7 @@ from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.cli.asked import asks_for_runs
 from sparc3_bench.cli.defaults import take_run_file
 from sparc3_bench.cli.execution import Execution, carries_out_runs
+from sparc3_bench.cli.tables import print_table
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.run.typed import Typed
 
@@ -203,20 +204,15 @@ def _tell(refusals: Mapping[str, str], say: Callable[[str], None]) -> None:
 
 def _show(standing: RequestState, runner: Runner) -> None:
     """Print the numbers of a request."""
-    from rich.text import Text
-
     from sparc3_bench.api.results import Results
 
     if len(standing.orders) > _MOST_ROWS:
         typer.echo(f"{standing.request.task}: {len(standing.orders):,} runs are over.")
         return
-    console = common.console()
     for shown in Results(one for _, one in runner.results(standing)).tables():
-        table = common.table(shown.head, 1)
-        for row in shown.rows:
-            table.add_row(*map(Text, row))
-        for part in (Text(shown.title), table, Text(f"{shown.note}\n")):
-            console.print(part)
+        typer.echo(shown.title)
+        print_table(shown.head, shown.rows)
+        typer.echo(f"{shown.note}\n")
 
 
 def _lines(standing: RequestState, results: Path) -> list[RunLine]:

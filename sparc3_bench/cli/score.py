@@ -71,7 +71,7 @@ def command(
     from sparc3_bench.run.plan import Request, plan
     from sparc3_bench.run.progress import Reporter
     from sparc3_bench.run.results import check_writable
-    from sparc3_bench.run.steps.score import Score
+    from sparc3_bench.run.steps.combined import scores_of
 
     if out.is_dir():
         raise Sparc3Error(f"`--out` must name a file, but {out} is a folder.")
@@ -93,7 +93,7 @@ def command(
     (cell,) = plan(request, default_host(), folder)
     place = Place(folder, Reporter())
     place.turn_to(cell, scorer)
-    maps = {purpose: place.get(Score(cell, purpose)) for purpose in cell.purposes}
+    maps = {purpose: place.get(scores_of(cell, purpose)) for purpose in cell.purposes}
     cost = total(place.costs().get(cell.phase, ()))
     about = {"spec": cell.spec.model_dump(mode="json"), "cost": cost.model_dump()}
     files = []

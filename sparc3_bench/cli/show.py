@@ -11,6 +11,7 @@ import typer
 import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.cli.results import Listed, listed_as
+from sparc3_bench.cli.tables import MATCHED, NOT_BETTER, print_table
 
 if TYPE_CHECKING:
     from sparc3_bench.record.parts import Point
@@ -177,27 +178,31 @@ def _print(path: Path, result: Result, old: bool) -> None:
 
 
 def _print_points(result: Result) -> None:
-    """Print a row for each metric; below it what random circuits say, where there are any."""
+    """Print a row for each amount, with marks of what random circuits say, where there are any."""
     from sparc3_bench.leaderboard import phrasing
     from sparc3_bench.leaderboard.control_verdict import record_verdict
 
-    amounts = [f"{point.amount.requested:g}" for point in result.points]
-    table = common.table(("amount removed", *amounts), 1)
-    untold = dict[str, None]()
-    for metric in result.metrics:
-        cells = [phrasing.interval_text(*point.read(metric.name)) for point in result.points]
-        table.add_row(phrasing.metric_title(metric), *cells)
-        said = [record_verdict(result, point, metric) for point in result.points]
-        untold |= dict.fromkeys(one for one in said if one.startswith(_NO_VERDICT))
-        verdicts = ["" if one.startswith(_NO_VERDICT) else one for one in said]
-        if any(verdicts):
-            table.add_row("", *verdicts)
-    common.console().print(table)
-    for text in untold:
-        typer.echo(f"Beside random circuits: {text}.")
+    notes, rows = dict[str, None](), []
+    for point in result.points:
+        cells = [f"{point.amount.requested:g}"]
+        for metric in result.metrics:
+            said = record_verdict(result, point, metric)
+            mark, note = _MARKS.get(said, ("", f"Beside {MATCHED}: {said}."))
+            notes |= {note: None} if said else {}
+            cells.append(phrasing.interval_text(*point.read(metric.name)) + mark)
+        rows.append(cells)
+    print_table(("removed", *map(phrasing.metric_title, result.metrics)), rows)
+    for note in notes:
+        typer.echo(note)
 
 
-_NO_VERDICT = "no verdict"
+_MARKS = {
+    "better than random": ("*", f"* better than {MATCHED}."),
+    "not better than random": (
+        NOT_BETTER,
+        f"{NOT_BETTER} not better than {MATCHED}.",
+    ),
+}
 _OLD = (
     " as an older version made them, too narrow where samples are few; without the samples and the "
     "task they cannot be made anew"

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
-import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, JsonFlag, Part
+from sparc3_bench.cli.tables import print_table
 from sparc3_bench.errors import Sparc3Error
 
 
@@ -102,14 +102,14 @@ def command(
 def _print(standing: Standing) -> None:
     from sparc3_bench.run.progress import spoken
 
-    table = common.table(("runner", "since", "at work", "on"), 1)
+    rows = []
     for runner in standing.runners:
         who, since = f"{runner.host}, process {runner.process}", spoken(runner.seconds)
         for path, seconds in (runner.runs or {"": 0.0}).items():
-            table.add_row(who, since, spoken(seconds) if path else "-", path)
+            rows.append((who, since, spoken(seconds) if path else "-", path))
             who = since = ""
-    if table.row_count:
-        common.console().print(table)
+    if rows:
+        print_table(("runner", "since", "at work", "on"), rows)
     counts = {
         "there": standing.there,
         "at work": standing.at_work,

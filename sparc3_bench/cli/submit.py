@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.errors import Sparc3Error
 
@@ -33,7 +34,7 @@ class Submitted(Answer):
 
 
 def command(
-    paths: Annotated[list[Path], typer.Argument(help="Result files, their samples beside them.")],
+    result: common.ResultNames,
     results: Annotated[Path, typer.Option(help="Folder of the leaderboard's results.")] = Path(
         "leaderboard/results"
     ),
@@ -50,7 +51,7 @@ def command(
     from sparc3_bench.leaderboard.submission import accept, review
 
     host = default_host()
-    reviews = [review(path, results, host) for path in paths]
+    reviews = [review(path, results, host) for path in common.result_files(result, None)]
     targets = [one.target for one in reviews]
     errors = [f"{one.path}: {error}" for one in reviews for error in one.errors]
     errors += [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import typer
 
@@ -23,22 +23,23 @@ class Validated(Answer):
 
 
 def command(
-    paths: Annotated[list[Path], typer.Argument(help="Result files, or folders of them.")],
+    result: common.ResultNames,
+    results: common.SearchedFolder = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Check result files; every bad one is named with the path of the offending field.
 
     Exit code 0 when all are valid, 1 when some are, 2 when none is.
     """
-    from sparc3_bench.record.files import read_each, result_files
+    from sparc3_bench.record.files import read_each
 
-    files = result_files(paths)
+    files = common.result_files(result, results)
     problems, valid = list[str](), list[Path]()
-    for file, result in read_each(files, problems.append):
-        if file.name.endswith(f"--{result.key}.json"):
+    for file, read in read_each(files, problems.append):
+        if file.name.endswith(f"--{read.key}.json"):
             valid.append(file)
         else:
-            problems.append(f"{file}: the name must end in --{result.key}.json.")
+            problems.append(f"{file}: the name must end in --{read.key}.json.")
     if not valid:
         raise RecordError("\n".join(problems))
     if as_json:

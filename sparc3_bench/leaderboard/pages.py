@@ -13,6 +13,8 @@ from sparc3_bench.leaderboard import charts, shards
 from sparc3_bench.leaderboard.agreement import agreements, agreements_of
 from sparc3_bench.leaderboard.answers import applications
 from sparc3_bench.leaderboard.boards import Board, boards
+from sparc3_bench.leaderboard.crossing import crossings
+from sparc3_bench.leaderboard.crossing_report import CrossingReport
 from sparc3_bench.leaderboard.entries import Entry
 from sparc3_bench.leaderboard.literature import literature
 from sparc3_bench.leaderboard.overview import overview
@@ -30,7 +32,16 @@ if TYPE_CHECKING:
     from sparc3_bench.record.result import Result
 
 _STATIC = ("d3.LICENSE", "d3.min.js", "plot.LICENSE", "plot.min.js")
-_SCRIPTS = ("board.js", "compare.js", "draw.js", "heads.js", "search.js", "site.js", "sort.js")
+_SCRIPTS = (
+    "board.js",
+    "compare.js",
+    "draw.js",
+    "effects.js",
+    "heads.js",
+    "search.js",
+    "site.js",
+    "sort.js",
+)
 
 _CHOICES = ("unit", "group", "aggregation", "scorer")
 
@@ -87,6 +98,7 @@ class _Site:
         self._applications = applications(self.boards)
         self._overview = overview(self.boards)
         self._agreements = agreements(self.boards, host)
+        self._effects = [CrossingReport(one) for one in crossings((r for _, r in results), host)]
         self._parts: dict[str, str] = {}
         self._scorers = _scorers(self._runs, host)
         notices = [(one.title, one.notice) for one in self._scorers.values() if one.notice]
@@ -95,6 +107,7 @@ class _Site:
             self._models.setdefault(board.spec.task.name, []).append(board)
         self.tell(
             notices=notices,
+            has_effects=bool(self._effects),
             look=self._look,
             tasks=[(one.title, one.href) for one, *_ in self._models.values()],
             version=metadata.version("sparc3-bench"),
@@ -127,6 +140,8 @@ class _Site:
         for task, found in self._models.items():
             if any(board.leading for board in found):
                 yield f"models/{task}.html", self._page("models", 1, models=found)
+        if self._effects:
+            yield "effects.html", self._page("effects", reports=self._effects)
         yield "literature.html", self._page("literature", tables=literature())
         yield "submit.html", self._page("submit")
         if self._failed:

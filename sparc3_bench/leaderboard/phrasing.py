@@ -35,6 +35,11 @@ def convention_text(spec: RunSpec) -> str:
     )
 
 
+def factor_text(name: str) -> str:
+    """Return the name of a factor as it stands in a sentence."""
+    return name.replace("+", " and ").replace("_", " ")
+
+
 def clause_text(spec: RunSpec, convention: str) -> str:
     """Return what one convention is, as part of a sentence; empty where it goes without saying."""
     value = getattr(spec, convention)
@@ -75,6 +80,7 @@ def _filled(text: str, value: str, spec: RunSpec) -> str:
         right=right,
         units=what,
         Units=what.capitalize(),
+        inputs="inputs of a row" if alone else what,
         matrix="matrix" if alone else "block",
         layer="layer" if alone else "block",
     )
@@ -112,16 +118,17 @@ def _own_objective(spec: RunSpec) -> str | None:
 
 
 def units(spec: RunSpec, count: float = 2) -> str:
-    """Return what is removed as a whole: weights, neurons or heads."""
+    """Return what is removed as a whole: weights, neurons, heads or blocks."""
     return spec.unit if count == 1 else f"{spec.unit}s"
 
 
 def drawn_in(spec: RunSpec) -> str:
     """Return where a random circuit has as many units as the one that it is drawn for."""
-    if spec.unit != "weight":
-        return "layer"
+    alone = spec.unit == "weight"
     if (pattern := pattern_of(spec.group)) is not None:
-        return f"{pattern.of} inputs of a row"
+        return f"{pattern.of} {'inputs of a row' if alone else units(spec)}"
+    if not alone:
+        return "model" if spec.unit == "block" else "layer"
     return "row" if spec.group == "row" else "matrix"
 
 

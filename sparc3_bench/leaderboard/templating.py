@@ -57,6 +57,7 @@ def templates() -> jinja2.Environment:
         page="",
         notices=(),
         has_guide=False,
+        has_effects=False,
         tasks=(),
         commit="",
         version="",

@@ -104,21 +104,6 @@ def read_each(
             yield path, result
 
 
-def result_files(paths: Iterable[Path]) -> list[Path]:
-    """Return the result files that are named, and those in the folders that are.
-
-    Raises
-    ------
-    RecordError
-        When there are none.
-    """
-    named = list(paths)
-    files = [f for one in named for f in (files_below(one) if one.is_dir() else [one])]
-    if not files:
-        raise RecordError(f"No result file (*.json) is in {', '.join(map(str, named))}.")
-    return files
-
-
 def lacking(path: Path, result: Result) -> str | None:
     """Return what a result at `path` promises and is not beside it, in a sentence; None if nothing.
 

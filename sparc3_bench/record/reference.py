@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sparc3_bench.errors import RecordError
@@ -35,7 +35,7 @@ def referred(said: str, folders: Sequence[Path] = USUAL_FOLDERS) -> Path:
     """
     path = Path(said)
     if path.is_dir():
-        return referred_in(path, 1)[0]
+        return _alone_in(path)
     if not re.fullmatch(f"[0-9a-f]{{{LEAST_DIGITS},12}}", said) or path.exists():
         if path.suffix or len(path.parts) > 1 or path.exists():
             return path  # whoever reads it tells what is wrong with it
@@ -58,25 +58,46 @@ def referred(said: str, folders: Sequence[Path] = USUAL_FOLDERS) -> Path:
     )
 
 
-def referred_in(folder: Path, count: int) -> list[Path]:
-    """Return the files of the results in or below a folder, if they are so many.
+def all_referred(said: Iterable[str | Path], folders: Sequence[Path] = USUAL_FOLDERS) -> list[Path]:
+    """Return the files of all results that are meant, in the order in which they are named.
+
+    Parameters
+    ----------
+    said
+        Each as in `referred`, but that a folder stands for every result in and below it.
+    folders
+        Where keys are looked up.
 
     Raises
     ------
     RecordError
-        When there are more, or fewer.
+        When one is not found or is named twice, or when there are none.
     """
-    found = files_below(folder)
-    if len(found) != count:
-        have = f"has {len(found)} results ({_some(found)})" if found else "has no result"
-        wanted = "one is asked for; name it" if count == 1 else f"{count} are asked for; name them"
-        raise RecordError(f"The folder {folder} {have} and {wanted}.")
+    named = list(map(str, said))
+    found = [
+        file
+        for one in named
+        for file in (files_below(Path(one)) if Path(one).is_dir() else [referred(one, folders)])
+    ]
+    if not found:
+        raise RecordError(f"No result file (*.json) is in {', '.join(named)}.")
+    if len(set(found)) < len(found):
+        raise RecordError("A result is named twice; name each once.")
     return found
 
 
 def key_in(file: Path) -> str:
     """Return the key in the name of a result's file."""
     return file.stem.rpartition("--")[2]
+
+
+def _alone_in(folder: Path) -> Path:
+    """Return the file of the one result in or below a folder."""
+    found = files_below(folder)
+    if len(found) != 1:
+        have = f"has {len(found)} results ({_some(found)})" if found else "has no result"
+        raise RecordError(f"The folder {folder} {have} and one is asked for; name it.")
+    return found[0]
 
 
 def _some(files: Sequence[Path]) -> str:

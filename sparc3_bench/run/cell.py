@@ -62,7 +62,8 @@ class Cell:
     allocation, repair
         What the spec names; none where they are the usual ones.
     lenders
-        The same with other scorers, by name: those whose scores the allocation looks at.
+        The same with other scorers, by name: those whose scores the allocation looks at, or
+        the scorer itself.
     """
 
     spec: RunSpec

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sparc3_bench.combined import lenders_of
 from sparc3_bench.contracts import Judge, PreparedTask, Scorer, Task
 from sparc3_bench.errors import ModelError, Sparc3Error
 from sparc3_bench.host import PluginHost, Registered
@@ -58,11 +59,18 @@ def plan(
     """
     found = resolve(request, host)
     task_entry, task, scorers, group = found.task_entry, found.task, found.scorers, found.group
+    every = [*scorers, *found.lenders.values()]
     if request.schedule == "blockwise" and task.choice is not None:
         raise Sparc3Error(
             f"Task '{task.name}' chooses between amounts that were scored once; leave schedule "
             "'blockwise' out."
         )
+    for _, scorer in scorers if request.schedule == "blockwise" else ():
+        if lenders_of(scorer):
+            raise Sparc3Error(
+                f"Scorer '{scorer.name}' combines scores of the dense model; leave schedule "
+                "'blockwise' out."
+            )
     if request.schedule == "blockwise" and task.assessment and task.assessment.every_reference:
         raise Sparc3Error(
             f"Task '{task.name}' compares scores of the dense model; leave schedule 'blockwise' "
@@ -84,14 +92,13 @@ def plan(
         raise model
     model = streamed_where_needed(model, request.scope, request.memory or memory_of(model.device))
     if model.streams:
-        check_streamed(request, [scorer for _, scorer in scorers])
+        check_streamed(request, [one for _, one in every if not lenders_of(one)])
     code = {
         "suite": code_of(RUNNER),
         "task": task_entry.code,
         "adapter": model.adapter_code(host),
         **({"judge": judge.code} if judge else {}),
         **{kind: entry.code for kind, (entry, _) in found.beside.items()},
-        **{f"scorer {name}": entry.code for name, (entry, _) in found.lenders.items()},
     }
     beside = {kind: plugin for kind, (_, plugin) in found.beside.items()}
     # What many cells have in common is found out once: there may be a hundred thousand.
@@ -99,7 +106,6 @@ def plan(
     fitting: dict[int, tuple[str, ...]] = {}
     asked = request.asked()
     task_ref = TaskRef(**_ref(task_entry, task), task_version=task.version)
-    every = [*scorers, *found.lenders.values()]
     scorer_refs = {id(scorer): PluginRef(**_ref(entry, scorer)) for entry, scorer in every}
     _check_sizes(model, request, found)
 
@@ -125,6 +131,10 @@ def plan(
         references = ready.references(objective)  # refuses an unknown objective
         if id(ready) not in fitting:
             fitting[id(ready)] = check_fit(model, ready, references.values())
+        borrows = any(scorer is one for _, one in scorers)  # who lends has no allocation
+        allocation = beside.get("allocation") if borrows else None
+        names = {*lenders_of(scorer), *(allocation.scorers if allocation else ())}
+        lenders = {name: found.lenders[name] for name in sorted(names)}
         spec = RunSpec(
             scorer=scorer_refs[id(scorer)],
             task=task_ref,
@@ -141,13 +151,12 @@ def plan(
             seed=seed,
             **_ways(request, scorer, model),
             limit=found.limit,
-            code={**code, "scorer": entry.code},
+            code={**code, "scorer": entry.code}
+            | {f"scorer {name}": one.code for name, (one, _) in lenders.items()},
             **request.conventions()
             | {"group": group or scorer.default_group, "amount_kind": found.amount_kind}
             | {kind: chosen_text(plugin) for kind, plugin in beside.items()},
         )
-        borrows = any(scorer is one for _, one in scorers)  # who lends borrows nothing
-        lenders = found.lenders if borrows else {}
         more = [
             (seed + n, cell(entry, scorer, seed + n, 0, "stability")) for n in range(1, others + 1)
         ]
@@ -164,7 +173,7 @@ def plan(
             request.snapshots,
             phase,
             **beside,
-            lenders={name: cell(*one, seed) for name, one in lenders.items()},
+            lenders={name: cell(*one, seed, 0, phase) for name, one in lenders.items()},
         )
 
     cells: list[Cell] = []
@@ -178,18 +187,25 @@ def _ways(request: Request, scorer: Scorer, model: FoundModel) -> dict[str, Any]
     """Return how the reference is run and summed, where there is one to run."""
     if not scorer.needs_reference:
         return {}
-    dtype = request.product_dtype or product_dtype(model.ref.dtype, model.ref.device)
-    return {"batch_size": request.batch_size, "product_dtype": dtype}
+    quick = product_dtype(model.ref.dtype, model.ref.device) if scorer.takes_products else "float32"
+    return {"batch_size": request.batch_size, "product_dtype": request.product_dtype or quick}
 
 
 def _check_sizes(model: FoundModel, request: Request, found: Resolved) -> None:
-    """Refuse a scope without units, more to be removed than there are, or a pattern of others."""
+    """Refuse a scope without what is asked for: units, enough of them, a pattern's, biases."""
     total, most = count_units(model.blank(request.scope), request.unit), max(found.amounts)
     if found.amount_kind == "count" and most > total:
         raise Sparc3Error(
             f"{most:,.0f} units of '{request.unit}' cannot be removed: the scope has {total:,}."
         )
     check_fits(unit_shapes(model.blank(request.scope), request.unit), found.group)
+    _, repair = found.beside.get("repair", (None, None))
+    weights = model.blank(request.scope).weights().values()
+    if repair and repair.needs_biases and not any(one.bias is not None for one in weights):
+        raise Sparc3Error(
+            f"Repair '{repair.name}' changes biases, and no matrix in scope has one; choose "
+            "another repair, such as 'energy'."
+        )
 
 
 def _judge(

@@ -18,6 +18,7 @@ from sparc3_bench.contracts import Scorer
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.incremental import IncrementalScorer
 from sparc3_bench.run.environment import without_folders
+from sparc3_bench.selection.select import check_ranked
 from sparc3_bench.types.conventions import (
     NO_REPAIR,
     UNIFORM,
@@ -25,7 +26,6 @@ from sparc3_bench.types.conventions import (
     Controls,
     Pattern,
     StabilitySeeds,
-    is_within_rows,
     written_of,
 )
 from sparc3_bench.types.samples import ProductDtype
@@ -143,11 +143,8 @@ def check_conventions(request: Request) -> None:
     Sparc3Error
         Naming the first.
     """
-    if request.unit != "weight" and is_within_rows(request.group):
-        raise Sparc3Error(
-            f"Group '{request.group}' ranks the weights inside one row and cannot rank units of "
-            f"'{request.unit}'; choose 'layer' or 'model'."
-        )
+    if request.group is not None:
+        check_ranked(request.unit, request.group)
     if request.repair != NO_REPAIR and request.ablation != "zero":
         raise Sparc3Error(
             f"Repair '{request.repair}' makes up for weights that read zero; choose ablation "
@@ -162,6 +159,11 @@ def check_conventions(request: Request) -> None:
             "choose ablation 'zero'",
         ),
         (request.removal != "lowest", "prunes the lowest", "choose removal 'lowest'"),
+        (
+            request.unit == "block",
+            "decides one block after the other and cannot choose among them",
+            "choose another unit",
+        ),
         (
             request.stability_seeds > 0,
             "has no one ranking to compare with that of other seeds",

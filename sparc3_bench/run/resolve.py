@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from sparc3_bench.combined import lenders_of
 from sparc3_bench.contracts import Scorer, Task
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import PluginHost, Registered
@@ -14,7 +15,14 @@ from sparc3_bench.run.options import build, check_scorer_options, chosen, limite
 from sparc3_bench.run.request import Request, amounts_of, check_conventions
 from sparc3_bench.selection.allocate import check_divided
 from sparc3_bench.selection.select import check_amount
-from sparc3_bench.types.conventions import NO_REPAIR, UNIFORM, AmountKind, Group, pattern_of
+from sparc3_bench.types.conventions import (
+    NO_REPAIR,
+    UNIFORM,
+    AmountKind,
+    Group,
+    groups_of,
+    pattern_of,
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class Resolved:
     beside: Mapping[str, tuple[Registered, Any]]
     """By kind, the allocation and the repair, where they are not the usual ones."""
     lenders: Mapping[str, tuple[Registered, Scorer]]
-    """By name, the scorers that the allocation looks at."""
+    """By name, the scorers that the allocation, or a scorer, looks at; with default options."""
     limit: int | None
     """How many samples of each kind there are at most, where some are left out."""
 
@@ -55,11 +63,12 @@ def resolve(request: Request, host: PluginHost) -> Resolved:
         for name, usual in (("allocation", UNIFORM), ("repair", NO_REPAIR))
         if (text := getattr(request, name)) != usual
     }
-    group, lenders = _group(request, kind), dict[str, tuple[Registered, Scorer]]()
+    group, lent = _group(request, kind), list[str]()
     if "allocation" in beside:
         groups = {group or one.default_group for _, one in scorers}
         check_divided(request.allocation, groups, kind, request.removal)
-        lenders = {one: _scorer(one, request, host) for one in beside["allocation"][1].scorers}
+        lent += beside["allocation"][1].scorers
+    lenders = _lenders([scorer for _, scorer in scorers], lent, host)
     return Resolved(task_entry, task, scorers, amounts, kind, group, beside, lenders, limit)
 
 
@@ -98,7 +107,8 @@ def _group(request: Request, kind: AmountKind) -> Group | None:
                 "fractions."
             )
         return "model"
-    return request.group or (None if request.unit == "weight" else "layer")
+    usual = None if request.unit == "weight" else groups_of(request.unit, "")[0]
+    return request.group or usual
 
 
 def checked_amounts(amounts: Sequence[float], kind: AmountKind = "fraction") -> tuple[float, ...]:
@@ -112,6 +122,33 @@ def checked_amounts(amounts: Sequence[float], kind: AmountKind = "fraction") -> 
     for amount in amounts:
         check_amount(amount, kind)
     return tuple(sorted({0.0, *map(float, amounts)}))
+
+
+def _lenders(
+    scorers: Iterable[Scorer], names: Iterable[str], host: PluginHost
+) -> dict[str, tuple[Registered, Scorer]]:
+    """Return those of the names, and those that they and other scorers are combined of.
+
+    Raises
+    ------
+    Sparc3Error
+        When a scorer is combined of one that combines others itself.
+    """
+
+    def made(name: str) -> tuple[Registered, Scorer]:
+        entry = host.get("scorer", name)
+        return entry, build("scorer", entry.cls, {})
+
+    found = {name: made(name) for name in names}
+    for whole in [*scorers, *(one for _, one in found.values())]:
+        for name in lenders_of(whole):
+            found[name] = made(name)
+            if lenders_of(found[name][1]):
+                raise Sparc3Error(
+                    f"Scorer '{whole.name}' is combined of '{name}', which combines scores itself; "
+                    "name what that is combined of."
+                )
+    return found
 
 
 def _scorer(name: str, request: Request, host: PluginHost) -> tuple[Registered, Scorer]:

@@ -64,10 +64,11 @@ class ResultsFolder:
         known = self._known.get(path)
         if known is not None and known[0] == stamp:
             return known[1]
-        status = _status(self.root / path)
-        if status is not None:
-            self._note(path, stamp, status)
-        return status
+        found = _ended(self.root / path)
+        if found is None:
+            return None
+        self._note(path, stamp, found.status)
+        return found.status
 
     def settled(self) -> Mapping[str, str]:
         """Write what is held; return by path why the rest cannot be."""
@@ -130,11 +131,12 @@ class ResultsFolder:
 
 def finished(path: Path) -> Result | None:
     """Return the result at `path` if it did not fail; what made it is in its name."""
-    return read_result(path) if _status(path) == "ok" else None
+    found = _ended(path)
+    return found if found is not None and found.status == "ok" else None
 
 
-def _status(path: Path) -> str | None:
-    """Return what a file says of its run; None where that is to be run."""
+def _ended(path: Path) -> Result | None:
+    """Return the result of a run that came to its end; None where that is to be run."""
     try:
         result = read_result(path)
         if result.responses is not None and os.path.lexists(responses_path(path)):
@@ -144,8 +146,7 @@ def _status(path: Path) -> str | None:
     if lacking(path, result) is not None:
         return None
     # One that was judged again is not this run: another judge chose its ranking and amount.
-    whole = result.status in _OVER and result.chosen_by is None
-    return result.status if whole else None
+    return result if result.status in _OVER and result.chosen_by is None else None
 
 
 def check_writable(folder: Path) -> None:

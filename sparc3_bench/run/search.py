@@ -25,14 +25,15 @@ def largest_amount(
         The search ends when the bar lies between two sizes of this ratio, above 1.
     """
     low, high = _SMALLEST, 1.0
-    if (yield from passes(_amount(low))):
-        return _amount(low)
     while high / low > ratio:
         middle = (low * high) ** 0.5
         if (yield from passes(_amount(middle))):
             high = middle
         else:
             low = middle
+    # Last, as it is seldom in question: where a larger one fails, the smallest does.
+    if low == _SMALLEST and (yield from passes(_amount(low))):
+        return _amount(low)
     return _amount(high)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.record.files import read_each, read_record
 from sparc3_bench.record.spec import content_key
 from sparc3_bench.run.results import finished
 
@@ -77,17 +78,19 @@ class StandIns:
             for one in self._beside(folder / Path(order.path).parent, order.scorer)
             if one.question == order.question
         ]
-        if not same:
-            return None
-        is_same, _, file = max(same)
-        return StandIn(file, is_earlier=not is_same)
+        for is_same, _, file in sorted(same, reverse=True):
+            if finished(file) is not None:
+                return StandIn(file, is_earlier=not is_same)
+        return None
 
     def _beside(self, folder: Path, scorer: str) -> list[_Known]:
         if (folder, scorer) not in self._known:
+            files = sorted(folder.glob(f"{scorer}--*.json"))
+            # Without their samples: of most, the question is another one.
+            read = read_each(files, lambda _: None, read_record)
             self._known[folder, scorer] = [
-                _Known(file, result.created, result.spec.question, content_key(result.spec.code))
-                for file in folder.glob(f"{scorer}--*.json")
-                if (result := finished(file)) is not None
+                _Known(file, one.created, one.spec.question, content_key(one.spec.code))
+                for file, one in read
             ]
         return self._known[folder, scorer]
 

@@ -1,4 +1,4 @@
-"""select: which weights, neurons or heads are removed at a given amount, exactly so many.
+"""select: which weights, neurons, heads or blocks are removed at a given amount, exactly so many.
 
 Ties go to the lower position: by order of the matrices in the model, then row, then column.
 """
@@ -22,7 +22,7 @@ from sparc3_bench.types.conventions import (
     Group,
     Removal,
     Unit,
-    is_within_rows,
+    groups_of,
     pattern_of,
 )
 from sparc3_bench.types.lazy import Lazy
@@ -87,10 +87,11 @@ def choose(
         The fraction of each comparison group that is removed, in [0, 1], or with kind `count` the
         number of units.
     unit
-        What the tensors' elements are; neurons and heads are not ranked by `row`.
+        What the tensors' elements are; see `groups_of`.
     group
         The set ranked together. Neurons and heads are ranked in a `layer` (one block) or in the
-        whole `model`. A pattern ``n:m`` goes with its own amount, 1 - n/m, or with 0 or 1.
+        whole `model`, decoder blocks in the model. A pattern ``n:m`` goes with its own amount,
+        1 - n/m, or with 0 or 1.
     removal
         Which end is removed. `highest` at x removes exactly what `lowest` at 1 - x keeps.
     kind
@@ -101,14 +102,10 @@ def choose(
     Raises
     ------
     Sparc3Error
-        For an amount outside its range, neurons and heads by `row` or pattern, or a matrix whose
+        For an amount outside its range, a group that does not rank the unit, or a matrix whose
         inputs are no multiple of a pattern.
     """
-    if unit != "weight" and is_within_rows(group):
-        raise Sparc3Error(
-            f"Group '{group}' ranks the weights inside one row and cannot rank units of '{unit}'; "
-            "choose 'layer' or 'model'."
-        )
+    check_ranked(unit, group)
     check_amount(amount, kind)
     total = sum(values.numel() for values in ranking.values())
     if kind == "count" and amount > total:
@@ -177,6 +174,22 @@ def as_mask(kept: Mapping[str, Tensor], view: ModelView, unit: Unit) -> KeepMask
     return unit_mask(kept, view, unit)
 
 
+def check_ranked(unit: Unit, group: Group) -> None:
+    """Refuse a group that has no several units of a kind to rank.
+
+    Raises
+    ------
+    Sparc3Error
+        Naming those that have.
+    """
+    if group not in (known := groups_of(unit, group)):
+        inside = "weights inside one row" if group not in ("layer", "model") else "units of a layer"
+        raise Sparc3Error(
+            f"Group '{group}' ranks the {inside} and cannot rank units of '{unit}'; choose "
+            f"{' or '.join(map(repr, known))}."
+        )
+
+
 def check_amount(amount: float, kind: AmountKind) -> None:
     """Refuse an amount that no model could have.
 
@@ -203,10 +216,11 @@ def check_fits(shapes: Mapping[str, Sequence[int]], group: Group | None) -> None
         return
     for name, shape in shapes.items():
         if shape[-1] % pattern.of:
+            is_matrix = len(shape) > 1
+            of, usual = ("the inputs of a row", "row") if is_matrix else ("heads", "layer")
             raise Sparc3Error(
-                f"Group '{group}' takes the inputs of a row {pattern.of} by {pattern.of}, and "
-                f"`{name}` has {shape[-1]} of them; choose a pattern that divides them, or group "
-                "'row'."
+                f"Group '{group}' takes {of} {pattern.of} by {pattern.of}, and `{name}` has "
+                f"{shape[-1]} of them; choose a pattern that divides them, or group '{usual}'."
             )
 
 

@@ -1,4 +1,4 @@
-"""The conformance kit: what the author of a scorer, task or adapter checks it with.
+"""The conformance kit: what the author of a plugin checks it with.
 
 See "Check your plugin" in ``docs/plugins.md``; `sparc3 check NAME` runs it from the command line.
 """

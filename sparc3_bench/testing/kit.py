@@ -9,6 +9,7 @@ from typing import Any
 import sparc3_bench.testing.adapter_blocks as adapter_blocks
 import sparc3_bench.testing.adapter_checks as adapter_checks
 import sparc3_bench.testing.plugin_checks as plugin_checks
+import sparc3_bench.testing.pruning_checks as pruning_checks
 import sparc3_bench.testing.scorer_checks as scorer_checks
 import sparc3_bench.testing.scorer_memory as scorer_memory
 import sparc3_bench.testing.scorer_repeats as scorer_repeats
@@ -16,9 +17,11 @@ import sparc3_bench.testing.scorer_restores as scorer_restores
 import sparc3_bench.testing.task_checks as task_checks
 import sparc3_bench.testing.task_measures as task_measures
 import sparc3_bench.testing.task_restores as task_restores
+from sparc3_bench.configurable import Configurable
 from sparc3_bench.contracts import Scorer, Task
 from sparc3_bench.errors import PluginError, Sparc3Error, UnknownNameError
 from sparc3_bench.host import default_host
+from sparc3_bench.pruning import Allocation, Repair
 from sparc3_bench.testing.report import (
     Check,
     CheckFailure,
@@ -47,10 +50,22 @@ CHECKS: dict[str, tuple[Check, ...]] = {
     ),
     "task": _checks_in(plugin_checks, task_checks, task_measures, task_restores),
     "adapter": (plugin_checks.check_describes_itself, *_checks_in(adapter_checks, adapter_blocks)),
+    "allocation": (
+        *_checks_in(plugin_checks),
+        pruning_checks.check_allots_what_was_asked_for,
+        pruning_checks.check_allots_the_same_again,
+    ),
+    "repair": (*_checks_in(plugin_checks), pruning_checks.check_repairs_what_is_kept),
 }
 """The checks of each kind of plugin, in the order they run."""
 
-_BASES: dict[str, type] = {"scorer": Scorer, "task": Task, "adapter": ModelAdapter}
+_BASES: dict[str, type] = {
+    "scorer": Scorer,
+    "task": Task,
+    "adapter": ModelAdapter,
+    "allocation": Allocation,
+    "repair": Repair,
+}
 
 Told = Callable[[Outcome], None]
 """Called with each outcome as it comes."""
@@ -125,7 +140,7 @@ def parametrize_with_checks(
     Parameters
     ----------
     plugins
-        Classes, or objects made with options; scorers, tasks and adapters may be mixed.
+        Classes, or objects made with options; kinds may be mixed.
     expected_failures
         As for `check_scorer`, of all these plugins; pytest is told to expect them (strictly).
 
@@ -159,7 +174,7 @@ def parametrize_with_checks(
 
 
 def kind_of(plugin: Any) -> str:
-    """Return `scorer`, `task` or `adapter`.
+    """Return `scorer`, `task`, `adapter`, `allocation` or `repair`.
 
     Raises
     ------
@@ -171,8 +186,8 @@ def kind_of(plugin: Any) -> str:
         if issubclass(cls, base):
             return kind
     raise PluginError(
-        f"`{cls.__name__}` is no scorer, task or adapter, which is what can be checked; derive it "
-        "from `sparc3_bench.Scorer`, `Task` or `ModelAdapter`."
+        f"`{cls.__name__}` is no {', '.join([*_BASES][:-1])} or {[*_BASES][-1]}, which is what can "
+        "be checked; derive it from `sparc3_bench.Scorer` or another of these contracts."
     )
 
 
@@ -216,7 +231,7 @@ def _check_expected(expected: Expected, checks: Iterable[Check]) -> None:
 def _label(plugin: Any) -> str:
     if isinstance(plugin, type):
         return plugin.__name__
-    options = plugin.options() if isinstance(plugin, Scorer | Task) else {}
+    options = plugin.options() if isinstance(plugin, Configurable) else {}
     chosen = ",".join(f"{name}={value}" for name, value in options.items())
     return f"{type(plugin).__name__}({chosen})"
 

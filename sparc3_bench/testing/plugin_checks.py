@@ -7,6 +7,7 @@ import json
 import re
 from typing import Any
 
+from sparc3_bench.configurable import Configurable
 from sparc3_bench.contracts import Scorer, Task
 from sparc3_bench.errors import describe
 from sparc3_bench.testing.report import CheckFailure
@@ -16,13 +17,13 @@ from sparc3_bench.types.architecture import ModelAdapter
 def check_describes_itself(plugin: Any) -> None:
     """Demand a kebab-case name, and class attributes that are what others take them for.
 
-    Of a scorer and a task a title and a docstring; of a scorer a known group and a formula of one
+    Of all but an adapter a title and a docstring; of a scorer a known group and a formula of one
     line, of a task a version that is a whole number, of an adapter model types as a tuple.
     """
     cls: Any = plugin if isinstance(plugin, type) else type(plugin)
     kebab = re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", cls.name)
     rules: dict[str, Any] = {f"the name '{cls.name}' is not kebab-case": kebab}
-    if issubclass(cls, Scorer | Task):
+    if issubclass(cls, Configurable):
         rules["the title is empty"] = cls.title.strip()
         # A docstring that is inherited describes another class.
         rules["the class has no docstring"] = (cls.__doc__ or "").strip()

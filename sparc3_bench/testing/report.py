@@ -72,7 +72,7 @@ class Report:
     Attributes
     ----------
     kind
-        `scorer`, `task` or `adapter`.
+        `scorer`, `task`, `adapter`, `allocation` or `repair`.
     name
         The plugin's name.
     distribution, version

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from sparc3_bench.combined import lenders_of
 from sparc3_bench.contracts import Scorer
 from sparc3_bench.host import default_host
 from sparc3_bench.model.view import ModelView
@@ -31,7 +32,7 @@ def check_memory_is_bounded(plugin: Plugin) -> None:
     Every weight has a score: a scorer that keeps something of every sample, or several copies of
     the weights, cannot score a large model. Tensors are counted as they are made and freed. One
     gradient is as large as the weights in scope, in float32; working on the largest matrix may
-    take its size twice besides.
+    take its size twice besides. Who combines scores of others may hold these, too.
     """
     for run in plain_runs(plugin):
         if run.architecture == "llama":
@@ -51,7 +52,7 @@ def _check(scorer: Scorer, reference: ReferenceSamples) -> None:
     )
     scores_by(scorer, view, reference)  # what is set up on the first run is not counted
     taken = _peak(view.model, lambda: scores_by(scorer, view, reference))
-    if taken > 2 * one + through + 2 * max(sizes):
+    if taken > (2 + len(lenders_of(scorer))) * one + through + 2 * max(sizes):
         raise CheckFailure(
             f"Beside a model whose weights in scope take {_told(one)}, scoring takes "
             f"{_told(taken)} at once, more than the scores, one gradient ({_told(one)} each) and "

@@ -81,6 +81,8 @@ class ModelAdapter(ABC):
     """Path of the list of decoder blocks, e.g. ``"model.layers"``."""
     transposed: bool = False
     """Whether ``module.weight`` is stored ``[in_features, out_features]``."""
+    neurons: str = "intermediate_size"
+    """The configuration's name for the number of neurons of a block."""
     warnings: tuple[str, ...] = ()
     """What a reader of results must know of how the model was seen."""
 

@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-Unit = Literal["weight", "neuron", "head"]
-"""What is removed as a whole: one weight, one MLP neuron, one attention head."""
+Unit = Literal["weight", "neuron", "head", "block"]
+"""What is removed as a whole: one weight, one MLP neuron, one attention head, or one decoder block:
+what is in scope of it, its attention, its MLP or both, adds nothing to what passes it."""
 
 _PATTERN = r"^([1-9][0-9]{0,2}):([1-9][0-9]{0,2})$"
 _GROUPS = ("row", "layer", "model")
@@ -34,7 +35,7 @@ Group = Annotated[
     ),
 ]
 """The set ranked together: one output `row`, one matrix (or one block's units; `layer`), the whole
-`model`; or a pattern `n:m`: every m consecutive inputs of a row, of which n are kept."""
+`model`; or a pattern `n:m`: every m consecutive inputs of a row, or heads, of which n are kept."""
 
 Schedule = Literal["one-shot", "blockwise"]
 """Scores of the dense model, or of each block behind the blocks already pruned."""
@@ -103,9 +104,15 @@ def pattern_of(group: str | None) -> Pattern | None:
     return pattern if pattern and pattern.kept < pattern.of else None
 
 
-def is_within_rows(group: str | None) -> bool:
-    """Return whether weights of one row are ranked, which other units have not."""
-    return group == "row" or pattern_of(group) is not None
+def groups_of(unit: Unit, group: str) -> tuple[str, ...]:
+    """Return the groups that a unit is ranked in, the usual one first; a pattern as it is given."""
+    pattern = () if pattern_of(group) is None else (group,)
+    return {
+        "weight": ("row", "layer", "model", *pattern),
+        "neuron": ("layer", "model"),
+        "head": ("layer", "model", *pattern),
+        "block": ("model",),
+    }[unit]
 
 
 UNIFORM, NO_REPAIR = "uniform", "none"
@@ -120,8 +127,8 @@ class Phrases:
     """How a convention is told to readers.
 
     In the words, `{value}` is what was chosen, `{left}` and `{right}` what stands on both sides of
-    a colon in it, `{units}` and `{Units}` are what is removed, and `{matrix}` and `{layer}` the
-    part of the model that a layer is for it.
+    a colon in it, `{units}` and `{Units}` are what is removed, `{inputs}` what a pattern counts,
+    and `{matrix}` and `{layer}` the part of the model that a layer is for it.
 
     Attributes
     ----------
@@ -159,6 +166,7 @@ _UNIT = Phrases(
         "weight": "single weights are removed",
         "neuron": "whole MLP neurons are removed",
         "head": "whole attention heads are removed",
+        "block": "whole decoder blocks are removed",
     },
     "{Units}",
 )
@@ -171,7 +179,7 @@ _GROUP = Phrases(
     "by {value}",
     {"layer": "by {layer}"},
     open="n:m",
-    open_clause="{left} of every {right} consecutive inputs of a row kept",
+    open_clause="{left} of every {right} consecutive {inputs} kept",
 )
 _SCHEDULE = Phrases(
     {

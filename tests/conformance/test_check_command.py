@@ -112,8 +112,14 @@ def test_a_name_that_both_kinds_have_asks_which(guest):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["wnada"], "Unknown scorer, task or adapter 'wnada'. Did you mean 'wanda'? Available: "),
-        (["wanda", "--kind", "judge"], "Unknown kind 'judge'. Available: adapter, scorer, task."),
+        (
+            ["wnada"],
+            "Unknown scorer, task, adapter, allocation or repair 'wnada'. Did you mean 'wanda'?",
+        ),
+        (
+            ["wanda", "--kind", "judge"],
+            "Unknown kind 'judge'. Available: adapter, allocation, repair,",
+        ),
         (["llama", "--option", "a=1"], "Adapter 'llama' has no options; leave `--option` out."),
         (["lrp", "--option", "a=1"], "Unknown option of scorer 'lrp' 'a'."),
         ([], "Give the name of one plugin, or `--all`."),

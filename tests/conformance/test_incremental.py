@@ -41,7 +41,7 @@ def equal(one: ScoreMap, other: ScoreMap) -> bool:
 def test_all_that_add_up_over_samples_are_incremental():
     assert set(DEFAULT) == {
         *("activation", "fisher", "gblm", "gradient", "integrated-gradients", "lrp"),
-        *("sparsegpt", "wanda"),
+        *("ria", "sparsegpt", "wanda", "wanda-regional"),
     }
     assert all(scorer.resumes for scorer in DEFAULT.values())
     assert not SCORERS["integrated-gradients"](aggregation="abs-of-mean").resumes

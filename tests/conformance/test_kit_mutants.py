@@ -186,7 +186,9 @@ def test_what_cannot_be_checked_is_refused():
         check_scorer("wnada")
     with pytest.raises(Sparc3Error, match="`Llama` is no scorer; use `check_adapter`"):
         check_scorer(mutants.Llama)
-    with pytest.raises(Sparc3Error, match="`dict` is no scorer, task or adapter"):
+    with pytest.raises(
+        Sparc3Error, match="`dict` is no scorer, task, adapter, allocation or repair"
+    ):
         check_scorer(dict)
 
 

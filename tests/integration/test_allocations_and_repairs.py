@@ -101,6 +101,10 @@ def test_units_are_allocated_and_repaired_too(run):
         ({"schedule": "blockwise", "repair": "obs"}, "hands on what each block does pruned"),
         ({"schedule": "blockwise", "allocation": "owl"}, "cannot divide an amount among them"),
         ({"allocation": "nothing"}, "Unknown allocation 'nothing'"),
+        (
+            {"repair": "bias"},
+            "Repair 'bias' changes biases, and no matrix in scope has one; choose",
+        ),
         ({"repair": "obs:damping=0"}, "Option `damping` of repair 'obs' must be"),
     ],
 )

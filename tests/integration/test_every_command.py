@@ -16,6 +16,8 @@ import jsonschema
 import pytest
 from circuits import Outcome, call, run, save_inputs, sentence
 from integration import writers
+from unit.crossed import crossed, factorial, plausible
+from unit.results import save
 from unit.test_replicate_command import SUITE
 
 import sparc3_bench.cli as cli
@@ -56,6 +58,7 @@ CALLS = {
     "show": "show {wanda}",
     "compare": "compare {gradient} {wanda}",
     "report": "report wanda",
+    "effects": "effects crossed",
     "export": "export results --out numbers.csv --format csv",
     "replay": "replay {wanda} --files in --cache cache --results replays",
     "circuit show": "circuit show {wanda}",
@@ -84,11 +87,14 @@ WRONG = {
     "show results": "The folder results has 2 results (",
     "show empty": "The folder empty has no result and one is asked for; name it.",
     "show aaaa --results twins": "2 results have a key that begins with 'aaaa', twins/wanda--aaaa",
-    "compare {wanda}": "is one result; name the other one too, or a folder of both.",
-    "compare twins {wanda}": "The folder twins has 2 results",
+    "compare {wanda}": "is one; name two, or a folder of both.",
+    "compare twins {wanda}": "Two results are compared, and 3 are named; name two, or a folder",
     "compare {wanda} failed.json": "failed.json is of a run that is failed (no memory); run it",
     "compare {wanda} {gradient} --metric no": "Unknown metric 'no'. Available: kl, perplexity.",
     "report lrp": "lrp",
+    "effects crossed --factors colour": "Unknown factor 'colour'",
+    "effects {wanda}": "Effects need two factors or more",
+    "effects crossed --markdown --json": "are two forms; choose one",
     "export results --out x --format word": "Unknown format 'word'.",
     "export missing.json --out x.csv --format csv": "missing.json cannot be read",
     "replay missing.json": "missing.json cannot be read",
@@ -100,7 +106,7 @@ WRONG = {
     "circuit diff {wanda} {wanda}": "A result is named twice",
     "circuit": "",
     "results": "",
-    "results find nowhere": "nowhere cannot be read: No such file",
+    "results find nowhere": "'nowhere' names no result",
     "results find results --scorer lrp": "No result in results is like that; see what is there",
     "results find results --amount x": "`--amount` must be a valid number; see",
     "list scores": "Unknown kind or name 'scores'. Did you mean 'scorers'?",
@@ -118,7 +124,7 @@ WRONG = {
     "prune --model in/llama --out p --amount x": "`--amount` must be a valid number; see",
     "correct --model in/llama --out p --neurons 0": "`--neurons` must be greater than or equal",
     "score --scorer wanda": "Missing option '--out'; see `sparc3 score --help`.",
-    "check wnada": "Unknown scorer, task or adapter 'wnada'. Did you mean 'wanda'?",
+    "check wnada": "Unknown scorer, task, adapter, allocation or repair 'wnada'. Did you mean",
     "check lrp --jobs x": "`--jobs` must be a valid integer; see `sparc3 check --help`.",
     "new scorer wanda": "The scorer name 'wanda' is already taken",
     "new thing it": "Unknown kind of plugin 'thing'.",
@@ -156,6 +162,8 @@ def place(tmp_path_factory) -> Iterator[dict[str, str]]:
         (folder / twin).parent.mkdir(exist_ok=True)
         shutil.copy(paths["wanda"], folder / twin)
         shutil.copy(samples_path(paths["wanda"]), samples_path(folder / twin))
+    for one in crossed(factorial()[:12], plausible):
+        save(folder / "crossed", one)
     with contextlib.chdir(folder):
         yield {**known, "path": str(paths["wanda"].relative_to(folder))}
 
@@ -255,6 +263,24 @@ def test_results_are_named_by_file_key_or_folder(place, capsys):
     assert [Path(one) for one in listed] == files_below(Path("results"))
     both = sparc3(capsys, "compare results").out
     assert both == sparc3(capsys, f"compare {' '.join(listed)}").out
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "validate {} --json",
+        "migrate --check {} --json",
+        "submit --check {} --results results --json",
+        "export {} --format csv --out {{wanda}}.csv --json",
+        "publish {} site-of-one",
+    ],
+)
+def test_whatever_is_done_with_a_file_is_done_with_what_its_key_names(place, capsys, typed):
+    by_file = sparc3(capsys, typed.format("{path}"), **place)
+    by_key = sparc3(capsys, typed.format("{wanda}"), **place)
+    assert (by_file.code, by_key.out) == (0, by_file.out), by_file.err
+    by_both = sparc3(capsys, typed.format("{wanda} {gradient}"), **place)
+    assert (by_both.code, sparc3(capsys, typed.format("results"), **place).code) == (0, 0)
 
 
 def test_quiet_leaves_results_and_what_goes_wrong(place, capsys):

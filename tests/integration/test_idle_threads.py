@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sparc3_bench.record.files import read_result, result_files
+from sparc3_bench.record.files import files_below, read_result
 from sparc3_bench.testing.tiny import save_model, save_text
 
 COMMAND = [sys.executable, "-c", "from sparc3_bench.cli import main; main()"]
@@ -36,7 +36,7 @@ def test_a_worker_waits_as_the_command_does_and_as_its_user_says(tmp_path, said,
     typed = ["--model", "llama", "--scorer", "magnitude", "--amounts", "0,0.5"]
     typed += [word for one in options for word in ("--task-option", one)]
     sparc3(tmp_path, said, "run", *typed, "--cache", "cache", "--results", "results")
-    (file,) = result_files([tmp_path / "results"])
+    (file,) = files_below(tmp_path / "results")
     result = read_result(file)
     assert (result.status, result.environment.idle_threads) == ("ok", holds)
 

@@ -22,8 +22,8 @@ from sparc3_bench.host import PluginHost
 PYPROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
 TABLE: dict[str, str] = PYPROJECT["project"]["entry-points"][GROUP]
 SCORERS = [
-    *("activation", "fisher", "gblm", "gradient", "integrated-gradients", "lrp", "lrp-lxt"),
-    *("magnitude", "random", "sparsegpt", "wanda"),
+    *("activation", "ensemble", "fisher", "gblm", "gradient", "integrated-gradients", "lrp"),
+    *("lrp-lxt", "magnitude", "random", "ria", "sparsegpt", "wanda", "wanda-regional"),
 ]
 
 

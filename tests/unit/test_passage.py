@@ -18,7 +18,18 @@ from sparc3_bench.model.streamed import StreamedModel, streamed_where_needed
 from sparc3_bench.testing.tiny import CONFIGS, make_reference, save_model
 from sparc3_bench.types.masks import KeepMask
 
-SCORERS = ("lrp", "gradient", "fisher", "gblm", "wanda", "activation", "sparsegpt", "magnitude")
+SCORERS = (
+    "lrp",
+    "gradient",
+    "fisher",
+    "gblm",
+    "wanda",
+    "activation",
+    "sparsegpt",
+    "magnitude",
+    "ria",
+    "wanda-regional",
+)
 
 
 def both(architecture: str, folder: Path) -> tuple[Any, Any]:

@@ -271,11 +271,11 @@ def test_whatever_moves_a_number_moves_the_key(folder, changes):
 
 
 def test_products_are_taken_in_the_models_format_unless_a_record_says_otherwise(folder):
-    scorers = [("lrp", [0]), ("magnitude", [0])]
+    scorers = [("lrp", [0]), ("magnitude", [0]), ("wanda", [0])]
     cells = make_plan(folder, *scorers, dtype="bfloat16")
     own = product_dtype("bfloat16", "cpu")
     assert own == ("bfloat16" if computes_in_bfloat16() and precision() else "float32")
-    assert [cell.spec.product_dtype for cell in cells] == [own, "float32"]
+    assert [cell.spec.product_dtype for cell in cells] == [own, "float32", "float32"]
     before = cells[0].spec.model_copy(update={"product_dtype": "float32"})
     assert "product_dtype" not in before.model_dump(mode="json")
     rounded = before.model_copy(update={"product_dtype": "bfloat16"})
@@ -283,6 +283,9 @@ def test_products_are_taken_in_the_models_format_unless_a_record_says_otherwise(
     assert rounded.question == before.question
     (again,) = make_plan(folder, scorers[0], dtype="bfloat16", product_dtype=before.product_dtype)
     assert again.spec.key == before.key
+    # Records of before may have one where none was taken.
+    (noted,) = make_plan(folder, scorers[2], dtype="bfloat16", product_dtype="bfloat16")
+    assert noted.spec.product_dtype == "bfloat16"
     again = request_of(before, None, default_host(), [folder])
     assert again.product_dtype == "float32"
 

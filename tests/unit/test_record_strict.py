@@ -17,7 +17,7 @@ from sparc3_bench.cli import app
 from sparc3_bench.errors import RecordError
 from sparc3_bench.leaderboard.site import publish
 from sparc3_bench.record import files as module
-from sparc3_bench.record.files import lacking, read_result, read_results, result_files, samples_path
+from sparc3_bench.record.files import files_below, lacking, read_result, read_results, samples_path
 from sparc3_bench.record.parts import Responses
 from sparc3_bench.record.result import content_hash
 from sparc3_bench.run.responses import read_responses, responses_path
@@ -235,7 +235,7 @@ def test_links_and_pipes_are_named_and_not_followed_and_hidden_ones_are_not_look
     wrong = odd(folder)
     told: list[str] = []
     assert [path for path, _ in read_results(folder, told.append)] == [good]
-    assert set(result_files([folder])) == {*wrong, folder / good}
+    assert set(files_below(folder)) == {*wrong, folder / good}
     assert len(told) == len(wrong)
     for path, sentence in wrong.items():
         assert [one for one in told if f"{path} {sentence}" in one], path

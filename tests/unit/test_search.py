@@ -39,8 +39,8 @@ def test_what_is_found_passes_and_is_within_five_percent_of_the_smallest(smalles
 
 
 @pytest.mark.parametrize("smallest", [0.0, 0.0005, 0.001])
-def test_the_smallest_circuit_that_passes_is_taken_at_once(smallest):
-    assert searched(smallest) == (0.999, [0.999])
+def test_the_smallest_circuit_is_taken_where_all_pass(smallest):
+    assert searched(smallest)[0] == 0.999
 
 
 def test_nothing_that_passes_gives_the_whole_model():
@@ -48,7 +48,7 @@ def test_nothing_that_passes_gives_the_whole_model():
 
 
 def test_few_models_are_evaluated():
-    assert all(len(searched(n / 200)[1]) <= 10 for n in range(1, 200))
+    assert all(len(searched(n / 200)[1]) <= 8 for n in range(1, 201))
 
 
 def test_amounts_are_short_decimals_between_zero_and_one():

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sparc3_bench.graph.codec import AsJson
 from sparc3_bench.graph.step import Inputs
 from sparc3_bench.record.parts import EstimateRecord
+from sparc3_bench.run.steps.combined import scores_of
 from sparc3_bench.run.steps.model import CellStep
-from sparc3_bench.run.steps.score import Score
 
 if TYPE_CHECKING:
     from sparc3_bench.run.place import Place
@@ -25,7 +25,7 @@ class Assess(CellStep[dict[str, EstimateRecord]]):
 
     @property
     def inputs(self) -> Inputs:
-        scores = [Score(self.cell, purpose) for purpose in self.cell.purposes]
+        scores = [scores_of(self.cell, purpose) for purpose in self.cell.purposes]
         return {**super().inputs, "scores": scores}
 
     def make(self, at: Place, got: Mapping[str, Any]) -> dict[str, EstimateRecord]:

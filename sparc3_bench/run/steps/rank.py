@@ -10,8 +10,8 @@ from torch import Tensor
 
 from sparc3_bench.graph.codec import AsJson
 from sparc3_bench.graph.step import Inputs
+from sparc3_bench.run.steps.combined import scores_of
 from sparc3_bench.run.steps.model import CellStep
-from sparc3_bench.run.steps.score import Score
 from sparc3_bench.selection.units import ranked
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Rank(CellStep[Mapping[str, Tensor]]):
     @property
     def inputs(self) -> Inputs:
         purposes = self.cell.purposes if self.contrast else self.cell.purposes[:1]
-        return {"scores": [Score(self.cell, one) for one in purposes]}
+        return {"scores": [scores_of(self.cell, one) for one in purposes]}
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Mapping[str, Tensor]:
         rankings = {
@@ -56,7 +56,7 @@ class Usable(CellStep[tuple[str, ...]]):
 
     @property
     def inputs(self) -> Inputs:
-        return {"scores": [Score(self.cell, one) for one in self.cell.purposes]}
+        return {"scores": [scores_of(self.cell, one) for one in self.cell.purposes]}
 
     def make(self, at: Place, got: Mapping[str, Any]) -> tuple[str, ...]:
         rankings = {

@@ -1,0 +1,292 @@
+"""Crossing: results that differ in several choices at once, and what each of the choices does."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sparc3_bench.errors import Sparc3Error, UnknownNameError
+from sparc3_bench.leaderboard.phrasing import scorer_text
+from sparc3_bench.leaderboard.tables import comparison_key
+from sparc3_bench.record.spec import canonical_json
+from sparc3_bench.types.conventions import (
+    CONVENTIONS,
+    NO_REPAIR,
+    UNIFORM,
+    is_within_rows,
+    place_of,
+)
+
+if TYPE_CHECKING:
+    from sparc3_bench.host import PluginHost
+    from sparc3_bench.record.parts import MetricRecord, Point
+    from sparc3_bench.record.result import Result
+    from sparc3_bench.statistics.effects import Effects
+
+DIVIDED = "group+allocation"
+"""How an amount is divided. Not all groups take allocations, so the two make one factor."""
+
+_JOINT = "+"
+_USUAL = (UNIFORM, NO_REPAIR)
+
+Measured = tuple["Result", "Point"]
+
+
+@dataclass(frozen=True, eq=False)
+class Crossing:
+    """Results of one task on the same data that differ in several choices.
+
+    Attributes
+    ----------
+    measured
+        The runs, each with the point that counts.
+    metric
+        What was measured.
+    divisions
+        By level of `DIVIDED`, the group and the allocation, where that is a factor.
+    effects
+        What each choice does.
+    missing
+        Two levels that never occur together, for each two factors.
+    dominating
+        The levels, with their factors, without which less than half of the variance is left.
+    rest
+        The effects without these; None where there are none.
+    """
+
+    measured: tuple[Measured, ...]
+    metric: MetricRecord
+    divisions: Mapping[str, tuple[str, str]]
+    effects: Effects
+    missing: tuple[tuple[str, str], ...]
+    dominating: tuple[tuple[str, str], ...]
+    rest: Effects | None
+
+    @property
+    def first(self) -> Result:
+        """One run, for what all share."""
+        return self.measured[0][0]
+
+    @cached_property
+    def within(self) -> tuple[str, ...]:
+        """The ways to divide an amount in which nothing can go between rows."""
+        return tuple(
+            level
+            for level, (group, allocation) in self.divisions.items()
+            if is_within_rows(group) and allocation == UNIFORM
+        )
+
+    @cached_property
+    def between(self) -> str:
+        """The way in which scores alone decide what goes between rows; empty if there is none."""
+        found = [one for one, pair in self.divisions.items() if pair == ("model", UNIFORM)]
+        return found[0] if found else ""
+
+
+def crossing(
+    results: Iterable[Result],
+    host: PluginHost,
+    factors: Sequence[str] = (),
+    amount: float | None = None,
+    metric: str | None = None,
+    *,
+    whole: bool = False,
+) -> Crossing:
+    """Return what each choice does in those results that may be compared; if need be, in most.
+
+    Parameters
+    ----------
+    results
+        With their samples. Failed runs and controls are left out; of a run twice the newest counts.
+    host
+        Where the task is looked up.
+    factors
+        Names of choices: `scorer`, `model`, `amount` or a convention, or two joined by a plus sign;
+        where not given, the scorer and all conventions that differ.
+    amount
+        How much is removed; where not given and no factor, what most have.
+    metric
+        The number; where not given, the main one.
+    whole
+        Whether to refuse what lacks two levels together, before anything is computed.
+
+    Raises
+    ------
+    Sparc3Error
+        When a name is unknown, samples are missing, or there are not two factors.
+    """
+    for name in itertools.chain.from_iterable(one.split(_JOINT) for one in factors):
+        if name not in _CHOICES:
+            raise UnknownNameError("factor", name, _CHOICES)
+    groups: dict[Any, list[Measured]] = {}
+    for one in results:
+        if one.status == "ok" and not one.is_control:
+            for point in one.points:
+                if point.amount.requested > 0:
+                    groups.setdefault(_shared(one, point, factors), []).append((one, point))
+    if amount is not None:
+        groups = {k: v for k, v in groups.items() if v[0][1].amount.requested == amount}
+    if not groups:
+        raise Sparc3Error(
+            "Effects are of finished runs that remove something; name some with the amount."
+        )
+    return _crossed(max(groups.values(), key=len), host, factors, metric, whole)
+
+
+def crossings(results: Iterable[Result], host: PluginHost) -> Iterator[Crossing]:
+    """Yield, for each set of results that may be compared, what each choice does.
+
+    Those alone in which every two levels occur together and something is left for an error, and of
+    several amounts the one that most have.
+    """
+    groups: dict[Any, list[Result]] = {}
+    for one in results:
+        if one.metrics and one.points:
+            groups.setdefault(_comparable(one), []).append(one)
+    for some in groups.values():
+        try:
+            found = crossing(some, host, whole=True)
+        except Sparc3Error:
+            continue
+        if found.effects.freedom:
+            yield found
+
+
+def _crossed(
+    measured: Sequence[Measured],
+    host: PluginHost,
+    factors: Sequence[str],
+    metric: str | None,
+    whole: bool,
+) -> Crossing:
+    from sparc3_bench.leaderboard.replicates import bootstrap_number, side_by_side
+    from sparc3_bench.run.options import task_of
+    from sparc3_bench.statistics.effects import Effects, dominating
+
+    newest: dict[Any, Measured] = {}
+    for one in sorted(measured, key=lambda pair: (pair[0].created, pair[0].key)):
+        newest[one[0].spec.question, one[1].amount.requested] = one
+    runs = sorted(newest.values(), key=_place)
+    known = {one.name: one for one in runs[0][0].metrics}
+    if metric is not None and metric not in known:
+        raise UnknownNameError("metric", metric, known)
+    read = known[metric] if metric else runs[0][0].metrics[0]
+    every = {name: _levels(name, runs) for name in factors or _PLAIN}
+    levels = {n: some for n, some in every.items() if factors or len(set(some)) > 1}
+    missing = tuple(_missing(levels))
+    if whole and missing:
+        raise Sparc3Error(f"{' and '.join(missing[0])} never occur together; run them.")
+    task = task_of(runs[0][0], host)
+    try:
+        numbers = [bootstrap_number(one, point, task, read.name) for one, point in runs]
+    except KeyError:
+        raise Sparc3Error(
+            f"Results of {runs[0][0].spec.scorer.title} lack samples of '{read.name}'; they are in "
+            "the files ending in .samples.json.gz that `sparc3 run` writes beside them."
+        ) from None
+    values, drawn, clusters = side_by_side(numbers)
+    seeds = [str(one.spec.seed) for one, _ in runs]
+
+    def effects(places: Sequence[int]) -> Effects:
+        own = {name: [some[i] for i in places] for name, some in levels.items()}
+        return Effects(
+            [values[i] for i in places],
+            drawn[:, places],
+            own,
+            clusters,
+            scale=read.scale,
+            nuisance=("seed", [seeds[i] for i in places]),
+        )
+
+    every_run = effects(range(len(runs)))
+    apart = dominating(values, levels, read.scale)
+    left = [i for i in range(len(runs)) if all(levels[n][i] != one for n, one in apart)]
+    divided = zip(levels.get(DIVIDED, ()), (one.spec for one, _ in runs), strict=False)
+    return Crossing(
+        tuple(runs),
+        read,
+        {level: (spec.group, spec.allocation) for level, spec in divided},
+        every_run,
+        missing,
+        tuple(apart),
+        effects(left) if apart else None,
+    )
+
+
+def _missing(levels: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    for one, other in itertools.combinations(levels.values(), 2):
+        there = set(zip(one, other, strict=True))
+        pairs = itertools.product(dict.fromkeys(one), dict.fromkeys(other))
+        yield from (pair for pair in pairs if pair not in there)
+
+
+def _comparable(result: Result) -> tuple[Any, ...]:
+    """Return what all of a crossing share whatever its factors: not the conventions."""
+    first, _, *rest = comparison_key(result)
+    return first, *rest
+
+
+def _shared(result: Result, point: Point, factors: Sequence[str]) -> tuple[Any, ...]:
+    """Return what is the same in all runs that are analysed together."""
+    named = set(itertools.chain.from_iterable(one.split(_JOINT) for one in factors))
+    (task, version, model), (dtype, *digests), *rest = _comparable(result)
+    own = {
+        "model": (model, *digests),
+        "amount": point.amount.requested,
+        # By default all conventions but the kind of amount are factors.
+        **{n: v for n, v in result.spec.conventions().items() if factors or n == "amount_kind"},
+    }
+    kept = tuple(repr(value) for name, value in own.items() if name not in named)
+    return task, version, dtype, repr(rest), kept
+
+
+def _place(one: Measured) -> tuple[Any, ...]:
+    spec = one[0].spec
+    conventions = [place_of(name, value) for name, value in spec.conventions().items()]
+    return spec.scorer.title, canonical_json(spec.scorer.options), conventions, spec.seed
+
+
+_CHOICES: dict[str, Callable[[Result, Point], str]] = {
+    "scorer": lambda one, _: scorer_text(one.spec),
+    "model": lambda one, _: one.spec.model.id,
+    "amount": lambda _, point: f"{point.amount.requested:g}",
+    **{n: lambda one, _, n=n: str(getattr(one.spec, n)) for n in CONVENTIONS},  # type: ignore[misc]
+}
+_PLAIN = (
+    *("scorer", DIVIDED),
+    *(name for name in CONVENTIONS if name not in ("group", "allocation", "amount_kind")),
+)
+
+
+def _levels(factor: str, runs: Sequence[Measured]) -> list[str]:
+    """Return the level of a factor in every run, in as few words as tell levels apart."""
+    columns = []
+    for name in factor.split(_JOINT):
+        told = [_CHOICES[name](*one) for one in runs]
+        full = [_whole(name, *one) for one in runs]
+        brief = [one.partition(":")[0] if "=" in one else one for one in told]
+        if name == "scorer":
+            brief = [one.spec.scorer.title for one, _ in runs]
+        for shorter in (brief, told, full):
+            column = shorter
+            if len(set(zip(shorter, full, strict=True))) == len(set(shorter)):
+                break
+        columns.append(column)
+    joined = zip(*columns, strict=True)
+    several = len(columns) > 1
+    return [
+        " · ".join(one for one in parts if not several or one not in _USUAL) or parts[0]
+        for parts in joined
+    ]
+
+
+def _whole(name: str, result: Result, point: Point) -> str:
+    """Return all that tells a level of a factor from another."""
+    told, spec = _CHOICES[name](result, point), result.spec
+    if name != "scorer":
+        return told
+    options = ", ".join(f"{k} {v}" for k, v in sorted(spec.scorer.options.items()))
+    return ", ".join(filter(None, (told, options, spec.objective)))

@@ -1,0 +1,373 @@
+"""Effects: what each choice of a crossed design does to a number, alone and with another."""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import fdtrc
+
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.statistics.design import Design, Names
+from sparc3_bench.statistics.holm import holm
+from sparc3_bench.statistics.interval import interval, logarithm
+from sparc3_bench.statistics.numbers import Array, finite
+from sparc3_bench.statistics.paired import Difference, of_pair, of_replicates
+from sparc3_bench.statistics.ranking import RankRanges, rank_methods
+from sparc3_bench.types.values import Direction, Estimate, Scale
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """One level of a factor, or two levels together.
+
+    Attributes
+    ----------
+    mean
+        The number averaged over all other factors, their levels counted alike; on a log scale the
+        geometric mean; None where that cannot be told.
+    effect
+        How far that is from the grand mean; of two levels, from what the two do each for itself.
+    p_value
+        Of no effect, adjusted by Holm over the levels of the term.
+    """
+
+    mean: Estimate | None
+    effect: Difference
+    p_value: float
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """A factor, or what two factors do together beyond what each does for itself.
+
+    Attributes
+    ----------
+    wanted, told
+        How many numbers describe it, and how many of them the design can tell.
+    mixed_with
+        The terms that it cannot be told from, where it is less.
+    share
+        Part of the sum of squares over runs, in [0, 1].
+    replicates
+        Those of the share, ``[replicates]``.
+    p_value
+        Of no effect, adjusted by Holm over all terms; 1 where nothing is told.
+    levels
+        What can be told, by level or two.
+    """
+
+    factors: Names
+    wanted: int
+    told: int
+    mixed_with: tuple[Names, ...]
+    share: Estimate
+    replicates: Array
+    p_value: float
+    levels: Mapping[Names, Level]
+
+
+class Effects:
+    """The effects of all factors, and of every two, on a number.
+
+    Parameters
+    ----------
+    values
+        The number of every run, ``[runs]``.
+    replicates
+        Its bootstrap replicates, paired over runs, ``[replicates, runs]``.
+    factors
+        By name of a factor, two or more, its level in every run.
+    clusters
+        How many independent samples the replicates are drawn from; see `spread`.
+    scale
+        On which effects add up.
+    nuisance
+        A factor whose levels are draws (the seed): what it does for itself is taken out where the
+        design can tell it, and is in the error otherwise, as what it does together with others.
+
+    Attributes
+    ----------
+    design
+        What can be told apart.
+    terms
+        The factors, then every two of them.
+    freedom
+        Degrees of freedom of the error, which is all that the terms leave: what three factors do
+        together, and what seeds do. With none left, intervals are over samples alone.
+    error, seeds, shared
+        Shares of the error, of the nuisance, and of what several terms could explain, as the
+        design is not balanced.
+    clusters
+        As many degrees of freedom and one as intervals have: of samples or of residuals, the fewer.
+
+    Raises
+    ------
+    Sparc3Error
+        When numbers are not finite or not paired, fewer than two factors have two levels, or no
+        number differs from another.
+
+    Notes
+    -----
+    Least squares with contrasts that sum to zero: every effect is a weighted sum of the numbers of
+    runs, so its replicates are the same sum of theirs, and what all runs find hard in a sample
+    cancels. Whether it can be told is asked of the null space of the design matrix. To the
+    replicates normal noise is added, independent from run to run, of the variance that residuals
+    have beyond what samples account for: so intervals are over samples and seeds. Shares are sums
+    of squares beyond all terms that do not contain the term (type II), p-values F-tests against
+    what samples and seeds alone would give.
+    """
+
+    def __init__(
+        self,
+        values: ArrayLike,
+        replicates: ArrayLike,
+        factors: Mapping[str, Sequence[str]],
+        clusters: int,
+        *,
+        scale: Scale = "linear",
+        nuisance: tuple[str, Sequence[str]] | None = None,
+    ) -> None:
+        numbers, drawn = finite(values, "values", 1), finite(replicates, "replicates", 2)
+        if drawn.shape[1] != len(numbers):
+            raise Sparc3Error(
+                f"Replicates must have a column for each of the {len(numbers)} runs, got "
+                f"{drawn.shape[1]}; stack them as [replicates, runs]."
+            )
+        if scale == "log":
+            numbers, drawn = logarithm(numbers), logarithm(drawn)
+        self.scale, self.factors = scale, factors
+        self.design = design = Design(factors, nuisance)
+        self.freedom = len(numbers) - design.rank
+        self.clusters = min(clusters, self.freedom + 1) if self.freedom else clusters
+        left = _length(numbers @ design.residual)
+        if self.freedom:
+            of_samples = (drawn @ design.residual).var(axis=0).sum() * clusters / (clusters - 1)
+            noise = np.sqrt(max(0.0, left - of_samples) / self.freedom)
+            generator = np.random.default_rng([zlib.crc32(b"effects"), len(numbers)])
+            drawn = drawn + noise * generator.standard_normal(drawn.shape)
+        self._values, self._drawn = numbers, drawn
+        self._whole = _length(numbers - numbers.mean())
+        if not self._whole:
+            raise Sparc3Error("All runs have the same number, so there is nothing to explain.")
+        self.terms = tuple(self._terms())
+        self.error = float(left / self._whole)
+        alone = design.beyond(design.nuisance) if design.nuisance else np.zeros((len(numbers), 0))
+        self.seeds = float(_length(numbers @ alone) / self._whole)
+        self.shared = 1 - self.error - self.seeds - sum(one.share.value for one in self.terms)
+
+    def _terms(self) -> Iterator[Term]:
+        design, numbers, drawn = self.design, self._values, self._drawn
+        centred = drawn - drawn.mean(axis=0)
+        widened, total = (
+            self.clusters / (self.clusters - 1),
+            _length(drawn - drawn.mean(1)[:, None]),
+        )
+        parts = {term: design.beyond(term) for term in design.terms}
+        p_values = []
+        for part in parts.values():
+            expected = _length(centred @ part).mean() * widened
+            own, count = _length(numbers @ part), part.shape[1]
+            ratio = own / expected if expected else np.inf
+            p_values.append(float(fdtrc(count, self.clusters - 1, ratio)) if count else 1.0)
+        for (term, part), p_value in zip(parts.items(), holm(p_values), strict=True):
+            share, shares = _length(numbers @ part) / self._whole, _length(drawn @ part) / total
+            low, high = interval(float(share), shares, self.clusters)
+            yield Term(
+                term,
+                design.wanted(term),
+                design.told(term),
+                design.mixed_with(term),
+                Estimate(float(share), max(low, 0.0), min(high, 1.0)),
+                shares,
+                float(p_value),
+                self._levels(term),
+            )
+
+    def _levels(self, term: Names) -> dict[Names, Level]:
+        found: dict[Names, tuple[Estimate | None, Difference]] = {}
+        for levels in itertools.product(*(self.design.levels[name] for name in term)):
+            cell = dict(zip(term, levels, strict=True))
+            effect, mean = self.design.effect(cell), self.design.effect(cell, mean=True)
+            if effect is not None:
+                told = None if mean is None else self._estimate(mean)
+                found[levels] = told, self._difference(effect)
+        if not found:
+            return {}
+        adjusted = holm([one.p_value for _, one in found.values()])
+        return {
+            levels: Level(*pair, float(p_value))
+            for (levels, pair), p_value in zip(found.items(), adjusted, strict=True)
+        }
+
+    def mean(self, where: Mapping[str, Collection[str]]) -> Estimate | None:
+        """Return the mean of the runs with these levels; None where there are none.
+
+        Parameters
+        ----------
+        where
+            By factor, the levels of it that count; any where not said.
+        """
+        places = [*itertools.chain.from_iterable(self._cells(where).values())]
+        return self._estimate(self._mean([places])) if places else None
+
+    def contrast(
+        self,
+        first: Mapping[str, str],
+        second: Mapping[str, str],
+        where: Mapping[str, Collection[str]] | None = None,
+    ) -> Difference:
+        """Return how far apart runs are that differ in some levels and in nothing else.
+
+        Seeds may differ, for which the error has its part.
+
+        Parameters
+        ----------
+        first, second
+            By factor, the levels on both sides.
+        where
+            By factor, the levels of others that count; any where not said.
+
+        Raises
+        ------
+        Sparc3Error
+            When no run of one is alike to one of the other.
+        """
+        ours, theirs = (
+            self._cells({**(where or {}), **{name: [level] for name, level in side.items()}}, side)
+            for side in (first, second)
+        )
+        both = [cell for cell in ours if cell in theirs]
+        if not both:
+            told = [", ".join(f"{k} {v}" for k, v in side.items()) for side in (first, second)]
+            raise Sparc3Error(
+                f"No run of {told[0]} is like one of {told[1]} but for that; run both alike."
+            )
+        weights = [self._mean([side[cell] for cell in both]) for side in (ours, theirs)]
+        return self._difference(weights[0] - weights[1])
+
+    def spread(
+        self,
+        name: str,
+        where: Mapping[str, Collection[str]],
+        beside: Mapping[str, Collection[str]],
+    ) -> tuple[float, float, Difference]:
+        """Return how far the levels of a factor lie apart in some runs, and in others.
+
+        Each is the standard deviation of the means of the levels, in units of `scale` (nats on a
+        log scale); the third is the ratio of the two.
+
+        Parameters
+        ----------
+        name
+            Of the factor.
+        where, beside
+            By other factors, the levels of the runs that count.
+        """
+        found = []
+        for some in (where, beside):
+            rows = [
+                self._mean([*self._cells({**some, name: [level]}, [name]).values()])
+                for level in self.design.levels[name]
+                if self._cells({**some, name: [level]})
+            ]
+            weights = np.stack(rows, axis=1)
+            found.append(((self._values @ weights).std(ddof=1), (self._drawn @ weights).std(1)))
+        (own, drawn), (other, others) = found
+        ratio = of_pair(drawn, others, float(own), float(other), self.clusters, "log")
+        return float(own), float(other), ratio
+
+    def ranks(self, name: str, direction: Direction) -> RankRanges | None:
+        """Return the ranks of the levels of a factor by their means; None where one is not told.
+
+        Parameters
+        ----------
+        name
+            Of the factor.
+        direction
+            Which way the number is better.
+        """
+        rows = [self.design.effect({name: level}, mean=True) for level in self.design.levels[name]]
+        if any(row is None for row in rows):
+            return None
+        weights = np.stack([row for row in rows if row is not None], axis=1)
+        values, drawn = self._values @ weights, self._drawn @ weights
+        if self.scale == "log":
+            values, drawn = np.exp(values), np.exp(drawn)
+        return rank_methods(values, drawn, direction, self.clusters, self.scale)
+
+    def apart(self, first: Names, second: Names) -> Difference:
+        """Return how much more of the squares one term explains than another."""
+        terms = {one.factors: one for one in self.terms}
+        one, other = terms[first], terms[second]
+        drawn = one.replicates - other.replicates
+        return of_replicates(drawn, one.share.value - other.share.value, self.clusters)
+
+    def _cells(
+        self, where: Mapping[str, Collection[str]], without: Collection[str] = ()
+    ) -> dict[Names, list[int]]:
+        """Return the places of the runs with these levels, by the levels that are left."""
+        rest = [levels for name, levels in self.factors.items() if name not in without]
+        found: dict[Names, list[int]] = {}
+        for place in range(len(self._values)):
+            if all(self.factors[name][place] in levels for name, levels in where.items()):
+                found.setdefault(tuple(levels[place] for levels in rest), []).append(place)
+        return found
+
+    def _mean(self, places: Sequence[Sequence[int]]) -> Array:
+        """Return the weights of runs in the mean of means, without the nuisance."""
+        weights = np.zeros(len(self._values))
+        for some in places:
+            weights[list(some)] += 1 / len(some) / len(places)
+        return np.asarray(weights @ self.design.without_nuisance)
+
+    def _estimate(self, weights: Array) -> Estimate:
+        value, drawn = float(self._values @ weights), self._drawn @ weights
+        if self.scale == "log":
+            value, drawn = float(np.exp(value)), np.exp(drawn)
+        return Estimate(value, *interval(value, drawn, self.clusters, self.scale))
+
+    def _difference(self, weights: Array) -> Difference:
+        value, drawn = float(self._values @ weights), self._drawn @ weights
+        if self.scale == "linear":
+            return of_replicates(drawn, value, self.clusters)
+        ones = np.ones(len(drawn))
+        return of_pair(np.exp(drawn), ones, float(np.exp(value)), 1.0, self.clusters, "log")
+
+
+def dominating(
+    values: ArrayLike, factors: Mapping[str, Sequence[str]], scale: Scale = "linear"
+) -> list[tuple[str, str]]:
+    """Return the levels, with their factors, without which less than half of the variance is left.
+
+    One by one: first that without which the least is left, then of what is left the next; of a
+    factor one at most, if it has three.
+
+    Parameters
+    ----------
+    values, factors, scale
+        As for `Effects`.
+    """
+    numbers = logarithm(values) if scale == "log" else finite(values, "values", 1)
+    runs = {n: np.asarray(levels) for n, levels in factors.items() if len(set(levels)) > 2}
+    kept, found = np.ones(len(numbers), dtype=bool), list[tuple[str, str]]()
+    while True:
+        left = {
+            (name, level): float(numbers[kept & (levels != level)].var())
+            for name, levels in runs.items()
+            for level in dict.fromkeys(levels)
+        }
+        worst = min(left, key=lambda one: left[one], default=None)
+        if worst is None or left[worst] * 2 >= numbers[kept].var():
+            return found
+        found.append(worst)
+        kept &= runs.pop(worst[0]) != worst[1]
+
+
+def _length(values: Array) -> Array:
+    """Return the sum of squares along the last axis."""
+    return np.asarray(np.sum(values**2, axis=-1))

@@ -1,0 +1,177 @@
+"""Blocks of docs/allocations.md: what the suite `factorial` says, from its committed results."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from rows import ROOT, committed, listed
+from tables import bullets, paragraph, table
+
+from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.host import default_host
+from sparc3_bench.leaderboard.crossing import DIVIDED, crossing
+from sparc3_bench.leaderboard.crossing_report import (
+    TIED,
+    CrossingReport,
+    Tested,
+    estimate_text,
+    tested_text,
+)
+from sparc3_bench.leaderboard.literature import literature
+from sparc3_bench.leaderboard.phrasing import number, p_value
+from sparc3_bench.statistics.holm import holm
+
+DOCUMENT = ROOT / "docs/allocations.md"
+NOTHING = paragraph("Its results are not committed yet; `sparc3 run factorial` makes them.")
+PATTERNS = ("2:4", "4:8")
+SHOWN = (
+    *(("Magnitude", "none"), ("Wanda", "none"), ("SparseGPT saliency", "none")),
+    *(("SparseGPT saliency", "obs"), ("LRP", "none"), ("Gradient", "none")),
+)
+METHODS = {"SparseGPT": ("SparseGPT saliency", "obs"), "Wanda": ("Wanda", "none")}
+"""What is published under these names."""
+
+
+@cache
+def report() -> CrossingReport | None:
+    """Return what is said of the suite's runs, once all of them are committed."""
+    sizes = {"evaluation_windows": 64, "evaluation_length": 256}
+    every = [
+        one
+        for _, one in committed("compression")
+        if sizes.items() <= dict(one.spec.task.options).items()
+    ]
+    try:
+        return CrossingReport(crossing(every, default_host(), whole=True))
+    except Sparc3Error:
+        return None
+
+
+def decides() -> str:
+    """Return the answers, and the shares of the variance."""
+    found = report()
+    if found is None:
+        return NOTHING
+    shares = next(part for part in found.parts() if part.title == "Share of the variance")
+    told = [*found.sentences(), *found.parts()[1].sentences]
+    return "\n\n".join([bullets(told), *map(str, shares.tables)])
+
+
+def steps() -> str:
+    """Return what choosing and repairing do, and who fails between rows."""
+    found = report()
+    if found is None:
+        return NOTHING
+    titles = ("Choosing and repairing", "Inside and between rows")
+    return "\n\n".join(
+        str(one) for part in found.parts() if part.title in titles for one in part.tables
+    )
+
+
+def patterns() -> str:
+    """Return the numbers at patterns, and whether they stand as those that are published."""
+    found = report()
+    if found is None:
+        return NOTHING
+    rows = [
+        (f"{scorer}, repair `{repair}`" if repair != "none" else scorer, *cells)
+        for scorer, repair in SHOWN
+        for cells in [
+            [estimate_text(found.mean(scorer=scorer, repair=repair, way=way)) for way in PATTERNS]
+        ]
+    ]
+    shown = table(["perplexity", *PATTERNS], rows)
+    return "\n\n".join([shown, bullets([_magnitude(found), *_methods(found), _wanda(found)])])
+
+
+def _between(
+    found: CrossingReport, pairs: list[tuple[tuple[str, str], tuple[str, str], str]]
+) -> list[Tested]:
+    """Return how two scorers with their repairs differ under a pattern, adjusted together."""
+    gaps = [
+        found.effects.contrast(
+            *({"scorer": scorer, "repair": repair} for scorer, repair in (one, other)),
+            {DIVIDED: [way]},
+        )
+        for one, other, way in pairs
+    ]
+    adjusted = holm([one.p_value for one in gaps])
+    return [found.verdict(one, float(p)) for one, p in zip(gaps, adjusted, strict=True)]
+
+
+def _magnitude(found: CrossingReport) -> str:
+    pairs = [(SHOWN[0], other, way) for way in PATTERNS for other in SHOWN[1:]]
+    tested = _between(found, pairs)
+    least, most = (pick(one.difference.value for one in tested) for pick in (min, max))
+    tied = [
+        f"{other[0]} at {w}"
+        for (_, other, w), t in zip(pairs, tested, strict=True)
+        if t.verdict != "worse"
+    ]
+    if tied:
+        return (
+            "As published, magnitude is far behind all others: not so here, where it is not told "
+            f"to be worse than {listed(tied)}."
+        )
+    return (
+        f"Magnitude is far behind all others here, as published: ×{number(least, 3)} to "
+        f"×{number(most, 3)}, {p_value(max(one.p_value for one in tested))} at most."
+    )
+
+
+def _methods(found: CrossingReport) -> list[str]:
+    """Return how SparseGPT stands to Wanda, beside what is published."""
+    said = []
+    tested = _between(found, [(METHODS["SparseGPT"], METHODS["Wanda"], way) for way in PATTERNS])
+    for way, one in zip(PATTERNS, tested, strict=True):
+        theirs = {
+            name: next(n for t in literature() for n in t.numbers if _is_like(n, name, way))
+            for name in METHODS
+        }
+        ahead = theirs["SparseGPT"].value < theirs["Wanda"].value
+        so = {TIED: "cannot be told here", "better": "holds here", "worse": "does not hold here"}
+        verdict = so[one.verdict if ahead or one.verdict == TIED else _turned(one.verdict)]
+        said.append(
+            f"At {way} SparseGPT is published {'ahead of' if ahead else 'behind'} Wanda "
+            f"({theirs['SparseGPT'].text} and {theirs['Wanda'].text}, {theirs['Wanda'].model}): "
+            f"that {verdict}, {tested_text(one)}, {p_value(one.p_value)}."
+        )
+    return said
+
+
+def _turned(verdict: str) -> str:
+    return {"better": "worse", "worse": "better"}[verdict]
+
+
+def _wanda(found: CrossingReport) -> str:
+    """Return how much of SparseGPT beside Wanda is choosing, and how much repairing."""
+    plain, chosen, repaired = METHODS["Wanda"], ("SparseGPT saliency", "none"), ("Wanda", "obs")
+    both = METHODS["SparseGPT"]
+    pairs = [
+        *((chosen, plain), (repaired, plain)),
+        *((both, plain), (both, chosen), (both, repaired)),
+    ]
+    where = {DIVIDED: found.crossing.within}
+    gaps = [
+        found.effects.contrast(
+            *({"scorer": scorer, "repair": repair} for scorer, repair in pair), where
+        )
+        for pair in pairs
+    ]
+    tested = [
+        tested_text(found.verdict(gap, float(p)))
+        for gap, p in zip(gaps, holm([one.p_value for one in gaps]), strict=True)
+    ]
+    return (
+        f"Of SparseGPT beside Wanda over {listed(found.crossing.within)}: together {tested[2]}; "
+        f"choosing by its scores and repairing nothing {tested[0]}; repairing what Wanda chose "
+        f"{tested[1]}; repairing after its own choice {tested[3]}; and its choice once both are "
+        f"repaired {tested[4]}."
+    )
+
+
+def _is_like(one: object, method: str, way: str) -> bool:
+    return (getattr(one, "method", ""), getattr(one, "removed", "")) == (method, way)
+
+
+MAKERS = {"what decides": decides, "steps": steps, "patterns": patterns}
