@@ -40,7 +40,7 @@ class Fisher(IncrementalScorer):
         import torch
 
         squares = PowerSums(2, state, model)
-        model.attribute(reference, squares.fold)
+        model.attribute(reference, squares.fold, widens=False)
         before = int(state.get("samples", 0))
         return {**squares.state(), "samples": torch.tensor(before + len(reference.samples))}
 

@@ -48,11 +48,14 @@ class PowerSums:
 
     def fold(self, name: str, inputs: Tensor, gradients: Tensor) -> None:
         """Add one sample: ``[tokens, in_features]``, ``[tokens, out_features]`` of the outputs."""
+        import torch
+
         from sparc3_bench import outer_sum
 
-        self._add(self.weights, name, outer_sum(gradients, inputs).to(gradients.dtype))
+        wide = torch.promote_types(gradients.dtype, torch.float32)
+        self._add(self.weights, name, outer_sum(gradients, inputs).to(wide))
         if self._of[name].bias is not None:
-            self._add(self.biases, name, gradients.sum(0))
+            self._add(self.biases, name, gradients.sum(0, dtype=wide))
 
     def _add(self, sums: dict[str, Tensor], name: str, gradient: Tensor) -> None:
         power = gradient.abs_() if self._power == 1 else gradient.square_()

@@ -134,7 +134,7 @@ class Accumulator:
         inputs
             ``[tokens, in_features]``.
         gradients
-            ``[tokens, out_features]``, of the outputs.
+            ``[tokens, out_features]``, of the outputs; either in the format of the model or wider.
         """
         self._counts[name] += 1
         if name in self._by_sample:
@@ -156,7 +156,7 @@ class Accumulator:
         count, total = self._counts[name], self._sums[name]
         if self._aggregation == "token-abs":
             a, g = a.abs(), g.abs()
-        contribution, of_bias = outer_sum(g, a).to(g.dtype), g.sum(0)
+        contribution, of_bias = outer_sum(g, a).to(total.dtype), g.sum(0, dtype=total.dtype)
         if self._aggregation == "mean-of-abs":
             contribution.abs_()
             of_bias.abs_()
@@ -173,8 +173,8 @@ class Accumulator:
 
         The contribution ``(g.T @ a) * W`` itself is not formed.
         """
-        weight = self._weights[name]
-        matrix = weight.matrix.to(a.dtype)
+        weight, wide = self._weights[name], self._sums[name].dtype
+        a, g, matrix = a.to(wide), g.to(wide), weight.matrix.to(wide)
         if weight.role is Role.ATTENTION_OUTPUT:
             return (a * (g @ matrix)).sum(0)
         rows = (g * (a @ matrix.T)).sum(0)
