@@ -1,7 +1,7 @@
 """Draws `lrp.svg` of `lrp.json`: what goes of each matrix when all weights are ranked together.
 
-    python docs/draw_lrp.py measure    scores and prunes the default model, in some ten minutes
-    python docs/draw_lrp.py            draws what was measured
+python docs/draw_lrp.py measure    scores and prunes the default model, in some ten minutes
+python docs/draw_lrp.py            draws what was measured
 """
 
 from __future__ import annotations

@@ -80,8 +80,6 @@ class SparseGpt(IncrementalScorer):
 
     def _errors(self, gram: Tensor) -> Tensor:
         """Return 1 / [H⁻¹]ⱼⱼ of every feature, 0 where it is always zero; `gram` is spent."""
-        import torch
-
         diagonal = gram.diagonal()
         dead = diagonal == 0
         diagonal += self.damping * diagonal.mean()
@@ -106,7 +104,8 @@ def _inverse_factor(gram: Tensor) -> Tensor:
     inverse, failed = lapack.dtrtri(factor, lower=0, overwrite_c=1)
     if info or failed:
         raise Sparc3Error(
-            "Scorer 'sparsegpt' found inputs whose products have no factor; give a larger `damping`."
+            "Scorer 'sparsegpt' found inputs whose products have no factor; give a larger "
+            "`damping`."
         )
     return torch.from_numpy(inverse.T)
 

@@ -253,9 +253,7 @@ def _are_same(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
     return len(some) == len(others) and all(map(operator.is_, some, others))
 
 
-def _taken(
-    state: Mapping[str, Tensor], kind: str, like: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
+def _taken(state: Mapping[str, Tensor], kind: str, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return sums from a state; without one, zeros in the format of statistics."""
     if not state:
         return zeros_for(like)

@@ -61,9 +61,7 @@ class Passage:
         When blocks share weights, or are not run one after the other.
     """
 
-    def __init__(
-        self, view: PagedView, reference: ReferenceSamples | None, spill: Spill
-    ) -> None:
+    def __init__(self, view: PagedView, reference: ReferenceSamples | None, spill: Spill) -> None:
         self.view, self._spill = view, spill
         self._wrapped: bool | None = None  # in a tuple, as blocks of some architectures return it
         used: set[int] = set()

@@ -170,9 +170,7 @@ class ModelView:
             for batch in reference.batches(self.device):
                 self.forward(batch)
 
-    def attribute(
-        self, reference: ReferenceSamples, fold: Fold, *, widens: bool = True
-    ) -> None:
+    def attribute(self, reference: ReferenceSamples, fold: Fold, *, widens: bool = True) -> None:
         """Run the reference forward and backward, handing every weight's parts to `fold`.
 
         No gradient of a weight is ever formed: with inputs `a` and output gradients `g` of one
