@@ -37,7 +37,8 @@ def test_parts_are_all_rows_once(shape):
 
 @pytest.mark.parametrize("group", ["row", "layer", "model"])
 def test_threads_change_no_choice_and_do_every_row_once(group, request):
-    request.addfinalizer(lambda before=torch.get_num_threads(): torch.set_num_threads(before))
+    before = torch.get_num_threads()
+    request.addfinalizer(lambda: torch.set_num_threads(before))
     ranking = {"a": torch.rand(701, 500).mul(99).round(), "b": torch.rand(3, 500)}
     found = []
     for threads in (1, 3):
