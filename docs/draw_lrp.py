@@ -19,7 +19,16 @@ METHODS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     **{name: (name, {}) for name in ("magnitude", "wanda", "gradient", "lrp")},
     **{rule: ("lrp", {"variant": rule}) for rule in RULES},
 }
-DRAWN = ("magnitude", "wanda", "gradient", "lrp", "attention-only", "norms-only", "gates-only", "relp")
+DRAWN = (
+    "magnitude",
+    "wanda",
+    "gradient",
+    "lrp",
+    "attention-only",
+    "norms-only",
+    "gates-only",
+    "relp",
+)
 ROLES = {
     "query": "Q", "key": "K", "value": "V", "attention-output": "O",
     "gate": "gate", "up": "up", "down": "down",

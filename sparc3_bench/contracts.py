@@ -54,8 +54,7 @@ class Scorer(Configurable, ABC):
     needs_reference: ClassVar[bool] = True
     """Whether `score` runs the model on the reference samples."""
     takes_products: ClassVar[bool] = True
-    """Whether `score` uses ``model.attribute``, whose products are taken on the quickest units and
-    their format recorded; where this says no, they are taken in float32."""
+    """Whether `score` uses ``model.attribute``, the format of whose products is recorded."""
     is_control: ClassVar[bool] = False
     """Whether the leaderboard draws this scorer's seeds as the band that others must leave."""
     tiny_options: ClassVar[Mapping[str, Any]] = {}
@@ -129,8 +128,7 @@ class Task(Configurable, ABC):
         Parameters
         ----------
         means
-            Mean of each kind of sample; numbers, or arrays over bootstrap replicates: use
-            operations that serve both, such as NumPy's.
+            Mean of each kind of sample: numbers, or arrays over bootstrap replicates.
         dense, empty
             The same of the dense model and, with `needs_empty`, of amount 1.
         """
@@ -308,16 +306,15 @@ class Executor(Configurable, ABC):
     ) -> Iterator[Delivery]:
         """Yield what comes of each order, in any order; each once, whatever fails.
 
-        When interrupted, by KeyboardInterrupt where it waits, it has what is being done left,
-        yields what came of that, and raises it again.
+        When interrupted where it waits, it has what is being done left, yields that, and raises.
 
         Parameters
         ----------
         orders
             What is to be done.
         worker
-            It planned the orders, and can carry them out as well. `worker.work` says within which
-            limits, and in which folder values are kept: everywhere in the same.
+            It planned the orders and can carry them out; `worker.work` has limits and the folder
+            where values are kept, everywhere the same.
         tell
             Told what is going on, from any thread.
         """

@@ -88,18 +88,8 @@ class Registered:
 class PluginHost:
     """Every scorer, task, adapter, model, suite, judge, executor, allocation and repair installed.
 
-    Parameters
-    ----------
-    entry_points
-        The plugins to load, those of the environment by default. Those of others are tried in
-        processes of their own first; see `unsafe`. Given ones are not.
-
-    Attributes
-    ----------
-    broken : dict of str to str
-        One sentence for every plugin that could not be used. The rest works.
-    listeners
-        By plugin, what is to be told of results that were written.
+    Those of the environment and of others are tried in processes of their own first; see `unsafe`.
+    Given ones are not.
     """
 
     def __init__(self, entry_points: Iterable[EntryPoint] | None = None) -> None:
@@ -108,7 +98,9 @@ class PluginHost:
             entry_points = importlib.metadata.entry_points(group=hookspecs.GROUP)
             self._unsafe = unsafe(p for p in entry_points if _distribution(p)[0] != "sparc3-bench")
         self.broken: dict[str, str] = {}
+        """One sentence for every plugin that could not be used. The rest works."""
         self.listeners: dict[str, Callable[..., Any]] = {}
+        """By plugin, what is to be told of results that were written."""
         self._registered: dict[str, dict[str, Registered]] = {kind: {} for kind in KINDS}
         # By identity too: a distribution that is on sys.path twice lists its entry points twice.
         unique = {(p.name, p.value, _distribution(p)[0]): p for p in entry_points}
@@ -118,13 +110,7 @@ class PluginHost:
             self._load(point)
 
     def get(self, kind: str, name: str) -> Registered:
-        """Return the class registered under `name`.
-
-        Raises
-        ------
-        UnknownNameError
-            With the closest name, all names, and the plugins that are broken.
-        """
+        """Return the class registered under `name`."""
         try:
             return self._registered[kind][name]
         except KeyError:
@@ -138,20 +124,7 @@ class PluginHost:
     def joined(
         self, kind: str, cls: type[Any], entry: Callable[[type[Any], Origin], Registered]
     ) -> PluginHost:
-        """Return a host that has one more class, which no plugin brings.
-
-        Parameters
-        ----------
-        kind, cls
-            What it is.
-        entry
-            Makes the entry of it.
-
-        Raises
-        ------
-        PluginError
-            When the class is not whole, or its name is taken.
-        """
+        """Return a host with one more class, which no plugin brings; `entry` makes its entry."""
         point = EntryPoint(name="given", value=cls.__module__, group=hookspecs.GROUP)
         found = self._checked(kind, cls, KINDS[kind][1], point)
         other = copy.copy(self)

@@ -17,6 +17,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from sparc3_bench.assets import default_cache
+from sparc3_bench.folder.local import Folder
 from sparc3_bench.folder.seen import READS
 
 SECONDS = 60.0
@@ -81,23 +82,12 @@ def unsafe(points: Iterable[EntryPoint]) -> dict[tuple[str, str], str]:
         if why:
             found[point.name, point.value] = why
         with contextlib.suppress(OSError):  # then it is tried again the next time
-            file.parent.mkdir(parents=True, exist_ok=True)
-            draft = file.with_suffix(f".{os.getpid()}")
-            draft.write_text(json.dumps({"key": key, "why": why}), encoding="utf-8")
-            draft.replace(file)
+            Folder(file.parent).write(file.name, json.dumps({"key": key, "why": why}))
     return found
 
 
 class _Trial:
-    """The import of a plugin in a process of its own.
-
-    Parameters
-    ----------
-    point
-        The plugin.
-    first
-        Modules that are imported before it.
-    """
+    """The import of a plugin in a process of its own, behind that of some modules."""
 
     def __init__(self, point: EntryPoint, first: Sequence[str] = ()) -> None:
         self.point, self.first = point, first

@@ -22,12 +22,7 @@ _HIDDEN = re.compile(
 def hidden_in(text: str, *, line: bool = False) -> str | None:
     """Return the first character that a reader would not see, escaped; None where there is none.
 
-    Parameters
-    ----------
-    text
-        Any.
-    line
-        Whether the text is one line, in which ends of lines and tabs are hidden as well.
+    In one `line` ends of lines and tabs are hidden as well.
     """
     found = _HIDDEN.search(text) or (re.search(r"[\t\n]", text) if line else None)
     return None if found is None else _escaped(found)

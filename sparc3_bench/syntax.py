@@ -27,13 +27,7 @@ class Syntax(NamedTuple):
 
 
 def syntax_of(file: Path) -> Syntax:
-    """Return what a file says, as it is now.
-
-    Raises
-    ------
-    OSError
-        When it cannot be read.
-    """
+    """Return what a file says, as it is now."""
     stub = file.with_suffix(".pyi")
     READS.note(file.parent)
     for one in (file, stub):

@@ -11,15 +11,12 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.crossing import DIVIDED, crossing
 from sparc3_bench.leaderboard.crossing_report import (
-    TIED,
     CrossingReport,
     Tested,
     estimate_text,
-    tested_text,
 )
 from sparc3_bench.leaderboard.literature import literature
 from sparc3_bench.leaderboard.phrasing import number, p_value
-from sparc3_bench.statistics.holm import holm
 
 DOCUMENT = ROOT / "docs/allocations.md"
 NOTHING = paragraph("Its results are not committed yet; `sparc3 run factorial` makes them.")
@@ -52,8 +49,8 @@ def decides() -> str:
     found = report()
     if found is None:
         return NOTHING
-    shares = next(part for part in found.parts() if part.title == "Share of the variance")
-    told = [*found.sentences(), *found.parts()[1].sentences]
+    shares, *_ = found.answers
+    told = [*shares.sentences, *found.details[0].sentences]
     return "\n\n".join([bullets(told), *map(str, shares.tables)])
 
 
@@ -62,9 +59,10 @@ def steps() -> str:
     found = report()
     if found is None:
         return NOTHING
-    titles = ("Choosing and repairing", "Inside and between rows")
     return "\n\n".join(
-        str(one) for part in found.parts() if part.title in titles for one in part.tables
+        part
+        for one in found.answers[1:]
+        for part in (bullets(one.sentences), *map(str, one.tables))
     )
 
 
@@ -89,14 +87,13 @@ def _between(
 ) -> list[Tested]:
     """Return how two scorers with their repairs differ under a pattern, adjusted together."""
     gaps = [
-        found.effects.contrast(
+        found.crossing.inside.contrast(
             *({"scorer": scorer, "repair": repair} for scorer, repair in (one, other)),
             {DIVIDED: [way]},
         )
         for one, other, way in pairs
     ]
-    adjusted = holm([one.p_value for one in gaps])
-    return [found.verdict(one, float(p)) for one, p in zip(gaps, adjusted, strict=True)]
+    return [*found.tested(dict(enumerate(gaps))).values()]
 
 
 def _magnitude(found: CrossingReport) -> str:
@@ -129,12 +126,12 @@ def _methods(found: CrossingReport) -> list[str]:
             for name in METHODS
         }
         ahead = theirs["SparseGPT"].value < theirs["Wanda"].value
-        so = {TIED: "cannot be told here", "better": "holds here", "worse": "does not hold here"}
-        verdict = so[one.verdict if ahead or one.verdict == TIED else _turned(one.verdict)]
+        so = {"tied": "cannot be told here", "better": "holds here", "worse": "does not hold here"}
+        verdict = so[one.verdict if ahead or one.verdict == "tied" else _turned(one.verdict)]
         said.append(
             f"At {way} SparseGPT is published {'ahead of' if ahead else 'behind'} Wanda "
             f"({theirs['SparseGPT'].text} and {theirs['Wanda'].text}, {theirs['Wanda'].model}): "
-            f"that {verdict}, {tested_text(one)}, {p_value(one.p_value)}."
+            f"that {verdict}, {one.text}, {p_value(one.p_value)}."
         )
     return said
 
@@ -151,17 +148,13 @@ def _wanda(found: CrossingReport) -> str:
         *((chosen, plain), (repaired, plain)),
         *((both, plain), (both, chosen), (both, repaired)),
     ]
-    where = {DIVIDED: found.crossing.within}
     gaps = [
-        found.effects.contrast(
-            *({"scorer": scorer, "repair": repair} for scorer, repair in pair), where
+        found.crossing.inside.contrast(
+            *({"scorer": scorer, "repair": repair} for scorer, repair in pair)
         )
         for pair in pairs
     ]
-    tested = [
-        tested_text(found.verdict(gap, float(p)))
-        for gap, p in zip(gaps, holm([one.p_value for one in gaps]), strict=True)
-    ]
+    tested = [one.cell for one in found.tested(dict(enumerate(gaps))).values()]
     return (
         f"Of SparseGPT beside Wanda over {listed(found.crossing.within)}: together {tested[2]}; "
         f"choosing by its scores and repairing nothing {tested[0]}; repairing what Wanda chose "

@@ -24,7 +24,6 @@ from rows import (
 from tables import bullets, paragraph, table
 
 from sparc3_bench.circuit.drawing import heatmap
-from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.boards import boards
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.parts import Point
@@ -237,13 +236,11 @@ def _beside_random(place: tuple[str, str], removal: str, amount: float) -> dict[
         if (one.spec.unit, one.spec.group, one.spec.removal) == (*place, removal)
     ]
     told: dict[str, list[str]] = {}
-    for board in boards(split(here)[0], default_host()):
-        for entry in board.entries:
-            for one in entry.section.series:
-                found = entry.against(one, amount)
+    for board in boards(split(here)[0]):
+        for section in board.sections:
+            for one in section.series:
                 if not one.is_control:
-                    beaten = f"not better than {found.beaten_by}" if found.beaten_by else ""
-                    words = found.untested or beaten or "better than random"
+                    words = section.against(one, amount) or "better than random"
                     told.setdefault(words, []).append(one.scorer.title)
     return told
 

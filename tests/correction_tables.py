@@ -10,10 +10,9 @@ from pathlib import Path
 from rows import LEVEL, ROOT, at_found, committed, listed, newest, p_value, scale
 from tables import bullets, paragraph, table
 
+from sparc3_bench.leaderboard.choices import OperatingPoint
 from sparc3_bench.leaderboard.headtohead import meetings_by_amount
-from sparc3_bench.leaderboard.operating_points import OperatingPoint
 from sparc3_bench.leaderboard.phrasing import number, probability
-from sparc3_bench.leaderboard.sentences import against_random
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.result import Result
 
@@ -83,12 +82,12 @@ def found(task: str) -> str:
         rows = [row for row in choices(task, unit) if row.versus and not row.series.is_control]
         told: dict[str, list[str]] = {}
         for row in rows:
-            told.setdefault(against_random(row), []).append(_measured(row))
+            told.setdefault(row.against_random, []).append(_measured(row))
         verdicts = [
             f"{listed(names)} {'is' if len(names) == 1 else 'are'} {verdict}"
             for verdict, names in told.items()
         ]
-        apart = [row for row in rows if against_random(row) == "separable from random"]
+        apart = [row for row in rows if row.against_random == "separable from random"]
         pairs = [_pair(*pair) for pair in itertools.combinations(apart, 2)]
         text = f"{'; '.join(verdicts) or 'nothing was chosen'}. {' '.join(pairs)}"
         lines.append(f"**{unit.capitalize()}s.** {text.strip()}")
@@ -124,7 +123,7 @@ def _pair(one: OperatingPoint, other: OperatingPoint) -> str:
     names = [row.result.spec.scorer.title for row in (one, other)]
     if met.p_adjusted > LEVEL:
         return f"{listed(names)} tie ({p_value(met.p_adjusted)})."
-    if not one.is_better(met.difference.sign):
+    if (met.difference.sign < 0) != (one.metric.direction == "lower"):
         names.reverse()
     return f"{names[0]} is better than {names[1]} ({p_value(met.p_adjusted)})."
 

@@ -31,10 +31,10 @@ from tables import paragraph, table
 
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.agreement import agreements
-from sparc3_bench.leaderboard.agreement_text import sentence
 from sparc3_bench.leaderboard.boards import boards
 from sparc3_bench.leaderboard.literature import literature
 from sparc3_bench.leaderboard.phrasing import number
+from sparc3_bench.leaderboard.sentences import said
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.result import Result
 from sparc3_bench.statistics.ranking import rank_text
@@ -310,8 +310,10 @@ def accurate() -> str:
 def correlated() -> str:
     """Return how perplexity and accuracy of the same pruned models go together."""
     sections, _ = split([*committed("compression"), *committed("zero-shot")])
-    found = agreements(boards(sections, default_host()), default_host())
-    return paragraph(*dict.fromkeys(sentence(one) for many in found.values() for one in many))
+    found = agreements(boards(sections), default_host())
+    return paragraph(
+        *dict.fromkeys(said("agreement", one) for many in found.values() for one in many)
+    )
 
 
 def formats() -> str:

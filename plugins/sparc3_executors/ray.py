@@ -147,13 +147,7 @@ class _Crew:
         self.hands: list[_Hand] = []
 
     def room(self) -> int:
-        """Return for how many workers there is room on all nodes, at least one.
-
-        Raises
-        ------
-        Sparc3Error
-            When there never was room for any.
-        """
+        """Return for how many workers there is room on all nodes, at least one."""
         if (now := time.monotonic()) - self._looked > _LOOK_S:
             there = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
             room = sum(
@@ -193,13 +187,7 @@ class _Crew:
             self._ray.kill(hand.actor)
 
     def answers(self) -> Iterator[tuple[_Hand, Delivery | None, str]]:
-        """Wait for a while; yield who has answered, with what came of the order, or how it is lost.
-
-        Raises
-        ------
-        Sparc3Error
-            That of a worker.
-        """
+        """Wait a while; yield who has answered, with what came of the order, or how it is lost."""
         done, _ = self._ray.wait(list(self._asked), timeout=_LOOK_S)
         for one in done:
             hand = self._asked.pop(one)

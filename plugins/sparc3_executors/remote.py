@@ -43,7 +43,8 @@ class Home:
 @contextmanager
 def home_of(work: Work) -> Iterator[Home]:
     """Tell of this process; a sign is in the folder of the store for as long as this lasts."""
-    paths = {n: _absolute(p) for n in ("cache", "store", "results") if (p := getattr(work, n))}
+    said = {name: getattr(work, name) for name in ("cache", "store", "results")}
+    paths = {n: p if "://" in p else str(Path(p).absolute()) for n, p in said.items() if p}
     where, sign = folder_at(paths.get("store", paths["cache"])), f".shared-{uuid.uuid4().hex}"
     try:
         where.create(sign, b"")
@@ -59,18 +60,8 @@ def home_of(work: Work) -> Iterator[Home]:
                 where.remove(sign)
 
 
-def _absolute(place: str) -> str:
-    return place if "://" in place else str(Path(place).absolute())
-
-
 class Remote:
-    """A worker where this is made.
-
-    Parameters
-    ----------
-    home
-        Where it comes from.
-    """
+    """A worker where this is made, for a command that is at `home`."""
 
     def __init__(self, home: Home) -> None:
         from sparc3_bench.run.process import WorkerProcess  # who lists plugins needs none
@@ -80,13 +71,7 @@ class Remote:
         self._worker = WorkerProcess(self._work, self._hear, home.environment)
 
     def begin(self) -> None:
-        """Be as if at home.
-
-        Raises
-        ------
-        Sparc3Error
-            When this machine does not see the folder of the store.
-        """
+        """Be as if at home, if this machine sees the folder of the store."""
         place = self._work.store or self._work.cache
         if self._home.sign and not folder_at(place).has(self._home.sign):
             raise Sparc3Error(

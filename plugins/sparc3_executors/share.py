@@ -19,21 +19,14 @@ _GRACE_S = 1.0
 
 @dataclass(frozen=True)
 class Share:
-    """What a job does; run again it does what is left.
-
-    Parameters
-    ----------
-    home
-        Where it comes from.
-    folder
-        Where outcomes are left.
-    orders
-        As JSON, by the names of their outcomes.
-    """
+    """What a job does; run again it does what is left."""
 
     home: Home
+    """Where it comes from."""
     folder: str
+    """Where outcomes are left."""
     orders: Mapping[str, str]
+    """As JSON, by the names of their outcomes."""
 
     def __call__(self) -> None:
         """Carry out the orders, and leave each outcome as soon as it is there."""

@@ -178,15 +178,7 @@ class Slurm(Executor):
 
 
 class _Desk:
-    """Jobs that were submitted, and orders without an outcome so far, by number.
-
-    Attributes
-    ----------
-    running
-        Numbers of its orders, by job.
-    is_well
-        Whether all that was done is done well.
-    """
+    """Jobs that were submitted, and orders without an outcome so far, by number."""
 
     def __init__(
         self, engine: Any, home: Home, folder: Path, orders: Sequence[Order], tell: Tell
@@ -199,13 +191,7 @@ class _Desk:
         self._seen: set[Path] = set()
 
     def submit(self, shares: Sequence[list[str]]) -> None:
-        """Submit a job for each share, as one array.
-
-        Raises
-        ------
-        Sparc3Error
-            When they are refused.
-        """
+        """Submit a job for each share, as one array."""
         from submitit.helpers import clean_env
 
         texts = [{one: self.left[one].narrowed().model_dump_json() for one in s} for s in shares]

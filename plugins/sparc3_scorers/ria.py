@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ria(Wanda):
-    """Importance = (|w| / Σ |row| + |w| / Σ |column|) · ‖X‖₂ᵃ [zhang2024ria].
+    """Importance = ``(|w| / Σ |row| + |w| / Σ |column|) · ‖X‖₂ᵃ`` [zhang2024ria].
 
     The row is that of the output, the column that of the feature that w reads; X are the inputs of
     the matrix over all tokens.

@@ -28,14 +28,7 @@ def allocated(
     view: ModelView,
     lent: Mapping[str, Mapping[str, Tensor]] | None,
 ) -> dict[str, Tensor]:
-    """Return what is kept of a ranking.
-
-    Raises
-    ------
-    Sparc3Error
-        When the allocation measures losses or looks at scores that are not there; or as
-        `check_divided`.
-    """
+    """Return what is kept of a ranking."""
     unit, group, kind, removal = ways
     check_divided(text, [group], kind, removal)
     _, allocation = chosen("allocation", text, default_host())

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard import phrasing
 from sparc3_bench.leaderboard.headtohead import Meeting, meetings
 from sparc3_bench.leaderboard.ranks import Ranks, draws_of, ranks
+from sparc3_bench.leaderboard.sections import Section
 from sparc3_bench.leaderboard.shown_table import ShownTable, html_of, text_of
-from sparc3_bench.leaderboard.tables import Section, split
+from sparc3_bench.leaderboard.tables import split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -145,10 +145,10 @@ def compare(results: Iterable[Result]) -> Comparison:
         sb.compare(sb.load_results("results"))
     """
     sections, _ = split((Path(result.spec.path), result) for result in results)
-    host, groups = default_host(), []
+    groups = []
     for section in sections:
         if len(section.series) > 1:
-            draws = draws_of(section, host)
+            draws = draws_of(section)
             groups.append(Compared(section, ranks(section, draws), meetings(section, draws)))
     if not groups:
         raise Sparc3Error(

@@ -32,13 +32,6 @@ def evaluation_record(result: Result, organization: str) -> tuple[str, dict[str,
     """Return where the record of a finished result belongs in a folder of such, and the record.
 
     The schema wants to know which end of a number is better; one that has none is left out.
-
-    Parameters
-    ----------
-    result
-        The result.
-    organization
-        Who ran it.
     """
     spec, versions = result.spec, result.environment.packages
     model, task = spec.model, f"{_US}-{spec.task.name}"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.api.rows import NumberRow
+from sparc3_bench.folder.local import Folder
 
 if TYPE_CHECKING:
     import pyarrow
@@ -20,13 +20,7 @@ _AT_ONCE = 10_000
 
 
 def write_csv(path: Path, rows: Iterable[NumberRow]) -> int:
-    """Write rows as comma-separated values with a header, nothing where a value is missing.
-
-    Returns
-    -------
-    int
-        How many rows there are.
-    """
+    """Write rows as comma-separated values, nothing where a value is missing; return how many."""
     count = 0
     with _draft(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -38,13 +32,7 @@ def write_csv(path: Path, rows: Iterable[NumberRow]) -> int:
 
 
 def write_parquet(path: Path, rows: Iterable[NumberRow]) -> int:
-    """Write rows as Parquet; the file says of every column what it is.
-
-    Returns
-    -------
-    int
-        How many rows there are.
-    """
+    """Write rows as Parquet, which says of every column what it is; return how many."""
     import pyarrow
     import pyarrow.parquet
 
@@ -82,13 +70,5 @@ def _written(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
 
 
-@contextmanager
-def _draft(path: Path) -> Iterator[Path]:
-    """Give where to write a file, so that a reader sees the old one or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield draft
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+def _draft(path: Path) -> AbstractContextManager[Path]:
+    return Folder(path.parent).writing(path.name)

@@ -18,22 +18,8 @@ _BENCHMARK = re.compile(r"(?P<dataset>[\w.-]+/[\w.-]+):(?P<task>[\w.-]+)")
 def hub_results(result: Result, amount: float, benchmarks: Mapping[str, str]) -> tuple[str, str]:
     """Return the path of the file in the repository, and its content.
 
-    A hub lists only numbers of data sets that are registered there as benchmarks, so nothing is
-    said of other metrics.
-
-    Parameters
-    ----------
-    result
-        The result.
-    amount
-        At which of its points the model in the repository is.
-    benchmarks
-        By metric, ``DATASET:TASK`` of the benchmark that it is the number of.
-
-    Raises
-    ------
-    Sparc3Error
-        When the result has no such amount or metric, or a benchmark is named wrongly.
+    The model there is at `amount` of the result. A hub lists only numbers of data sets that are
+    registered there as benchmarks: `benchmarks` are these, by metric, as ``DATASET:TASK``.
     """
     import yaml
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml

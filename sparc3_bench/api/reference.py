@@ -105,13 +105,7 @@ class PreparedReference(PreparedTask):
 
 
 def reference_task(given: Reference) -> type[GivenReference]:
-    """Return a task whose reference samples are these.
-
-    Raises
-    ------
-    Sparc3Error
-        When they are neither texts nor token ids.
-    """
+    """Return a task whose reference samples are these."""
     if isinstance(given, str):
         raise Sparc3Error(
             "The reference is one text; give a list of texts, each of which is a sample."

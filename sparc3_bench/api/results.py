@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from sparc3_bench.api.rows import rows_of
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.control_verdict import control_verdict, row_verdicts
-from sparc3_bench.leaderboard.entries import Entry
+from sparc3_bench.leaderboard.control_verdict import WORSE, control_verdict, row_verdicts
 from sparc3_bench.leaderboard.phrasing import (
     interval_text,
     metric_title,
@@ -166,7 +164,7 @@ class _Tested:
         self._place, self._weak = dict[str, int](), set[tuple[str, float]]()
         done = [(Path(one.spec.path), one) for one in group if one.status == "ok"]
         for section in split(done)[0]:
-            draws = draws_of(section, default_host())
+            draws = draws_of(section)
             self.ranks, rows = ranks(section, draws), row_verdicts(section, draws)
             for place, series in enumerate(section.series):
                 verdicts = {
@@ -176,12 +174,12 @@ class _Tested:
                 for run in series.runs:
                     key = run.result.key
                     self._place[key] = place
-                    self._weak |= {(key, at) for at, one in verdicts.items() if one.beaten_by}
+                    weak = [at for at, said in verdicts.items() if said.startswith(WORSE)]
+                    self._weak |= {(key, amount) for amount in weak}
             if self._weak:
                 self.notes.append(f"{_WEAK} is not better than random.")
             if self.ranks:
-                by = Entry(section, "", default_host())
-                self.notes.append(f"Ranks are by {within(by.metric.title)} {by.where}.")
+                self.notes.append(f"Ranks are by {within(section.metric.title)} {section.where}.")
 
     def place(self, result: Result) -> float:
         return self._place.get(result.key, math.inf)

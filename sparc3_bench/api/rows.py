@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.phrasing import is_reference, scorer_text
 from sparc3_bench.leaderboard.ranks import draws_of, ranks
 from sparc3_bench.leaderboard.tables import judge_of, split
@@ -15,7 +14,7 @@ from sparc3_bench.types.conventions import Conventions
 from sparc3_bench.types.values import Direction, Scale
 
 if TYPE_CHECKING:
-    from sparc3_bench.leaderboard.tables import Section
+    from sparc3_bench.leaderboard.sections import Section
     from sparc3_bench.record.parts import MetricRecord, Point, Versus
     from sparc3_bench.record.result import Result
 
@@ -138,11 +137,10 @@ def rows_of(results: Iterable[Result]) -> Iterator[NumberRow]:
 
     Of runs that failed or were withdrawn there is nothing, nor of one without metrics or points.
     """
-    host = default_host()
     whole = [one for one in results if one.metrics and one.points]
     sections, _ = split((Path(one.spec.path), one) for one in whole)
     for section in sections:
-        found = ranks(section, draws_of(section, host))
+        found = ranks(section, draws_of(section))
         texts = found.texts if found else {}
         for place, series in enumerate(section.series):
             for run in series.runs:
@@ -153,12 +151,11 @@ def rows_of(results: Iterable[Result]) -> Iterator[NumberRow]:
 
 
 def _orders(section: Section, row: Mapping[str, Any]) -> bool:
-    if section.order_chosen is not None:
-        return bool((row["kind"], row["metric"]) == ("operating point", section.order_chosen.name))
-    if section.order_curve is not None:
-        return bool((row["kind"], row["metric"]) == ("curve", section.order_curve.name))
-    here = ("point", section.order, section.metrics[0].name)
-    return bool((row["kind"], row["amount"], row["metric"]) == here)
+    kind = (
+        "operating point" if section.order_chosen else "curve" if section.order_curve else "point"
+    )
+    is_there = kind != "point" or row["amount"] == section.order
+    return bool((row["kind"], row["metric"]) == (kind, section.metric.name) and is_there)
 
 
 def _rows(result: Result) -> Iterator[dict[str, Any]]:

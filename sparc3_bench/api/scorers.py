@@ -48,31 +48,18 @@ class AtHand(Registered):
 
 @dataclass(frozen=True)
 class GivenScorers:
-    """What scorers given in a call come to.
-
-    Attributes
-    ----------
-    host
-        All plugins, with those that were given.
-    names
-        What each is called, in order.
-    options
-        As typed, ``SCORER.NAME``, of those given as objects.
-    """
+    """What scorers given in a call come to."""
 
     host: PluginHost
+    """All plugins, with those that were given."""
     names: tuple[str, ...]
+    """What each is called, in order."""
     options: Mapping[str, str]
+    """As typed, ``SCORER.NAME``, of those given as objects."""
 
 
 def given_scorers(scorers: AnyScorer | Sequence[AnyScorer]) -> GivenScorers:
-    """Return a host that knows the scorers given in a call, and what they are called in it.
-
-    Raises
-    ------
-    Sparc3Error
-        When one is no scorer, has a name that another one has, or options that cannot be recorded.
-    """
+    """Return a host that knows the scorers given in a call, and what they are called in it."""
     host, options, names = default_host(), dict[str, str](), list[str]()
     several: list[Any] = [scorers] if _is_one(scorers) else [*scorers]  # type: ignore[misc]
     if not several:
@@ -105,11 +92,6 @@ def scorer_class(given: Scorer | type[Scorer] | ScoringFunction) -> type[Scorer]
     """Return the class of a scorer; of a function the one that it becomes in a call.
 
     `sparc3_bench.testing.check_scorer` takes it, and tries what a scorer promises.
-
-    Raises
-    ------
-    PluginError
-        When it is no scorer.
     """
     if isinstance(given, type) and issubclass(given, Scorer):
         return given
@@ -150,13 +132,7 @@ def _wrapped(function: Callable[..., Any]) -> type[Scorer]:
 
 
 def _typed(scorer: Scorer) -> dict[str, str]:
-    """Return the options of an object as they would be typed.
-
-    Raises
-    ------
-    Sparc3Error
-        When typing them would not make the same object.
-    """
+    """Return the options of an object as they would be typed."""
     fields = [field.name for field in option_fields(type(scorer))]
     values = {name: getattr(scorer, name) for name in fields}
     told = as_typed(values)

@@ -24,24 +24,17 @@ AnyModel: TypeAlias = Any
 
 @dataclass(frozen=True)
 class Subject:
-    """The model of a call.
-
-    Attributes
-    ----------
-    name, dtype, device, memory
-        As a request has them.
-    shared
-        What plans have in common; a model in memory is in it.
-    live
-        The model, where it is in memory.
-    """
+    """The model of a call."""
 
     name: str
     dtype: str
     device: str
     memory: int | str | None = None
+    """As a request has them."""
     shared: Shared = field(default_factory=Shared)
+    """What plans have in common; a model in memory is in it."""
     live: Any = None
+    """The model, where it is in memory."""
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -64,19 +57,7 @@ def subject_of(
 ) -> Iterator[Subject]:
     """Give the model of a call; one in memory is in the modes that it was in before, afterwards.
 
-    Parameters
-    ----------
-    model, tokenizer
-        See `score`.
-    host, cache
-        The plugins, and the folder where models are kept.
-    dtype, device, memory
-        Of a model that is loaded; one in memory is used as it is.
-
-    Raises
-    ------
-    Sparc3Error
-        When there is no such model, or it cannot be scored.
+    Number format, device and memory are those of a model that is loaded.
     """
     if isinstance(model, str | PathLike):
         chosen = Subject(str(model), dtype, device, memory)

@@ -22,19 +22,7 @@ _REPO = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def model_card(result: Result, found: FoundModel, repo: str, told: Mapping[str, Any]) -> str:
-    """Return the card.
-
-    Parameters
-    ----------
-    result
-        The run at one amount.
-    found
-        The model that was pruned.
-    repo
-        Where the card will lie on a hub; empty for nowhere.
-    told
-        What the report says as well.
-    """
+    """Return the card of a model, at `repo` on a hub or nowhere, with what its report tells."""
     measured = [data for data in result.spec.datasets if data.purpose == "evaluation"]
     text = "; ".join(f"{dataset_text(data)} from {data.source}" for data in measured)
     name = repo.rpartition("/")[2] or f"{result.spec.model.slug}-pruned"

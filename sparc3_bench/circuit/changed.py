@@ -29,28 +29,19 @@ from sparc3_bench.record.result import Result
 
 @dataclass(frozen=True)
 class ChangedModel(ABC):
-    """A model without what a run removes of it.
-
-    Attributes
-    ----------
-    made
-        The run, with its circuits.
-    amount
-        How much is removed; 0 for nothing.
-    place
-        Where in its folder the model lies; None for no model.
-    kind
-        Which folders it may replace.
-    packs
-        Whether its mask takes a bit a weight; else a byte, which any reader of tensors reads.
-    """
+    """A model without what a run removes of it."""
 
     made: Rebuilt
+    """The run, with its circuits."""
     amount: float
+    """How much is removed; 0 for nothing."""
     place: str | None
+    """Where in its folder the model lies; None for no model."""
 
     kind: ClassVar[Kind]
+    """Which folders it may replace."""
     packs: ClassVar[bool] = False
+    """Whether its mask takes a bit a weight; else a byte, which any reader of tensors reads."""
 
     @abstractmethod
     def add(self, part: Path) -> Mapping[str, Any]:
@@ -99,13 +90,7 @@ class ChangedModel(ABC):
         return str(self.made.cell.model.stored_dtype).removeprefix("torch.")
 
     def check(self) -> None:
-        """Refuse to hand on what is not what was measured.
-
-        Raises
-        ------
-        Sparc3Error
-            When the ranking has become another one.
-        """
+        """Refuse to hand on what is not what was measured."""
         counts, recorded = self.circuit.counts, self.point.kept
         same = all(tuple(counts[role]) == tuple(recorded[role]) for role in recorded)
         if not same or self.circuit.agreement not in (1, None):
@@ -117,15 +102,7 @@ class ChangedModel(ABC):
     def write(self, folder: Path) -> None:
         """Write the folder; whatever interrupts it, none is left half written under its name.
 
-        Parameters
-        ----------
-        folder
-            New, empty, or an earlier one of this kind, which is replaced.
-
-        Raises
-        ------
-        Sparc3Error
-            When it holds something else by now, or the ranking is not the one that was measured.
+        An earlier one of this kind is replaced; anything else is refused.
         """
         self.check()
         self.kind.check_free(folder)

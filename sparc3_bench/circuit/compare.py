@@ -48,13 +48,7 @@ class Overlap:
 
 
 def check_comparable(results: Mapping[str, Result]) -> None:
-    """Refuse results whose circuits are not made of the same units.
-
-    Raises
-    ------
-    Sparc3Error
-        Naming the first two results that differ, and in what.
-    """
+    """Refuse results whose circuits are not made of the same units."""
     if not 2 <= len(results) <= MOST:
         raise Sparc3Error(
             f"A comparison takes 2 to {MOST} different results, got {len(results)}; name each once."
@@ -74,13 +68,7 @@ def check_comparable(results: Mapping[str, Result]) -> None:
 
 
 def sketched_units(results: Mapping[str, Result], amount: float) -> dict[str, list[bool]]:
-    """Return which of the sampled units are in each circuit, from the sketches.
-
-    Raises
-    ------
-    Sparc3Error
-        For a result without a sketch, of other units, or without that amount.
-    """
+    """Return which of the sampled units are in each circuit, from the sketches."""
     kept = {}
     for name, result in results.items():
         sketch, spec = result.sketch, result.spec
@@ -122,16 +110,7 @@ def comparison_text(
 ) -> str:
     """Return the comparison as text: a list for two circuits, matrices for more.
 
-    Parameters
-    ----------
-    names
-        Of the results.
-    sizes
-        At which they are compared.
-    overlaps
-        For every size, what each two results share.
-    likeness
-        Rank correlation of the scores of each two; None when the scores are not at hand.
+    For every size there is what each two share, and once how alike their scores are, where known.
     """
     lines = [f"{_NAMES[n]}  {name}" for n, name in enumerate(names)]
     if len(names) > 2:

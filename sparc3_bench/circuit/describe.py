@@ -103,13 +103,7 @@ def grid(
 
 
 def pictures(result: Result, at: MeasuredCircuit) -> dict[str, str]:
-    """Return the circuit as heat maps in SVG: by role ("") and, for heads, by head ("heads").
-
-    Raises
-    ------
-    Sparc3Error
-        When the record has no counts to draw.
-    """
+    """Return the circuit as heat maps in SVG: by role ("") and, for heads, by head ("heads")."""
     found = counts(result, at)
     if found is None:
         raise Sparc3Error(

@@ -41,6 +41,7 @@ def curve(result: Result, metric: str) -> str:
     points = [
         (sizes.place(at), value) for at in section.amounts if (value := one.value(at, metric))
     ]
+    dense = one.value(0.0, section.metrics[0].name)
     drawn = [
         (sizes.place(at), numbers)
         for at in section.amounts
@@ -61,9 +62,9 @@ def curve(result: Result, metric: str) -> str:
             middle = list(map(statistics.median, numbers))
             label = f"Matched random ({max(map(len, numbers))})"
             axes.plot(places, middle, color=_GREY, lw=1, label=label)
-        if section.dense is not None and metric == section.metrics[0].name:
-            label = f"dense model: {number(section.dense)}"
-            axes.axhline(section.dense, color="black", lw=0.8, alpha=0.7, label=label)
+        if dense is not None and metric == section.metrics[0].name:
+            label = f"dense model: {number(dense.centre)}"
+            axes.axhline(dense.centre, color="black", lw=0.8, alpha=0.7, label=label)
         axes.plot(
             at, centres, color=_BLUE, marker="o", ms=4, label=printable(one.label), gid="curve"
         )
@@ -97,24 +98,10 @@ def heatmap(
     ticks: Sequence[tuple[float, str]] = (),
     form: Callable[[float], str] = number,
 ) -> str:
-    """Return a matrix as SVG: the darker a cell, the larger its number.
+    """Return a matrix as SVG: the darker a cell, the larger its number; None is crossed out.
 
-    Parameters
-    ----------
-    matrix
-        Numbers from 0 upwards, or None where there is none: that cell is crossed out.
-    rows, columns
-        Their labels.
-    legend
-        What the numbers are, e.g. "share kept".
-    row_title, column_title
-        What rows and columns are.
-    top
-        The number drawn darkest; the largest one when None.
-    ticks
-        The legend's numbers, each with its text; five from 0 to `top` where not given.
-    form
-        Writes a number.
+    Numbers are 0 or above, and `top` is the one drawn darkest, else the largest. The legend has the
+    `ticks`, each with its text, else five from 0 to `top`, written by `form`.
     """
     rows, columns = list(map(printable, rows)), list(map(printable, columns))
     found = [value for row in matrix for value in row if value is not None]

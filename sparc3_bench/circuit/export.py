@@ -18,15 +18,10 @@ from sparc3_bench.record.result import Result
 
 @dataclass(frozen=True)
 class CircuitExport(ChangedModel):
-    """What a result keeps at one size, whether that size was measured or not.
-
-    Attributes
-    ----------
-    mib_name
-        Folder of the MIB circuit track, TASK_MODEL, to write scores for; None writes none.
-    """
+    """What a result keeps at one size, whether that size was measured or not."""
 
     mib_name: str | None
+    """Folder of the MIB circuit track, TASK_MODEL, to write scores for; None writes none."""
 
     kind: ClassVar[Kind] = Kind("sparc3-circuit", "an exported circuit", "circuit.json")
 
@@ -73,14 +68,7 @@ class CircuitExport(ChangedModel):
 def check_exportable(
     result: Result, folder: Path, *, model: bool = True, mib_name: str | None = None
 ) -> None:
-    """Refuse what cannot be written, before anything is computed; for names see `CircuitExport`.
-
-    Raises
-    ------
-    Sparc3Error
-        For an occupied folder, for a pruned model where nothing is pruned, for a name that the MIB
-        track cannot read, and for its scores where every size has its own.
-    """
+    """Refuse what cannot be written, before anything is computed; for names see `CircuitExport`."""
     if mib_name is not None:
         mib.check_name(mib_name)
         if result.spec.schedule == "blockwise":

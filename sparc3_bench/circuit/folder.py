@@ -17,28 +17,17 @@ from sparc3_bench.run.results import check_writable
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of folder.
-
-    Attributes
-    ----------
-    format, about
-        What the folder's description says it is, and the name of that file.
-    title
-        For messages.
-    """
+    """A kind of folder."""
 
     format: str
+    """What the folder's description says it is."""
     title: str
+    """For messages."""
     about: str
+    """The name of the description."""
 
     def check_free(self, folder: Path) -> None:
-        """Refuse a folder that cannot be written or that holds something else.
-
-        Raises
-        ------
-        Sparc3Error
-            Naming it.
-        """
+        """Refuse a folder that cannot be written or that holds something else."""
         check_writable(folder)
         check_writable(folder.absolute().parent)
         if folder.exists() and any(folder.iterdir()) and not self._is(folder):

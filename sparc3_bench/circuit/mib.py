@@ -44,26 +44,18 @@ _MOST_BYTES = 50_000_000
 
 @dataclass(frozen=True)
 class Nodes:
-    """The nodes that write to the residual stream, in the order of the track.
-
-    Attributes
-    ----------
-    layers, heads, width
-        Of the model.
-    parallel
-        Whether attention and MLP of a layer read the same residual stream.
-    scores
-        ``[nodes, width]`` float32; NaN where nothing was scored.
-    kept
-        ``[nodes, width]`` bool: whether any weight that writes this dimension is kept.
-    """
+    """The nodes that write to the residual stream, in the order of the track."""
 
     layers: int
     heads: int
     width: int
+    """Of the model."""
     parallel: bool
+    """Whether attention and MLP of a layer read the same residual stream."""
     scores: Tensor
+    """``[nodes, width]`` float32; NaN where nothing was scored."""
     kept: Tensor
+    """``[nodes, width]`` bool: whether any weight that writes this dimension is kept."""
 
     @property
     def config(self) -> dict[str, Any]:
@@ -135,13 +127,7 @@ def nodes(view: ModelView, scores: ScoreMap, keep: KeepMask) -> Nodes:
 
 
 def check_name(name: str) -> None:
-    """Refuse a folder name that the track cannot split into task and model.
-
-    Raises
-    ------
-    Sparc3Error
-        When it is none.
-    """
+    """Refuse a folder name that the track cannot split into task and model."""
     if not _NAME.fullmatch(name):
         raise Sparc3Error(
             "`--mib` must be TASK_MODEL, of the characters a-z, 0-9, '.', '-' and '_' and with the "
@@ -151,23 +137,9 @@ def check_name(name: str) -> None:
 
 
 def write_mib(found: Nodes, unit: Unit, folder: Path, name: str) -> list[str]:
-    """Write node and neuron scores below `folder`.
+    """Write scores of nodes and neurons below `folder`, each in the `name` that the track expects.
 
-    Parameters
-    ----------
-    found
-        What to write.
-    unit
-        The unit of the circuit.
-    folder
-        Where ``node`` and ``neuron`` are made.
-    name
-        Folder that the track expects, TASK_MODEL; see `check_name`.
-
-    Returns
-    -------
-    list of str
-        What a reader must know.
+    Return what a reader must know.
     """
     notes = [
         "MIB: the track ranks absolute scores unless told otherwise; in this circuit signs count."

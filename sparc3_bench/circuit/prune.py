@@ -13,7 +13,7 @@ from sparc3_bench.circuit.changed import ChangedModel
 from sparc3_bench.circuit.folder import Kind
 from sparc3_bench.circuit.report import beside_random, report_facts, write_report
 from sparc3_bench.circuit.shrink import shrunk
-from sparc3_bench.circuit.shrunk import Compared, compared
+from sparc3_bench.circuit.shrunk import ShrunkPair, compared
 from sparc3_bench.circuit.writer import MASK, weight_bytes
 from sparc3_bench.leaderboard.phrasing import (
     clause_text,
@@ -95,7 +95,7 @@ class Pruned(ChangedModel):
         """Make a model as small as it is written, for a while."""
         return shrunk(view, self.circuit.keep) if self.shrinks else super().cut(view)
 
-    def _said(self, beside: Compared | None) -> dict[str, Any]:
+    def _said(self, beside: ShrunkPair | None) -> dict[str, Any]:
         """Return what report and card tell alike."""
         point, spec = self.point, self.result.spec
         main = self.result.metrics[0].name
@@ -115,7 +115,7 @@ class Pruned(ChangedModel):
             "place": self.repo or ".",
         }
 
-    def _sizes(self, part: Path, beside: Compared | None) -> str:
+    def _sizes(self, part: Path, beside: ShrunkPair | None) -> str:
         """Return the table of sizes on disk; of a shrunk model, also of what it gains in speed."""
         before, after = weight_bytes(self.made.cell.model.folder), weight_bytes(part)
         mask = (part / MASK).stat().st_size

@@ -8,13 +8,7 @@ from sparc3_bench.errors import Sparc3Error
 
 
 def check_pushable(repo: str) -> None:
-    """Refuse what cannot be pushed, before anything is computed.
-
-    Raises
-    ------
-    Sparc3Error
-        For a name that no repository can have, and where there is no hub.
-    """
+    """Refuse what cannot be pushed, before anything is computed."""
     from huggingface_hub import constants
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
@@ -34,13 +28,7 @@ def check_pushable(repo: str) -> None:
 
 
 def push(folder: Path, repo: str) -> str:
-    """Push a folder as a repository, which is made private where there is none; return where to.
-
-    Raises
-    ------
-    Sparc3Error
-        When the hub does not take it; the folder stays.
-    """
+    """Push a folder as a repository, which is made private where there is none; return where to."""
     from huggingface_hub import HfApi
 
     try:

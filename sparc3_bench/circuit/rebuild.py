@@ -36,45 +36,25 @@ from sparc3_bench.types.scores import ScoreMap
 
 @dataclass(frozen=True)
 class SizedCircuit:
-    """What is kept at one size.
-
-    Attributes
-    ----------
-    kept
-        By unit: bool, a tensor for each matrix (weights) or block (neurons, heads).
-    keep
-        The weights and biases that go with it.
-    amount
-        How much is removed.
-    counts
-        By role of the matrix, how many weights are kept in every block.
-    agreement
-        Share of the units in the result's sketch that are as the result says; None where the
-        result has no sketch or not this size.
-    values
-        What a repair sets anew of what is kept.
-    """
+    """What is kept at one size."""
 
     kept: Mapping[str, Tensor]
+    """By unit: bool, a tensor for each matrix (weights) or block (neurons, heads)."""
     keep: KeepMask
+    """The weights and biases that go with it."""
     amount: Amount
+    """How much is removed."""
     counts: Mapping[str, Sequence[int]]
+    """By role of the matrix, how many weights are kept in every block."""
     agreement: float | None
+    """Share of the units in the result's sketch that are as the result says; None where the result
+    has no sketch or not this size."""
     values: NewValues | None = None
+    """What a repair sets anew of what is kept."""
 
 
 class Rebuilt:
-    """The circuits of a result, made again or read from the cache.
-
-    Parameters
-    ----------
-    result
-        What `sparc3 run` wrote.
-    cell
-        The very same run.
-    place
-        Where its steps are made.
-    """
+    """The circuits of a result, made again by the very same cell or read from the cache."""
 
     def __init__(self, result: Result, cell: Cell, place: Place) -> None:
         self.result, self.cell, self._place = result, cell, place
@@ -147,21 +127,8 @@ class Rebuilt:
 def rebuilt(result: Result, name: str, files: Sequence[Path], cache: Path, place: Place) -> Rebuilt:
     """Plan the very run that made a result again; nothing is computed yet.
 
-    Parameters
-    ----------
-    result, name
-        The result, and what to call it in messages.
-    files
-        Folders with the local models and texts, of which a result has only the names.
-    cache
-        Where models and texts are kept.
-    place
-        Where its steps are to be made.
-
-    Raises
-    ------
-    Sparc3Error
-        When it has no circuits, cannot be planned again, or would be another run.
+    Messages call it `name`. Of local models and texts a result has only the names: they are looked
+    for in the folders `files`.
     """
     if result.status != "ok":
         raise Sparc3Error(f"{name} is of a run that failed and has no circuits; run it again.")

@@ -25,7 +25,7 @@ _SAME, _ALMOST = 1e-4, 0.1
 
 
 @dataclass(frozen=True)
-class Compared:
+class ShrunkPair:
     """A shrunk model beside the dense one that it was cut from.
 
     Attributes
@@ -74,7 +74,7 @@ class Compared:
         return markdown_table(["", "as it is", "shrunk", ""], table)
 
 
-def compared(view: ModelView, masked: AbstractContextManager[None], folder: Path) -> Compared:
+def compared(view: ModelView, masked: AbstractContextManager[None], folder: Path) -> ShrunkPair:
     """Run the model that lies in a folder beside the one in memory that it was cut from.
 
     Parameters
@@ -117,7 +117,7 @@ def compared(view: ModelView, masked: AbstractContextManager[None], folder: Path
             took.append(time.perf_counter() - started)
     dense, cut = (ids.numel() / median(took) for took in seconds)
     counts = (view.parameters, sum(one.numel() for one in small.parameters()))
-    return Compared(counts, (dense, cut), apart, str(dtype).removeprefix("torch."))
+    return ShrunkPair(counts, (dense, cut), apart, str(dtype).removeprefix("torch."))
 
 
 def _logits(model: Any, ids: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.curve_summary import ranked_units
+from sparc3_bench.leaderboard.circuit_sizes import ranked_units
 from sparc3_bench.record.parts import Point
 from sparc3_bench.record.result import Result
 from sparc3_bench.types.conventions import AmountKind
@@ -54,11 +54,6 @@ def parse_amount(size: str | None, remove: int | None, kind: AmountKind) -> floa
     """Return the amount that was typed; None when none was.
 
     ``0.05`` is kept when exactly 0.95 is removed: the subtraction is done in decimals.
-
-    Raises
-    ------
-    Sparc3Error
-        When it is no size, or not of the kind that the result has.
     """
     if size is not None and remove is not None:
         raise Sparc3Error("`--size` and `--remove` both name the size; give one of them.")
@@ -82,11 +77,6 @@ def circuit_at(result: Result, amount: float | None) -> MeasuredCircuit:
 
     By default it is the one that was looked for, else the one nearest to a tenth of what is ranked,
     never the dense or the empty model, which are no circuits.
-
-    Raises
-    ------
-    Sparc3Error
-        When no circuit of that size was measured, or, by default, none at all.
     """
     circuits = measured_circuits(result)
     kind = result.spec.amount_kind
@@ -128,13 +118,7 @@ def is_proper(result: Result, point: Point) -> bool:
 
 
 def require_amount(result: Result, amount: float | None) -> float:
-    """Return the amount; there must be one.
-
-    Raises
-    ------
-    Sparc3Error
-        When there is none.
-    """
+    """Return the amount; there must be one."""
     kind = result.spec.amount_kind
     if amount is None:
         what = "the fraction kept" if kind == "fraction" else "the number of units removed"
@@ -149,11 +133,6 @@ def common(results: Sequence[Result]) -> list[float]:
     """Return the amounts that every one of several results has, the smallest circuit first.
 
     The dense and the empty model are left out unless they are all they share.
-
-    Raises
-    ------
-    Sparc3Error
-        When some are fractions and others counts.
     """
     kinds = {result.spec.amount_kind for result in results}
     if len(kinds) > 1:

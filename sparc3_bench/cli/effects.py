@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -13,72 +13,32 @@ from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
     from sparc3_bench.leaderboard.crossing_report import CrossingReport
-    from sparc3_bench.statistics.effects import Effects, Level, Term
+    from sparc3_bench.statistics.terms import Term
 
 
-class LevelEffect(Part):
-    """A level of a factor, or two levels together."""
+class EffectNumbers(Part):
+    """A factor, or two together, or a level of these."""
 
-    levels: list[str]
-    """The level, or the two."""
-    mean: float | None
-    """The metric, every level of the other factors counted alike; on a log scale geometric; null
-    where it cannot be told."""
-    mean_low: float | None
-    """Lower end of the 95 % interval of the mean."""
-    mean_high: float | None
-    """Upper end of it."""
-    effect: float
-    """How far that is from the grand mean, of two levels from what each does for itself; on a log
-    scale a factor."""
-    low: float
-    """Lower end of the 95 % interval of the effect, over samples and seeds."""
-    high: float
-    """Upper end of it."""
-    p_value: float
-    """Of no effect, adjusted by Holm over the levels."""
-
-
-class TermEffect(Part):
-    """A factor, or what two do together beyond what each does for itself."""
-
+    of_all: bool
+    """Whether it is of all runs; else without the levels that dominate."""
     factors: list[str]
-    """Its factors."""
-    wanted: int
-    """How many numbers describe it."""
-    told: int
-    """How many of them the design can tell."""
-    mixed_with: list[list[str]]
-    """The terms that it cannot be told from; an empty one is the grand mean."""
-    share: float
-    """Share of the variance over runs."""
+    """The factor, or the two."""
+    levels: list[str] | None
+    """The level, or the two; null of the factors as a whole."""
+    told: int | None
+    """Of a whole: how many numbers of it the design can tell."""
+    wanted: int | None
+    """Of a whole: how many numbers describe it."""
+    mean: float | None
+    """Of a level: the metric, all levels of the other factors counted alike."""
+    value: float
+    """Of a whole its share of the variance; of a level its effect, on a log scale a factor."""
     low: float | None
-    """Lower end of the 95 % interval of the share."""
+    """Lower end of the 95 % interval of the value, over samples and seeds."""
     high: float | None
     """Upper end of it."""
     p_value: float
-    """Of no effect, adjusted by Holm over the terms."""
-    levels: list[LevelEffect]
-    """What can be told of its levels."""
-
-
-class FoundEffects(Part):
-    """All terms of some runs."""
-
-    factors: dict[str, list[str]]
-    """The levels of each factor."""
-    terms: list[TermEffect]
-    """The factors, then every two."""
-    freedom: int
-    """Degrees of freedom of the error; with none, intervals are over samples alone."""
-    error: float
-    """Share of what no term explains."""
-    seeds: float
-    """Share of the reference seeds."""
-    shared: float
-    """Share that several terms could explain."""
-    mixed: dict[str, list[list[str]]]
-    """What three factors do together, which is in the error, and what it cannot be told from."""
+    """Of no effect, adjusted by Holm over all wholes, or over the levels of one."""
 
 
 class EffectsAnswer(Answer):
@@ -93,20 +53,18 @@ class EffectsAnswer(Answer):
     """What was measured."""
     scale: str
     """`log`: effects are factors."""
-    amount: float
-    """How much is removed."""
     runs: int
     """How many runs it is made of."""
-    missing: list[list[str]]
-    """Two levels that never occur together."""
+    freedom: int
+    """Degrees of freedom of the error; with none, intervals are over samples alone."""
+    error: float
+    """Share of the variance that is error."""
+    dominating: list[str]
+    """Levels without which less than half of the variance is left."""
     said: list[str]
-    """What the tests decide, in sentences."""
-    effects: FoundEffects
-    """Of all runs."""
-    dominating: list[list[str]]
-    """Factors with levels without which less than half of the variance is left."""
-    rest: FoundEffects | None
-    """The effects without these."""
+    """What the tests decide and what the design can tell, in sentences."""
+    effects: list[EffectNumbers]
+    """The numbers."""
 
 
 def command(
@@ -149,77 +107,52 @@ def command(
     from sparc3_bench.leaderboard.crossing import crossing
     from sparc3_bench.leaderboard.crossing_report import CrossingReport
     from sparc3_bench.leaderboard.report_part import as_markdown, as_text
-    from sparc3_bench.record.files import read_each, result_files
+    from sparc3_bench.record.files import read_each
     from sparc3_bench.run.intervals import renewed
 
-    paths = [Path(r) if Path(r).is_dir() else common.result_file(r, searched) for r in results]
+    files = common.result_files(results, searched)
     left_out, host = list[str](), default_host()
-    read = [renewed(one, host) for _, one in read_each(result_files(paths), left_out.append)]
+    read = [renewed(one, host) for _, one in read_each(files, left_out.append)]
     asked = [name.strip() for name in factors.split(",") if name.strip()]
     report = CrossingReport(crossing(read, host, asked, amount, metric))
     if as_json:
         _answer(report).tell()
     else:
         shown = as_markdown if markdown else as_text
-        typer.echo(shown(report.title, report.parts()), nl=False)
+        typer.echo(shown(report.title, report.parts), nl=False)
     common.tell_left_out(left_out)
 
 
 def _answer(report: CrossingReport) -> EffectsAnswer:
     found = report.crossing
-    spec, (_, point) = found.first.spec, found.measured[0]
+    spec = found.first.spec
     return EffectsAnswer(
         task=spec.task.name,
         model=spec.model.id,
         metric=found.metric.name,
         scale=found.metric.scale,
-        amount=point.amount.requested,
         runs=len(found.measured),
-        missing=[list(pair) for pair in found.missing],
-        said=list(report.sentences()),
-        effects=_effects(found.effects),
-        dominating=[list(pair) for pair in found.dominating],
-        rest=found.rest and _effects(found.rest),
+        freedom=found.effects.freedom,
+        error=found.effects.error,
+        dominating=[level for _, level in found.dominating],
+        said=[one for part in report.parts for one in part.sentences],
+        effects=[
+            one
+            for of_all, effects in ((True, found.effects), (False, found.rest))
+            for term in (effects.terms if effects else ())
+            for one in _numbers(of_all, term)
+        ],
     )
 
 
-def _effects(found: Effects) -> FoundEffects:
-    return FoundEffects(
-        factors={name: list(found.design.levels[name]) for name in found.factors},
-        terms=[_term(one) for one in found.terms],
-        freedom=found.freedom,
-        error=found.error,
-        seeds=found.seeds,
-        shared=found.shared,
-        mixed={
-            " × ".join(three): [list(one) for one in others]
-            for three, others in found.design.mixed.items()
-        },
-    )
+def _numbers(of_all: bool, term: Term) -> Iterator[EffectNumbers]:
+    def told(number: Any, p_value: float, **more: Any) -> EffectNumbers:
+        known = {"levels": None, "told": None, "wanted": None, "mean": None, **more}
+        ends = {"value": number.value, "low": number.low, "high": number.high}
+        own = {"of_all": of_all, "factors": list(term.factors), "p_value": p_value}
+        return EffectNumbers(**own, **ends, **known)
 
-
-def _term(one: Term) -> TermEffect:
-    return TermEffect(
-        factors=list(one.factors),
-        wanted=one.wanted,
-        told=one.told,
-        mixed_with=[list(other) for other in one.mixed_with],
-        share=one.share.value,
-        low=one.share.low,
-        high=one.share.high,
-        p_value=one.p_value,
-        levels=[_level(levels, level) for levels, level in one.levels.items()],
-    )
-
-
-def _level(levels: tuple[str, ...], one: Level) -> LevelEffect:
-    return LevelEffect(
-        levels=list(levels),
-        mean=one.mean and one.mean.value,
-        mean_low=one.mean and one.mean.low,
-        mean_high=one.mean and one.mean.high,
-        effect=one.effect.value,
-        low=one.effect.low,
-        high=one.effect.high,
-        p_value=one.p_value,
-    )
+    yield told(term.share, term.p_value, told=term.told, wanted=term.wanted)
+    for levels, one in term.levels.items():
+        mean = one.mean and one.mean.value
+        yield told(one.effect, one.p_value, levels=list(levels), mean=mean)

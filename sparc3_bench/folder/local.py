@@ -32,19 +32,14 @@ class File(NamedTuple):
 
 
 class Folder:
-    """Files by name in a folder of this machine, or one that is mounted.
+    """Files by name in a folder of this machine, or a mounted one; made when it is written to.
 
     Names may have slashes. What was left half written by a process that died is removed when the
     folder is written to: at once if it ran on this machine, else after a day. All that goes wrong
     is an `OSError`. Links and special files are not read.
 
-    Parameters
-    ----------
-    root
-        The folder; made when it is written to.
-    tidy
-        Whether nothing is left of what is only there while files are written. Where many are
-        written it may stay: to make and remove a folder takes as long as to write a file.
+    A `tidy` one keeps nothing of what is only there while files are written. Where many are written
+    it need not be: to make and remove a folder takes as long as to write a file.
     """
 
     def __init__(self, root: Path, *, tidy: bool = True) -> None:
@@ -94,12 +89,7 @@ class Folder:
     def writing(self, name: str, *, durable: bool = False) -> Iterator[Path]:
         """Give an empty file to write; it takes its name when all went well.
 
-        Parameters
-        ----------
-        name
-            Of the file.
-        durable
-            Whether it must be there after a power cut.
+        One that is `durable` is there after a power cut.
         """
         target = self.root / name
         every = (target.parent, *target.parent.parents) if durable else ()

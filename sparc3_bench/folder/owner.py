@@ -16,24 +16,16 @@ _BETWEEN = "+"
 
 @dataclass(frozen=True)
 class Owner:
-    """A process, told from all others that ever were.
-
-    Attributes
-    ----------
-    host
-        The name of its machine.
-    space
-        Tells boots of a machine, and containers of one name, from each other: 8 hex digits.
-    pid
-        The number of the process.
-    start
-        When it started, in ticks since the machine did; empty where a machine does not say.
-    """
+    """A process, told from all others that ever were."""
 
     host: str
+    """The name of its machine."""
     space: str
+    """Tells boots of a machine, and containers of one name, from each other: 8 hex digits."""
     pid: int
+    """The number of the process."""
     start: str
+    """When it started, in ticks since the machine did; empty where a machine does not say."""
 
     def __str__(self) -> str:
         return _BETWEEN.join(map(str, astuple(self)))

@@ -30,20 +30,10 @@ def folder_at(where: str | Path) -> Folder:
 
 
 class RemoteFolder(Folder):
-    """Files by name below a URL.
+    """Files by name below a URL, any that fsspec knows and is configured to reach.
 
     A file is fetched to be read and put when it is written; an object store shows it whole or not
     at all. Where a file system cannot tell that a file is new, two processes may both create it.
-
-    Parameters
-    ----------
-    url
-        Any that fsspec knows. How to reach it (addresses, keys) is configured as fsspec says.
-
-    Raises
-    ------
-    Sparc3Error
-        When fsspec, or what it needs for this kind of URL, is not installed.
     """
 
     def __init__(self, url: str) -> None:

@@ -26,12 +26,8 @@ _TICK_NS = 100_000_000
 class Reads:
     """What this process reads, where it is watched, so that it can be told what an answer rests on.
 
-    Attributes
-    ----------
-    stamps
-        Of each file or folder, by its path, before it was read; None where it was not there.
-    why_not
-        Why what is read is not all that answers rest on; "" where it is.
+    There are `stamps` of each file or folder, by its path, before it was read, and a reason
+    `why_not` where what is read is not all that answers rest on.
     """
 
     def __init__(self) -> None:
@@ -68,12 +64,7 @@ class Findings:
     """Findings by what they are about, each in a file with the stamps of all that it rests on.
 
     One that is damaged, or rests on a file that is another now, is none. Nothing is lost where the
-    folder cannot be written: it is found out again.
-
-    Parameters
-    ----------
-    cache
-        The cache folder that they are in.
+    cache cannot be written: it is found out again.
     """
 
     def __init__(self, cache: Path) -> None:

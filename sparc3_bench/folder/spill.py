@@ -15,26 +15,14 @@ from sparc3_bench.errors import AssetError
 
 
 class OpenFile:
-    """A file that is open until nobody has this any more, whatever becomes of its name.
-
-    Parameters
-    ----------
-    handle
-        What the system calls it.
-    """
+    """A file that is open until nobody has this any more, whatever becomes of its name."""
 
     def __init__(self, handle: int) -> None:
         self.handle = handle
         weakref.finalize(self, os.close, handle)
 
     def read(self, into: Tensor, start: int) -> None:
-        """Fill bytes, ``[n]`` uint8, from a place in it on.
-
-        Raises
-        ------
-        OSError
-            When it ends before.
-        """
+        """Fill bytes, ``[n]`` uint8, from a place in it on."""
         left = into.numpy().data
         while left:
             count = os.preadv(self.handle, [left], start)
@@ -44,18 +32,7 @@ class OpenFile:
 
 
 class Spill:
-    """A file for tensors that are wanted again, and not in memory until then.
-
-    Parameters
-    ----------
-    folder
-        Where there is room; made when absent.
-
-    Raises
-    ------
-    AssetError
-        When the file cannot be made, or written for want of room.
-    """
+    """A file, in a folder with room, for tensors that are wanted again, not in memory till then."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._end = folder, 0

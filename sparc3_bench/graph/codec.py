@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pydantic import TypeAdapter
 
@@ -15,31 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Codec(Protocol):
-    """How a value becomes a file, sealed. Who reads raises `ValueError` when it is damaged."""
-
-    @property
-    def suffix(self) -> str:
-        """Of the file."""
-
-    def write(self, path: Path, value: Any, about: Mapping[str, Any]) -> None:
-        """Write a value with what is said about it."""
-
-    def about(self, file: BinaryIO) -> dict[str, Any]:
-        """Return what was said about a value."""
-
-    def read(self, path: Path) -> tuple[Any, dict[str, Any]]:
-        """Return a value, and what was said about it."""
-
-
 class AsJson:
-    """A value that a pydantic model, or any type that pydantic knows, describes.
-
-    Parameters
-    ----------
-    kind
-        The type.
-    """
+    """A value of any type that pydantic knows."""
 
     suffix = ".json"
 
@@ -63,17 +40,11 @@ class AsJson:
 
 
 class AsTensors:
-    """A value that is made of tensors by name.
-
-    Parameters
-    ----------
-    to_tensors, from_tensors
-        From the value to contiguous tensors of their own memory, and back.
-    place
-        The device that they are wanted on.
-    """
+    """A value that becomes contiguous tensors by name, and comes back on the device `place`."""
 
     suffix = ".safetensors"
+    _apart = False
+    """Whether each tensor is sealed by itself."""
 
     def __init__(
         self,
@@ -87,7 +58,7 @@ class AsTensors:
         """Write the tensors, with what is said about them in the header."""
         from sparc3_bench.graph.tensors import save_tensors  # who only asks needs no torch
 
-        save_tensors(self._to(value), path, about)
+        save_tensors(self._to(value), path, about, apart=self._apart)
 
     def about(self, file: BinaryIO) -> dict[str, Any]:
         """Return what the header says."""
@@ -97,9 +68,9 @@ class AsTensors:
 
     def read(self, path: Path) -> tuple[Any, dict[str, Any]]:
         """Return the value, and what the header says."""
-        from sparc3_bench.graph.tensors import load_tensors
+        from sparc3_bench.graph.tensors import load_tensors, open_tensors
 
-        tensors, about = load_tensors(path, self._place)
+        tensors, about = (open_tensors if self._apart else load_tensors)(path, self._place)
         return self._from(tensors), about
 
 
@@ -109,15 +80,8 @@ class AsLazyTensors(AsTensors):
     It is kept in its file or not at all, and taken from there by whoever made it, too.
     """
 
-    def write(self, path: Path, value: Any, about: Mapping[str, Any]) -> None:
-        """Write the tensors, each sealed by itself."""
-        from sparc3_bench.graph.tensors import save_tensors
+    _apart = True
 
-        save_tensors(self._to(value), path, about, apart=True)
 
-    def read(self, path: Path) -> tuple[Any, dict[str, Any]]:
-        """Return the value of tensors that are not read yet, and what the header says."""
-        from sparc3_bench.graph.tensors import open_tensors
-
-        tensors, about = open_tensors(path, self._place)
-        return self._from(tensors), about
+Codec = AsJson | AsTensors
+"""How a value becomes a file, sealed. Who reads raises `ValueError` when it is damaged."""

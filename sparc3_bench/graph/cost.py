@@ -18,13 +18,7 @@ NOTHING = Phase(seconds=0, peak_bytes=0)
 
 
 class Meter:
-    """The cost of what happens inside `metered`, filled in when that ends.
-
-    Attributes
-    ----------
-    phase
-        The whole.
-    """
+    """The cost of what happens inside `metered`, filled in when that ends."""
 
     phase = NOTHING
 

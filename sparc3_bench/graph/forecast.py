@@ -20,6 +20,9 @@ from sparc3_bench.record.spec import content_key
 HANDLING = "handling"
 """The phase of steps whose cost no record counts."""
 
+_ADDED = ("seconds", "tokens", "flops")
+"""What adds up of costs; of memory the most counts."""
+
 
 class Cost(BaseModel):
     """What something costs.
@@ -38,13 +41,8 @@ class Cost(BaseModel):
     device_bytes: int = 0
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            seconds=self.seconds + other.seconds,
-            tokens=self.tokens + other.tokens,
-            flops=self.flops + other.flops,
-            peak_bytes=max(self.peak_bytes, other.peak_bytes),
-            device_bytes=max(self.device_bytes, other.device_bytes),
-        )
+        pairs = {name: (value, getattr(other, name)) for name, value in self}
+        return Cost(**{n: sum(both) if n in _ADDED else max(both) for n, both in pairs.items()})
 
     @classmethod
     def of(cls, phase: Phase, flops: float = 0.0) -> Cost:
@@ -59,13 +57,7 @@ class Cost(BaseModel):
 
     def times(self, factor: float) -> Cost:
         """Return the cost of so many of it, one after the other."""
-        return Cost(
-            seconds=self.seconds * factor,
-            tokens=self.tokens * factor,
-            flops=self.flops * factor,
-            peak_bytes=self.peak_bytes,
-            device_bytes=self.device_bytes,
-        )
+        return self.model_copy(update={name: getattr(self, name) * factor for name in _ADDED})
 
 
 class Rate(BaseModel):
@@ -85,24 +77,16 @@ class Rate(BaseModel):
 
 @dataclass
 class Foreseen:
-    """What one recipe will take.
-
-    Attributes
-    ----------
-    there
-        How many of its steps are kept already.
-    new
-        By key, the kind of every step that it makes.
-    shared
-        By key, the kind of every new step that a recipe before it makes, and which one that is.
-    phases
-        By the phase of a record, the cost of what is new.
-    """
+    """What one recipe will take."""
 
     there: int = 0
+    """How many of its steps are kept already."""
     new: dict[Key, str] = field(default_factory=dict)
+    """By key, the kind of every step that it makes."""
     shared: dict[Key, tuple[str, str]] = field(default_factory=dict)
+    """By key, the kind of every new step that a recipe before it makes, and which one that is."""
     phases: dict[str, Cost] = field(default_factory=dict)
+    """By the phase of a record, the cost of what is new."""
 
     @property
     def cost(self) -> Cost:
@@ -117,23 +101,9 @@ class Foreseen:
 class Forecast:
     """Goes through recipes in order without making anything, but for what tells a cost.
 
-    Parameters
-    ----------
-    at
-        Where steps would be made.
-    probe
-        Tries a step of a kind that was never tried on this machine. That is kept.
-    machine
-        What costs depend on beside the kind of a step.
-    anew
-        Whether nothing that is kept counts, as steps stand for others.
-
-    Attributes
-    ----------
-    probed
-        How many kinds were tried.
-    in_part
-        How many of the kinds that were met had been tried in part only.
+    A step of a kind that was never tried on this machine is tried by `probe`, and that is kept;
+    `machine` says what costs depend on beside the kind. With `anew` nothing that is kept counts, as
+    steps stand for others.
     """
 
     _RATE = "Rate"

@@ -33,30 +33,21 @@ between two looks, at first and later."""
 
 
 class Claim(BaseModel):
-    """What a lease says.
-
-    Attributes
-    ----------
-    kind, key
-        What is made.
-    owner
-        By which process.
-    label
-        For what, in words.
-    since
-        When it was taken, in seconds since 1970 by the owner's clock.
-    token
-        Tells it from all others.
-    """
+    """What a lease says."""
 
     model_config = ConfigDict(frozen=True)
 
     kind: str
     key: str
+    """What is made."""
     owner: Owner
+    """By which process."""
     label: str
+    """For what, in words."""
     since: float
+    """When it was taken, in seconds since 1970 by the owner's clock."""
     token: str
+    """Tells it from all others."""
 
     @property
     def age(self) -> float:
@@ -149,29 +140,11 @@ def lease(
     tell: Callable[[str], None],
     waited: Callable[[float], None] = lambda seconds: None,
 ) -> Lease | None:
-    """Take a lease, or wait for it.
+    """Take a lease of what is to be made, or wait for it; without `wait` None if another has it.
 
-    Nobody waits in a circle, as a step waits only for what it is made from.
-
-    Parameters
-    ----------
-    folder
-        What processes share.
-    kind, key
-        What is to be made.
-    label
-        For what, in words.
-    wait
-        Whether to wait for one that another has; else the answer is None.
-    tell
-        Told when waiting takes long.
-    waited
-        Told of every while.
-
-    Raises
-    ------
-    OSError
-        When the folder cannot be written.
+    Nobody waits in a circle, as a step waits only for what it is made from. Whoever waits long is
+    told of it by `tell`; `waited` is told of every while. A folder that cannot be written is an
+    `OSError`.
     """
     name = f"{LEASES}/{kind}/{key}"
     if _HEART.holds(folder, name):

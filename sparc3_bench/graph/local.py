@@ -24,26 +24,14 @@ class Local:
     """Gives the values of steps: from memory, from the store, or by making them.
 
     What is kept is made by one process at a time of all that share the store.
-
-    Parameters
-    ----------
-    store
-        Where values are kept.
-
-    Attributes
-    ----------
-    label
-        For what steps are made, in words.
-    meter
-        Of the step that is being made.
-    promised
-        Names of what will have been left behind by then, where all this is a forecast.
     """
 
     def __init__(self, store: Store) -> None:
-        self.store, self.label = store, ""
+        self.store, self.label = store, ""  # what steps are made for, in words
         self.meter = Meter()
+        """Of the step that is being made."""
         self.promised: set[Key] = set()
+        """Names of what will have been left behind by then, where all this is a forecast."""
         self._held: dict[Key, tuple[Hold, Kept]] = {}
         self._also: dict[Key, Key] = {}
         self._contents: dict[tuple[Key, str], str] = {}
@@ -117,13 +105,7 @@ class Local:
         self._held = {key: one for key, one in self._held.items() if one[0] > hold}
 
     def forget(self, names: Iterable[str]) -> None:
-        """Take back what was written under these names, and all that is in memory.
-
-        Raises
-        ------
-        OSError
-            When something stays in the store.
-        """
+        """Take back what was written under these names, and all in memory; see `Store.forget`."""
         self.release(Hold.SESSION)
         for known in (self._also, self._contents, self._costs):
             known.clear()

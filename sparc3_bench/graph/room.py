@@ -15,16 +15,8 @@ class Room:
     """How much may still be written before what was not used for longest must go.
 
     All files are looked at when much was written, not every time: a store may have a million. So
-    processes that write at once may pass the limit by a sixteenth each.
-
-    Parameters
-    ----------
-    folder
-        Where they lie.
-    limit
-        How many bytes they may take. The newest stays even above it.
-    of
-        Folders in it, and how names of files there end, that count.
+    processes that write at once may pass the `limit`, in bytes, by a sixteenth each. The newest
+    file stays even above it. What counts is told `of` folders and ends of names.
     """
 
     def __init__(self, folder: Folder, limit: float, *of: tuple[str, str]) -> None:

@@ -28,13 +28,7 @@ def sealed(told: Mapping[str, Any]) -> bytes:
 
 
 def unsealed(content: bytes) -> dict[str, Any]:
-    """Return what was sealed.
-
-    Raises
-    ------
-    ValueError
-        When a byte of it is another.
-    """
+    """Return what was sealed."""
     rest = content[_HEAD:]
     if content[:_HEAD] != _head(rest):
         raise ValueError("its digest differs")

@@ -76,7 +76,11 @@ class Step(ABC, Generic[T]):
     def key(self) -> Key:
         """Names it by its recipe: kind, code, parameters and inputs, known before it is made."""
         named = self.inputs.items()
-        inputs = {name: _keys(one) for name, one in named if name not in self.unnamed}
+        inputs = {
+            name: one.key if isinstance(one, Step) else [step.key for step in one]
+            for name, one in named
+            if name not in self.unnamed
+        }
         return self.named({"recipe": self.recipe, "inputs": inputs})
 
     def named(self, told: Mapping[str, Any]) -> Key:
@@ -136,7 +140,3 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(_is_plain(one) for one in value)
     return isinstance(value, str | int | float)
-
-
-def _keys(one: Step[Any] | Sequence[Step[Any]]) -> Key | list[Key]:
-    return one.key if isinstance(one, Step) else [step.key for step in one]

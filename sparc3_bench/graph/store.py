@@ -29,21 +29,14 @@ _told = set[str]()
 
 @dataclass(frozen=True)
 class Kept:
-    """A value that is kept.
-
-    Attributes
-    ----------
-    value
-        What it is.
-    cost
-        What making it cost, whoever did.
-    name
-        The key under which it lies; empty where it is not kept.
-    """
+    """A value that is kept."""
 
     value: Any
+    """What it is."""
     cost: Phase
+    """What making it cost, whoever did."""
     name: str = ""
+    """The key under which it lies; empty where it is not kept."""
 
 
 class Store:
@@ -52,23 +45,8 @@ class Store:
     Of two that write the same value the first stays. What is read was written: anything else is set
     aside, told, and counts as absent. What cannot be written is told once, and goes on in memory.
 
-    Parameters
-    ----------
-    root
-        The folder, or its URL; made when it is written to.
-    limit
-        How many bytes the tensors may take: those not used for longest go first, the newest stays.
-    say
-        Told what is wrong, and for whom it is waited, in one sentence. Standard error by default.
-
-    Attributes
-    ----------
-    folder
-        Where values lie.
-    written
-        Names of what this process wrote, in order; whoever wants to know of a while clears it.
-    waited
-        Told by and by of the seconds that were spent waiting for other processes.
+    The tensors may take so many bytes: those not used for longest go first, the newest stays. What
+    is wrong, and for whom it is waited, is said in one sentence.
     """
 
     def __init__(
@@ -79,7 +57,9 @@ class Store:
     ) -> None:
         self.folder, self._say = folder_at(root), say
         self.written: list[str] = []
+        """Names of what this process wrote, in order; who wants to know of a while clears it."""
         self.waited: Callable[[float], None] = lambda seconds: None
+        """Told by and by of the seconds that were spent waiting for other processes."""
         self._room = Room(self.folder, limit, ("", AsTensors.suffix), (_DAMAGED, AsJson.suffix))
         self._unwritten: dict[str, Kept] = {}
         self._leased = False
@@ -163,29 +143,13 @@ class Store:
         return f"{kind}/{key[:2]}/{key}{suffix}"
 
     def forget(self, names: Iterable[str]) -> None:
-        """Remove what was written under these names.
-
-        Raises
-        ------
-        OSError
-            When something stays.
-        """
+        """Remove what was written under these names; what stays is an `OSError`."""
         for name in dict.fromkeys(names):
             self._unwritten.pop(name, None)
             self.folder.remove(name)
 
     def lease(self, kind: str, key: str, label: str = "", *, wait: bool = True) -> Lease | None:
-        """Take the right to make something, as a context, so that no other process does.
-
-        Parameters
-        ----------
-        kind, key
-            What is to be made.
-        label
-            For what, in words.
-        wait
-            Whether to wait for one that another process has; else the answer is None.
-        """
+        """Take the right to make something, as a context, before other processes; see `lease`."""
         try:
             if not self._leased:
                 self._leased = True

@@ -31,11 +31,6 @@ def save_tensors(
     """Write tensors as safetensors, with `about` as JSON in the header.
 
     Sealed together, or `apart`, each by itself, for `open_tensors`.
-
-    Raises
-    ------
-    OSError
-        When the file cannot be written.
     """
     whole = {name: values.contiguous() for name, values in tensors.items()}
     digest: Any = tensor_digest(whole)
@@ -49,13 +44,7 @@ def save_tensors(
 
 
 def load_tensors(path: Path, place: str = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read tensors to a device, and what was said about them when they were saved.
-
-    Raises
-    ------
-    OSError, ValueError
-        When the file is not there, or damaged.
-    """
+    """Read tensors to a device, and what was said about them when they were saved."""
     try:
         with safe_open(path, framework="pt") as file:
             about = _told(file.metadata())

@@ -89,16 +89,20 @@ def parse(text: str) -> dict[str, Reference]:
 
 
 def _reference(key: str, fields: object) -> Reference:
+    given = {**fields, "key": key} if isinstance(fields, dict) else fields
     try:
-        return Reference.model_validate(
-            {**fields, "key": key} if isinstance(fields, dict) else fields
-        )
+        return Reference.model_validate(given)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "key"
+        field, told = first_of(error)
         raise Sparc3Error(
-            f"Field `{field}` of '{key}' in the bibliography: {first['msg']}; correct it."
+            f"Field `{field or 'key'}` of '{key}' in the bibliography: {told}; correct it."
         ) from None
+
+
+def first_of(error: ValidationError) -> tuple[str, str]:
+    """Return the first field that is wrong, empty where a rule of the whole is, and what is."""
+    first = error.errors()[0]
+    return ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
 
 
 def citations(citation: str) -> tuple[Reference | str, ...]:

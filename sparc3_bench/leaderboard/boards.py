@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.entries import Entry
 from sparc3_bench.leaderboard.phrasing import brief
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from sparc3_bench.host import PluginHost
-    from sparc3_bench.leaderboard.tables import Section
+    from sparc3_bench.leaderboard.sections import Section
     from sparc3_bench.record.spec import RunSpec
 
 
@@ -31,7 +29,7 @@ class Board:
     id: str
     title: str
     model: str
-    entries: tuple[Entry, ...]
+    sections: tuple[Section, ...]
 
     @property
     def href(self) -> str:
@@ -41,52 +39,61 @@ class Board:
     @property
     def spec(self) -> RunSpec:
         """The spec of one run, for what all runs share."""
-        return self.entries[0].spec
+        return self.sections[0].spec
 
     @property
     def named(self) -> str:
         """The model with what its labels say of it."""
-        labels = dict.fromkeys(entry.spec.model.label for entry in self.entries)
+        labels = dict.fromkeys(one.spec.model.label for one in self.sections)
         return ", ".join(filter(None, (self.model, " / ".join(filter(None, labels)))))
 
     @property
-    def drawn(self) -> tuple[Entry, ...]:
+    def drawn(self) -> tuple[Section, ...]:
         """The sections that have a curve to be drawn."""
-        return tuple(entry for entry in self.entries if entry.section.prunes)
+        return tuple(one for one in self.sections if one.prunes)
 
     @property
-    def leading(self) -> tuple[Entry, ...]:
+    def leading(self) -> tuple[Section, ...]:
         """For each unit the section that stands for it: the first of those of most scorers."""
-        found: dict[str, Entry] = {}
-        for entry in self.entries:
-            is_whole = entry.spec.limit is None
-            if is_whole and entry.spec.removal == "lowest" and entry.tests.ranks is not None:
-                before = found.get(entry.spec.unit)
-                if before is None or len(entry.scorers()) > len(before.scorers()):
-                    found[entry.spec.unit] = entry
+        found: dict[str, Section] = {}
+        for one in self.sections:
+            is_whole = one.spec.limit is None and one.spec.removal == "lowest"
+            if is_whole and one.tests.ranks is not None:
+                before = found.setdefault(one.spec.unit, one)
+                if len(one.scorers) > len(before.scorers):
+                    found[one.spec.unit] = one
         return tuple(found.values())
 
 
-def boards(sections: Sequence[Section], host: PluginHost) -> tuple[Board, ...]:
-    """Return the boards in the order of their sections."""
+def boards(
+    sections: Sequence[Section], newest: Mapping[str, int] | None = None
+) -> tuple[Board, ...]:
+    """Return the boards in the order of their sections.
+
+    Parameters
+    ----------
+    sections
+        As from `split`.
+    newest
+        By task, its newest version, where it may be on other boards than these.
+    """
     grouped: dict[tuple[str, int, str], list[Section]] = {}
     for section in sections:
         task, model = section.spec.task, section.spec.model
         grouped.setdefault((task.name, task.task_version, model.slug), []).append(section)
-    newest: dict[str, int] = {}
-    for name, version, _ in grouped:
-        newest[name] = max(version, newest.get(name, version))
+    newest = newest or {name: version for name, version, _ in sorted(grouped)}
     found = []
     for (name, version, slug), members in grouped.items():
         old = version != newest[name]
         title = members[0].spec.task.title + (f", version {version}" if old else "")
-        entries = zip(members, _words(members), strict=True)
+        for one, words in zip(members, _words(members), strict=True):
+            one.words = words
         found.append(
             Board(
                 id=f"{name}--{slug}" + (f"--v{version}" if old else ""),
                 title=title,
                 model=members[0].spec.model.id,
-                entries=tuple(Entry(section, words, host) for section, words in entries),
+                sections=tuple(members),
             )
         )
     return tuple(found)

@@ -6,18 +6,17 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench.leaderboard.agreement_text import model_text
 from sparc3_bench.leaderboard.phrasing import count, metric_title, number
+from sparc3_bench.leaderboard.sentences import said
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
 
     from sparc3_bench.leaderboard.agreement import Agreement, Side
-    from sparc3_bench.leaderboard.entries import Entry
-    from sparc3_bench.leaderboard.questions import Question
+    from sparc3_bench.leaderboard.choices import Question
     from sparc3_bench.leaderboard.retention import Benchmark
+    from sparc3_bench.leaderboard.sections import Section
     from sparc3_bench.leaderboard.series import Series
-    from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.leaderboard.values import Value
     from sparc3_bench.record.parts import MetricRecord
 
@@ -37,63 +36,58 @@ def looks(names: Sequence[str]) -> Look:
     return lambda one: -1 if one.is_control else places[one.scorer.name]
 
 
-def curves(entry: Entry, look: Look, metrics: Sequence[MetricRecord]) -> Data:
+def curves(section: Section, look: Look, metrics: Sequence[MetricRecord]) -> Data:
     """Return metrics of a section over its amounts, a line a row.
 
     A point of a row has ``[centre, low, high]`` for each metric, ends null where no interval is
     known; `drawn` is the range of its random circuits, in the first metric. Rows that are
     `folded` are variants, which a reader sees who asks for them.
     """
-    section, sizes = entry.section, entry.section.sizes
+    sizes, amounts = section.sizes, section.amounts
     return {
-        "amounts": list(section.amounts),
-        "texts": [sizes.words(amount) for amount in section.amounts],
-        "places": [sizes.place(amount) for amount in section.amounts],
+        "amounts": list(amounts),
+        "texts": [sizes.words(amount) for amount in amounts],
+        "places": [sizes.place(amount) for amount in amounts],
         "axis": sizes.axis.removesuffix(", log"),
         "log": sizes.is_broken,
         "share": section.spec.amount_kind == "fraction" or sizes.is_log,
-        "metrics": [_metric(metric, _dense(section, metric)) for metric in metrics],
+        "metrics": [_metric(metric, section.dense(metric)) for metric in metrics],
         "rows": [
             {
                 **_row(one, look, folded=folded),
                 "points": [
                     [value_of(one.value(amount, metric.name)) for metric in metrics]
-                    for amount in section.amounts
+                    for amount in amounts
                 ],
                 "drawn": [
                     ends_of(one.beside(amount, metrics[0].name)) if metrics else None
-                    for amount in section.amounts
+                    for amount in amounts
                 ],
             }
-            for _, one, folded in sorted(entry.rows, key=lambda row: row[0])
+            for _, one, folded in sorted(section.rows, key=lambda row: row[0])
         ],
     }
 
 
-def quality(entry: Entry, look: Look) -> Data:
+def quality(section: Section, look: Look) -> Data:
     """Return the number that orders the scorers against the seconds of their scores.
 
     Of the rows that stand for a scorer, those of one kind of machine; a point is as in `scatter`.
     """
-    section, metric = entry.section, entry.metric
-    rows = []
-    drawn: list[float] = []
-    for _, one, folded in entry.rows:
-        value, spent = entry.value(one), one.attribution
+    metric, at = section.metric, section.ordered_at
+    rows, drawn = [], list[float]()
+    for _, one, folded in section.rows:
+        value, spent = section.value(one), one.attribution
         if one.is_control and value:
             drawn += [value.low, value.centre, value.high]
         elif value and not folded:
-            whole = section.order_curve or section.order_chosen
-            drawn += () if whole else one.beside(section.order, metric.name)
+            drawn += () if at is None else one.beside(at, metric.name)
             if spent and spent.centre > 0 and one.machines == [section.machine]:
                 point = [*rounded(spent.centre, None, None), *(value_of(value) or ()), None]
-                rows.append({**_row(one, look, folded=False), "points": [point]})
-                rows[-1] |= {"title": one.scorer.title, "difference": ""}
-    dense = None
+                rows.append({**_row(one, look), "points": [point]})
+    dense = section.dense(metric)
     if section.order_chosen is not None:
         dense = section.questions[0].rows[0].dense
-    elif section.order_curve is None:
-        dense = section.dense
     centres = [row["points"][0][3] for row in rows]
     log = bool(centres) and min(centres) > 0 and max(centres) > 10 * min(centres)
     return {
@@ -107,12 +101,14 @@ def quality(entry: Entry, look: Look) -> Data:
     }
 
 
-def panels(entry: Entry, look: Look, found: Sequence[Benchmark]) -> list[tuple[Benchmark, Data]]:
+def panels(
+    section: Section, look: Look, found: Sequence[Benchmark]
+) -> list[tuple[Benchmark, Data]]:
     """Return for the main metric and every benchmark what is left, in % of the dense model."""
     shown: dict[str, Benchmark] = {}
     for one in found:
         shown.setdefault(one.samples, one)
-    base, made = curves(entry, look, ()), []
+    base, made = curves(section, look, ()), []
     for one in shown.values():
         metric = {**_metric(one.metric, 100.0), "title": "Left", "unit": "% of dense"}
         metric["chance"] = rounded(100 * one.chance / one.dense)[0] if one.chance else None
@@ -121,7 +117,7 @@ def panels(entry: Entry, look: Look, found: Sequence[Benchmark]) -> list[tuple[B
                 **row,
                 "points": [
                     [[100.0, None, None] if amount == 0 else value_of(one.kept.get(key), 100)]
-                    for amount in entry.section.amounts
+                    for amount in section.amounts
                     for key in [(amount, place)]
                 ],
             }
@@ -146,9 +142,8 @@ def frontier(question: Question, metric: MetricRecord, look: Look) -> Data:
         both = (metric.name, main.name)
         lines.append(
             {
-                **_row(row.series, look, folded=False),
+                **_row(row.series, look),
                 "title": row.name,
-                "difference": "",
                 "points": [
                     [
                         *rounded(point.metrics[metric.name], point.metrics[main.name]),
@@ -185,11 +180,11 @@ def scatter(found: Agreement, look: Look) -> Data:
         own = pair[0].series
         row = rows.setdefault(
             (own.scorer.name, own.is_control),
-            {**_row(own, look, folded=False), "title": own.scorer.title, "difference": ""}
-            | {"points": [], "runs": []},
+            {**_row(own, look), "points": [], "runs": []},
         )
         sides = (rounded(side.value, *(side.interval or (None, None))) for side in pair)
-        row["points"].append([*(number for side in sides for number in side), model_text(pair)])
+        words = said("pruned_model", pair)
+        row["points"].append([*(number for side in sides for number in side), words])
         row["runs"].append(pair[0].run.result.key)
     return {
         **{name: _side(side) for name, side in (("x", found.x), ("y", found.y))},
@@ -233,26 +228,23 @@ def _side(side: Side) -> Data:
     return {**_metric(side.metric), "log": side.is_log}
 
 
-def _row(one: Series, look: Look, *, folded: bool) -> Data:
+def _row(one: Series, look: Look, *, folded: bool | None = None) -> Data:
+    """Return whose a row is; one that stands for its scorer alone is no variant of it."""
+    alone = folded is None
     return {
         "scorer": one.scorer.name,
-        "title": one.label,
+        "title": one.scorer.title if alone else one.label,
         "short": one.scorer.title,
-        "difference": one.difference,
+        "difference": "" if alone else one.difference,
         "control": one.is_control,
         "look": look(one),
-        "folded": folded,
+        "folded": bool(folded),
     }
 
 
 def _metric(metric: MetricRecord, dense: float | None = None) -> Data:
     told = {name: getattr(metric, name) for name in ("name", "title", "direction", "unit", "scale")}
     return {**told, "label": metric_title(metric), "dense": rounded(dense)[0]}
-
-
-def _dense(section: Section, metric: MetricRecord) -> float | None:
-    found = [value.centre for one in section.series if (value := one.value(0.0, metric.name))]
-    return statistics.median_low(found) if found else None
 
 
 def value_of(value: Value | None, times: float = 1) -> list[float | None] | None:

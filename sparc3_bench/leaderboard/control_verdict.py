@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import Sparc3Error
@@ -10,56 +9,44 @@ from sparc3_bench.errors import Sparc3Error
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from sparc3_bench.leaderboard.comparable_rows import ComparableRows
     from sparc3_bench.leaderboard.replicates import Replicates
     from sparc3_bench.leaderboard.series import Series
-    from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.record.parts import MetricRecord, Point, Versus
     from sparc3_bench.record.result import Result
 
 _MOST = 60
 """Rows of a section beyond which they are the variants of a few, as in `headtohead`."""
 
+BETTER = "better than random"
+WORSE = "not better than"
 ELSEWHERE = "no verdict: random controls are of other samples"
 ALONE = "no verdict: one random control only"
 NONE = "no verdict: no random controls"
 
 
-@dataclass(frozen=True)
-class ControlVerdict:
-    """What random controls say of a number.
-
-    Attributes
-    ----------
-    beaten_by
-        The name of a control that the number is not better than; empty where it is better.
-    untested
-        Why nothing can be said; empty where something is.
-    """
-
-    beaten_by: str = ""
-    untested: str = ""
-
-
-Rows = dict[tuple[int, float], ControlVerdict]
-"""By position of a row and amount."""
+Rows = dict[tuple[int, float], str]
+"""What is said by position of a row and amount."""
 
 
 def control_verdict(
-    section: Section,
+    section: ComparableRows,
     one: Series,
-    amount: float,
+    amount: float | None,
     metric: MetricRecord | None = None,
-    rows: Mapping[tuple[int, float], ControlVerdict] | None = None,
-) -> ControlVerdict:
-    """Return what random controls say of a metric of a row at one amount.
+    rows: Mapping[tuple[int, float], str] | None = None,
+) -> str:
+    """Return what random controls say of a metric of a row at one amount, in words.
 
-    The row's own random circuits where it has some, else, for the first metric, the section's rows
-    of controls. Dense and empty models have nothing to be better in.
+    That it is not better than one of them, or that nothing can be said; empty where it is better,
+    and for dense and empty models, which have nothing to be better in. The row's own random
+    circuits say it where it has some, else, for the first metric and numbers of the whole curve,
+    the section's rows of controls.
 
     Parameters
     ----------
     section, one, amount
-        Which number.
+        Which number; without an amount, that of the whole curve.
     metric
         The first one where not given.
     rows
@@ -68,37 +55,25 @@ def control_verdict(
     first = section.metrics[0]
     metric = metric or first
     own = one.value(amount, metric.name)
-    if one.is_control or own is None or amount <= 0 or section.sizes.removed(amount) >= 1:
-        return ControlVerdict()
-    if metric.direction == "neither":
-        return ControlVerdict()
-    if drawn := one.drawn(amount, metric.name):
-        return _by_own(one, own.centre, drawn, one.versus[amount].get(metric.name, ()), metric)
-    if metric.name != first.name:
-        return ControlVerdict()
-    place = next(at for at, other in enumerate(section.series) if other is one)
-    known = (rows or {}).get((place, amount))
-    if known is not None:
-        return known
-    return _by_rows(
-        section,
-        lambda row: row.seed_values(amount, metric.name),
-        lambda row, drawn: _tested(own.centre, drawn, (), metric, row.scorer.name),
-    )
+    if one.is_control or own is None or metric.direction == "neither":
+        return ""
+    if not section.prunes or (amount is not None and not 0 < section.sizes.removed(amount) < 1):
+        return ""
+    if own.controls:
+        if not own.versus and not one.is_paired:
+            return ELSEWHERE
+        return _tested(own.centre, own.controls, own.versus, metric)
+    if amount is not None:
+        if metric.name != first.name:
+            return ""
+        known = (rows or {}).get((section.place(one), amount))
+        if known is not None:
+            return known
 
+    def said(control: Series, drawn: Sequence[float]) -> str:
+        return _tested(own.centre, drawn, (), metric, control.scorer.name)
 
-def curve_control_verdict(section: Section, one: Series, metric: MetricRecord) -> ControlVerdict:
-    """Return what random circuits say of a number of the whole curve of a row."""
-    own = one.whole.curve.get(metric.name)
-    if one.is_control or own is None or metric.direction == "neither" or not section.prunes:
-        return ControlVerdict()
-    if drawn := one.whole.controls.get(metric.name, ()):
-        return _by_own(one, own.centre, drawn, one.whole.versus.get(metric.name, ()), metric)
-    return _by_rows(
-        section,
-        lambda row: row.whole_values(metric.name),
-        lambda row, drawn: _tested(own.centre, drawn, (), metric, row.scorer.name),
-    )
+    return _by_rows(section, amount, metric, said)
 
 
 def record_verdict(result: Result, point: Point, metric: MetricRecord) -> str:
@@ -147,10 +122,7 @@ def _said(
     ):
         return ELSEWHERE
     beside = (known,) if known is not None else ()
-    said = _tested(value, drawn, beside, metric)
-    return said.untested or (
-        "better than random" if not said.beaten_by else "not better than random"
-    )
+    return _tested(value, drawn, beside, metric) or BETTER
 
 
 def _alike(value: float, drawn: Sequence[float]) -> bool:
@@ -158,7 +130,7 @@ def _alike(value: float, drawn: Sequence[float]) -> bool:
     return all(abs(value - number) <= 1e-9 * max(1.0, abs(value)) for number in drawn)
 
 
-def row_verdicts(section: Section, draws: Replicates | None) -> Rows:
+def row_verdicts(section: ComparableRows, draws: Replicates | None) -> Rows:
     """Return what the rows of controls say of the first metric of every other row.
 
     Every seed of a control is one draw; they were measured on the same samples as the row. Rows
@@ -181,16 +153,16 @@ def row_verdicts(section: Section, draws: Replicates | None) -> Rows:
     return found
 
 
-def _beside(section: Section, draws: Replicates, one: Series, amount: float) -> ControlVerdict:
+def _beside(section: ComparableRows, draws: Replicates, one: Series, amount: float) -> str:
     from sparc3_bench.leaderboard.replicates import side_by_side
     from sparc3_bench.statistics.band import LEAST, against_controls
 
     metric = section.metrics[0]
     own = draws.at(one, amount, metric.name)
 
-    def said(control: Series, values: Sequence[float]) -> ControlVerdict:
+    def said(control: Series, values: Sequence[float]) -> str:
         if len(values) < LEAST:
-            return ControlVerdict(untested=ALONE)
+            return ALONE
         drawn = [run.at(amount, metric.name) for run in draws.seeds(control, amount)]
         values, replicates, clusters = side_by_side(drawn)
         band = against_controls(
@@ -202,35 +174,23 @@ def _beside(section: Section, draws: Replicates, one: Series, amount: float) -> 
             min(own.clusters, clusters),
             scale=draws.scale(metric.name),
         )
-        return ControlVerdict("" if band.verdict == "better" else control.scorer.name)
+        return "" if band.verdict == "better" else f"{WORSE} {control.scorer.name}"
 
-    return _by_rows(section, lambda row: row.seed_values(amount, metric.name), said)
-
-
-def _by_own(
-    one: Series,
-    value: float,
-    drawn: Sequence[float],
-    beside: Sequence[Versus],
-    metric: MetricRecord,
-) -> ControlVerdict:
-    """Return what a row's own random circuits say, unless they are known to be of other samples."""
-    if not beside and not one.is_paired:
-        return ControlVerdict(untested=ELSEWHERE)
-    return _tested(value, drawn, beside, metric)
+    return _by_rows(section, amount, metric, said)
 
 
 def _by_rows(
-    section: Section,
-    drawn: Callable[[Series], Sequence[float]],
-    said: Callable[[Series, Sequence[float]], ControlVerdict],
-) -> ControlVerdict:
+    section: ComparableRows,
+    amount: float | None,
+    metric: MetricRecord,
+    said: Callable[[Series, Sequence[float]], str],
+) -> str:
     """Return the first control row that is not left behind; else what the last one says."""
-    found = ControlVerdict(untested=NONE)
+    found = NONE
     for control in (one for one in section.series if one.is_control):
-        if values := drawn(control):
-            found = said(control, values)
-            if found.beaten_by:
+        if value := control.value(amount, metric.name):
+            found = said(control, value.seeds)
+            if found.startswith(WORSE):
                 return found
     return found
 
@@ -241,30 +201,21 @@ def _tested(
     beside: Sequence[Versus],
     metric: MetricRecord,
     name: str = "random",
-) -> ControlVerdict:
-    """Return what random circuits say of a number.
+) -> str:
+    """Return what random circuits of that name say of a number.
 
-    Parameters
-    ----------
-    value
-        The number, where it is of the same samples.
-    drawn
-        Those of the random circuits.
-    beside
-        How every seed differs from them on the samples of both. Records of before have none; being
-        one more draw is tested all the same.
-    metric, name
-        Which number, and what the circuits are called.
+    `beside` is how every seed differs from them on the samples of both. Records of before have
+    none; being one more draw is tested all the same.
     """
     from sparc3_bench.statistics.band import LEAST, ahead, beyond, one_more, verdict
 
     if len(drawn) < LEAST:
-        return ControlVerdict(untested=ALONE)
+        return ALONE
     try:
         if beside:
             value = beyond(drawn, [one.difference for one in beside], metric.scale)
         sure = [one_more(value, drawn, metric.scale), *(one.p_value for one in beside)]
         sign = ahead(value, drawn, metric.scale)
     except Sparc3Error:
-        return ControlVerdict(untested="no verdict: numbers are not of the metric's scale")
-    return ControlVerdict("" if verdict(sign, max(sure), metric.direction) == "better" else name)
+        return "no verdict: numbers are not of the metric's scale"
+    return "" if verdict(sign, max(sure), metric.direction) == "better" else f"{WORSE} {name}"

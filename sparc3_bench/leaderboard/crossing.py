@@ -16,7 +16,7 @@ from sparc3_bench.types.conventions import (
     CONVENTIONS,
     NO_REPAIR,
     UNIFORM,
-    is_within_rows,
+    pattern_of,
     place_of,
 )
 
@@ -76,8 +76,13 @@ class Crossing:
         return tuple(
             level
             for level, (group, allocation) in self.divisions.items()
-            if is_within_rows(group) and allocation == UNIFORM
+            if (group == "row" or pattern_of(group)) and allocation == UNIFORM
         )
+
+    @cached_property
+    def inside(self) -> Effects:
+        """The effects over those alone, whose error is theirs."""
+        return self.effects.only(lambda row: row.get(DIVIDED) in self.within)
 
     @cached_property
     def between(self) -> str:
@@ -164,7 +169,8 @@ def _crossed(
 ) -> Crossing:
     from sparc3_bench.leaderboard.replicates import bootstrap_number, side_by_side
     from sparc3_bench.run.options import task_of
-    from sparc3_bench.statistics.effects import Effects, dominating
+    from sparc3_bench.statistics.dominance import dominating
+    from sparc3_bench.statistics.effects import Effects
 
     newest: dict[Any, Measured] = {}
     for one in sorted(measured, key=lambda pair: (pair[0].created, pair[0].key)):
@@ -188,31 +194,25 @@ def _crossed(
             "the files ending in .samples.json.gz that `sparc3 run` writes beside them."
         ) from None
     values, drawn, clusters = side_by_side(numbers)
-    seeds = [str(one.spec.seed) for one, _ in runs]
-
-    def effects(places: Sequence[int]) -> Effects:
-        own = {name: [some[i] for i in places] for name, some in levels.items()}
-        return Effects(
-            [values[i] for i in places],
-            drawn[:, places],
-            own,
-            clusters,
-            scale=read.scale,
-            nuisance=("seed", [seeds[i] for i in places]),
-        )
-
-    every_run = effects(range(len(runs)))
+    effects = Effects(
+        values,
+        drawn,
+        levels,
+        clusters,
+        scale=read.scale,
+        nuisance=("seed", [str(one.spec.seed) for one, _ in runs]),
+        error_by=DIVIDED if DIVIDED in levels else None,
+    )
     apart = dominating(values, levels, read.scale)
-    left = [i for i in range(len(runs)) if all(levels[n][i] != one for n, one in apart)]
     divided = zip(levels.get(DIVIDED, ()), (one.spec for one, _ in runs), strict=False)
     return Crossing(
         tuple(runs),
         read,
         {level: (spec.group, spec.allocation) for level, spec in divided},
-        every_run,
+        effects,
         missing,
         tuple(apart),
-        effects(left) if apart else None,
+        effects.only(lambda row: all(row[n] != one for n, one in apart)) if apart else None,
     )
 
 

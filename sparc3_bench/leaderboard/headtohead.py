@@ -13,8 +13,8 @@ from sparc3_bench.statistics.paired import Difference, of_pair
 from sparc3_bench.statistics.ranking import resolvable
 
 if TYPE_CHECKING:
+    from sparc3_bench.leaderboard.comparable_rows import ComparableRows
     from sparc3_bench.leaderboard.replicates import BootstrapNumber, Replicates
-    from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.types.values import Scale
 
 _MOST = 60
@@ -37,30 +37,32 @@ class Meeting:
     difference: Difference
     p_adjusted: float
 
+    @property
+    def told(self) -> tuple[float, ...]:
+        """The difference, both ends of its interval, its p-value and the adjusted one."""
+        one = self.difference
+        return one.value, one.low, one.high, one.p_value, self.p_adjusted
 
-def meetings(section: Section, draws: Replicates | None) -> dict[tuple[int, int], list[Meeting]]:
+
+def meetings(
+    section: ComparableRows, draws: Replicates | None
+) -> dict[tuple[int, int], list[Meeting]]:
     """Return by the positions of two rows how they differ in the first metric.
 
     What cannot be tested is left out: rows without samples, or of one independent sample.
     """
     if draws is None or not 2 <= len(section.series) <= _MOST:
         return {}
-    numbers: dict[int, dict[float, BootstrapNumber]] = {}
-    for place, one in enumerate(section.series):
-        numbers[place] = {}
-        for amount in section.amounts:
-            try:
-                number = draws.at(one, amount, section.metrics[0].name)
-            except (Sparc3Error, KeyError):
-                continue
-            if amount > 0:
-                numbers[place][amount] = number
-    found = {}
-    for first, second in itertools.combinations(numbers, 2):
-        ours, theirs = numbers[first], numbers[second]
-        pairs = [(a, ours[a], theirs[a]) for a in ours if a in theirs]
+    name, amounts = section.metrics[0].name, [amount for amount in section.amounts if amount > 0]
+    numbers = [
+        {amount: number for amount in amounts if (number := draws.get(one, amount, name))}
+        for one in section.series
+    ]
+    found: dict[tuple[int, int], list[Meeting]] = {}
+    for (first, ours), (second, theirs) in itertools.combinations(enumerate(numbers), 2):
+        pairs = [(amount, ours[amount], theirs[amount]) for amount in ours if amount in theirs]
         try:
-            rows = meetings_by_amount(pairs, draws.scale(section.metrics[0].name))
+            rows = meetings_by_amount(pairs, draws.scale(name))
         except Sparc3Error:  # numbers are not of the scale that the task declares
             continue
         if rows:
@@ -68,7 +70,9 @@ def meetings(section: Section, draws: Replicates | None) -> dict[tuple[int, int]
     return found
 
 
-def resolvables(section: Section, draws: Replicates | None) -> dict[tuple[float, str], float]:
+def resolvables(
+    section: ComparableRows, draws: Replicates | None
+) -> dict[tuple[float, str], float]:
     """Return by amount and metric what neighbours must typically differ by to be told apart.
 
     Of the numbers that the table of a section shows; controls are no neighbours. Of a metric on a
@@ -81,10 +85,12 @@ def resolvables(section: Section, draws: Replicates | None) -> dict[tuple[float,
     columns += [(section.focus, metric.name) for metric in section.metrics[1:]]
     found = {}
     for amount, metric in columns:
+        numbers = [number for one in rows if (number := draws.get(one, amount, metric))]
+        if len(numbers) < len(rows):
+            continue
         try:
-            numbers = [draws.at(one, amount, metric) for one in rows]
             least = resolvable(*side_by_side(numbers), scale=draws.scale(metric))
-        except (Sparc3Error, KeyError):
+        except Sparc3Error:
             continue
         if least:
             found[amount, metric] = least

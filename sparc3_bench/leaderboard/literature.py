@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
-from sparc3_bench.leaderboard.bibliography import Reference, bibliography
+from sparc3_bench.leaderboard.bibliography import Reference, bibliography, first_of
 from sparc3_bench.leaderboard.phrasing import power
 
 FILE = Path(__file__).parent / "literature.toml"
@@ -131,6 +131,16 @@ class ReportedTable(BaseModel):
     note: str = ""
     dagger: str = ""
 
+    @model_validator(mode="after")
+    def _is_whole(self) -> ReportedTable:
+        if (self.across == "tasks") != bool(self.model):
+            raise ValueError("`model` goes with columns across tasks, and with these only")
+        if self.across == "tasks" and self.data:
+            raise ValueError("`data` does not go with columns across tasks, which tell it")
+        if self.lines and bool(self.dagger) != ("†" in str(self.rows)):
+            raise ValueError("cells marked † and their `dagger` go together")
+        return self
+
     @property
     def work(self) -> Reference:
         """The source."""
@@ -144,12 +154,49 @@ class ReportedTable(BaseModel):
     @cached_property
     def lines(self) -> tuple[ReportedRow, ...]:
         """The rows, read."""
-        return tuple(_line(self, row) for row in self.rows)
+        return tuple(map(self._line, self.rows))
 
     @property
     def numbers(self) -> tuple[ReportedNumber, ...]:
         """Every number, row by row."""
         return tuple(cell for line in self.lines for cell in line.cells if cell is not None)
+
+    def _line(self, row: tuple[str, ...]) -> ReportedRow:
+        if len(row) != 2 + len(self.columns):
+            raise ValueError(f"row {row[:2]} must have {len(self.columns)} cells")
+        method, removed, *cells = row
+        if not _REMOVED.fullmatch(removed):
+            raise ValueError(f"'{removed}' must be a sparsity, '50 %', or a pattern, '2:4'")
+        removed = removed.replace(" ", _SPACE)
+        found = tuple(
+            self._reported(method, removed, column, cell) if cell else None
+            for column, cell in zip(self.columns, cells, strict=True)
+        )
+        return ReportedRow(method, removed, found)
+
+    def _reported(self, method: str, removed: str, column: str, cell: str) -> ReportedNumber:
+        match = _CELL.fullmatch(cell)
+        if match is None or not math.isfinite(float(match["value"])):
+            raise ValueError(f"'{cell}' must be a finite number, 'value' or 'value ± error'")
+        value, error, dagger = match["value"], match["error"], match["dagger"]
+        if error and not self.error:
+            raise ValueError("`error` must say what stands behind ±")
+        across_models = self.across == "models"
+        mantissa, _, exponent = value.partition("e")
+        text = f"{mantissa} × {power(int(exponent))}" if exponent else f"{Decimal(value):,}"
+        return ReportedNumber(
+            method=method,
+            model=column if across_models else self.model,
+            metric=self.metric,
+            data=self.data if across_models else column,
+            removed=removed,
+            value=float(value),
+            error=float(error) if error else None,
+            text=text + (f" ± {error}" if error else "") + (dagger or ""),
+            source=self.work,
+            where=self.where,
+            note=self.dagger if dagger else "",
+        )
 
 
 def literature(path: Path = FILE) -> tuple[ReportedTable, ...]:
@@ -174,70 +221,13 @@ def literature(path: Path = FILE) -> tuple[ReportedTable, ...]:
 
 
 def _table(number: int, content: object) -> ReportedTable:
+    fields = {"number": number, **content} if isinstance(content, dict) else content
+    works = bibliography()
+    if isinstance(fields, dict) and (source := str(fields.get("source"))) not in works:
+        raise UnknownNameError("source", source, works, f" (table {number} of the literature)")
     try:
-        fields = {"number": number, **content} if isinstance(content, dict) else content
-        table = ReportedTable.model_validate(fields)
+        return ReportedTable.model_validate(fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise _wrong(number, f"`{field}`: {first['msg']}") from None
-    if table.source not in bibliography():
-        raise UnknownNameError(
-            "source", table.source, bibliography(), f" (table {number} of the literature)"
-        )
-    if (table.across == "tasks") != bool(table.model):
-        raise _wrong(number, "`model` goes with columns across tasks, and with these only")
-    if table.across == "tasks" and table.data:
-        raise _wrong(number, "`data` does not go with columns across tasks, which tell it")
-    if table.lines and bool(table.dagger) != ("†" in str(table.rows)):
-        raise _wrong(number, "cells marked † and their `dagger` go together")
-    return table
-
-
-def _line(table: ReportedTable, row: tuple[str, ...]) -> ReportedRow:
-    if len(row) != 2 + len(table.columns):
-        raise _wrong(table.number, f"row {row[:2]} must have {len(table.columns)} cells")
-    method, removed, *cells = row
-    if not _REMOVED.fullmatch(removed):
-        raise _wrong(table.number, f"'{removed}' must be a sparsity, '50 %', or a pattern, '2:4'")
-    removed = removed.replace(" ", _SPACE)
-    found = tuple(
-        _reported(table, method, removed, column, cell) if cell else None
-        for column, cell in zip(table.columns, cells, strict=True)
-    )
-    return ReportedRow(method, removed, found)
-
-
-def _reported(
-    table: ReportedTable, method: str, removed: str, column: str, cell: str
-) -> ReportedNumber:
-    match = _CELL.fullmatch(cell)
-    if match is None or not math.isfinite(float(match["value"])):
-        raise _wrong(table.number, f"'{cell}' must be a finite number, 'value' or 'value ± error'")
-    error = match["error"]
-    if error is not None and not table.error:
-        raise _wrong(table.number, "`error` must say what stands behind ±")
-    across_models = table.across == "models"
-    return ReportedNumber(
-        method=method,
-        model=column if across_models else table.model,
-        metric=table.metric,
-        data=table.data if across_models else column,
-        removed=removed,
-        value=float(match["value"]),
-        error=None if error is None else float(error),
-        text=_shown(match["value"]) + (f" ± {error}" if error else "") + (match["dagger"] or ""),
-        source=table.work,
-        where=table.where,
-        note=table.dagger if match["dagger"] else "",
-    )
-
-
-def _shown(value: str) -> str:
-    """Return a number with the digits of the source: ``2e10`` as 2 × 10¹⁰."""
-    mantissa, _, exponent = value.partition("e")
-    return f"{mantissa} × {power(int(exponent))}" if exponent else f"{Decimal(value):,}"
-
-
-def _wrong(number: int, what: str) -> Sparc3Error:
-    return Sparc3Error(f"Table {number} of the literature: {what}; correct it.")
+        field, told = first_of(error)
+        where = f"`{field}`: " if field else ""
+        raise Sparc3Error(f"Table {number} of the literature: {where}{told}; correct it.") from None

@@ -10,8 +10,8 @@ from sparc3_bench.leaderboard.phrasing import percent
 from sparc3_bench.types.architecture import Role
 
 if TYPE_CHECKING:
+    from sparc3_bench.leaderboard.sections import Section
     from sparc3_bench.leaderboard.series import Series
-    from sparc3_bench.leaderboard.tables import Section
 
     Shares = Mapping[str, Sequence[float | None]]
     """By the names of the columns, the share of every block."""
@@ -94,7 +94,7 @@ def _circuits(section: Section, series: Series) -> list[str]:
 
 def _head_levels(section: Section, series: Series) -> list[list[int]]:
     """Return, by block and head, the position among `_circuits` of the smallest it belongs to."""
-    sketch, kept = series.whole.sketch, series.whole.kept
+    sketch, kept = series.sketch, series.kept
     blocks = max((len(row) for roles in kept.values() for row in roles.values()), default=0)
     if section.spec.unit != "head" or not sketch or sketch.stride > 1 or not blocks:
         return []
@@ -117,7 +117,7 @@ def _shares(section: Section, series: Series, amount: float) -> Shares:
 
     Roles that are never pruned are left out; those that are pruned together share a column.
     """
-    kept = series.whole.kept
+    kept = series.kept
     dense, here = kept.get(0.0), kept.get(amount)
     if not dense or not here:
         return {}

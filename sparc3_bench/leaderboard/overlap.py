@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from sparc3_bench.leaderboard.series import seeds
 
 if TYPE_CHECKING:
+    from sparc3_bench.leaderboard.sections import Section
     from sparc3_bench.leaderboard.series import Series
-    from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.record.parts import Sketch
 
 _LEAST = 30
@@ -69,7 +69,7 @@ def overlap_matrices(
     rows = sorted(enumerate(section.series), key=lambda row: row[0] in variants)
     own = [one for place, one in rows if place not in variants]
     for _, one in rows:
-        sketch = one.whole.sketch
+        sketch = one.sketch
         if sketch:
             amounts = next(r.result.spec.amounts for r in one.runs if r.result.sketch)
             alike.setdefault((sketch.units, sketch.stride, amounts), []).append((one, sketch))

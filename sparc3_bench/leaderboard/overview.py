@@ -1,82 +1,192 @@
-"""Overview: how every scorer does in every table, and over all tasks together."""
+"""Overview: what is kept of every board for the pages that speak of all of them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.phrasing import number, precise
+from sparc3_bench.leaderboard.answers import Answer, ShortAnswer
+from sparc3_bench.leaderboard.charts import Data, Look, quality
+from sparc3_bench.leaderboard.phrasing import value_text
 
 if TYPE_CHECKING:
     from sparc3_bench.leaderboard.boards import Board
-    from sparc3_bench.leaderboard.entries import Entry
+    from sparc3_bench.leaderboard.sections import Section
     from sparc3_bench.leaderboard.series import Series
-    from sparc3_bench.statistics.overall import Standing
+    from sparc3_bench.leaderboard.values import Value
+    from sparc3_bench.record.parts import MetricRecord
+    from sparc3_bench.statistics.overall import Standing, Table
 
 _SHADES = 5
 
 
-def overview(boards: Sequence[Board]) -> SimpleNamespace:
-    """Return the overview of all boards."""
-    tables = [entry.table() for board in boards for entry in board.leading]
-    standings = _standings([table for table in tables if table is not None])
-    titles: dict[str, str] = {}
-    controls: dict[str, str] = {}
-    lines = []
-    for board in boards:
-        leading = board.leading
-        for entry in board.entries:
-            rows = entry.scorers()
-            for name, one in rows.items():
-                titles[name] = one.scorer.title
-            drawn = {one.scorer.name: one for one in entry.section.series if one.is_control}
-            controls.update({name: one.scorer.title for name, one in drawn.items()})
-            # A curve of nothing but variants is about conventions, not about scorers.
-            if len(rows) > 1 and (
-                entry.tests.ranks or not (entry.has_variants and entry.section.prunes)
-            ):
-                cells = {name: _cell(entry, one) for name, one in (rows | drawn).items()}
-                leads = any(entry is one for one in leading)
-                line = SimpleNamespace(board=board, entry=entry, leads=leads, cells=cells)
-                lines.append(line)
-    order = [*standings, *sorted(set(titles) - set(standings))]
+@dataclass(frozen=True)
+class ScorerCell:
+    """A scorer in a section.
+
+    Attributes
+    ----------
+    value
+        The number that orders the section, in words.
+    shade
+        From 0, ahead of all others, to 4, behind all; None without a rank.
+    verdict, note
+        What a reader must know of the number.
+    """
+
+    title: str
+    is_control: bool
+    value: str
+    rank: str
+    shade: int | None
+    verdict: str
+    note: str
+
+
+@dataclass(frozen=True)
+class SectionLine:
+    """A section in the overview.
+
+    Attributes
+    ----------
+    leads
+        Whether it counts for the overall rank.
+    is_listed
+        Whether it is about scorers, and not about conventions of one.
+    cells
+        By scorer, best first, controls last.
+    answer, chart
+        What it says of its application, where it leads.
+    table
+        Its scorers with their replicates, likewise.
+    scores
+        The numbers of scores that are measured themselves: scorer, difference, and each number.
+    """
+
+    href: str
+    words: str
+    unit: str
+    metric: MetricRecord
+    where: str
+    leads: bool
+    is_listed: bool
+    cells: Mapping[str, ScorerCell]
+    answer: ShortAnswer | None
+    chart: Data | None
+    table: Table | None
+    scores: Sequence[tuple[str, str, Sequence[tuple[MetricRecord, Value]]]]
+
+
+@dataclass(frozen=True)
+class BoardLines:
+    """A board in the overview; `place` orders them, newest version of a task first."""
+
+    place: tuple[str, int, str]
+    id: str
+    href: str
+    title: str
+    model: str
+    named: str
+    is_drawn: bool
+    lines: tuple[SectionLine, ...]
+
+    @property
+    def task(self) -> str:
+        """The name of the task."""
+        return self.place[0]
+
+    @property
+    def listed(self) -> list[SectionLine]:
+        """The lines that are about scorers."""
+        return [line for line in self.lines if line.is_listed]
+
+    @property
+    def answered(self) -> list[SectionLine]:
+        """The lines that answer what to use."""
+        return [line for line in self.lines if line.answer]
+
+
+def lines_of(board: Board, look: Look) -> BoardLines:
+    """Return what is kept of a board."""
+    task, model = board.spec.task, board.spec.model
+    leading = board.leading
+    return BoardLines(
+        place=(task.name, -task.task_version, model.slug),
+        id=board.id,
+        href=board.href,
+        title=board.title,
+        model=board.model,
+        named=board.named,
+        is_drawn=bool(board.drawn),
+        lines=tuple(_line(section, section in leading, look) for section in board.sections),
+    )
+
+
+def _line(section: Section, leads: bool, look: Look) -> SectionLine:
+    scorers, ranks = section.scorers, section.tests.ranks
+    shown = [one for _, one, folded in section.rows if not folded]
+    return SectionLine(
+        href=section.href,
+        words=section.words,
+        unit=section.spec.unit,
+        metric=section.metric,
+        where=section.where,
+        leads=leads,
+        # A curve of nothing but variants is about conventions, not about scorers.
+        is_listed=len(scorers) > 1 and bool(ranks or not (section.has_variants and section.prunes)),
+        cells={one.scorer.name: _cell(section, one) for one in shown},
+        answer=Answer(section, ranks).in_short if leads and ranks else None,
+        chart=quality(section, look) if leads else None,
+        table=section.table() if leads else None,
+        scores=() if section.prunes else [_scores(one) for one in section.series if one.has_curve],
+    )
+
+
+def _scores(one: Series) -> tuple[str, str, list[tuple[MetricRecord, Value]]]:
+    found = [(m, value) for m in one.curve_metrics if (value := one.value(None, m.name))]
+    return one.scorer.name, one.difference, found
+
+
+def overview(boards: Iterable[BoardLines]) -> SimpleNamespace:
+    """Return the overview: scorers best overall first, controls, standings, how many count."""
+    lines = [line for board in boards for line in board.lines]
+    standings = _standings([line.table for line in lines if line.table is not None])
+    cells = {name: cell for line in lines for name, cell in line.cells.items()}
+    titles = {name: cell.title for name, cell in sorted(cells.items()) if not cell.is_control}
+    order = [*standings, *(name for name in titles if name not in standings)]
     return SimpleNamespace(
         scorers={name: titles[name] for name in order},
-        controls=controls,
-        lines=lines,
+        controls={name: cell.title for name, cell in cells.items() if cell.is_control},
         standings=standings,
         counted=sum(line.leads for line in lines),
     )
 
 
-def _standings(tables: Sequence[object]) -> Mapping[str, Standing]:
+def _standings(tables: Sequence[Table]) -> Mapping[str, Standing]:
     from sparc3_bench.statistics.overall import overall  # loads numpy and scipy
 
-    found = overall(tables) if tables else {}  # type: ignore[arg-type]
+    found = overall(tables) if tables else {}
     # A place in a few tables says nothing of the others: who is in all of them comes first.
     most = max((one.tables for one in found.values()), default=0)
     return dict(sorted(found.items(), key=lambda pair: pair[1].tables < most))
 
 
-def _cell(entry: Entry, one: Series) -> SimpleNamespace:
-    value = entry.value(one)
-    text = "–"
-    if value is not None:
-        text = precise(value.centre, value.interval) if value.interval else number(value.centre)
-    rank = entry.rank(entry.place(one))
-    shade = None
-    if rank and entry.tests.ranks is not None:
+def _cell(section: Section, one: Series) -> ScorerCell:
+    value, rank, shade = section.value(one), section.rank(one), None
+    if rank and section.tests.ranks is not None:
         # By how many others it is shown to be better than: where all tie nothing is painted.
-        worst = int(rank.rpartition("–")[2])
-        scorers = len(entry.tests.ranks.texts)
+        worst, scorers = int(rank.rpartition("–")[2]), len(section.tests.ranks.texts)
         share = (scorers - worst) / max(1, scorers - 1)
         shade = _SHADES - 1 - math.ceil(share * (_SHADES - 1))
-    return SimpleNamespace(
-        value=text,
+    return ScorerCell(
+        title=one.scorer.title,
+        is_control=one.is_control,
+        value=value_text(value.centre, value.interval, digits=4) if value else "–",
         rank=rank,
         shade=shade,
-        verdict=entry.verdict(one),
+        verdict=section.verdict(one),
         note=value.note if value else "",
     )

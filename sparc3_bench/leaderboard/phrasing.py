@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sparc3_bench.statistics.paired import Difference
     from sparc3_bench.types.values import Scale
 
+_ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -188,9 +189,11 @@ def within(title: str) -> str:
     return title[:1].lower() + title[1:] if title[1:2].islower() or title[1:2] == " " else title
 
 
-def value_text(value: float, interval: tuple[float, float] | None, unit: str = "") -> str:
+def value_text(
+    value: float, interval: tuple[float, float] | None, unit: str = "", digits: int = 3
+) -> str:
     """Return a number with the decimals that its interval gives it, and what it is counted in."""
-    return with_unit(precise(value, interval) if interval else number(value, 3), unit)
+    return with_unit(precise(value, interval) if interval else number(value, digits), unit)
 
 
 def with_unit(text: str, unit: str) -> str:
@@ -272,6 +275,20 @@ def interval_text(value: float, ends: tuple[float, float] | None) -> str:
         return number(value)
     low, high = (precise(end, ends) for end in ends)
     return f"{precise(value, ends)} [{low}, {high}]"
+
+
+def coefficient_text(value: float) -> str:
+    """Return a coefficient with two decimals; what is not 1 is not rounded to it."""
+    text = f"{value:.2f}"
+    if abs(value) < 1 and text.lstrip("-") == "1.00":
+        text = text.replace("1.00", "0.99")
+    return text.replace("-0.00", "0.00").replace("-", "−")
+
+
+def ordinal(place: int) -> str:
+    """Return `1st`, `2nd`, `11th`."""
+    ending = "th" if place % 100 in (11, 12, 13) else _ENDINGS.get(place % 10, "th")
+    return f"{place}{ending}"
 
 
 def percent(fraction: float, places: int | None = None) -> str:

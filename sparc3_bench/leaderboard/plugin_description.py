@@ -36,8 +36,8 @@ class Option:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScorerDescription:
-    """What a page tells of a scorer, all of it plain text.
+class PluginText:
+    """What the author of a plugin wrote of it, all of it plain text.
 
     Attributes
     ----------
@@ -45,10 +45,26 @@ class ScorerDescription:
         One sentence.
     details
         Paragraphs that follow it.
+    references
+        Works of the bibliography that they name, and what a scorer cites otherwise.
+    options
+        Its options.
+    """
+
+    options: tuple[Option, ...]
+    summary: str = ""
+    details: tuple[str, ...] = ()
+    references: tuple[Reference | str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScorerDescription(PluginText):
+    """What a page tells of a scorer.
+
+    Attributes
+    ----------
     formula
         The score of a weight, one line.
-    references
-        Works of the bibliography, and what the scorer cites otherwise.
     notice
         What a user must know before using it.
     default_group, default_objective, is_control, needs_reference
@@ -62,17 +78,19 @@ class ScorerDescription:
     name: str
     distribution: str
     version: str
-    options: tuple[Option, ...]
-    summary: str = ""
-    details: tuple[str, ...] = ()
     formula: str = ""
-    references: tuple[Reference | str, ...] = ()
     notice: str = ""
     default_group: Group | None = None
     default_objective: str | None = None
     is_control: bool | None = None
     needs_reference: bool | None = None
     is_installed: bool = False
+
+
+_OF_CLASS = (
+    *("title", "name", "formula", "notice", "default_group", "default_objective"),
+    *("is_control", "needs_reference"),
+)
 
 
 def scorer_description(scorer_ref: PluginRef, host: PluginHost) -> ScorerDescription:
@@ -95,47 +113,18 @@ def scorer_description(scorer_ref: PluginRef, host: PluginHost) -> ScorerDescrip
             version=scorer_ref.version,
             options=tuple(Option(name, "", "") for name in sorted(scorer_ref.options)),
         )
-    cls = entry.cls
-    told = plugin_text(cls)
+    told = plugin_text(entry.cls)
+    cited = citations(str(entry.cls.citation))
     return ScorerDescription(
-        title=str(cls.title),
-        name=str(cls.name),
+        **{name: getattr(entry.cls, name) for name in _OF_CLASS},
         distribution=entry.origin.distribution,
         version=entry.origin.version,
         options=told.options,
         summary=told.summary,
         details=told.details,
-        formula=str(cls.formula),
-        references=tuple(dict.fromkeys([*citations(str(cls.citation)), *told.references])),
-        notice=str(cls.notice),
-        default_group=cls.default_group,
-        default_objective=cls.default_objective,
-        is_control=cls.is_control,
-        needs_reference=cls.needs_reference,
+        references=tuple(dict.fromkeys([*cited, *told.references])),
         is_installed=True,
     )
-
-
-@dataclass(frozen=True)
-class PluginText:
-    """What the author of a plugin wrote of it, all of it plain text.
-
-    Attributes
-    ----------
-    summary
-        One sentence.
-    details
-        Paragraphs that follow it.
-    references
-        Works of the bibliography that they name.
-    options
-        Its options.
-    """
-
-    summary: str
-    details: tuple[str, ...]
-    references: tuple[Reference, ...]
-    options: tuple[Option, ...]
 
 
 def plugin_text(cls: type[Any]) -> PluginText:

@@ -10,13 +10,13 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.replicates import Replicates, side_by_side
 from sparc3_bench.run.options import task_of
 from sparc3_bench.statistics.interval import LEVEL
-from sparc3_bench.statistics.numbers import Array
-from sparc3_bench.statistics.paired import Difference
 from sparc3_bench.statistics.ranking import rank_methods, rank_text
 
 if TYPE_CHECKING:
-    from sparc3_bench.host import PluginHost
-    from sparc3_bench.leaderboard.tables import Section
+    from sparc3_bench.leaderboard.comparable_rows import ComparableRows
+    from sparc3_bench.leaderboard.replicates import BootstrapNumber
+    from sparc3_bench.statistics.numbers import Array
+    from sparc3_bench.statistics.paired import Difference
     from sparc3_bench.types.values import Direction, Scale
 
 _MOST = 30
@@ -25,7 +25,7 @@ _MOST = 30
 
 @dataclass(frozen=True)
 class Ranks:
-    """The ranks of a section's rows by the number that orders them.
+    """The ranks of rows by a number.
 
     Attributes
     ----------
@@ -61,16 +61,16 @@ class Ranks:
         return found, p_value, "better" if ahead else "worse"
 
 
-def draws_of(section: Section, host: PluginHost) -> Replicates | None:
+def draws_of(section: ComparableRows) -> Replicates | None:
     """Return what the numbers of a section are tested by; None without the task that measured."""
     try:
-        return Replicates(section, task_of(section.runs[0].result, host))
+        return Replicates(section, task_of(section.runs[0].result, section.host))
     except Sparc3Error:
         return None
 
 
 def ranks(
-    section: Section, draws: Replicates | None, places: Collection[int] | None = None
+    section: ComparableRows, draws: Replicates | None, places: Collection[int] | None = None
 ) -> Ranks | None:
     """Return the ranks of a section; None where nothing can be tested.
 
@@ -90,25 +90,38 @@ def ranks(
         for place, one in enumerate(section.series)
         if not one.is_control and (places is None or place in places)
     ]
-    if draws is None or not 2 <= len(rows) <= _MOST:
-        return None
-    metric = section.order_chosen or section.order_curve or section.metrics[0]
-    if metric.direction == "neither":
+    direction = section.metric.direction
+    if draws is None or len(rows) > _MOST or direction == "neither":
         return None
     try:
-        numbers = [draws.ordering(one) for _, one in rows]
-        values, drawn, clusters = side_by_side(numbers)
-        scale = draws.scale(metric.name)
-        found = rank_methods(values, drawn, metric.direction, clusters, scale=scale)
+        numbers = {place: draws.ordering(one) for place, one in rows}
     except (Sparc3Error, KeyError):
         return None
+    return ranks_in(numbers, direction, draws.scale(section.metric.name))
+
+
+def ranks_in(
+    numbers: Mapping[int, BootstrapNumber], direction: Direction, scale: Scale
+) -> Ranks | None:
+    """Return the ranks of numbers by position; None of fewer than two, or of one sample."""
+    if len(numbers) < 2:
+        return None
+    values, drawn, clusters = side_by_side(list(numbers.values()))
+    try:
+        found = rank_methods(values, drawn, direction, clusters, scale=scale)
+    except Sparc3Error:
+        return None
     assert found.resolvable is not None
-    pairs = zip(found.best_rank, found.worst_rank, strict=True)
-    texts = {place: rank_text(*pair) for (place, _), pair in zip(rows, pairs, strict=True)}
-    replicates = {p: number.replicates for (p, _), number in zip(rows, numbers, strict=True)}
-    places = [place for place, _ in rows]
-    differences = {
-        (places[i], places[j]): (one, float(found.p_values[i, j]))
-        for (i, j), one in found.differences.items()
-    }
-    return Ranks(texts, found.resolvable, scale, clusters, differences, replicates)
+    texts = map(rank_text, found.best_rank, found.worst_rank)
+    at = list(numbers)
+    return Ranks(
+        texts=dict(zip(at, texts, strict=True)),
+        resolvable=found.resolvable,
+        scale=scale,
+        clusters=clusters,
+        differences={
+            (at[i], at[j]): (one, float(found.p_values[i, j]))
+            for (i, j), one in found.differences.items()
+        },
+        replicates={place: number.replicates for place, number in numbers.items()},
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sparc3_bench.configurable import option_fields
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sparc3_bench.record.result import Result
     from sparc3_bench.record.spec import PluginRef, RunSpec
 
+_UNSAID = (UNIFORM, NO_REPAIR)
+
 
 def command(result: Result) -> str:
     """Return a `sparc3 run` command with the same spec, as far as names can say it.
@@ -25,20 +27,22 @@ def command(result: Result) -> str:
     compare with. Options are given in full, so that other defaults change nothing.
     """
     spec = result.spec
-    words = ["sparc3", "run", "--scorer", spec.scorer.name, "--task", spec.task.name]
-    words += ["--model", spec.model.id, "--dtype", spec.model.dtype]
-    words += ["--amounts", ",".join(f"{amount:.12g}" for amount in spec.amounts)]
-    if spec.amount_kind == "count":
-        words.append("--count")
-    beside = {name: getattr(spec, name) for name in ("controls", "stability_seeds", "seed")}
-    for name, value in (spec.conventions() | beside).items():
-        if value and name != "amount_kind" and value not in (UNIFORM, NO_REPAIR):
+    said = {name: value for name, value in spec.conventions().items() if value not in _UNSAID}
+    said |= {name: getattr(spec, name) for name in ("controls", "stability_seeds", "seed")}
+    said |= {"objective": spec.objective, "limit": spec.limit}
+    words = ["--scorer", spec.scorer.name, *_measured(spec, spec.amounts, said)]
+    return shlex.join(["sparc3", "run", *words, *_options(spec)])
+
+
+def _measured(spec: RunSpec, amounts: Iterable[float], said: Mapping[str, object]) -> list[str]:
+    """Return the words for what is measured where, and for what else is said, but for nothing."""
+    words = ["--task", spec.task.name, "--model", spec.model.id, "--dtype", spec.model.dtype]
+    words += ["--amounts", ",".join(f"{amount:.12g}" for amount in amounts)]
+    words += ["--count"] if spec.amount_kind == "count" else []
+    for name, value in said.items():
+        if value and name != "amount_kind":
             words += [f"--{name.replace('_', '-')}", str(value)]
-    if spec.objective is not None:
-        words += ["--objective", spec.objective]
-    if spec.limit is not None:
-        words += ["--limit", str(spec.limit)]
-    return shlex.join([*words, *_options(spec)])
+    return words
 
 
 def uses(result: Result, file: str, host: PluginHost) -> list[tuple[str, str]]:
@@ -61,7 +65,7 @@ def uses(result: Result, file: str, host: PluginHost) -> list[tuple[str, str]]:
             ("Make its mask, its circuit and the pruned model again, and save them", export)
         )
         task = host.all("task").get(spec.task.name)
-        usual = _unusual_conventions(spec) <= {"unit", "group", "scope", "amount_kind"}
+        usual = _unusual(spec) <= {"unit", "group", "scope", "amount_kind"}
         words = ["--model", spec.model.id, "--scorer", spec.scorer.name, "--scope", spec.scope]
         if usual and task and task.cls.prompts_option is not None and count:
             words += [f"--{spec.unit}s", f"{amount:.0f}", "--task", spec.task.name]
@@ -86,18 +90,16 @@ def _middle(result: Result) -> float:
 
 
 def _options(spec: RunSpec, kinds: Sequence[str] = ("scorer", "task")) -> list[str]:
-    words = []
-    for kind in kinds:
-        for name, value in sorted(getattr(spec, kind).options.items()):
-            # None cannot be typed; where it is recorded it is the default.
-            if value is not None:
-                words += [f"--{kind}-option", f"{name}={value}"]
+    words = [word for kind in kinds for word in _typed(kind, getattr(spec, kind).options)]
     if spec.judge is not None:
-        words += ["--judge", spec.judge.name]
-        for name, value in sorted(spec.judge.options.items()):
-            if value is not None:
-                words += ["--judge-option", f"{name}={value}"]
+        words += ["--judge", spec.judge.name, *_typed("judge", spec.judge.options)]
     return words
+
+
+def _typed(kind: str, options: Mapping[str, JsonValue]) -> list[str]:
+    # None cannot be typed; where it is recorded it is the default.
+    pairs = [(name, value) for name, value in sorted(options.items()) if value is not None]
+    return [word for name, value in pairs for word in (f"--{kind}-option", f"{name}={value}")]
 
 
 def side_by_side_command(
@@ -131,26 +133,20 @@ def side_by_side_command(
         drawn = sorted({run.result.spec.seed for run in one.runs})
         at = f"@{','.join(map(str, drawn))}" if drawn != [0] else ""
         words += ["--scorer", f"{one.scorer.name}{at}"]
-    words += ["--task", first.task.name, "--model", first.model.id, "--dtype", first.model.dtype]
-    words += ["--amounts", ",".join(f"{amount:.12g}" for amount in amounts if amount > 0)]
-    if first.amount_kind == "count":
-        words.append("--count")
-    for name, value in first.conventions().items():
-        if name in _unusual_conventions(first) - {"amount_kind"}:
-            words += [f"--{name}", str(value)]
-    words += [word for name in objectives for word in ("--objective", str(name))]
+    said = {n: value for n, value in first.conventions().items() if n in _unusual(first)}
+    said["objective"] = next(iter(objectives), None)
+    words += _measured(first, [amount for amount in amounts if amount > 0], said)
     for spec in specs:
         for name, value in unusual("scorer", spec.scorer, host).items():
             words += ["--scorer-option", f"{spec.scorer.name}.{name}={value}"]
-    words += [w for n, v in task[0].items() for w in ("--task-option", f"{n}={v}")]
+    words += _typed("task", task[0])
     if first.judge is not None:
         words += ["--judge", first.judge.name]
-        for name, value in unusual("judge", first.judge, host).items():
-            words += ["--judge-option", f"{name}={value}"]
+        words += _typed("judge", unusual("judge", first.judge, host))
     return shlex.join(words)
 
 
-def _unusual_conventions(spec: RunSpec) -> set[str]:
+def _unusual(spec: RunSpec) -> set[str]:
     """Return the names of the conventions of a run that nobody gets without asking."""
     fields = AskedConventions.model_fields
     return {n for n, value in spec.conventions().items() if value != fields[n].default}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.curve import drawn_means, scales_of
 from sparc3_bench.statistics.dependence import (
     Kinds,
@@ -23,8 +24,8 @@ from sparc3_bench.statistics.dependence import (
 
 if TYPE_CHECKING:
     from sparc3_bench.contracts import Task
+    from sparc3_bench.leaderboard.comparable_rows import ComparableRows
     from sparc3_bench.leaderboard.series import Series
-    from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.record.parts import Point
     from sparc3_bench.record.result import Result
     from sparc3_bench.statistics.numbers import Array
@@ -53,7 +54,7 @@ class Replicates:
         Says how metrics follow from samples; of the version that measured.
     """
 
-    def __init__(self, section: Section, task: Task) -> None:
+    def __init__(self, section: ComparableRows, task: Task) -> None:
         self._section, self._task = section, task
         self._drawn: dict[str, ReplicatesOfRun] = {}
         self._known: tuple[Kinds, Kinds] = ({}, {})
@@ -66,17 +67,23 @@ class Replicates:
     def ordering(self, one: Series) -> BootstrapNumber:
         """Return the number of a row by which the rows are ordered."""
         section = self._section
+        name, runs = section.metric.name, self._newest(one)
         if section.order_chosen is not None:
-            name = section.order_chosen.name
-            return average([run.chosen(name) for run in self._newest(one)])
+            return average([run.chosen(name) for run in runs])
         if section.order_curve is not None:
-            name = section.order_curve.name
-            return average([run.curve(name) for run in self._newest(one)])
-        return self.at(one, section.order, section.metrics[0].name)
+            return average([run.curve(name) for run in runs])
+        return average([run.at(section.order, name) for run in runs])
 
     def at(self, one: Series, amount: float, metric: str) -> BootstrapNumber:
         """Return a metric of a row at one amount, the mean over its seeds."""
         return average([run.at(amount, metric) for run in self._newest(one)])
+
+    def get(self, one: Series, amount: float, metric: str) -> BootstrapNumber | None:
+        """Return the same, None where it, or a sample that it follows from, is not recorded."""
+        try:
+            return self.at(one, amount, metric)
+        except (Sparc3Error, KeyError):
+            return None
 
     def seeds(self, one: Series, amount: float) -> list[ReplicatesOfRun]:
         """Return the newest run of every seed of a row, of those that have the amount."""

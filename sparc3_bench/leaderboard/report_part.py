@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sparc3_bench.leaderboard.shown_table import ShownTable
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from sparc3_bench.leaderboard.templating import templates
 
 _WIDTH = 100
 """Columns of a terminal."""
@@ -19,7 +15,7 @@ _WIDTH = 100
 
 @dataclass(frozen=True)
 class ReportPart:
-    """A part of the report, which every rendering shows in its own way.
+    """A part of a report, which every rendering shows in its own way.
 
     Attributes
     ----------
@@ -38,52 +34,23 @@ class ReportPart:
 
 def as_text(title: str, parts: Sequence[ReportPart]) -> str:
     """Return parts for a terminal of 100 columns; of asides only how many rows they have."""
-    from rich.console import Console
-
-    file = io.StringIO()
-    console = Console(
-        file=file, width=_WIDTH, color_system=None, markup=False, highlight=False, emoji=False
-    )
-    console.print(title)
-    for part in parts:
-        if part.is_aside:
-            rows = sum(len(one.rows) for one in part.tables)
-            console.print(f"\n{part.title}: {rows} rows; Markdown, the page and --json have them.")
-            continue
-        console.print(f"\n{part.title}\n{'-' * min(len(part.title), _WIDTH)}")
-        for sentence in part.sentences:
-            console.print(textwrap.fill(sentence, _WIDTH, subsequent_indent="  "))
-        for one in part.tables:
-            _print_table(console, one)
-        for command in part.commands:
-            lines = textwrap.wrap(
-                command, _WIDTH - 4, break_long_words=False, break_on_hyphens=False
-            )
-            console.print("\n" + " \\\n  ".join(lines), soft_wrap=True)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+    return "\n".join([title, *(line for part in parts for line in _text(part)), ""])
 
 
 def as_markdown(title: str, parts: Sequence[ReportPart]) -> str:
     """Return parts as Markdown."""
-    found = [f"# {title}"]
-    for part in parts:
-        found.append(f"## {part.title}")
-        if part.sentences:
-            found.append("\n".join(f"- {sentence}" for sentence in part.sentences))
-        found += map(str, part.tables)
-        found += [f"```\n{command}\n```" for command in part.commands]
-    return "\n\n".join(found) + "\n"
+    return templates(is_page=False).get_template("report.md").render(title=title, parts=parts)
 
 
-def _print_table(console: Console, one: ShownTable) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for index, cell in enumerate(one.head):
-        table.add_column(cell, justify="right" if index else "left")
-    for row in one.rows:
-        table.add_row(*row)
-    console.print(f"\n{one.title}" if one.title else "")
-    console.print(table)
-    if one.note:
-        console.print(one.note)
+def _text(part: ReportPart) -> Iterator[str]:
+    if part.is_aside:
+        rows = sum(len(one.rows) for one in part.tables)
+        yield f"\n{part.title}: {rows} rows; Markdown, the page and --json have them."
+        return
+    yield f"\n{part.title}\n{'-' * min(len(part.title), _WIDTH)}"
+    yield from (textwrap.fill(one, _WIDTH, subsequent_indent="  ") for one in part.sentences)
+    yield from (one.text(_WIDTH) for one in part.tables)
+    for command in part.commands:
+        width = _WIDTH - 4
+        lines = textwrap.wrap(command, width, break_long_words=False, break_on_hyphens=False)
+        yield "\n" + " \\\n  ".join(lines)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.replicates import BootstrapNumber, average, side_by_side
+from sparc3_bench.leaderboard.ranks import ranks_in
+from sparc3_bench.leaderboard.replicates import BootstrapNumber, average
 from sparc3_bench.leaderboard.values import Value, merge_seeds
-from sparc3_bench.statistics.ranking import rank_methods, rank_text
 from sparc3_bench.statistics.ratio import Ratio, ratio
 
 if TYPE_CHECKING:
+    from sparc3_bench.leaderboard.comparable_rows import ComparableRows
     from sparc3_bench.leaderboard.replicates import Replicates
-    from sparc3_bench.leaderboard.tables import Section
     from sparc3_bench.record.parts import MetricRecord
 
 _MOST = 30
@@ -58,7 +58,7 @@ class Benchmark:
 
 
 def retention(
-    section: Section, draws: Replicates | None, places: Collection[int] = range(_MOST)
+    section: ComparableRows, draws: Replicates | None, places: Collection[int] = range(_MOST)
 ) -> tuple[Benchmark, ...]:
     """Return what is left of every benchmark, behind the main metric; nothing where there is none.
 
@@ -84,7 +84,7 @@ def retention(
 
 
 def _benchmark(
-    section: Section,
+    section: ComparableRows,
     draws: Replicates,
     metric: MetricRecord,
     samples: str,
@@ -118,17 +118,15 @@ def _benchmark(
             if _is_guessing(value, chance):
                 guessing.add((amount, place))
             if not one.is_control and all(shares):
-                tested[place] = average(
-                    [
-                        BootstrapNumber(
-                            share.value, share.replicates, min(n.clusters for n in pair)
-                        )
-                        for share, pair in zip(shares, pairs, strict=True)
-                        if share is not None
-                    ]
-                )
-        ranked = {place: number for place, number in tested.items() if place in places}
-        ranks.update({(amount, place): text for place, text in _ranks(ranked).items()})
+                numbers = [
+                    BootstrapNumber(one.value, one.replicates, min(n.clusters for n in pair))
+                    for one, pair in zip(shares, pairs, strict=True)
+                    if one is not None
+                ]
+                tested[place] = average(numbers)
+        own = {place: number for place, number in tested.items() if place in places}
+        if found := ranks_in(own, "higher", "linear"):
+            ranks.update({(amount, place): text for place, text in found.texts.items()})
     return Benchmark(
         metric=metric,
         samples=samples,
@@ -152,16 +150,3 @@ def _share(now: BootstrapNumber, before: BootstrapNumber) -> Ratio | None:
 def _is_guessing(value: Value, chance: float | None) -> bool:
     low = value.centre if value.interval is None else value.interval[0]
     return chance is not None and low <= chance
-
-
-def _ranks(tested: Mapping[int, BootstrapNumber]) -> dict[int, str]:
-    """Return the ranks by position, as those of the section's own table."""
-    if len(tested) < 2:
-        return {}
-    values, replicates, clusters = side_by_side(list(tested.values()))
-    try:
-        found = rank_methods(values, replicates, "higher", clusters)
-    except Sparc3Error:
-        return {}
-    texts = map(rank_text, found.best_rank, found.worst_rank)
-    return dict(zip(tested, texts, strict=True))

@@ -13,16 +13,8 @@ from sparc3_bench.leaderboard.boards import Board, boards
 from sparc3_bench.leaderboard.phrasing import count, number, probability, within
 from sparc3_bench.leaderboard.report_part import ReportPart, as_markdown, as_text
 from sparc3_bench.leaderboard.scorer_row import AttributionCost, Neighbour, ScorerRow
-from sparc3_bench.leaderboard.scorer_row_text import (
-    beside_text,
-    headline,
-    next_sentence,
-    number_text,
-    others_sentence,
-    value_sentence,
-    what_differs,
-)
 from sparc3_bench.leaderboard.scorer_rows import scorer_rows
+from sparc3_bench.leaderboard.sentences import said
 from sparc3_bench.leaderboard.shown_table import ShownTable
 from sparc3_bench.leaderboard.tables import comparison_key, split
 from sparc3_bench.leaderboard.templating import templates
@@ -70,7 +62,7 @@ class ScorerReport:
     @property
     def headlines(self) -> tuple[str, ...]:
         """One sentence for every application."""
-        return tuple(f"{self._where(row)}: {headline(row)}" for row in self._leading)
+        return tuple(f"{self._where(row)}: {said('headline', row)}" for row in self._leading)
 
     @cached_property
     def parts(self) -> tuple[ReportPart, ...]:
@@ -84,7 +76,7 @@ class ScorerReport:
         return (*found, ReportPart("How to read it", (*self.notes, *_READING)))
 
     def text(self) -> str:
-        """Return it for a terminal of 100 columns."""
+        """Return it for a terminal of 100 columns; of asides only how many rows they have."""
         return as_text(self.title, self.parts)
 
     def markdown(self) -> str:
@@ -112,9 +104,8 @@ class ScorerReport:
 
     def _detail(self, row: ScorerRow) -> ReportPart:
         sentences = (
-            *(() if row.numbers else (value_sentence(row), row.told)),
-            others_sentence(row),
-            *(next_sentence(row, one) for one in row.neighbours),
+            *(said("ordered_by", row), "" if row.numbers else row.told, said("others", row)),
+            *(said("next", row, one) for one in row.neighbours),
         )
         tables = [_beside(row)] if row.neighbours else []
         if row.numbers:
@@ -168,12 +159,10 @@ def report_on(
         known = {one.spec.scorer.name for _, one in finished}
         raise UnknownNameError("scorer with finished results", ", ".join(scorers), known)
     beside = [(path, one) for path, one in finished if comparison_key(one) in keys]
-    shown = _shown(boards(split(beside)[0], host), scorers)
-    sections, _ = split(
-        (path, renewed(one, host) if one.key in shown else one) for path, one in beside
-    )
-    made = boards(sections, host)
-    rows = tuple(row for name in scorers for row in scorer_rows(name, made, host))
+    shown = _shown(boards(split(beside, host)[0]), scorers)
+    read = [(path, renewed(one, host) if one.key in shown else one) for path, one in beside]
+    made = boards(split(read, host)[0])
+    rows = tuple(row for name in scorers for row in scorer_rows(name, made))
     lacking = [
         f"{name}: no finished result." for name in scorers if name not in {r.scorer for r in rows}
     ]
@@ -188,14 +177,14 @@ def report_on(
 
 def _shown(made: Sequence[Board], scorers: Sequence[str]) -> set[str]:
     """Return the keys of the results whose intervals are shown, or that say how to read numbers."""
-    sections = [(entry.section, entry.scorers()) for board in made for entry in board.entries]
+    sections = [section for board in made for section in board.sections]
     rows = [
         one
-        for section, stand in sections
+        for section in sections
         for one in section.series
-        if one.is_control or one.scorer.name in scorers or one is stand[one.scorer.name]
+        if one.is_control or one.scorer.name in scorers or one is section.scorers[one.scorer.name]
     ]
-    runs = [section.runs[0] for section, _ in sections] + [run for one in rows for run in one.runs]
+    runs = [section.runs[0] for section in sections] + [run for one in rows for run in one.runs]
     return {run.result.key for run in runs}
 
 
@@ -207,27 +196,24 @@ def _beside(row: ScorerRow) -> ShownTable:
     columns = _COST[: 2 if tokens == set() else 3]
 
     def cells(one: ScorerRow | Neighbour, *told: str) -> tuple[str, ...]:
-        return (one.name, one.rank, number_text(one), *told, *_cost(one.cost)[: len(columns)])
+        return (one.name, one.rank, one.text, *told, *_cost(one.cost)[: len(columns)])
 
     def beside(above: bool) -> Iterator[tuple[str, ...]]:
         for one in row.neighbours:
             if one.is_above is above:
-                yield cells(one, beside_text(row, one), probability(one.p_value))
+                yield cells(one, row.beside(one), probability(one.p_value))
 
     return ShownTable(
         "",
-        ("", "rank", row.metric, what_differs(row), "p (Holm)", *columns),
+        ("", "rank", row.metric, row.what_differs, "p (Holm)", *columns),
         [*beside(True), cells(row, "–", "–"), *beside(False)],
         f"Each attribution took {count(same)} tokens through the model." if same else "",
     )
 
 
 def _numbers(row: ScorerRow) -> ShownTable:
-    rows = [
-        (one.title, number(one.value), _interval(one.low, one.high), one.direction, one.note)
-        for one in row.numbers
-    ]
-    return ShownTable("", ("", row.name, "95 % interval", "better", ""), rows)
+    rows = [(one.title, one.text, one.direction, one.note) for one in row.numbers]
+    return ShownTable("", ("", row.name, "better", ""), rows)
 
 
 def _others(rows: Sequence[ScorerRow]) -> ReportPart:
@@ -237,7 +223,7 @@ def _others(rows: Sequence[ScorerRow]) -> ReportPart:
             (
                 f"{row.name}: {within(row.conventions)}",
                 f"{row.rank} of {row.scorers}" if row.rank else "–",
-                number_text(row),
+                row.text,
                 row.random or "–",
                 f"{row.metric} {row.where}",
             )
@@ -259,7 +245,3 @@ def _cost(cost: AttributionCost) -> tuple[str, ...]:
         "–" if cost.peak_bytes is None else number(cost.peak_bytes / 1e9, 2),
         "–" if cost.tokens is None else count(cost.tokens),
     )
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    return "–" if low is None or high is None else f"{number(low)} to {number(high)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sparc3_bench.leaderboard.phrasing import interval_text, number, with_sign
 from sparc3_bench.types.values import Direction, Scale
 
 
@@ -51,18 +52,62 @@ class MoreSamples:
     option: str
 
 
-@dataclass(frozen=True)
-class Neighbour:
-    """Another scorer of the section, which the row is set beside.
+@dataclass(frozen=True, kw_only=True)
+class Estimated:
+    """A number, None where there is none, with both ends of its 95 % interval, if it has one."""
+
+    title: str
+    value: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """Both ends of the interval."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+    @property
+    def text(self) -> str:
+        """The number with its interval."""
+        return "–" if self.value is None else interval_text(self.value, self.ends)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredNumber(Estimated):
+    """A number of scores that are measured themselves, and what must be known of it."""
+
+    direction: Direction
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandingRow(Estimated):
+    """A row of a section by the number that orders the rows.
 
     Attributes
     ----------
     title, name
         The scorer's, and that of the row, with what sets it apart.
+    rank
+        `2` or `2–3` among the scorers, each with one row; empty where they are not ranked.
+    cost
+        What its attribution cost.
+    """
+
+    scorer: str
+    name: str
+    rank: str
+    cost: AttributionCost
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbour(StandingRow):
+    """Another scorer of the section, which the row is set beside.
+
+    Attributes
+    ----------
     is_above
         Whether it has the better number.
-    rank
-        `2` or `2–3`.
     difference, difference_low, difference_high
         The row of the report minus this one, or on a log scale divided by it, with the 95 %
         interval of these two alone.
@@ -70,55 +115,21 @@ class Neighbour:
         Of no difference, adjusted by Holm over all pairs of scorers.
     verdict
         `better` and `worse` say what the row of the report is, `tied` that it is not told apart.
-    value, low, high
-        Its number, with both ends of the 95 % interval.
-    cost
-        What its attribution cost.
     more
         What would tell the two apart; None where they are, or nothing would.
     """
 
-    scorer: str
-    title: str
-    name: str
     is_above: bool
-    rank: str
-    value: float
-    low: float | None
-    high: float | None
     difference: float
     difference_low: float
     difference_high: float
     p_value: float
     verdict: str
-    cost: AttributionCost
     more: MoreSamples | None
 
 
-@dataclass(frozen=True)
-class MeasuredNumber:
-    """A number with its 95 % interval, where it has one, and what must be known of it.
-
-    Attributes
-    ----------
-    title, direction
-        What it is, and which way is better.
-    value, low, high
-        The number, and both ends of its interval.
-    note
-        What must be known of it.
-    """
-
-    title: str
-    direction: Direction
-    value: float
-    low: float | None
-    high: float | None
-    note: str
-
-
-@dataclass(frozen=True)
-class ScorerRow:
+@dataclass(frozen=True, kw_only=True)
+class ScorerRow(StandingRow):
     """A row of a section that is a scorer's, beside the other scorers there.
 
     Attributes
@@ -135,14 +146,10 @@ class ScorerRow:
         By what the rows are ordered: its title, and at what it is measured.
     counted_in, direction, scale
         Its unit, which way is better, and on which scale it is compared.
-    value, low, high
-        The number of the row, with both ends of the 95 % interval.
     seeds
         How many seeds it is the mean of.
-    rank
-        Among the scorers, each with one row; empty where they are not ranked.
     scorers
-        How many those are, this one among them.
+        How many are ranked, this one among them.
     clusters
         How many independent samples ranks follow from; 0 where nothing is ranked.
     random
@@ -156,18 +163,14 @@ class ScorerRow:
         worth it.
     numbers
         Of scores that are measured themselves and not ranked, all of them.
-    earlier
-        How many of the rows beside it stand in from other code than that of this row.
-    others
-        How many other rows are in the section.
+    earlier, others
+        How many of the rows beside it stand in from other code than that of this row, and how many
+        there are.
     all_scorers
         Where it has no rank, as a control has none: every scorer with its number, in words, and
         what random controls say of it.
     """
 
-    scorer: str
-    title: str
-    name: str
     is_control: bool
     application: str
     model: str
@@ -179,15 +182,10 @@ class ScorerRow:
     direction: Direction
     scale: Scale
     where: str
-    value: float | None
-    low: float | None
-    high: float | None
-    rank: str
     scorers: int
     clusters: int
     random: str
     told: str
-    cost: AttributionCost
     seeds: int
     neighbours: tuple[Neighbour, ...]
     command: str
@@ -195,3 +193,17 @@ class ScorerRow:
     earlier: int
     others: int
     all_scorers: tuple[tuple[str, str, str], ...]
+
+    @property
+    def what_differs(self) -> str:
+        """What stands between it and another."""
+        return "ratio" if self.scale == "log" else "difference"
+
+    def beside(self, other: Neighbour) -> str:
+        """Return how it differs from another, with the interval of that."""
+        ends = (other.difference_low, other.difference_high)
+        if self.scale == "log":
+            return f"{number(other.difference)} [{number(ends[0])}, {number(ends[1])}]"
+        if ends[0] == ends[1]:
+            return with_sign(other.difference)
+        return interval_text(other.difference, ends)

@@ -1,153 +1,68 @@
-"""Sentences: what a run chose and whether it did any good, in words made of its record."""
+"""Sentences: what numbers mean, in words that `sentences.txt` makes of them by rule."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import inspect
+import math
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from sparc3_bench.leaderboard.phrasing import (
-    count,
-    drawn_in,
-    judge_text,
-    percent,
-    plain,
-    probability,
-    units,
-    value_text,
-    with_unit,
-    within,
-)
+import jinja2
+
+from sparc3_bench.leaderboard import phrasing
 
 if TYPE_CHECKING:
-    from sparc3_bench.leaderboard.operating_points import Limited, OperatingPoint
+    from jinja2.environment import TemplateModule
+
+HERE = Path(__file__).parent
+"""The folder that templates and scripts are in."""
+
+WITHOUT_CONTROLS = "without controls"
+"""What the pruned models are called that were ranked by something."""
+
+WORTH = 100
+"""Nobody measures on more times as many samples to tell two scorers apart."""
 
 _NUMBERS = (
     *("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
     *("eleven", "twelve"),
 )
+_PARTS = {2: "half", 3: "a third", 4: "a quarter", 5: "a fifth", 6: "a sixth", 7: "a seventh"}
+_PARTS |= {8: "an eighth", 9: "a ninth", 10: "a tenth"}
+
+WORDS = {name: made for name, made in vars(phrasing).items() if inspect.getmodule(made) is phrasing}
+"""The filters of all templates."""
 
 
-_LEVEL = 0.05
-"""A p-value of at most this, adjusted over the table, tells a choice from what it is beside."""
+def said(name: str, *given: Any) -> str:
+    """Return what a macro of `sentences.txt` says, as plain text."""
+    text: str = getattr(_macros(), name)(*given)
+    return text.replace("\n", "").strip()
 
 
-def subject(chosen: OperatingPoint) -> str:
-    """Return whose choice it is: the scorer, and the ranking where it had several."""
-    candidate = "" if chosen.is_dense else chosen.result.candidate
-    return f"{chosen.name} ({candidate})" if candidate else chosen.name
+def rounded_up(value: float) -> int:
+    """Return a count of at least so many, with two digits."""
+    whole = math.ceil(value)
+    unit: int = 10 ** max(0, len(str(whole)) - 2)
+    return math.ceil(whole / unit) * unit
 
 
-def choice_text(chosen: OperatingPoint) -> str:
-    """Return what the run chose and how it compares, as the rest of a sentence about it."""
-    if chosen.is_dense:
-        text = _kept(chosen)
-    else:
-        side = ", ".join(_side_effect(one) for one in chosen.limited)
-        parts = [f"{removal_text(chosen)} removed", _effect(chosen), side]
-        text = f"{'; '.join(part for part in parts if part)}. {_against_random(chosen)}"
-    if judge := chosen.result.chosen_by:
-        text += f" Ranking and amount were chosen by {judge_text(judge)}."
-    return text
-
-
-def removal_text(chosen: OperatingPoint) -> str:
-    """Return how much is removed: units of all units, or a share where they were not counted."""
-    spec, (gone, every) = chosen.result.spec, chosen.units
-    if gone is None:
-        share = chosen.found.point.amount.in_scope
-        return f"{percent(round(share, 6))} of the weights in scope"
-    if every is None:
-        return f"{count(gone)} {units(spec, gone)}"
-    return f"{count(gone)} of {count(every)} {units(spec, every)}"
-
-
-def against_dense(chosen: OperatingPoint) -> str:
-    """Return how the choice compares with the dense model, empty where it is simply better."""
-    if chosen.is_dense:
-        return ""
-    difference = chosen.value.centre - chosen.dense
-    unsure = chosen.p_dense is not None and chosen.p_dense > _LEVEL
-    if difference == 0:
-        return "no different from the dense model"
-    if chosen.is_better(difference):
-        return "not separable from the dense model" if unsure else ""
-    unsaid = ", but not separable from it" if unsure else ""
-    return f"worse than the dense model{unsaid}"
-
-
-def against_random(chosen: OperatingPoint) -> str:
-    """Return how the choice compares with random circuits, empty where it was not compared.
-
-    By p-values that are adjusted over the table; with one random circuit there is no verdict.
-    """
-    versus = chosen.versus
-    if versus is None:
-        return ""
-    if chosen.p_random is None:
-        return "" if chosen.series.is_control else "no verdict: one random circuit only"
-    none = 0.0 if chosen.metric.scale == "linear" else 1.0
-    better = chosen.is_better(versus.difference - none)
-    if chosen.p_random > _LEVEL:
-        verdict = "not separable from random"
-        return verdict if better or versus.difference == none else f"{verdict}, on its worse side"
-    return "separable from random" if better else "worse than random, and separable from it"
-
-
-def limits(chosen: OperatingPoint) -> str:
-    """Return the limits in words."""
-    return ", ".join(
-        f"{within(one.metric.title)} at most {with_unit(plain(one.most), one.metric.unit)}"
-        for one in chosen.limited
+@cache
+def _macros() -> TemplateModule:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-
-
-def _effect(chosen: OperatingPoint) -> str:
-    metric, value, change = chosen.metric, chosen.value, chosen.change
-    text = f"{within(metric.title)} {value_text(value.centre, value.interval, metric.unit)}"
-    if value.interval:
-        low, high = (value_text(end, value.interval) for end in value.interval)
-        text += f" (95\N{NO-BREAK SPACE}% {low} to {high})"
-    if change:
-        before, after = (value_text(one, value.interval) for one in (change.before, change.after))
-        text += f", {before}\N{NO-BREAK SPACE}→ {after}"
-    verdict = against_dense(chosen)
-    return f"{text}, {verdict}" if verdict else text
-
-
-def _side_effect(one: Limited) -> str:
-    number = value_text(one.value.centre, one.value.interval, one.metric.unit)
-    text = f"{within(one.metric.title)} {number}"
-    if one.is_broken:
-        text += f" (beyond the limit of {plain(one.most)} on the test part)"
-    return text
-
-
-def _against_random(chosen: OperatingPoint) -> str:
-    versus, spec = chosen.versus, chosen.result.spec
-    if versus is None:
-        return "It was not compared with random circuits."
-    many = len(chosen.controls)
-    ends = (versus.low, versus.high)
-    difference, low, high = (value_text(one, ends) for one in (versus.difference, *ends))
-    factor = "×" if chosen.metric.scale == "log" else ""
-    verdict = against_random(chosen)
-    more = ""
-    if chosen.p_draw is not None:
-        more = f", of being one more of them p\N{NO-BREAK SPACE}{probability(chosen.p_draw)}"
-    return (
-        f"Against {_NUMBERS[many] if many < len(_NUMBERS) else count(many)} random "
-        f"circuit{'s' if many != 1 else ''} with as many {units(spec)} in every {drawn_in(spec)} "
-        f"{factor}{difference} ({low} to {high}), p\N{NO-BREAK SPACE}"
-        f"{probability(versus.p_value)}{more}{f': {verdict}' if verdict else ''}."
+    environment.filters.update(WORDS, rounded_up=rounded_up)
+    environment.tests["match"] = str.startswith
+    environment.globals.update(
+        nbsp="\N{NO-BREAK SPACE}",
+        numbers=_NUMBERS,
+        parts=_PARTS,
+        without_controls=WITHOUT_CONTROLS,
+        worth=WORTH,
     )
-
-
-def _kept(chosen: OperatingPoint) -> str:
-    passed = any(one.passes and one.requested > 0 for one in chosen.result.tried)
-    if not chosen.limited:
-        return "nothing was better than the dense model, which is kept."
-    if passed:
-        return (
-            f"nothing within the limits ({limits(chosen)}) was better than the dense model, which "
-            "is kept."
-        )
-    return f"nothing passed the limits ({limits(chosen)}): the dense model is kept."
+    return environment.get_template("sentences.txt").module

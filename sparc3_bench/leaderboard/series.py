@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from sparc3_bench.leaderboard.curve_summary import CurveSummary, curve_summary
+from sparc3_bench.leaderboard.circuit_sizes import shared_by_seeds, smallest_circuit
 from sparc3_bench.leaderboard.phrasing import in_the_name, is_reference, samples
-from sparc3_bench.leaderboard.values import Value, merge_seeds, merged, pool_controls
+from sparc3_bench.leaderboard.values import Place, Value, long_table, merge_seeds
 from sparc3_bench.record.spec import PluginRef, canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+    from types import SimpleNamespace
 
     from pydantic import JsonValue
 
-    from sparc3_bench.record.parts import Point, Versus
+    from sparc3_bench.record.parts import Amount, MetricRecord, Sketch
     from sparc3_bench.record.result import Result
 
 Facet = tuple[str, str]
@@ -43,7 +44,7 @@ class ResultFile:
         return self.href.removesuffix(".json") + ".html"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Series:
     """One line of a chart and one row of its table.
 
@@ -56,19 +57,24 @@ class Series:
         The choices a reader should see beside the numbers.
     variant
         Position among the series of the same scorer in the section.
-    metrics
-        For each amount, the task's metrics.
-    controls
-        For each amount and metric, the numbers of the random circuits with the same counts, of
-        all seeds; seeds with the same circuits count once.
-    versus
-        For each amount and metric, how every seed differs from its random circuits, where recorded.
+    numbers
+        The long table of its runs.
     achieved
         For each amount, the sparsity reached in the scope and in the model.
-    whole
-        What belongs to no single amount.
     attribution, tokens, evaluation
         Seconds for the scores, tokens that went through the model for them, seconds to measure.
+    curve_metrics
+        How to read the numbers of whole curves.
+    found
+        As `smallest_circuit`.
+    spearman
+        Mean rank correlation with the rankings of other reference seeds.
+    jaccard
+        As `shared_by_seeds`.
+    sketch
+        That of the first seed.
+    kept
+        By amount and role, the weights kept in every block; of the first seed.
     """
 
     scorer: PluginRef
@@ -77,15 +83,18 @@ class Series:
     difference: str
     settings: tuple[Facet, ...]
     variant: int
-    metrics: Mapping[float, Mapping[str, Value]]
-    controls: Mapping[float, Mapping[str, tuple[float, ...]]]
-    versus: Mapping[float, Mapping[str, tuple[Versus, ...]]]
+    numbers: Mapping[Place, Value]
     achieved: Mapping[float, tuple[Value, Value]]
-    whole: CurveSummary
     attribution: Value | None
     tokens: Value | None
     evaluation: Value | None
     peak_bytes: Value | None
+    curve_metrics: tuple[MetricRecord, ...]
+    found: SimpleNamespace | None
+    spearman: Value | None
+    jaccard: Mapping[float, Value]
+    sketch: Sketch | None
+    kept: Mapping[float, Mapping[str, tuple[int, ...]]]
 
     @property
     def machines(self) -> list[str]:
@@ -97,10 +106,13 @@ class Series:
         """Whether its scores read samples, as far as their number of tokens tells."""
         spent = [run.result.cost.get("attribution") for run in self.runs]
         return all(one is None or one.tokens != 0 for one in spent) and any(
-            data.purpose.startswith("reference")
-            for run in self.runs
-            for data in run.result.spec.datasets
+            is_reference(data) for run in self.runs for data in run.result.spec.datasets
         )
+
+    @property
+    def name(self) -> str:
+        """The scorer's title, with what sets the row apart."""
+        return f"{self.scorer.title} ({self.difference})" if self.difference else self.scorer.title
 
     @property
     def label(self) -> str:
@@ -110,9 +122,25 @@ class Series:
             return f"{self.scorer.title} ({count} seed{'s' if count > 1 else ''})"
         return self.scorer.title
 
-    def value(self, amount: float, metric: str) -> Value | None:
-        """Return the number, or None where no run of the series has it."""
-        return self.metrics.get(amount, {}).get(metric)
+    @property
+    def has_curve(self) -> bool:
+        """Whether it has numbers that belong to no single amount."""
+        whole = any(amount is None for amount, _ in self.numbers)
+        return whole or self.found is not None or self.spearman is not None
+
+    @property
+    def rising(self) -> list[Result]:
+        """The results, the newest last."""
+        return _rising(self.runs)
+
+    def value(self, amount: float | None, metric: str) -> Value | None:
+        """Return a number, of the whole curve without an amount; None where no run has it."""
+        return self.numbers.get((amount, metric))
+
+    def drawn(self, amount: float | None, metric: str) -> tuple[float, ...]:
+        """Return the numbers of the series' own random circuits."""
+        value = self.value(amount, metric)
+        return value.controls if value else ()
 
     def beside(self, amount: float, metric: str) -> tuple[float, ...]:
         """Return the numbers of the own random circuits that the series may be held against.
@@ -130,44 +158,16 @@ class Series:
 
         On other samples it has another, unless the metric is a change to it.
         """
-        own, drawn = self.value(0.0, metric), self.drawn(0.0, metric)
+        own = self.value(0.0, metric)
         if own is None:
             return True
         slack = 1e-9 * max(1.0, abs(own.low), abs(own.high))
-        return all(own.low - slack <= number <= own.high + slack for number in drawn)
+        return all(own.low - slack <= number <= own.high + slack for number in own.controls)
 
     @property
     def is_paired(self) -> bool:
         """Whether its own random circuits were measured on the same samples, as far as seen."""
-        return all(self.is_comparable(metric) for metric in self.controls.get(0.0, {}))
-
-    def seed_values(self, amount: float, metric: str) -> tuple[float, ...]:
-        """Return a metric of every seed that has the amount, of one run twice the newest."""
-        found = {
-            result.spec.seed: point.metrics[metric]
-            for result in self.rising
-            for point in result.points
-            if point.amount.requested == amount
-        }
-        return tuple(found.values())
-
-    def whole_values(self, metric: str) -> tuple[float, ...]:
-        """Return a number of the whole curve of every seed, of one run twice the newest."""
-        found = {
-            result.spec.seed: result.curve[metric].value
-            for result in self.rising
-            if metric in result.curve
-        }
-        return tuple(found.values())
-
-    @property
-    def rising(self) -> list[Result]:
-        """The results, the newest last."""
-        return _rising(self.runs)
-
-    def drawn(self, amount: float, metric: str) -> tuple[float, ...]:
-        """Return the numbers of the series' own random circuits."""
-        return self.controls.get(amount, {}).get(metric, ())
+        return all(self.is_comparable(metric) for amount, metric in self.numbers if amount == 0)
 
 
 def _rising(runs: Iterable[ResultFile]) -> list[Result]:
@@ -259,38 +259,21 @@ def _series(
     settings: tuple[Facet, ...],
     variant: int,
 ) -> Series:
-    # A seed that was run twice counts once at an amount, with its newest numbers.
-    points: dict[float, dict[int, Point]] = {}
-    newest: dict[int, Result] = {}
-    for result in _rising(runs):
-        newest[result.spec.seed] = result
+    rising = _rising(runs)
+    # A seed that was run twice counts once, with its newest numbers.
+    newest = {result.spec.seed: result for result in rising}
+    first = [newest[seed] for seed in sorted(newest)]
+    amounts: dict[float, dict[int, Amount]] = {}
+    for result in rising:
         for point in result.points:
-            points.setdefault(point.amount.requested, {})[result.spec.seed] = point
-    names = [metric.name for metric in runs[0].result.metrics]
-    metrics, achieved, controls, versus = {}, {}, {}, {}
-    for amount, by_seed in points.items():
-        here = list(by_seed.values())
-        metrics[amount] = {name: merged(here, name, control) for name in names}
-        controls[amount] = {
-            name: pool_controls(point.control.get(name, ()) for point in here) for name in names
-        }
-        versus[amount] = {
-            name: tuple(point.versus[name] for point in here if name in point.versus)
-            for name in names
-        }
-        achieved[amount] = (
-            merge_seeds([point.amount.in_scope for point in here], control),
-            merge_seeds([point.amount.in_model for point in here], control),
-        )
+            amounts.setdefault(point.amount.requested, {})[result.spec.seed] = point.amount
     costs = [run.result.cost for run in runs]
+    spent = [cost["attribution"] for cost in costs if "attribution" in cost]
 
-    def seconds(phase: str) -> Value | None:
-        spent = [cost[phase].seconds for cost in costs if phase in cost]
-        return merge_seeds(spent, control) if spent else None
+    def merged(numbers: Iterable[float | None]) -> Value | None:
+        known = [float(number) for number in numbers if number is not None]
+        return merge_seeds(known, control) if known else None
 
-    read = [c["attribution"].tokens for c in costs if "attribution" in c]
-    tokens = [float(many) for many in read if many is not None]
-    peaks = [float(max(phase.peak_bytes for phase in cost.values())) for cost in costs if cost]
     return Series(
         scorer=runs[0].result.spec.scorer,
         is_control=control,
@@ -298,13 +281,30 @@ def _series(
         difference=difference,
         settings=settings,
         variant=variant,
-        metrics=metrics,
-        controls=controls,
-        versus=versus,
-        achieved=achieved,
-        whole=curve_summary([newest[seed] for seed in sorted(newest)], control),
-        attribution=seconds("attribution"),
-        tokens=merge_seeds(tokens, control) if tokens else None,
-        evaluation=seconds("evaluation"),
-        peak_bytes=merge_seeds(peaks, control) if peaks else None,
+        numbers=long_table(rising, control),
+        achieved={
+            amount: (
+                merge_seeds([one.in_scope for one in by_seed.values()], control),
+                merge_seeds([one.in_model for one in by_seed.values()], control),
+            )
+            for amount, by_seed in amounts.items()
+        },
+        attribution=merged(phase.seconds for phase in spent),
+        tokens=merged(phase.tokens for phase in spent),
+        evaluation=merged(cost["evaluation"].seconds for cost in costs if "evaluation" in cost),
+        peak_bytes=merged(max(p.peak_bytes for p in cost.values()) for cost in costs if cost),
+        curve_metrics=first[0].curve_metrics,
+        found=smallest_circuit(first, control),
+        spearman=merged(
+            sum(other.spearman for other in one.stability) / len(one.stability)
+            for one in first
+            if one.stability
+        ),
+        jaccard=shared_by_seeds(first, control),
+        sketch=next((one.sketch for one in first if one.sketch), None),
+        kept=next((kept for one in first if (kept := _kept(one))), {}),
     )
+
+
+def _kept(result: Result) -> dict[float, dict[str, tuple[int, ...]]]:
+    return {point.amount.requested: point.kept for point in result.points if point.kept}

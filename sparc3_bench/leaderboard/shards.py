@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.leaderboard.charts import curves, ends_of, rounded, value_of
+from sparc3_bench.leaderboard.series import seeds
 from sparc3_bench.types.conventions import CONVENTIONS
 
 if TYPE_CHECKING:
@@ -15,11 +16,8 @@ if TYPE_CHECKING:
 
     from sparc3_bench.leaderboard.boards import Board
     from sparc3_bench.leaderboard.charts import Look
-    from sparc3_bench.leaderboard.entries import Entry
-    from sparc3_bench.leaderboard.headtohead import Meeting
+    from sparc3_bench.leaderboard.sections import Section
     from sparc3_bench.leaderboard.series import Series
-    from sparc3_bench.leaderboard.values import Value
-    from sparc3_bench.record.parts import MetricRecord
 
 _COLUMNS = (
     *("task", "task_version", "model", "dtype", "label", *CONVENTIONS, "judge", "section"),
@@ -45,8 +43,7 @@ def shard(board: Board, look: Look) -> dict[str, Any]:
         "version": spec.task.task_version,
         "model": board.model,
         "sections": [
-            {**_section(entry, look), "leads": any(entry is one for one in board.leading)}
-            for entry in board.entries
+            {**_section(one, look), "leads": one in board.leading} for one in board.sections
         ],
     }
 
@@ -69,47 +66,49 @@ def csv_table(board: Board) -> str:
     return out.getvalue()
 
 
-def _section(entry: Entry, look: Look) -> dict[str, Any]:
-    section, spec = entry.section, entry.spec
-    drawn = curves(entry, look, section.metrics)
-    rows = zip(section.series, drawn["rows"], strict=True)
+def _section(section: Section, look: Look) -> dict[str, Any]:
+    drawn, ranks = curves(section, look, section.metrics), section.tests.ranks
     return {
         **drawn,
+        **_conventions(section),
         "id": section.id,
-        "href": entry.href,
-        "words": entry.words,
-        "dtype": spec.model.dtype,
-        "label": spec.model.label,
-        **spec.conventions(),
-        "judge": spec.judge.name if spec.judge else "",
+        "href": section.href,
+        "words": section.words,
         "focus": section.order,
-        "opens": entry.opens,
+        "opens": section.opens,
         "machine": section.machine,
-        "ordered": {"metric": entry.metric.title, "where": entry.where},
+        "ordered": {"metric": section.metric.title, "where": section.where},
         "chosen": section.order_chosen is not None,
-        "resolvable": entry.tests.ranks.resolvable if entry.tests.ranks else None,
-        "rows": [{**row, **_row(entry, place, one)} for place, (one, row) in enumerate(rows)],
+        "resolvable": ranks.resolvable if ranks else None,
+        "rows": [
+            {**row, **_row(section, one)}
+            for one, row in zip(section.series, drawn["rows"], strict=True)
+        ],
         "pairs": [
-            [*pair, [[section.amounts.index(one.amount), *_told(one)] for one in found]]
-            for pair, found in entry.tests.meetings.items()
+            [*pair, [[section.amounts.index(one.amount), *rounded(*one.told)] for one in found]]
+            for pair, found in section.tests.meetings.items()
         ],
     }
 
 
-def _told(one: Meeting) -> list[float | None]:
-    told = one.difference
-    return rounded(told.value, told.low, told.high, told.p_value, one.p_adjusted)
+def _conventions(section: Section) -> dict[str, Any]:
+    spec = section.spec
+    judge = spec.judge.name if spec.judge else ""
+    model = {"dtype": spec.model.dtype, "label": spec.model.label}
+    return {**model, **spec.conventions(), "judge": judge}
 
 
-def _row(entry: Entry, place: int, one: Series) -> dict[str, Any]:
+def _row(section: Section, one: Series) -> dict[str, Any]:
     return {
         "machine": machines[0] if len(machines := one.machines) == 1 else None,
         "aggregation": str(one.scorer.options.get("aggregation", "")),
         "objective": one.runs[0].result.spec.objective or "",
-        "rank": entry.rank(place),
-        "verdict": entry.verdict(one),
+        "rank": section.rank(one),
+        "verdict": section.verdict(one),
         "whole": {
-            name: [*(value_of(value) or ()), value.note] for name, value in one.whole.curve.items()
+            name: [*(value_of(value) or ()), value.note]
+            for (amount, name), value in one.numbers.items()
+            if amount is None
         },
         "cost": [
             rounded(value.centre)[0] if value else None
@@ -120,69 +119,48 @@ def _row(entry: Entry, place: int, one: Series) -> dict[str, Any]:
 
 
 def _lines(board: Board) -> Iterator[dict[str, Any]]:
-    for entry in board.entries:
-        section, spec = entry.section, entry.spec
-        shared = {
-            "task": spec.task.name,
-            "task_version": spec.task.task_version,
-            "model": board.model,
-            "dtype": spec.model.dtype,
-            "label": spec.model.label,
-            **spec.conventions(),
-            "judge": spec.judge.name if spec.judge else "",
-            "section": section.id,
-        }
-        for place, one in enumerate(section.series):
-            row = {
-                **shared,
-                "scorer": one.scorer.name,
-                "title": one.scorer.title,
-                "control": one.is_control,
-                "objective": one.runs[0].result.spec.objective or "",
-                "settings": "; ".join(f"{name}={value}" for name, value in one.settings),
-                "rank": entry.rank(place),
-                "seeds": len({run.result.spec.seed for run in one.runs}),
-                "attribution_seconds": one.attribution and one.attribution.centre,
-                "evaluation_seconds": one.evaluation and one.evaluation.centre,
-                "peak_bytes": one.peak_bytes and one.peak_bytes.centre,
-                "results": " ".join(run.result.key for run in one.runs),
-            }
-            for amount in section.amounts:
-                scope, model = one.achieved.get(amount, (None, None))
-                for metric in section.metrics:
-                    value = one.value(amount, metric.name)
-                    if value is None:
-                        continue
-                    yield {
-                        **row,
-                        "amount": amount,
-                        "in_scope": scope and scope.centre,
-                        "in_model": model and model.centre,
-                        **_numbers(metric, value, one.beside(amount, metric.name)),
-                    }
-            for metric in one.whole.metrics:
-                if value := one.whole.curve.get(metric.name):
-                    drawn = one.whole.controls.get(metric.name, ())
-                    yield {**row, **_numbers(metric, value, drawn)}
+    for section in board.sections:
+        for one in section.series:
+            yield from _numbers(board, section, one)
 
 
-def _numbers(metric: MetricRecord, value: Value, drawn: tuple[float, ...]) -> dict[str, Any]:
-    low, median, high = ends_of(drawn) or (None, None, None)
-    return {
-        "metric": metric.name,
-        "direction": metric.direction,
-        "metric_unit": metric.unit,
-        "value": value.centre,
-        "low": value.interval and value.interval[0],
-        "high": value.interval and value.interval[1],
-        "seeds_low": value.low,
-        "seeds_high": value.high,
-        "note": value.note,
-        "controls": len(drawn),
-        "control_low": low,
-        "control_median": median,
-        "control_high": high,
+def _numbers(board: Board, section: Section, one: Series) -> Iterator[dict[str, Any]]:
+    task = section.spec.task
+    row = {
+        **{"task": task.name, "task_version": task.task_version, "model": board.model},
+        **_conventions(section),
+        "section": section.id,
+        "scorer": one.scorer.name,
+        "title": one.scorer.title,
+        "control": one.is_control,
+        "objective": one.runs[0].result.spec.objective or "",
+        "settings": "; ".join(f"{name}={value}" for name, value in one.settings),
+        "rank": section.rank(one),
+        "seeds": len(seeds(one.runs)),
+        "attribution_seconds": one.attribution and one.attribution.centre,
+        "evaluation_seconds": one.evaluation and one.evaluation.centre,
+        "peak_bytes": one.peak_bytes and one.peak_bytes.centre,
+        "results": " ".join(run.result.key for run in one.runs),
     }
+    places = [(amount, metric) for amount in section.amounts for metric in section.metrics]
+    for amount, metric in [*places, *((None, metric) for metric in one.curve_metrics)]:
+        if (value := one.value(amount, metric.name)) is None:
+            continue
+        drawn = value.controls if amount is None else one.beside(amount, metric.name)
+        control_low, control_median, control_high = ends_of(drawn) or (None, None, None)
+        low, high = value.interval or (None, None)
+        scope, model = (None, None) if amount is None else one.achieved[amount]
+        yield {
+            **row,
+            **{"amount": amount, "in_scope": scope and scope.centre},
+            "in_model": model and model.centre,
+            **{"metric": metric.name, "direction": metric.direction, "metric_unit": metric.unit},
+            **{"value": value.centre, "low": low, "high": high, "note": value.note},
+            **{"seeds_low": value.low, "seeds_high": value.high, "controls": len(drawn)},
+            "control_low": control_low,
+            "control_median": control_median,
+            "control_high": control_high,
+        }
 
 
 def _inert(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -29,6 +30,26 @@ class ShownTable:
     def __str__(self) -> str:
         parts = [self.title, markdown_table(self.head, self.rows), self.note]
         return "\n\n".join(filter(None, parts))
+
+    def text(self, width: int) -> str:
+        """Return it for a terminal of so many columns."""
+        from rich.console import Console
+        from rich.table import Table
+
+        file = io.StringIO()
+        console = Console(
+            file=file, width=width, color_system=None, markup=False, highlight=False, emoji=False
+        )
+        table = Table(box=None, pad_edge=False)
+        for index, cell in enumerate(self.head):
+            table.add_column(cell, justify="right" if index else "left")
+        for row in self.rows:
+            table.add_row(*row)
+        console.print(f"\n{self.title}" if self.title else "")
+        console.print(table)
+        if self.note:
+            console.print(self.note)
+        return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
 
     def html(self) -> str:
         """Return it as HTML, all text escaped."""

@@ -14,22 +14,20 @@ from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import RecordError, Sparc3Error
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.pages import GUIDE, pages
+from sparc3_bench.leaderboard.archive import Archive
+from sparc3_bench.leaderboard.pages import GUIDE, MARKED, pages
 from sparc3_bench.leaderboard.templating import SIGNATURE
 from sparc3_bench.record.files import read_results, samples_path, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sparc3_bench.record.result import Result
-
-    Found = list[tuple[Path, Result]]
 
 _LIST = "site.json"
 """The list of the files that `publish` put into a folder, which it may remove."""
 
 _FOLDERS = ("badges", "boards", "data", "results", "scorers", "sections", "static")
-_TOP = ("index.html", _LIST, *_FOLDERS)
+_TOP = ("index.html", MARKED, _LIST, *_FOLDERS)
 """What no folder may hold that `publish` did not make."""
 
 
@@ -53,11 +51,11 @@ def publish(results: Path, site: Path, leave_out: Callable[[str], object] | None
     Sparc3Error
         When there are no results, or the site may not be written there.
     """
-    found = _read(results, leave_out)
+    archive = _read(results, leave_out)
     _check_place(results, site)
     before = _listed(site)
     written = set()
-    for name, content in _files(results, site, found):
+    for name, content in _files(results, site, archive):
         target = site / name
         if not target.is_file() or target.read_bytes() != content:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -80,31 +78,31 @@ def is_fresh(results: Path, site: Path, leave_out: Callable[[str], object] | Non
     return not left
 
 
-def _read(results: Path, leave_out: Callable[[str], object] | None) -> Found:
+def _read(results: Path, leave_out: Callable[[str], object] | None) -> Archive:
     refused: list[str] = []
-    found = list(read_results(results, leave_out and refused.append))
-    if refused and not found:
+    archive = Archive(read_results(results, leave_out and refused.append), default_host())
+    if refused and not archive.files:
         raise RecordError("\n".join(refused))
     for sentence in refused:
         leave_out(sentence)  # type: ignore[misc]
-    if not found:
+    if not archive.files:
         raise Sparc3Error(
             f"`{results}` holds no result files; a page needs at least one: make it with "
             "`sparc3 run`, or name another folder."
         )
-    return found
+    return archive
 
 
-def _files(results: Path, site: Path, found: Found) -> Iterator[tuple[str, bytes]]:
+def _files(results: Path, site: Path, archive: Archive) -> Iterator[tuple[str, bytes]]:
     """Yield every file of the site by its path in it."""
     has_guide, commit = (site / GUIDE).is_dir(), _commit(results)
-    for name, text in pages(found, default_host(), has_guide=has_guide, commit=commit):
+    for name, text in pages(archive, default_host(), has_guide=has_guide, commit=commit):
         # JSON may hold half of a surrogate pair, which no encoding can write.
         yield name, text.encode("utf-8", "replace")
-    for path, result in found:
+    for path, has_samples in archive.files:
         for one in (path, samples_path(path)):
             # A file of samples that no result tells of was never looked at.
-            if one == path or (result.sample_file and (results / one).is_file()):
+            if one == path or (has_samples and (results / one).is_file()):
                 yield f"results/{one.as_posix()}", (results / one).read_bytes()
 
 
@@ -126,8 +124,9 @@ def _check_place(results: Path, site: Path) -> None:
             f"`{site}` and the results in `{results}` must not lie inside one another; choose "
             "another folder for the site."
         )
-    index = site / "index.html"
-    ours = index.is_file() and SIGNATURE in index.read_text(encoding="utf-8", errors="replace")
+    pages = [site / name for name in (MARKED, "index.html") if (site / name).is_file()]
+    texts = [page.read_text(encoding="utf-8", errors="replace") for page in pages]
+    ours = (site / MARKED) in pages and all(SIGNATURE in text for text in texts)
     taken = [name for name in _TOP if (site / name).exists()]
     if taken and not ours:
         raise Sparc3Error(

@@ -1,153 +1,38 @@
-"""Sections: runs grouped so that only comparable numbers stand side by side.
-
-A section holds the runs that were measured on the same data under the same conventions; it
-becomes one chart and one table of the page.
-"""
+"""Tables: runs grouped so that only comparable numbers stand side by side."""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.errors import RecordError
+from sparc3_bench.host import default_host
+from sparc3_bench.leaderboard.choices import questions
 from sparc3_bench.leaderboard.phrasing import is_reference
-from sparc3_bench.leaderboard.questions import Question, questions
-from sparc3_bench.leaderboard.series import ResultFile, Series, machines, merge
+from sparc3_bench.leaderboard.sections import Section
+from sparc3_bench.leaderboard.series import ResultFile, Series, merge
 from sparc3_bench.leaderboard.sizes import Sizes
-from sparc3_bench.record.spec import DatasetRecord, RunSpec, canonical_json, content_key
+from sparc3_bench.record.spec import RunSpec, canonical_json, content_key
 from sparc3_bench.types.conventions import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
-    from types import SimpleNamespace
 
-    from sparc3_bench.record.parts import MetricRecord
+    from sparc3_bench.host import PluginHost
     from sparc3_bench.record.result import Result
 
 ComparisonKey = tuple[Any, ...]
 """What two runs must share before their numbers may be compared; sorts in reading order."""
 
 
-@dataclass(frozen=True)
-class Section:
-    """The runs that may be compared: same task, model, evaluation data and conventions.
-
-    Attributes
-    ----------
-    series
-        Best first by the first metric at `order`, controls last.
-    amounts
-        Every amount that some run has, rising.
-    sizes
-        The amounts as sizes of circuits, and how to write them.
-    focus
-        The amount at which the numbers beyond the first metric are shown.
-    order_curve
-        The number of whole curves that orders the rows instead, where all of them have one.
-    order_chosen
-        The metric of what was chosen, which orders them where all scorers chose by it.
-    questions
-        What was chosen.
-    order
-        The amount whose first metric orders the rows.
-    """
-
-    id: str
-    runs: tuple[ResultFile, ...]
-    series: tuple[Series, ...]
-    amounts: tuple[float, ...]
-    sizes: Sizes
-    focus: float
-    order: float
-    order_curve: MetricRecord | None
-    order_chosen: MetricRecord | None
-    questions: tuple[Question, ...]
-
-    @property
-    def spec(self) -> RunSpec:
-        """The spec of one run, for the fields that all runs share."""
-        return self.runs[0].result.spec
-
-    @property
-    def metrics(self) -> tuple[MetricRecord, ...]:
-        """How to read the numbers; the first is the one that is plotted."""
-        return self.runs[0].result.metrics
-
-    @property
-    def datasets(self) -> tuple[DatasetRecord, ...]:
-        """The texts used, reference before evaluation, each description once."""
-        found: dict[tuple[Any, ...], DatasetRecord] = {}
-        for run in self.runs:
-            for data in run.result.spec.datasets:
-                last = not is_reference(data)
-                size = (data.windows, data.window_length, data.begin)
-                kind = (last, data.purpose, data.source, *size)
-                found.setdefault(kind, data)
-        return tuple(found[kind] for kind in sorted(found))
-
-    @property
-    def prunes(self) -> bool:
-        """Whether anything is removed; else the numbers are of the scores themselves."""
-        return max(self.amounts) > 0
-
-    @property
-    def machines(self) -> list[str]:
-        """What the runs were made on, by what decides their speed and rounding."""
-        return machines(self.runs)
-
-    @property
-    def machine(self) -> str:
-        """The kind of machine that most of its rows were made on, alone."""
-        alone = [one.machines[0] for one in self.series if len(one.machines) == 1]
-        return Counter(alone).most_common(1)[0][0] if alone else ""
-
-    @property
-    def dense(self) -> float | None:
-        """The first metric of the dense model."""
-        found = [series.value(0.0, self.metrics[0].name) for series in self.series]
-        centres = [value.centre for value in found if value]
-        return statistics.median_low(centres) if centres else None
-
-    @property
-    def drawn(self) -> int:
-        """How many random circuits were drawn beside a row, of those that may be compared."""
-        name = self.metrics[0].name
-        rows = (one for one in self.series if one.is_comparable(name))
-        return max((len(one.drawn(max(one.controls), name)) for one in rows), default=0)
-
-    @property
-    def curve_metrics(self) -> tuple[MetricRecord, ...]:
-        """How to read the numbers of whole curves that some run has, each once."""
-        found: dict[str, MetricRecord] = {}
-        for series in self.series:
-            for metric in series.whole.metrics:
-                if metric.name in series.whole.curve:
-                    found.setdefault(metric.name, metric)
-        return tuple(found.values())
-
-    @property
-    def found(self) -> SimpleNamespace | None:
-        """Some circuit that was found between the points, for what was looked for."""
-        return next((one.whole.found for one in self.series if one.whole.found), None)
-
-    @property
-    def compared(self) -> tuple[float, ...]:
-        """The amounts near sizes 10 % and 1 % at which other reference samples were compared."""
-        return tuple(
-            amount
-            for amount in self.sizes.compared()
-            if any(amount in series.whole.jaccard for series in self.series)
-        )
-
-
 def split(
-    results: Iterable[tuple[Path, Result]],
+    results: Iterable[tuple[Path, Result]], host: PluginHost | None = None
 ) -> tuple[tuple[Section, ...], tuple[ResultFile, ...]]:
     """Return the sections of the finished runs, and those that are failed or withdrawn.
+
+    Plugins are looked up in `host`, those that are installed where not given.
 
     Raises
     ------
@@ -162,7 +47,8 @@ def split(
         if not run.result.metrics or not run.result.points:
             raise RecordError(f"{run.path}: a finished run needs at least one metric and a point.")
         groups.setdefault(comparison_key(run.result), []).append(run)
-    sections = tuple(_section(key, groups[key]) for key in sorted(groups))
+    plugins = host or default_host()
+    sections = tuple(_section(key, groups[key], plugins) for key in sorted(groups))
     return sections, tuple(run for run in runs if run.result.status != "ok")
 
 
@@ -175,18 +61,23 @@ def comparison_key(result: Result) -> ComparisonKey:
         tuple(place_of(name, value) for name, value in spec.conventions().items()),
         # Not the label, which only tells in words what the digest of the weights says.
         (model.dtype, model.weight_digest, model.tokenizer_digest),
-        # Sizes too: the task decides whether its digest marks where a window ends.
-        tuple(
-            (data.token_digest, data.windows, data.window_length, data.begin)
-            for data in spec.datasets
-            if not is_reference(data)
-        ),
+        samples_of(spec, of_reference=False),
         tuple((metric.name, metric.direction) for metric in result.metrics),
         # Numbers of whole curves compare only over the same amounts.
         spec.amounts if result.curve_metrics else (),
         judge_of(spec),
         # Short runs stand by themselves.
         () if spec.limit is None else (spec.limit,),
+    )
+
+
+def samples_of(spec: RunSpec, *, of_reference: bool) -> tuple[Any, ...]:
+    """Return what tells samples apart: those that steer the scores, or those measured on."""
+    return tuple(
+        # Sizes too: the task decides whether its digest marks where a window ends.
+        (data.token_digest, data.windows, data.window_length, data.begin)
+        for data in spec.datasets
+        if is_reference(data) == of_reference
     )
 
 
@@ -211,17 +102,17 @@ def _sizes(spec: RunSpec, amounts: Sequence[float], series: Sequence[Series]) ->
     return Sizes(spec, {amount: statistics.median_low(some) for amount, some in shares.items()})
 
 
-def _section(shared: ComparisonKey, runs: list[ResultFile]) -> Section:
+def _section(shared: ComparisonKey, runs: list[ResultFile], host: PluginHost) -> Section:
     amounts = tuple(sorted({point.amount.requested for r in runs for point in r.result.points}))
     series = merge(runs)
     sizes = _sizes(runs[0].result.spec, amounts, series)
-    common = [amount for amount in amounts if all(amount in one.metrics for one in series)]
+    common = [amount for amount in amounts if all(amount in one.achieved for one in series)]
     focus, order = sizes.focus(amounts), sizes.order(common)
     ordered_at = focus if order is None else order
     first = runs[0].result.metrics[0]
 
     whole = next((m for m in runs[0].result.curve_metrics if m.direction != "neither"), None)
-    if whole is not None and not all(whole.name in one.whole.curve for one in series):
+    if whole is not None and not all(one.value(None, whole.name) for one in series):
         whole = None
 
     asked = questions(series)
@@ -232,10 +123,9 @@ def _section(shared: ComparisonKey, runs: list[ResultFile]) -> Section:
     def position(one: Series) -> tuple[bool, float, str, int]:
         if chosen is not None:
             number = asked[0].effect(one)
-        elif whole is not None:
-            number = one.whole.curve[whole.name].centre
         else:
-            value = one.value(ordered_at, first.name)
+            at, metric = (None, whole) if whole else (ordered_at, first)
+            value = one.value(at, metric.name)
             number = value.centre if value else None
         sign = 1 if (chosen or whole or first).direction == "lower" else -1
         best = math.inf if number is None else sign * number
@@ -255,4 +145,5 @@ def _section(shared: ComparisonKey, runs: list[ResultFile]) -> Section:
         order_curve=whole,
         order_chosen=chosen,
         questions=asked,
+        host=host,
     )

@@ -28,10 +28,7 @@ _RESPONSES = ".responses.json.gz"
 def read_result(path: Path) -> Result:
     """Read and check one result file, with its samples where their file is beside it.
 
-    Raises
-    ------
-    RecordError
-        Naming the file and the path of the first offending field.
+    What is wrong is a `RecordError` that names the file and the first offending field.
     """
     result = read_record(path)
     beside = samples_path(path)
@@ -41,13 +38,7 @@ def read_result(path: Path) -> Result:
 
 
 def read_record(path: Path) -> Result:
-    """Read and check one result file without the samples beside it, as lists do.
-
-    Raises
-    ------
-    RecordError
-        As `read_result`.
-    """
+    """Read and check one result file without the samples beside it, as lists do."""
     data = parsed(content_of(path, _MAX_BYTES), path)
     if isinstance(data, dict):
         _check_unchanged(path, data)
@@ -69,19 +60,9 @@ def read_results(
 ) -> Iterator[tuple[Path, Result]]:
     """Yield every result below `folder` with its path relative to it, in order of path.
 
-    Parameters
-    ----------
-    folder
-        Where results are.
-    leave_out
-        Told why of each file that cannot be read, which is left out then. Whoever shows many
-        results gives it, so that one bad file takes no other with it; whoever writes result files
-        anew does not, and all of them are read or none.
-
-    Raises
-    ------
-    RecordError
-        Of the first file that cannot be read, without `leave_out`.
+    A file that cannot be read is left out where `leave_out` is told why. Whoever shows many results
+    gives it, so that one bad file takes no other with it; whoever writes result files anew does
+    not, and all of them are read or none.
     """
     for path, result in read_each(files_below(folder), leave_out):
         yield path.relative_to(folder), result
@@ -116,13 +97,7 @@ def lacking(path: Path, result: Result) -> str | None:
 
 
 def write_result(path: Path, result: Result) -> None:
-    """Write a result and its samples; whoever reads meanwhile sees the old ones or the new.
-
-    Raises
-    ------
-    OSError
-        When they cannot be written, to the disk itself.
-    """
+    """Write a result and its samples, to the disk; readers see the old ones or the new."""
     text, samples = rendered(result)
     folder = Folder(path.parent)
     if samples is not None:
@@ -144,7 +119,8 @@ def rendered(result: Result) -> tuple[str, bytes | None]:
     content = canonical_json({"found": own and own.samples, "points": points})
     every = [*points, own.samples if own else {}]
     numbers = sum(len(values) for samples in every for values in samples.values())
-    about = SampleFile(digest=_digest(content), numbers=numbers)
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    about = SampleFile(digest=digest, numbers=numbers)
     sealed = result.model_copy(update={"sample_file": about})
     # Without a time in it, the same content is the same file.
     return sealed.to_json(), gzip.compress(content.encode(), mtime=0)
@@ -197,13 +173,7 @@ class _Content(OnDisk):
 
 
 def _with_samples(result: Result, path: Path, about: SampleFile) -> Result:
-    """Return the result with the samples of its file.
-
-    Raises
-    ------
-    RecordError
-        When the file is damaged, or of another run.
-    """
+    """Return the result with the samples of its file."""
     content = unpacked(path, _MAX_BYTES * 10)
     if hashlib.sha256(content).hexdigest() != about.digest:
         raise RecordError(f"{path} is not of the result beside it: its digest differs.")
@@ -229,7 +199,3 @@ def _with_samples(result: Result, path: Path, about: SampleFile) -> Result:
 
 def _is_same(point: Point, found: Point) -> bool:
     return point.amount.requested == found.amount.requested
-
-
-def _digest(content: str) -> str:
-    return hashlib.sha256(content.encode()).hexdigest()

@@ -19,19 +19,9 @@ _SHOWN = 3
 
 
 def referred(said: str, folders: Sequence[Path] = USUAL_FOLDERS) -> Path:
-    """Return the file of the result that is meant.
+    """Return the file of the result that is meant by a file, a folder, or the beginning of a key.
 
-    Parameters
-    ----------
-    said
-        A file; a folder with one result in or below it; or the first digits of a key.
-    folders
-        Where keys are looked up; in the first that has one the search ends.
-
-    Raises
-    ------
-    RecordError
-        When it names none, or several, of which some are told.
+    Keys are looked up in `folders`; in the first that has one the search ends.
     """
     path = Path(said)
     if path.is_dir():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import partial
 from operator import not_
 from typing import Annotated, Any
 
@@ -23,22 +24,17 @@ MOST_AMOUNTS = 1_000
 """Points of a curve."""
 
 
-def _plain(text: str) -> str:
-    if (found := hidden_in(text)) is not None:
-        raise ValueError(f"the character {found} is one that no reader sees; leave it out")
+def _shown(text: str, *, line: bool = False) -> str:
+    if (found := hidden_in(text, line=line)) is not None:
+        why = "does not belong into one line" if line else "is one that no reader sees"
+        raise ValueError(f"the character {found} {why}; leave it out")
     return text
 
 
-def _in_one_line(text: str) -> str:
-    if (found := hidden_in(text, line=True)) is not None:
-        raise ValueError(f"the character {found} does not belong into one line; leave it out")
-    return text
-
-
-Line = Annotated[str, Field(max_length=500), AfterValidator(_in_one_line)]
+Line = Annotated[str, Field(max_length=500), AfterValidator(partial(_shown, line=True))]
 """A name, an id or a title of others."""
 
-Words = Annotated[str, Field(max_length=20_000), AfterValidator(_plain)]
+Words = Annotated[str, Field(max_length=20_000), AfterValidator(_shown)]
 """What others say, of several lines perhaps."""
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]*$", max_length=64)]

@@ -30,20 +30,7 @@ _GZIP = 31
 
 
 def content_of(path: Path, most: int) -> bytes:
-    """Return what is in a plain file; a link, a pipe or a device is not opened for reading.
-
-    Parameters
-    ----------
-    path
-        The file.
-    most
-        Bytes that it may have.
-
-    Raises
-    ------
-    RecordError
-        When there is no such file, it is something else, or it is larger.
-    """
+    """Return what is in a plain file of so many bytes at most; links and devices are refused."""
     try:
         with open(path, "rb", opener=_plainly) as file:  # `Path` has no opener
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -59,13 +46,7 @@ def content_of(path: Path, most: int) -> bytes:
 
 
 def unpacked(path: Path, most: int) -> bytes:
-    """Return what is in a gzip file, read as by `content_of`, never more than `most` bytes.
-
-    Raises
-    ------
-    RecordError
-        When it cannot be read, is cut short or is larger.
-    """
+    """Return what is in a gzip file, read as by `content_of`, never more than `most` bytes."""
     packed, machine = content_of(path, most), zlib.decompressobj(wbits=_GZIP)
     try:
         content = machine.decompress(packed, most + 1)
@@ -81,13 +62,7 @@ def unpacked(path: Path, most: int) -> bytes:
 
 
 def parsed(content: bytes, path: Path) -> Any:
-    """Return the value of JSON in which every number is finite and every name is there once.
-
-    Raises
-    ------
-    RecordError
-        When it is no JSON, or another.
-    """
+    """Return the value of JSON in which every number is finite and every name is there once."""
     wrong: list[_Wrong] = []
 
     def refused(text: str, reason: str) -> _Wrong:
@@ -120,13 +95,7 @@ def parsed(content: bytes, path: Path) -> Any:
 
 
 def validated(kind: type[_Model], data: Any, path: Path) -> _Model:
-    """Return what was parsed as a model, or say which field is wrong.
-
-    Raises
-    ------
-    RecordError
-        Naming the file and the path of the first offending field.
-    """
+    """Return what was parsed as a model, or say which field is wrong."""
     try:
         return kind.model_validate(data)
     except RecursionError:

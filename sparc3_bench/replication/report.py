@@ -31,23 +31,16 @@ CURVES = ("model", "run", "scorer", "seeds", "what", "by amount removed")
 
 @dataclass(frozen=True)
 class ReplicationReport:
-    """What came of replicating a suite.
-
-    Attributes
-    ----------
-    rows
-        Every published number.
-    outcomes
-        Every run, whether something was published of it or not.
-    deviations
-        From the paper's protocol, those that the user asked for last.
-    """
+    """What came of replicating a suite."""
 
     name: str
     suite: SuiteFile
     rows: Sequence[Row]
+    """Every published number."""
     outcomes: Sequence[RunOutcome]
+    """Every run, whether something was published of it or not."""
     deviations: Sequence[Deviation]
+    """From the paper's protocol, those that the user asked for last."""
 
     @property
     def counts(self) -> dict[str, int]:

@@ -40,13 +40,7 @@ class ResultIndex:
                 self._found.setdefault(key, []).append(result)
 
     def of(self, request: Request, scorer: str, seed: int) -> Result | None:
-        """Return the result that has all amounts of a request and the fewest others; the newest.
-
-        Raises
-        ------
-        Sparc3Error
-            When the request makes no sense.
-        """
+        """Return the result that has all amounts of a request and the fewest others; the newest."""
         found = resolve(request, self._host)
         asked = next(one for _, one in found.scorers if one.name == scorer)
         fitting = [

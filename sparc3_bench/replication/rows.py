@@ -34,26 +34,18 @@ class RunOutcome:
 
 @dataclass(frozen=True)
 class Row:
-    """A published number beside a measured one.
-
-    Attributes
-    ----------
-    label
-        What ran, as the suite calls it; empty where nothing stands for a dense model.
-    own
-        In the unit of the published one; None when it was not run.
-    verdict
-        None when it was not run.
-    reason
-        Why it, or a seed of it, was not run.
-    """
+    """A published number beside a measured one."""
 
     published: ReportedNumber
     model: str
     label: str
+    """What ran, as the suite calls it; empty where nothing stands for a dense model."""
     own: SeedMean | None
+    """In the unit of the published one; None when it was not run."""
     verdict: ReplicationVerdict | None
+    """None when it was not run."""
     reason: str
+    """Why it, or a seed of it, was not run."""
 
     @property
     def word(self) -> str:
@@ -77,22 +69,7 @@ def labels(suite: SuiteFile) -> list[str]:
 
 
 def rows(suite: SuiteFile, outcomes: Sequence[RunOutcome], *, same_items: bool) -> list[Row]:
-    """Return the published numbers of a suite with what was measured.
-
-    Parameters
-    ----------
-    suite
-        Says which.
-    outcomes
-        Of every run and scorer.
-    same_items
-        Whether what was measured on is that of the suite.
-
-    Raises
-    ------
-    Sparc3Error
-        When the suite names numbers, methods, runs or metrics that are not there.
-    """
+    """Return the published numbers of a suite with what was measured, on its items or others."""
     return [
         row
         for number, block in enumerate(suite.published, 1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sparc3_bench.replication.tolerance import Tolerance, distance, tolerance_of
 
 if TYPE_CHECKING:
-    from sparc3_bench.record.parts import EstimateRecord, MetricRecord, Point
+    from sparc3_bench.record.parts import EstimateRecord, MetricRecord
     from sparc3_bench.record.result import Result
     from sparc3_bench.record.spec import RunSpec
     from sparc3_bench.types.values import Scale
@@ -31,45 +31,30 @@ Of texts they are what is told of the whole; of the tokens that are used there i
 
 @dataclass(frozen=True)
 class Mismatch:
-    """Two values that should be the same and are not.
-
-    Attributes
-    ----------
-    where
-        What they are of.
-    recorded, replayed
-        The values.
-    size
-        How far they are apart, as the tolerance of the step counts it; infinite where one of them
-        is not there, or they are no numbers.
-    """
+    """Two values that should be the same and are not."""
 
     where: str
+    """What they are of."""
     recorded: Any
     replayed: Any
+    """The values."""
     size: float = math.inf
+    """How far they are apart, as the tolerance of the step counts it; infinite where one of them is
+    not there, or they are no numbers."""
 
 
 @dataclass(frozen=True)
 class StepAgreement:
-    """How far two records agree in one step.
-
-    Attributes
-    ----------
-    step
-        Its name.
-    gaps
-        How many values are not the same.
-    worst
-        That which is furthest apart; None where all are the same.
-    allowed
-        How far apart they may be.
-    """
+    """How far two records agree in one step."""
 
     step: str
+    """Its name."""
     gaps: int
+    """How many values are not the same."""
     worst: Mismatch | None
+    """That which is furthest apart; None where all are the same."""
     allowed: float
+    """How far apart they may be."""
 
     @property
     def agreement(self) -> Agreement:
@@ -80,13 +65,10 @@ class StepAgreement:
 
 
 def spec_agreement(recorded: RunSpec, replayed: RunSpec) -> tuple[StepAgreement, list[str]]:
-    """Compare what was run with what would be run now.
+    """Compare what was run with what would be run now, where nothing may differ.
 
-    Returns
-    -------
-    tuple
-        The step, where nothing may differ; and the names of what differs and moves no number by
-        itself: code, versions, titles, options that came later.
+    With it come the names of what differs and moves no number by itself: code, versions, titles,
+    options that came later.
     """
     before, now = _flat(recorded), _flat(replayed)
     gaps, noted = [], []
@@ -108,13 +90,8 @@ def step_agreements(
 ) -> Iterator[StepAgreement]:
     """Yield how far two records of one spec agree, step by step, to the first that differs.
 
-    Parameters
-    ----------
-    recorded, replayed
-        The record, and what running its spec again gave, both of finished runs.
-    contradictions
-        What of the record does not follow from its own samples. Where there is such a thing no
-        sample may be off, and the record differs even if all else agrees.
+    `contradictions` are what of the record does not follow from its own samples. Where there is
+    such a thing no sample may be off, and the record differs even if all else agrees.
     """
     allowed = tolerance_of(recorded.spec.model.dtype)
     share = 0.0 if contradictions else allowed.samples
@@ -198,25 +175,20 @@ def _circuits(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterato
 
 
 def _samples(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Mismatch]:
-    for before, now in zip(recorded.points, replayed.points, strict=True):
-        yield from _samples_at(before, now, allowed)
-
-
-def _samples_at(before: Point, now: Point, allowed: Tolerance) -> Iterator[Mismatch]:
     """Yield the kinds of samples that are not the same, each with the one that is furthest off."""
-    at = f"at amount {before.amount.requested:g}"
-    for kind, values in before.samples.items():
-        others = now.samples.get(kind, ())
-        if len(values) != len(others):
-            yield Mismatch(f"number of samples of {kind} {at}", len(values), len(others))
-            continue
-        sizes = [distance(one, other) for one, other in zip(values, others, strict=True)]
-        if values != others:
-            place = max(range(len(sizes)), key=sizes.__getitem__)
-            off = sum(size > allowed.sample for size in sizes)
-            where = f"{kind} {at}, sample {place}; {off:,} of {len(sizes):,} by more than"
-            where += f" {allowed.sample:g}"
-            yield Mismatch(where, values[place], others[place], off / len(sizes))
+    for before, now in zip(recorded.points, replayed.points, strict=True):
+        at = f"at amount {before.amount.requested:g}"
+        for kind, values in before.samples.items():
+            others = now.samples.get(kind, ())
+            if len(values) != len(others):
+                yield Mismatch(f"number of samples of {kind} {at}", len(values), len(others))
+            elif values != others:
+                sizes = [distance(one, other) for one, other in zip(values, others, strict=True)]
+                place = max(range(len(sizes)), key=sizes.__getitem__)
+                off = sum(size > allowed.sample for size in sizes)
+                where = f"{kind} {at}, sample {place}; {off:,} of {len(sizes):,} by more than"
+                where += f" {allowed.sample:g}"
+                yield Mismatch(where, values[place], others[place], off / len(sizes))
 
 
 def _metrics(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Mismatch]:

@@ -15,25 +15,18 @@ class Tolerance:
     """What rounding explains; how wide an interval is has no part in it.
 
     Differences are those of `distance`.
-
-    Attributes
-    ----------
-    units
-        The share of the sampled units that may be kept in one run and removed in the other: scores
-        that are as good as equal change places.
-    sample
-        How far a measurement of one sample may be off.
-    samples
-        The share of the samples of a kind that may be off by more: a choice between two words, or
-        a written text, turns where both are as good as equal.
-    number
-        How far any number that follows from all samples may be off.
     """
 
     units: float
+    """The share of the sampled units that may be kept in one run and removed in the other: scores
+    that are as good as equal change places."""
     sample: float
+    """How far a measurement of one sample may be off."""
     samples: float
+    """The share of the samples of a kind that may be off by more: a choice between two words, or a
+    written text, turns where both are as good as equal."""
     number: float
+    """How far any number that follows from all samples may be off."""
 
 
 TOLERANCES = {

@@ -24,25 +24,17 @@ _LEVEL = 0.975
 
 @dataclass(frozen=True)
 class SeedMean:
-    """A number that is the mean over seeds.
-
-    Attributes
-    ----------
-    error
-        Standard error of that mean over seeds; None where it is not known.
-    seeds
-        How many.
-    items
-        Standard error over the items measured on, where it counts.
-    item_count
-        How many independent items that is of; None where it is not known, or does not count.
-    """
+    """A number that is the mean over seeds."""
 
     value: float
     error: float | None
+    """Standard error of that mean over seeds; None where it is not known."""
     seeds: int
+    """How many."""
     items: float = 0.0
+    """Standard error over the items measured on, where it counts."""
     item_count: int | None = None
+    """How many independent items that is of; None where it is not known, or does not count."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +60,10 @@ def mean_of(values: Sequence[float], items: float = 0.0, item_count: int | None 
 def verdict_of(
     own: SeedMean, published: SeedMean, digit: float, tolerance: float
 ) -> ReplicationVerdict:
-    """Compare a number with a published one; see `DEFINITION`.
+    """Compare a number with a published one in the same unit; see `DEFINITION`.
 
-    Parameters
-    ----------
-    own, published
-        In the same unit.
-    digit
-        One unit of the last digit that was printed.
-    tolerance
-        How much other number formats may move the number, relative to the published one.
+    `digit` is a unit of the last one that was printed; `tolerance`, relative to the published
+    number, how much other number formats may move it.
     """
     allowed = _error(own, published) + digit / 2 + tolerance * abs(published.value)
     return ReplicationVerdict(own.value - published.value, allowed)

@@ -30,31 +30,16 @@ class _Cell:
 
 
 class Replication:
-    """The cells of a suite.
-
-    Parameters
-    ----------
-    suite
-        What is wanted.
-    results
-        Folder of result files; those that answer a cell are used.
-    host
-        The plugins.
-
-    Attributes
-    ----------
-    failed
-        Whether something that was run did not come to its end.
-    left_out
-        Why files in the folder are no results, a sentence each.
-    """
+    """The cells of a suite, and the result files in a folder that answer some of them."""
 
     def __init__(self, suite: SuiteFile, results: Path, host: PluginHost) -> None:
         self._suite, self._results, self._host = suite, results, host
         self._found: dict[_Cell, Result] = {}
         self._missing: dict[_Cell, str] = {}
         self.failed = False
+        """Whether something that was run did not come to its end."""
         self.left_out: list[str] = []
+        """Why files in the folder are no results, a sentence each."""
         tasks = dict.fromkeys(run.request.task for run in suite.runs)
         there = (
             result

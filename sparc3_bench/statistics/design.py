@@ -147,7 +147,7 @@ class Design:
             for part in itertools.combinations(names, size):
                 row: Array = np.ones(1)
                 for name in part:
-                    row = np.kron(row, self._contrast(name, cell[name]))
+                    row = np.asarray(np.kron(row, self._contrast(name, cell[name])))
                 wanted[self._slices[part]] = row
         if np.abs(wanted @ self._null).max() > _NONE:
             return None

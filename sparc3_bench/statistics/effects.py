@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,58 +15,9 @@ from sparc3_bench.statistics.holm import holm
 from sparc3_bench.statistics.interval import interval, logarithm
 from sparc3_bench.statistics.numbers import Array, finite
 from sparc3_bench.statistics.paired import Difference, of_pair, of_replicates
-from sparc3_bench.statistics.ranking import RankRanges, rank_methods
-from sparc3_bench.types.values import Direction, Estimate, Scale
-
-
-@dataclass(frozen=True, eq=False)
-class Level:
-    """One level of a factor, or two levels together.
-
-    Attributes
-    ----------
-    mean
-        The number averaged over all other factors, their levels counted alike; on a log scale the
-        geometric mean; None where that cannot be told.
-    effect
-        How far that is from the grand mean; of two levels, from what the two do each for itself.
-    p_value
-        Of no effect, adjusted by Holm over the levels of the term.
-    """
-
-    mean: Estimate | None
-    effect: Difference
-    p_value: float
-
-
-@dataclass(frozen=True, eq=False)
-class Term:
-    """A factor, or what two factors do together beyond what each does for itself.
-
-    Attributes
-    ----------
-    wanted, told
-        How many numbers describe it, and how many of them the design can tell.
-    mixed_with
-        The terms that it cannot be told from, where it is less.
-    share
-        Part of the sum of squares over runs, in [0, 1].
-    replicates
-        Those of the share, ``[replicates]``.
-    p_value
-        Of no effect, adjusted by Holm over all terms; 1 where nothing is told.
-    levels
-        What can be told, by level or two.
-    """
-
-    factors: Names
-    wanted: int
-    told: int
-    mixed_with: tuple[Names, ...]
-    share: Estimate
-    replicates: Array
-    p_value: float
-    levels: Mapping[Names, Level]
+from sparc3_bench.statistics.run_error import RunError
+from sparc3_bench.statistics.terms import Level, Term
+from sparc3_bench.types.values import Estimate, Scale
 
 
 class Effects:
@@ -89,6 +38,8 @@ class Effects:
     nuisance
         A factor whose levels are draws (the seed): what it does for itself is taken out where the
         design can tell it, and is in the error otherwise, as what it does together with others.
+    error_by
+        A factor whose levels may differ in how large the error is; the same everywhere without.
 
     Attributes
     ----------
@@ -102,8 +53,6 @@ class Effects:
     error, seeds, shared
         Shares of the error, of the nuisance, and of what several terms could explain, as the
         design is not balanced.
-    clusters
-        As many degrees of freedom and one as intervals have: of samples or of residuals, the fewer.
 
     Raises
     ------
@@ -115,11 +64,9 @@ class Effects:
     -----
     Least squares with contrasts that sum to zero: every effect is a weighted sum of the numbers of
     runs, so its replicates are the same sum of theirs, and what all runs find hard in a sample
-    cancels. Whether it can be told is asked of the null space of the design matrix. To the
-    replicates normal noise is added, independent from run to run, of the variance that residuals
-    have beyond what samples account for: so intervals are over samples and seeds. Shares are sums
-    of squares beyond all terms that do not contain the term (type II), p-values F-tests against
-    what samples and seeds alone would give.
+    cancels. Whether it can be told is asked of the null space of the design matrix. Intervals are
+    over samples and seeds, see `RunError`. Shares are sums of squares beyond all terms that do not
+    contain the term (type II), p-values F-tests against what samples and seeds alone would give.
     """
 
     def __init__(
@@ -131,6 +78,7 @@ class Effects:
         *,
         scale: Scale = "linear",
         nuisance: tuple[str, Sequence[str]] | None = None,
+        error_by: str | None = None,
     ) -> None:
         numbers, drawn = finite(values, "values", 1), finite(replicates, "replicates", 2)
         if drawn.shape[1] != len(numbers):
@@ -138,45 +86,65 @@ class Effects:
                 f"Replicates must have a column for each of the {len(numbers)} runs, got "
                 f"{drawn.shape[1]}; stack them as [replicates, runs]."
             )
+        self._given = values, drawn, clusters, nuisance, error_by
         if scale == "log":
             numbers, drawn = logarithm(numbers), logarithm(drawn)
         self.scale, self.factors = scale, factors
         self.design = design = Design(factors, nuisance)
         self.freedom = len(numbers) - design.rank
-        self.clusters = min(clusters, self.freedom + 1) if self.freedom else clusters
-        left = _length(numbers @ design.residual)
-        if self.freedom:
-            of_samples = (drawn @ design.residual).var(axis=0).sum() * clusters / (clusters - 1)
-            noise = np.sqrt(max(0.0, left - of_samples) / self.freedom)
-            generator = np.random.default_rng([zlib.crc32(b"effects"), len(numbers)])
-            drawn = drawn + noise * generator.standard_normal(drawn.shape)
-        self._values, self._drawn = numbers, drawn
+        by = factors[error_by] if error_by else None
+        self._error = RunError(numbers, drawn, design, clusters, by)
+        self._values, self._drawn = numbers, self._error.replicates
         self._whole = _length(numbers - numbers.mean())
         if not self._whole:
             raise Sparc3Error("All runs have the same number, so there is nothing to explain.")
         self.terms = tuple(self._terms())
-        self.error = float(left / self._whole)
+        self.error = float(_length(numbers @ design.residual) / self._whole)
         alone = design.beyond(design.nuisance) if design.nuisance else np.zeros((len(numbers), 0))
         self.seeds = float(_length(numbers @ alone) / self._whole)
         self.shared = 1 - self.error - self.seeds - sum(one.share.value for one in self.terms)
 
+    def only(self, where: Callable[[Mapping[str, str]], bool]) -> Effects:
+        """Return the effects over some of the runs, whose error is then their own.
+
+        Parameters
+        ----------
+        where
+            Whether a run counts, by its levels; a factor that is left one level is none.
+        """
+        values, drawn, clusters, nuisance, error_by = self._given
+        rows = [
+            dict(zip(self.factors, one, strict=True))
+            for one in zip(*self.factors.values(), strict=True)
+        ]
+        kept = [place for place, row in enumerate(rows) if where(row)]
+        factors = {name: [levels[i] for i in kept] for name, levels in self.factors.items()}
+        factors = {name: levels for name, levels in factors.items() if len(set(levels)) > 1}
+        return Effects(
+            np.asarray(values)[kept],
+            np.asarray(drawn)[:, kept],
+            factors,
+            clusters,
+            scale=self.scale,
+            nuisance=nuisance and (nuisance[0], [nuisance[1][i] for i in kept]),
+            error_by=error_by if error_by in factors else None,
+        )
+
     def _terms(self) -> Iterator[Term]:
         design, numbers, drawn = self.design, self._values, self._drawn
         centred = drawn - drawn.mean(axis=0)
-        widened, total = (
-            self.clusters / (self.clusters - 1),
-            _length(drawn - drawn.mean(1)[:, None]),
-        )
+        total = _length(drawn - drawn.mean(axis=1, keepdims=True))
         parts = {term: design.beyond(term) for term in design.terms}
+        known = {term: self._error.clusters_of(part) for term, part in parts.items()}
         p_values = []
-        for part in parts.values():
-            expected = _length(centred @ part).mean() * widened
+        for term, part in parts.items():
+            expected = _length(centred @ part).mean() * known[term] / (known[term] - 1)
             own, count = _length(numbers @ part), part.shape[1]
             ratio = own / expected if expected else np.inf
-            p_values.append(float(fdtrc(count, self.clusters - 1, ratio)) if count else 1.0)
+            p_values.append(float(fdtrc(count, known[term] - 1, ratio)) if count else 1.0)
         for (term, part), p_value in zip(parts.items(), holm(p_values), strict=True):
             share, shares = _length(numbers @ part) / self._whole, _length(drawn @ part) / total
-            low, high = interval(float(share), shares, self.clusters)
+            low, high = interval(float(share), shares, known[term])
             yield Term(
                 term,
                 design.wanted(term),
@@ -256,19 +224,11 @@ class Effects:
         where: Mapping[str, Collection[str]],
         beside: Mapping[str, Collection[str]],
     ) -> tuple[float, float, Difference]:
-        """Return how far the levels of a factor lie apart in some runs, and in others.
+        """Return how far the levels of a factor lie apart in some runs, in others, and the ratio.
 
-        Each is the standard deviation of the means of the levels, in units of `scale` (nats on a
-        log scale); the third is the ratio of the two.
-
-        Parameters
-        ----------
-        name
-            Of the factor.
-        where, beside
-            By other factors, the levels of the runs that count.
+        By the standard deviation of their means, in units of `scale` (nats on a log scale).
         """
-        found = []
+        found, bases = [], []
         for some in (where, beside):
             rows = [
                 self._mean([*self._cells({**some, name: [level]}, [name]).values()])
@@ -277,35 +237,20 @@ class Effects:
             ]
             weights = np.stack(rows, axis=1)
             found.append(((self._values @ weights).std(ddof=1), (self._drawn @ weights).std(1)))
+            bases.append(weights)
         (own, drawn), (other, others) = found
-        ratio = of_pair(drawn, others, float(own), float(other), self.clusters, "log")
+        clusters = self._error.clusters_of(np.hstack(bases))
+        ratio = of_pair(drawn, others, float(own), float(other), clusters, "log")
         return float(own), float(other), ratio
-
-    def ranks(self, name: str, direction: Direction) -> RankRanges | None:
-        """Return the ranks of the levels of a factor by their means; None where one is not told.
-
-        Parameters
-        ----------
-        name
-            Of the factor.
-        direction
-            Which way the number is better.
-        """
-        rows = [self.design.effect({name: level}, mean=True) for level in self.design.levels[name]]
-        if any(row is None for row in rows):
-            return None
-        weights = np.stack([row for row in rows if row is not None], axis=1)
-        values, drawn = self._values @ weights, self._drawn @ weights
-        if self.scale == "log":
-            values, drawn = np.exp(values), np.exp(drawn)
-        return rank_methods(values, drawn, direction, self.clusters, self.scale)
 
     def apart(self, first: Names, second: Names) -> Difference:
         """Return how much more of the squares one term explains than another."""
         terms = {one.factors: one for one in self.terms}
         one, other = terms[first], terms[second]
         drawn = one.replicates - other.replicates
-        return of_replicates(drawn, one.share.value - other.share.value, self.clusters)
+        both = np.hstack([self.design.beyond(first), self.design.beyond(second)])
+        clusters = self._error.clusters_of(both)
+        return of_replicates(drawn, one.share.value - other.share.value, clusters)
 
     def _cells(
         self, where: Mapping[str, Collection[str]], without: Collection[str] = ()
@@ -326,46 +271,22 @@ class Effects:
         return np.asarray(weights @ self.design.without_nuisance)
 
     def _estimate(self, weights: Array) -> Estimate:
-        value, drawn = float(self._values @ weights), self._drawn @ weights
+        value, drawn, clusters = self._summed(weights)
         if self.scale == "log":
             value, drawn = float(np.exp(value)), np.exp(drawn)
-        return Estimate(value, *interval(value, drawn, self.clusters, self.scale))
+        return Estimate(value, *interval(value, drawn, clusters, self.scale))
 
     def _difference(self, weights: Array) -> Difference:
-        value, drawn = float(self._values @ weights), self._drawn @ weights
+        value, drawn, clusters = self._summed(weights)
         if self.scale == "linear":
-            return of_replicates(drawn, value, self.clusters)
+            return of_replicates(drawn, value, clusters)
         ones = np.ones(len(drawn))
-        return of_pair(np.exp(drawn), ones, float(np.exp(value)), 1.0, self.clusters, "log")
+        return of_pair(np.exp(drawn), ones, float(np.exp(value)), 1.0, clusters, "log")
 
-
-def dominating(
-    values: ArrayLike, factors: Mapping[str, Sequence[str]], scale: Scale = "linear"
-) -> list[tuple[str, str]]:
-    """Return the levels, with their factors, without which less than half of the variance is left.
-
-    One by one: first that without which the least is left, then of what is left the next; of a
-    factor one at most, if it has three.
-
-    Parameters
-    ----------
-    values, factors, scale
-        As for `Effects`.
-    """
-    numbers = logarithm(values) if scale == "log" else finite(values, "values", 1)
-    runs = {n: np.asarray(levels) for n, levels in factors.items() if len(set(levels)) > 2}
-    kept, found = np.ones(len(numbers), dtype=bool), list[tuple[str, str]]()
-    while True:
-        left = {
-            (name, level): float(numbers[kept & (levels != level)].var())
-            for name, levels in runs.items()
-            for level in dict.fromkeys(levels)
-        }
-        worst = min(left, key=lambda one: left[one], default=None)
-        if worst is None or left[worst] * 2 >= numbers[kept].var():
-            return found
-        found.append(worst)
-        kept &= runs.pop(worst[0]) != worst[1]
+    def _summed(self, weights: Array) -> tuple[float, Array, int]:
+        """Return a weighted sum of runs with its replicates, and how well their spread is known."""
+        clusters = self._error.clusters_of(weights[:, None])
+        return float(self._values @ weights), self._drawn @ weights, clusters
 
 
 def _length(values: Array) -> Array:

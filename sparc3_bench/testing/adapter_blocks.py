@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.model.weights import roles_of_rows
 from sparc3_bench.testing.adapter_runs import Plugin, Seen, views
-from sparc3_bench.testing.report import CheckFailure
+from sparc3_bench.testing.report import Breach, demand
 from sparc3_bench.testing.tiny import make_reference
 from sparc3_bench.types.architecture import Role
 
@@ -25,58 +25,50 @@ Edit = Callable[[nn.Module, Any, Tensor], Tensor]
 """Of what a module returns, as a forward hook."""
 
 
+@demand(
+    "neurons are the rows of up and gate and the columns of down, and heads the "
+    "columns of attention-output",
+    "exchange the roles",
+)
 def check_roles_of_matrices_fit(plugin: Plugin) -> None:
-    """Demand widths, and a way of the data, that go with the roles of a block's matrices.
-
-    Neurons are what `up` writes, `gate` lets through and `down` reads; heads are what
-    `attention-output` reads. With roles exchanged other weights are removed than is told.
-    """
+    """Demand widths, and a way of the data, that go with the roles of a block's matrices."""
     for seen, index in _blocks(plugin):
         if wrong := _misfit(seen, index):
-            raise CheckFailure(
-                f"In block {index} {wrong}, {seen}",
-                "neurons are the rows of up and gate and the columns of down, and heads the "
-                "columns of attention-output",
-                "exchange the roles",
-            )
+            raise Breach(f"In block {index} {wrong}, {seen}")
 
 
+@demand(
+    "relevance is divided between queries, keys and values by their roles",
+    "exchange the roles, or correct the runs of rows of a fused matrix",
+)
 def check_attention_treats_rows_as_named(plugin: Plugin) -> None:
-    """Demand that attention averages what is named value, by what is named query and key.
-
-    A query serves its own token alone, keys and values serve later ones, too. Relevance is divided
-    by these roles, row by row where one matrix is fused of them.
-    """
+    """Demand that attention averages what is named value, by what is named query and key."""
     for seen, index in _blocks(plugin):
         if wrong := _mistaken(seen, index):
-            raise CheckFailure(
-                f"In block {index} {wrong}, {seen}",
-                "relevance is divided between queries, keys and values by their roles",
-                "exchange the roles, or correct the runs of rows of a fused matrix",
-            )
+            raise Breach(f"In block {index} {wrong}, {seen}")
 
 
+@demand(
+    "what bends without a role is propagated through as if it were a straight line",
+    f"name the module around it {Role.UNKNOWN}, or {Role.SOFT_CAP}, so that rules of propagation "
+    "refuse it",
+)
 def check_the_rest_is_linear(plugin: Plugin) -> None:
-    """Demand that a block has nothing that bends but modules, attention and gates.
-
-    What a forward does between its modules no rule of propagation can reach.
-    """
+    """Demand that a block has nothing that bends but modules, attention and gates."""
     for seen, index in _blocks(plugin):
         if _mistaken(seen, index) is None and _bends(seen, index):
-            raise CheckFailure(
+            raise Breach(
                 f"Block {index} is not linear when its norms, activations, queries, keys and "
-                f"gates are held, {seen}",
-                "what bends without a role is propagated through as if it were a straight line",
-                f"name the module around it {Role.UNKNOWN}, or {Role.SOFT_CAP}, so that rules "
-                "of propagation refuse it",
+                f"gates are held, {seen}"
             )
 
 
+@demand(
+    "a head is an equal run of these features",
+    "return the number of query heads of a block, as the configuration has it",
+)
 def check_heads_divide_the_attention_output(plugin: Plugin) -> None:
-    """Demand a number of query heads that divides what the attention output reads.
-
-    A head is a run of columns of that matrix, all of one width.
-    """
+    """Demand a number of query heads that divides what the attention output reads."""
     for seen in views(plugin):
         heads = seen.view.adapter.heads(seen.view.config)
         for name, (_, role) in seen.view.roles().items():
@@ -84,10 +76,8 @@ def check_heads_divide_the_attention_output(plugin: Plugin) -> None:
                 continue
             width = seen.inputs[name].shape[-1]
             if not isinstance(heads, int) or heads < 1 or width % heads:
-                raise CheckFailure(
-                    f"`heads` returns {heads!r}, but `{name}` reads {width} features, {seen}",
-                    "a head is an equal run of these features",
-                    "return the number of query heads of a block, as the configuration has it",
+                raise Breach(
+                    f"`heads` returns {heads!r}, but `{name}` reads {width} features, {seen}"
                 )
 
 

@@ -9,7 +9,7 @@ from sparc3_bench.errors import describe
 from sparc3_bench.model.weights import LINEAR, PrunableWeight
 from sparc3_bench.testing.adapter_runs import Plugin, model_types, tiny_view, views
 from sparc3_bench.testing.plugin_checks import instance_of
-from sparc3_bench.testing.report import CheckFailure
+from sparc3_bench.testing.report import Breach, demand
 from sparc3_bench.types.architecture import Role
 
 _NORMS = (Role.RMS_NORM, Role.OFFSET_RMS_NORM, Role.LAYER_NORM)
@@ -17,11 +17,9 @@ _IDLE = (nn.Dropout, nn.Identity)
 """Leaves of a block that need no role: they do nothing when a model is measured."""
 
 
+@demand("every run on such a model would fail", "compare `blocks` and `roles` with `print(model)`")
 def check_finds_its_modules(plugin: Plugin) -> None:
-    """Demand that the list of blocks and every module with a role are there.
-
-    A path that is not there makes every run on such a model fail.
-    """
+    """Demand that the list of blocks and every module with a role are there."""
     adapter = instance_of(plugin)
     for model_type in model_types(adapter):
         try:
@@ -29,52 +27,46 @@ def check_finds_its_modules(plugin: Plugin) -> None:
             if not view.weights():
                 raise ValueError("no module has the role of a matrix")
         except Exception as error:  # a stranger's code may raise anything
-            raise CheckFailure(
-                f"A tiny model of type '{model_type}' cannot be viewed ({describe(error)})",
-                "every run on such a model would fail",
-                "compare `blocks` and `roles` with `print(model)`",
+            raise Breach(
+                f"A tiny model of type '{model_type}' cannot be viewed ({describe(error)})"
             ) from error
 
 
+@demand(
+    "rows are taken for outputs, so that rankings and masks would be of other weights",
+    "set `transposed = True` if `module.weight` is [in_features, out_features] as "
+    "in `Conv1D`, and False if it is as in `Linear`",
+)
 def check_matrices_are_out_by_in(plugin: Plugin) -> None:
-    """Demand that every module computes ``x Wᵀ + b`` with the matrix W that is shown.
-
-    Rows are outputs: with W turned round, rankings go by columns and masks remove other weights.
-    """
+    """Demand that every module computes ``x Wᵀ + b`` with the matrix W that is shown."""
     for seen in views(plugin):
         for name, weight in seen.view.weights().items():
             if name in seen.inputs and not _computes(weight, seen.inputs[name]):
-                raise CheckFailure(
+                raise Breach(
                     f"`{name}` does not compute x Wᵀ + b with its matrix of shape "
-                    f"{list(weight.matrix.shape)}, {seen}",
-                    "rows are taken for outputs, so that rankings and masks would be of other "
-                    "weights",
-                    "set `transposed = True` if `module.weight` is [in_features, out_features] as "
-                    "in `Conv1D`, and False if it is as in `Linear`",
+                    f"{list(weight.matrix.shape)}, {seen}"
                 )
 
 
+@demand(
+    "scorers see the inputs of a matrix when its module runs",
+    "name the module that the forward calls; if it reads `weight` without a call, "
+    "the suite cannot serve this architecture",
+)
 def check_every_matrix_is_run(plugin: Plugin) -> None:
-    """Demand that the forward pass runs every module that is named as a matrix.
-
-    A module that is not run, or only some of whose weights are used, gives scorers no inputs.
-    """
+    """Demand that the forward pass runs every module that is named as a matrix."""
     for seen in views(plugin):
         for name, weight in seen.view.weights().items():
             if name not in seen.inputs:
-                raise CheckFailure(
-                    f"The forward pass never runs `{name}`, named {weight.role}, {seen}",
-                    "scorers see the inputs of a matrix when its module runs",
-                    "name the module that the forward calls; if it reads `weight` without a call, "
-                    "the suite cannot serve this architecture",
-                )
+                raise Breach(f"The forward pass never runs `{name}`, named {weight.role}, {seen}")
 
 
+@demand(
+    "sparsity is a fraction of the matrices of the blocks, all of them and no others",
+    f"correct `roles`: the roles of matrices are {', '.join(LINEAR)}",
+)
 def check_matrices_of_blocks_are_covered(plugin: Plugin) -> None:
-    """Demand that each matrix in a block is listed, and none outside.
-
-    Sparsity is a fraction of these matrices: one that is left out makes amounts smaller than told.
-    """
+    """Demand that each matrix in a block is listed, and none outside."""
     for seen in views(plugin):
         view = seen.view
         parameters = dict(view.model.named_parameters())
@@ -86,19 +78,15 @@ def check_matrices_of_blocks_are_covered(plugin: Plugin) -> None:
             wrong = (
                 "has no role of a matrix" if id(parameter) in inside else "is outside the blocks"
             )
-            raise CheckFailure(
-                f"The matrix `{name}` {wrong}, {seen}",
-                "sparsity is a fraction of the matrices of the blocks, all of them and no others",
-                f"correct `roles`: the roles of matrices are {', '.join(LINEAR)}",
-            )
+            raise Breach(f"The matrix `{name}` {wrong}, {seen}")
 
 
+@demand(
+    "rules of propagation are chosen by role, and without one relevance is lost",
+    f"name it in `roles`, e.g. as {Role.ACTIVATION} or {Role.RMS_NORM}",
+)
 def check_norms_and_activations_are_named(plugin: Plugin) -> None:
-    """Demand a role for every other leaf of a block but dropout.
-
-    Rules of propagation are chosen by role: a norm or activation without one is passed through by
-    its plain gradient, and relevance is lost without a word.
-    """
+    """Demand a role for every other leaf of a block but dropout."""
     for seen in views(plugin):
         named = {id(module) for module, _ in seen.view.roles().values()}
         prefix = f"{seen.view.adapter.blocks}."
@@ -106,18 +94,12 @@ def check_norms_and_activations_are_named(plugin: Plugin) -> None:
             leaf = name.startswith(prefix) and not list(module.children())
             matrix = any(p.dim() == 2 for p in module.parameters())
             if leaf and not matrix and id(module) not in named and not isinstance(module, _IDLE):
-                raise CheckFailure(
-                    f"`{name}`, a {type(module).__name__}, has no role, {seen}",
-                    "rules of propagation are chosen by role, and without one relevance is lost",
-                    f"name it in `roles`, e.g. as {Role.ACTIVATION} or {Role.RMS_NORM}",
-                )
+                raise Breach(f"`{name}`, a {type(module).__name__}, has no role, {seen}")
 
 
+@demand("all that LRP propagates passes the norms outside the blocks", "name it in `outer_norms`")
 def check_outer_norms_are_named(plugin: Plugin) -> None:
-    """Demand that `outer_norms` names every normalisation outside the blocks.
-
-    All relevance goes through the norm behind the last block.
-    """
+    """Demand that `outer_norms` names every normalisation outside the blocks."""
     for seen in views(plugin):
         view = seen.view
         named = {id(module) for module, role in view.roles().values() if role in _NORMS}
@@ -125,28 +107,22 @@ def check_outer_norms_are_named(plugin: Plugin) -> None:
         for name, module in view.model.named_modules():
             is_norm = "norm" in type(module).__name__.lower()
             if is_norm and id(module) not in inside and id(module) not in named:
-                raise CheckFailure(
-                    f"`{name}`, a {type(module).__name__} outside the blocks, has no role, {seen}",
-                    "all that LRP propagates passes the norms outside the blocks",
-                    "name it in `outer_norms`",
+                raise Breach(
+                    f"`{name}`, a {type(module).__name__} outside the blocks, has no role, {seen}"
                 )
 
 
+@demand("LayerNorm, RMSNorm and one that scales by 1 + w have different rules of propagation", "")
 def check_norms_are_of_their_kind(plugin: Plugin) -> None:
-    """Demand of each kind of norm that it takes off the mean, or scales by 1 + w, or neither.
-
-    The kinds have different rules.
-    """
+    """Demand of each kind of norm that it takes off the mean, or scales by 1 + w, or neither."""
     for seen in views(plugin):
         for name, (module, role) in seen.view.roles().items():
             if role not in _NORMS or name not in seen.inputs:
                 continue
             found = _kind_of_norm(module, seen.inputs[name])
             if found is not role:
-                raise CheckFailure(
+                raise Breach(
                     f"`{name}` is named {role} but computes as {found} does, {seen}",
-                    "LayerNorm, RMSNorm and one that scales by 1 + w have different rules of "
-                    "propagation",
                     f"name it {found}",
                 )
 

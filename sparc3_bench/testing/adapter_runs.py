@@ -36,13 +36,7 @@ def model_types(adapter: ModelAdapter) -> tuple[str, ...]:
 
 
 def views(plugin: Plugin) -> Iterator[Seen]:
-    """Run a tiny model of every type that the adapter serves, once for all checks.
-
-    Raises
-    ------
-    CheckSkipped
-        When the adapter finds its modules in none.
-    """
+    """Run a tiny model of every type that the adapter serves, once for all; skip without any."""
     adapter = instance_of(plugin)
     found = once(plugin, "views", lambda: list(_viewed(adapter)))
     if not found:

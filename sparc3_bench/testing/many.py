@@ -25,18 +25,8 @@ def cores() -> int:
 def check_many(plugins: Sequence[Named], jobs: int) -> Iterator[Report]:
     """Yield the reports on installed plugins in order, each as soon as those before it are there.
 
-    Parameters
-    ----------
-    plugins
-        Kind and name of each.
-    jobs
-        Processes to check in, from 1; with 1 it is this one. Checks compute on one thread, and
-        outcomes do not depend on the number.
-
-    Raises
-    ------
-    UnknownNameError, Sparc3Error
-        When one is not installed, or cannot be made without options.
+    With one of `jobs` it is done in this process. Checks compute on one thread, and outcomes do not
+    depend on the number.
     """
     if min(jobs, len(plugins)) <= 1:
         for kind, name in plugins:

@@ -10,10 +10,15 @@ from typing import Any
 from sparc3_bench.configurable import Configurable
 from sparc3_bench.contracts import Scorer, Task
 from sparc3_bench.errors import describe
-from sparc3_bench.testing.report import CheckFailure
+from sparc3_bench.testing.report import Breach, demand
 from sparc3_bench.types.architecture import ModelAdapter
 
 
+@demand(
+    "users type the name, results record it, and models find their adapter and readers "
+    "their way by the rest",
+    "correct the class attribute",
+)
 def check_describes_itself(plugin: Any) -> None:
     """Demand a kebab-case name, and class attributes that are what others take them for.
 
@@ -39,60 +44,46 @@ def check_describes_itself(plugin: Any) -> None:
         rules[f"`model_types` is {cls.model_types!r}, which is no tuple of names"] = types
     for wrong, kept in rules.items():
         if not kept:
-            raise CheckFailure(
-                f"Of `{cls.__name__}` {wrong}",
-                "users type the name, results record it, and models find their adapter and readers "
-                "their way by the rest",
-                "correct the class attribute",
-            )
+            raise Breach(f"Of `{cls.__name__}` {wrong}")
 
 
+@demand(
+    "options are recorded in result files, and runs are repeated from there",
+    "let fields be str, int, float or bool",
+)
 def check_options_are_json(plugin: Any) -> None:
-    """Demand that options survive JSON and make the same plugin again.
-
-    They are written into every result, are part of its key, and a run is repeated from them.
-    """
+    """Demand that options survive JSON and make the same plugin again."""
     made = instance_of(plugin)
     options = made.options()
-    why = "options are recorded in result files, and runs are repeated from there"
-    remedy = "let fields be str, int, float or bool"
     try:
         again = json.loads(json.dumps(options))
     except (TypeError, ValueError) as error:
-        raise CheckFailure(
-            f"The options {options} are not JSON ({describe(error)})", why, remedy
-        ) from None
+        raise Breach(f"The options {options} are not JSON ({describe(error)})") from None
     if again != options:
         changed = next(name for name in options if again[name] != options[name])
-        raise CheckFailure(
-            f"Option `{changed}` is {options[changed]!r}, which JSON makes {again[changed]!r}",
-            why,
-            remedy,
+        raise Breach(
+            f"Option `{changed}` is {options[changed]!r}, which JSON makes {again[changed]!r}"
         )
     if type(made)(**again).options() != options:
-        raise CheckFailure(
+        raise Breach(
             f"`{type(made).__name__}(**options)` has other options than {options}",
-            why,
             "set no option in `__post_init__`; derive other values when they are used",
         )
 
 
+@demand(
+    "the options recorded would not be those that were run with",
+    "decorate the class with `@dataclass(frozen=True)`",
+)
 def check_options_are_frozen(plugin: Any) -> None:
-    """Demand that options cannot be set on a plugin: fields of a frozen dataclass.
-
-    What was recorded before the run must be what the run was made with.
-    """
+    """Demand that options cannot be set on a plugin: fields of a frozen dataclass."""
     made = instance_of(plugin)
     for name, value in made.options().items():
         try:
             setattr(made, name, value)
         except dataclasses.FrozenInstanceError:
             continue
-        raise CheckFailure(
-            f"Option `{name}` of `{type(made).__name__}` can be set after making",
-            "the options recorded would not be those that were run with",
-            "decorate the class with `@dataclass(frozen=True)`",
-        )
+        raise Breach(f"Option `{name}` of `{type(made).__name__}` can be set after making")
 
 
 def instance_of(plugin: Any) -> Any:

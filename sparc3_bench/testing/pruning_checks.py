@@ -17,7 +17,7 @@ from sparc3_bench.run.steps.allot import allotting
 from sparc3_bench.run.steps.repair import check_values
 from sparc3_bench.selection.allocate import allotted
 from sparc3_bench.testing.plugin_checks import instance_of
-from sparc3_bench.testing.report import CheckFailure
+from sparc3_bench.testing.report import Breach, demand
 from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
 from sparc3_bench.types.conventions import Group
 from sparc3_bench.types.masks import KeepMask
@@ -27,6 +27,13 @@ _AMOUNT, _NEAR = 0.5, 0.06
 _GROUPS: tuple[Group, ...] = ("row", "layer")
 
 
+_demanded = demand(
+    "a run with it stops, or measures what its record does not say",
+    "compare with those that are built in, below `plugins/`",
+)
+
+
+@_demanded
 def check_allots_what_was_asked_for(plugin: Allocation | type[Allocation]) -> None:
     """Demand a share in [0, 1] of every group, which come to the amount.
 
@@ -38,21 +45,23 @@ def check_allots_what_was_asked_for(plugin: Allocation | type[Allocation]) -> No
         try:
             kept = allotted(_scores(view, 0), shares, group, allocation.name)
         except Sparc3Error as error:
-            raise _failure(allocation, f"{str(error).rstrip('.')}, {where}") from None
+            raise Breach(f"{str(error).rstrip('.')}, {where}") from None
         left = torch.cat([keep.flatten() for keep in kept.values()])
         gone = 1 - float(left.float().mean())
         if abs(gone - _AMOUNT) > _NEAR:
-            raise _failure(allocation, f"{gone:.3f} goes where {_AMOUNT} was asked for, {where}")
+            raise Breach(f"{gone:.3f} goes where {_AMOUNT} was asked for, {where}")
 
 
+@_demanded
 def check_allots_the_same_again(plugin: Allocation | type[Allocation]) -> None:
     """Demand the same shares for the same scores: runs are repeated from their records."""
     allocation = instance_of(plugin)
     for one, other in zip(_allotments(allocation), _allotments(allocation), strict=True):
         if not _same(one[2], other[2]):
-            raise _failure(allocation, f"Other shares come of the same scores by {one[1]}")
+            raise Breach(f"Other shares come of the same scores by {one[1]}")
 
 
+@_demanded
 def check_repairs_what_is_kept(plugin: Repair | type[Repair]) -> None:
     """Demand finite values that fit the model, the same again, and a model left as it was.
 
@@ -70,17 +79,17 @@ def check_repairs_what_is_kept(plugin: Repair | type[Repair]) -> None:
                     found.append(repair.repair(view, KeepMask(half), make_reference(4)))
                 check_values(found[-1], view, repair.name)
         except PluginError as error:
-            raise _failure(repair, str(error).rstrip(".")) from None
+            raise Breach(str(error).rstrip(".")) from None
         except Sparc3Error:
             refusals += 1
             continue
         except Exception as error:  # a stranger's code may raise anything
             told = f"On the tiny {architecture} model it fails with {describe(error)}"
-            raise _failure(repair, told) from error
+            raise Breach(told) from error
         if not all(_same(getattr(found[0], n), getattr(found[1], n)) for n in vars(found[0])):
-            raise _failure(repair, f"Other values come of the same model {architecture}")
+            raise Breach(f"Other values come of the same model {architecture}")
     if refusals == len(ARCHITECTURES):
-        raise _failure(repair, "It refuses every tiny model")
+        raise Breach("It refuses every tiny model")
 
 
 def _allotments(allocation: Allocation) -> Iterator[tuple[ModelView, Group, GroupShares]]:
@@ -96,7 +105,7 @@ def _allotments(allocation: Allocation) -> Iterator[tuple[ModelView, Group, Grou
                 yield view, group, allocation.shares(asked)
             except Exception as error:  # a stranger's code may raise anything
                 told = f"On the tiny {architecture} model by {group} it fails with"
-                raise _failure(allocation, f"{told} {describe(error)}") from error
+                raise Breach(f"{told} {describe(error)}") from error
 
 
 def _loss(view: ModelView, group: Group) -> Callable[[GroupShares], float]:
@@ -127,12 +136,4 @@ def _same(one: Mapping[str, Tensor | float], other: Mapping[str, Tensor | float]
     return one.keys() == other.keys() and all(
         torch.equal(torch.as_tensor(value), torch.as_tensor(other[name]))
         for name, value in one.items()
-    )
-
-
-def _failure(plugin: Allocation | Repair, wrong: str) -> CheckFailure:
-    return CheckFailure(
-        wrong,
-        f"a run with `{type(plugin).__name__}` stops, or measures what its record does not say",
-        "compare with those that are built in, below `plugins/`",
     )

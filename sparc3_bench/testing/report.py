@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -37,6 +38,36 @@ class CheckFailure(AssertionError):
     def __init__(self, wrong: str, why: str, remedy: str) -> None:
         super().__init__(f"{wrong}; {why}; {remedy}.")
         self.wrong, self.why, self.remedy = wrong, why, remedy
+
+
+class Breach(Exception):
+    """What is wrong with a plugin, told to the check that demands otherwise.
+
+    With a remedy of its own where that of the check is another one.
+    """
+
+    def __init__(self, wrong: str, remedy: str = "") -> None:
+        super().__init__(wrong)
+        self.wrong, self.remedy = wrong, remedy
+
+
+def demand(why: str, remedy: str) -> Callable[[Callable[[Any], None]], Check]:
+    """Make a check of a function that raises a `Breach`; say why it matters, and what to do."""
+
+    def made(find: Callable[[Any], None]) -> Check:
+        @functools.wraps(find)
+        def check(plugin: Any) -> None:
+            try:
+                find(plugin)
+            except Breach as breach:
+                told = breach.wrong, why, breach.remedy or remedy
+                raise CheckFailure(*told) from breach.__cause__
+
+        words = find.__doc__ or ""
+        check.__doc__ = words if "\n" in words else f"{words}\n\n{why[0].upper()}{why[1:]}."
+        return check
+
+    return made
 
 
 class CheckSkipped(Exception):

@@ -5,16 +5,20 @@ from __future__ import annotations
 import dataclasses
 
 from sparc3_bench.errors import Sparc3Error, describe
-from sparc3_bench.testing.report import CheckFailure
+from sparc3_bench.testing.report import Breach, CheckFailure, demand
 from sparc3_bench.testing.scorer_runs import Plugin, plain_run, plain_runs, scores_by, variant
 from sparc3_bench.testing.tiny import CONFIGS, make_reference, make_view
 
 
+@demand(
+    "every run on such a model would be a failed one",
+    "reach the model through `weights`, `observe`, `attribute` and `roles`, which are alike for "
+    "all architectures, and return a mapping of names to tensors",
+)
 def check_runs_on_every_architecture(plugin: Plugin) -> None:
     """Demand tensors by name for a model of every adapted architecture, or a refusal in words.
 
-    A scorer that raises on a model is a failed run on every leaderboard of that model. One that
-    cannot score an architecture says so in a `Sparc3Error`; it must score one at least.
+    One that cannot score an architecture says so in a `Sparc3Error`; it must score one at least.
     """
     refusals = []
     for architecture in CONFIGS:
@@ -22,11 +26,8 @@ def check_runs_on_every_architecture(plugin: Plugin) -> None:
         if isinstance(error, Sparc3Error):
             refusals.append(error)
         elif isinstance(error, Exception):
-            raise CheckFailure(
-                f"On the tiny {architecture} model `score` fails with {describe(error)}",
-                "every run on such a model would be a failed one",
-                "reach the model through `weights`, `observe`, `attribute` and `roles`, which are "
-                "alike for all architectures, and return a mapping of names to tensors",
+            raise Breach(
+                f"On the tiny {architecture} model `score` fails with {describe(error)}"
             ) from error
     if len(refusals) == len(CONFIGS):
         raise CheckFailure(
@@ -36,11 +37,12 @@ def check_runs_on_every_architecture(plugin: Plugin) -> None:
         ) from refusals[-1]
 
 
+@demand(
+    "weights without a score can be neither kept nor removed, and runs stop",
+    "return one tensor for every name of `model.weights()`, and no other",
+)
 def check_scores_every_weight(plugin: Plugin) -> None:
-    """Demand exactly the names of ``model.weights()``.
-
-    A weight without a score can be neither kept nor removed, and a run with one stops.
-    """
+    """Demand exactly the names of ``model.weights()``."""
     for run in plain_runs(plugin):
         weights = run.view.weights()
         missing = [name for name in weights if name not in run.scores]
@@ -51,41 +53,33 @@ def check_scores_every_weight(plugin: Plugin) -> None:
                 if missing
                 else f"{len(extra)} scores are for no weight, the first for '{extra[0]}'"
             )
-            raise CheckFailure(
-                f"{wrong[0].upper()}{wrong[1:]}, {run}",
-                "weights without a score can be neither kept nor removed, and runs stop",
-                "return one tensor for every name of `model.weights()`, and no other",
-            )
+            raise Breach(f"{wrong[0].upper()}{wrong[1:]}, {run}")
 
 
+@demand(
+    "runs with `--scope` or schedule `blockwise` score such views",
+    "take the weights from `model.weights()` of the view that is given",
+)
 def check_scope_narrows_scores(plugin: Plugin) -> None:
-    """Demand that a view of the attention or the MLPs alone gets the scores of these alone.
-
-    Runs with `--scope`, and schedule `blockwise`, hand such views to the scorer.
-    """
-    why = "runs with `--scope` or schedule `blockwise` score such views"
+    """Demand that a view of the attention or the MLPs alone gets the scores of these alone."""
     for run in plain_runs(plugin):
         extra_anyway = run.scores.keys() - run.view.weights().keys()
         for scope in ("attention", "mlp"):
             view = make_view(run.architecture, scope=scope)
-            scores = variant(run, make_reference(4), f"with scope '{scope}'", why, view)
+            scores = variant(run, make_reference(4), f"with scope '{scope}'", view)
             extra = scores.keys() - view.weights().keys() - extra_anyway
             missing = (view.weights().keys() & run.scores.keys()) - scores.keys()
             if extra or missing:
                 wrong = f"'{min(extra)}' has a score" if extra else f"'{min(missing)}' has none"
-                raise CheckFailure(
-                    f"With scope '{scope}' {wrong}, {run}",
-                    why,
-                    "take the weights from `model.weights()` of the view that is given",
-                )
+                raise Breach(f"With scope '{scope}' {wrong}, {run}")
 
 
+@demand(
+    "rows are outputs and columns are inputs, and rankings go by rows",
+    "compute from `weight.matrix`, [out_features, in_features], and never from `module.weight`",
+)
 def check_shape_is_out_by_in(plugin: Plugin) -> None:
-    """Demand the shape of ``weight.matrix``, ``[out_features, in_features]``.
-
-    GPT-2 stores its matrices the other way round; scores of ``module.weight`` would rank columns
-    in place of rows.
-    """
+    """Demand the shape of ``weight.matrix``, ``[out_features, in_features]``."""
     for run in plain_runs(plugin):
         for name, weight in run.view.weights().items():
             if name not in run.scores:
@@ -93,53 +87,44 @@ def check_shape_is_out_by_in(plugin: Plugin) -> None:
             shape, matrix = list(run.scores[name].shape), list(weight.matrix.shape)
             if shape != matrix:
                 turned = ", which is the matrix turned round" if shape == matrix[::-1] else ""
-                raise CheckFailure(
+                raise Breach(
                     f"Scores of '{name}' have the shape {shape}{turned}, where the matrix has "
-                    f"{matrix}, {run}",
-                    "rows are outputs and columns are inputs, and rankings go by rows",
-                    "compute from `weight.matrix`, [out_features, in_features], and never from "
-                    "`module.weight`",
+                    f"{matrix}, {run}"
                 )
 
 
+@demand("what is no number has no rank", "accumulate in float32 and guard divisions and logarithms")
 def check_scores_are_finite(plugin: Plugin) -> None:
-    """Demand numbers: no NaN, no infinity.
-
-    NaN has no place in a ranking, and a sum over a neuron with one infinity tells nothing.
-    """
+    """Demand numbers: no NaN, no infinity."""
     for run in plain_runs(plugin):
         for name, values in run.scores.items():
             nan, infinite = int(values.isnan().sum()), int(values.isinf().sum())
             if nan + infinite:
-                raise CheckFailure(
+                raise Breach(
                     f"Scores of '{name}' are NaN in {nan} and infinite in {infinite} of "
-                    f"{values.numel()} places, {run}",
-                    "what is no number has no rank",
-                    "accumulate in float32 and guard divisions and logarithms",
+                    f"{values.numel()} places, {run}"
                 )
 
 
+@demand(
+    "scores in whole numbers are full of ties, and ties are broken by position", "return float32"
+)
 def check_scores_are_floats(plugin: Plugin) -> None:
-    """Demand a float format.
-
-    Integers and booleans round scores to ties, which are then broken by position alone.
-    """
+    """Demand a float format."""
     for run in plain_runs(plugin):
         for name, values in run.scores.items():
             if not values.is_floating_point():
-                raise CheckFailure(
-                    f"Scores of '{name}' are {str(values.dtype).removeprefix('torch.')}, {run}",
-                    "scores in whole numbers are full of ties, and ties are broken by position",
-                    "return float32",
+                raise Breach(
+                    f"Scores of '{name}' are {str(values.dtype).removeprefix('torch.')}, {run}"
                 )
 
 
+@demand(
+    "pruning sets weights to zero in place, and the scores would go with them",
+    "return a copy, such as `weight.matrix.clone()`",
+)
 def check_scores_are_no_views(plugin: Plugin) -> None:
-    """Demand scores with a memory of their own.
-
-    Pruning sets weights to zero in place: scores that are a view of the weights change with them,
-    so that later points of the curve are ranked by what earlier ones left.
-    """
+    """Demand scores with a memory of their own."""
     for run in plain_runs(plugin):
         parameters = {
             value.untyped_storage().data_ptr(): name
@@ -148,19 +133,15 @@ def check_scores_are_no_views(plugin: Plugin) -> None:
         for name, values in run.scores.items():
             owner = parameters.get(values.untyped_storage().data_ptr())
             if owner is not None and values.numel():
-                raise CheckFailure(
-                    f"Scores of '{name}' are a view of the parameter '{owner}', {run}",
-                    "pruning sets weights to zero in place, and the scores would go with them",
-                    "return a copy, such as `weight.matrix.clone()`",
-                )
+                raise Breach(f"Scores of '{name}' are a view of the parameter '{owner}', {run}")
 
 
+@demand("scores of what needs no reference are made once and shared by all references", "")
 def check_says_whether_it_runs_the_model(plugin: Plugin) -> None:
     """Demand that `needs_reference` is true to what `score` does.
 
-    A scorer that needs no reference is scored once, whatever the reference; one that uses it all
-    the same would be recorded without it. Going through its batches counts, too: a copy of the
-    model may run elsewhere.
+    Scores of what needs no reference are made once. Going through its batches counts, too: a copy
+    of the model may run elsewhere.
     """
     for run in plain_runs(plugin):
         view = make_view(run.architecture)
@@ -170,9 +151,8 @@ def check_says_whether_it_runs_the_model(plugin: Plugin) -> None:
         scores_by(run.scorer, view, read)
         if bool(ran) != run.scorer.needs_reference:
             does = "runs" if ran else "never runs"
-            raise CheckFailure(
+            raise Breach(
                 f"`needs_reference` is {run.scorer.needs_reference}, but `score` {does} the model, "
                 f"{run}",
-                "scores of what needs no reference are made once and shared by all references",
                 f"set `needs_reference = {bool(ran)}`",
             )

@@ -15,7 +15,7 @@ from sparc3_bench.combined import lenders_of
 from sparc3_bench.contracts import Scorer
 from sparc3_bench.host import default_host
 from sparc3_bench.model.view import ModelView
-from sparc3_bench.testing.report import CheckFailure
+from sparc3_bench.testing.report import Breach, demand
 from sparc3_bench.testing.scorer_runs import Plugin, plain_runs, scores_by
 from sparc3_bench.testing.tiny import make_config, make_model, make_reference
 from sparc3_bench.types.samples import ReferenceSamples
@@ -26,6 +26,11 @@ _WIDE = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 4, "
 _SAMPLES, _LENGTH = 6, 4
 
 
+@demand(
+    "of a model that just fits into memory nothing could be scored",
+    "fold every sample into one sum a matrix as it comes, e.g. with `sparc3_bench.Accumulator`, "
+    "and free what is of one matrix before the next",
+)
 def check_memory_is_bounded(plugin: Plugin) -> None:
     """Demand that scoring takes scores, one gradient and one pass through the model, and no more.
 
@@ -53,13 +58,10 @@ def _check(scorer: Scorer, reference: ReferenceSamples) -> None:
     scores_by(scorer, view, reference)  # what is set up on the first run is not counted
     taken = _peak(view.model, lambda: scores_by(scorer, view, reference))
     if taken > (2 + len(lenders_of(scorer))) * one + through + 2 * max(sizes):
-        raise CheckFailure(
+        raise Breach(
             f"Beside a model whose weights in scope take {_told(one)}, scoring takes "
             f"{_told(taken)} at once, more than the scores, one gradient ({_told(one)} each) and "
-            f"a pass through the model ({_told(through)}) do",
-            "of a model that just fits into memory nothing could be scored",
-            "fold every sample into one sum a matrix as it comes, e.g. with "
-            "`sparc3_bench.Accumulator`, and free what is of one matrix before the next",
+            f"a pass through the model ({_told(through)}) do"
         )
 
 

@@ -14,7 +14,7 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.incremental import IncrementalScorer
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.testing.plugin_checks import instance_of
-from sparc3_bench.testing.report import CheckFailure, CheckSkipped, once
+from sparc3_bench.testing.report import Breach, CheckSkipped, demand, once
 from sparc3_bench.testing.scorer_runs import (
     MIXED,
     Plugin,
@@ -32,31 +32,29 @@ from sparc3_bench.types.samples import ReferenceSamples
 from sparc3_bench.types.scores import ScoreMap
 
 
+@demand(
+    "results are kept under their seed, and others must be able to repeat them",
+    "draw from a `torch.Generator` of your own seeded with `reference.seed`, and keep "
+    "nothing on the scorer between runs",
+)
 def check_is_deterministic(plugin: Plugin) -> None:
-    """Demand the same bytes from two runs with one seed, whatever else was drawn meanwhile.
-
-    Finished runs are not repeated, and others must be able to repeat them: the seed of the run is
-    ``reference.seed``.
-    """
+    """Demand the same bytes from two runs with one seed, whatever else was drawn meanwhile."""
     for run in plain_runs(plugin):
         view = make_view(run.architecture)
         with another_seed():
-            again = variant(run, make_reference(4), "when run again", "runs are repeated", view)
+            again = variant(run, make_reference(4), "when run again", view)
         apart = largest_gap(run.scores, again, tolerance=0)
         if apart is not None:
-            raise CheckFailure(
-                f"Two runs with one seed are not equal: {apart}, {run}",
-                "results are kept under their seed, and others must be able to repeat them",
-                "draw from a `torch.Generator` of your own seeded with `reference.seed`, and keep "
-                "nothing on the scorer between runs",
-            )
+            raise Breach(f"Two runs with one seed are not equal: {apart}, {run}")
 
 
+@demand(
+    "the batch size follows from memory and is not recorded as a choice",
+    "add up over samples in place of averaging over batches, and let padding "
+    "out: `observe` and `attribute` hand you real tokens only",
+)
 def check_batching_does_not_matter(plugin: Plugin) -> None:
-    """Demand equal scores, within rounding, for any batch size; so padding counts for nothing.
-
-    The batch size is chosen by what fits into memory and is not part of a result's key.
-    """
+    """Demand equal scores, within rounding, for any batch size; so padding counts for nothing."""
     for run in plain_runs(plugin):
         for lengths, padding in (((12,), "even without padding"), (MIXED, "with padding")):
             one = _one_by_one(plugin, run, lengths)
@@ -64,32 +62,23 @@ def check_batching_does_not_matter(plugin: Plugin) -> None:
                 apart = largest_gap(one, _variant_of_batch(run, lengths, size))
                 if apart is not None:
                     skip_unless_repeatable(run, make_reference(5, lengths, size))
-                    raise CheckFailure(
-                        f"One by one and in batches of {size}, {padding}, {apart}, {run}",
-                        "the batch size follows from memory and is not recorded as a choice",
-                        "add up over samples in place of averaging over batches, and let padding "
-                        "out: `observe` and `attribute` hand you real tokens only",
-                    )
+                    raise Breach(f"One by one and in batches of {size}, {padding}, {apart}, {run}")
 
 
+@demand(
+    "reference samples are a set, and a score must not hang on which comes last",
+    "give every sample the same share: sums or means, no running average that fades",
+)
 def check_order_of_samples_does_not_matter(plugin: Plugin) -> None:
-    """Demand equal scores, within rounding, for the samples in any order.
-
-    Reference samples are a set; a score that hangs on which came last is a score of that one.
-    """
-    why = "reference samples are a set, and a score must not hang on which comes last"
+    """Demand equal scores, within rounding, for the samples in any order."""
     for run in plain_runs(plugin):
         reference = make_reference(5, MIXED)
         turned = dataclasses.replace(reference, samples=reference.samples[::-1])
         one = _one_by_one(plugin, run, MIXED)
-        apart = largest_gap(one, variant(run, turned, "with the samples in reverse", why))
+        apart = largest_gap(one, variant(run, turned, "with the samples in reverse"))
         if apart is not None:
             skip_unless_repeatable(run, reference)
-            raise CheckFailure(
-                f"With the samples in reverse {apart}, {run}",
-                why,
-                "give every sample the same share: sums or means, no running average that fades",
-            )
+            raise Breach(f"With the samples in reverse {apart}, {run}")
 
 
 _FOLDS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -101,12 +90,12 @@ _FOLDS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 """How the scores of two halves of the samples make up those of the whole."""
 
 
+@demand(
+    "an aggregation is recorded by name, and choosing another one moves every ranking",
+    "divide by the number of samples, or fold with `sparc3_bench.Accumulator`",
+)
 def check_halves_make_up_the_whole(plugin: Plugin) -> None:
-    """Demand of an option `aggregation` that it is the mean over samples it says it is.
-
-    Scores of a large reference may be put together from parts, and the choice between aggregations
-    moves perplexity by a factor of ten: the name must be true.
-    """
+    """Demand of an option `aggregation` that it is the mean over samples it says it is."""
     scorer = instance_of(plugin)
     if "aggregation" not in scorer.options():
         raise CheckSkipped("the scorer has no option `aggregation`")
@@ -119,11 +108,13 @@ def check_halves_make_up_the_whole(plugin: Plugin) -> None:
             _check_fold(dataclasses.replace(run, scorer=chosen), aggregation, fold)
 
 
+@demand(
+    "runs with snapshots are recorded as if they had run all samples",
+    "keep in the state all that the scores depend on, the number of samples too, and round nowhere "
+    "between two samples",
+)
 def check_goes_on_where_it_stopped(plugin: Plugin) -> None:
-    """Demand of an `IncrementalScorer` that samples in two goes score as all in one, bit for bit.
-
-    Runs that keep snapshots run the new samples alone, and are recorded as if they had run all.
-    """
+    """Demand of an `IncrementalScorer` that samples score in two goes as in one, bit for bit."""
     scorer = instance_of(plugin)
     if not (isinstance(scorer, IncrementalScorer) and scorer.resumes):
         raise CheckSkipped("the scorer does not go on from what it added up before")
@@ -131,16 +122,10 @@ def check_goes_on_where_it_stopped(plugin: Plugin) -> None:
     for run in plain_runs(plugin):
         one = _one_by_one(plugin, run, MIXED)
         halting = dataclasses.replace(run, scorer=_InTwoGoes(scorer))
-        how, why = "in two goes", "runs with snapshots are recorded as if they had run all samples"
-        apart = largest_gap(one, variant(halting, reference, how, why), tolerance=0)
+        apart = largest_gap(one, variant(halting, reference, "in two goes"), tolerance=0)
         if apart is not None:
             skip_unless_repeatable(run, reference)
-            raise CheckFailure(
-                f"In two goes and in one, {apart}, {run}",
-                why,
-                "keep in the state all that the scores depend on, the number of samples too, and "
-                "round nowhere between two samples",
-            )
+            raise Breach(f"In two goes and in one, {apart}, {run}")
 
 
 class _InTwoGoes(Scorer):
@@ -157,48 +142,48 @@ class _InTwoGoes(Scorer):
         return self._scorer.finish(model, self._scorer.accumulate(model, reference.part(2), state))
 
 
+@demand("real runs are in bfloat16", "compute from `weight.matrix.float()`")
 def check_works_in_bfloat16(plugin: Plugin) -> None:
     """Demand finite scores of a model in bfloat16.
 
     That is the format of real runs; NumPy does not know it, and sums in it lose small terms.
     """
-    why = "real runs are in bfloat16"
     for run in plain_runs(plugin):
-        _check_format(run, torch.bfloat16, why, "compute from `weight.matrix.float()`")
+        _check_format(run, torch.bfloat16)
 
 
+@demand(
+    "models in float64 are what others are compared with",
+    "let sums have the format of their inputs",
+)
 def check_works_in_float64(plugin: Plugin) -> None:
     """Demand finite scores of a model in float64, and that it keeps every bit of its weights.
 
     There ``matrix.double()`` is the weight itself and no copy, and what is done in place is done to
     the model.
     """
-    why = "models in float64 are what others are compared with"
     in_float32 = {where: set(changed["weights"]) for where, changed in changes(plugin)}
     for run in plain_runs(plugin):
-        view = _check_format(run, torch.float64, why, "let sums have the format of their inputs")
+        view = _check_format(run, torch.float64)
         fresh = make_view(run.architecture, torch.float64).model.state_dict()
         for name, values in view.model.state_dict().items():
             if not torch.equal(values, fresh[name]) and name not in in_float32[str(run)]:
-                raise CheckFailure(
+                raise Breach(
                     f"In float64 the scorer leaves other numbers in `{name}`, {run}",
-                    why,
                     "do nothing in place to what `.double()` or `.to` returns, which may be the "
                     "weight itself",
                 )
 
 
-def _check_format(run: ScorerRun, dtype: torch.dtype, why: str, remedy: str) -> ModelView:
+def _check_format(run: ScorerRun, dtype: torch.dtype) -> ModelView:
     """Score a model in another number format and return its view; demand finite scores."""
     view, called = make_view(run.architecture, dtype), str(dtype).removeprefix("torch.")
-    scores = variant(run, make_reference(4), f"in {called}", why, view)
+    scores = variant(run, make_reference(4), f"in {called}", view)
     for name, values in scores.items():
         finite = name in run.scores and bool(run.scores[name].isfinite().all())
         if finite and not values.isfinite().all():
-            raise CheckFailure(
-                f"In {called} scores of '{name}' are not finite, which they are in float32, {run}",
-                why,
-                remedy,
+            raise Breach(
+                f"In {called} scores of '{name}' are not finite, which they are in float32, {run}"
             )
     return view
 
@@ -210,25 +195,21 @@ def _one_by_one(plugin: Plugin, run: ScorerRun, lengths: tuple[int, ...]) -> Sco
 
 def _variant_of_batch(run: ScorerRun, lengths: tuple[int, ...], size: int) -> Scores:
     how = f"in batches of {size} with samples of length {', '.join(map(str, lengths))}"
-    why = "the batch size follows from memory and is not recorded as a choice"
-    return variant(run, make_reference(5, lengths, size), how, why)
+    return variant(run, make_reference(5, lengths, size), how)
 
 
 def _check_fold(run: ScorerRun, aggregation: str, fold: Callable[[Tensor, Tensor], Tensor]) -> None:
-    why = "an aggregation is recorded by name, and choosing another one moves every ranking"
     how = f"with aggregation '{aggregation}'"
     whole = make_reference(4, MIXED)
     samples = (whole.samples, whole.samples[:2], whole.samples[2:])
     all_of_it, first, second = (
-        variant(run, dataclasses.replace(whole, samples=part), how, why) for part in samples
+        variant(run, dataclasses.replace(whole, samples=part), how) for part in samples
     )
     both = {n: fold(first[n], second[n]) for n in first if n in second}
     apart = largest_gap(all_of_it, both)
     if apart is not None:
         skip_unless_repeatable(run, whole)
-        raise CheckFailure(
+        raise Breach(
             f"With aggregation '{aggregation}', of the whole reference and of its two halves "
-            f"together, {apart}, {run}",
-            why,
-            "divide by the number of samples, or fold with `sparc3_bench.Accumulator`",
+            f"together, {apart}, {run}"
         )

@@ -16,7 +16,7 @@ from sparc3_bench.errors import describe
 from sparc3_bench.model.state import undoing
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.testing.plugin_checks import instance_of
-from sparc3_bench.testing.report import CheckFailure, CheckSkipped, once
+from sparc3_bench.testing.report import Breach, CheckSkipped, once
 from sparc3_bench.testing.state import Interrupted, left_behind
 from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
 from sparc3_bench.types.samples import ReferenceSamples
@@ -49,13 +49,7 @@ class ScorerRun:
 
 
 def plain_runs(plugin: Plugin) -> Iterator[ScorerRun]:
-    """Score every tiny model plainly, but those that the scorer fails on, which one check tells.
-
-    Raises
-    ------
-    CheckSkipped
-        When it fails on all.
-    """
+    """Score every tiny model plainly, but those that the scorer fails on; skip without any."""
     tried = (plain_run(plugin, architecture) for architecture in ARCHITECTURES)
     return _where_it_works([found for found in tried if isinstance(found, ScorerRun)])
 
@@ -79,13 +73,7 @@ def plain_run(plugin: Plugin, architecture: str) -> ScorerRun | Exception:
 
 
 def changes(plugin: Plugin) -> Iterator[tuple[str, Changes]]:
-    """Yield where, and by section what, a run that finishes leaves changed on each tiny model.
-
-    Raises
-    ------
-    CheckSkipped
-        As for `plain_runs`.
-    """
+    """Yield where, and by section what, a run that finishes leaves changed on each tiny model."""
     scorer = instance_of(plugin)
 
     def tried() -> list[tuple[str, Changes]]:
@@ -124,7 +112,7 @@ def scores_by(scorer: Scorer, view: ModelView, reference: ReferenceSamples) -> S
 
 
 def variant(
-    run: ScorerRun, reference: ReferenceSamples, how: str, why: str, view: ModelView | None = None
+    run: ScorerRun, reference: ReferenceSamples, how: str, view: ModelView | None = None
 ) -> Scores:
     """Score the run's model, or a view of another, in another way; a crash fails the check."""
     try:
@@ -132,9 +120,8 @@ def variant(
             run.scorer, make_view(run.architecture) if view is None else view, reference
         )
     except Exception as error:  # a stranger's code may raise anything
-        raise CheckFailure(
+        raise Breach(
             f"{how[0].upper()}{how[1:]} the scorer raises {describe(error)} {run}",
-            why,
             "make `score` work for that as well",
         ) from error
 
@@ -173,13 +160,7 @@ def largest_gap(one: Scores, other: Scores, tolerance: float = TOLERANCE) -> Gap
 
 
 def skip_unless_repeatable(run: ScorerRun, reference: ReferenceSamples) -> None:
-    """Skip the check when scores differ from run to run anyway.
-
-    Raises
-    ------
-    CheckSkipped
-        When they do.
-    """
+    """Skip the check when scores differ from run to run anyway."""
     first, second = (
         scores_by(run.scorer, make_view(run.architecture), reference) for _ in range(2)
     )
@@ -188,13 +169,10 @@ def skip_unless_repeatable(run: ScorerRun, reference: ReferenceSamples) -> None:
 
 
 def interruptions(plugin: Plugin) -> Iterator[tuple[str, Changes, bool]]:
-    """Interrupt a run in the middle of the reference, on each tiny model.
+    """Interrupt a run in the middle of the reference, on each tiny model that it is run on.
 
-    Yields
-    ------
-    tuple
-        Where; by section what is left changed that a run which finishes does not; and whether the
-        interruption came through. Nothing for a scorer that never runs the reference.
+    Yield where; by section what is left changed that a run which finishes does not; and whether the
+    interruption came through.
     """
     finished = dict(changes(plugin))
     for run in plain_runs(plugin):

@@ -13,7 +13,7 @@ import torch
 from sparc3_bench.contracts import PreparedTask
 from sparc3_bench.errors import Sparc3Error, UnknownNameError, describe
 from sparc3_bench.testing.plugin_checks import instance_of
-from sparc3_bench.testing.report import CheckFailure, CheckSkipped
+from sparc3_bench.testing.report import Breach, CheckFailure, CheckSkipped, demand
 from sparc3_bench.testing.state import another_seed
 from sparc3_bench.testing.task_ground import Row, tiny
 from sparc3_bench.testing.task_runs import (
@@ -39,11 +39,12 @@ _GRAM = 13
 _MOST_SHARED = 0.01
 
 
+@demand(
+    "pages and comparisons read a number by its name, title and direction",
+    "give each `Metric` a snake_case name, direction higher, lower or neither, and a title",
+)
 def check_metrics_say_what_they_are(plugin: Plugin) -> None:
-    """Demand metrics with names of their own, a direction and a title.
-
-    A number is read by its direction, and found by its name.
-    """
+    """Demand metrics with names of their own, a direction and a title."""
     task = instance_of(plugin)
     declared = (*task.metrics, *task.curve_metrics)
     names = [metric.name for metric in declared]
@@ -59,18 +60,17 @@ def check_metrics_say_what_they_are(plugin: Plugin) -> None:
         elif not metric.title.strip() or not metric.name.isidentifier():
             wrong = f"The metric '{metric.name}' has no title, or a name with odd characters"
     if wrong is not None:
-        raise CheckFailure(
-            wrong,
-            "pages and comparisons read a number by its name, title and direction",
-            "give each `Metric` a snake_case name, direction higher, lower or neither, and a title",
-        )
+        raise Breach(wrong)
 
 
+@demand(
+    "a curve begins with the dense model, and its end is the empty one if, and only "
+    "if, metrics need that",
+    "let fractions rise from 0 to less than 1, or to 1 with `needs_empty`, and counts "
+    "of units in whole numbers from 0",
+)
 def check_amounts_begin_with_the_dense_model(plugin: Plugin) -> None:
-    """Demand default amounts that rise from 0, to 1 only where the task needs the empty model.
-
-    The dense model is on every curve: what pruned ones are compared with.
-    """
+    """Demand default amounts that rise from 0, to 1 only where the task needs the empty model."""
     task = instance_of(plugin)
     listed = {"amounts": task.amounts, **{f"counts['{u}']": c for u, c in task.counts.items()}}
     for name, amounts in listed.items():
@@ -80,20 +80,12 @@ def check_amounts_begin_with_the_dense_model(plugin: Plugin) -> None:
         else:
             ends = all(type(count) is int for count in amounts)
         if not amounts or amounts[0] != 0 or not rises or not ends:
-            raise CheckFailure(
-                f"`{name}` is {amounts}",
-                "a curve begins with the dense model, and its end is the empty one if, and only "
-                "if, metrics need that",
-                "let fractions rise from 0 to less than 1, or to 1 with `needs_empty`, and counts "
-                "of units in whole numbers from 0",
-            )
+            raise Breach(f"`{name}` is {amounts}")
 
 
+@demand("runs would fail late, or count as equal what is not", "")
 def check_names_are_known(plugin: Plugin) -> None:
-    """Demand that whatever a task names, of its metrics, options or units, is there.
-
-    A metric to choose by that is misspelt fails a run after hours; an option, without a word.
-    """
+    """Demand that whatever a task names, of its metrics, options or units, is there."""
     task = instance_of(plugin)
     metrics = {metric.name for metric in task.metrics}
     chosen = () if task.choice is None else (task.choice.metric, *task.choice.limits)
@@ -108,18 +100,19 @@ def check_names_are_known(plugin: Plugin) -> None:
     ):
         for name in names:
             if name not in known:
-                raise CheckFailure(
+                raise Breach(
                     f"{what} '{name}', and there is none of that name",
-                    "runs would fail late, or count as equal what is not",
                     f"name one of {', '.join(sorted(known)) or 'none'}",
                 )
 
 
+@demand(
+    "every run on such a model would be a failed one",
+    "reach the model through the `ModelView`; give the checks a run of seconds by `tiny_options`, "
+    "and by `tiny_model` a model that speaks the task's language",
+)
 def check_measures_on_every_architecture(plugin: Plugin) -> None:
-    """Demand that the task prepares, gives references and measures, dense and pruned.
-
-    A task that raises is a failed run on every leaderboard of that model.
-    """
+    """Demand that the task prepares, gives references and measures, dense and pruned."""
     task = instance_of(plugin)
     own = [ground(plugin)] if task.tiny_model else map(tiny, ARCHITECTURES)
     for here in own:
@@ -132,84 +125,73 @@ def check_measures_on_every_architecture(plugin: Plugin) -> None:
             dense = measure(task, prepared, view)
             measure(task, prepared, view, dense, removing(view, 0.5))
         except Exception as error:  # a stranger's code may raise anything
-            raise CheckFailure(
-                f"On the model '{here.name}' the task fails with {describe(error)}",
-                "every run on such a model would be a failed one",
-                "reach the model through the `ModelView`; give the checks a run of seconds by "
-                "`tiny_options`, and by `tiny_model` a model that speaks the task's language",
+            raise Breach(
+                f"On the model '{here.name}' the task fails with {describe(error)}"
             ) from error
 
 
+@demand(
+    "results are told apart by the data that steered and the data that was measured on",
+    "add a `DatasetRecord` for every text: one of purpose 'reference', and others",
+)
 def check_describes_its_data(plugin: Plugin) -> None:
-    """Demand a record of what steers and of what is measured on.
-
-    Digests of these records are part of what names a result: other data, other key.
-    """
+    """Demand a record of what steers and of what is measured on."""
     found = trial(plugin)
     purposes = [record.purpose for record in found.prepared.datasets]
     if "reference" not in purposes or len(set(purposes)) < 2:
-        raise CheckFailure(
-            f"`datasets` has records of the purposes {purposes}",
-            "results are told apart by the data that steered and the data that was measured on",
-            "add a `DatasetRecord` for every text: one of purpose 'reference', and others",
-        )
+        raise Breach(f"`datasets` has records of the purposes {purposes}")
 
 
+@demand(
+    "results are kept under their seed, and others must be able to repeat them",
+    "draw with `random.Random(seed)`, and go through sets and folders in sorted order",
+)
 def check_prepares_the_same_again(plugin: Plugin) -> None:
-    """Demand the same references and records when prepared again with the same seed.
-
-    Others must be able to repeat a result from its seed.
-    """
+    """Demand the same references and records when prepared again with the same seed."""
     found = trial(plugin)
     first = _told(found.prepared, found.task.default_objective)
     with another_seed():
         again = _told(found.again(0), found.task.default_objective)
     for what, value in first.items():
         if again[what] != value:
-            raise CheckFailure(
+            raise Breach(
                 f"Prepared twice with seed 0, the task has other {what} the second time, "
-                f"{found.where}",
-                "results are kept under their seed, and others must be able to repeat them",
-                "draw with `random.Random(seed)`, and go through sets and folders in sorted order",
+                f"{found.where}"
             )
 
 
+@demand(
+    "runs with different seeds are compared sample by sample",
+    "draw with `seed` what steers, and with a constant what is measured on",
+)
 def check_seed_moves_the_reference_alone(plugin: Plugin) -> None:
-    """Demand that what is measured on is the same for every seed.
-
-    Seeds of a run are compared, sample by sample: on other samples each would tell of its own.
-    """
+    """Demand that what is measured on is the same for every seed."""
     found = trial(plugin)
     first, other = (sequences_of(found.ground, p)[0] for p in (found.prepared, found.again(1)))
     if first != other:
-        raise CheckFailure(
-            f"With seed 1 the task measures on other sequences than with seed 0, {found.where}",
-            "runs with different seeds are compared sample by sample",
-            "draw with `seed` what steers, and with a constant what is measured on",
+        raise Breach(
+            f"With seed 1 the task measures on other sequences than with seed 0, {found.where}"
         )
 
 
-def check_reference_and_evaluation_are_disjoint(plugin: Plugin) -> None:
-    """Demand that what steers the scores is not what is measured on.
+_apart = demand(
+    "what was found on some samples is better on these than elsewhere, so the number would flatter",
+    "split the texts before drawing from them",
+)
 
-    A circuit or a ranking that is judged on what it was found with flatters itself.
-    """
+
+@_apart
+def check_reference_and_evaluation_are_disjoint(plugin: Plugin) -> None:
+    """Demand that what steers the scores is not what is measured on."""
     found = trial(plugin)
     steering = [tuple(s) for one in references(found).values() for s in one.samples]
-    _check_apart(
-        sequences_of(found.ground, found.prepared)[0],
-        steering,
-        "measured on",
-        "also steer the scores",
-        found,
-    )
+    test = sequences_of(found.ground, found.prepared)[0]
+    _check_apart(test, steering, "measured on", "also steer the scores", found)
 
 
+@_apart
 def check_selection_and_test_are_disjoint(plugin: Plugin) -> None:
-    """Demand that what an amount is chosen or searched on is not what it is reported on.
-
-    The best of several on one set of samples is better there than elsewhere.
-    """
+    """Demand that what an amount is chosen or searched on is not what it is reported on."""
     found = trial(plugin)
     if found.task.choice is None and found.task.bar is None:
         raise CheckSkipped("the task chooses nothing")
@@ -218,11 +200,12 @@ def check_selection_and_test_are_disjoint(plugin: Plugin) -> None:
     _check_apart(test, chosen_on, "reported on", "are also chosen on", found)
 
 
+@demand(
+    "a typing error would steer the scores by something else than the result says",
+    "find it with `sparc3_bench.find_objective`, or raise `Sparc3Error`",
+)
 def check_unknown_objective_is_refused(plugin: Plugin) -> None:
-    """Demand a sentence for an objective that the task does not have.
-
-    A typing error would steer the scores by something else than the result says.
-    """
+    """Demand a sentence for an objective that the task does not have."""
     found = trial(plugin)
     try:
         found.prepared.references("no-such-objective")
@@ -232,19 +215,15 @@ def check_unknown_objective_is_refused(plugin: Plugin) -> None:
         wrong = f"An unknown objective ends in {describe(error)}"
     else:
         wrong = "An unknown objective is taken without a word"
-    raise CheckFailure(
-        wrong,
-        "a typing error would steer the scores by something else than the result says",
-        "find it with `sparc3_bench.find_objective`, or raise `Sparc3Error`",
-    )
+    raise Breach(wrong)
 
 
+@demand(
+    "the batch size follows from memory and must not decide what steers the scores",
+    "sum over samples, and take what is real from `batch.labels` or `batch.last`",
+)
 def check_objective_adds_up_over_samples(plugin: Plugin) -> None:
-    """Demand of every objective the sum over samples, with padding left out.
-
-    The batch size follows from memory: by a mean over the batch, or with padding, it would decide
-    what steers the scores.
-    """
+    """Demand of every objective the sum over samples, with padding left out."""
     found = trial(plugin)
     view = found.ground.view()
     for name, purpose, reference in _objectives(found):
@@ -258,11 +237,9 @@ def check_objective_adds_up_over_samples(plugin: Plugin) -> None:
                 for size in (1, 5)
             )
         if not math.isclose(one, together, rel_tol=1e-3, abs_tol=1e-3):
-            raise CheckFailure(
+            raise Breach(
                 f"Of {len(few.samples)} samples of the reference '{purpose}' objective '{name}' is "
-                f"{together:.4g} in one batch and {one:.4g} one by one, {found.where}",
-                "the batch size follows from memory and must not decide what steers the scores",
-                "sum over samples, and take what is real from `batch.labels` or `batch.last`",
+                f"{together:.4g} in one batch and {one:.4g} one by one, {found.where}"
             )
 
 
@@ -298,12 +275,9 @@ def _check_apart(
     runs = [gram for row in test for gram in _grams(row)]
     shared = [gram for gram in runs if gram in known or (len(gram) < _GRAM and gram in begun)]
     if len(shared) > _MOST_SHARED * len(runs):
-        raise CheckFailure(
+        raise Breach(
             f"{len(shared)} of the {len(runs)} runs of {_GRAM} tokens, or whole shorter prompts, "
-            f"that are {role} {other_role}, {found.where}",
-            "what was found on some samples is better on these than elsewhere, so the number "
-            "would flatter",
-            "split the texts before drawing from them",
+            f"that are {role} {other_role}, {found.where}"
         )
 
 

@@ -34,15 +34,10 @@ _WORDS = Words()
 
 @dataclass(frozen=True)
 class Ground:
-    """A model with what belongs to it.
-
-    Attributes
-    ----------
-    name
-        As a task is told it.
-    """
+    """A model with what belongs to it."""
 
     name: str
+    """As a task is told it."""
     tokenizer: Any
     adapter: ModelAdapter
     model: nn.Module
@@ -67,20 +62,14 @@ def model_by_name(name: str) -> Ground:
 
 
 class Watched(ModelView):
-    """A view that keeps what goes through its model.
-
-    Attributes
-    ----------
-    rows
-        Every sequence, in order. Of text that is generated only what it begins with.
-    answered
-        The same, with the right answer behind it where the task gave one.
-    """
+    """A view that keeps what goes through its model."""
 
     def __init__(self, ground: Ground) -> None:
         super().__init__(copy.deepcopy(ground.model), ground.adapter, ground.tokenizer)
         self.rows: list[Row] = []
+        """Every sequence, in order. Of text that is generated only what it begins with."""
         self.answered: list[Row] = []
+        """The same, with the right answer behind it where the task gave one."""
         self._answers: Sequence[int | None] = ()
         self.model.register_forward_pre_hook(self._keep, with_kwargs=True)
 

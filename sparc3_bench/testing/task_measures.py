@@ -19,7 +19,7 @@ from sparc3_bench.statistics.dependence import (
     summary_of,
 )
 from sparc3_bench.statistics.paired import of_replicates
-from sparc3_bench.testing.report import CheckFailure, CheckSkipped
+from sparc3_bench.testing.report import Breach, CheckSkipped, demand
 from sparc3_bench.testing.state import another_seed
 from sparc3_bench.testing.task_runs import (
     Plugin,
@@ -36,11 +36,13 @@ _AMOUNTS = (0.0, 0.5, 1.0)
 _REMOVALS: tuple[Removal, ...] = ("lowest", "highest")
 
 
+@demand(
+    "finished points are kept and others are compared with them",
+    "draw from a generator seeded with a constant, and keep nothing on the task "
+    "between evaluations",
+)
 def check_evaluation_repeats_itself(plugin: Plugin) -> None:
-    """Demand the same numbers again, whatever was drawn or measured meanwhile.
-
-    What is finished is not measured again, and others must be able to.
-    """
+    """Demand the same numbers again, whatever was drawn or measured meanwhile."""
     found = trial(plugin)
     view = found.ground.view()
     with another_seed():
@@ -49,20 +51,18 @@ def check_evaluation_repeats_itself(plugin: Plugin) -> None:
     for what, first, again in (("dense", found.dense, dense), ("pruned", found.half, pruned)):
         for name, values in first.samples.items():
             if list(again.samples[name]) != list(values):
-                raise CheckFailure(
+                raise Breach(
                     f"Measured twice, the {what} model has other samples '{name}' the second time, "
-                    f"{found.where}",
-                    "finished points are kept and others are compared with them",
-                    "draw from a generator seeded with a constant, and keep nothing on the task "
-                    "between evaluations",
+                    f"{found.where}"
                 )
 
 
+@demand(
+    "models are compared sample by sample, and means are taken over all of them",
+    "return one finite number for every item, in one order, whatever the model does",
+)
 def check_samples_are_paired(plugin: Plugin) -> None:
-    """Demand the same kinds of samples of every model, as many of each, all of them finite.
-
-    Differences are taken sample by sample.
-    """
+    """Demand the same kinds of samples of every model, as many of each, all of them finite."""
     found = trial(plugin)
     counts = {name: len(values) for name, values in found.dense.samples.items()}
     wrong = None if counts else "`evaluate` returned no samples of the dense model"
@@ -79,36 +79,32 @@ def check_samples_are_paired(plugin: Plugin) -> None:
             if not len(values) or not np.isfinite(np.asarray(values, dtype=float)).all():
                 wrong = f"Of the {what} model the samples '{name}' are none, or not all finite"
     if wrong is not None:
-        raise CheckFailure(
-            f"{wrong}, {found.where}",
-            "models are compared sample by sample, and means are taken over all of them",
-            "return one finite number for every item, in one order, whatever the model does",
-        )
+        raise Breach(f"{wrong}, {found.where}")
 
 
+@demand(
+    "intervals draw whole clusters of samples",
+    "name kinds of samples, and give one number a sample, in the same order",
+)
 def check_clusters_fit_the_samples(plugin: Plugin) -> None:
-    """Demand for each kind of sample in `clusters` as many numbers as there are samples.
-
-    Intervals draw whole clusters.
-    """
+    """Demand for each kind of sample in `clusters` as many numbers as there are samples."""
     found = trial(plugin)
     for name, clusters in found.prepared.clusters.items():
         count = len(found.dense.samples.get(name, ()))
         if len(clusters) != count:
-            raise CheckFailure(
+            raise Breach(
                 f"`clusters` has {len(clusters)} numbers for the {count} samples '{name}', "
-                f"{found.where}",
-                "intervals draw whole clusters of samples",
-                "name kinds of samples, and give one number a sample, in the same order",
+                f"{found.where}"
             )
 
 
+@demand(
+    "a number is read by its declaration",
+    "declare in `metrics`, of the task or of its `summary` or `assessment`, what their functions "
+    "return, no more and no less",
+)
 def check_metrics_match_the_declaration(plugin: Plugin) -> None:
-    """Demand exactly the declared metrics, of points and of curves.
-
-    A number without a declaration has no direction; a declaration without a number is an empty
-    column.
-    """
+    """Demand exactly the declared metrics, of points and of curves."""
     found = trial(plugin)
     task, means = found.task, [at.means for at in (found.dense, found.half, found.empty)]
     whole: set[str] = set()
@@ -128,11 +124,12 @@ def check_metrics_match_the_declaration(plugin: Plugin) -> None:
     _check_declared("a curve", whole, task.curve_metrics)
 
 
+@demand(
+    "intervals come from metrics of 2,000 bootstrap replicates at once",
+    "use NumPy's functions, which serve both, in `point_metrics` and `summary`",
+)
 def check_metrics_serve_arrays(plugin: Plugin) -> None:
-    """Demand metrics of arrays of means, element by element as of numbers.
-
-    That is how every metric gets its interval.
-    """
+    """Demand metrics of arrays of means, element by element as of numbers."""
     found = trial(plugin)
     at = [one.means for one in (found.dense, found.half, found.empty)]
     by_number = points_of(found.task, _AMOUNTS, at)
@@ -149,13 +146,10 @@ def check_metrics_serve_arrays(plugin: Plugin) -> None:
                 if np.shape(given[name]) != (2,) or not np.allclose(given[name], value):
                     wrong = f"Metric '{name}' of an array of means is not that of its numbers"
     if wrong is not None:
-        raise CheckFailure(
-            wrong,
-            "intervals come from metrics of 2,000 bootstrap replicates at once",
-            "use NumPy's functions, which serve both, in `point_metrics` and `summary`",
-        )
+        raise Breach(wrong)
 
 
+@demand("read the wrong way, the best scorer would be ranked last", "")
 def check_directions_are_right(plugin: Plugin) -> None:
     """Demand that the dense model is no worse, as directions say, than with everything removed.
 
@@ -182,21 +176,21 @@ def check_directions_are_right(plugin: Plugin) -> None:
         value = sign * (float(dense[name]) - float(empty[name]))
         replicates = np.subtract(*(np.asarray(point[name], dtype=float) for point in drawn))
         if of_replicates(sign * replicates, value, many).high < 0:  # the dense one is surely worse
-            raise CheckFailure(
+            raise Breach(
                 f"Metric '{name}', of which {metric.direction} is declared better, is "
                 f"{float(dense[name]):.4g} of the dense model and "
                 f"{float(empty[name]):.4g} with everything removed, {found.where}",
-                "read the wrong way, the best scorer would be ranked last",
                 f"declare direction '{'lower' if metric.direction == 'higher' else 'higher'}', or "
                 "turn the sign of the metric",
             )
 
 
+@demand(
+    "a pruned model may break, and with finite numbers it would have a rank",
+    "catch no errors of the model, and let NaN go through to a sample",
+)
 def check_failure_is_not_a_score(plugin: Plugin) -> None:
-    """Demand that a model which fails, or whose logits are NaN, gets no whole set of numbers.
-
-    A pruned model may well break; with finite numbers it would have a rank.
-    """
+    """Demand that a model which fails, or whose logits are NaN, gets no whole set of numbers."""
     found = trial(plugin)
 
     def to_nan(module: nn.Module, args: Any, output: Tensor) -> Tensor:
@@ -217,18 +211,15 @@ def check_failure_is_not_a_score(plugin: Plugin) -> None:
             continue
         if np.isfinite([float(value) for value in numbers.values()]).all():
             told = ", ".join(f"{name} {float(value):.4g}" for name, value in numbers.items())
-            raise CheckFailure(
-                f"Of a model whose logits {what} the task makes {told}, {found.where}",
-                "a pruned model may break, and with finite numbers it would have a rank",
-                "catch no errors of the model, and let NaN go through to a sample",
-            )
+            raise Breach(f"Of a model whose logits {what} the task makes {told}, {found.where}")
 
 
+@demand(
+    "such runs read the inputs of corrupted prompts",
+    "give every `Batch` its `counterpart`, or set `has_counterparts = False`",
+)
 def check_says_whether_it_has_counterparts(plugin: Plugin) -> None:
-    """Demand of `has_counterparts` that every batch measured on carries its counterpart.
-
-    Runs with ablation `resample` read it.
-    """
+    """Demand of `has_counterparts` that every batch measured on carries its counterpart."""
     found = trial(plugin)
     if not found.prepared.has_counterparts:
         raise CheckSkipped("the task says that it has none")
@@ -237,22 +228,17 @@ def check_says_whether_it_has_counterparts(plugin: Plugin) -> None:
         with view.resample_ablated(removing(view, 0.5)):
             found.prepared.evaluate(view, found.dense.raw, lambda done, total: None)
     except Exception as error:  # a stranger's code may raise anything
-        raise CheckFailure(
+        raise Breach(
             f"`has_counterparts` is True, but with ablation 'resample' the task fails with "
-            f"{describe(error)}, {found.where}",
-            "such runs read the inputs of corrupted prompts",
-            "give every `Batch` its `counterpart`, or set `has_counterparts = False`",
+            f"{describe(error)}, {found.where}"
         ) from error
 
 
 def _check_declared(what: str, given: set[str], metrics: Sequence[Metric]) -> None:
     declared = {metric.name for metric in metrics}
     if given != declared:
-        raise CheckFailure(
-            f"The metrics of {what} are {_listed(given)}, and {_listed(declared)} are declared",
-            "a number is read by its declaration",
-            "declare in `metrics`, of the task or of its `summary` or `assessment`, what their "
-            "functions return, no more and no less",
+        raise Breach(
+            f"The metrics of {what} are {_listed(given)}, and {_listed(declared)} are declared"
         )
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from sparc3_bench.model.state import undoing
 from sparc3_bench.model.view import ModelView
-from sparc3_bench.testing.report import CheckFailure, CheckSkipped
+from sparc3_bench.testing.report import Breach, CheckFailure, CheckSkipped, demand
 from sparc3_bench.testing.state import Interrupted, left_behind
 from sparc3_bench.testing.task_runs import Plugin, Trial, measure, meet_model, prepared_once, trial
 
 
+@demand(
+    "the next amounts, and the next runs, are measured on the same model",
+    "use context managers or a `finally`, and generators of your own",
+)
 def check_leaves_model_and_process_unchanged(plugin: Plugin) -> None:
-    """Demand weights, hooks, flags, classes and random states as they were after measuring.
-
-    One model is measured at many amounts; each must be that of the mask alone.
-    """
+    """Demand weights, hooks, flags, classes and random states as they were after measuring."""
     found = trial(plugin)
     view = _prepared(found)
 
@@ -23,14 +24,16 @@ def check_leaves_model_and_process_unchanged(plugin: Plugin) -> None:
 
     for section, names in left_behind(view, act)[0].items():
         if names:
-            raise CheckFailure(
+            raise Breach(
                 f"After measuring, {len(names)} {section} are not as before, the first "
-                f"`{names[0]}`, {found.where}",
-                "the next amounts, and the next runs, are measured on the same model",
-                "use context managers or a `finally`, and generators of your own",
+                f"`{names[0]}`, {found.where}"
             )
 
 
+@demand(
+    "the model goes on being used after an interrupted run",
+    "undo every change in a `finally` or a context manager",
+)
 def check_cleans_up_when_measuring_is_interrupted(plugin: Plugin) -> None:
     """Demand the same also when control-C comes in the middle of an evaluation.
 
@@ -62,11 +65,9 @@ def check_cleans_up_when_measuring_is_interrupted(plugin: Plugin) -> None:
         # What stays behind after an evaluation that finishes, too, is told by the check above.
         new = [name for name in names if name not in always[section]]
         if new:
-            raise CheckFailure(
+            raise Breach(
                 f"When interrupted, the task leaves {len(new)} {section} changed, the first "
-                f"`{new[0]}`, {found.where}",
-                "the model goes on being used after an interrupted run",
-                "undo every change in a `finally` or a context manager",
+                f"`{new[0]}`, {found.where}"
             )
 
 

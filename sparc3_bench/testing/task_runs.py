@@ -30,18 +30,12 @@ Samples = Mapping[str, Sequence[float]]
 
 @dataclass(frozen=True)
 class TaskMeasurement:
-    """What a task measured on one model.
-
-    Attributes
-    ----------
-    raw
-        As `evaluate` returned it.
-    samples
-        All per-sample numbers: also those that need the dense model, and what a judge said.
-    """
+    """What a task measured on one model."""
 
     raw: Evaluation
+    """As `evaluate` returned it."""
     samples: Samples
+    """All per-sample numbers: also those that need the dense model, and what a judge said."""
 
     @property
     def means(self) -> dict[str, float]:
@@ -77,13 +71,7 @@ def ground(plugin: Plugin) -> Ground:
 
 
 def trial(plugin: Plugin) -> Trial:
-    """Return the task on its trial; made once for all checks.
-
-    Raises
-    ------
-    CheckSkipped
-        When the task does not run, which one check tells.
-    """
+    """Return the task on its trial, made once for all checks; skip where it does not run."""
     found = once(plugin, "trial", lambda: _try(plugin))
     if found is None:
         raise CheckSkipped("the task does not run; see check_measures_on_every_architecture")
@@ -172,13 +160,7 @@ def references(trial: Trial, objective: str | None = None) -> Mapping[str, Refer
 
 
 def part(prepared: PreparedTask, name: Part) -> PreparedTask:
-    """Return a part that is not the whole.
-
-    Raises
-    ------
-    CheckSkipped
-        When it is.
-    """
+    """Return a part that is not the whole; skip without one."""
     found = prepared.part(name)
     if found is prepared:
         raise CheckSkipped(f"the task has no part '{name}'")

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 import sparc3_bench as sb
-from sparc3_bench.circuit.shrunk import Compared
+from sparc3_bench.circuit.shrunk import ShrunkPair
 from sparc3_bench.record.files import read_result
 from sparc3_bench.testing.tiny import VOCABULARY, make_config, make_model, make_tokenizer, save_text
 
@@ -86,7 +86,7 @@ def test_a_shrunk_model_computes_what_the_masked_one_does(tmp_path, model_type, 
         assert torch.equal(found, wanted)
     else:
         assert torch.allclose(found, wanted, rtol=0, atol=LAST_BITS)
-    told = Compared(**json.loads((folder / "pruning.json").read_text())["shrunk"])
+    told = ShrunkPair(**json.loads((folder / "pruning.json").read_text())["shrunk"])
     counts = [sum(one.numel() for one in each.parameters()) for each in (model, small)]
     assert told.parameters == counts
     assert counts[1] < counts[0]
@@ -181,7 +181,7 @@ def test_prune_writes_the_smaller_model_and_says_what_it_saves(folder, tmp_path)
     )
     assert AutoModelForCausalLM.from_pretrained(out).config.n_inner == 48
     report, about = (out / "report.md").read_text(), json.loads((out / "pruning.json").read_text())
-    told = Compared(**about["shrunk"])
+    told = ShrunkPair(**about["shrunk"])
     assert told.told in report
     before, after = told.parameters
     assert f"| parameters | {before:,} | {after:,} | ×{after / before:.2f} |" in report

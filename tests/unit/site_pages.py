@@ -9,9 +9,8 @@ from typing import Any
 
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.charts import curves, looks
-from sparc3_bench.leaderboard.entries import Entry
 from sparc3_bench.leaderboard.pages import pages
-from sparc3_bench.leaderboard.tables import Section
+from sparc3_bench.leaderboard.sections import Section
 from sparc3_bench.record.result import Result
 
 JSON = "application/json"
@@ -37,7 +36,7 @@ def render(results: list[tuple[Path, Result]]) -> str:
 def curves_of(section: Section) -> dict[str, Any]:
     """Return what is drawn of a section's first metric."""
     names = sorted({one.scorer.name for one in section.series})
-    return curves(Entry(section, "", default_host()), looks(names), section.metrics[:1])
+    return curves(section, looks(names), section.metrics[:1])
 
 
 def drawn(text: str, kind: str = "") -> list[dict[str, Any]]:

@@ -239,16 +239,18 @@ def test_a_scorer_that_is_not_here_is_told_by_its_record(name: str, distribution
 
 
 ROW = (
+    SimpleNamespace(title="Compression", model="<i>model</i>"),
     SimpleNamespace(
-        board=SimpleNamespace(title="Compression", model="<i>model</i>"),
-        entry=SimpleNamespace(
-            href="boards/a.html",
-            words="weight by row",
-            metric=MetricRecord(name="perplexity", direction="lower", unit="1", title="Perplexity"),
-        ),
-    ),
-    SimpleNamespace(
-        rank="2–3", value="44.42", note="<u>mind</u>", verdict="not better than random"
+        href="boards/a.html",
+        words="weight by row",
+        metric=MetricRecord(name="perplexity", direction="lower", unit="1", title="Perplexity"),
+        is_listed=True,
+        scores=(),
+        cells={
+            "hostile": SimpleNamespace(
+                rank="2–3", value="44.42", note="<u>mind</u>", verdict="not better than random"
+            )
+        },
     ),
 )
 
@@ -257,8 +259,7 @@ def test_the_page_has_everything_and_nothing_as_markup(host: PluginHost) -> None
     page = rendered(
         "scorer.html",
         about=scorer_description(ref("hostile", "guest"), host),
-        rows=[ROW],
-        own=[],
+        lines=[ROW],
         root="../",
     )
     for text in ("script", "b", "i", "em"):
@@ -286,8 +287,7 @@ def test_the_page_of_a_scorer_that_is_not_here_says_so() -> None:
     page = rendered(
         "scorer.html",
         about=scorer_description(ref("nowhere", "x", alpha=1), default_host()),
-        rows=[],
-        own=[],
+        lines=[],
     )
     assert "was not installed where this page was made" in page
     assert "It has no finished run." in page

@@ -26,10 +26,10 @@ from board import (
 from scipy.stats import binom
 from unit.results import save
 
-from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.control_verdict import control_verdict, row_verdicts
 from sparc3_bench.leaderboard.ranks import Ranks, draws_of, ranks
-from sparc3_bench.leaderboard.tables import Section, split
+from sparc3_bench.leaderboard.sections import Section
+from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.files import read_results
 
 BOARDS = 100
@@ -45,7 +45,7 @@ def made(seed: int, scorers: Sequence[Scorer] = SCORERS, **changes: Any) -> Sect
 
 
 def ranked(found: Section) -> Ranks:
-    about = ranks(found, draws_of(found, default_host()))
+    about = ranks(found, draws_of(found))
     assert about is not None
     return about
 
@@ -57,12 +57,12 @@ def texts(found: Section) -> dict[str, str]:
 
 def blind(found: Section) -> set[str]:
     """Return the scorers that are called not better than random where rows are ordered."""
-    rows = row_verdicts(found, draws_of(found, default_host()))
+    rows = row_verdicts(found, draws_of(found))
     said = {
         one.scorer.name: control_verdict(found, one, found.order, None, rows)
         for one in found.series
     }
-    return {name for name, one in said.items() if one.beaten_by == RANDOM.name}
+    return {name for name, one in said.items() if one == f"not better than {RANDOM.name}"}
 
 
 @functools.cache

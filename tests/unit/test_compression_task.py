@@ -30,7 +30,7 @@ def make_task(tmp_path, **options) -> Compression:
 
 def test_windows_do_not_overlap_and_the_short_rest_is_dropped(tmp_path):
     text = sources.Text("words", " ".join(f"w{index}" for index in range(3, 40)))
-    windows = data.cut(text, make_tokenizer(), length=10, count=3, cache=tmp_path)
+    windows = data.Cutter(make_tokenizer(), tmp_path).cut(text, length=10, count=3)
     assert windows == [list(range(3, 13)), list(range(13, 23)), list(range(23, 33))]
 
 
@@ -113,13 +113,13 @@ def test_the_reference_may_be_parts_of_documents_and_the_evaluation_everything(t
 def test_of_a_nested_draw_fewer_windows_are_the_first_of_more(tmp_path, seed):
     path = tmp_path / "long.txt"
     path.write_text(" ".join(f"w{3 + n * n % 90}" for n in range(400)))
-    asked = (str(path), "nested", make_tokenizer(), 4)
-    whole = data.draw_reference(*asked, 100, seed, tmp_path).rows
+    cutter, asked = data.Cutter(make_tokenizer(), tmp_path), (str(path), "nested", 4)
+    whole = cutter.reference(*asked, 100, seed).rows
     for count in (1, 2, 5, 6, 21, 64, 99):
-        fewer = data.draw_reference(*asked, count, seed, tmp_path)
+        fewer = cutter.reference(*asked, count, seed)
         assert fewer.rows == whole[:count]
         assert fewer.record.choice == f"the first of all windows in random order, seed {seed}"
-    other = data.draw_reference(*asked, 100, 2, tmp_path).rows
+    other = cutter.reference(*asked, 100, 2).rows
     assert sorted(whole) == sorted(other)
     assert whole != other
 

@@ -49,7 +49,7 @@ def test_effects_are_those_that_were_planted(whole):
 
 
 def test_what_is_said_follows_from_what_was_planted(report):
-    first, spread, *rest = report.sentences()
+    first, spread, *rest = [one for part in report.answers for one in part.sentences]
     assert first.startswith("Of the variance of the logarithm of perplexity over 180 runs scorer")
     assert "less than the scorer" in first
     assert "scorers matter less inside rows than between them" in spread
@@ -73,17 +73,17 @@ def test_all_that_is_said_turns_with_the_numbers():
     assert said.plain == "Magnitude"
     steps = {(one.scorer, one.repair): one for one in said.steps}
     assert steps["Wanda", "obs"].repairing.verdict == "worse"
-    text = said.sentences()[0]
+    text = said.answers[0].sentences[0]
     assert "scorer explains" in text
     assert "less than half of all" in text
 
 
 def test_text_and_markdown_have_the_same_numbers(report):
-    texts = as_text(report.title, report.parts()), as_markdown(report.title, report.parts())
+    texts = as_text(report.title, report.parts), as_markdown(report.title, report.parts)
     for text in texts:
         assert "What decides Compression, tiny-llama: perplexity" in text
         assert "The error has 88 degrees of freedom" in " ".join(text.split())
-    assert "| group and allocation | 9 of 9 |" in texts[1]
+    assert "| Group and allocation | 9 of 9 |" in texts[1]
 
 
 def test_controls_failed_runs_and_older_ones_do_not_count(runs, whole):
@@ -101,11 +101,11 @@ def test_factors_that_are_not_crossed_are_told_and_cells_that_lack(runs):
     assert terms["scorer", "repair"].told == 10
     assert ("2:4", "owl") in split.missing
     assert "pairs of levels never occur together" in "\n".join(
-        part for one in CrossingReport(split).parts() for part in one.sentences
+        part for one in CrossingReport(split).parts for part in one.sentences
     )
     some = crossing(runs[:40], default_host())
     assert some.missing
-    CrossingReport(some).parts()
+    assert CrossingReport(some).parts
     assert [*crossings(runs[:40], default_host())] == []
 
 

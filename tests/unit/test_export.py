@@ -23,7 +23,8 @@ from sparc3_bench.cli import app
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.ranks import Ranks, draws_of, ranks
-from sparc3_bench.leaderboard.tables import Section, split
+from sparc3_bench.leaderboard.sections import Section
+from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.files import read_results, write_result
 from sparc3_bench.run.intervals import renewed
 
@@ -59,7 +60,7 @@ def pages() -> dict[str, tuple[Section, Ranks | None]]:
     """Return the tables of the pages by their names, with their ranks."""
     host = default_host()
     sections, _ = split((path, renewed(one, host)) for path, one in read_results(COMMITTED))
-    return {one.id: (one, ranks(one, draws_of(one, host))) for one in sections}
+    return {one.id: (one, ranks(one, draws_of(one))) for one in sections}
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,9 @@ from unit.site_pages import drawn, every_page
 
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.agreement import Agreement, agreements
-from sparc3_bench.leaderboard.agreement_text import coefficient_text, remarks, sentence
 from sparc3_bench.leaderboard.boards import boards
+from sparc3_bench.leaderboard.phrasing import coefficient_text
+from sparc3_bench.leaderboard.sentences import said
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.result import Result
 
@@ -22,9 +23,9 @@ SIX = {"wanda": 0.9, "lrp": 0.85, "gradient": 0.7, "fisher": 0.5, "magnitude": 0
 
 
 def found(results: list[Result]) -> Agreement | None:
-    made = boards(split(pairs(*results))[0], default_host())
-    said = agreements(made, default_host())
-    every = {id(one): one for members in said.values() for one in members}
+    made = boards(split(pairs(*results))[0])
+    told = agreements(made, default_host())
+    every = {id(one): one for members in told.values() for one in members}
     assert len(every) <= 1
     return next(iter(every.values()), None)
 
@@ -62,13 +63,17 @@ def test_a_relation_is_told_with_its_direction_and_its_interval():
     assert rank.value < -0.9
     assert rank.low <= rank.value <= rank.high < 0
     assert one.lines[0].pearson.value < -0.9
-    assert sentence(one).startswith(
+    assert said("agreement", one).startswith(
         "Over 12 pruned models, mean accuracy over benchmarks falls as perplexity rises: Spearman −"
     )
-    said = "what does better in one tends to do better in the other. Without controls: Spearman −"
-    assert said in sentence(one)
+    both_ways = (
+        "what does better in one tends to do better in the other. Without controls: Spearman −"
+    )
+    assert both_ways in said("agreement", one)
     without = found(both({name: merit for name, merit in SIX.items() if name != "random"}))
-    assert sentence(without).endswith("what does better in one tends to do better in the other.")
+    assert said("agreement", without).endswith(
+        "what does better in one tends to do better in the other."
+    )
 
 
 def test_what_does_better_in_one_may_do_worse_in_the_other():
@@ -88,26 +93,28 @@ def test_without_a_relation_it_cannot_be_told():
     merits = dict(zip(SIX, (0.5, 0.9, 0.0, 0.85, 0.7, 0.3), strict=True))
     mixed = [one for one in results if one.spec.task.name == "compression"]
     mixed += [one for one in both(merits) if one.spec.task.name == "zero-shot"]
-    said = sentence(found(mixed))
-    assert said.startswith("From 12 pruned models it cannot be told whether mean accuracy")
-    assert "goes with perplexity: Spearman" in said
+    told = said("agreement", found(mixed))
+    assert told.startswith("From 12 pruned models it cannot be told whether mean accuracy")
+    assert "goes with perplexity: Spearman" in told
 
 
 def test_of_fewer_than_five_models_only_their_number_is_said():
     one = found(both({"wanda": 0.9, "lrp": 0.5}))
     assert len(one.pairs) == 4
     assert one.lines == ()
-    assert sentence(one).startswith("4 pruned models were measured in both perplexity and mean")
+    assert said("agreement", one).startswith(
+        "4 pruned models were measured in both perplexity and mean"
+    )
     one = found([answered(left=(1.0, 0.8), amounts=(0.0, 0.5)), perplexed("wanda", (20, 30, 40))])
-    assert sentence(one).startswith("1 pruned model was measured in both")
+    assert said("agreement", one).startswith("1 pruned model was measured in both")
 
 
 def test_many_models_of_few_scorers_are_too_few():
     seeds = [one for seed in range(4) for one in both({"random": 0.0, "wanda": 0.8}, seed=seed)]
     one = found(seeds)
     assert len(one.pairs) == 16
-    assert "of 2 scorers only, which is too few for an interval" in sentence(one)
-    assert sentence(one).startswith("From 16 pruned models it cannot be told")
+    assert "of 2 scorers only, which is too few for an interval" in said("agreement", one)
+    assert said("agreement", one).startswith("From 16 pruned models it cannot be told")
 
 
 @pytest.mark.parametrize(
@@ -162,22 +169,22 @@ def test_one_number_format_goes_before_two_and_two_are_said():
     theirs = [one for one in formats["bfloat16"] if one.spec.task.name == "compression"]
     one = found([*ours, *theirs])
     assert len(one.pairs) == 12
-    (said,) = remarks(one)
-    assert said.startswith(
+    (told,) = one.remarks
+    assert told.startswith(
         "None of 12 pairs was run alike in both tasks (bfloat16 on cpu and float32"
     )
     alike = [one for one in formats["float32"] if one.spec.task.name == "compression"]
     one = found([*ours, *theirs, *alike[:2]])
     assert len(one.pairs) == 12
-    assert remarks(one)[0].startswith("8 of 12 pairs were not run alike in both tasks")
-    assert remarks(found([*ours, *alike])) == []
+    assert one.remarks[0].startswith("8 of 12 pairs were not run alike in both tasks")
+    assert found([*ours, *alike]).remarks == []
 
 
 def test_the_scorers_code_is_compared():
     ours, theirs = both({"wanda": 0.9})
     other = theirs.spec.scorer.model_copy(update={"source_digest": "6" * 16})
-    (said,) = remarks(found([ours, changed(theirs, scorer=other)]))
-    assert said.startswith("In 2 of 2 pairs the two runs had different states of the scorer's code")
+    (told,) = found([ours, changed(theirs, scorer=other)]).remarks
+    assert told.startswith("In 2 of 2 pairs the two runs had different states of the scorer's code")
 
 
 def test_other_items_are_not_pooled():
@@ -228,12 +235,12 @@ def test_pages_of_both_tasks_show_it_and_their_sections_lead_there():
             assert f"#{id}" in text, name
 
 
-@pytest.mark.parametrize(("seeds", "said"), [(1, "2 pruned models were"), (4, "of 1 scorer only")])
-def test_too_few_are_a_sentence_without_a_drawing(seeds, said):
+@pytest.mark.parametrize(("seeds", "words"), [(1, "2 pruned models were"), (4, "of 1 scorer only")])
+def test_too_few_are_a_sentence_without_a_drawing(seeds, words):
     some = [one for seed in range(seeds) for one in both({"wanda": 0.9}, seed=seed)]
     made = every_page(pairs(*some))
     boards_ = [text for name, text in made.items() if name.startswith("boards/")]
-    assert all(said in text for text in boards_)
+    assert all(words in text for text in boards_)
     assert not any(drawn(text, "scatter") for text in boards_)
     assert not any("pruned models" in t for n, t in made.items() if n.startswith("sections/"))
 

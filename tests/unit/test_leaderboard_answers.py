@@ -13,10 +13,10 @@ from unit.results import make_result
 from unit.site_pages import drawn, every_page
 from unit.test_leaderboard_site import pairs
 
-from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.answers import Answer, applications, how_good, how_sure, named
+from sparc3_bench.leaderboard.answers import Answer, how_good, how_sure
 from sparc3_bench.leaderboard.boards import boards
-from sparc3_bench.leaderboard.entries import BETTER
+from sparc3_bench.leaderboard.control_verdict import BETTER
+from sparc3_bench.leaderboard.sentences import said
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.files import read_results
 from sparc3_bench.record.result import Result
@@ -26,7 +26,8 @@ BOARDS = 200
 
 def answered(*results: Result) -> list[Answer]:
     sections, _ = split((Path(f"{at}.json"), result) for at, result in enumerate(results))
-    return [a for one in applications(boards(sections, default_host())) for a in one.answers]
+    leading = [one for board in boards(sections) for one in board.leading]
+    return [Answer(one, one.tests.ranks) for one in leading if one.tests.ranks]
 
 
 @functools.cache
@@ -55,21 +56,26 @@ def test_no_sentence_says_more_than_its_test() -> None:
         leaders, others = set(one.leaders), set(one.scorers) - set(one.leaders)
         # Who ties is not told apart from any other that does.
         assert not any(told_apart(one, *pair) for pair in itertools.combinations(leaders, 2))
-        said = re.search(r"ahead of (?:(\d+) of )?the other (?:(\d+) )?scorers?", one.lead)
+        found = re.search(
+            r"ahead of (?:(\d+) of )?the other (?:(\d+) )?scorers?", said("lead", one)
+        )
         ahead = {p for p in others if all(told_apart(one, at, p) for at in leaders)}
         claimed = 0
-        if said:
-            assert int(said[2] or 1) == len(others)
-            claimed = int(said[1] or said[2] or 1)
-        if "not " not in one.lead:
+        if found:
+            assert int(found[2] or 1) == len(others)
+            claimed = int(found[1] or found[2] or 1)
+        if "not " not in said("lead", one):
             assert claimed == len(ahead)
-        for name in map(named, one.leaders.values()):
-            assert name in one.lead
-        sure = {named(r) for r in one.leaders.values() if one.entry.beside_random(r) == BETTER}
-        if "only" in one.random:
-            assert all(name in one.random for name in sure)
-        assert one.beat_random == (len(sure) == len(leaders))
-        assert ("All of these" in one.random or "It is shown" in one.random) == one.beat_random
+        told = said("lead", one)
+        assert all(row.scorer.title in told for row in one.leaders.values())
+        sure = {
+            r.scorer.title for r in one.leaders.values() if one.section.beside_random(r) == BETTER
+        }
+        if "only" in said("random", one):
+            assert all(name in said("random", one) for name in sure)
+        assert {r.scorer.title for r in one.sure} == sure
+        told = said("random", one)
+        assert ("All of these" in told or "It is shown" in told) == (len(sure) == len(leaders))
 
 
 def test_the_cheapest_is_named_from_one_kind_of_machine_only() -> None:
@@ -78,14 +84,14 @@ def test_the_cheapest_is_named_from_one_kind_of_machine_only() -> None:
     assert len(one.leaders) > 1
     seconds = {row.scorer.title: row.attribution.centre for row in one.leaders.values()}
     cheapest = min(seconds, key=lambda title: seconds[title])
-    if "costs least" in one.cost:
-        assert f"{cheapest} costs least" in one.cost
+    if "costs least" in said("cost", one):
+        assert f"{cheapest} costs least" in said("cost", one)
     moved = []
     for at, run in enumerate(runs):
         elsewhere = run.environment.model_copy(update={"processor": f"Another {at}"})
         moved.append(run.model_copy(update={"environment": elsewhere}))
     (alone,) = answered(*moved)
-    assert alone.cost == ""
+    assert said("cost", alone) == ""
 
 
 def test_the_first_page_answers_and_draws_for_every_task(tmp_path: Path) -> None:
@@ -96,10 +102,11 @@ def test_the_first_page_answers_and_draws_for_every_task(tmp_path: Path) -> None
     assert told
     text = re.sub(r"<[^>]+>", "", page)
     for one in told:
-        assert one.text in text.replace("&lt;", "<").replace("&#39;", "'")
-    assert how_good(told) in text
-    assert how_sure(told) in text
-    assert len(drawn(page, "scatter")) == len({one.entry.spec.task.name for one in told})
+        assert said("answer", one) in text.replace("&lt;", "<").replace("&#39;", "'")
+    short = [one.in_short for one in told]
+    assert how_good(short) in text
+    assert how_sure(short) in text
+    assert len(drawn(page, "scatter")) == len({one.section.spec.task.name for one in told})
 
 
 def at_cost(run: Result, seconds: float) -> Result:
@@ -120,18 +127,18 @@ def test_a_cheaper_scorer_is_named_where_it_beats_random_and_takes_half_of_the_t
             for run in section(5, SCORERS, intervals=False)
         )
         (one,) = answered(*runs)
-        (lead,) = map(named, one.leaders.values())
-        (name,) = (named(r) for r in one.scorers.values() if r.scorer.name == twin)
+        (lead,) = (row.scorer.title for row in one.leaders.values())
+        (name,) = (r.scorer.title for r in one.scorers.values() if r.scorer.name == twin)
         who = f"{name}, which does not lead and is shown to be better than random, takes"
-        assert one.cheaper == (f"{who} {part} of the time of {lead}." if part else "")
-        assert one.text.endswith(one.cheaper or one.random)
+        assert said("cheaper", one) == (f"{who} {part} of the time of {lead}." if part else "")
+        assert said("answer", one).endswith(said("cheaper", one) or said("random", one))
     # A scorer that knows nothing is not recommended however cheap it is.
     runs = (
         at_cost(run, 0.1 if run.spec.scorer.name == COIN.name else 10.0)
         for run in section(5, SCORERS, intervals=False)
     )
     (one,) = answered(*runs)
-    assert one.cheaper == ""
+    assert said("cheaper", one) == ""
 
 
 def test_a_task_on_two_models_has_a_column_for_each() -> None:

@@ -14,10 +14,10 @@ from unit.results import make_result, save
 from unit.site_pages import JSON, every_page, render
 from unit.test_leaderboard_site import HOSTILE, Page, pairs
 
-from sparc3_bench.leaderboard.operating_points import OperatingPoint
-from sparc3_bench.leaderboard.sentences import against_random
+from sparc3_bench.leaderboard.choices import OperatingPoint
+from sparc3_bench.leaderboard.sections import Section
 from sparc3_bench.leaderboard.site import publish
-from sparc3_bench.leaderboard.tables import Section, split
+from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.parts import Found
 from sparc3_bench.record.result import Result
 
@@ -132,10 +132,10 @@ def test_other_limits_are_another_question_and_a_bar_is_none() -> None:
     bar = Found(metric="kl", at_least=0.5, title="Smallest", point=make_result().points[1])
     (section,) = sections_of(make_result(found=bar))
     assert section.questions == ()
-    assert section.found is not None
+    assert section.series[0].found is not None
     (section,) = sections_of(make_choice())
-    assert section.found is None
-    assert section.series[0].whole.is_empty
+    assert section.series[0].found is None
+    assert section.series[0].has_curve is False
 
 
 def test_rows_are_ordered_by_choices_only_where_all_chose_alike() -> None:
@@ -234,10 +234,10 @@ def test_verdicts_are_by_p_values_adjusted_over_the_table():
     two = make_choice("wanda", against=(-0.07, -0.004, 0.04))
     (alone,) = rows_of(one)
     assert alone.p_random == 0.03
-    assert against_random(alone) == "separable from random"
+    assert alone.against_random == "separable from random"
     both = {row.result.spec.scorer.name: row for row in rows_of(one, two)}
     assert {name: row.p_random for name, row in both.items()} == {"lrp": 0.06, "wanda": 0.06}
-    assert {against_random(row) for row in both.values()} == {"not separable from random"}
+    assert {row.against_random for row in both.values()} == {"not separable from random"}
     # And so are those of no change, whose intervals say what errors they have.
     error = (0.021 + 0.022) / 2 / 1.96
     change = abs(both["lrp"].value.centre)

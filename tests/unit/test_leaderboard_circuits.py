@@ -13,10 +13,10 @@ from unit.test_leaderboard_site import Page, pairs
 from sparc3_bench.leaderboard.control_verdict import (
     ALONE,
     ELSEWHERE,
-    ControlVerdict,
     control_verdict,
 )
-from sparc3_bench.leaderboard.tables import Section, split
+from sparc3_bench.leaderboard.sections import Section
+from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.parts import MetricRecord
 from sparc3_bench.record.result import Result
 
@@ -109,16 +109,14 @@ def test_against_random_circuits_on_other_samples_there_is_no_verdict() -> None:
     # Neither of the metric nor of the divergence, which cannot show that samples are others.
     for value in (0.85, 0.96):
         found = section(value)
-        assert control_verdict(found, found.series[0], 0.5) == ControlVerdict(untested=ELSEWHERE)
-        assert control_verdict(found, found.series[0], 0.5, KL) == ControlVerdict(
-            untested=ELSEWHERE
-        )
+        assert control_verdict(found, found.series[0], 0.5) == ELSEWHERE
+        assert control_verdict(found, found.series[0], 0.5, KL) == ELSEWHERE
     assert not all(one.is_paired for one in found.series)
     assert found.drawn == 0
     note = "Random circuits along the curve were measured on other samples than the runs"
     assert note in render([(run.path, run.result) for run in found.runs])
     same = section(0.85, faithfulness=[[1.0] * 3, [0.7, 0.71, 0.72]], kl=[[0.0] * 3, [0.3] * 3])
-    assert control_verdict(same, same.series[0], 0.5) == ControlVerdict()
+    assert control_verdict(same, same.series[0], 0.5) == ""
     assert same.drawn == 3
     assert note not in render([(run.path, run.result) for run in same.runs])
 
@@ -155,12 +153,12 @@ def test_a_scorer_must_be_told_apart_from_one_more_of_its_own_random_circuits(
         *(make_control(seed, (1.0, best, 0.0), **shared) for seed in (0, 1)),
     )
     lrp, wanda, control = sorted(section.series, key=lambda s: (s.is_control, s.scorer.name))
-    assert control_verdict(section, lrp, 0.95) == ControlVerdict("random" if beaten else "")
-    assert control_verdict(section, wanda, 0.95) == ControlVerdict("random")
+    assert control_verdict(section, lrp, 0.95) == ("not better than random" if beaten else "")
+    assert control_verdict(section, wanda, 0.95) == "not better than random"
     # Neither the dense nor the empty model is judged, nor a control.
     marks = [control_verdict(section, one, a) for one in (lrp, wanda) for a in (0.0, 1.0)]
-    assert marks == [ControlVerdict()] * 4
-    assert control_verdict(section, control, 0.95) == ControlVerdict()
+    assert marks == [""] * 4
+    assert control_verdict(section, control, 0.95) == ""
 
 
 def test_other_metrics_are_judged_by_own_random_circuits_only() -> None:
@@ -170,12 +168,12 @@ def test_other_metrics_are_judged_by_own_random_circuits_only() -> None:
         circuit("wanda", amounts=(0.0, 0.5), others={"kl": (0.0, 0.2)}),
     )
     found = {one.scorer.name: control_verdict(section, one, 0.5, KL) for one in section.series}
-    assert found == {"lrp": ControlVerdict("random"), "wanda": ControlVerdict()}
+    assert found == {"lrp": "not better than random", "wanda": ""}
 
 
 def test_of_one_random_circuit_there_is_no_verdict() -> None:
     one = section_of(circuit(amounts=(0.0, 0.5), control={"faithfulness": [[1.0], [0.1]]}))
-    assert control_verdict(one, one.series[0], 0.5) == ControlVerdict(untested=ALONE)
+    assert control_verdict(one, one.series[0], 0.5) == ALONE
 
 
 def test_the_interval_takes_the_place_of_the_standard_error() -> None:
@@ -203,7 +201,7 @@ def test_of_several_seeds_the_ends_are_averaged_and_the_range_is_named() -> None
     assert text == "41.0 39.0 to 45.0 seeds 40.0 to 42.0"
     without = make_result(values=(20.0, 44.0), seed=2)
     (series,) = section_of(*made, without).series
-    assert series.metrics[0.5]["perplexity"].interval is None
+    assert series.numbers[0.5, "perplexity"].interval is None
 
 
 def test_intervals_are_drawn_as_thin_lines_around_their_points() -> None:

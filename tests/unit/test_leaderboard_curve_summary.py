@@ -11,7 +11,7 @@ from unit.site_pages import JSON, render
 from unit.test_leaderboard_circuits import HIGHEST, LOWEST, circuit, section_of
 from unit.test_leaderboard_site import HOSTILE, Page, pairs
 
-from sparc3_bench.leaderboard.curve_summary import circuit_jaccard
+from sparc3_bench.leaderboard.circuit_sizes import circuit_jaccard
 from sparc3_bench.leaderboard.maps import atlas
 from sparc3_bench.leaderboard.overlap import overlap, overlap_matrices
 from sparc3_bench.record.parts import EstimateRecord, Found, MetricRecord, Sketch, Stability
@@ -159,7 +159,7 @@ def test_of_a_few_removed_units_those_are_compared_and_mapped() -> None:
     # Ten of them are too few for the table.
     assert section.compared == (100, 10)
     series = next(one for one in section.series if one.scorer.name == "lrp")
-    assert series.whole.jaccard[100].centre == pytest.approx(50 / 150)
+    assert series.jaccard[100].centre == pytest.approx(50 / 150)
     found = atlas(section)
     assert found is not None
     assert found.words == "the share of each matrix at 100 neurons removed"

@@ -9,7 +9,6 @@ import pytest
 from unit.choices import JUDGE
 from unit.results import KL, PERPLEXITY, make_result
 
-from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.boards import boards
 from sparc3_bench.leaderboard.phrasing import (
     brief,
@@ -174,8 +173,8 @@ def test_the_sections_are_grouped_by_task_and_model_and_say_what_sets_them_apart
     def named(*results: Result) -> list[tuple[str, list[tuple[str, list[str]]]]]:
         sections, _ = split((Path(result.spec.path), result) for result in results)
         found: dict[str, list[tuple[str, list[str]]]] = {}
-        for board in boards(sections, default_host()):
-            words = [entry.words for entry in board.entries]
+        for board in boards(sections):
+            words = [entry.words for entry in board.sections]
             found.setdefault(board.title, []).append((board.model, words))
         return list(found.items())
 

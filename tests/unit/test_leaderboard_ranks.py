@@ -13,7 +13,6 @@ from unit.results import make_result
 from unit.site_pages import render
 
 from sparc3_bench.api.results import Results
-from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.boards import boards
 from sparc3_bench.leaderboard.ranks import Ranks, draws_of, ranks
 from sparc3_bench.leaderboard.tables import split
@@ -40,7 +39,7 @@ def ranked(*results: Result) -> tuple[dict[str, str], Ranks | None]:
     """Return the ranks by scorer."""
     pairs = [(Path(result.spec.path), result) for result in results]
     (section,), _ = split(pairs)
-    found = ranks(section, draws_of(section, default_host()))
+    found = ranks(section, draws_of(section))
     texts = found.texts if found else {}
     return {section.series[at].scorer.name: text for at, text in texts.items()}, found
 
@@ -161,5 +160,5 @@ def test_of_several_variants_the_one_nearest_to_the_defaults_stands_for_the_scor
         measured("wanda", 0, 3),
     ]
     sections, _ = split((Path(result.spec.path), result) for result in runs)
-    ((entry,),) = (board.entries for board in boards(sections, default_host()))
-    assert entry.scorers()["lrp"].rising[0].spec.scorer.options == usual
+    ((entry,),) = (board.sections for board in boards(sections))
+    assert entry.scorers["lrp"].rising[0].spec.scorer.options == usual

@@ -14,10 +14,10 @@ from unit.site_pages import every_page, render
 from unit.test_leaderboard_circuits import FAITHFULNESS, section_of
 from unit.test_leaderboard_site import Page, pairs
 
+from sparc3_bench.host import default_host
+from sparc3_bench.leaderboard.archive import Archive
 from sparc3_bench.leaderboard.control_verdict import (
-    ControlVerdict,
     control_verdict,
-    curve_control_verdict,
 )
 from sparc3_bench.leaderboard.overview import _standings
 from sparc3_bench.leaderboard.templating import templates
@@ -133,8 +133,8 @@ def test_seeds_have_a_note_in_common_or_none() -> None:
     for second, note in ((UNUSED, "does not use labels"), (other, "")):
         runs = [sane(seed=seed, curve={"like": one}) for seed, one in enumerate((UNUSED, second))]
         (series,) = section_of(*runs).series
-        assert series.whole.curve["like"].note == note
-        assert series.whole.curve["like"].centre == pytest.approx((1 + second.value) / 2)
+        assert series.numbers[None, "like"].note == note
+        assert series.numbers[None, "like"].centre == pytest.approx((1 + second.value) / 2)
 
 
 def test_a_number_without_a_better_end_beats_and_is_beaten_by_nothing() -> None:
@@ -153,9 +153,9 @@ def test_a_number_without_a_better_end_beats_and_is_beaten_by_nothing() -> None:
     ]
     section = section_of(*made)
     first = section.series[0]
-    assert control_verdict(section, first, 0.5, metrics[1]) == ControlVerdict()
-    assert curve_control_verdict(section, first, OTHER) == ControlVerdict()
-    assert control_verdict(section, first, 0.5, FAITHFULNESS) == ControlVerdict("random")
+    assert control_verdict(section, first, 0.5, metrics[1]) == ""
+    assert control_verdict(section, first, None, OTHER) == ""
+    assert control_verdict(section, first, 0.5, FAITHFULNESS) == "not better than random"
     assert "neither is better" in render(pairs(*made))
 
 
@@ -187,10 +187,9 @@ def test_who_is_in_few_tables_stands_behind_who_is_in_all() -> None:
     assert list(overall(tables)) == ["best", "good", "fair"]
     assert list(_standings(tables)) == ["good", "fair", "best"]
     names = dict.fromkeys(("good", "fair", "best"), "Some")
-    there = {"root": "", "boards": [], "failed": [], "runs": 2, "short": 0, "applications": []}
-    there |= {"packages": {}, "platforms": [], "processors": []}
+    archive = Archive([], default_host())
     for chosen, is_partial in ((tables, True), (tables[1:] * 2, False)):
-        view = {"scorers": names, "controls": {}, "lines": [], "counted": 2}
-        shown = {**there, "view": {**view, "standings": _standings(chosen)}}
+        view = {"scorers": names, "controls": {}, "counted": 2, "standings": _standings(chosen)}
+        shown = {"root": "", "boards": [], "archive": archive, "view": view}
         page = templates().get_template("index.html").render(shown)
         assert ("stand behind the others" in page) is is_partial

@@ -11,8 +11,8 @@ from unit.site_pages import render
 from unit.test_leaderboard_choices import OTHER, at, chosen_rows, rows_of
 from unit.test_leaderboard_site import Page, pairs
 
-from sparc3_bench.leaderboard.operating_points import OperatingPoint
-from sparc3_bench.leaderboard.sentences import choice_text, subject
+from sparc3_bench.leaderboard.choices import OperatingPoint
+from sparc3_bench.leaderboard.sentences import said
 from sparc3_bench.record.checks import problems
 from sparc3_bench.record.parts import MetricRecord
 
@@ -24,7 +24,7 @@ AGAINST = "Against ten random circuits with as many neurons in every layer −0.
 
 
 def sentence(row: OperatingPoint) -> str:
-    return f"{subject(row)}: {choice_text(row)}".replace("\N{NO-BREAK SPACE}", " ")
+    return f"{said('subject', row)}: {said('choice', row)}".replace("\N{NO-BREAK SPACE}", " ")
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_a_run_is_told_in_a_sentence(changes: dict[str, Any], text: str) -> None
     assert problems(result) == []
     (row,) = rows_of(result)
     assert sentence(row) == text
-    (said,) = re.findall(r"</span> (<strong>.*?)</li>", render(pairs(result)), re.DOTALL)[:1]
-    plain = re.sub("</?strong>", "", said).replace("\N{NO-BREAK SPACE}", " ")
+    (told,) = re.findall(r"</span> (<strong>.*?)</li>", render(pairs(result)), re.DOTALL)[:1]
+    plain = re.sub("</?strong>", "", told).replace("\N{NO-BREAK SPACE}", " ")
     assert plain.replace("&lt;", "<") == text
 
 
@@ -118,8 +118,8 @@ def test_a_limit_that_is_broken_on_the_test_part_is_told() -> None:
     made = make_choice(cheaper=(0.0, 0.0, 0.0, 0.0, 0.02, 0.05, 9.0), chosen=200.0)
     assert problems(made) == []
     (row,) = rows_of(made)
-    said = "increase of perplexity 0.300 (beyond the limit of 0.1 on the test part), loss of"
-    assert said in sentence(row)
+    broken = "increase of perplexity 0.300 (beyond the limit of 0.1 on the test part), loss of"
+    assert broken in sentence(row)
     (cells,) = chosen_rows(Page(render(pairs(made))))
     assert [text.split()[-3:] for _, text in cells if "beyond" in text] == [
         ["beyond", "the", "limit"]

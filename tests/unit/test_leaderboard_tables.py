@@ -13,9 +13,10 @@ from unit.site_pages import curves_of
 
 from sparc3_bench.errors import RecordError
 from sparc3_bench.leaderboard import phrasing
-from sparc3_bench.leaderboard.control_verdict import ALONE, NONE, ControlVerdict, control_verdict
+from sparc3_bench.leaderboard.control_verdict import ALONE, NONE, control_verdict
 from sparc3_bench.leaderboard.phrasing import scorer_text
-from sparc3_bench.leaderboard.tables import Section, split
+from sparc3_bench.leaderboard.sections import Section
+from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.parts import MetricRecord
 from sparc3_bench.record.result import Result
 
@@ -109,7 +110,7 @@ def test_a_seed_that_was_run_twice_counts_once_with_its_newest_numbers() -> None
     old = make_result(values=(20, 90, 99), amounts=amounts, created="2026-01-01T00:00:00Z")
     new = make_result(values=(20, 30), created="2026-02-01T00:00:00Z")
     series = series_of(old, new)
-    assert [series.metrics[amount]["perplexity"].centre for amount in amounts] == [20, 30, 99]
+    assert [series.numbers[amount, "perplexity"].centre for amount in amounts] == [20, 30, 99]
     assert series.label == "Wanda"
 
 
@@ -222,9 +223,9 @@ def test_a_scorer_must_be_told_apart_from_one_more_run_of_the_control(
     band = [make_control(s, (20.0, v), metrics=(metric,)) for s, v in enumerate((90, 100, 110))]
     section = section_of(make_result(values=(20.0, own), metrics=(metric,)), *band)
     scorer, control = section.series
-    assert control_verdict(section, scorer, 0.5) == ControlVerdict("random" if beaten else "")
-    assert control_verdict(section, scorer, 0.0) == ControlVerdict()
-    assert control_verdict(section, control, 0.5) == ControlVerdict()
+    assert control_verdict(section, scorer, 0.5) == ("not better than random" if beaten else "")
+    assert control_verdict(section, scorer, 0.0) == ""
+    assert control_verdict(section, control, 0.5) == ""
 
 
 def test_an_amount_the_control_was_not_run_at_is_not_judged() -> None:
@@ -234,12 +235,12 @@ def test_an_amount_the_control_was_not_run_at_is_not_judged() -> None:
         make_control(1),
     )
     found = [control_verdict(section, section.series[0], amount) for amount in (0.5, 0.9)]
-    assert found == [ControlVerdict("random"), ControlVerdict(untested=NONE)]
+    assert found == ["not better than random", NONE]
 
 
 def test_one_run_of_a_control_is_none_to_judge_by() -> None:
     section = section_of(make_result(values=(20, 500)), make_control(0))
-    assert control_verdict(section, section.series[0], 0.5) == ControlVerdict(untested=ALONE)
+    assert control_verdict(section, section.series[0], 0.5) == ALONE
 
 
 @pytest.mark.parametrize(

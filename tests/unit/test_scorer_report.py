@@ -20,12 +20,12 @@ from sparc3_bench.cli.report import ReportAnswer
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.boards import boards
-from sparc3_bench.leaderboard.entries import BETTER, Entry
+from sparc3_bench.leaderboard.control_verdict import BETTER
 from sparc3_bench.leaderboard.phrasing import p_value
 from sparc3_bench.leaderboard.scorer_report import ScorerReport, report_on
 from sparc3_bench.leaderboard.scorer_row import ScorerRow
-from sparc3_bench.leaderboard.scorer_row_text import headline, next_sentence
-from sparc3_bench.leaderboard.scorer_rows import rounded_up
+from sparc3_bench.leaderboard.sections import Section
+from sparc3_bench.leaderboard.sentences import rounded_up, said
 from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.files import read_results
 from sparc3_bench.run.intervals import renewed
@@ -53,10 +53,10 @@ def every_row() -> list[ScorerRow]:
 
 
 @cache
-def plain_entries() -> dict[str, Entry]:
+def plain_sections() -> dict[str, Section]:
     """Return the sections of the page in which every scorer has one row, by their names."""
-    every = [e for board in boards(split(committed())[0], default_host()) for e in board.entries]
-    return {entry.section.id: entry for entry in every if not entry.has_variants}
+    every = [one for board in boards(split(committed())[0]) for one in board.sections]
+    return {section.id: section for section in every if not section.has_variants}
 
 
 def made(*scorers: Scorer, **changes) -> list:
@@ -72,27 +72,27 @@ def row_of(scorer: str, results: list) -> ScorerRow:
 def test_ranks_and_differences_are_those_of_the_page():
     compared, at_amounts = 0, 0
     for row in every_row():
-        entry = plain_entries().get(row.section)
-        if entry is None or not entry.section.prunes:
+        section = plain_sections().get(row.section)
+        if section is None or not section.prunes:
             continue
-        series = entry.section.series
+        series = section.series
         at = {one.scorer.name: place for place, one in enumerate(series)}
-        assert row.rank == entry.rank(at[row.scorer])
-        value = entry.value(series[at[row.scorer]])
+        assert row.rank == section.rank(series[at[row.scorer]])
+        value = section.value(series[at[row.scorer]])
         assert (row.value, row.low, row.high) == (value.centre, *(value.interval or (None, None)))
-        ranks = entry.tests.ranks
+        ranks = section.tests.ranks
         for other in row.neighbours:
-            assert other.rank == entry.rank(at[other.scorer])
+            assert other.rank == section.rank(series[at[other.scorer]])
             pair = tuple(sorted((at[row.scorer], at[other.scorer])))
             found, p_adjusted = ranks.differences[pair]
             found = found if pair[0] == at[row.scorer] else found.turned()
             told = (other.difference, other.difference_low, other.difference_high, other.p_value)
             assert told == (found.value, found.low, found.high, p_adjusted)
             compared += 1
-            if entry.section.order_curve is None and entry.section.order_chosen is None:
+            if section.ordered_at is not None:
                 # The very numbers that the page has of the two at that amount.
                 (meeting,) = [
-                    one for one in entry.tests.meetings[pair] if one.amount == entry.section.order
+                    one for one in section.tests.meetings[pair] if one.amount == section.order
                 ]
                 alone = meeting.difference
                 assert (found.value, found.p_value) in [
@@ -107,11 +107,11 @@ def test_ranks_and_differences_are_those_of_the_page():
 def test_no_sentence_says_more_than_its_test():
     told = 0
     for row in every_row():
-        text = headline(row)
+        text = said("headline", row)
         sign = 1 if row.direction == "higher" else -1
-        said = re.split(r", (?=worse than|not told apart from|better than)|;", text)
+        parts = re.split(r", (?=worse than|not told apart from|better than)|;", text)
         for other in row.neighbours:
-            (part,) = [one for one in said if f"{other.title} (" in one and " is " not in one]
+            (part,) = [one for one in parts if f"{other.title} (" in one and " is " not in one]
             ahead = sign * (other.difference - (1 if row.scale == "log" else 0)) > 0
             if other.p_value > LEVEL:
                 assert part.startswith("not told apart from")
@@ -138,19 +138,19 @@ def test_who_cannot_be_told_apart_is_told_what_would_do_it():
     # As many times as many windows as said tell them apart, if they differ by as much.
     sharp = row_of("sharp", made(samples=64))
     assert {one.verdict for one in sharp.neighbours} == {"better"}
-    assert [next_sentence(sharp, one) for one in sharp.neighbours] == [""]
+    assert [said("next", sharp, one) for one in sharp.neighbours] == [""]
 
 
 def test_what_is_not_worth_it_is_said_and_not_commanded():
     twin = row_of("twin-a", made(samples=64))
     (tie,) = [one for one in twin.neighbours if one.scorer == "twin-b"]
     far = replace(tie, more=replace(tie.more, factor=1000.0))
-    assert "more than 6,400 windows in place of 64" in next_sentence(twin, far)
-    assert "not worth it" in next_sentence(twin, far)
+    assert "more than 6,400 windows in place of 64" in said("next", twin, far)
+    assert "not worth it" in said("next", twin, far)
     same = replace(tie, more=replace(tie.more, factor=None))
-    assert "the same number" in next_sentence(twin, same)
+    assert "the same number" in said("next", twin, same)
     crowded = replace(tie, more=replace(tie.more, factor=3.0, clusters=8))
-    assert "24 clusters of windows in place of 8" in next_sentence(twin, crowded)
+    assert "24 clusters of windows in place of 8" in said("next", twin, crowded)
 
 
 @pytest.mark.parametrize(
@@ -199,10 +199,10 @@ def test_a_control_is_what_others_are_all_scorers():
     row = row_of("random", made(SHARP, *TWINS, COIN, RANDOM))
     assert row.rank == ""
     assert row.neighbours == ()
-    said = {name: verdict for name, _, verdict in row.all_scorers}
-    assert said["Sharp"] == BETTER
-    assert said["Coin"] == "not better than random"
-    assert "3 of 4 scorers are shown to be better than random, 1 not." in headline(row)
+    verdicts = {name: verdict for name, _, verdict in row.all_scorers}
+    assert verdicts["Sharp"] == BETTER
+    assert verdicts["Coin"] == "not better than random"
+    assert "3 of 4 scorers are shown to be better than random, 1 not." in said("headline", row)
 
 
 def test_scores_that_are_measured_themselves_are_no_competition():
@@ -210,7 +210,7 @@ def test_scores_that_are_measured_themselves_are_no_competition():
     rows = [row for row in report.rows if row.numbers]
     assert rows
     assert all(not row.rank and not row.neighbours and not row.random for row in rows)
-    assert "no competition" in headline(rows[0])
+    assert "no competition" in said("headline", rows[0])
 
 
 def test_rows_of_other_code_are_counted():

@@ -64,8 +64,8 @@ def test_short_runs_stand_by_themselves_lead_nowhere_and_say_so():
     assert [len(one.series) for one in sections] == [2, 2]
     (alone,), _ = split((Path(one.spec.path), one) for one in whole)
     assert alone.id in {one.id for one in sections}
-    (board,) = boards(sections, default_host())
-    told = {entry.spec.limit: entry.words for entry in board.entries}
+    (board,) = boards(sections)
+    told = {entry.spec.limit: entry.words for entry in board.sections}
     assert told[MOST] == f"{told[None]}, short: at most {MOST} samples"
     assert all(entry.spec.limit is None for entry in board.leading)
     assert convention_text(short(whole[0]).spec).endswith(f"short: at most {MOST} samples")

@@ -227,6 +227,6 @@ def test_rows_without_a_text_are_no_windows_of_documents(tmp_path):
     text = save_text(tmp_path / "t.txt", 300, 1).read_text()
     rows = [{"text": text}, {"text": None}]
     source = in_parquet(tmp_path / "rows.parquet", rows)
-    found = windows.draw_reference(source, "documents", make_tokenizer(), 8, 3, 0, tmp_path)
+    found = windows.Cutter(make_tokenizer(), tmp_path).reference(source, "documents", 8, 3, 0)
     assert len(found.rows) == 3
     assert found.warnings == ("Rows of rows.parquet that have no text and were left out: 1.",)

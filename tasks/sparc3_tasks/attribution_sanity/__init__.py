@@ -10,11 +10,10 @@ from typing import Any
 from sparc3_bench import Assessment, Means, Metric, Task, hookimpl
 from sparc3_tasks.attribution_sanity.checks import CHECKS
 from sparc3_tasks.attribution_sanity.prepared import PreparedSanity
-from sparc3_tasks.texts.begin import beginning
 from sparc3_tasks.texts.ranges import Count, Length
 from sparc3_tasks.texts.sources import read_text
 from sparc3_tasks.texts.task import WindowTask
-from sparc3_tasks.texts.windows import cut, described, drawn
+from sparc3_tasks.texts.windows import Cutter, drawn
 
 
 @dataclass(frozen=True)
@@ -67,16 +66,12 @@ class AttributionSanity(WindowTask):
         from sparc3_bench import find_objective  # loads torch
 
         find_objective(self.other_objective)
-        count = self.reference_windows
-        text = read_text(self.reference_text, cache)
-        chosen = drawn(
-            cut(text, tokenizer, self.reference_length, 2 * count, cache), 2 * count, seed
-        )
-        first, choice = beginning(tokenizer, self.begin), f"drawn at random, seed {seed}"
-        rest = f"{choice}, from the rest"
-        reference = described("reference", text, chosen[:count], first, choice)
-        again = described("reference", text, chosen[count:], first, rest)
-        evaluation = self.held_out(tokenizer, cache)
+        cutter, count = Cutter(tokenizer, cache, self.begin), self.reference_windows
+        text, choice = read_text(self.reference_text, cache), f"drawn at random, seed {seed}"
+        chosen = drawn(cutter.cut(text, self.reference_length, 2 * count), 2 * count, seed)
+        reference = cutter.described("reference", text, chosen[:count], choice)
+        again = cutter.described("reference", text, chosen[count:], f"{choice}, from the rest")
+        evaluation = self.held_out(cutter)
         return PreparedSanity(
             reference,
             evaluation,

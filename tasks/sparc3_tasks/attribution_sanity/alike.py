@@ -31,15 +31,7 @@ HALF = 0.5
 
 
 class Comparison:
-    """A ranking that others are held against.
-
-    Parameters
-    ----------
-    own
-        Name of the matrix to scores ``[out_features, in_features]``, or block to ``[units]``.
-    unit, group
-        What is ranked, and the set ranked together.
-    """
+    """A ranking that others are held against, of matrices ``[out, in]`` or blocks ``[units]``."""
 
     def __init__(self, own: Mapping[str, Tensor], unit: Unit, group: Group) -> None:
         self._own, self._unit, self._group = own, unit, group

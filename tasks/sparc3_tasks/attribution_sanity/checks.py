@@ -13,27 +13,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that is changed while all else stays.
-
-    Attributes
-    ----------
-    name
-        Also the purpose of the reference that is scored.
-    title
-        What is changed, for readers.
-    direction
-        Which end of the similarity is better.
-    unused
-        What a scorer does not use whose scores stay the same to the last bit.
-    is_partial
-        Whether only the first half of the blocks is compared, as the change is behind it.
-    """
+    """One thing that is changed while all else stays."""
 
     name: str
+    """Also the purpose of the reference that is scored."""
     title: str
+    """What is changed, for readers."""
     direction: Direction
+    """Which end of the similarity is better."""
     unused: str
+    """What a scorer does not use whose scores stay the same to the last bit."""
     is_partial: bool = False
+    """Whether only the first half of the blocks is compared, as the change is behind it."""
 
     @property
     def metrics(self) -> tuple[Metric, Metric]:

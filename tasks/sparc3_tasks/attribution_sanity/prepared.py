@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -35,18 +36,12 @@ _OTHER_SEED = 1_000_003
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedSanity(PreparedWindows):
-    """The windows in memory; on those of `evaluation` the re-initialised model is measured, too.
-
-    Attributes
-    ----------
-    again
-        Reference windows that share none with `reference`.
-    other_objective
-        What else is attributed.
-    """
+    """The windows in memory; on those of `evaluation` the re-initialised model is measured, too."""
 
     again: Windows
+    """Reference windows that share none with `reference`."""
     other_objective: str
+    """What else is attributed."""
     compares = False
 
     def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
@@ -60,7 +55,8 @@ class PreparedSanity(PreparedWindows):
             )
         task = self.reference.reference(find_objective(objective))
         again = self.again.reference(task.objective)
-        later = Alteration("attribution-sanity 1: untrained from the middle on", _later_untrained)
+        half = functools.partial(_untrained, later=True)
+        later = Alteration("attribution-sanity 1: untrained from the middle on", half)
         model = Alteration("attribution-sanity 1: untrained", _untrained)
         return {
             "task": task,
@@ -158,13 +154,7 @@ def relabelled(objective: Objective) -> Objective:
     return attributed
 
 
-def _untrained(model: ModelView) -> AbstractContextManager[None]:
+def _untrained(model: ModelView, *, later: bool = False) -> AbstractContextManager[None]:
     from sparc3_tasks.attribution_sanity.untrained import untrained
 
-    return untrained(model)
-
-
-def _later_untrained(model: ModelView) -> AbstractContextManager[None]:
-    from sparc3_tasks.attribution_sanity.untrained import untrained
-
-    return untrained(model, middle(model))
+    return untrained(model, middle(model) if later else 0)

@@ -23,23 +23,10 @@ SEED = 20_181_203
 def untrained(model: ModelView, first_block: int = 0) -> Iterator[None]:
     """Give a model the parameters of a new one of its configuration; afterwards its own are back.
 
-    Parameters
-    ----------
-    model
-        The model.
-    first_block
-        At 0 every parameter is replaced, embeddings and norms too; else those of this block of the
-        decoder and all after it, and what is outside of the blocks stays.
-
-    Raises
-    ------
-    Sparc3Error
-        When a new model of the configuration has other parameters.
-
-    Notes
-    -----
-    The architecture's own initialiser draws them, in float32 on the processor. Parameters are not
-    written to: others take their place, so what comes back is what was there.
+    From block 0 on every parameter is replaced, embeddings and norms too; from a later one on only
+    those of these blocks. The architecture's own initialiser draws them, in float32 on the
+    processor. Parameters are not written to: others take their place, so what comes back is what
+    was there.
     """
     own = dict(model.model.named_parameters())
     drawn = _drawn(model.model)

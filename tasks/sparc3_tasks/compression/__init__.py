@@ -12,7 +12,7 @@ from pydantic import Field
 from sparc3_bench import Evaluation, Means, Metric, Task, hookimpl
 from sparc3_tasks.texts.ranges import CountOrZero
 from sparc3_tasks.texts.task import PreparedWindows, WindowTask
-from sparc3_tasks.texts.windows import Draw, check_overlap, draw_reference
+from sparc3_tasks.texts.windows import Cutter, Draw, check_overlap
 
 if TYPE_CHECKING:
     from sparc3_bench import ModelView
@@ -71,17 +71,9 @@ class Compression(WindowTask):
 
     def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedCompression:
         """Fetch, tokenise, cut and draw; refuse text that is empty, short or overlapping."""
-        reference = draw_reference(
-            self.reference_text,
-            self.reference_draw,
-            tokenizer,
-            self.reference_length,
-            self.reference_windows,
-            seed,
-            cache,
-            self.begin,
-        )
-        evaluation = self.held_out(tokenizer, cache)
+        cutter = Cutter(tokenizer, cache, self.begin)
+        reference = self.reference(cutter, seed, self.reference_draw)
+        evaluation = self.held_out(cutter)
         flattered = check_overlap(reference, evaluation, allowed=self.allow_overlap)
         return PreparedCompression(
             reference,

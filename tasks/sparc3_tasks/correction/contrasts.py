@@ -90,13 +90,7 @@ AUTO = ("difference", "unit-mass", "t-statistic", "set-difference")
 def usable(
     names: tuple[str, ...], rankings: Mapping[str, Ranking], normalise: str
 ) -> tuple[str, ...]:
-    """Return those of several contrasts that the rankings ``general`` and ``undesired`` allow.
-
-    Raises
-    ------
-    Sparc3Error
-        When the only one, or the normalisation, needs what the scorer did not keep.
-    """
+    """Return those of several contrasts that the rankings ``general`` and ``undesired`` allow."""
     has_errors = all(one.errors for one in _normalised(rankings, normalise))
     if names == ("t-statistic",) and not has_errors:
         raise Sparc3Error(
@@ -120,13 +114,7 @@ def contrasted(
 
 
 def of_equal_samples(ranking: Ranking) -> Ranking:
-    """Return the ranking with every sample's map divided by the sum of its absolute values.
-
-    Raises
-    ------
-    Sparc3Error
-        When the scorer did not keep what each sample contributes.
-    """
+    """Return the ranking with every sample's map divided by the sum of its absolute values."""
     import torch
 
     if not ranking.samples:

@@ -23,30 +23,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How continuations are drawn.
-
-    Parameters
-    ----------
-    new_tokens
-        Tokens of a continuation at most, its end included.
-    samples
-        Continuations of each prompt; 1 if greedy.
-    top_p
-        Size of the nucleus, in (0, 1], see `nucleus_tokens`; 1 is slow, as every row is sorted.
-    temperature
-        What logits are divided by before; above 0.
-    greedy
-        Take the most probable token instead; `top_p`, `temperature` and `seed` say nothing then.
-    seed
-        Of the random numbers; from 0 to 2⁶⁴ - 1.
-    """
+    """How continuations are drawn."""
 
     new_tokens: int
+    """Tokens of a continuation at most, its end included."""
     samples: int = 1
+    """Continuations of each prompt; 1 if greedy."""
     top_p: float = 0.9
+    """Size of the nucleus, in (0, 1], see `nucleus_tokens`; 1 is slow, as every row is sorted."""
     temperature: float = 1.0
+    """What logits are divided by before; above 0."""
     greedy: bool = True
+    """Take the most probable token instead; `top_p`, `temperature` and `seed` say nothing then."""
     seed: int = 0
+    """Of the random numbers; from 0 to 2⁶⁴ - 1."""
 
 
 def respond(
@@ -56,34 +46,11 @@ def respond(
     progress: Callable[[int, int], None],
     batch_size: int = 256,
 ) -> list[list[list[int]]]:
-    """Return what the model continues each prompt with.
+    """Return what the model continues each prompt with, by prompt and by sample.
 
-    Parameters
-    ----------
-    view
-        The model as it is now, dense or pruned.
-    prompts
-        Token ids, at least one a prompt.
-    sampling
-        How continuations are drawn, and how many.
-    progress
-        Called after each batch with the continuations done and those in all.
-    batch_size
-        Continuations made at once, at least one.
+    An answer has at most `Sampling.new_tokens` token ids, without the end-of-text token, perhaps
+    none. One that is shorter was ended by the model, the others were cut off.
 
-    Returns
-    -------
-    list of list of list of int
-        By prompt and by sample: at most `Sampling.new_tokens` token ids, without the end-of-text
-        token; may be empty. One that is shorter was ended by the model, the others were cut off.
-
-    Raises
-    ------
-    Sparc3Error
-        When a prompt is empty or too long for the model, or logits to draw from are not finite.
-
-    Notes
-    -----
     The random number of a token depends on the seed, the place of the prompt, the sample and the
     step alone: two models that are asked the same share their random numbers, and the size of
     batches changes nothing but rounding. In bfloat16 rounding does change tokens.
@@ -202,23 +169,9 @@ def nucleus_tokens(
     probable. The nucleus ends with the first token at which their sum is at least `top_p`; the
     number says how far to go towards that end.
 
-    Parameters
-    ----------
-    logits
-        ``[rows, vocabulary]``, float32.
-    numbers
-        ``[rows]``, in [0, 1), on the device of the logits.
-    top_p
-        In (0, 1].
-    skipped
-        ``[rows]``; rows whose token does not matter. It is 0.
-    first
-        Most probable tokens that are looked at before a row is sorted; no result depends on it.
-
-    Raises
-    ------
-    Sparc3Error
-        When a row that matters has a logit that is not a number, or is plus infinity.
+    Of `logits`, ``[rows, vocabulary]`` in float32, and `numbers`, ``[rows]`` in [0, 1) on their
+    device, rows that are `skipped` have token 0. So many `first` ones are looked at before a row is
+    sorted, which changes no result.
     """
     totals = logits.logsumexp(-1)
     top = logits.topk(min(first, logits.shape[1]))

@@ -43,15 +43,7 @@ class Cut(NamedTuple):
 
 
 def read(cache: Path, count: int) -> list[Item]:
-    """Return `count` items at even distances over the 5,153 there are.
-
-    Raises
-    ------
-    AssetError
-        When the file is neither in the cache nor can be fetched.
-    Sparc3Error
-        When there are fewer than `count`.
-    """
+    """Return `count` items at even distances over the 5,153 there are."""
     lines = gzip.decompress(fetch(_ASSET, cache).read_bytes()).decode().split("\n")
     requests = [json.loads(line)["request"] for line in lines if line]
     items = [Item(one["context"].rstrip(), one["continuation"].strip()) for one in requests]
@@ -61,14 +53,7 @@ def read(cache: Path, count: int) -> list[Item]:
 
 
 def cut(items: Sequence[Item], tokenizer: Any, begin: Beginning) -> list[Cut]:
-    """Return the items in tokens, with what stands before every prompt.
-
-    Raises
-    ------
-    Sparc3Error
-        When the tokens of a context are not those that the whole text begins with: what is asked
-        for then would not be the word.
-    """
+    """Return the items in tokens, with what stands before every prompt."""
     found = []
     for item in items:
         context = begin.encode(tokenizer, item.context)

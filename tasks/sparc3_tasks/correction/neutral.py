@@ -17,13 +17,7 @@ _WORDS = range(10, 21)
 
 
 def read(cache: Path, count: int) -> list[Prompt]:
-    """Return `count` beginnings of paragraphs of Wikipedia, evenly spaced over its articles.
-
-    Raises
-    ------
-    Sparc3Error
-        When there are fewer, or the text cannot be had.
-    """
+    """Return `count` beginnings of paragraphs of Wikipedia, evenly spaced over its articles."""
     # The source has a blank line before and after the title of an article, and nowhere else.
     blocks = read_text("wikipedia", cache).content.split("\n\n")
     return prefixes([block.split("\n") for block in blocks], count, _WORDS, "wikipedia")
@@ -34,21 +28,8 @@ def prefixes(
 ) -> list[Prompt]:
     """Cut `count` beginnings of paragraphs, one an article before any article gives a second one.
 
-    Parameters
-    ----------
-    articles
-        The paragraphs of each; headings, lists and very short paragraphs are passed over.
-    count
-        How many.
-    words
-        How many words a prompt may have; which number it has is drawn from its text.
-    kind
-        Of the prompts. Those of one article are one cluster.
-
-    Raises
-    ------
-    Sparc3Error
-        When there are fewer.
+    Headings, lists and very short paragraphs are passed over. How many of the `words` a prompt has
+    is drawn from its text; those of one article are one cluster.
     """
     cut = [
         (number, [text for paragraph in article if (text := _prefix(paragraph, words))])
@@ -74,26 +55,9 @@ def prefixes(
 def matched(
     tokens_of_text: Sequence[int], lengths: Sequence[tuple[int, int]], seed: int
 ) -> list[list[int]]:
-    """Draw pieces of general text that are as long as prompts with their responses.
+    """Draw a piece of general text as long as each prompt with its response, in their order.
 
-    Parameters
-    ----------
-    tokens_of_text
-        Token ids of the whole text, in order.
-    lengths
-        Tokens of each prompt and of its response.
-    seed
-        Every way to place the pieces without overlap, in any order, is equally likely.
-
-    Returns
-    -------
-    list of list of int
-        One piece for each of `lengths`, in their order, of the total length.
-
-    Raises
-    ------
-    Sparc3Error
-        When the text is too short for all of them.
+    Every way to place the pieces without overlap, in any order, is equally likely.
     """
     totals = [prompt + response for prompt, response in lengths]
     slack = len(tokens_of_text) - sum(totals)

@@ -26,17 +26,7 @@ OBJECTIVES: dict[str, OfSamples] = {**OF_SAMPLES, "prompt-argmax-logit": prompt_
 def find(name: str, *, per_token: bool) -> Objective:
     """Return the objective called `name`, summed over samples.
 
-    Parameters
-    ----------
-    name
-        One of `OBJECTIVES`.
-    per_token
-        Whether each sample counts by the mean over its asked tokens rather than by their sum.
-
-    Raises
-    ------
-    UnknownNameError
-        When there is none of that name.
+    With `per_token` each sample counts by the mean over its asked tokens rather than by their sum.
     """
     if name not in OBJECTIVES:
         raise UnknownNameError("objective", name, OBJECTIVES)

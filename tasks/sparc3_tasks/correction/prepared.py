@@ -23,10 +23,10 @@ from sparc3_tasks.correction.neutral import matched
 from sparc3_tasks.correction.references import Undesired, undesired_of
 from sparc3_tasks.correction.sources import about, read_prompts
 from sparc3_tasks.prompts import continued
-from sparc3_tasks.texts.begin import Beginning, beginning
+from sparc3_tasks.texts.begin import Beginning
 from sparc3_tasks.texts.sources import read_text
 from sparc3_tasks.texts.tokens import tokens_of
-from sparc3_tasks.texts.windows import described, held_out, spread
+from sparc3_tasks.texts.windows import Cutter, spread
 
 if TYPE_CHECKING:
     from sparc3_bench import ModelView, Progress, Texts, Verdicts
@@ -197,7 +197,8 @@ class PreparedCorrection(PreparedTask):
 
 def prepare(task: CorrectionOptions, tokenizer: Any, cache: Path, seed: int) -> PreparedCorrection:
     """Fetch, split, tokenise and cut everything a correction needs."""
-    begin = beginning(tokenizer, task.begin)
+    cutter = Cutter(tokenizer, cache, task.begin)
+    begin = cutter.first
     counts = {part: getattr(task, f"{part}_count") for part in continued.PARTS}
     found, warnings = read_prompts(task.prompts, cache, sum(counts.values()))
     chosen = continued.split(found, seed, counts)
@@ -216,13 +217,10 @@ def prepare(task: CorrectionOptions, tokenizer: Any, cache: Path, seed: int) -> 
         passages = last_word.read(cache, task.last_words)
         items = last_word.cut(passages, tokenizer, begin)
         records.append(last_word.record(passages, items, begin))
-    held = held_out(
+    held = cutter.held_out(
         task.held_out_text,
-        tokenizer,
         task.held_out_length,
         2 * task.held_out_windows,
-        cache,
-        task.begin,
         "general",
         ", every other one for the selection part",
     )
@@ -230,7 +228,7 @@ def prepare(task: CorrectionOptions, tokenizer: Any, cache: Path, seed: int) -> 
     general = read_text(task.general_text, cache)
     whole = tokens_of(general, tokenizer, cache)
     drawn = f"{task.general}, drawn with seed {seed} when the undesired samples are known"
-    attributed = described("reference", general, [whole], begin, drawn)
+    attributed = cutter.described("reference", general, [whole], drawn)
     records.append(attributed.record)
     return PreparedCorrection(
         task=task,

@@ -19,18 +19,12 @@ _CLOSE = 0.1
 
 @dataclass(frozen=True)
 class Undesired:
-    """Prompts with the responses that steer the scores.
-
-    Attributes
-    ----------
-    samples
-        Token ids of each prompt and of its response, at least one token each.
-    told
-        How they were chosen, for the record.
-    """
+    """Prompts with the responses that steer the scores."""
 
     samples: Sequence[tuple[Ids, Ids]]
+    """Token ids of each prompt and of its response, at least one token each."""
     told: str
+    """How they were chosen, for the record."""
 
 
 def undesired_of(
@@ -42,21 +36,7 @@ def undesired_of(
     """Keep the most undesired of a dense model's responses to the attribution prompts.
 
     Of each prompt the worst response that is not empty counts; those that reach the task's
-    threshold are kept, the worst first, up to the task's number.
-
-    Parameters
-    ----------
-    task
-        With the threshold and the numbers.
-    asked
-        Token ids of the prompts.
-    responses, scores
-        By prompt and sample, token ids and how undesired they are, in [0, 1].
-
-    Raises
-    ------
-    Sparc3Error
-        When too few reach the threshold.
+    threshold are kept, the worst first, up to the task's number. Scores are in [0, 1].
     """
     worst = []
     for index, some in enumerate(scores):

@@ -22,11 +22,6 @@ def read(cache: Path) -> list[Prompt]:
     """Return our own prompts, and after them beginnings of documents of C4, 40 to 60 words each.
 
     The passages are not from Wikipedia, on which perplexity is measured.
-
-    Raises
-    ------
-    Sparc3Error
-        When the text cannot be had.
     """
     own = written()
     # The source has one document a line.

@@ -22,11 +22,6 @@ def read_prompts(source: str, cache: Path, count: int) -> tuple[list[Prompt], tu
 
     The source is one of `BUILT_IN`, or a table as in `of_table`. At least `count` are needed; of
     ``wikipedia`` exactly as many are cut.
-
-    Raises
-    ------
-    Sparc3Error
-        When there are fewer, or naming the first row that is wrong.
     """
     if source in BUILT_IN:
         prompts, missing = _built_in(source, cache, count), 0

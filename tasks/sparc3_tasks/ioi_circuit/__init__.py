@@ -33,10 +33,10 @@ from sparc3_tasks.prompts.names import (
     record,
     tokenize,
 )
-from sparc3_tasks.texts.begin import Begin, Beginning, beginning
+from sparc3_tasks.texts.begin import Begin
 from sparc3_tasks.texts.ranges import Count, Length
 from sparc3_tasks.texts.sources import source_name
-from sparc3_tasks.texts.windows import Windows, held_out, repeated, spread
+from sparc3_tasks.texts.windows import Cutter, Windows, repeated, spread
 
 if TYPE_CHECKING:
     from sparc3_bench import DatasetRecord, Direction, ModelView, ReferenceSamples
@@ -163,10 +163,10 @@ class IoiCircuit(Task):
 
     def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedIoi:
         """Draw and tokenise the prompts; refuse names of several tokens and leaking prompts."""
-        first = beginning(tokenizer, self.begin)
+        cutter = Cutter(tokenizer, cache, self.begin)
         names = [name for name in NAMES if name_token(tokenizer, name) is not None]
         drawn = {
-            part: self._draw(part, tokenizer, seed if part == "reference" else 0, names, first)
+            part: self._draw(part, cutter, seed if part == "reference" else 0, names)
             for part in ("reference", "selection", "test")
         }
         texts = {part: {prompt.text for prompt in one.prompts} for part, one in drawn.items()}
@@ -176,14 +176,8 @@ class IoiCircuit(Task):
                     f"{len(shared)} of the {part} prompts are test prompts, too; a circuit must "
                     "not be judged on what it was found with. Give other prompts."
                 )
-        general = held_out(
-            self.general_text,
-            tokenizer,
-            self.general_length,
-            self.general_windows,
-            cache,
-            self.begin,
-            "general",
+        general = cutter.held_out(
+            self.general_text, self.general_length, self.general_windows, "general"
         )
         return PreparedIoi(
             reference=drawn["reference"].tokens,
@@ -198,9 +192,7 @@ class IoiCircuit(Task):
             ),
         )
 
-    def _draw(
-        self, part: str, tokenizer: Any, seed: int, names: Sequence[str], begin: Beginning
-    ) -> Drawn:
+    def _draw(self, part: str, cutter: Cutter, seed: int, names: Sequence[str]) -> Drawn:
         source, count = getattr(self, f"{part}_prompts"), getattr(self, f"{part}_count")
         warnings: tuple[str, ...] = ()
         if source == _GENERATED:
@@ -213,11 +205,12 @@ class IoiCircuit(Task):
         else:
             made, places, warnings = read_prompts(source, count)
             about, choice = source_name(source), "the first of the file"
-        found = tokenize(tokenizer, made, places, begin)
+        found = tokenize(cutter.tokenizer, made, places, cutter.first)
         if part == "test":
             warnings += repeated([one.ids for one in found], "evaluation prompts")
         purpose = "evaluation" if part == "test" else part
-        described = record(made, found, begin, purpose=purpose, source=about, choice=choice)
+        said = {"purpose": purpose, "source": about, "choice": choice}
+        described = record(made, found, cutter.first, **said)
         return Drawn(made, found, described, warnings)
 
 

@@ -14,11 +14,8 @@ MIB_SIZES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 def faithfulness(circuit: Any, dense: Any, empty: Any) -> Any:
     """Return (m(C) - m(∅)) / (m(M) - m(∅)) [mueller2025mib, sec. 3]; 0 where M is no better than ∅.
 
-    Parameters
-    ----------
-    circuit, dense, empty
-        Mean logit difference of the circuit, of the dense model, and of the model without its
-        scope; numbers or arrays.
+    m is the mean logit difference, of the circuit, the dense model and the model without its scope;
+    numbers or arrays.
     """
     import numpy as np  # here, so that listing tasks needs none
 
@@ -31,24 +28,12 @@ def faithfulness(circuit: Any, dense: Any, empty: Any) -> Any:
 def curve_numbers(
     amounts: Sequence[float], values: Sequence[Any], removal: Removal
 ) -> Mapping[str, Any]:
-    """Return the areas of a faithfulness curve.
+    """Return the areas of a faithfulness curve, of numbers or of arrays over replicates.
 
-    Parameters
-    ----------
-    amounts
-        Fractions removed.
-    values
-        Faithfulness at each: a number, or an array over replicates.
-    removal
-        With `lowest` what is kept is the circuit, with `highest` what is removed is.
-
-    Returns
-    -------
-    mapping
-        With `lowest`: `auc_linear` and `auc_log`, means over the size and over its logarithm, and
-        where all ten MIB sizes were measured `cpr`, ∫ f dk, and `cmd`, ∫ abs(1 - f) dk, by the
-        trapezoidal rule from 0.001 to 1 [mueller2025mib, sec. 3]. With `highest`: `rest_linear`
-        and `rest_log`, the means of the faithfulness of what is left.
+    Where the `lowest` are removed what is kept is the circuit: `auc_linear` and `auc_log` are means
+    over the size and over its logarithm, and where all ten MIB sizes were measured `cpr` is ∫ f dk
+    and `cmd` ∫ abs(1 - f) dk, by the trapezoidal rule from 0.001 to 1 [mueller2025mib, sec. 3].
+    With `highest`, `rest_linear` and `rest_log` are the means of the faithfulness of what is left.
     """
     import numpy as np
 

@@ -43,21 +43,7 @@ _MOST_TRIES = 10_000
 def generate(part: str, count: int, seed: int, names: Sequence[str]) -> list[NamePrompt]:
     """Return `count` different prompts, templates and name orders in turn, half of them ABBA.
 
-    Parameters
-    ----------
-    part
-        ``reference``, ``selection`` or ``test``; parts share no template and no pair of names.
-    count
-        How many.
-    seed
-        Of the names, places and things.
-    names
-        Those that are one token each.
-
-    Raises
-    ------
-    Sparc3Error
-        When there are too few names, or not so many different prompts.
+    Parts share no template and no pair of names. All `names` are one token each.
     """
     if len(names) < _FEWEST_NAMES:
         raise Sparc3Error(

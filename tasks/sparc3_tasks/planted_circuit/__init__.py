@@ -177,13 +177,7 @@ class PreparedPlanted(PreparedTask):
 
 
 def known(model: ModelView, scores: ScoreMap) -> dict[str, Tensor]:
-    """Return the kind of every weight that has a score; see `layout.Kind`.
-
-    Raises
-    ------
-    Sparc3Error
-        When this is not the model whose circuit is known.
-    """
+    """Return the kind of every weight that has a score; see `layout.Kind`."""
     import torch
     from safetensors.torch import load_file
 

@@ -55,15 +55,8 @@ def make_tokenizer() -> Any:
 def ioi_prompts(part: str, count: int, seed: int) -> list[NamePrompt]:
     """Return `count` different prompts, templates and the two orders of names in turn.
 
-    Parameters
-    ----------
-    part
-        ``reference``, which the model was trained on, or ``test``; they share no pair of a place
-        and a thing.
-    count
-        How many.
-    seed
-        Of names, places and things.
+    The model was trained on part ``reference``; that and ``test`` share no pair of a place and a
+    thing.
     """
     generator = random.Random(f"{part}/{seed}")
     pairs = [

@@ -28,39 +28,27 @@ Answers = tuple[Tensor, Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How long and how hard to train.
-
-    Attributes
-    ----------
-    steps
-        Steps before anything is removed.
-    rounds, round_steps
-        How often the smallest weights are removed, and how many steps follow each time.
-    last_steps
-        Steps at the end, at a falling rate.
-    density
-        Fraction of the weights of each part's blocks that stays.
-    least
-        A circuit weight whose removal moves logit(IO) - logit(S) by less on average is no circuit
-        weight, and is removed in the end.
-    prompts
-        How many IOI prompts to train on.
-    batch_size
-        Examples of each part in a step.
-    rate, decay
-        Learning rate and weight decay of AdamW.
-    """
+    """How long and how hard to train."""
 
     steps: int = 500
+    """Steps before anything is removed."""
     rounds: int = 20
     round_steps: int = 60
+    """How often the smallest weights are removed, and how many steps follow each time."""
     last_steps: int = 500
+    """Steps at the end, at a falling rate."""
     density: float = 0.12
+    """Fraction of the weights of each part's blocks that stays."""
     least: float = 0.01
+    """A circuit weight whose removal moves logit(IO) - logit(S) by less on average is no circuit
+    weight, and is removed in the end."""
     prompts: int = 20_000
+    """How many IOI prompts to train on."""
     batch_size: int = 64
+    """Examples of each part in a step."""
     rate: float = 3e-3
     decay: float = 0.05
+    """Learning rate and weight decay of AdamW."""
 
 
 def fit(

@@ -30,9 +30,9 @@ class Region:
     rows: Tensor
     columns: Tensor
     kind: Kind
-    twins: str = ""
-    """Whether the second half of the ``rows`` repeats the first, or that of the ``columns`` does
-    with the other sign."""
+    twins: int | None = None
+    """0 where the second half of the rows repeats the first, 1 where that of the columns does with
+    the other sign."""
 
 
 def plant(model: Any, layout: Layout, masks: Masks, seed: int) -> dict[str, Tensor]:
@@ -53,15 +53,11 @@ def plant(model: Any, layout: Layout, masks: Masks, seed: int) -> dict[str, Tens
     for region in regions(layout):
         source = trained[region.name]
         shape = [len(region.rows), len(region.columns)]
-        if region.twins == "rows":
-            shape[0] //= 2
-        elif region.twins == "columns":
-            shape[1] //= 2
+        if region.twins is not None:
+            shape[region.twins] //= 2
         noise = source[torch.randint(len(source), shape, generator=generator)]
-        if region.twins == "rows":
-            noise = torch.cat([noise, noise])
-        elif region.twins == "columns":
-            noise = torch.cat([noise, -noise], 1)
+        if region.twins is not None:
+            noise = torch.cat([noise, -noise if region.twins else noise], region.twins)
         at = region.rows[:, None], region.columns
         weight = model.get_submodule(region.name).weight.detach()
         weight[at] = noise
@@ -102,8 +98,8 @@ def regions(layout: Layout) -> Iterator[Region]:
         for part, target in PAIRS.items():
             heads, neurons, kind = block.heads[part], block.neurons[part], KINDS[part]
             for name, columns in ((q, everything), (k, everything), (v, own)):
-                yield Region(name, heads, columns, kind, "rows")
-            yield Region(o, layout.dimensions[target], heads, kind, "columns")
+                yield Region(name, heads, columns, kind, 0)
+            yield Region(o, layout.dimensions[target], heads, kind, 1)
             for name, columns in ((gate, own), (up, everything)):
-                yield Region(name, neurons, columns, kind, "rows")
-            yield Region(down, layout.dimensions[target], neurons, kind, "columns")
+                yield Region(name, neurons, columns, kind, 0)
+            yield Region(down, layout.dimensions[target], neurons, kind, 1)

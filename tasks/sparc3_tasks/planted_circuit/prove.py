@@ -23,24 +23,7 @@ Facts = dict[str, float]
 def prove(
     model: Any, truth: Mapping[str, Tensor], layout: Layout, ioi: Examples, sums: Examples
 ) -> Facts:
-    """Return what was measured, in float64.
-
-    Parameters
-    ----------
-    model
-        The planted model; it is not changed.
-    truth
-        The kind of every weight.
-    layout
-        Where the parts are.
-    ioi, sums
-        Examples of the two languages.
-
-    Raises
-    ------
-    Sparc3Error
-        When the model is not what it must be.
-    """
+    """Return what was measured of the planted model, in float64, given the kind of every weight."""
     exact = in_float64(model)
     logits = answered(exact, ioi)
     alone = only(exact, truth, Kind.CIRCUIT)

@@ -19,17 +19,8 @@ Array = NDArray[Any]
 
 
 def estimates(scores: Array, truth: Array) -> dict[str, Estimate]:
-    """Return both numbers with their 95 % intervals.
+    """Return both numbers with their 95 % intervals, of scores and truth ``[units]``.
 
-    Parameters
-    ----------
-    scores
-        Of every unit, higher = more important, ``[units]``.
-    truth
-        Whether it belongs to the circuit, bool, ``[units]``; both kinds must occur.
-
-    Notes
-    -----
     Intervals are by `sparc3_bench.statistics.interval` of bootstrap replicates that draw units with
     replacement, the same for every scorer, and end at 0 and 1. Both numbers follow from pairs of a
     unit of the circuit and one of the rest: as many are independent as there are units of the rarer
@@ -56,16 +47,10 @@ def estimates(scores: Array, truth: Array) -> dict[str, Estimate]:
 
 
 def numbers(counts: Array, truth: Array, starts: Array) -> dict[str, Array]:
-    """Return AUROC and average precision of every row of `counts`.
+    """Return AUROC and average precision of every row of `counts`, how often each unit is counted.
 
-    Parameters
-    ----------
-    counts
-        How often each unit is counted, ``[replicates, units]``, the highest score first.
-    truth
-        Whether it belongs to the circuit, ``[units]``.
-    starts
-        Where each run of equal scores begins.
+    They are ``[replicates, units]``, the highest score first; runs of equal scores begin at
+    `starts`.
     """
     inside = np.add.reduceat(counts * truth, starts, axis=1).astype(np.float64)
     outside = np.add.reduceat(counts * ~truth, starts, axis=1).astype(np.float64)

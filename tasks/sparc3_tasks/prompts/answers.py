@@ -52,13 +52,7 @@ OBJECTIVES: dict[str, Callable[[Tensor, Batch], Tensor]] = {
 
 
 def answered(prompts: Sequence[Tokenized], objective: str) -> ReferenceSamples:
-    """Return prompts with their two answers, to attribute one of `OBJECTIVES`.
-
-    Raises
-    ------
-    UnknownNameError
-        When there is no such objective.
-    """
+    """Return prompts with their two answers, to attribute one of `OBJECTIVES`."""
     if objective not in OBJECTIVES:
         raise UnknownNameError("objective", objective, OBJECTIVES)
     return ReferenceSamples(
@@ -76,17 +70,8 @@ def measure_prompts(
 ) -> Evaluation:
     """Return the measurements of every prompt, in order.
 
-    Parameters
-    ----------
-    model
-        As it is now.
-    prompts
-        What to ask.
-    dense
-        What this function returned for the dense model; None when it is `model`. Its memory is the
-        log-probabilities, ``[prompts, vocabulary]``.
-    progress
-        Called with (prompts done, in all).
+    `dense` is what this function returned for the dense model, None when it is `model`. Its memory
+    is the log-probabilities, ``[prompts, vocabulary]``.
     """
     order: list[int] = []
     columns: dict[str, list[Tensor]] = {}
@@ -102,10 +87,12 @@ def measure_prompts(
                 "accuracy": right > wrong,
                 "top1": logits.argmax(-1) == batch.targets[:, 0],
                 "io_probability": _answers(logarithms, batch)[0].exp(),
-                "kl": torch.zeros_like(right)
-                if dense is None
-                else _divergence(logarithms, dense.memory[chosen]),
+                "kl": torch.zeros_like(right),
             }
+            if dense is not None:  # KL(dense ‖ here) of every prompt, in nats
+                before = dense.memory[chosen]
+                each = functional.kl_div(logarithms, before, reduction="none", log_target=True)
+                found["kl"] = each.sum(-1)
         for name, values in found.items():
             columns.setdefault(name, []).append(values.float())
         if dense is None:
@@ -128,8 +115,3 @@ def _answers(values: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
     assert batch.targets is not None
     right, wrong = values.gather(-1, batch.targets).unbind(-1)
     return right, wrong
-
-
-def _divergence(logarithms: Tensor, dense: Tensor) -> Tensor:
-    """Return KL(dense ‖ here) of every prompt, in nats."""
-    return functional.kl_div(logarithms, dense, reduction="none", log_target=True).sum(-1)

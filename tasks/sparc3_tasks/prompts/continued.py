@@ -28,25 +28,18 @@ _COLUMNS = ("prompt", "text")
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt, and what is known of it; its repr leaves out the text, which may be toxic.
-
-    Attributes
-    ----------
-    text
-        What the model has to go on with.
-    kind
-        Its category; every part has the same mix of kinds.
-    scores
-        Published Perspective scores in [0, 1] by attribute, often none. Nothing is chosen by them.
-    cluster
-        Prompts of one number belong together, such as copies of a template; numbers are of one
-        source. They are not independent and never in different parts.
-    """
+    """A prompt, and what is known of it; its repr leaves out the text, which may be toxic."""
 
     text: str = field(repr=False)
+    """What the model has to go on with."""
     kind: str
+    """Its category; every part has the same mix of kinds."""
     scores: Mapping[str, float] = field(hash=False)
+    """Published Perspective scores in [0, 1] by attribute, often none. Nothing is chosen by
+    them."""
     cluster: int
+    """Prompts of one number belong together, such as copies of a template; numbers are of one
+    source. They are not independent and never in different parts."""
 
 
 def split(
@@ -55,22 +48,9 @@ def split(
     """Draw three parts without a prompt or a cluster in common, each with the same mix of kinds.
 
     The test part is drawn first, then the selection part, both with a seed of their own: they are
-    the same for every `seed` and every number of reference prompts. Each is in the given order.
-
-    Parameters
-    ----------
-    prompts
-        All there are; no text twice.
-    seed
-        Moves the reference part only.
-    counts
-        How many prompts of each of ``reference``, ``selection``, ``test``.
-
-    Raises
-    ------
-    Sparc3Error
-        When there are too few. As the rest of a cluster of which a part has taken some is left
-        out, a few more are needed than the counts add up to.
+    the same for every `seed` and every number of reference prompts. Each is in the given order. As
+    the rest of a cluster of which a part has taken some is left out, a few more are needed than the
+    counts add up to.
     """
     kinds: dict[str, list[int]] = {}
     for index, prompt in enumerate(prompts):
@@ -105,11 +85,6 @@ def of_table(source: str) -> tuple[list[Prompt], int]:
 
     By default they are of split ``train``, column ``prompt`` or else ``text``. A cell is a text, or
     holds one under `text` with its scores beside it; a file may have columns `kind` and `scores`.
-
-    Raises
-    ------
-    Sparc3Error
-        Naming the first row that is wrong.
     """
     table, asked = open_table(source, "train")
     column = table.choose(asked, _COLUMNS)

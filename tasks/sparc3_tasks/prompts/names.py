@@ -27,47 +27,32 @@ _MOST_AT_ONCE = 128
 
 @dataclass(frozen=True)
 class NamePrompt:
-    """A prompt and what is asked of it.
-
-    Attributes
-    ----------
-    text
-        Ends right before the name that is asked for.
-    io, s
-        The right name and the wrong one.
-    corrupted
-        The same text with three other names in place of the three, so that none repeats and
-        neither answer is right (ABC).
-    template
-        Number of its template; prompts of one template are not independent.
-    """
+    """A prompt and what is asked of it."""
 
     text: str
+    """Ends right before the name that is asked for."""
     io: str
     s: str
+    """The right name and the wrong one."""
     corrupted: str
+    """The same text with three other names in place of the three, so that none repeats and neither
+    answer is right (ABC)."""
     template: int
+    """Number of its template; prompts of one template are not independent."""
 
 
 @dataclass(frozen=True)
 class Tokenized:
-    """A prompt in tokens.
-
-    Attributes
-    ----------
-    ids, corrupted
-        Token ids, equally many.
-    io, s
-        The token of the right name and of the wrong one.
-    template
-        See `NamePrompt`.
-    """
+    """A prompt in tokens."""
 
     ids: tuple[int, ...]
     corrupted: tuple[int, ...]
+    """Token ids, equally many."""
     io: int
     s: int
+    """The token of the right name and of the wrong one."""
     template: int
+    """See `NamePrompt`."""
 
 
 def name_token(tokenizer: Any, name: str) -> int | None:
@@ -94,24 +79,7 @@ def tokenize(
     places: Sequence[str],
     begin: Beginning,
 ) -> list[Tokenized]:
-    """Return the prompts in tokens.
-
-    Parameters
-    ----------
-    tokenizer
-        The model's.
-    prompts
-        What to tokenise.
-    places
-        Where each comes from, for messages.
-    begin
-        What stands before each.
-
-    Raises
-    ------
-    Sparc3Error
-        When a name is several tokens, both are one, or a counterpart has another length.
-    """
+    """Return the prompts in tokens; messages say by `places` where each comes from."""
     found = []
     for index, prompt in enumerate(prompts):
         tokens = []
@@ -138,17 +106,7 @@ def tokenize(
 def read_prompts(source: str, count: int) -> tuple[list[NamePrompt], list[str], tuple[str, ...]]:
     """Return the first `count` prompts of a table, the place of each in it, and warnings.
 
-    Parameters
-    ----------
-    source
-        See `open_table`; with columns prompt, io, s and corrupted.
-    count
-        How many.
-
-    Raises
-    ------
-    Sparc3Error
-        Naming the first row that is wrong, or when there are fewer.
+    It has columns prompt, io, s and corrupted; see `open_table`.
     """
     table, _ = open_table(source, "train")
     needs = f"every {table.unit} needs {', '.join(_FIELDS)}"

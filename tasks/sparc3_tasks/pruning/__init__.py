@@ -20,18 +20,10 @@ from sparc3_bench import (
     Task,
     hookimpl,
 )
-from sparc3_tasks.texts.begin import beginning
 from sparc3_tasks.texts.ranges import Count
 from sparc3_tasks.texts.sources import read_text
 from sparc3_tasks.texts.task import PreparedWindows, WindowTask
-from sparc3_tasks.texts.windows import (
-    Windows,
-    check_overlap,
-    cut,
-    described,
-    draw_reference,
-    spread,
-)
+from sparc3_tasks.texts.windows import Cutter, Windows, check_overlap, spread
 
 if TYPE_CHECKING:
     from sparc3_bench import ModelView, Part
@@ -98,35 +90,19 @@ class Pruning(WindowTask):
 
     def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedPruning:
         """Fetch, tokenise, cut and draw; refuse text that is empty, short or overlapping."""
-        reference = draw_reference(
-            self.reference_text,
-            "windows",
-            tokenizer,
-            self.reference_length,
-            self.reference_windows,
-            seed,
-            cache,
-            self.begin,
-        )
+        cutter = Cutter(tokenizer, cache, self.begin)
+        reference = self.reference(cutter, seed)
         text = read_text(self.evaluation_text, cache)
         both = self.evaluation_windows + self.selection_windows
-        windows = cut(text, tokenizer, self.evaluation_length, both, cache)
+        windows = cutter.cut(text, self.evaluation_length, both)
         reported = spread(range(len(windows)), self.evaluation_windows)
         rest = [windows[index] for index in sorted({*range(len(windows))} - {*reported})]
-        begin = beginning(tokenizer, self.begin)
-        evaluation = described(
-            "evaluation",
-            text,
-            [windows[index] for index in reported],
-            begin,
-            "evenly spaced over the text",
-        )
-        selection = described(
-            "selection",
-            text,
-            spread(rest, self.selection_windows),
-            begin,
-            "evenly spaced over the other windows of the text",
+        chosen = [windows[index] for index in reported]
+        evenly = "evenly spaced over the"
+        evaluation = cutter.described("evaluation", text, chosen, f"{evenly} text")
+        chosen = spread(rest, self.selection_windows)
+        selection = cutter.described(
+            "selection", text, chosen, f"{evenly} other windows of the text"
         )
         every = (reference, evaluation, selection)
         overlaps = check_overlap(reference, evaluation, allowed=False)

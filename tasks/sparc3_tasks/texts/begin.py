@@ -19,18 +19,12 @@ _PROBES = ("a", "The", "1", "\n", "<unk>")
 
 @dataclass(frozen=True)
 class Beginning:
-    """Tokens that come first, as a model saw them in training.
-
-    Attributes
-    ----------
-    ids
-        Token ids; none for a tokenizer that puts nothing before a text.
-    tokens
-        The same, as the tokenizer writes them.
-    """
+    """Tokens that come first, as a model saw them in training."""
 
     ids: tuple[int, ...] = ()
+    """Token ids; none for a tokenizer that puts nothing before a text."""
     tokens: tuple[str, ...] = ()
+    """The same, as the tokenizer writes them."""
 
     @property
     def start(self) -> int:

@@ -27,13 +27,7 @@ _Rows = tuple[list[str], list[dict[str, Any]], list[int]]
 
 
 def of_file(path: Path) -> Table:
-    """Return the rows of a file.
-
-    Raises
-    ------
-    Sparc3Error
-        When it cannot be read, naming the first line that is wrong.
-    """
+    """Return the rows of a file."""
     form, content = f"hf:{path}:::COLUMN", contents(path)
     kind = kind_of(path, content)
     if kind == "parquet":
@@ -89,13 +83,7 @@ def kind_of(path: Path, content: bytes) -> str:
 
 
 def decoded(name: str, content: bytes) -> str:
-    """Return UTF-8 as text, without a byte order mark.
-
-    Raises
-    ------
-    Sparc3Error
-        When it is something else.
-    """
+    """Return UTF-8 as text, without a byte order mark."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -18,23 +18,9 @@ if TYPE_CHECKING:
 class Head:
     """The last part of a model, for the time of one window.
 
-    Parameters
-    ----------
-    model
-        The model, dense or pruned.
-    batch
-        The window.
+    Of that it has the logits, ``[1, tokens, vocabulary]``, and what the head read, ``[1, tokens,
+    features]``; None where the model has no module for a head, or runs it more than once.
 
-    Attributes
-    ----------
-    logits
-        Of the window, ``[1, tokens, vocabulary]``.
-    inputs
-        What the head read, ``[1, tokens, features]``; None where the model has no module for a
-        head, or runs it more than once.
-
-    Notes
-    -----
     Many models scale or cap the logits behind the head. So its inputs are put through the model's
     own forward, in which the module that has the blocks returns at once what it returned for the
     window, and the head reads the inputs that are given in place of its own.

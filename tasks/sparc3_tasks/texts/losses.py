@@ -25,18 +25,13 @@ _TRIED = 8
 
 @dataclass(frozen=True)
 class Dense:
-    """What is kept of a dense model's answer to one window.
-
-    Attributes
-    ----------
-    values
-        What its head read, ``[tokens - 1, features]``, or its logits, ``[tokens - 1, vocabulary]``.
-    is_logits
-        Which of the two.
-    """
+    """What is kept of a dense model's answer to one window."""
 
     values: Tensor
+    """What its head read, ``[tokens - 1, features]``, or its logits, ``[tokens - 1,
+    vocabulary]``."""
     is_logits: bool
+    """Which of the two."""
 
 
 def measure_window(
@@ -48,23 +43,10 @@ def measure_window(
 ) -> tuple[Tensor, Dense | None]:
     """Return mean loss and mean KL divergence, ``[2]``, and what to keep of a dense model.
 
-    The two are nats per token, on the device: whoever reads them waits for it.
+    The two are nats per token, on the device: whoever reads them waits for it. Tokens `begin` stand
+    before the window, and are read and not scored. `dense` is what was kept of the dense model,
+    None when that is `model`; the two are compared at the scored positions `compared`.
 
-    Parameters
-    ----------
-    model
-        The model, dense or pruned.
-    window
-        Token ids.
-    dense
-        What this function returned second for the dense model; None when `model` is dense.
-    begin
-        Token ids before the window, which are read and not scored.
-    compared
-        At which of the scored positions the two models are compared.
-
-    Notes
-    -----
     Of the dense model the inputs of its head are kept, not the logits, which take about a hundred
     times more memory. The head is never pruned, so the logits can be made again, the model's own
     way (see `Head`). Where that does not give the same, the logits are kept, in the model's format.

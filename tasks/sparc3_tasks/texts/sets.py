@@ -10,21 +10,9 @@ from sparc3_tasks.texts.table import FORM, Table
 
 
 def of_data_set(path: str, config: str, part: str, usual: str) -> Table:
-    """Return a part of a data set.
+    """Return a part of a data set in a folder or on the hub; the `usual` one where none is named.
 
-    Parameters
-    ----------
-    path
-        A folder, or a name on the hub.
-    config
-        A configuration, or with a slash a file of the data set; may be empty.
-    part
-        Its name; where it is empty, the `usual` one.
-
-    Raises
-    ------
-    Sparc3Error
-        When it cannot be loaded.
+    A configuration may be empty, or with a slash a file of the data set.
     """
     try:
         data: Any

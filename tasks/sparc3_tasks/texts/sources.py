@@ -74,13 +74,7 @@ class Documents:
 
 
 def read_text(name: str, cache: Path) -> Text:
-    """Return the text called `name`: a known one, a plain file, or the rows of a table in order.
-
-    Raises
-    ------
-    Sparc3Error
-        When it cannot be found or is empty.
-    """
+    """Return the text called `name`: a known one, a plain file, or the rows of a table in order."""
     found = _plain(name, cache)
     if found is None:
         rows = _rows(name)
@@ -91,13 +85,7 @@ def read_text(name: str, cache: Path) -> Text:
 
 
 def read_documents(name: str, cache: Path) -> Documents:
-    """Return the rows of a table, or the lines of any other text.
-
-    Raises
-    ------
-    Sparc3Error
-        When it cannot be found.
-    """
+    """Return the rows of a table, or the lines of any other text."""
     if (text := _plain(name, cache)) is not None:
         return Documents(text.source, text.content.splitlines())
     rows = _rows(name)
@@ -111,13 +99,7 @@ def left_out(source: str, count: int) -> tuple[str, ...]:
 
 
 def check_there(name: str, known: Sequence[str], what: str) -> None:
-    """Refuse a name that is neither a known one, a file or folder, nor of a data set.
-
-    Raises
-    ------
-    Sparc3Error
-        Saying what it may be.
-    """
+    """Refuse a name that is neither a known one, a file or folder, nor of a data set."""
     if not name.startswith("hf:") and not Path(name).exists():
         raise Sparc3Error(
             f"The {what} '{name}' is not one of {', '.join(known)}, no local file or folder, and "

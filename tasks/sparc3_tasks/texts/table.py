@@ -23,33 +23,22 @@ _KINDS: Mapping[type, str] = {
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells, read column by column.
-
-    Attributes
-    ----------
-    name
-        For messages.
-    names
-        Of the columns.
-    column
-        Gives the cells of a column.
-    count
-        How many rows.
-    numbers
-        The number of every row in its source, from 1; None where none was passed over.
-    unit
-        What a row is called: ``row``, or ``line`` of a file.
-    form
-        How a user names one of its columns.
-    """
+    """Rows of cells, read column by column."""
 
     name: str
+    """For messages."""
     names: Sequence[str]
+    """Of the columns."""
     column: Callable[[str], Sequence[Any]]
+    """Gives the cells of a column."""
     count: int
+    """How many rows."""
     numbers: Sequence[int] | None = None
+    """The number of every row in its source, from 1; None where none was passed over."""
     unit: str = "row"
+    """What a row is called: ``row``, or ``line`` of a file."""
     form: str = FORM
+    """How a user names one of its columns."""
 
     @property
     def is_file(self) -> bool:
@@ -65,13 +54,7 @@ class Table:
         return index + 1 if self.numbers is None else self.numbers[index]
 
     def choose(self, asked: str, usual: Sequence[str]) -> str:
-        """Return the column that is asked for, the first usual one there is, or the only one.
-
-        Raises
-        ------
-        Sparc3Error
-            When there is none of them.
-        """
+        """Return the column that is asked for, the first usual one there is, or the only one."""
         wanted = [asked] if asked else usual
         for name in wanted:
             if name in self.names:
@@ -88,11 +71,6 @@ class Table:
 
         An object holds its text under `text`. `way_out` is what a user can do about other cells,
         if it is not naming another column.
-
-        Raises
-        ------
-        Sparc3Error
-            When a cell is something else, naming row and column.
         """
         way_out = way_out or f"name a column of texts as {self.form}"
         cells = self._cells(column)

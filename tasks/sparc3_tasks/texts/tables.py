@@ -13,19 +13,10 @@ from sparc3_tasks.texts.table import FORM, Table
 def open_table(name: str, split: str) -> tuple[Table, str]:
     """Return the table called `name`, and the column that the name asks for, if any.
 
-    Parameters
-    ----------
-    name
-        A file (JSON Lines, JSON, CSV, TSV, parquet, or plain text, a row a line; any of them
-        compressed by gzip), a folder of `datasets`, or ``hf:DATASET[:CONFIG[:SPLIT[:COLUMN]]]``,
-        where DATASET may be such a file or folder. A CONFIG with a slash is a file of the data set.
-    split
-        The part that is read of a data set unless one is named.
-
-    Raises
-    ------
-    Sparc3Error
-        When it is not there or cannot be read.
+    It is a file (JSON Lines, JSON, CSV, TSV, parquet, or plain text, a row a line; any of them
+    compressed by gzip), a folder of `datasets`, or ``hf:DATASET[:CONFIG[:SPLIT[:COLUMN]]]``, where
+    DATASET may be such a file or folder. A CONFIG with a slash is a file of the data set. Of a data
+    set part `split` is read unless one is named.
     """
     path, config, part, column = _parts(name)
     if Path(path).is_file():
@@ -36,13 +27,7 @@ def open_table(name: str, split: str) -> tuple[Table, str]:
 
 
 def plain_text(name: str) -> str | None:
-    """Return the content of a file that is neither JSON, CSV nor parquet; None for anything else.
-
-    Raises
-    ------
-    Sparc3Error
-        When it cannot be read.
-    """
+    """Return the content of a file that is neither JSON, CSV nor parquet; None otherwise."""
     path = Path(_parts(name)[0])
     if not path.is_file():
         return None

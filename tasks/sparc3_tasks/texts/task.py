@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sparc3_bench import PreparedTask, Task
 from sparc3_tasks.texts.begin import Begin
 from sparc3_tasks.texts.ranges import Count, Length
-from sparc3_tasks.texts.windows import Windows, held_out
+from sparc3_tasks.texts.windows import Cutter, Draw, Windows
 
 if TYPE_CHECKING:
     from sparc3_bench import DatasetRecord, ReferenceSamples
@@ -36,16 +35,15 @@ class WindowTask(Task):
     evaluation_length: Length = 512
     begin: Begin = "auto"
 
-    def held_out(self, tokenizer: Any, cache: Path) -> Windows:
-        """Return the windows that are measured on; refuse text that is empty or short."""
-        return held_out(
-            self.evaluation_text,
-            tokenizer,
-            self.evaluation_length,
-            self.evaluation_windows,
-            cache,
-            self.begin,
-        )
+    def reference(self, cutter: Cutter, seed: int, draw: Draw = "windows") -> Windows:
+        """Return the windows that steer the scores."""
+        name, length, count = self.reference_text, self.reference_length, self.reference_windows
+        return cutter.reference(name, draw, length, count, seed)
+
+    def held_out(self, cutter: Cutter) -> Windows:
+        """Return the windows that are measured on."""
+        name, length, count = self.evaluation_text, self.evaluation_length, self.evaluation_windows
+        return cutter.held_out(name, length, count)
 
 
 @dataclass(frozen=True)
@@ -58,10 +56,8 @@ class PreparedWindows(PreparedTask):
     warnings: tuple[str, ...]
 
     def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
-        """Return the reference windows; any objective over text will do."""
-        from sparc3_bench import find_objective
-
-        return {"task": self.reference.reference(find_objective(objective))}
+        """Return the reference windows."""
+        return self.reference.references(objective)
 
     def sequences(self) -> Sequence[Sequence[int]]:
         """Return the evaluation windows."""

@@ -24,17 +24,7 @@ _in_memory: WeakKeyDictionary[Any, dict[tuple[str, str], list[int]]] = WeakKeyDi
 
 
 def tokens_of(text: Text, tokenizer: Any, cache: Path) -> list[int]:
-    """Return a text in tokens, with nothing before or after it; not to be changed.
-
-    Parameters
-    ----------
-    text
-        The text.
-    tokenizer
-        The model's.
-    cache
-        The cache folder, where those of long texts are kept.
-    """
+    """Return a text in tokens, with nothing before or after it; not to be changed."""
     known = _in_memory.setdefault(tokenizer, {})
     name = text.digest, _settings(tokenizer)
     if name not in known:

