@@ -57,8 +57,10 @@ def zeros_for(like: Mapping[str, Tensor], dtype: torch.dtype | None = None) -> d
 
 def row_parts(matrix: Tensor) -> Iterator[slice]:
     """Yield the rows of a matrix in parts that stay in a cache; all at once on an accelerator."""
-    rows = len(matrix)
-    step = rows if matrix.device.type != "cpu" else max(1, _PART * rows // max(1, matrix.numel()))
+    rows, threads = len(matrix), torch.get_num_threads()
+    # Several threads wake and wait for one another once an operation.
+    part = _PART if threads == 1 else _WORTH * threads
+    step = max(1, part * rows // max(1, matrix.numel())) if matrix.device.type == "cpu" else rows
     return (slice(start, start + step) for start in range(0, rows, max(1, step)))
 
 
