@@ -107,7 +107,8 @@ def _inverse_factor(gram: Tensor) -> Tensor:
             "Scorer 'sparsegpt' found inputs whose products have no factor; give a larger "
             "`damping`."
         )
-    return torch.from_numpy(inverse.T)
+    found: Tensor = torch.from_numpy(inverse.T)
+    return found
 
 
 class _Inputs:
