@@ -95,7 +95,9 @@ def _inverse_factor(gram: Tensor) -> Tensor:
 
     if gram.device.type != "cpu":
         one = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-        return torch.linalg.solve_triangular(torch.linalg.cholesky(gram), one, upper=False)
+        lower = torch.linalg.cholesky(gram)
+        found: Tensor = torch.linalg.solve_triangular(lower, one, upper=False)
+        return found
     from scipy.linalg import lapack
 
     # To LAPACK, which counts columns first, this is an upper triangle. Torch copies it, and forms
@@ -107,8 +109,7 @@ def _inverse_factor(gram: Tensor) -> Tensor:
             "Scorer 'sparsegpt' found inputs whose products have no factor; give a larger "
             "`damping`."
         )
-    found: Tensor = torch.from_numpy(inverse.T)
-    return found
+    return torch.from_numpy(inverse.T)
 
 
 class _Inputs:
