@@ -19,16 +19,11 @@ METHODS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     **{name: (name, {}) for name in ("magnitude", "wanda", "gradient", "lrp")},
     **{rule: ("lrp", {"variant": rule}) for rule in RULES},
 }
-DRAWN = (
-    "magnitude",
-    "wanda",
-    "gradient",
-    "lrp",
-    "attention-only",
-    "norms-only",
-    "gates-only",
-    "relp",
-)
+NAMES = {
+    **{"magnitude": "Magnitude", "wanda": "Wanda", "gradient": "Gradient", "lrp": "LRP (AttnLRP)"},
+    **{rule: f"LRP, {rule}" for rule in RULES},
+}
+DRAWN = ("wanda", "gradient", "lrp", "attention-only", "gates-only", "norms-only")
 ROLES = {
     "query": "Q", "key": "K", "value": "V", "attention-output": "O",
     "gate": "gate", "up": "up", "down": "down",
@@ -37,7 +32,7 @@ OPTIONS = {"reference_windows": "2", "evaluation_windows": "8", "evaluation_leng
 
 
 def measured() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield of each method, by matrix: its mean score, and what goes of it; and the perplexities."""
+    """Yield of each method the perplexities, and by matrix its mean score and what goes of it."""
     from sparc3_bench.api.allocations import allocated
     from sparc3_bench.api.subject import cache_of
     from sparc3_bench.attribution.scores import checked
@@ -96,27 +91,22 @@ def grid(matrices: list[dict[str, Any]], what: str) -> list[list[float]]:
     return [[at[role, block] for block in blocks] for role in ROLES]
 
 
-def draw(found: Mapping[str, Any]) -> None:
-    """Draw what goes of each matrix, and the mean score of each kind of matrix over depth."""
-    import matplotlib as mpl
+def draw() -> str:
+    """Return what goes of each matrix at 50 % as SVG: rows are kinds of matrices, by score."""
+    from sparc3_bench.circuit.drawing import heatmap
 
-    mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "lrp"
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(4, 2, figsize=(9, 9), sharex=True, layout="constrained")
-    for axis, title in zip(axes.flat, DRAWN, strict=True):
-        one = found[title]
-        image = axis.imshow(
-            grid(one["matrices"], "removed"), aspect="auto", cmap="magma_r", vmin=0, vmax=1
-        )
-        told = f"{one['over the model']:,.0f}, normalised {one['normalised']:,.0f}"
-        axis.set_title(f"{title}: perplexity {told}", fontsize=9, loc="left")
-        axis.set_yticks(range(len(ROLES)), list(ROLES.values()), fontsize=8)
-    for axis in axes[-1]:
-        axis.set_xlabel("block")
-    figure.colorbar(image, ax=axes, shrink=0.5, label="share of the matrix that goes")
-    figure.savefig(PICTURE, metadata={"Date": None, "Creator": None})
+    found = json.loads(FOUND.read_text())
+    grids = {title: grid(found[title]["matrices"], "removed") for title in DRAWN}
+    rows = [f"{NAMES[title]} · {kind}" for title in DRAWN for kind in ROLES.values()]
+    return heatmap(
+        [row for rows in grids.values() for row in rows],
+        rows,
+        [str(block) for block in range(len(grids["lrp"][0]))],
+        "What goes of each matrix when all weights are ranked together",
+        "share of the matrix",
+        column_title="block",
+        top=1.0,
+    )
 
 
 if __name__ == "__main__":
@@ -125,4 +115,4 @@ if __name__ == "__main__":
         for title, one in measured():
             found[title] = one
             FOUND.write_text(json.dumps(found) + "\n")
-    draw(json.loads(FOUND.read_text()))
+    PICTURE.write_text(draw())

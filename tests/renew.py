@@ -15,6 +15,7 @@ import circuit_tables
 import correction_tables
 import evidence_tables
 import faq_tables
+import lrp_tables
 import lxt_tables
 import performance_tables
 import readme_tables
@@ -25,7 +26,7 @@ from tables import Makers, renewed
 
 MODULES = (
     *(readme_tables, faq_tables, circuit_tables, correction_tables, sanity_tables, lxt_tables),
-    *(allocation_tables, suite_tables, evidence_tables, performance_tables),
+    *(allocation_tables, lrp_tables, suite_tables, evidence_tables, performance_tables),
     *card_tables.CARDS,
 )
 
@@ -40,6 +41,7 @@ def made_files() -> Iterator[tuple[Path, Callable[[], str]]]:
     """Yield every file that is made whole: pictures of results, and the notebook."""
     yield from circuit_tables.PICTURES.items()
     yield from performance_tables.PICTURES.items()
+    yield from lrp_tables.PICTURES.items()
     yield tutorial.NOTEBOOK, tutorial.notebook
 
 

@@ -303,7 +303,7 @@ def test_version(capsys):
     ("typed", "offered"),
     [
         ("sparc3 ru", ["run"]),
-        ("sparc3 run --scorer wan", ["wanda"]),
+        ("sparc3 run --scorer magn", ["magnitude"]),
         ("sparc3 results find --task comp", ["compression"]),
         ("sparc3 inspect smol", ["smollm2-135m"]),
         ("sparc3 list suit", ["suites"]),

@@ -1,0 +1,73 @@
+"""Blocks and the picture of docs/lrp.md, made of what `python docs/draw_lrp.py measure` found."""
+
+from __future__ import annotations
+
+import json
+import math
+import runpy
+import statistics
+
+from rows import ROOT
+from tables import table
+
+DOCUMENT = ROOT / "docs/lrp.md"
+DRAWING = runpy.run_path(str(ROOT / "docs/draw_lrp.py"))
+
+
+def rules() -> str:
+    """Return perplexities, and how far apart matrices are."""
+    found = json.loads(DRAWING["FOUND"].read_text())
+    lines = []
+    for title, one in found.items():
+        means = [math.log10(each["mean"]) for each in one["matrices"]]
+        gone = [each["removed"] for each in one["matrices"]]
+        lines.append(
+            [
+                DRAWING["NAMES"][title],
+                f"{one['over the model']:,.1f}",
+                f"{one['normalised']:,.1f}",
+                f"{10 ** statistics.pstdev(means):.2f}",
+                f"{sum(share > 0.9 for share in gone)} of {len(gone)}",
+            ]
+        )
+    heads = ("score", "over the model", "normalised", "spread of means", "matrices nearly emptied")
+    return table(heads, lines)
+
+
+def spread() -> str:
+    """Return the mean score by kind of matrix, of the mean over the model."""
+    found = json.loads(DRAWING["FOUND"].read_text())
+    lines = []
+    for title, one in found.items():
+        rows = DRAWING["grid"](one["matrices"], "mean")
+        whole = statistics.mean(statistics.mean(row) for row in rows)
+        third = len(rows[0]) // 3
+        parts = [statistics.mean(row) / whole for row in rows]
+        ends = [
+            statistics.mean(v for row in rows for v in row[some]) / whole
+            for some in (slice(third), slice(-third, None))
+        ]
+        name = DRAWING["NAMES"][title]
+        lines.append([name, *(f"{one:.2f}" for one in [*parts, *ends])])
+    return table(("score", *DRAWING["ROLES"].values(), "first third", "last third"), lines)
+
+
+def ensemble() -> str:
+    """Return perplexities on 64 windows, beside Wanda by row with the same reference samples."""
+    every = json.loads((ROOT / "docs/ensemble.json").read_text())
+    wanda = {o["seed"]: o["losses"] for o in every if (o["score"], o["group"]) == ("Wanda", "row")}
+    lines = []
+    for one in every:
+        beside = "–"
+        if one["losses"] != (base := wanda[one["seed"]]):
+            apart = [own - other for own, other in zip(one["losses"], base, strict=True)]
+            error = 1.96 * statistics.stdev(apart) / math.sqrt(len(apart))
+            beside = f"{statistics.mean(apart):+.3f} ± {error:.3f}".replace("-", "−")
+        value = f"{math.exp(statistics.mean(one['losses'])):,.2f}"
+        lines.append([one["score"], one["group"], str(one["seed"]), value, beside])
+    heads = ("score", "group", "reference seed", "perplexity", "nats beside Wanda by row")
+    return table(heads, lines)
+
+
+MAKERS = {"rules": rules, "spread": spread, "ensemble": ensemble}
+PICTURES = {DRAWING["PICTURE"]: DRAWING["draw"]}
