@@ -90,6 +90,8 @@ class Configurable(Named):
 
     file_options: ClassVar[tuple[str, ...]] = ()
     """Options that may be the path of a local file or folder; recorded without those above it."""
+    unsaid_options: ClassVar[tuple[str, ...]] = ()
+    """Options that came later: recorded only with other values than their defaults."""
 
     def __post_init__(self) -> None:
         """Refuse values that an option cannot have, however the plugin is made.
@@ -107,8 +109,13 @@ class Configurable(Named):
                 raise refusal(f"Option `{name}` of '{self.name}'", value, error) from None
 
     def options(self) -> dict[str, Any]:
-        """Return every option with its value, as JSON types."""
-        options = {field.name: getattr(self, field.name) for field in option_fields(type(self))}
+        """Return every option with its value, as JSON types; see `unsaid_options`."""
+        options = {
+            field.name: value
+            for field in option_fields(type(self))
+            if (value := getattr(self, field.name)) != field.default
+            or field.name not in self.unsaid_options
+        }
         for name in self.file_options:
             # The digest of what is in it is recorded with the data.
             if options[name] and (path := Path(options[name])).exists():

@@ -88,8 +88,8 @@ class Registered:
 class PluginHost:
     """Every scorer, task, adapter, model, suite, judge, executor, allocation and repair installed.
 
-    Those of the environment and of others are tried in processes of their own first; see `unsafe`.
-    Given ones are not.
+    Those that a stranger's distribution brings are tried in processes of their own first, see
+    `unsafe`; entry points that are given are not.
     """
 
     def __init__(self, entry_points: Iterable[EntryPoint] | None = None) -> None:

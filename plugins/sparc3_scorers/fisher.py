@@ -39,22 +39,23 @@ class Fisher(IncrementalScorer):
         """Add the squared gradients of samples, and count them."""
         import torch
 
-        squares = PowerSums(2, state)
-        model.attribute(reference, squares.fold)
+        squares = PowerSums(2, state, model)
+        model.attribute(reference, squares.fold, widens=False)
         before = int(state.get("samples", 0))
         return {**squares.state(), "samples": torch.tensor(before + len(reference.samples))}
 
     def finish(self, model: ModelView, state: State) -> ScoreMap:
         """Return the rise of the loss for every weight and bias, in [0, ∞)."""
-        from sparc3_bench import ScoreMap
+        from sparc3_bench import ScoreMap, row_parts
 
-        weights, squares = model.weights(), PowerSums(2, state)
-        squares.check_complete(weights)
-        count = int(state["samples"])
+        weights, squares = model.weights(), PowerSums(2, state, model)
+        half = 0.5 / int(state["samples"])
+        squares.check_complete()
 
         def rise(square_sum: Tensor, value: Tensor) -> Tensor:
-            value = value.to(square_sum.dtype)
-            return square_sum.mul_(value).mul_(value).mul_(0.5 / count)
+            for rows in row_parts(value):
+                square_sum[rows].mul_(value[rows]).mul_(value[rows]).mul_(half)
+            return square_sum
 
         return ScoreMap(
             {n: rise(squares.weights.pop(n), w.matrix) for n, w in weights.items()},

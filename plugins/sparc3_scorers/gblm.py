@@ -56,7 +56,7 @@ class Gblm(IncrementalScorer):
         """Add the powers of gradients and the squares of inputs of samples, and count them."""
         import torch
 
-        powers, widest = self._powers(state), model.widest
+        powers, widest = self._powers(model, state), model.widest
 
         def fold(name: str, inputs: Tensor, gradients: Tensor) -> None:
             powers.fold(name, inputs, gradients)
@@ -70,10 +70,10 @@ class Gblm(IncrementalScorer):
 
     def finish(self, model: ModelView, state: State) -> Mapping[str, Tensor]:
         """Return |W| · (α ‖G‖ + ‖X‖₂) of every weight, in [0, ∞)."""
-        weights, powers, count = model.weights(), self._powers(state), int(state["samples"])
-        powers.check_complete(weights)
+        powers, count = self._powers(model, state), int(state["samples"])
+        powers.check_complete()
         scores = {}
-        for name, weight in weights.items():
+        for name, weight in model.weights().items():
             gradients = powers.weights.pop(name)
             if self.norm == "l2":
                 gradients.sqrt_()
@@ -81,8 +81,8 @@ class Gblm(IncrementalScorer):
             scores[name] = gradients.mul_(self.alpha).add_(inputs).mul_(weight.matrix).abs_()
         return scores
 
-    def _powers(self, state: State) -> PowerSums:
-        return PowerSums(1 if self.norm == "l1" else 2, state)
+    def _powers(self, model: ModelView, state: State) -> PowerSums:
+        return PowerSums(1 if self.norm == "l1" else 2, state, model)
 
 
 @hookimpl

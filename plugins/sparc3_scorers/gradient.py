@@ -38,7 +38,7 @@ class Gradient(AccumulatingScorer):
     def accumulate(self, model: ModelView, reference: ReferenceSamples, state: State) -> State:
         """Add the contributions of samples to the sums of an `Accumulator`."""
         accumulator = self.accumulator(model, state)
-        model.attribute(reference, accumulator.fold)
+        model.attribute(reference, accumulator.fold, widens=False)
         return accumulator.state()
 
 

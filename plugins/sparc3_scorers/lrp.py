@@ -66,7 +66,7 @@ class Lrp(AccumulatingScorer):
 
         accumulator = self.accumulator(model, state)
         with propagating(model, self.variant):
-            model.attribute(reference, accumulator.fold)
+            model.attribute(reference, accumulator.fold, widens=False)
         return accumulator.state()
 
     def rules(self, model: ModelView) -> Mapping[str, str]:

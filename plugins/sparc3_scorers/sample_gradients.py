@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 from sparc3_bench import Sparc3Error
@@ -10,7 +9,7 @@ from sparc3_bench import Sparc3Error
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sparc3_bench import State
+    from sparc3_bench import ModelView, State
 
 _WEIGHT, _BIAS = "weight/", "bias/"
 
@@ -24,17 +23,19 @@ class PowerSums:
         The exponent p.
     state
         What `state` of other sums returned, to go on from; its tensors are taken over.
+    model
+        Whose gradients they are.
 
     Attributes
     ----------
     weights
         Name to ``[out_features, in_features]``.
     biases
-        Name to ``[out_features]``: the same of the gradient that a bias has.
+        Name to ``[out_features]``: the same of the gradient of a bias, where there is one.
     """
 
-    def __init__(self, power: Literal[1, 2], state: State) -> None:
-        self._power = power
+    def __init__(self, power: Literal[1, 2], state: State, model: ModelView) -> None:
+        self._power, self._of = power, model.weights()
         self.weights, self.biases = (
             {n.removeprefix(prefix): total for n, total in state.items() if n.startswith(prefix)}
             for prefix in (_WEIGHT, _BIAS)
@@ -47,16 +48,20 @@ class PowerSums:
 
     def fold(self, name: str, inputs: Tensor, gradients: Tensor) -> None:
         """Add one sample: ``[tokens, in_features]``, ``[tokens, out_features]`` of the outputs."""
+        import torch
+
         from sparc3_bench import outer_sum
 
-        self._add(self.weights, name, outer_sum(gradients, inputs).to(gradients.dtype))
-        self._add(self.biases, name, gradients.sum(0))
+        wide = torch.promote_types(gradients.dtype, torch.float32)
+        self._add(self.weights, name, outer_sum(gradients, inputs).to(wide))
+        if self._of[name].bias is not None:
+            self._add(self.biases, name, gradients.sum(0, dtype=wide))
 
     def _add(self, sums: dict[str, Tensor], name: str, gradient: Tensor) -> None:
         power = gradient.abs_() if self._power == 1 else gradient.square_()
         sums[name] = sums[name].add_(power) if name in sums else power
 
-    def check_complete(self, names: Iterable[str]) -> None:
+    def check_complete(self) -> None:
         """Refuse what received no gradient, e.g. because the model never ran through it.
 
         Raises
@@ -64,7 +69,7 @@ class PowerSums:
         Sparc3Error
             Naming the first such weight.
         """
-        for name in names:
+        for name in self._of:
             if name not in self.weights:
                 raise Sparc3Error(
                     f"No gradient reached '{name}'; the objective does not depend on it. "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from sparc3_bench import IncrementalScorer, Scorer, hookimpl
+from sparc3_bench import IncrementalScorer, Scorer, Sparc3Error, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor, dtype
@@ -62,38 +62,54 @@ class SparseGpt(IncrementalScorer):
 
     def finish(self, model: ModelView, state: State) -> Mapping[str, Tensor]:
         """Return w² / [H⁻¹]ⱼⱼ of every weight, in [0, ∞)."""
+        import torch
+
+        from sparc3_bench import row_parts, zeros_for
+
         inputs = _Inputs(set(), state, model.widest)
         state.clear()
         errors = {first: self._errors(inputs.grams.pop(first)) for first in list(inputs.grams)}
-        return {
-            name: (weight.matrix.to(model.widest).square() * errors[inputs.first[name]]).float()
-            for name, weight in model.weights().items()
-        }
+        matrices = {name: weight.matrix for name, weight in model.weights().items()}
+        scores = zeros_for(matrices, torch.float32)
+        for name, matrix in matrices.items():
+            error = errors[inputs.first[name]]
+            for rows in row_parts(matrix):
+                wide = matrix[rows].to(model.widest, copy=True)
+                scores[name][rows].copy_(wide.square_().mul_(error))
+        return scores
 
     def _errors(self, gram: Tensor) -> Tensor:
         """Return 1 / [H⁻¹]ⱼⱼ of every feature, 0 where it is always zero; `gram` is spent."""
-        import torch
-
         diagonal = gram.diagonal()
         dead = diagonal == 0
         diagonal += self.damping * diagonal.mean()
         diagonal[dead] = 1
         # Of the inverse L⁻ᵀ L⁻¹ the diagonal alone is needed: sums of squares of columns.
-        inverse = _inverted(torch.linalg.cholesky(gram)).square_().sum(0)
+        inverse = _inverse_factor(gram).square_().sum(0)
         return inverse.reciprocal_().masked_fill_(dead, 0)
 
 
-def _inverted(lower: Tensor) -> Tensor:
-    """Invert a lower triangle in place, in halves: products are faster than solving for it."""
+def _inverse_factor(gram: Tensor) -> Tensor:
+    """Return L⁻¹ with L Lᵀ what is on and below the diagonal; on the host in its place."""
     import torch
 
-    half = len(lower) // 2
-    if half < _STRIPE // 4:
-        one = torch.eye(len(lower), dtype=lower.dtype, device=lower.device)
-        return lower.copy_(torch.linalg.solve_triangular(lower, one, upper=False))
-    above, below, beside = lower[:half, :half], lower[half:, half:], lower[half:, :half]
-    beside.copy_(_inverted(below) @ (beside @ _inverted(above))).neg_()
-    return lower
+    if gram.device.type != "cpu":
+        one = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+        lower = torch.linalg.cholesky(gram)
+        found: Tensor = torch.linalg.solve_triangular(lower, one, upper=False)
+        return found
+    from scipy.linalg import lapack
+
+    # To LAPACK, which counts columns first, this is an upper triangle. Torch copies it, and forms
+    # twice the products that the inverse of a triangle needs.
+    factor, info = lapack.dpotrf(gram.numpy().T, lower=0, overwrite_a=1)
+    inverse, failed = lapack.dtrtri(factor, lower=0, overwrite_c=1)
+    if info or failed:
+        raise Sparc3Error(
+            "Scorer 'sparsegpt' found inputs whose products have no factor; give a larger "
+            "`damping`."
+        )
+    return torch.from_numpy(inverse.T)
 
 
 class _Inputs:

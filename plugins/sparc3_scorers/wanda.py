@@ -50,11 +50,15 @@ class Wanda(IncrementalScorer):
         """Return |W| · ‖X‖₂ of every weight, in [0, ∞)."""
         import torch
 
-        # In place: what is freed between scores would stay with the process, in pieces.
-        return {
-            name: weight.matrix.to(torch.float32, copy=True).mul_(state[name].sqrt().float()).abs_()
-            for name, weight in model.weights().items()
-        }
+        from sparc3_bench import row_parts, zeros_for
+
+        matrices = {name: weight.matrix for name, weight in model.weights().items()}
+        scores = zeros_for(matrices, torch.float32)
+        for name, matrix in matrices.items():
+            norms = state[name].sqrt().float()
+            for rows in row_parts(matrix):
+                scores[name][rows].copy_(matrix[rows]).mul_(norms).abs_()
+        return scores
 
 
 @hookimpl

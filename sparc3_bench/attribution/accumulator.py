@@ -17,8 +17,8 @@ from torch import Tensor
 
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.model.products import as_factor, outer_sum
+from sparc3_bench.model.room import row_parts, zeros_for
 from sparc3_bench.model.uses import joined
-from sparc3_bench.model.weights import statistics_dtype
 from sparc3_bench.types.architecture import Role
 from sparc3_bench.types.conventions import AGGREGATIONS, Aggregation
 from sparc3_bench.types.scores import ScoreMap
@@ -87,17 +87,11 @@ class Accumulator:
         self._times_weight = times_weight
         self._second_moment = second_moment
         state = state or {}
-        self._sums = {n: _taken(state, f"sum/{n}", weight.matrix) for n, weight in weights.items()}
-        self._squares = (
-            {n: _taken(state, f"square/{n}", weight.matrix) for n, weight in weights.items()}
-            if second_moment
-            else {}
-        )
-        self._biases = {
-            name: _taken(state, f"bias/{name}", weight.bias)
-            for name, weight in weights.items()
-            if weight.bias is not None
-        }
+        matrices = {name: weight.matrix for name, weight in weights.items()}
+        biases = {name: w.bias for name, w in weights.items() if w.bias is not None}
+        self._sums = _taken(state, "sum", matrices)
+        self._squares = _taken(state, "square", matrices) if second_moment else {}
+        self._biases = _taken(state, "bias", biases)
         self._by_sample: dict[str, list[Tensor]] = {
             name: list(state.get(f"samples/{name}", ()))
             for name, weight in weights.items()
@@ -140,7 +134,7 @@ class Accumulator:
         inputs
             ``[tokens, in_features]``.
         gradients
-            ``[tokens, out_features]``, of the outputs.
+            ``[tokens, out_features]``, of the outputs; either in the format of the model or wider.
         """
         self._counts[name] += 1
         if name in self._by_sample:
@@ -162,7 +156,7 @@ class Accumulator:
         count, total = self._counts[name], self._sums[name]
         if self._aggregation == "token-abs":
             a, g = a.abs(), g.abs()
-        contribution, of_bias = outer_sum(g, a).to(g.dtype), g.sum(0)
+        contribution, of_bias = outer_sum(g, a).to(total.dtype), g.sum(0, dtype=total.dtype)
         if self._aggregation == "mean-of-abs":
             contribution.abs_()
             of_bias.abs_()
@@ -179,8 +173,8 @@ class Accumulator:
 
         The contribution ``(g.T @ a) * W`` itself is not formed.
         """
-        weight = self._weights[name]
-        matrix = weight.matrix.to(a.dtype)
+        weight, wide = self._weights[name], self._sums[name].dtype
+        a, g, matrix = a.to(wide), g.to(wide), weight.matrix.to(wide)
         if weight.role is Role.ATTENTION_OUTPUT:
             return (a * (g @ matrix)).sum(0)
         rows = (g * (a @ matrix.T)).sum(0)
@@ -232,8 +226,9 @@ class Accumulator:
             self._fold_pending(name)
             weight = self._weights[name]
             count = self._counts[name]
-            matrix = weight.matrix.to(statistics_dtype(weight.matrix))
-            weights[name] = self._finish(self._sums.pop(name).div_(count), matrix)
+            weights[name], matrix = self._sums.pop(name), weight.matrix
+            for rows in row_parts(matrix):
+                self._finish(weights[name][rows].div_(count), matrix[rows])
             if self._second_moment:
                 error = self._squares.pop(name).div_(count * (count - 1)).sqrt_()
                 errors[name] = error.mul_(matrix.abs()) if self._times_weight else error
@@ -258,13 +253,15 @@ def _are_same(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
     return len(some) == len(others) and all(map(operator.is_, some, others))
 
 
-def _taken(state: Mapping[str, Tensor], name: str, like: Tensor) -> Tensor:
-    """Return a sum from a state; without one, zeros in the format of statistics of `like`."""
+def _taken(state: Mapping[str, Tensor], kind: str, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return sums from a state; without one, zeros in the format of statistics."""
     if not state:
-        return torch.zeros(like.shape, dtype=statistics_dtype(like), device=like.device)
-    if name not in state or state[name].shape != like.shape:
-        raise Sparc3Error(
-            f"The state has no '{name}' of shape {list(like.shape)}; go on with the weights and "
-            "options that it was made with, or from an empty one."
-        )
-    return state[name]
+        return zeros_for(like)
+    for name, values in like.items():
+        place = f"{kind}/{name}"
+        if place not in state or state[place].shape != values.shape:
+            raise Sparc3Error(
+                f"The state has no '{place}' of shape {list(values.shape)}; go on with the weights "
+                "and options that it was made with, or from an empty one."
+            )
+    return {name: state[f"{kind}/{name}"] for name in like}

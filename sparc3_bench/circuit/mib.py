@@ -137,7 +137,7 @@ def check_name(name: str) -> None:
 
 
 def write_mib(found: Nodes, unit: Unit, folder: Path, name: str) -> list[str]:
-    """Write scores of nodes and neurons below `folder`, each in the `name` that the track expects.
+    """Write scores of nodes and neurons below `folder`, each in a folder of that `name`.
 
     Return what a reader must know.
     """

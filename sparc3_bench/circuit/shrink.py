@@ -80,8 +80,9 @@ def shrunk(view: ModelView, keep: KeepMask) -> Iterator[None]:
         When nothing is empty, blocks would differ in size, for which no configuration has a place,
         or transformers builds no such model.
     """
-    model, blocks = view.model, _blocks_left(view, keep)
-    config, units = copy.deepcopy(model.config), dict[Role, Used]()
+    model: Any = view.model
+    blocks, config = _blocks_left(view, keep), copy.deepcopy(view.config)
+    units: dict[Role, Used] = {}
     if len(blocks) < len(view.blocks):
         _tell_of_blocks(config, blocks)
     if neurons := _used(view, keep, blocks, Role.DOWN):

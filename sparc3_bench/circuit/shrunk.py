@@ -36,6 +36,8 @@ class ShrunkPair:
         Of one sample through each, the median of rounds that alternate.
     difference
         The largest difference of a logit from the masked model's; 0 where all bits are the same.
+    largest
+        The largest logit of the masked model, by its absolute value.
     dtype
         The number format that they were run in.
     """
@@ -43,6 +45,7 @@ class ShrunkPair:
     parameters: tuple[int, int]
     tokens_per_second: tuple[float, float]
     difference: float
+    largest: float
     dtype: str
 
     @property
@@ -51,8 +54,8 @@ class ShrunkPair:
         same = (
             "are those of the masked model, which was measured, bit by bit"
             if self.difference == 0
-            else "differ from those of the masked model, which was measured, by at most "
-            f"{self.difference:.1g}, as sums are taken in another order"
+            else f"go up to {self.largest:.3g} and differ by at most {self.difference:.1g} from "
+            "those of the masked model, which was measured, as sums are taken in another order"
         )
         return (
             f"What was removed is cut out of the matrices. On the machine that wrote it, in "
@@ -93,9 +96,9 @@ def compared(view: ModelView, masked: AbstractContextManager[None], folder: Path
     """
     model, dtype = view.model, next(view.model.parameters()).dtype
     small = open_model(folder, folder.name, dtype=dtype).model.to(view.device).eval()
-    most = getattr(model.config, "max_position_embeddings", _TOKENS)
+    most = getattr(view.config, "max_position_embeddings", _TOKENS)
     drawn = torch.Generator().manual_seed(0)
-    ids = torch.randint(model.config.vocab_size, (1, min(_TOKENS, most)), generator=drawn)
+    ids = torch.randint(view.config.vocab_size, (1, min(_TOKENS, most)), generator=drawn)
     ids = ids.to(view.device)
     with masked:
         wanted = _logits(model, ids)
@@ -117,7 +120,7 @@ def compared(view: ModelView, masked: AbstractContextManager[None], folder: Path
             took.append(time.perf_counter() - started)
     dense, cut = (ids.numel() / median(took) for took in seconds)
     counts = (view.parameters, sum(one.numel() for one in small.parameters()))
-    return ShrunkPair(counts, (dense, cut), apart, str(dtype).removeprefix("torch."))
+    return ShrunkPair(counts, (dense, cut), apart, largest, str(dtype).removeprefix("torch."))
 
 
 def _logits(model: Any, ids: Tensor) -> Tensor:

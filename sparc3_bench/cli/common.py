@@ -134,7 +134,7 @@ SearchedFolder = Annotated[
     typer.Option(
         "--results",
         help="Folder in which keys are looked up.",
-        show_default="results, then leaderboard/results",
+        show_default="results, leaderboard/results, then those that the package brings",
     ),
 ]
 

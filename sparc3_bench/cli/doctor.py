@@ -122,7 +122,7 @@ def _print(found: Diagnosis) -> None:
     packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
     typer.echo(f"packages: {packages}")
     typer.echo(
-        f"machine: {machine.processor}, {machine.threads} threads, "
+        f"machine: {machine.processor}, threads: {machine.threads}, "
         f"{machine.memory_bytes / 1e9:.1f} GB, Python {machine.python}"
     )
     typer.echo(f"idle threads wait as OMP_WAIT_POLICY={machine.idle_threads} says")

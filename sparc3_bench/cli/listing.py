@@ -122,20 +122,21 @@ def command(
     else:
         for kind, some in entries.items():
             typer.echo(f"{kind}s")
+            width = max(map(len, some), default=0)
             for entry in some.values():
-                _print_line(entry)
+                _print_line(entry, width)
         for text in host.broken.values():
             typer.echo(f"broken plugin: {text}", err=True)
 
 
-def _print_line(one: Registered) -> None:
+def _print_line(one: Registered, width: int) -> None:
     from sparc3_bench.leaderboard.plugin_description import plugin_text
 
-    text, origin = plugin_text(one.cls), one.origin
-    typer.echo(f"  {one.cls.name:<16} {text.summary}  [{origin.distribution} {origin.version}]")
+    text, name, origin = plugin_text(one.cls), f"  {one.cls.name:<{width}}", one.origin
+    typer.echo(f"{name} {text.summary}  [{origin.distribution} {origin.version}]")
     if text.options:
         options = ", ".join(f"{option.name}={option.default}" for option in text.options)
-        typer.echo(f"  {'':<16} options: {options}")
+        typer.echo(f"  {'':<{width}} options: {options}")
 
 
 def _told(kind: str, entry: Registered) -> Plugin:

@@ -47,7 +47,7 @@ def command(
     chosen = folder if folder is not None else Path(f"sparc3-{name}")
     written = write_plugin(kind, name, chosen, default_host())
     run = {
-        "scorer": f"sparc3 run --scorer {name}",
+        "scorer": f"sparc3 run --suite quick --with {name}",
         "task": f"sparc3 run --task {name} --scorer wanda",
         "adapter": "sparc3 run --model FOLDER --scorer wanda",
     }[kind]

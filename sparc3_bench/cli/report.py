@@ -43,8 +43,12 @@ def command(
         ),
     ],
     results: Annotated[
-        list[Path], typer.Option(help="Folder of result files; repeatable.", show_default=False)
-    ] = [Path("results")],  # noqa: B006  # typer wants a list
+        list[Path],
+        typer.Option(
+            help="Folder of result files; repeatable.",
+            show_default="as for `sparc3 results list`",
+        ),
+    ] = [],  # noqa: B006  # typer wants a list
     against: Annotated[
         list[Path],
         typer.Option(
@@ -68,15 +72,17 @@ def command(
     from sparc3_bench.host import default_host
     from sparc3_bench.leaderboard.scorer_report import report_on
     from sparc3_bench.record.files import read_results
+    from sparc3_bench.record.reference import usual_folder
 
     left_out: list[str] = []
+    folders = (*(results or [usual_folder()]), *against)
     found: dict[str, tuple[Path, Result]] = {}
-    for folder in (*results, *against):
+    for folder in folders:
         for path, result in read_results(folder, left_out.append):
             found.setdefault(result.key, (path, result))
     if not found:
         raise Sparc3Error(
-            f"No result is in {', '.join(map(str, (*results, *against)))}; make some with "
+            f"No result is in {', '.join(map(str, folders))}; make some with "
             "`sparc3 run`, or name another folder with `--results`."
         )
     report = report_on(scorers, found.values(), default_host())

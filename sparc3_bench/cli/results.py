@@ -94,7 +94,8 @@ class ResultList(Answer):
 Folder = Annotated[
     Path | None,
     typer.Argument(
-        help="Folder with results.", show_default="results, or else leaderboard/results"
+        help="Folder with results.",
+        show_default="results, or else leaderboard/results, or else those that the package brings",
     ),
 ]
 Paths = Annotated[
@@ -174,15 +175,9 @@ def _tell(
     as_json: bool,
 ) -> None:
     from sparc3_bench.record.files import read_each, read_record
-    from sparc3_bench.record.reference import USUAL_FOLDERS, all_referred
+    from sparc3_bench.record.reference import all_referred, usual_folder
 
-    if folder is None:
-        folder = next((one for one in USUAL_FOLDERS if one.is_dir()), None)
-    if folder is None:
-        raise RecordError(
-            f"There is no folder {' or '.join(map(str, USUAL_FOLDERS))} here; name one, or make "
-            "results with `sparc3 run`."
-        )
+    folder = folder or usual_folder()
     left_out: list[str] = []
     every = list(read_each(all_referred([folder]), left_out.append, read_record))
     found = [(path, one) for path, one in every if _is_like(one, wanted, amount)]

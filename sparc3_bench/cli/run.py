@@ -116,6 +116,8 @@ def command(
     """
     if what is not None and suite is not None:
         raise Sparc3Error("Two suites are named; leave the argument or `--suite` out.")
+    from sparc3_bench.run.intervals import read_renewed
+
     standins = _standins(against, asked, common.given(context, "against"))
     with execution.running() as running:
         say, runner = running.view.say, running.runner
@@ -130,12 +132,17 @@ def command(
                 _show(standing, runner)
         lines = [line for standing in standings for line in _lines(standing, execution.results)]
         results = [pair for one in standings if asked.named for pair in runner.results(one)]
+        draws = standins.draws([one for _, one in results])
+        results += [(file, read_renewed(file)) for file in draws]
     _tell(refusals, say)  # again, where hours later someone looks
     not_run = [f"{what} is not run: {why}" for what, why in refusals.items()]
     not_run += [f"{one.scorer} on {one.task}: {one.error}" for one in lines if not one.path]
     if told := _stand_in(lines):
         say(told)
-    report = _report(asked.named, results, not_run, [told] if told else ())
+    notes = [told] if told else []
+    if draws:
+        notes.append(f"Other draws of the same controls, taken from there, too: {len(draws)}.")
+    report = _report(asked.named, results, not_run, notes)
     file = None if report is None else _written(report, execution.results, asked.named)
     if as_json:
         RunAnswer(runs=tuple(lines), not_run=tuple(not_run), report=file).tell()
@@ -152,7 +159,8 @@ def command(
 
 def _standins(against: Sequence[str], asked: Typed, is_said: bool) -> StandIns:
     """Return what may stand in for scorers that the user did not name beside a suite."""
-    from sparc3_bench.run.standins import StandIns, brought_results
+    from sparc3_bench.record.reference import brought_results
+    from sparc3_bench.run.standins import StandIns
 
     folders = [Path(name) for name in against if name != _NOWHERE]
     if not against:

@@ -16,7 +16,8 @@ class Room:
 
     All files are looked at when much was written, not every time: a store may have a million. So
     processes that write at once may pass the `limit`, in bytes, by a sixteenth each. The newest
-    file stays even above it. What counts is told `of` folders and ends of names.
+    file stays even above it. What counts is named by `of`:
+    folders, and how names of files in them end.
     """
 
     def __init__(self, folder: Folder, limit: float, *of: tuple[str, str]) -> None:

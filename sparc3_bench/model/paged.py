@@ -121,7 +121,7 @@ class PagedView(ModelView):
         finally:
             self._masks = before
 
-    def attribute(self, reference: ReferenceSamples, fold: Any) -> None:
+    def attribute(self, reference: ReferenceSamples, fold: Any, *, widens: bool = True) -> None:
         """Refuse it: gradients are taken a block at a time; see `Passage`."""
         raise block_refusal("takes gradients of the whole model at once")
 

@@ -51,7 +51,7 @@ class Passage:
     view
         The model.
     reference
-        The samples.
+        The samples; None where nobody asks for any, and nothing is run.
     spill
         Where what enters blocks is put down.
 
@@ -61,7 +61,7 @@ class Passage:
         When blocks share weights, or are not run one after the other.
     """
 
-    def __init__(self, view: PagedView, reference: ReferenceSamples, spill: Spill) -> None:
+    def __init__(self, view: PagedView, reference: ReferenceSamples | None, spill: Spill) -> None:
         self.view, self._spill = view, spill
         self._wrapped: bool | None = None  # in a tuple, as blocks of some architectures return it
         used: set[int] = set()
@@ -71,6 +71,8 @@ class Passage:
                 raise block_refusal("is scored a block at a time while blocks share weights")
             used |= own
         self._travellers: dict[bytes, _Traveller] = {}
+        if reference is None:
+            return
         with torch.no_grad():
             for batch in reference.batches(view.device):
                 self._travellers[batch.read] = self._set_out(batch)
@@ -149,7 +151,7 @@ class Passage:
 
 
 def last_first(
-    view: PagedView, reference: ReferenceSamples, spill: Spill
+    view: PagedView, reference: ReferenceSamples | None, spill: Spill
 ) -> Generator[PassageBlock]:
     """Yield a view of each block on the way back; parameters are those of `Passage`."""
     passage, behind = Passage(view, reference, spill), dict[str, Tensor]()

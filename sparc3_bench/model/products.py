@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sparc3_bench.model.weights import statistics_dtype
 from sparc3_bench.types.samples import ProductDtype
 
 # Torch before 2.9 has no such setting, and takes them in float32.
@@ -60,8 +61,9 @@ def outer_sum(gradients: Tensor, inputs: Tensor) -> Tensor:
 
 def as_factor(values: Tensor) -> Tensor:
     """Return values in the format in which `outer_sum` multiplies them here and now."""
-    rounds = values.dtype == torch.float32 and precision() == "bf16" and not _HAS_TILES
-    return values.bfloat16() if rounds else values
+    wide = statistics_dtype(values)
+    rounds = wide == torch.float32 and precision() == "bf16" and not _HAS_TILES
+    return values.to(torch.bfloat16 if rounds else wide)
 
 
 def precision() -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Generic, TypeVar
 
 import torch
@@ -104,11 +104,12 @@ class Uses:
     A pass forward tells how often each matrix is used; most are used once and folded at once.
     """
 
-    def __init__(self, fold: Fold) -> None:
+    def __init__(self, fold: Fold, *, widens: bool) -> None:
         self._fold = fold
+        self._of_samples = partial(_samples, widens=widens)
         self._expected: Counter[str] = Counter()
         self._waiting: dict[str, list[Use]] = {}
-        self._inputs = Memo(_samples)
+        self._inputs = Memo(self._of_samples)
 
     def begin(self, name: str) -> None:
         """Expect one more use of a matrix in this pass."""
@@ -130,12 +131,12 @@ class Uses:
     def _release(self, name: str) -> None:
         uses = self._waiting.pop(name)
         inputs = (self._inputs(use.inputs, use.layout) for use in uses)
-        gradients = (_samples(use.gradients, use.layout) for use in uses)
+        gradients = (self._of_samples(use.gradients, use.layout) for use in uses)
         for a, g in zip(zip(*inputs, strict=True), zip(*gradients, strict=True), strict=True):
             self._fold(name, joined(a), joined(g))
 
 
-def _samples(values: Tensor, layout: Layout) -> list[Tensor]:
-    """Return the rows of one sample after the other, in the format of statistics."""
-    dtype = statistics_dtype(values)
+def _samples(values: Tensor, layout: Layout, *, widens: bool) -> list[Tensor]:
+    """Return the rows of one sample after the other, in the format of statistics if it `widens`."""
+    dtype = statistics_dtype(values) if widens else values.dtype
     return [rows.to(dtype) for rows in layout.samples(values.detach())]

@@ -170,17 +170,27 @@ class ModelView:
             for batch in reference.batches(self.device):
                 self.forward(batch)
 
-    def attribute(self, reference: ReferenceSamples, fold: Fold) -> None:
+    def attribute(self, reference: ReferenceSamples, fold: Fold, *, widens: bool = True) -> None:
         """Run the reference forward and backward, handing every weight's parts to `fold`.
 
         No gradient of a weight is ever formed: with inputs `a` and output gradients `g` of one
         matrix, ``g.T @ a`` is that gradient, and `fold` decides what becomes of it. Each pair is
         freed as soon as it is folded; those of a matrix that is used several times wait for one
         another, as the gradient on a sample is the sum over uses, before any absolute value.
+
+        Parameters
+        ----------
+        reference
+            The samples and their objective.
+        fold
+            Takes the parts.
+        widens
+            Whether they come in float32 from a model in fewer bits too; else as they are there.
+            `outer_sum` and an `Accumulator` take either.
         """
         with ExitStack() as stack:
             # Of the sums alone: what the model computes stays as it is.
-            uses = Uses(products_in(reference.product_dtype)(fold))
+            uses = Uses(products_in(reference.product_dtype)(fold), widens=widens)
             for parameter in self.model.parameters():
                 stack.callback(parameter.requires_grad_, parameter.requires_grad)
                 parameter.requires_grad_(False)

@@ -12,10 +12,40 @@ from sparc3_bench.record.files import files_below
 LEAST_DIGITS = 4
 """Of a key that a result may be named by."""
 
-USUAL_FOLDERS = (Path("results"), Path("leaderboard/results"))
-"""Where results are looked for: of one's own runs, then of a checkout."""
+_FOLDER = Path("leaderboard/results")
+_PACKAGE = Path(__file__).parents[1]
+_INSTALLED = _PACKAGE / _FOLDER
+
+USUAL_FOLDERS: tuple[Path, ...] = (
+    Path("results"),
+    _FOLDER,
+    *((_INSTALLED,) if _INSTALLED.is_dir() else ()),
+)
+"""Where results are looked for: of one's own runs, of a checkout, then of an installed package."""
 
 _SHOWN = 3
+
+
+def brought_results() -> Path | None:
+    """Return the folder of results that the package or the checkout brings, if there is one."""
+    return next((one for one in (_INSTALLED, _PACKAGE.parent / _FOLDER) if one.is_dir()), None)
+
+
+def usual_folder() -> Path:
+    """Return where results are looked for when nobody says so.
+
+    Raises
+    ------
+    RecordError
+        When there is no such folder here.
+    """
+    for folder in USUAL_FOLDERS:
+        if folder.is_dir():
+            return folder
+    raise RecordError(
+        f"There is no folder {' or '.join(map(str, USUAL_FOLDERS))} here; name one, or make "
+        "results with `sparc3 run`."
+    )
 
 
 def referred(said: str, folders: Sequence[Path] = USUAL_FOLDERS) -> Path:
@@ -51,17 +81,7 @@ def referred(said: str, folders: Sequence[Path] = USUAL_FOLDERS) -> Path:
 def all_referred(said: Iterable[str | Path], folders: Sequence[Path] = USUAL_FOLDERS) -> list[Path]:
     """Return the files of all results that are meant, in the order in which they are named.
 
-    Parameters
-    ----------
-    said
-        Each as in `referred`, but that a folder stands for every result in and below it.
-    folders
-        Where keys are looked up.
-
-    Raises
-    ------
-    RecordError
-        When one is not found or is named twice, or when there are none.
+    Each is as in `referred`, but that a folder stands for every result in and below it.
     """
     named = list(map(str, said))
     found = [

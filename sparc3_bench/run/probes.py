@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial, singledispatchmethod
+from functools import singledispatchmethod
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +201,11 @@ class TrialPlace(Place):
         reference = reference_of(step.cell, step.purpose, self)
         first = next(reference.together())
         some = reference.part(first.start, first.stop)
-        passing = partial(last_first, spill=self.spill())
+        reads, spill = step.cell.scorer.needs_reference, self.spill()
+
+        def passing(view: Any, samples: ReferenceSamples) -> Any:
+            return last_first(view, samples if reads else None, spill)
+
         whole = by_blocks(self, step.cell, some, passing, self.watch.limit)
         return Rate(each=whole.times(1 / _length(some)))
 

@@ -13,15 +13,9 @@ from sparc3_bench.record.spec import content_key
 from sparc3_bench.run.results import finished
 
 if TYPE_CHECKING:
+    from sparc3_bench.record.result import Result
+    from sparc3_bench.record.spec import RunSpec
     from sparc3_bench.types.orders import Order
-
-_PACKAGE = Path(__file__).parents[1]
-
-
-def brought_results() -> Path | None:
-    """Return the folder of results that the package or the checkout brings, if there is one."""
-    places = (_PACKAGE / "leaderboard" / "results", _PACKAGE.parent / "leaderboard" / "results")
-    return next((folder for folder in places if folder.is_dir()), None)
 
 
 @dataclass(frozen=True)
@@ -73,7 +67,7 @@ class StandIns:
         if order.scorer in self._measured:
             return None
         same = [
-            (one.code == order.code, one.created, one.file)
+            (content_key(one.spec.code) == order.code, one.created, one.file)
             for folder in self._folders
             for one in self._beside(folder / Path(order.path).parent, order.scorer)
             if one.question == order.question
@@ -83,23 +77,35 @@ class StandIns:
                 return StandIn(file, is_earlier=not is_same)
         return None
 
+    def draws(self, there: Sequence[Result]) -> list[Path]:
+        """Return the results that ask the same as controls that are there, but for the seed."""
+        asked = {one.spec.question for one in there}
+        found: dict[str, tuple[str, Path]] = {}
+        for spec in (one.spec for one in there if one.is_control):
+            for folder in self._folders:
+                for one in self._beside(folder / Path(spec.path).parent, spec.scorer.name):
+                    same = one.spec.model_copy(update={"seed": spec.seed}).question
+                    if same == spec.question and one.question not in asked:
+                        newest = found.get(one.question, ("", one.file))
+                        found[one.question] = max(newest, (one.created, one.file))
+        return [file for _, file in found.values() if finished(file) is not None]
+
     def _beside(self, folder: Path, scorer: str) -> list[_Known]:
         if (folder, scorer) not in self._known:
             files = sorted(folder.glob(f"{scorer}--*.json"))
             # Without their samples: of most, the question is another one.
             read = read_each(files, lambda _: None, read_record)
             self._known[folder, scorer] = [
-                _Known(file, one.created, one.spec.question, content_key(one.spec.code))
-                for file, one in read
+                _Known(file, one.created, one.spec, one.spec.question) for file, one in read
             ]
         return self._known[folder, scorer]
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What a result answers, and by which code."""
+    """What a result answers."""
 
     file: Path
     created: str
+    spec: RunSpec
     question: str
-    code: str

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from sparc3_bench.model.room import share_rows
 from sparc3_bench.selection.threshold import joint_cuts, quick, row_cuts
 from sparc3_bench.types.conventions import Group, pattern_of
 
@@ -65,8 +67,16 @@ def keep_together(tensors: Sequence[Tensor], count: int, cut: Tensor | None = No
 
 def above(values: Tensor, threshold: Tensor) -> Tensor:
     """Return which values are larger than a threshold, contiguous."""
-    larger = quick(values) > quick(threshold.to(values.device))
-    return torch.as_tensor(larger).contiguous()
+    larger = torch.empty(values.shape, dtype=torch.bool, device=values.device)
+    every, found, limit = values, larger, threshold.to(values.device)
+    if not limit.dim():
+        every, found, limit = values.reshape(-1), larger.view(-1), limit.expand(values.numel())
+    some, there, limits = quick(every), quick(found), quick(limit)
+    if some is every:
+        torch.gt(every, limit, out=found)
+    else:
+        share_rows(lambda rows: np.greater(some[rows], limits[rows], out=there[rows]), every)
+    return larger
 
 
 def keep_last(keep: Tensor, values: Tensor, threshold: Tensor, excess: int) -> int:

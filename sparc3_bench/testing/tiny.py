@@ -9,13 +9,7 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    GPT2Config,
-    OPTConfig,
-    PreTrainedTokenizerFast,
-)
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from sparc3_bench.attribution.objectives import find_objective
 from sparc3_bench.host import default_host
@@ -47,7 +41,8 @@ CONFIGS: dict[str, Any] = {
         **{**_USUAL, "num_hidden_layers": 3, "pad_token_id": None},
         tie_word_embeddings=True,
     ),
-    "opt": OPTConfig(
+    "opt": AutoConfig.for_model(
+        "opt",
         vocab_size=VOCABULARY,
         hidden_size=32,
         word_embed_proj_dim=32,
@@ -57,7 +52,8 @@ CONFIGS: dict[str, Any] = {
         max_position_embeddings=64,
         dropout=0.1,
     ),
-    "gpt2": GPT2Config(
+    "gpt2": AutoConfig.for_model(
+        "gpt2",
         vocab_size=VOCABULARY,
         n_embd=32,
         n_inner=64,

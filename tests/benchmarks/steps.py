@@ -19,7 +19,7 @@ from sparc3_bench.model.load import find_model, product_dtype
 from sparc3_bench.selection.select import select
 
 MODEL = "smollm2-135m"
-WINDOWS = 4
+WINDOWS = 2
 """Of reference text, for steps of which a part is there once, however many windows are read."""
 
 Step = Callable[[], object]

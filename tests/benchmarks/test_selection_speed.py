@@ -9,7 +9,7 @@ import statistics
 
 import pytest
 import torch
-from benchmarks.rounds import report, seconds
+from benchmarks.rounds import ROUNDS, report, seconds
 
 from sparc3_bench.selection.select import choose, cuts
 
@@ -36,7 +36,7 @@ def test_five_amounts(benchmark, threads, ranking, group):
         for amount in AMOUNTS:
             choose(ranking, amount, unit="weight", group=group, known=known)
 
-    benchmark.pedantic(lambda: taken.append(seconds(step)), rounds=5)
+    benchmark.pedantic(lambda: taken.append(seconds(step)), rounds=ROUNDS)
     about = {"step": f"selection by {group}", "threads": threads, "limit": LIMITS[group]}
     found = {"seconds": statistics.median(taken)}
     report(benchmark, about, found, min(taken), max(taken))

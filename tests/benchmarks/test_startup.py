@@ -8,10 +8,9 @@ import sys
 from statistics import median
 
 import pytest
+from benchmarks.rounds import ROUNDS
 
 from sparc3_bench.testing.tiny import save_model, save_text
-
-ROUNDS = 3
 
 
 @pytest.fixture(scope="module")

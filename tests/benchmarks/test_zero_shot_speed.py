@@ -11,6 +11,7 @@ import time
 
 import pytest
 import torch
+from benchmarks.rounds import ROUNDS
 from lm_eval.models.huggingface import HFLM
 from sparc3_tasks.texts.begin import Beginning
 from sparc3_tasks.zero_shot import ZeroShot, harness
@@ -19,8 +20,7 @@ from sparc3_bench import Batch, ModelView
 from sparc3_bench.host import default_host
 from sparc3_bench.model.load import find_model
 
-ROUNDS = 3
-ITEMS = 16
+ITEMS = 8
 """Of every benchmark."""
 WINDOW = 512
 

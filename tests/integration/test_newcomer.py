@@ -161,6 +161,23 @@ def test_a_newcomer_runs_in_every_application_and_pays_for_its_own_rows_only(
     assert "Not run" not in text
 
 
+def test_other_draws_of_a_control_that_are_there_are_reported_beside_it(
+    newcomer, earlier, tmp_path
+):
+    more = tmp_path / "more"
+    shutil.copytree(earlier, more)
+    folder = next(more.glob("compression/*"))
+    for seed, path in enumerate(sorted(folder.glob("random--*.json")), 5):
+        result = read_result(path)
+        spec = result.spec.model_copy(update={"seed": seed})
+        write_result(more / spec.path, result.model_copy(update={"spec": spec, "key": spec.key}))
+    code, answer = newcomer("--with", "activation-norm", "--against", more)
+    assert code == 0
+    assert len(answer["runs"]) == OWN + OTHERS
+    text = Path(answer["report"]).read_text()
+    assert "Other draws of the same controls, taken from there, too: 2." in text
+
+
 def test_results_of_earlier_code_stand_in_and_of_another_question_do_not(
     newcomer, earlier, tmp_path
 ):

@@ -108,6 +108,17 @@ def test_whole_groups_of_heads_go_with_their_keys_and_values(tmp_path):
     assert torch.allclose(logits(small), masked_logits(model, mask), rtol=0, atol=LAST_BITS)
 
 
+def test_what_a_repair_sets_anew_is_in_the_smaller_matrices(tmp_path):
+    model = make_model("gpt2")
+    mask = scored(model, unit="neuron", amount=0.3)
+    values = sb.repair(model, mask, "bias", reference=IDS.tolist())
+    folder = sb.save_pruned(model, mask, tmp_path / "out", values=values, shrink=True)
+    found = logits(AutoModelForCausalLM.from_pretrained(folder))
+    with sb.prune(model, mask, values=values):
+        assert torch.allclose(found, logits(model), rtol=0, atol=LAST_BITS)
+    assert not torch.allclose(found, masked_logits(model, mask), rtol=0, atol=0.1)
+
+
 def scaled_by_depth():
     config = make_config("gpt2")
     config.scale_attn_by_inverse_layer_idx = True

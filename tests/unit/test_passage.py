@@ -85,6 +85,16 @@ def test_masks_remove_the_same_and_leave_nothing(architecture, tmp_path):
         assert torch.equal(view.forward(batch), dense)
 
 
+def test_who_asks_for_no_reference_makes_nobody_read_it(tmp_path):
+    whole, view = both("llama", tmp_path)
+    scorer, reference = default_host().get("scorer", "magnitude").cls(), make_reference(1)
+    found = dict[str, Tensor]()
+    for block in last_first(view, None, Spill(tmp_path)):
+        found |= scorer.score(block, reference)
+    assert view.tokens == 0
+    assert all(torch.equal(found[n], v) for n, v in scorer.score(whole, reference).items())
+
+
 class Reading(Scorer):
     """Wants what a block cannot give."""
 

@@ -84,8 +84,9 @@ class PassageStep(CellStep[Forth]):
                 "by block as it does not fit into the memory; give more with `--memory`."
             )
         ready, title = partial(at.ready, reference, self.cell), "what enters the blocks"
+        reads = self.cell.scorer.needs_reference
         with at.progress(title) as step, metered(at.tokens) as meter:
-            passage = Passage(got["model"], ready(step), at.spill())
+            passage = Passage(got["model"], ready(step) if reads else None, at.spill())
         return Forth(passage, meter.phase)
 
 

@@ -101,9 +101,13 @@ class PreparedSanity(PreparedWindows):
         Rankings are compared matrix by matrix (of neurons and heads, block by block). Numbers are
         means over matrices; intervals draw whole blocks, as the matrices of one move together.
         """
-        from sparc3_bench import Estimate, mean_estimate, rankable
+        from sparc3_bench import Estimate, Sparc3Error, mean_estimate, rankable
         from sparc3_tasks.attribution_sanity.alike import Comparison
 
+        if unit == "block":
+            raise Sparc3Error(
+                "Rankings inside blocks are compared; choose another unit than 'block'."
+            )
         rankings = {purpose: rankable(one, model, unit) for purpose, one in scores.items()}
         own, weights = rankings["task"], model.weights()
         block = {name: weights[name].block if unit == "weight" else int(name) for name in own}

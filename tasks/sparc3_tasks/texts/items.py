@@ -14,8 +14,8 @@ from sparc3_tasks.texts.begin import Beginning
 def recorded(lengths: Sequence[int], begin: Beginning, **said: Any) -> DatasetRecord:
     """Describe items of any kind, given the tokens of each with the `begin` before it.
 
-    What is `said` are the other fields of the record: ``digest`` and ``token_digest``, of what they
-    are as text and as token ids, ``purpose``, ``source``, ``item``, ``choice``; ``windows``, how
+    `said` are the other fields of the record: ``digest`` and ``token_digest``, of what they are as
+    text and as token ids, ``purpose``, ``source``, ``item``, ``choice``; ``windows``, how
     many there are, where an item has several lengths.
     """
     own = [length - len(begin.ids) for length in lengths]

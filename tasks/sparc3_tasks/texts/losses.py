@@ -35,13 +35,17 @@ class Dense:
 
 
 def measure_window(
-    model: ModelView, window: Window, dense: Dense | None, begin: Sequence[int] = ()
+    model: ModelView,
+    window: Window,
+    dense: Dense | None,
+    begin: Sequence[int] = (),
+    compared: slice = slice(None),
 ) -> tuple[Tensor, Dense | None]:
     """Return mean loss and mean KL divergence, ``[2]``, and what to keep of a dense model.
 
     The two are nats per token, on the device: whoever reads them waits for it. Tokens `begin` stand
     before the window, and are read and not scored. `dense` is what was kept of the dense model,
-    None when that is `model`.
+    None when that is `model`; the two are compared at the scored positions `compared`.
 
     Of the dense model the inputs of its head are kept, not the logits, which take about a hundred
     times more memory. The head is never pruned, so the logits can be made again, the model's own
@@ -59,14 +63,17 @@ def measure_window(
             rows = slice(start, start + _ROWS)
             log_p = functional.log_softmax(logits[rows].float(), dim=-1)
             loss = loss - log_p.gather(-1, labels[rows, None]).sum(dtype=model.widest)
-            if dense is not None:
-                kept = dense.values[rows]
-                own = kept if dense.is_logits else head.again(kept)
-                log_q = functional.log_softmax(own.float(), dim=-1)
-                # In place: one more array of so many numbers takes as long as its arithmetic.
-                divergence = divergence + log_q.exp().mul_(log_q.sub_(log_p)).sum()
-        kept_now = _kept(head, logits, scored) if dense is None else None
-        return torch.stack((loss, divergence)) / len(labels), kept_now
+            if dense is not None and compared == slice(None):
+                divergence = divergence + _divergence(head, dense, rows, log_p)
+        if dense is not None and compared != slice(None):
+            asked = logits[compared]
+            for start in range(0, len(asked), _ROWS):
+                rows = slice(start, start + _ROWS)
+                log_p = functional.log_softmax(asked[rows].float(), dim=-1)
+                divergence = divergence + _divergence(head, dense, rows, log_p)
+        kept = None if dense is not None else _kept(head, logits, scored, compared)
+        places = len(labels[compared])
+        return torch.stack((loss / len(labels), divergence / places)), kept
 
 
 def measure_windows(
@@ -92,7 +99,15 @@ def measure_windows(
         return torch.stack(losses)
 
 
-def _kept(head: Head, logits: Tensor, scored: slice) -> Dense:
+def _divergence(head: Head, dense: Dense, rows: slice, log_p: Tensor) -> Tensor:
+    kept = dense.values[rows]
+    own = kept if dense.is_logits else head.again(kept)
+    log_q = functional.log_softmax(own.float(), dim=-1)
+    # In place: one more array of so many numbers takes as long as its arithmetic.
+    return log_q.exp().mul_(log_q.sub_(log_p)).sum()
+
+
+def _kept(head: Head, logits: Tensor, scored: slice, compared: slice) -> Dense:
     if head.inputs is not None and head.repeats(_TRIED):
-        return Dense(head.inputs[0, scored].clone(), is_logits=False)
-    return Dense(logits.clone(), is_logits=True)
+        return Dense(head.inputs[0, scored][compared].clone(), is_logits=False)
+    return Dense(logits[compared].clone(), is_logits=True)
