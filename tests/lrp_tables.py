@@ -8,7 +8,7 @@ import runpy
 import statistics
 
 from rows import ROOT
-from tables import table
+from tables import paragraph, table
 
 DOCUMENT = ROOT / "docs/lrp.md"
 DRAWING = runpy.run_path(str(ROOT / "docs/draw_lrp.py"))
@@ -60,14 +60,30 @@ def ensemble() -> str:
     for one in every:
         beside = "–"
         if one["losses"] != (base := wanda[one["seed"]]):
-            apart = [own - other for own, other in zip(one["losses"], base, strict=True)]
-            error = 1.96 * statistics.stdev(apart) / math.sqrt(len(apart))
-            beside = f"{statistics.mean(apart):+.3f} ± {error:.3f}".replace("-", "−")
+            beside = _apart(one["losses"], base)
         value = f"{math.exp(statistics.mean(one['losses'])):,.2f}"
         lines.append([one["score"], one["group"], str(one["seed"]), value, beside])
     heads = ("score", "group", "reference seed", "perplexity", "nats beside Wanda by row")
     return table(heads, lines)
 
 
-MAKERS = {"rules": rules, "spread": spread, "ensemble": ensemble}
+def between() -> str:
+    """Return how far the ensemble is from the gradient over the model."""
+    every = json.loads((ROOT / "docs/ensemble.json").read_text())
+    over = {(o["score"], o["seed"]): o["losses"] for o in every if o["group"] == "model"}
+    own, other = over["Ensemble", 1], over["Gradient", 1]
+    return paragraph(
+        "Over the model, with the same reference samples, the ensemble is "
+        f"{_apart(own, other)} nats from the gradient."
+    )
+
+
+def _apart(own: list[float], other: list[float]) -> str:
+    """Return the mean paired difference with its 95 % interval."""
+    apart = [one - beside for one, beside in zip(own, other, strict=True)]
+    error = 1.96 * statistics.stdev(apart) / math.sqrt(len(apart))
+    return f"{statistics.mean(apart):+.3f} ± {error:.3f}".replace("-", "−")
+
+
+MAKERS = {"rules": rules, "spread": spread, "ensemble": ensemble, "between": between}
 PICTURES = {DRAWING["PICTURE"]: DRAWING["draw"]}
