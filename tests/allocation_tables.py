@@ -20,6 +20,9 @@ from sparc3_bench.leaderboard.phrasing import number, p_value
 
 DOCUMENT = ROOT / "docs/allocations.md"
 NOTHING = paragraph("Its results are not committed yet; `sparc3 run factorial` makes them.")
+UNREPAIRED = (
+    "Of its runs those without a repair are committed; `sparc3 run factorial` makes the rest."
+)
 PATTERNS = ("2:4", "4:8")
 SHOWN = (
     *(("Magnitude", "none"), ("Wanda", "none"), ("SparseGPT saliency", "none")),
@@ -51,7 +54,8 @@ def decides() -> str:
         return NOTHING
     shares, *_ = found.answers
     told = [*shares.sentences, *found.details[0].sentences]
-    return "\n\n".join([bullets(told), *map(str, shares.tables)])
+    before = [] if found.repairs else [paragraph(UNREPAIRED)]
+    return "\n\n".join([*before, bullets(told), *map(str, shares.tables)])
 
 
 def steps() -> str:
@@ -73,13 +77,26 @@ def patterns() -> str:
         return NOTHING
     rows = [
         (f"{scorer}, repair `{repair}`" if repair != "none" else scorer, *cells)
-        for scorer, repair in SHOWN
+        for scorer, repair in _run(found)
         for cells in [
-            [estimate_text(found.mean(scorer=scorer, repair=repair, way=way)) for way in PATTERNS]
+            [
+                estimate_text(found.mean(scorer, way, repair if found.repairs else ""))
+                for way in PATTERNS
+            ]
         ]
     ]
     shown = table(["perplexity", *PATTERNS], rows)
-    return "\n\n".join([shown, bullets([_magnitude(found), *_methods(found), _wanda(found)])])
+    repaired = [*_methods(found), _wanda(found)] if found.repairs else []
+    return "\n\n".join([shown, bullets([_magnitude(found), *repaired])])
+
+
+def _run(found: CrossingReport) -> list[tuple[str, str]]:
+    """Return what is shown and has been run."""
+    return [one for one in SHOWN if one[1] in (found.repairs or ["none"])]
+
+
+def _levels(found: CrossingReport, method: tuple[str, str]) -> dict[str, str]:
+    return {"scorer": method[0]} | ({"repair": method[1]} if found.repairs else {})
 
 
 def _between(
@@ -88,7 +105,7 @@ def _between(
     """Return how two scorers with their repairs differ under a pattern, adjusted together."""
     gaps = [
         found.crossing.inside.contrast(
-            *({"scorer": scorer, "repair": repair} for scorer, repair in (one, other)),
+            *(_levels(found, method) for method in (one, other)),
             {DIVIDED: [way]},
         )
         for one, other, way in pairs
@@ -97,7 +114,7 @@ def _between(
 
 
 def _magnitude(found: CrossingReport) -> str:
-    pairs = [(SHOWN[0], other, way) for way in PATTERNS for other in SHOWN[1:]]
+    pairs = [(SHOWN[0], other, way) for way in PATTERNS for other in _run(found)[1:]]
     tested = _between(found, pairs)
     least, most = (pick(one.difference.value for one in tested) for pick in (min, max))
     tied = [
@@ -149,9 +166,7 @@ def _wanda(found: CrossingReport) -> str:
         *((both, plain), (both, chosen), (both, repaired)),
     ]
     gaps = [
-        found.crossing.inside.contrast(
-            *({"scorer": scorer, "repair": repair} for scorer, repair in pair)
-        )
+        found.crossing.inside.contrast(*(_levels(found, method) for method in pair))
         for pair in pairs
     ]
     tested = [one.cell for one in found.tested(dict(enumerate(gaps))).values()]
