@@ -74,7 +74,17 @@ class Estimated:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredNumber(Estimated):
-    """A number of scores that are measured themselves, and what must be known of it."""
+    """A number of scores that are measured themselves.
+
+    Attributes
+    ----------
+    title, direction
+        What it is called, and whether a higher or a lower one is better.
+    value, low, high
+        The number, with both ends of its interval.
+    note
+        What must be known of it.
+    """
 
     direction: Direction
     note: str
@@ -106,6 +116,10 @@ class Neighbour(StandingRow):
 
     Attributes
     ----------
+    title, scorer, name, rank, cost
+        As of the row of the report.
+    value, low, high
+        Its number, with both ends of its interval.
     is_above
         Whether it has the better number.
     difference, difference_low, difference_high
