@@ -232,10 +232,11 @@ class Effects:
         name: str,
         where: Mapping[str, Collection[str]],
         beside: Mapping[str, Collection[str]],
-    ) -> tuple[float, float, Difference]:
+    ) -> tuple[float, float, Difference] | None:
         """Return how far the levels of a factor lie apart in some runs, in others, and the ratio.
 
-        By the standard deviation of their means, in units of `scale` (nats on a log scale).
+        By the standard deviation of their means, in units of `scale` (nats on a log scale); None
+        where there is one level alone.
         """
         found, bases = [], []
         for some in (where, beside):
@@ -244,6 +245,8 @@ class Effects:
                 for level in self.design.levels[name]
                 if self._cells({**some, name: [level]})
             ]
+            if len(rows) < 2:
+                return None
             weights = np.stack(rows, axis=1)
             found.append(((self._values @ weights).std(ddof=1), (self._drawn @ weights).std(1)))
             bases.append(weights)

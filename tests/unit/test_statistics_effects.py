@@ -179,7 +179,9 @@ def test_spread_of_levels_in_some_runs_beside_others():
     losses = planted(by_seed=0.0)
     losses[[cell[1] == "z" and cell[0] == "c" for cell in CELLS]] += 1
     found = effects(losses)
-    own, other, ratio = found.spread("one", {"two": ["w", "x"]}, {"two": ["z"]})
+    spread = found.spread("one", {"two": ["w", "x"]}, {"two": ["z"]})
+    assert spread is not None
+    own, other, ratio = spread
     assert own == pytest.approx(np.std([*ONE.values()], ddof=1), abs=0.15)
     assert other > own
     assert ratio.high < 1
