@@ -154,6 +154,10 @@ class ScorerRow(StandingRow):
         The name of its page on the leaderboard.
     leads
         Whether it is what the report says of the scorer in this application.
+    title, scorer, name, rank, cost
+        As of any row of a section: the scorer's title and name, and that of the row.
+    value, low, high
+        The number that orders the rows, with both ends of its interval.
     is_control
         Whether the scorer is a control.
     metric, where
