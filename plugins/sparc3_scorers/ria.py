@@ -32,7 +32,8 @@ class Ria(Wanda):
     Notes
     -----
     Published with group `row` and schedule `blockwise`. The permutation of channels that the
-    authors add for patterns n:m is not made.
+    authors add for patterns n:m is not made. Columns are those of the matrix as it is stored, so
+    they are longer where a model has several in one.
     """
 
     name = "ria"

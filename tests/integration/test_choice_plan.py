@@ -183,7 +183,7 @@ def test_scopes_within_the_mlp_have_their_matrices(architecture, scope):
             count_units(view, "neuron")
         assert str(caught.value) == (
             "The scope has no unit of 'neuron'; neurons need scope 'all', 'mlp' or 'mlp-in', heads "
-            "'all' or 'attention'."
+            "'all' or 'attention', blocks 'all', 'attention' or 'mlp'."
         )
     else:
         assert count_units(view, "neuron") == hidden * len(view.blocks)

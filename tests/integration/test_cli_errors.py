@@ -115,7 +115,7 @@ def sentence(outcome: Outcome, results: Path | None = None) -> str:
         ),
         (
             {"scorer": "lrp", "scorer_option": "variant=epsilon"},
-            "Option `variant` of scorer 'lrp' must be 'attnlrp', 'cp-lrp', 'norms-only'",
+            "Option `variant` of scorer 'lrp' must be 'attnlrp', 'cp-lrp', 'relp', 'norms-only'",
         ),
         ({"reference_windows": "many"}, "`reference_windows` of task 'compression' must be"),
         ({"task_option": "windows=3"}, "Unknown option of task 'compression' 'windows'."),

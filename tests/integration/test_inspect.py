@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from sparc3_bench.errors import ModelError
 from sparc3_bench.host import Origin, Registered, default_host
 from sparc3_bench.selection.units import count_units
 from sparc3_bench.testing.tiny import CONFIGS, make_config, make_view
+from sparc3_bench.types.conventions import Unit
 
 
 def inspect(*arguments: object, columns: int = 200) -> str:
@@ -66,7 +68,7 @@ def test_it_tells_what_the_view_of_a_loaded_model_has(model_type, tmp_path):
     assert shapes == {name: list(w.matrix.shape) for name, w in view.weights().items()}
     roles = {part["name"]: part["role"] for part in told["modules"]}
     assert roles == {name: str(role) for name, (_, role) in view.roles().items()}
-    units = {unit: count_units(view, unit) for unit in ("weight", "neuron", "head")}
+    units = {unit: count_units(view, unit) for unit in get_args(Unit)}
     assert told["units"] == units
     for scope, count in told["scopes"].items():
         weights = make_view(model_type, scope=scope).weights().values()
@@ -175,7 +177,7 @@ def test_the_text_has_a_line_for_what_is_alike_in_all_blocks(tmp_path):
     assert ["self_attn.q_proj", "query", "3", "32", "×", "32", "3,072"] in rows
     assert ["mlp.down_proj", "down", "3", "32", "×", "48", "4,608"] in rows
     assert ["model.norm", "rms-norm", "1"] in rows
-    assert "units: weight 26,112, neuron 144, head 12" in lines
+    assert "units: weight 26,112, neuron 144, head 12, block 3" in lines
     assert "lrp: output gradient × 0.25: self_attn.q_proj, self_attn.k_proj" in lines
     [scope] = [line for line in lines if line.startswith("scope all")]
     assert scope == "scope all: 26,112 weights, 79.9% of the parameters"

@@ -94,10 +94,11 @@ def test_the_two_models_compute_the_same():
 
 
 SCORERS = {
-    # A control, and a package that does not know the fused architectures.
+    # A control, a package that does not know the fused architectures, and one that looks at whole
+    # columns of a matrix.
     name: entry.cls()
     for name, entry in default_host().all("scorer").items()
-    if name not in ("random", "lrp-lxt")
+    if name not in ("random", "lrp-lxt", "ria")
 }
 SCORERS["lrp, CP"] = Lrp("cp-lrp", "signed-mean")
 SCORERS["lrp, signed"] = Lrp("attnlrp", "signed-mean")

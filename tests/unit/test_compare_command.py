@@ -72,9 +72,8 @@ def test_interval_and_p_value_are_of_the_same_quantity(tmp_path):
     assert (high < 1) == (known.pvalue < 0.05) == (cells[-1] == "better")
 
 
-def test_a_run_beside_itself_does_not_differ(pair):
-    (row,) = re.findall(r"^0\.5 +(.*)$", sparc3("compare", pair[0], pair[0]).output, re.M)
-    assert bare(row)[2:] == ["none", "–", "1", "–", "tie"]
+def test_a_run_beside_itself_is_refused(pair):
+    assert refusal("compare", pair[0], pair[0]) == "A result is named twice; name each once."
 
 
 def test_another_metric_may_be_compared(pair):
