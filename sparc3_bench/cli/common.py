@@ -238,18 +238,26 @@ def finished(path: Path) -> Result:
     return result
 
 
-def result_file(said: str, folder: Path | None) -> Path:
+def result_file(said: str, folder: Path | None, to_change: bool = False) -> Path:
     """Return the file of the result that is meant, whose key may be looked up in a folder."""
-    from sparc3_bench.record.reference import USUAL_FOLDERS, referred
+    from sparc3_bench.record.reference import referred
 
-    return referred(said, USUAL_FOLDERS if folder is None else (folder,))
+    return referred(said, _searched(folder, to_change))
 
 
-def result_files(said: Sequence[str], folder: Path | None) -> list[Path]:
+def result_files(said: Sequence[str], folder: Path | None, to_change: bool = False) -> list[Path]:
     """Return the files of all results that are meant, keys being looked up in a folder."""
-    from sparc3_bench.record.reference import USUAL_FOLDERS, all_referred
+    from sparc3_bench.record.reference import all_referred
 
-    return all_referred(said, USUAL_FOLDERS if folder is None else (folder,))
+    return all_referred(said, _searched(folder, to_change))
+
+
+def _searched(folder: Path | None, to_change: bool) -> Sequence[Path]:
+    from sparc3_bench.record.reference import OWN_FOLDERS, USUAL_FOLDERS
+
+    if folder is not None:
+        return (folder,)
+    return OWN_FOLDERS if to_change else USUAL_FOLDERS
 
 
 def cache_folder(chosen: Path | None) -> Path:

@@ -50,7 +50,7 @@ def command(
     )
     from sparc3_bench.record.result import SCHEMA_VERSION
 
-    files = common.result_files(result, results)
+    files = common.result_files(result, results, to_change=True)
     old = {}
     for file in files:
         read = read_result(file)

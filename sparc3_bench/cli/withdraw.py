@@ -31,7 +31,7 @@ def command(
     """Mark a result as withdrawn; it keeps its file and is listed with the reason."""
     from sparc3_bench.record.files import read_result, write_result
 
-    path = common.result_file(result, results)
+    path = common.result_file(result, results, to_change=True)
     read = read_result(path)
     if read.status != "ok":
         raise Sparc3Error(f"{path} is {read.status} already; only finished runs are withdrawn.")

@@ -16,12 +16,10 @@ _FOLDER = Path("leaderboard/results")
 _PACKAGE = Path(__file__).parents[1]
 _INSTALLED = _PACKAGE / _FOLDER
 
-USUAL_FOLDERS: tuple[Path, ...] = (
-    Path("results"),
-    _FOLDER,
-    *((_INSTALLED,) if _INSTALLED.is_dir() else ()),
-)
-"""Where results are looked for: of one's own runs, of a checkout, then of an installed package."""
+OWN_FOLDERS = (Path("results"), _FOLDER)
+"""Where results are looked for that are to be changed: of one's own runs, then of a checkout."""
+USUAL_FOLDERS = (*OWN_FOLDERS, *((_INSTALLED,) if _INSTALLED.is_dir() else ()))
+"""Where results are looked for: there, then in an installed package."""
 
 _SHOWN = 3
 

@@ -99,3 +99,21 @@ def test_schema_is_that_of_results_and_every_field_has_a_sentence():
 def test_the_exported_schema_is_up_to_date():
     file = Path(__file__).parents[2] / f"leaderboard/schema/result-{SCHEMA_VERSION}.json"
     assert json.loads(file.read_text()) == Result.model_json_schema()
+
+
+@pytest.mark.parametrize("command", ["migrate", "withdraw --reason old"])
+def test_a_key_of_an_installed_package_is_no_name_of_what_is_to_be_changed(
+    command, tmp_path, monkeypatch
+):
+    from sparc3_bench.record import reference
+
+    (brought := tmp_path / "brought").mkdir()
+    file = brought / save(brought, make_result())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(reference, "USUAL_FOLDERS", (*reference.OWN_FOLDERS, brought))
+    before, key = file.read_bytes(), read_result(file).key
+    assert sparc3("show", key).exit_code == 0
+    told = sparc3(*command.split(), key)
+    assert told.exit_code != 0
+    assert "No result in results or leaderboard/results" in str(told.exception)
+    assert file.read_bytes() == before
