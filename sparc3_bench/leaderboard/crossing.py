@@ -156,8 +156,8 @@ def crossing(
 def crossings(results: Iterable[Result], host: PluginHost) -> Iterator[Crossing]:
     """Yield, for each set of results that may be compared, what each choice does.
 
-    Those alone in which every two levels occur together and something is left for an error, and of
-    several amounts the one that most have.
+    Those alone in which every two levels occur together, and of several amounts the one that most
+    have.
     """
     groups: dict[Any, list[Result]] = {}
     for one in results:
@@ -165,11 +165,9 @@ def crossings(results: Iterable[Result], host: PluginHost) -> Iterator[Crossing]
             groups.setdefault(_comparable(one), []).append(one)
     for some in groups.values():
         try:
-            found = crossing(some, host, whole=True)
+            yield crossing(some, host, whole=True)
         except Sparc3Error:
             continue
-        if found.effects.freedom:
-            yield found
 
 
 def _crossed(
