@@ -16,9 +16,9 @@ _FOLDER = Path("leaderboard/results")
 _PACKAGE = Path(__file__).parents[1]
 _INSTALLED = _PACKAGE / _FOLDER
 
-OWN_FOLDERS = (Path("results"), _FOLDER)
+OWN_FOLDERS: tuple[Path, ...] = (Path("results"), _FOLDER)
 """Where results are looked for that are to be changed: of one's own runs, then of a checkout."""
-USUAL_FOLDERS = (*OWN_FOLDERS, *((_INSTALLED,) if _INSTALLED.is_dir() else ()))
+USUAL_FOLDERS: tuple[Path, ...] = (*OWN_FOLDERS, *((_INSTALLED,) if _INSTALLED.is_dir() else ()))
 """Where results are looked for: there, then in an installed package."""
 
 _SHOWN = 3
