@@ -7,16 +7,16 @@ from functools import cache
 from rows import ROOT, committed, listed
 from tables import bullets, paragraph, table
 
+from sparc3_bench.comparison.crossing import DIVIDED, crossing
+from sparc3_bench.comparison.phrasing import number, p_value
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.crossing import DIVIDED, crossing
 from sparc3_bench.leaderboard.crossing_report import (
     CrossingReport,
     Tested,
     estimate_text,
 )
 from sparc3_bench.leaderboard.literature import literature
-from sparc3_bench.leaderboard.phrasing import number, p_value
 
 DOCUMENT = ROOT / "docs/allocations.md"
 NOTHING = paragraph("Its results are not committed yet; `sparc3 run factorial` makes them.")

@@ -24,8 +24,8 @@ from rows import (
 from tables import bullets, paragraph, table
 
 from sparc3_bench.circuit.drawing import heatmap
+from sparc3_bench.comparison.tables import split
 from sparc3_bench.leaderboard.boards import boards
-from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.parts import Point
 from sparc3_bench.record.result import Result
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from rows import LEVEL, ROOT, at_found, committed, listed, newest, p_value, scale
 from tables import bullets, paragraph, table
 
-from sparc3_bench.leaderboard.choices import OperatingPoint
-from sparc3_bench.leaderboard.headtohead import meetings_by_amount
-from sparc3_bench.leaderboard.phrasing import number, probability
-from sparc3_bench.leaderboard.tables import split
+from sparc3_bench.comparison.choices import OperatingPoint
+from sparc3_bench.comparison.headtohead import meetings_by_amount
+from sparc3_bench.comparison.phrasing import number, probability
+from sparc3_bench.comparison.tables import split
 from sparc3_bench.record.result import Result
 
 DOCUMENT = ROOT / "docs/correction.md"

@@ -29,13 +29,13 @@ from rows import (
 )
 from tables import paragraph, table
 
+from sparc3_bench.comparison.phrasing import number
+from sparc3_bench.comparison.tables import split
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.agreement import agreements
 from sparc3_bench.leaderboard.boards import boards
 from sparc3_bench.leaderboard.literature import literature
-from sparc3_bench.leaderboard.phrasing import number
 from sparc3_bench.leaderboard.sentences import said
-from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.result import Result
 from sparc3_bench.statistics.ranking import rank_text
 from sparc3_bench.types.conventions import AGGREGATIONS

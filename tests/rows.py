@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from sparc3_bench.comparison.headtohead import Meeting, meetings_by_amount
+from sparc3_bench.comparison.phrasing import is_reference, number, p_value, probability
+from sparc3_bench.comparison.replicates import BootstrapNumber, bootstrap_number
 from sparc3_bench.configurable import option_fields
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.headtohead import Meeting, meetings_by_amount
-from sparc3_bench.leaderboard.phrasing import is_reference, number, p_value, probability
-from sparc3_bench.leaderboard.replicates import BootstrapNumber, bootstrap_number
 from sparc3_bench.record.files import read_results
 from sparc3_bench.record.parts import Point
 from sparc3_bench.record.result import Result

@@ -61,16 +61,18 @@ class Obs(Repair):
         # Row j of this factor is that of the inverse over the features from j on, up to its root.
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram))
         factor = torch.linalg.cholesky(inverse, upper=True)
-        found = weights.clone()
-        for start in range(0, found.shape[1], self.block):
-            stop = min(start + self.block, found.shape[1])
-            here, part = found[:, start:stop], factor[start:stop, start:stop]
-            errors = torch.zeros_like(here)
+        # Features first: what is gone through step by step lies side by side, twice as fast.
+        found, kept = weights.T.contiguous(), keep.T.contiguous()
+        removed = kept.logical_not() / factor.diagonal()[:, None]
+        for start in range(0, len(found), self.block):
+            stop = min(start + self.block, len(found))
+            here, part = found[start:stop], factor[start:stop, start:stop]
+            errors = here.new_empty(here.shape)
             for at in range(stop - start):
-                errors[:, at] = here[:, at].masked_fill(keep[:, start + at], 0) / part[at, at]
-                here[:, at:] -= errors[:, at, None] * part[at, at:]
-            found[:, stop:] -= errors @ factor[start:stop, stop:]
-        return found.masked_fill_(~keep, 0).float()
+                torch.mul(here[at], removed[start + at], out=errors[at])
+                here[at + 1 :].addr_(part[at, at + 1 :], errors[at], alpha=-1)
+            found[stop:].addmm_(factor[start:stop, stop:].T, errors, alpha=-1)
+        return found.masked_fill_(~kept, 0).T.float().contiguous()
 
 
 @hookimpl

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sparc3_bench.comparison import phrasing
+from sparc3_bench.comparison.headtohead import Meeting, meetings
+from sparc3_bench.comparison.ranks import Ranks, draws_of, ranks
+from sparc3_bench.comparison.sections import Section
+from sparc3_bench.comparison.shown_table import ShownTable, html_of, text_of
+from sparc3_bench.comparison.tables import split
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard import phrasing
-from sparc3_bench.leaderboard.headtohead import Meeting, meetings
-from sparc3_bench.leaderboard.ranks import Ranks, draws_of, ranks
-from sparc3_bench.leaderboard.sections import Section
-from sparc3_bench.leaderboard.shown_table import ShownTable, html_of, text_of
-from sparc3_bench.leaderboard.tables import split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench.leaderboard.phrasing import (
+from sparc3_bench.comparison.phrasing import (
     convention_text,
     dataset_text,
     is_reference,

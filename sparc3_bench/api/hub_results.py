@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from sparc3_bench.comparison.phrasing import brief, metric_title, scorer_text, short_text
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.phrasing import brief, metric_title, scorer_text, short_text
 
 if TYPE_CHECKING:
     from sparc3_bench.record.result import Result

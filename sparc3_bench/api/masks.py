@@ -15,9 +15,9 @@ from sparc3_bench.api.scoring import ModelScores
 from sparc3_bench.api.subject import AnyModel, cache_of, subject_of
 from sparc3_bench.attribution.scores import checked
 from sparc3_bench.circuit.writer import parameter_masks, pruned_values
+from sparc3_bench.comparison.phrasing import percent
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.phrasing import percent
 from sparc3_bench.model.load import find_model
 from sparc3_bench.model.masking import holding
 from sparc3_bench.model.view import ModelView

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from sparc3_bench.api.rows import rows_of
-from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.control_verdict import WORSE, control_verdict, row_verdicts
-from sparc3_bench.leaderboard.phrasing import (
+from sparc3_bench.comparison.control_verdict import WORSE, control_verdict, row_verdicts
+from sparc3_bench.comparison.phrasing import (
     interval_text,
     metric_title,
     scorer_text,
     section_title,
     within,
 )
-from sparc3_bench.leaderboard.ranks import Ranks, draws_of, ranks
-from sparc3_bench.leaderboard.shown_table import ShownTable, html_of, text_of
-from sparc3_bench.leaderboard.tables import ComparisonKey, comparison_key, split
+from sparc3_bench.comparison.ranks import Ranks, draws_of, ranks
+from sparc3_bench.comparison.shown_table import ShownTable, html_of, text_of
+from sparc3_bench.comparison.tables import ComparisonKey, comparison_key, split
+from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.reference import all_referred
 from sparc3_bench.run.intervals import read_renewed
 

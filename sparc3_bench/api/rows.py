@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from sparc3_bench.leaderboard.phrasing import is_reference, scorer_text
-from sparc3_bench.leaderboard.ranks import draws_of, ranks
-from sparc3_bench.leaderboard.tables import judge_of, split
+from sparc3_bench.comparison.phrasing import is_reference, scorer_text
+from sparc3_bench.comparison.ranks import draws_of, ranks
+from sparc3_bench.comparison.tables import judge_of, split
 from sparc3_bench.record.spec import canonical_json, content_key
 from sparc3_bench.types.conventions import Conventions
 from sparc3_bench.types.values import Direction, Scale
 
 if TYPE_CHECKING:
-    from sparc3_bench.leaderboard.sections import Section
+    from sparc3_bench.comparison.sections import Section
     from sparc3_bench.record.parts import MetricRecord, Point, Versus
     from sparc3_bench.record.result import Result
 

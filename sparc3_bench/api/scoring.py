@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from sparc3_bench.api.reference import Reference, reference_task
 from sparc3_bench.api.scorers import AnyScorer, given_scorers
 from sparc3_bench.api.subject import AnyModel, cache_of, subject_of
+from sparc3_bench.comparison.phrasing import number, scorer_text
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.graph.cost import total
 from sparc3_bench.host import Registered
-from sparc3_bench.leaderboard.phrasing import number, scorer_text
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.plan import plan
 from sparc3_bench.run.progress import Reporter

@@ -11,8 +11,8 @@ import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
 from sparc3_bench.circuit.templating import markdown_text
+from sparc3_bench.comparison.phrasing import dataset_text, is_reference, metric_title
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.phrasing import dataset_text, is_reference, metric_title
 
 if TYPE_CHECKING:
     from sparc3_bench.model.load import FoundModel

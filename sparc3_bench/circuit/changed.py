@@ -20,8 +20,8 @@ from sparc3_bench.circuit.writer import (
     save_mask,
     write_model,
 )
+from sparc3_bench.comparison.phrasing import units
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.phrasing import units
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.parts import Point
 from sparc3_bench.record.result import Result

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from sparc3_bench.circuit.changed import ChangedModel
 from sparc3_bench.circuit.folder import Kind
 from sparc3_bench.circuit.report import beside_random, write_report
-from sparc3_bench.leaderboard.phrasing import interval_text, markdown_table, number
+from sparc3_bench.comparison.phrasing import interval_text, markdown_table, number
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sparc3_bench.circuit.drawing import heatmap
 from sparc3_bench.circuit.sizes import MeasuredCircuit, option, size_text
+from sparc3_bench.comparison.control_verdict import record_verdict
+from sparc3_bench.comparison.phrasing import interval_text, number, scorer_text
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.control_verdict import record_verdict
-from sparc3_bench.leaderboard.phrasing import interval_text, number, scorer_text
 from sparc3_bench.record.result import Result
 from sparc3_bench.types.architecture import Role
 

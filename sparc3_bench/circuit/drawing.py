@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sparc3_bench.comparison.phrasing import metric_title, number
+from sparc3_bench.comparison.tables import split
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.phrasing import metric_title, number
-from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.printable import printable
 from sparc3_bench.record.result import Result
 

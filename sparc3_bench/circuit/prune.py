@@ -15,7 +15,7 @@ from sparc3_bench.circuit.report import beside_random, report_facts, write_repor
 from sparc3_bench.circuit.shrink import shrunk
 from sparc3_bench.circuit.shrunk import ShrunkPair, compared
 from sparc3_bench.circuit.writer import MASK, weight_bytes
-from sparc3_bench.leaderboard.phrasing import (
+from sparc3_bench.comparison.phrasing import (
     clause_text,
     drawn_in,
     markdown_table,

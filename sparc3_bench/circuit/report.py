@@ -11,8 +11,8 @@ from sparc3_bench.circuit.changed import ChangedModel
 from sparc3_bench.circuit.describe import in_role_order
 from sparc3_bench.circuit.drawing import curve
 from sparc3_bench.circuit.templating import markdown_text
-from sparc3_bench.leaderboard.control_verdict import record_verdict
-from sparc3_bench.leaderboard.phrasing import (
+from sparc3_bench.comparison.control_verdict import record_verdict
+from sparc3_bench.comparison.phrasing import (
     interval_text,
     markdown_table,
     metric_title,

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sparc3_bench.comparison.phrasing import markdown_table
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.phrasing import markdown_table
 from sparc3_bench.model import checkpoint
 from sparc3_bench.model.opening import open_model
 from sparc3_bench.model.view import ModelView

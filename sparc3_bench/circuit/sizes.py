@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
+from sparc3_bench.comparison.circuit_sizes import ranked_units
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.circuit_sizes import ranked_units
 from sparc3_bench.record.parts import Point
 from sparc3_bench.record.result import Result
 from sparc3_bench.types.conventions import AmountKind

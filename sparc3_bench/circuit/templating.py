@@ -9,7 +9,7 @@ from typing import Any
 
 import jinja2
 
-from sparc3_bench.leaderboard.phrasing import dataset_text, percent, scorer_text
+from sparc3_bench.comparison.phrasing import dataset_text, percent, scorer_text
 
 
 def markdown_text(template: str, **context: Any) -> str:

@@ -15,8 +15,8 @@ from sparc3_bench.cli.tables import MATCHED, NOT_BETTER, print_table
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 
 if TYPE_CHECKING:
-    from sparc3_bench.leaderboard.headtohead import Meeting
-    from sparc3_bench.leaderboard.replicates import BootstrapNumber
+    from sparc3_bench.comparison.headtohead import Meeting
+    from sparc3_bench.comparison.replicates import BootstrapNumber
     from sparc3_bench.record.parts import MetricRecord, Point
     from sparc3_bench.record.result import Result
 
@@ -98,10 +98,10 @@ def command(
     better, or that they tie, by how much the two must typically differ to be told apart at an
     amount, and which numbers are not better than random circuits with the same counts.
     """
+    from sparc3_bench.comparison.comparable import check_side_by_side
+    from sparc3_bench.comparison.headtohead import meetings_by_amount
+    from sparc3_bench.comparison.phrasing import convention_text
     from sparc3_bench.host import default_host
-    from sparc3_bench.leaderboard.comparable import check_side_by_side
-    from sparc3_bench.leaderboard.headtohead import meetings_by_amount
-    from sparc3_bench.leaderboard.phrasing import convention_text
     from sparc3_bench.run.intervals import renewed
     from sparc3_bench.run.options import task_of
 
@@ -162,7 +162,7 @@ def _both(files: Sequence[Path]) -> Sequence[Path]:
 def _sides(
     one: Result, other: Result, points: Sequence[tuple[Point, Point]], metric: MetricRecord
 ) -> Iterator[tuple[Side, Side]]:
-    from sparc3_bench.leaderboard.control_verdict import record_verdict
+    from sparc3_bench.comparison.control_verdict import record_verdict
 
     def side(result: Result, point: Point) -> Side:
         value, ends = point.read(metric.name)
@@ -224,7 +224,7 @@ def _least(mine: BootstrapNumber, yours: BootstrapNumber, metric: MetricRecord) 
 
 
 def _print(told: ComparedRuns, one: Result, other: Result, found: dict[float, Meeting]) -> None:
-    from sparc3_bench.leaderboard import phrasing
+    from sparc3_bench.comparison import phrasing
 
     spec = one.spec
     columns = (
@@ -257,7 +257,7 @@ def _is_random(side: Side) -> bool:
 
 
 def _cell(side: Side) -> str:
-    from sparc3_bench.leaderboard import phrasing
+    from sparc3_bench.comparison import phrasing
 
     assert side.value is not None
     ends = None if side.low is None or side.high is None else (side.low, side.high)
@@ -274,7 +274,7 @@ def _metric(result: Result, name: str | None) -> MetricRecord:
 
 
 def _number(path: Path, result: Result, point: Point, task: object, name: str) -> BootstrapNumber:
-    from sparc3_bench.leaderboard.replicates import bootstrap_number
+    from sparc3_bench.comparison.replicates import bootstrap_number
 
     try:
         return bootstrap_number(result, point, task, name)  # type: ignore[arg-type]
@@ -286,7 +286,7 @@ def _number(path: Path, result: Result, point: Point, task: object, name: str) -
 
 
 def _named(result: Result, other: Result) -> str:
-    from sparc3_bench.leaderboard.phrasing import scorer_text
+    from sparc3_bench.comparison.phrasing import scorer_text
 
     name = scorer_text(result.spec)
     return f"{name} {result.key[:6]}" if name == scorer_text(other.spec) else name

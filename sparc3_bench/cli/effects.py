@@ -103,8 +103,8 @@ def command(
     """
     if markdown and as_json:
         raise Sparc3Error("`--markdown` and `--json` are two forms; choose one.")
+    from sparc3_bench.comparison.crossing import crossing
     from sparc3_bench.host import default_host
-    from sparc3_bench.leaderboard.crossing import crossing
     from sparc3_bench.leaderboard.crossing_report import CrossingReport
     from sparc3_bench.leaderboard.report_part import as_markdown, as_text
     from sparc3_bench.record.files import read_each

@@ -219,7 +219,7 @@ def _convention(name: str) -> Callable[[Result], object]:
 
 def listed_as(path: Path, result: Result, amount: float | None = None) -> Listed:
     """Return a result as `--json` tells it; its main number is that at an amount, if given."""
-    from sparc3_bench.leaderboard.main_number import main_number
+    from sparc3_bench.comparison.main_number import main_number
 
     spec, main = result.spec, main_number(result, amount)
     low, high = (main and main.interval) or (None, None)
@@ -254,8 +254,8 @@ def listed_as(path: Path, result: Result, amount: float | None = None) -> Listed
 
 
 def _print(found: Sequence[tuple[Path, Result]], amount: float | None, digits: int) -> None:
-    from sparc3_bench.leaderboard.main_number import main_number
-    from sparc3_bench.leaderboard.phrasing import brief, scorer_text
+    from sparc3_bench.comparison.main_number import main_number
+    from sparc3_bench.comparison.phrasing import brief, scorer_text
     from sparc3_bench.run.intervals import is_old
     from sparc3_bench.types.conventions import CONVENTIONS
 

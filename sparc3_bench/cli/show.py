@@ -98,7 +98,7 @@ def command(
 
 def numbers_at(result: Result, point: Point) -> Iterator[Measured]:
     """Yield every metric of a result at one of its points."""
-    from sparc3_bench.leaderboard.control_verdict import record_verdict
+    from sparc3_bench.comparison.control_verdict import record_verdict
 
     for metric in result.metrics:
         value, ends = point.read(metric.name)
@@ -116,7 +116,7 @@ def numbers_at(result: Result, point: Point) -> Iterator[Measured]:
 
 
 def _numbers(result: Result) -> Iterator[Measured]:
-    from sparc3_bench.leaderboard.control_verdict import record_curve_verdict
+    from sparc3_bench.comparison.control_verdict import record_curve_verdict
 
     for point in result.points:
         yield from numbers_at(result, point)
@@ -136,8 +136,8 @@ def _numbers(result: Result) -> Iterator[Measured]:
 
 
 def _print(path: Path, result: Result, old: bool) -> None:
-    from sparc3_bench.leaderboard import phrasing
-    from sparc3_bench.leaderboard.control_verdict import record_curve_verdict, record_verdict
+    from sparc3_bench.comparison import phrasing
+    from sparc3_bench.comparison.control_verdict import record_curve_verdict, record_verdict
 
     spec = result.spec
     lines = [
@@ -179,8 +179,8 @@ def _print(path: Path, result: Result, old: bool) -> None:
 
 def _print_points(result: Result) -> None:
     """Print a row for each amount, with marks of what random circuits say, where there are any."""
-    from sparc3_bench.leaderboard import phrasing
-    from sparc3_bench.leaderboard.control_verdict import record_verdict
+    from sparc3_bench.comparison import phrasing
+    from sparc3_bench.comparison.control_verdict import record_verdict
 
     notes, rows = dict[str, None](), []
     for point in result.points:

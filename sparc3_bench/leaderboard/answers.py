@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.control_verdict import BETTER
-from sparc3_bench.leaderboard.sections import Section
+from sparc3_bench.comparison.control_verdict import BETTER
+from sparc3_bench.comparison.sections import Section
 from sparc3_bench.leaderboard.sentences import said
 
 if TYPE_CHECKING:
-    from sparc3_bench.leaderboard.ranks import Ranks
-    from sparc3_bench.leaderboard.series import Series
+    from sparc3_bench.comparison.ranks import Ranks
+    from sparc3_bench.comparison.series import Series
 
 Timed = tuple[float, "Series"]
 """The seconds of the scores of a row."""

@@ -9,7 +9,7 @@ import zlib
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.series import ResultFile
+from sparc3_bench.comparison.series import ResultFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

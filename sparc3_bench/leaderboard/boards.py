@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.phrasing import brief
+from sparc3_bench.comparison.phrasing import brief
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sparc3_bench.leaderboard.sections import Section
+    from sparc3_bench.comparison.sections import Section
     from sparc3_bench.record.spec import RunSpec
 
 

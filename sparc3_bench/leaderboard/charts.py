@@ -6,18 +6,18 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sparc3_bench.leaderboard.phrasing import count, metric_title, number
+from sparc3_bench.comparison.phrasing import count, metric_title, number
 from sparc3_bench.leaderboard.sentences import said
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
 
+    from sparc3_bench.comparison.choices import Question
+    from sparc3_bench.comparison.retention import Benchmark
+    from sparc3_bench.comparison.sections import Section
+    from sparc3_bench.comparison.series import Series
+    from sparc3_bench.comparison.values import Value
     from sparc3_bench.leaderboard.agreement import Agreement, Side
-    from sparc3_bench.leaderboard.choices import Question
-    from sparc3_bench.leaderboard.retention import Benchmark
-    from sparc3_bench.leaderboard.sections import Section
-    from sparc3_bench.leaderboard.series import Series
-    from sparc3_bench.leaderboard.values import Value
     from sparc3_bench.record.parts import MetricRecord
 
 Data = dict[str, Any]

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sparc3_bench.comparison import phrasing
+from sparc3_bench.comparison.crossing import DIVIDED, Crossing
+from sparc3_bench.comparison.shown_table import ShownTable
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard import phrasing
 from sparc3_bench.leaderboard.charts import rounded
-from sparc3_bench.leaderboard.crossing import DIVIDED, Crossing
 from sparc3_bench.leaderboard.report_part import ReportPart
-from sparc3_bench.leaderboard.shown_table import ShownTable
 from sparc3_bench.leaderboard.templating import templates
 from sparc3_bench.types.conventions import NO_REPAIR
 

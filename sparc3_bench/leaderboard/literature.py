@@ -13,9 +13,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from sparc3_bench.comparison.phrasing import power
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.leaderboard.bibliography import Reference, bibliography, first_of
-from sparc3_bench.leaderboard.phrasing import power
 
 FILE = Path(__file__).parent / "literature.toml"
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.phrasing import percent
+from sparc3_bench.comparison.phrasing import percent
 from sparc3_bench.types.architecture import Role
 
 if TYPE_CHECKING:
-    from sparc3_bench.leaderboard.sections import Section
-    from sparc3_bench.leaderboard.series import Series
+    from sparc3_bench.comparison.sections import Section
+    from sparc3_bench.comparison.series import Series
 
     Shares = Mapping[str, Sequence[float | None]]
     """By the names of the columns, the share of every block."""

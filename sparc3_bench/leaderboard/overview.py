@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+from sparc3_bench.comparison.phrasing import value_text
 from sparc3_bench.leaderboard.answers import Answer, ShortAnswer
 from sparc3_bench.leaderboard.charts import Data, Look, quality
-from sparc3_bench.leaderboard.phrasing import value_text
 
 if TYPE_CHECKING:
+    from sparc3_bench.comparison.sections import Section
+    from sparc3_bench.comparison.series import Series
+    from sparc3_bench.comparison.values import Value
     from sparc3_bench.leaderboard.boards import Board
-    from sparc3_bench.leaderboard.sections import Section
-    from sparc3_bench.leaderboard.series import Series
-    from sparc3_bench.leaderboard.values import Value
     from sparc3_bench.record.parts import MetricRecord
     from sparc3_bench.statistics.overall import Standing, Table
 

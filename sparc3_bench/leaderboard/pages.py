@@ -8,26 +8,26 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sparc3_bench.comparison.crossing import crossings
+from sparc3_bench.comparison.repeat import command, uses
+from sparc3_bench.comparison.series import ResultFile, Series
+from sparc3_bench.comparison.tables import split
 from sparc3_bench.leaderboard import charts, shards
 from sparc3_bench.leaderboard.agreement import agreements
 from sparc3_bench.leaderboard.archive import Archive
 from sparc3_bench.leaderboard.boards import Board, boards
-from sparc3_bench.leaderboard.crossing import crossings
 from sparc3_bench.leaderboard.crossing_report import CrossingReport
 from sparc3_bench.leaderboard.literature import literature
 from sparc3_bench.leaderboard.overview import BoardLines, lines_of, overview
 from sparc3_bench.leaderboard.plugin_description import ScorerDescription, scorer_description
-from sparc3_bench.leaderboard.repeat import command, uses
 from sparc3_bench.leaderboard.sentences import HERE
-from sparc3_bench.leaderboard.series import ResultFile, Series
-from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.leaderboard.templating import inline, templates
 from sparc3_bench.record.files import samples_path
 
 if TYPE_CHECKING:
+    from sparc3_bench.comparison.sections import Section
     from sparc3_bench.host import PluginHost
     from sparc3_bench.leaderboard.agreement import Agreement
-    from sparc3_bench.leaderboard.sections import Section
     from sparc3_bench.record.result import Result
     from sparc3_bench.record.spec import PluginRef
 

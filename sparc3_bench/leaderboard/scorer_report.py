@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from sparc3_bench.comparison.phrasing import count, number, probability, within
+from sparc3_bench.comparison.shown_table import ShownTable
+from sparc3_bench.comparison.tables import comparison_key, split
 from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.host import PluginHost
 from sparc3_bench.leaderboard.boards import Board, boards
-from sparc3_bench.leaderboard.phrasing import count, number, probability, within
 from sparc3_bench.leaderboard.report_part import ReportPart, as_markdown, as_text
 from sparc3_bench.leaderboard.scorer_row import AttributionCost, Neighbour, ScorerRow
 from sparc3_bench.leaderboard.scorer_rows import scorer_rows
 from sparc3_bench.leaderboard.sentences import said
-from sparc3_bench.leaderboard.shown_table import ShownTable
-from sparc3_bench.leaderboard.tables import comparison_key, split
 from sparc3_bench.leaderboard.templating import templates
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.intervals import renewed

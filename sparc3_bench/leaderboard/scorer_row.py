@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sparc3_bench.leaderboard.phrasing import interval_text, number, with_sign
+from sparc3_bench.comparison.phrasing import interval_text, number, with_sign
 from sparc3_bench.types.values import Direction, Scale
 
 

@@ -7,11 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sparc3_bench.comparison.phrasing import is_reference, metric_title
+from sparc3_bench.comparison.ranks import Ranks, draws_of
+from sparc3_bench.comparison.repeat import side_by_side_command
+from sparc3_bench.comparison.replicates import Replicates
+from sparc3_bench.comparison.sections import Section
+from sparc3_bench.comparison.series import Series, seeds
+from sparc3_bench.comparison.values import Value
 from sparc3_bench.leaderboard.boards import Board
-from sparc3_bench.leaderboard.phrasing import is_reference, metric_title
-from sparc3_bench.leaderboard.ranks import Ranks, draws_of
-from sparc3_bench.leaderboard.repeat import side_by_side_command
-from sparc3_bench.leaderboard.replicates import Replicates
 from sparc3_bench.leaderboard.scorer_row import (
     AttributionCost,
     Estimated,
@@ -20,10 +23,7 @@ from sparc3_bench.leaderboard.scorer_row import (
     Neighbour,
     ScorerRow,
 )
-from sparc3_bench.leaderboard.sections import Section
 from sparc3_bench.leaderboard.sentences import WORTH, rounded_up, said
-from sparc3_bench.leaderboard.series import Series, seeds
-from sparc3_bench.leaderboard.values import Value
 from sparc3_bench.statistics.paired import Difference
 from sparc3_bench.statistics.ranking import samples_needed
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from sparc3_bench.leaderboard import phrasing
+from sparc3_bench.comparison import phrasing
 
 if TYPE_CHECKING:
     from jinja2.environment import TemplateModule

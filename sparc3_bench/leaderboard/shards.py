@@ -7,17 +7,17 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
+from sparc3_bench.comparison.series import seeds
 from sparc3_bench.leaderboard.charts import curves, ends_of, rounded, value_of
-from sparc3_bench.leaderboard.series import seeds
 from sparc3_bench.types.conventions import CONVENTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sparc3_bench.comparison.sections import Section
+    from sparc3_bench.comparison.series import Series
     from sparc3_bench.leaderboard.boards import Board
     from sparc3_bench.leaderboard.charts import Look
-    from sparc3_bench.leaderboard.sections import Section
-    from sparc3_bench.leaderboard.series import Series
 
 _COLUMNS = (
     *("task", "task_version", "model", "dtype", "label", *CONVENTIONS, "judge", "section"),

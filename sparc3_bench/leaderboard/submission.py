@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sparc3_bench.comparison.phrasing import short_text
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.phrasing import short_text
 from sparc3_bench.record.files import read_result, samples_path, write_result
 
 if TYPE_CHECKING:

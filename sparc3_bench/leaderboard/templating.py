@@ -7,11 +7,11 @@ import json
 import jinja2
 from markupsafe import Markup
 
+from sparc3_bench.comparison.overlap import overlap_matrices
+from sparc3_bench.comparison.series import seeds
 from sparc3_bench.leaderboard import answers, charts
 from sparc3_bench.leaderboard.maps import atlas
-from sparc3_bench.leaderboard.overlap import overlap_matrices
 from sparc3_bench.leaderboard.sentences import HERE, WORDS, said
-from sparc3_bench.leaderboard.series import seeds
 from sparc3_bench.printable import printable
 from sparc3_bench.record.spec import canonical_json
 

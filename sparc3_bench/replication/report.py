@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sparc3_bench.comparison.phrasing import markdown_table
 from sparc3_bench.errors import UnknownNameError
-from sparc3_bench.leaderboard.phrasing import markdown_table
 from sparc3_bench.replication.rows import Row, RunOutcome
 from sparc3_bench.replication.verdict import DEFINITION, SeedMean
 from sparc3_bench.run.environment import RUNNER, without_folders

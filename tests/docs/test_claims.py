@@ -17,8 +17,8 @@ from renew import documents, made_files
 from rows import ROOT
 from tables import renewed, without
 
+from sparc3_bench.comparison.phrasing import number
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.phrasing import number
 
 DOCUMENTS = [
     *(ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "leaderboard/README.md"),

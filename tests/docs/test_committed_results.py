@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sparc3_bench.circuit.sizes import circuit_at
+from sparc3_bench.comparison.main_number import main_number
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.main_number import main_number
 from sparc3_bench.record.files import read_results
 from sparc3_bench.record.result import SCHEMA_VERSION, Result
 from sparc3_bench.run.intervals import is_old, renewed

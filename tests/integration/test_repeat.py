@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from sparc3_bench.cli import Commands, app
+from sparc3_bench.comparison.repeat import command, uses
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.repeat import command, uses
 from sparc3_bench.record.files import read_results
 from sparc3_bench.record.result import Result
 from sparc3_bench.testing.tiny import save_model, save_text

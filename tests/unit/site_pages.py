@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from sparc3_bench.comparison.sections import Section
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.charts import curves, looks
 from sparc3_bench.leaderboard.pages import pages
-from sparc3_bench.leaderboard.sections import Section
 from sparc3_bench.record.result import Result
 
 JSON = "application/json"

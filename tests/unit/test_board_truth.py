@@ -26,10 +26,10 @@ from board import (
 from scipy.stats import binom
 from unit.results import save
 
-from sparc3_bench.leaderboard.control_verdict import control_verdict, row_verdicts
-from sparc3_bench.leaderboard.ranks import Ranks, draws_of, ranks
-from sparc3_bench.leaderboard.sections import Section
-from sparc3_bench.leaderboard.tables import split
+from sparc3_bench.comparison.control_verdict import control_verdict, row_verdicts
+from sparc3_bench.comparison.ranks import Ranks, draws_of, ranks
+from sparc3_bench.comparison.sections import Section
+from sparc3_bench.comparison.tables import split
 from sparc3_bench.record.files import read_results
 
 BOARDS = 100

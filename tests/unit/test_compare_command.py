@@ -14,8 +14,8 @@ from unit.results import make_result, save
 from unit.test_leaderboard_ranks import measured
 
 from sparc3_bench.cli import app
+from sparc3_bench.comparison import phrasing
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard import phrasing
 from sparc3_bench.record.files import samples_path
 from sparc3_bench.run.intervals import read_renewed
 

@@ -6,9 +6,9 @@ import pytest
 from unit.crossed import crossed, factorial, plausible
 from unit.results import make_control
 
+from sparc3_bench.comparison.crossing import DIVIDED, crossing, crossings
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.crossing import DIVIDED, crossing, crossings
 from sparc3_bench.leaderboard.crossing_report import CrossingReport
 from sparc3_bench.leaderboard.report_part import as_markdown, as_text
 

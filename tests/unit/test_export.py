@@ -20,11 +20,11 @@ from unit.results import make_result, save
 from sparc3_bench.api.every_eval import SCHEMA
 from sparc3_bench.api.exporting import row_columns
 from sparc3_bench.cli import app
+from sparc3_bench.comparison.ranks import Ranks, draws_of, ranks
+from sparc3_bench.comparison.sections import Section
+from sparc3_bench.comparison.tables import split
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.ranks import Ranks, draws_of, ranks
-from sparc3_bench.leaderboard.sections import Section
-from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.files import read_results, write_result
 from sparc3_bench.run.intervals import renewed
 

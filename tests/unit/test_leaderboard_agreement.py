@@ -10,12 +10,12 @@ from unit.results import make_result
 from unit.retained import answered, both, pairs, perplexed
 from unit.site_pages import drawn, every_page
 
+from sparc3_bench.comparison.phrasing import coefficient_text
+from sparc3_bench.comparison.tables import split
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.agreement import Agreement, agreements
 from sparc3_bench.leaderboard.boards import boards
-from sparc3_bench.leaderboard.phrasing import coefficient_text
 from sparc3_bench.leaderboard.sentences import said
-from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.result import Result
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>{{ 7*7 }}"

@@ -13,11 +13,11 @@ from unit.results import make_result
 from unit.site_pages import drawn, every_page
 from unit.test_leaderboard_site import pairs
 
+from sparc3_bench.comparison.control_verdict import BETTER
+from sparc3_bench.comparison.tables import split
 from sparc3_bench.leaderboard.answers import Answer, how_good, how_sure
 from sparc3_bench.leaderboard.boards import boards
-from sparc3_bench.leaderboard.control_verdict import BETTER
 from sparc3_bench.leaderboard.sentences import said
-from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.files import read_results
 from sparc3_bench.record.result import Result
 

@@ -14,10 +14,10 @@ from unit.results import make_result, save
 from unit.site_pages import JSON, every_page, render
 from unit.test_leaderboard_site import HOSTILE, Page, pairs
 
-from sparc3_bench.leaderboard.choices import OperatingPoint
-from sparc3_bench.leaderboard.sections import Section
+from sparc3_bench.comparison.choices import OperatingPoint
+from sparc3_bench.comparison.sections import Section
+from sparc3_bench.comparison.tables import split
 from sparc3_bench.leaderboard.site import publish
-from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.parts import Found
 from sparc3_bench.record.result import Result
 

@@ -10,13 +10,13 @@ from unit.results import KL, make_control, make_result
 from unit.site_pages import curves_of, render
 from unit.test_leaderboard_site import Page, pairs
 
-from sparc3_bench.leaderboard.control_verdict import (
+from sparc3_bench.comparison.control_verdict import (
     ALONE,
     ELSEWHERE,
     control_verdict,
 )
-from sparc3_bench.leaderboard.sections import Section
-from sparc3_bench.leaderboard.tables import split
+from sparc3_bench.comparison.sections import Section
+from sparc3_bench.comparison.tables import split
 from sparc3_bench.record.parts import MetricRecord
 from sparc3_bench.record.result import Result
 

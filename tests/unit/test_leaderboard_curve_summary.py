@@ -11,9 +11,9 @@ from unit.site_pages import JSON, render
 from unit.test_leaderboard_circuits import HIGHEST, LOWEST, circuit, section_of
 from unit.test_leaderboard_site import HOSTILE, Page, pairs
 
-from sparc3_bench.leaderboard.circuit_sizes import circuit_jaccard
+from sparc3_bench.comparison.circuit_sizes import circuit_jaccard
+from sparc3_bench.comparison.overlap import overlap, overlap_matrices
 from sparc3_bench.leaderboard.maps import atlas
-from sparc3_bench.leaderboard.overlap import overlap, overlap_matrices
 from sparc3_bench.record.parts import EstimateRecord, Found, MetricRecord, Sketch, Stability
 from sparc3_bench.record.result import Result
 

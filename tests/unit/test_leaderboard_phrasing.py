@@ -9,8 +9,7 @@ import pytest
 from unit.choices import JUDGE
 from unit.results import KL, PERPLEXITY, make_result
 
-from sparc3_bench.leaderboard.boards import boards
-from sparc3_bench.leaderboard.phrasing import (
+from sparc3_bench.comparison.phrasing import (
     brief,
     convention_text,
     count,
@@ -26,7 +25,8 @@ from sparc3_bench.leaderboard.phrasing import (
     samples,
     within,
 )
-from sparc3_bench.leaderboard.tables import split
+from sparc3_bench.comparison.tables import split
+from sparc3_bench.leaderboard.boards import boards
 from sparc3_bench.record.parts import EstimateRecord, MetricRecord
 from sparc3_bench.record.result import Result
 from sparc3_bench.types.conventions import CONVENTIONS, values_of

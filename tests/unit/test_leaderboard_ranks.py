@@ -13,9 +13,9 @@ from unit.results import make_result
 from unit.site_pages import render
 
 from sparc3_bench.api.results import Results
+from sparc3_bench.comparison.ranks import Ranks, draws_of, ranks
+from sparc3_bench.comparison.tables import split
 from sparc3_bench.leaderboard.boards import boards
-from sparc3_bench.leaderboard.ranks import Ranks, draws_of, ranks
-from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.result import Result
 
 WINDOWS = 64

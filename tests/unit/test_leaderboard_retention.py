@@ -9,10 +9,10 @@ from unit.results import make_result
 from unit.retained import answered, pairs
 from unit.site_pages import drawn, every_page, render
 
-from sparc3_bench.leaderboard.ranks import draws_of
-from sparc3_bench.leaderboard.retention import Benchmark, retention
-from sparc3_bench.leaderboard.sections import Section
-from sparc3_bench.leaderboard.tables import split
+from sparc3_bench.comparison.ranks import draws_of
+from sparc3_bench.comparison.retention import Benchmark, retention
+from sparc3_bench.comparison.sections import Section
+from sparc3_bench.comparison.tables import split
 from sparc3_bench.record.result import Result
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>{{ 7*7 }}"

@@ -14,11 +14,11 @@ from unit.site_pages import every_page, render
 from unit.test_leaderboard_circuits import FAITHFULNESS, section_of
 from unit.test_leaderboard_site import Page, pairs
 
-from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.archive import Archive
-from sparc3_bench.leaderboard.control_verdict import (
+from sparc3_bench.comparison.control_verdict import (
     control_verdict,
 )
+from sparc3_bench.host import default_host
+from sparc3_bench.leaderboard.archive import Archive
 from sparc3_bench.leaderboard.overview import _standings
 from sparc3_bench.leaderboard.templating import templates
 from sparc3_bench.record.checks import problems

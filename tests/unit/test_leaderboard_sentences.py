@@ -11,7 +11,7 @@ from unit.site_pages import render
 from unit.test_leaderboard_choices import OTHER, at, chosen_rows, rows_of
 from unit.test_leaderboard_site import Page, pairs
 
-from sparc3_bench.leaderboard.choices import OperatingPoint
+from sparc3_bench.comparison.choices import OperatingPoint
 from sparc3_bench.leaderboard.sentences import said
 from sparc3_bench.record.checks import problems
 from sparc3_bench.record.parts import MetricRecord

@@ -11,17 +11,17 @@ from unit.choices import JUDGE
 from unit.results import KL, PERPLEXITY, make_control, make_result
 from unit.site_pages import curves_of
 
+from sparc3_bench.comparison import phrasing
+from sparc3_bench.comparison.control_verdict import ALONE, NONE, control_verdict
+from sparc3_bench.comparison.phrasing import scorer_text
+from sparc3_bench.comparison.sections import Section
+from sparc3_bench.comparison.tables import split
 from sparc3_bench.errors import RecordError
-from sparc3_bench.leaderboard import phrasing
-from sparc3_bench.leaderboard.control_verdict import ALONE, NONE, control_verdict
-from sparc3_bench.leaderboard.phrasing import scorer_text
-from sparc3_bench.leaderboard.sections import Section
-from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.parts import MetricRecord
 from sparc3_bench.record.result import Result
 
 if TYPE_CHECKING:
-    from sparc3_bench.leaderboard.series import Series
+    from sparc3_bench.comparison.series import Series
 
 ACCURACY = MetricRecord(name="accuracy", direction="higher", unit="", title="Accuracy")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from unit.choices import make_choice
 from unit.results import PERPLEXITY, make_result
 
-from sparc3_bench.leaderboard.main_number import main_number
+from sparc3_bench.comparison.main_number import main_number
 from sparc3_bench.record.parts import EstimateRecord, MetricRecord
 
 ENDS = {"perplexity": [(19.0, 21.0), (35.0, 45.0), (90.0, 110.0)]}

@@ -10,9 +10,9 @@ import torch
 from unit.results import make_result
 
 import sparc3_bench as sb
+from sparc3_bench.comparison.phrasing import convention_text, section_title
+from sparc3_bench.comparison.tables import split
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.phrasing import convention_text, section_title
-from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.selection.control import matched
 from sparc3_bench.selection.select import choose, cuts
 from sparc3_bench.testing.tiny import make_model

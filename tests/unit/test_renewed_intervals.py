@@ -15,9 +15,9 @@ from unit.site_pages import render
 from unit.test_leaderboard_ranks import WINDOWS, measured
 
 from sparc3_bench.cli import app
+from sparc3_bench.comparison.phrasing import precise
 from sparc3_bench.contracts import Task
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.phrasing import precise
 from sparc3_bench.record.files import read_result
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.intervals import _versus, is_old, read_renewed, renewed

@@ -17,16 +17,16 @@ from unit.results import make_result, save
 
 from sparc3_bench.cli import app
 from sparc3_bench.cli.report import ReportAnswer
+from sparc3_bench.comparison.control_verdict import BETTER
+from sparc3_bench.comparison.phrasing import p_value
+from sparc3_bench.comparison.sections import Section
+from sparc3_bench.comparison.tables import split
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.boards import boards
-from sparc3_bench.leaderboard.control_verdict import BETTER
-from sparc3_bench.leaderboard.phrasing import p_value
 from sparc3_bench.leaderboard.scorer_report import ScorerReport, report_on
 from sparc3_bench.leaderboard.scorer_row import ScorerRow
-from sparc3_bench.leaderboard.sections import Section
 from sparc3_bench.leaderboard.sentences import rounded_up, said
-from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.files import read_results
 from sparc3_bench.run.intervals import renewed
 

@@ -10,12 +10,12 @@ from sparc3_tasks.compression import Compression
 from unit.results import make_result
 from unit.site_pages import every_page
 
+from sparc3_bench.comparison.phrasing import convention_text
+from sparc3_bench.comparison.tables import split
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.boards import boards
-from sparc3_bench.leaderboard.phrasing import convention_text
 from sparc3_bench.leaderboard.submission import review
-from sparc3_bench.leaderboard.tables import split
 from sparc3_bench.record.files import write_result
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.options import limited

@@ -6,7 +6,6 @@ import dataclasses
 import importlib
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -247,16 +246,17 @@ def test_of_what_is_installed_plugins_are_followed_and_libraries_have_versions(
     assert (source.code_of(start) != before) is moves
 
 
-def test_every_builtin_has_a_digest_of_its_own_soon_and_none_rests_on_what_shows_numbers(forget):
+def test_every_builtin_has_a_digest_of_its_own_and_none_rests_on_what_shows_numbers(forget):
     host = default_host()
     kinds = ("scorer", "task", "adapter", "judge")
     entries = [entry for kind in kinds for entry in host.all(kind).values()]
     forget()
-    start = time.process_time()
     digests = {entry.code for entry in entries}
-    assert time.process_time() - start < 3  # about 0.4 s on an idle core
     assert len(digests) == len({entry.cls.__module__ for entry in entries})
-    shown = tuple(f"sparc3_bench/{room}/" for room in ("cli", "leaderboard", "scaffold", "testing"))
+    shown = tuple(
+        f"sparc3_bench/{room}/"
+        for room in ("cli", "comparison", "leaderboard", "scaffold", "testing")
+    )
     for of in (*(entry.cls for entry in entries), RUNNER):
         assert not [path for path in source.files_of(of) if path.startswith(shown)]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.phrasing import metric_title
-from sparc3_bench.leaderboard.sizes import compares_removed
-from sparc3_bench.leaderboard.values import Value, merge_seeds
+from sparc3_bench.comparison.phrasing import metric_title
+from sparc3_bench.comparison.sizes import compares_removed
+from sparc3_bench.comparison.values import Value, merge_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from sparc3_bench.comparison import phrasing
+from sparc3_bench.comparison.tables import comparison_key
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard import phrasing
-from sparc3_bench.leaderboard.tables import comparison_key
 from sparc3_bench.types.conventions import CONVENTIONS
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from sparc3_bench.types.conventions import NO_REPAIR, UNIFORM, AskedConventions
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+    from sparc3_bench.comparison.series import Series
     from sparc3_bench.host import PluginHost
-    from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.record.result import Result
     from sparc3_bench.record.spec import PluginRef, RunSpec
 

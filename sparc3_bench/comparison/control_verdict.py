@@ -9,9 +9,9 @@ from sparc3_bench.errors import Sparc3Error
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sparc3_bench.leaderboard.comparable_rows import ComparableRows
-    from sparc3_bench.leaderboard.replicates import Replicates
-    from sparc3_bench.leaderboard.series import Series
+    from sparc3_bench.comparison.comparable_rows import ComparableRows
+    from sparc3_bench.comparison.replicates import Replicates
+    from sparc3_bench.comparison.series import Series
     from sparc3_bench.record.parts import MetricRecord, Point, Versus
     from sparc3_bench.record.result import Result
 
@@ -154,7 +154,7 @@ def row_verdicts(section: ComparableRows, draws: Replicates | None) -> Rows:
 
 
 def _beside(section: ComparableRows, draws: Replicates, one: Series, amount: float) -> str:
-    from sparc3_bench.leaderboard.replicates import side_by_side
+    from sparc3_bench.comparison.replicates import side_by_side
     from sparc3_bench.statistics.band import LEAST, against_controls
 
     metric = section.metrics[0]

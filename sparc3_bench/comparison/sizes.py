@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.phrasing import percent, units
+from sparc3_bench.comparison.phrasing import percent, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from sparc3_bench.leaderboard.comparable_rows import ComparableRows
-from sparc3_bench.leaderboard.control_verdict import BETTER, control_verdict
-from sparc3_bench.leaderboard.repeat import departures
-from sparc3_bench.leaderboard.series import seeds
+from sparc3_bench.comparison.comparable_rows import ComparableRows
+from sparc3_bench.comparison.control_verdict import BETTER, control_verdict
+from sparc3_bench.comparison.repeat import departures
+from sparc3_bench.comparison.series import seeds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sparc3_bench.leaderboard.headtohead import Meeting
-    from sparc3_bench.leaderboard.ranks import Ranks
-    from sparc3_bench.leaderboard.replicates import Replicates
-    from sparc3_bench.leaderboard.retention import Benchmark
-    from sparc3_bench.leaderboard.series import Series
-    from sparc3_bench.leaderboard.values import Value
+    from sparc3_bench.comparison.headtohead import Meeting
+    from sparc3_bench.comparison.ranks import Ranks
+    from sparc3_bench.comparison.replicates import Replicates
+    from sparc3_bench.comparison.retention import Benchmark
+    from sparc3_bench.comparison.series import Series
+    from sparc3_bench.comparison.values import Value
     from sparc3_bench.record.parts import MetricRecord
     from sparc3_bench.statistics.overall import Table
 
@@ -76,10 +76,10 @@ class Section(ComparableRows):
     def tests(self) -> Tests:
         """All at once, as the replicates behind them are many and not kept."""
         # Loads numpy and scipy.
-        from sparc3_bench.leaderboard.control_verdict import row_verdicts
-        from sparc3_bench.leaderboard.headtohead import meetings, resolvables
-        from sparc3_bench.leaderboard.ranks import draws_of, ranks
-        from sparc3_bench.leaderboard.retention import retention
+        from sparc3_bench.comparison.control_verdict import row_verdicts
+        from sparc3_bench.comparison.headtohead import meetings, resolvables
+        from sparc3_bench.comparison.ranks import draws_of, ranks
+        from sparc3_bench.comparison.retention import retention
 
         draws = self.draws or draws_of(self)
         # Variants are no competitors of their own.

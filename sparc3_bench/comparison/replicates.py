@@ -23,9 +23,9 @@ from sparc3_bench.statistics.dependence import (
 )
 
 if TYPE_CHECKING:
+    from sparc3_bench.comparison.comparable_rows import ComparableRows
+    from sparc3_bench.comparison.series import Series
     from sparc3_bench.contracts import Task
-    from sparc3_bench.leaderboard.comparable_rows import ComparableRows
-    from sparc3_bench.leaderboard.series import Series
     from sparc3_bench.record.parts import Point
     from sparc3_bench.record.result import Result
     from sparc3_bench.statistics.numbers import Array

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sparc3_bench.comparison.phrasing import scorer_text
+from sparc3_bench.comparison.tables import comparison_key
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
-from sparc3_bench.leaderboard.phrasing import scorer_text
-from sparc3_bench.leaderboard.tables import comparison_key
 from sparc3_bench.record.spec import canonical_json
 from sparc3_bench.types.conventions import (
     CONVENTIONS,
@@ -177,7 +177,7 @@ def _crossed(
     metric: str | None,
     whole: bool,
 ) -> Crossing:
-    from sparc3_bench.leaderboard.replicates import bootstrap_number, side_by_side
+    from sparc3_bench.comparison.replicates import bootstrap_number, side_by_side
     from sparc3_bench.run.options import task_of
     from sparc3_bench.statistics.dominance import dominating
     from sparc3_bench.statistics.effects import Effects

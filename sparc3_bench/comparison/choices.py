@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.circuit_sizes import ranked_units
-from sparc3_bench.leaderboard.series import seeds
-from sparc3_bench.leaderboard.values import Value, merge_seeds
+from sparc3_bench.comparison.circuit_sizes import ranked_units
+from sparc3_bench.comparison.series import seeds
+from sparc3_bench.comparison.values import Value, merge_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sparc3_bench.leaderboard.series import ResultFile, Series
+    from sparc3_bench.comparison.series import ResultFile, Series
     from sparc3_bench.record.parts import Found, MetricRecord, Point, Tried, Versus
     from sparc3_bench.record.result import Result
 

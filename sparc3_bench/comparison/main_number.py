@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.phrasing import interval_text, metric_title
-from sparc3_bench.leaderboard.sizes import Sizes
+from sparc3_bench.comparison.phrasing import interval_text, metric_title
+from sparc3_bench.comparison.sizes import Sizes
 
 if TYPE_CHECKING:
     from sparc3_bench.record.parts import MetricRecord

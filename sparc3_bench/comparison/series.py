@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from sparc3_bench.leaderboard.circuit_sizes import shared_by_seeds, smallest_circuit
-from sparc3_bench.leaderboard.phrasing import in_the_name, is_reference, samples
-from sparc3_bench.leaderboard.values import Place, Value, long_table, merge_seeds
+from sparc3_bench.comparison.circuit_sizes import shared_by_seeds, smallest_circuit
+from sparc3_bench.comparison.phrasing import in_the_name, is_reference, samples
+from sparc3_bench.comparison.values import Place, Value, long_table, merge_seeds
 from sparc3_bench.record.spec import PluginRef, canonical_json
 
 if TYPE_CHECKING:

@@ -6,15 +6,15 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sparc3_bench.comparison.replicates import side_by_side
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.leaderboard.replicates import side_by_side
 from sparc3_bench.statistics.holm import holm
 from sparc3_bench.statistics.paired import Difference, of_pair
 from sparc3_bench.statistics.ranking import resolvable
 
 if TYPE_CHECKING:
-    from sparc3_bench.leaderboard.comparable_rows import ComparableRows
-    from sparc3_bench.leaderboard.replicates import BootstrapNumber, Replicates
+    from sparc3_bench.comparison.comparable_rows import ComparableRows
+    from sparc3_bench.comparison.replicates import BootstrapNumber, Replicates
     from sparc3_bench.types.values import Scale
 
 _MOST = 60

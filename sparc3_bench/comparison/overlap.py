@@ -7,11 +7,11 @@ from functools import lru_cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from sparc3_bench.leaderboard.series import seeds
+from sparc3_bench.comparison.series import seeds
 
 if TYPE_CHECKING:
-    from sparc3_bench.leaderboard.sections import Section
-    from sparc3_bench.leaderboard.series import Series
+    from sparc3_bench.comparison.sections import Section
+    from sparc3_bench.comparison.series import Series
     from sparc3_bench.record.parts import Sketch
 
 _LEAST = 30

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from sparc3_bench.leaderboard.phrasing import markdown_table
+from sparc3_bench.comparison.phrasing import markdown_table
 
 
 @dataclass(frozen=True)

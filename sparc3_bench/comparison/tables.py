@@ -6,13 +6,13 @@ import math
 import statistics
 from typing import TYPE_CHECKING, Any
 
+from sparc3_bench.comparison.choices import questions
+from sparc3_bench.comparison.phrasing import is_reference
+from sparc3_bench.comparison.sections import Section
+from sparc3_bench.comparison.series import ResultFile, Series, merge
+from sparc3_bench.comparison.sizes import Sizes
 from sparc3_bench.errors import RecordError
 from sparc3_bench.host import default_host
-from sparc3_bench.leaderboard.choices import questions
-from sparc3_bench.leaderboard.phrasing import is_reference
-from sparc3_bench.leaderboard.sections import Section
-from sparc3_bench.leaderboard.series import ResultFile, Series, merge
-from sparc3_bench.leaderboard.sizes import Sizes
 from sparc3_bench.record.spec import RunSpec, canonical_json, content_key
 from sparc3_bench.types.conventions import place_of
 
