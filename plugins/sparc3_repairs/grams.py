@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def of_each(
     model: ModelView, keep: KeepMask, reference: ReferenceSamples, damping: float
 ) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """Yield name, weights and XᵀX + λ of every matrix that loses something, float64.
+    """Yield name, weights and XᵀX + λ of every matrix that loses something.
 
     Parameters
     ----------
@@ -24,32 +24,22 @@ def of_each(
     damping
         λ as a fraction of the mean diagonal of XᵀX. Features that are always zero count as 1.
     """
-    grams: dict[str, Tensor] = {}
-    first: dict[str, str] = {}
-    last: tuple[str, Tensor] | None = None
-    repeated = {name for name, weight in model.weights().items() if weight.sharing}
+    from sparc3_bench import InputGrams, damp
+
+    grams = InputGrams(model)
 
     def add(name: str, inputs: Tensor) -> None:
-        nonlocal last
-        if name not in keep.weights:
-            return
-        # Of matrices in a row that read the same, the first one's are kept.
-        if name not in first:
-            is_same = last is not None and last[1] is inputs and name not in repeated
-            first[name] = last[0] if last is not None and is_same else name
-        if name not in repeated:
-            last = (first[name], inputs)
-        if first[name] == name:
-            found = (inputs.T @ inputs).double()
-            grams[name] = grams[name].add_(found) if name in grams else found
+        if name in keep.weights:
+            grams.add(name, inputs)
 
     with model.observe(add):
         model.run(reference)
+    whole: dict[str, Tensor] = {}
     for name, weight in model.weights().items():
         if name in keep.weights:
-            gram = grams[first[name]].clone()
-            diagonal = gram.diagonal()
-            dead = diagonal == 0
-            diagonal += damping * diagonal.mean()
-            diagonal[dead] = 1
-            yield name, weight.matrix.double(), gram
+            first = grams.first[name]
+            if first not in whole:
+                lower = grams.lower.pop(first)
+                damp(lower, damping)
+                whole[first] = lower.tril() + lower.tril(-1).T
+            yield name, weight.matrix.to(model.widest), whole[first]

@@ -11,15 +11,9 @@ from pydantic import Field
 from sparc3_bench import IncrementalScorer, Scorer, Sparc3Error, hookimpl
 
 if TYPE_CHECKING:
-    from torch import Tensor, dtype
+    from torch import Tensor
 
     from sparc3_bench import ModelView, ReferenceSamples, State
-
-_STRIPE = 256
-"""Rows of XᵀX that are added to at once, each stripe as far as the diagonal."""
-
-_BETWEEN = "|"
-"""Between the parts of a name in a state; in no path of a module."""
 
 
 @dataclass(frozen=True)
@@ -53,26 +47,26 @@ class SparseGpt(IncrementalScorer):
 
     def accumulate(self, model: ModelView, reference: ReferenceSamples, state: State) -> State:
         """Add XᵀX over tokens, and keep which matrices read the same inputs."""
-        weights = model.weights()
-        repeated = {name for name, weight in weights.items() if weight.sharing}
-        inputs = _Inputs(repeated, state, model.widest)
-        with model.observe(inputs.add):
+        from sparc3_bench import InputGrams
+
+        grams = InputGrams(model, state)
+        with model.observe(grams.add):
             model.run(reference)
-        return inputs.state()
+        return grams.state()
 
     def finish(self, model: ModelView, state: State) -> Mapping[str, Tensor]:
         """Return w² / [H⁻¹]ⱼⱼ of every weight, in [0, ∞)."""
         import torch
 
-        from sparc3_bench import row_parts, zeros_for
+        from sparc3_bench import InputGrams, row_parts, zeros_for
 
-        inputs = _Inputs(set(), state, model.widest)
+        grams = InputGrams(model, state)
         state.clear()
-        errors = {first: self._errors(inputs.grams.pop(first)) for first in list(inputs.grams)}
+        errors = {first: self._errors(grams.lower.pop(first)) for first in list(grams.lower)}
         matrices = {name: weight.matrix for name, weight in model.weights().items()}
         scores = zeros_for(matrices, torch.float32)
         for name, matrix in matrices.items():
-            error = errors[inputs.first[name]]
+            error = errors[grams.first[name]]
             for rows in row_parts(matrix):
                 wide = matrix[rows].to(model.widest, copy=True)
                 scores[name][rows].copy_(wide.square_().mul_(error))
@@ -80,10 +74,9 @@ class SparseGpt(IncrementalScorer):
 
     def _errors(self, gram: Tensor) -> Tensor:
         """Return 1 / [H⁻¹]ⱼⱼ of every feature, 0 where it is always zero; `gram` is spent."""
-        diagonal = gram.diagonal()
-        dead = diagonal == 0
-        diagonal += self.damping * diagonal.mean()
-        diagonal[dead] = 1
+        from sparc3_bench import damp
+
+        dead = damp(gram, self.damping)
         # Of the inverse L⁻ᵀ L⁻¹ the diagonal alone is needed: sums of squares of columns.
         inverse = _inverse_factor(gram).square_().sum(0)
         return inverse.reciprocal_().masked_fill_(dead, 0)
@@ -110,72 +103,6 @@ def _inverse_factor(gram: Tensor) -> Tensor:
             "`damping`."
         )
     return torch.from_numpy(inverse.T)
-
-
-class _Inputs:
-    """XᵀX of the inputs of every matrix, kept once for those that read the same.
-
-    Parameters
-    ----------
-    repeated
-        Matrices used by several modules, which have inputs of their own.
-    state
-        What `state` of other inputs returned, to go on from; its tensors are taken over.
-    dtype
-        What sums over batches are kept in.
-
-    Attributes
-    ----------
-    grams
-        Name to ``[in_features, in_features]``, filled below the diagonal.
-    first
-        Name to the first matrix, in order of use, that reads the same inputs.
-    """
-
-    def __init__(self, repeated: set[str], state: State, dtype: dtype) -> None:
-        self._repeated, self._dtype = repeated, dtype
-        self._last: tuple[str, Tensor] | None = None
-        self.grams: dict[str, Tensor] = {}
-        self.first: dict[str, str] = {}
-        for place, value in state.items():
-            kind, *names = place.split(_BETWEEN)
-            if kind == "gram":
-                self.grams[names[0]] = value
-            else:
-                self.first[names[0]] = names[1]
-
-    def state(self) -> State:
-        """Return all sums, and as empty tensors which matrix reads the inputs of which first."""
-        import torch
-
-        found = {_BETWEEN.join(("gram", name)): gram for name, gram in self.grams.items()}
-        return found | {
-            _BETWEEN.join(("reads", name, first)): torch.zeros(0)
-            for name, first in self.first.items()
-        }
-
-    def add(self, name: str, inputs: Tensor) -> None:
-        """Add ``[tokens, in_features]``."""
-        if name not in self.first:
-            self.first[name] = self._reads(name, inputs)
-        if name not in self._repeated:
-            self._last = (self.first[name], inputs)
-        if self.first[name] != name:
-            return
-        count = inputs.shape[1]
-        if name not in self.grams:
-            self.grams[name] = inputs.new_zeros(count, count, dtype=self._dtype)
-        for start in range(0, count, _STRIPE):
-            stop = start + _STRIPE
-            stripe = self.grams[name][start:stop, :stop]
-            stripe.add_(inputs[:, start:stop].T @ inputs[:, :stop])
-
-    def _reads(self, name: str, inputs: Tensor) -> str:
-        if self._last is None or name in self._repeated:
-            return name
-        first, last = self._last
-        is_same = last is inputs or last.equal(inputs)
-        return first if is_same and bool(inputs.any()) else name
 
 
 @hookimpl

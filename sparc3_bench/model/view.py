@@ -106,19 +106,18 @@ class ModelView:
 
     def forward(self, batch: Batch) -> Tensor:
         """Run the model's own forward and return the logits ``[samples, tokens, vocabulary]``."""
-        if self._resampling is not None:
-            self._resampling.prepare(batch, self._logits)
-        return self._logits(batch)
+        return self._forward(batch)
 
     def last_logits(self, batch: Batch) -> Tensor:
         """Return the logits behind the last token of every sample, ``[samples, vocabulary]``."""
-        options = {}
-        if batch.is_full and self._can_keep_last:
-            options["logits_to_keep"] = 1
+        options = {"logits_to_keep": 1} if batch.is_full and self._can_keep_last else {}
+        logits = self._forward(batch, **options)
+        return logits[:, -1] if options else logits[batch.rows, batch.last]
+
+    def _forward(self, batch: Batch, **options: Any) -> Tensor:
         if self._resampling is not None:
             self._resampling.prepare(batch, lambda other: self._logits(other, **options))
-        logits = self._logits(batch, **options)
-        return logits[:, -1] if options else logits[batch.rows, batch.last]
+        return self._logits(batch, **options)
 
     def _logits(self, batch: Batch, **options: Any) -> Tensor:
         self.tokens += batch.input_ids.numel()
@@ -165,10 +164,11 @@ class ModelView:
             yield
 
     def run(self, reference: ReferenceSamples) -> None:
-        """Run the model forward over the reference samples; see `observe`."""
+        """Run the blocks over the reference samples, for what `observe` tells of them."""
+        options = {"logits_to_keep": 1} if self._can_keep_last else {}
         with torch.no_grad():
             for batch in reference.batches(self.device):
-                self.forward(batch)
+                self._forward(batch, **options)
 
     def attribute(self, reference: ReferenceSamples, fold: Fold, *, widens: bool = True) -> None:
         """Run the reference forward and backward, handing every weight's parts to `fold`.

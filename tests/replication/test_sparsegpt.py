@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from replication.dense import dense_matrix, gather_inputs
-from sparc3_scorers import sparsegpt
 from sparc3_scorers.sparsegpt import SparseGpt
 
-from sparc3_bench import Role, Sparc3Error
+from sparc3_bench import InputGrams, Role, Sparc3Error
+from sparc3_bench.attribution import grams
 from sparc3_bench.run.options import build
 from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
 
@@ -61,7 +61,7 @@ def test_it_is_the_least_error_when_the_others_of_the_row_make_up_for_the_weight
 @every_architecture
 def test_batch_size_and_stripes_change_nothing_beyond_rounding(architecture, monkeypatch):
     one = SparseGpt().score(make_view(architecture), make_reference(COUNT, LENGTHS, 1))
-    monkeypatch.setattr(sparsegpt, "_STRIPE", 7)
+    monkeypatch.setattr(grams, "_STRIPE", 7)
     six = SparseGpt().score(make_view(architecture), make_reference(COUNT, LENGTHS, 6))
     for name in one:
         torch.testing.assert_close(six[name], one[name], rtol=2e-4, atol=0, msg=name)
@@ -122,11 +122,11 @@ def test_matrices_used_by_several_modules_share_nothing():
 
 
 def test_inputs_that_are_all_zero_say_nothing_about_who_reads_the_same():
-    inputs, later = sparsegpt._Inputs(set(), {}, torch.float64), torch.randn(3, 4)
+    inputs, later = InputGrams(make_view("llama")), torch.randn(3, 4)
     for first, second in ((torch.zeros(3, 4), torch.zeros(3, 4)), (later, 2 * later)):
         inputs.add("one", first)
         inputs.add("other", second)
-    assert torch.equal(inputs.grams["other"], 4 * inputs.grams["one"])
+    assert torch.equal(inputs.lower["other"], 4 * inputs.lower["one"])
 
 
 def test_fewer_tokens_than_features_are_enough():
