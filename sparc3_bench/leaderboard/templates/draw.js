@@ -192,7 +192,7 @@
         // At other heights in turn: those of like cost would cover one another.
         ...[-13, 15, -27, 29].flatMap((dy, turn) => ["start", "middle", "end"].map((textAnchor) => text(
           labelled.filter((p, i) => i % 4 === turn && anchor(p) === textAnchor),
-          { x: "x", y: "y", text: (p) => named(p.row), fill: "var(--ink)", dy, textAnchor, stroke: "var(--paper)", strokeWidth: 4 },
+          { x: "x", y: "y", text: (p) => named(p.row), className: "name", fill: "var(--ink)", dy, textAnchor, stroke: "var(--paper)", strokeWidth: 4 },
         ))),
         told(inside, (p) => p.said ?? `${label(p.row)}\n${number(p.y)}${ends(p.yl, p.yh)}\n${number(p.x)}`),
       ],
@@ -295,6 +295,13 @@
     // The drawing is one picture with one name; its groups have no role that could have another.
     drawing.querySelectorAll("g[aria-label]").forEach((group) => group.removeAttribute("aria-label"));
     figure.querySelector("figcaption").after(drawing);
+    // A name that would cover another is left out: the legend has it.
+    const said = [];
+    for (const name of drawing.querySelectorAll(".name text")) {
+      const box = name.getBoundingClientRect();
+      const covers = said.some((other) => box.left < other.right && other.left < box.right && box.top < other.bottom && other.top < box.bottom);
+      covers ? name.remove() : said.push(box);
+    }
   };
 
   // A line for every row, which hides it or shows it; the variants of a scorer come when asked for.
