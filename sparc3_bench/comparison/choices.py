@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -45,11 +46,6 @@ class OperatingPoint:
 
     Attributes
     ----------
-    value, dense
-        The main metric of what was chosen, and of the dense model.
-    change
-        What changed, where the main metric is a change: the `metric` whose difference to the dense
-        model it is, `before` and `after`.
     is_tied
         Whether its interval overlaps with that of the first one of the question.
     p_random, p_dense
@@ -61,11 +57,6 @@ class OperatingPoint:
     run: ResultFile
     series: Series
     found: Found
-    metric: MetricRecord
-    value: Value
-    dense: float
-    change: SimpleNamespace | None
-    limited: tuple[Limited, ...]
     is_tied: bool = False
     p_random: float | None = None
     p_dense: float | None = None
@@ -74,6 +65,37 @@ class OperatingPoint:
     def result(self) -> Result:
         """The record."""
         return self.run.result
+
+    @cached_property
+    def metric(self) -> MetricRecord:
+        """The main metric: what it does best in."""
+        return next(one for one in self.result.metrics if one.name == self.found.metric)
+
+    @cached_property
+    def value(self) -> Value:
+        """The main metric of what was chosen."""
+        return _value(self.found.point, self.found.metric)
+
+    @property
+    def dense(self) -> float:
+        """The main metric of the dense model."""
+        return self.result.points[0].metrics[self.found.metric]
+
+    @cached_property
+    def change(self) -> SimpleNamespace | None:
+        """Where the main metric is a change, the `metric` that changes, `before` and `after`."""
+        metric = None if self.is_dense else _changed(self.result, self.found.metric)
+        if metric is None:
+            return None
+        before, after = (p.metrics[metric.name] for p in (self.result.points[0], self.found.point))
+        return SimpleNamespace(metric=metric, before=before, after=after)
+
+    @cached_property
+    def limited(self) -> tuple[Limited, ...]:
+        """What is limited, in the order in which the task lists its metrics."""
+        limits, point = self.found.limits, self.found.point
+        names = [metric for metric in self.result.metrics if metric.name in limits]
+        return tuple(Limited(one, limits[one.name], _value(point, one.name)) for one in names)
 
     @property
     def versus(self) -> Versus | None:
@@ -208,31 +230,8 @@ def questions(series: Sequence[Series]) -> tuple[Question, ...]:
             found = run.result.found
             if found is not None and found.at_least is None:
                 key = (found.title, found.metric, tuple(sorted(found.limits.items())))
-                asked.setdefault(key, []).append(_operating_point(run, one, found))
+                asked.setdefault(key, []).append(OperatingPoint(run, one, found))
     return tuple(_question(f"choice-{i + 1}", asked[key]) for i, key in enumerate(sorted(asked)))
-
-
-def _operating_point(run: ResultFile, series: Series, found: Found) -> OperatingPoint:
-    metrics, before = run.result.metrics, run.result.points[0].metrics
-    changed = None
-    if found.point.amount.requested > 0 and (metric := _changed(run.result, found.metric)):
-        after = found.point.metrics[metric.name]
-        changed = SimpleNamespace(metric=metric, before=before[metric.name], after=after)
-    return OperatingPoint(
-        run=run,
-        series=series,
-        found=found,
-        metric=next(metric for metric in metrics if metric.name == found.metric),
-        value=_value(found.point, found.metric),
-        dense=before[found.metric],
-        change=changed,
-        limited=tuple(
-            # In the order in which the task lists its metrics.
-            Limited(metric, found.limits[metric.name], _value(found.point, metric.name))
-            for metric in metrics
-            if metric.name in found.limits
-        ),
-    )
 
 
 def _value(point: Point, name: str) -> Value:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sparc3_bench.comparison.comparable import comparison_key
 from sparc3_bench.comparison.phrasing import scorer_text
-from sparc3_bench.comparison.tables import comparison_key
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.record.spec import canonical_json
 from sparc3_bench.types.conventions import (

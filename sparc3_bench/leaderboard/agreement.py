@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from sparc3_bench.comparison.comparable import judge_of, samples_of
 from sparc3_bench.comparison.phrasing import is_reference
-from sparc3_bench.comparison.tables import judge_of, samples_of
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.sentences import WITHOUT_CONTROLS, said
 from sparc3_bench.record.spec import canonical_json
