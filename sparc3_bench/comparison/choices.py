@@ -42,22 +42,16 @@ class Limited:
 
 @dataclass(frozen=True, eq=False)
 class OperatingPoint:
-    """What one run chose.
-
-    Attributes
-    ----------
-    is_tied
-        Whether its interval overlaps with that of the first one of the question.
-    p_random, p_dense
-        The p-values of being no more than one more random circuit, and of being no different from
-        the dense model, each adjusted by Holm over the choices of the question; None where nothing
-        is compared.
-    """
+    """What one run chose."""
 
     run: ResultFile
     series: Series
     found: Found
+    # Whether its interval overlaps with that of the first one of the question
     is_tied: bool = False
+    # p_random, p_dense: The p-values of being no more than one more random circuit, and of being no
+    # different from the dense model, each adjusted by Holm over the choices of the question; None
+    # where nothing is compared
     p_random: float | None = None
     p_dense: float | None = None
 
@@ -179,22 +173,14 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class Question:
-    """The runs that chose by the same metric under the same limits, best first, controls last.
+    """The runs that chose by the same metric under the same limits, best first, controls last."""
 
-    Attributes
-    ----------
-    id
-        Sets it apart from the other questions of its section.
-    amounts
-        Every amount that some run tried, rising.
-    """
-
-    id: str
+    id: str  # sets it apart from the other questions of its section
     title: str
     metric: MetricRecord
     limits: tuple[tuple[MetricRecord, float], ...]
     rows: tuple[OperatingPoint, ...]
-    amounts: tuple[float, ...]
+    amounts: tuple[float, ...]  # every amount that some run tried, rising
 
     def effect(self, series: Series) -> float | None:
         """Return the main metric of what a series chose, on average over its runs."""

@@ -19,12 +19,7 @@ if TYPE_CHECKING:
 def circuit_jaccard(kept: float, removed: float) -> float:
     """Return the Jaccard index of two removed sets from that of the kept ones, equally large.
 
-    Parameters
-    ----------
-    kept
-        Jaccard index of what the two keep.
-    removed
-        The share of all units that each removes.
+    `removed` is the share of all units that each removes.
     """
     if not 0 < removed < 1:
         return 1.0

@@ -28,8 +28,6 @@ def split(
 ) -> tuple[tuple[Section, ...], tuple[ResultFile, ...]]:
     """Return the sections of the finished runs, and those that are failed or withdrawn.
 
-    Plugins are looked up in `host`, those that are installed where not given.
-
     Raises
     ------
     RecordError

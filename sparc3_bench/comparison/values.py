@@ -32,34 +32,20 @@ class RunNumber(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One number of a series.
+    """One number of a series."""
 
-    Attributes
-    ----------
-    centre
-        The mean over the seeds; for a control, the median.
-    low, high
-        The range over the seeds.
-    interval
-        The 95 % interval over samples; of several seeds, the mean (of a control, the median) of
-        the ends, as the seeds' sampling errors rise and fall together.
-    note
-        A few words that belong beside it.
-    seeds
-        The number of every seed.
-    controls
-        Those of the random circuits of all seeds; seeds with the same circuits count once.
-    versus
-        How every seed differs from its random circuits, where recorded.
-    """
-
-    centre: float
+    centre: float  # the mean over the seeds; for a control, the median
+    # low, high: The range over the seeds
     low: float
     high: float
+    # The 95 % interval over samples; of several seeds, the mean (of a control, the median) of the
+    # ends, as the seeds' sampling errors rise and fall together
     interval: Interval | None = None
-    note: str = ""
-    seeds: tuple[float, ...] = ()
+    note: str = ""  # a few words that belong beside it
+    seeds: tuple[float, ...] = ()  # the number of every seed
+    # Those of the random circuits of all seeds; seeds with the same circuits count once
     controls: tuple[float, ...] = ()
+    # How every seed differs from its random circuits, where recorded
     versus: tuple[Versus, ...] = ()
 
 

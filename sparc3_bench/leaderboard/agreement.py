@@ -91,26 +91,16 @@ class Side:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Two tasks on the same pruned models of a model.
+    """Two tasks on the same pruned models of a model."""
 
-    Attributes
-    ----------
-    id
-        Unlike that of any other on a page.
-    pairs
-        The pruned models, by scorer, convention and amount.
-    dense
-        The dense model in both, of those runs; each number format its own.
-    lines
-        How the metrics go together, `spearman` and `pearson`, over the pruned models that `words`
-        names: all of them first; none where there are too few.
-    """
-
-    id: str
+    id: str  # unlike that of any other on a page
     x: Side
     y: Side
-    pairs: tuple[Pair, ...]
+    pairs: tuple[Pair, ...]  # the pruned models, by scorer, convention and amount
+    # The dense model in both, of those runs; each number format its own
     dense: tuple[tuple[float, float], ...]
+    # How the metrics go together, `spearman` and `pearson`, over the pruned models that `words`
+    # names: all of them first; none where there are too few
     lines: tuple[SimpleNamespace, ...]
 
     @property
@@ -140,12 +130,8 @@ class Agreement:
 def agreements(boards: Sequence[Board], host: PluginHost) -> dict[str, tuple[Agreement, ...]]:
     """Return by id of a board how its task goes together with every other on the same model.
 
-    Parameters
-    ----------
-    boards
-        The first of two is drawn along the horizontal axis.
-    host
-        Where scorers are found that say which defaults options have that a record lacks.
+    The first of two is drawn along the horizontal axis. `host` says which defaults options have
+    that a record lacks.
     """
     alike: dict[str, list[tuple[Board, list[Masks]]]] = {}
     for board in boards:

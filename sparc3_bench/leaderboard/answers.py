@@ -23,23 +23,14 @@ Timed = tuple[float, "Series"]
 
 @dataclass(frozen=True)
 class ShortAnswer:
-    """An answer in words, with what many of them say together.
-
-    Attributes
-    ----------
-    leaders, scorers
-        The titles of those that nobody is shown to be better than, and of all.
-    is_sure
-        Whether all leaders are shown to be better than random controls.
-    seconds
-        By title, of those that read samples, on one kind of machine.
-    """
+    """An answer in words, with what many of them say together."""
 
     text: str
+    # leaders, scorers: The titles of those that nobody is shown to be better than, and of all
     leaders: tuple[str, ...]
     scorers: tuple[str, ...]
-    is_sure: bool
-    seconds: Mapping[str, float]
+    is_sure: bool  # whether all leaders are shown to be better than random controls
+    seconds: Mapping[str, float]  # by title, of those that read samples, on one kind of machine
 
 
 @dataclass(frozen=True)

@@ -60,18 +60,8 @@ def pages(
 ) -> Pages:
     """Yield every file of the site but the copies of results, by its path in the site.
 
-    Nothing is yielded before all results are read.
-
-    Parameters
-    ----------
-    results
-        Each result with its path relative to the results folder, as from `read_results`.
-    host
-        Where tasks and scorers are looked up.
-    has_guide
-        Whether the documentation is in the folder of the site, to be linked to.
-    commit
-        The commit that has the results, where one has.
+    Nothing is yielded before all results are read. `has_guide` says that the documentation is in
+    the folder of the site, to be linked to; `commit` is the one that has the results, if any.
     """
     archive = results if isinstance(results, Archive) else Archive(results, host)
     site = _Site(archive, host, has_guide=has_guide, commit=commit)

@@ -34,15 +34,8 @@ _TOP = ("index.html", MARKED, _LIST, *_FOLDERS)
 def publish(results: Path, site: Path, leave_out: Callable[[str], object] | None = None) -> Path:
     """Write the pages and a copy of every result file; return the path of the first page.
 
-    Parameters
-    ----------
-    results
-        The folder of result files.
-    site
-        The folder to write ``index.html``, its other pages, their data and ``results/`` to. What an
-        earlier call put there and is not needed any more is removed.
-    leave_out
-        As in `read_results`.
+    What an earlier call put into the folder `site` and is not needed any more is removed;
+    `leave_out` is as in `read_results`.
 
     Raises
     ------

@@ -28,36 +28,17 @@ _FEW = 32
 
 @dataclass(frozen=True)
 class Review:
-    """What a check of one result said.
-
-    Attributes
-    ----------
-    errors
-        Why it cannot be taken; a sentence each.
-    questions
-        What a reviewer would ask; a sentence each.
-    target
-        Where it belongs.
-    """
+    """What a check of one result said."""
 
     path: Path
     target: Path
     result: Result
-    errors: tuple[str, ...]
-    questions: tuple[str, ...]
+    errors: tuple[str, ...]  # why it cannot be taken; a sentence each
+    questions: tuple[str, ...]  # what a reviewer would ask; a sentence each
 
 
 def review(path: Path, results: Path, host: PluginHost) -> Review:
-    """Check a result that is submitted.
-
-    Parameters
-    ----------
-    path
-        The file; its samples must be beside it.
-    results
-        The results that it is to join. It may be among them already.
-    host
-        The plugins; the task of the result must be one of them.
+    """Check a result, with its samples beside it, that is to join `results` or is among them.
 
     Raises
     ------
@@ -113,12 +94,12 @@ def _numbers(path: Path, result: Result, host: PluginHost) -> Iterator[str]:
 
 
 def contradictions(result: Result, host: PluginHost) -> Iterator[str]:
-    """Yield what of a finished run does not follow from its per-sample measurements.
+    """Yield what of a finished run does not follow from its samples, by the task that measured.
 
     Raises
     ------
     Sparc3Error
-        When the task is not installed in the version that measured.
+        When that is not installed in the same version.
     """
     from sparc3_bench.run.intervals import is_old
     from sparc3_bench.run.options import task_of
