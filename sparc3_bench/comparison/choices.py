@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 from sparc3_bench.comparison.circuit_sizes import ranked_units
-from sparc3_bench.comparison.series import seeds
+from sparc3_bench.comparison.series import ResultFile, Series, seeds
 from sparc3_bench.comparison.values import Value, merge_seeds
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from sparc3_bench.comparison.series import ResultFile, Series
-    from sparc3_bench.record.parts import Found, MetricRecord, Point, Tried, Versus
-    from sparc3_bench.record.result import Result
+from sparc3_bench.record.parts import Found, MetricRecord, Point, Tried, Versus
+from sparc3_bench.record.result import Result
 
 LEVEL = 0.05
 """A p-value of at most this, adjusted over the table, tells a choice from what it is beside."""

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 from sparc3_bench.comparison.phrasing import metric_title
 from sparc3_bench.comparison.sizes import compares_removed
 from sparc3_bench.comparison.values import Value, merge_seeds
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sparc3_bench.record.parts import Found
-    from sparc3_bench.record.result import Result
+from sparc3_bench.record.parts import Found
+from sparc3_bench.record.result import Result
 
 
 def circuit_jaccard(kept: float, removed: float) -> float:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from sparc3_bench.comparison import phrasing
 from sparc3_bench.errors import Sparc3Error
-from sparc3_bench.record.spec import canonical_json
+from sparc3_bench.record.result import Result
+from sparc3_bench.record.spec import RunSpec, canonical_json
 from sparc3_bench.types.conventions import CONVENTIONS, place_of
-
-if TYPE_CHECKING:
-    from sparc3_bench.record.result import Result
-    from sparc3_bench.record.spec import RunSpec
 
 ComparisonKey = tuple[Any, ...]
 """What two runs must share before their numbers may be compared; sorts in reading order."""

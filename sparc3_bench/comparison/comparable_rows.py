@@ -5,18 +5,15 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sparc3_bench.comparison.choices import OperatingPoint, Question
 from sparc3_bench.comparison.phrasing import is_reference
-from sparc3_bench.comparison.series import machines
-
-if TYPE_CHECKING:
-    from sparc3_bench.comparison.choices import OperatingPoint, Question
-    from sparc3_bench.comparison.series import ResultFile, Series
-    from sparc3_bench.comparison.sizes import Sizes
-    from sparc3_bench.host import PluginHost
-    from sparc3_bench.record.parts import MetricRecord
-    from sparc3_bench.record.spec import DatasetRecord, RunSpec
+from sparc3_bench.comparison.series import ResultFile, Series, machines
+from sparc3_bench.comparison.sizes import Sizes
+from sparc3_bench.host import PluginHost
+from sparc3_bench.record.parts import MetricRecord
+from sparc3_bench.record.spec import DatasetRecord, RunSpec
 
 
 @dataclass(eq=False)

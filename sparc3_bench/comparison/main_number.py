@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sparc3_bench.comparison.phrasing import interval_text, metric_title
 from sparc3_bench.comparison.sizes import Sizes
-
-if TYPE_CHECKING:
-    from sparc3_bench.record.parts import MetricRecord
-    from sparc3_bench.record.result import Result
+from sparc3_bench.record.parts import MetricRecord
+from sparc3_bench.record.result import Result
 
 
 @dataclass(frozen=True)

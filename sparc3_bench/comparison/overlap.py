@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import lru_cache
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
-from sparc3_bench.comparison.series import seeds
-
-if TYPE_CHECKING:
-    from sparc3_bench.comparison.sections import Section
-    from sparc3_bench.comparison.series import Series
-    from sparc3_bench.record.parts import Sketch
+from sparc3_bench.comparison.sections import Section
+from sparc3_bench.comparison.series import Series, seeds
+from sparc3_bench.record.parts import Sketch
 
 _LEAST = 30
 """Of fewer sampled units nothing can be said of how many two circuits share."""

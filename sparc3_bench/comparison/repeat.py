@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
+from pydantic import JsonValue
+
+from sparc3_bench.comparison.series import Series
 from sparc3_bench.configurable import option_fields
+from sparc3_bench.host import PluginHost
+from sparc3_bench.record.result import Result
+from sparc3_bench.record.spec import PluginRef, RunSpec
 from sparc3_bench.types.conventions import NO_REPAIR, UNIFORM, AskedConventions
-
-if TYPE_CHECKING:
-    from pydantic import JsonValue
-
-    from sparc3_bench.comparison.series import Series
-    from sparc3_bench.host import PluginHost
-    from sparc3_bench.record.result import Result
-    from sparc3_bench.record.spec import PluginRef, RunSpec
 
 _UNSAID = (UNIFORM, NO_REPAIR)
 

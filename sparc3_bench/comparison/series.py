@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import quote
+
+from pydantic import JsonValue
 
 from sparc3_bench.comparison.circuit_sizes import shared_by_seeds, smallest_circuit
 from sparc3_bench.comparison.phrasing import in_the_name, is_reference, samples
 from sparc3_bench.comparison.values import Place, Value, long_table, merge_seeds
+from sparc3_bench.record.parts import Amount, MetricRecord, Sketch
+from sparc3_bench.record.result import Result
 from sparc3_bench.record.spec import PluginRef, canonical_json
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
-    from types import SimpleNamespace
-
-    from pydantic import JsonValue
-
-    from sparc3_bench.record.parts import Amount, MetricRecord, Sketch
-    from sparc3_bench.record.result import Result
 
 Facet = tuple[str, str]
 """One choice that a run was made with: what was chosen, and how."""

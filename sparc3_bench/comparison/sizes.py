@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
 
 from sparc3_bench.comparison.phrasing import percent, units
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from sparc3_bench.record.spec import RunSpec
+from sparc3_bench.record.spec import RunSpec
 
 EMPTY = "∅"
 """The size of nothing."""

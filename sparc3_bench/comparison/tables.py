@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from sparc3_bench.comparison.choices import questions
 from sparc3_bench.comparison.comparable import ComparisonKey, comparison_key, key_parts
@@ -12,15 +13,9 @@ from sparc3_bench.comparison.sections import Section
 from sparc3_bench.comparison.series import ResultFile, Series, merge
 from sparc3_bench.comparison.sizes import Sizes
 from sparc3_bench.errors import RecordError
-from sparc3_bench.host import default_host
+from sparc3_bench.host import PluginHost, default_host
+from sparc3_bench.record.result import Result
 from sparc3_bench.record.spec import RunSpec, content_key
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-
-    from sparc3_bench.host import PluginHost
-    from sparc3_bench.record.result import Result
 
 
 def split(

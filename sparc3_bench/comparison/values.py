@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
-
-    from sparc3_bench.record.parts import Versus
-    from sparc3_bench.record.result import Result
+from sparc3_bench.record.parts import Versus
+from sparc3_bench.record.result import Result
 
 Interval = tuple[float, float]
 """The lower and the upper end."""

@@ -7,22 +7,20 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sparc3_bench.comparison.comparable import judge_of, samples_of
 from sparc3_bench.comparison.phrasing import is_reference
+from sparc3_bench.comparison.sections import Section
+from sparc3_bench.comparison.series import ResultFile, Series
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.host import PluginHost
+from sparc3_bench.leaderboard.boards import Board
 from sparc3_bench.leaderboard.sentences import WITHOUT_CONTROLS, said
+from sparc3_bench.record.parts import MetricRecord, Point
+from sparc3_bench.record.result import Result
 from sparc3_bench.record.spec import canonical_json
 from sparc3_bench.run.options import as_typed, build
-
-if TYPE_CHECKING:
-    from sparc3_bench.comparison.sections import Section
-    from sparc3_bench.comparison.series import ResultFile, Series
-    from sparc3_bench.host import PluginHost
-    from sparc3_bench.leaderboard.boards import Board
-    from sparc3_bench.record.parts import MetricRecord, Point
-    from sparc3_bench.record.result import Result
 
 _WIDE = 10
 """Numbers that span more than this factor are compared by their logarithms."""

@@ -7,17 +7,13 @@ import tempfile
 import weakref
 import zlib
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from sparc3_bench.comparison.series import ResultFile
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
-    from sparc3_bench.host import PluginHost
-    from sparc3_bench.record.result import Result
-    from sparc3_bench.record.spec import PluginRef
+from sparc3_bench.host import PluginHost
+from sparc3_bench.record.result import Result
+from sparc3_bench.record.spec import PluginRef
 
 Pairs = list[tuple["Path", "Result"]]
 """Results with their paths relative to the results folder."""

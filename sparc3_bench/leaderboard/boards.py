@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sparc3_bench.comparison.phrasing import brief
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from sparc3_bench.comparison.sections import Section
-    from sparc3_bench.record.spec import RunSpec
+from sparc3_bench.comparison.sections import Section
+from sparc3_bench.record.spec import RunSpec
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,16 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sparc3_bench.comparison.crossing import crossings
 from sparc3_bench.comparison.repeat import command, uses
+from sparc3_bench.comparison.sections import Section
 from sparc3_bench.comparison.series import ResultFile, Series
 from sparc3_bench.comparison.tables import split
+from sparc3_bench.host import PluginHost
 from sparc3_bench.leaderboard import charts, shards
-from sparc3_bench.leaderboard.agreement import agreements
+from sparc3_bench.leaderboard.agreement import Agreement, agreements
 from sparc3_bench.leaderboard.archive import Archive
 from sparc3_bench.leaderboard.boards import Board, boards
 from sparc3_bench.leaderboard.crossing_report import CrossingReport
@@ -23,13 +25,8 @@ from sparc3_bench.leaderboard.plugin_description import ScorerDescription, score
 from sparc3_bench.leaderboard.sentences import HERE
 from sparc3_bench.leaderboard.templating import inline, templates
 from sparc3_bench.record.files import samples_path
-
-if TYPE_CHECKING:
-    from sparc3_bench.comparison.sections import Section
-    from sparc3_bench.host import PluginHost
-    from sparc3_bench.leaderboard.agreement import Agreement
-    from sparc3_bench.record.result import Result
-    from sparc3_bench.record.spec import PluginRef
+from sparc3_bench.record.result import Result
+from sparc3_bench.record.spec import PluginRef
 
 _STATIC = ("d3.LICENSE", "d3.min.js", "plot.LICENSE", "plot.min.js")
 _SCRIPTS = (

@@ -6,16 +6,14 @@ import dataclasses
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sparc3_bench.configurable import option_fields
+from sparc3_bench.host import PluginHost
 from sparc3_bench.leaderboard.bibliography import Reference, citations, spell_out
 from sparc3_bench.leaderboard.docstrings import first_sentence, parse_docstring
-
-if TYPE_CHECKING:
-    from sparc3_bench.host import PluginHost
-    from sparc3_bench.record.spec import PluginRef
-    from sparc3_bench.types.conventions import Group
+from sparc3_bench.record.spec import PluginRef
+from sparc3_bench.types.conventions import Group
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,12 @@ import inspect
 import math
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
+from jinja2.environment import TemplateModule
 
 from sparc3_bench.comparison import phrasing
-
-if TYPE_CHECKING:
-    from jinja2.environment import TemplateModule
 
 HERE = Path(__file__).parent
 """The folder that templates and scripts are in."""

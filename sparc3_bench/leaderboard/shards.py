@@ -5,19 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
-from sparc3_bench.comparison.series import seeds
-from sparc3_bench.leaderboard.charts import curves, ends_of, rounded, value_of
+from sparc3_bench.comparison.sections import Section
+from sparc3_bench.comparison.series import Series, seeds
+from sparc3_bench.leaderboard.boards import Board
+from sparc3_bench.leaderboard.charts import Look, curves, ends_of, rounded, value_of
 from sparc3_bench.types.conventions import CONVENTIONS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sparc3_bench.comparison.sections import Section
-    from sparc3_bench.comparison.series import Series
-    from sparc3_bench.leaderboard.boards import Board
-    from sparc3_bench.leaderboard.charts import Look
 
 _COLUMNS = (
     *("task", "task_version", "model", "dtype", "label", *CONVENTIONS, "judge", "section"),

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import RecordError, Sparc3Error
 from sparc3_bench.host import default_host
@@ -18,10 +18,6 @@ from sparc3_bench.leaderboard.archive import Archive
 from sparc3_bench.leaderboard.pages import GUIDE, MARKED, pages
 from sparc3_bench.leaderboard.templating import SIGNATURE
 from sparc3_bench.record.files import read_results, samples_path, write_atomically
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
 
 _LIST = "site.json"
 """The list of the files that `publish` put into a folder, which it may remove."""

@@ -6,15 +6,12 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sparc3_bench.comparison.phrasing import short_text
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.host import PluginHost
 from sparc3_bench.record.files import read_result, samples_path, write_result
-
-if TYPE_CHECKING:
-    from sparc3_bench.host import PluginHost
-    from sparc3_bench.record.result import Result
+from sparc3_bench.record.result import Result
 
 _MOST_BYTES = 2_000_000
 """Of a record; the largest that this suite has written has 0.2 MB."""
