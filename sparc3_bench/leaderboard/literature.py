@@ -69,6 +69,18 @@ class ReportedRow:
         return self.removed == f"0{_SPACE}%"
 
 
+class Protocol(BaseModel):
+    """How a run measures what a table reports, in windows of the table's context."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: Text
+    metric: Text
+    text: Text  # the source of the evaluation text, as results record it
+    whole: Text  # the task's option that is 0 where all of the text is measured
+    models: dict[str, Text]  # by name in the table, as results record them
+
+
 class ReportedTable(BaseModel):
     """Numbers of one source, as they are written down; see the head of the file."""
 
@@ -94,6 +106,7 @@ class ReportedTable(BaseModel):
     # note, dagger: What a reader must know: of all numbers, and of those marked †
     note: str = ""
     dagger: str = ""
+    same: Protocol | None = None  # None where it is not known from the source
 
     @model_validator(mode="after")
     def _is_whole(self) -> ReportedTable:
@@ -101,6 +114,8 @@ class ReportedTable(BaseModel):
             raise ValueError("`model` goes with columns across tasks, and with these only")
         if self.across == "tasks" and self.data:
             raise ValueError("`data` does not go with columns across tasks, which tell it")
+        if self.same and not self.context:
+            raise ValueError("`same` needs the `context`, without which no protocol is the same")
         if self.lines and bool(self.dagger) != ("†" in str(self.rows)):
             raise ValueError("cells marked † and their `dagger` go together")
         return self

@@ -14,13 +14,16 @@ from sparc3_bench.leaderboard.boards import Board
 from sparc3_bench.leaderboard.charts import Look, curves, ends_of, rounded, value_of
 from sparc3_bench.types.conventions import CONVENTIONS
 
+_PHASES = ("attribution", "evaluation")
+_UNITS = ("seconds", "tokens", "peak_bytes")
 _COLUMNS = (
     *("task", "task_version", "model", "dtype", "label", *CONVENTIONS, "judge", "section"),
     *("scorer", "title", "control", "objective", "settings", "rank", "seeds"),
     *("amount", "in_scope", "in_model", "metric", "direction", "metric_unit"),
     *("value", "low", "high", "seeds_low", "seeds_high", "note"),
     *("controls", "control_low", "control_median", "control_high"),
-    *("attribution_seconds", "evaluation_seconds", "peak_bytes", "results"),
+    *(f"{phase}_{unit}" for phase in _PHASES for unit in _UNITS),
+    *("peak_bytes", "results"),
 )
 
 
@@ -107,7 +110,10 @@ def _row(section: Section, one: Series) -> dict[str, Any]:
         },
         "cost": [
             rounded(value.centre)[0] if value else None
-            for value in (one.attribution, one.evaluation, one.peak_bytes)
+            for value in (
+                *(one.attribution, one.evaluation, one.peak_bytes),
+                *(one.tokens, one.cost("attribution", "peak_bytes")),
+            )
         ],
         "results": [[run.result.key, run.page] for run in one.runs],
     }
@@ -132,8 +138,11 @@ def _numbers(board: Board, section: Section, one: Series) -> Iterator[dict[str, 
         "settings": "; ".join(f"{name}={value}" for name, value in one.settings),
         "rank": section.rank(one),
         "seeds": len(seeds(one.runs)),
-        "attribution_seconds": one.attribution and one.attribution.centre,
-        "evaluation_seconds": one.evaluation and one.evaluation.centre,
+        **{
+            f"{phase}_{unit}": (spent := one.cost(phase, unit)) and spent.centre
+            for phase in _PHASES
+            for unit in _UNITS
+        },
         "peak_bytes": one.peak_bytes and one.peak_bytes.centre,
         "results": " ".join(run.result.key for run in one.runs),
     }

@@ -11,6 +11,7 @@ from sparc3_bench.comparison.overlap import overlap_matrices
 from sparc3_bench.comparison.series import seeds
 from sparc3_bench.leaderboard import answers, charts
 from sparc3_bench.leaderboard.maps import atlas
+from sparc3_bench.leaderboard.published import published
 from sparc3_bench.leaderboard.sentences import HERE, WORDS, said
 from sparc3_bench.printable import printable
 from sparc3_bench.record.spec import canonical_json
@@ -60,5 +61,6 @@ def templates(*, is_page: bool = True) -> jinja2.Environment:
         answers=answers,
         said=said,
         overlaps=overlap_matrices,
+        published=published,
     )
     return environment
