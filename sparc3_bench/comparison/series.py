@@ -93,25 +93,10 @@ class Series:
             for amount, by_seed in amounts.items()
         }
 
-    def cost(self, phase: str, unit: str) -> Value | None:
+    def cost(self, phase: str = "attribution", unit: str = "seconds") -> Value | None:
         """Return what a phase cost, by a field of `Phase`; None where no run recorded it."""
         spent = (run.result.cost.get(phase) for run in self.runs)
         return self._merged(getattr(one, unit) for one in spent if one is not None)
-
-    @property
-    def attribution(self) -> Value | None:
-        """Seconds for the scores."""
-        return self.cost("attribution", "seconds")
-
-    @property
-    def tokens(self) -> Value | None:
-        """Tokens that went through the model for the scores."""
-        return self.cost("attribution", "tokens")
-
-    @property
-    def evaluation(self) -> Value | None:
-        """Seconds to measure."""
-        return self.cost("evaluation", "seconds")
 
     @property
     def peak_bytes(self) -> Value | None:

@@ -101,9 +101,9 @@ class Answer:
     def timed(self, rows: Mapping[int, Series]) -> list[Timed]:
         """Return those that used one kind of machine, the fastest first."""
         found = [
-            (one.attribution.centre, one)
+            (spent.centre, one)
             for one in rows.values()
-            if one.attribution and one.machines == [self.section.machine]
+            if one.machines == [self.section.machine] and (spent := one.cost())
         ]
         return sorted(found, key=lambda pair: (pair[0], pair[1].scorer.name))
 

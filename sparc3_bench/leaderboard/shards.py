@@ -111,8 +111,8 @@ def _row(section: Section, one: Series) -> dict[str, Any]:
         "cost": [
             rounded(value.centre)[0] if value else None
             for value in (
-                *(one.attribution, one.evaluation, one.peak_bytes),
-                *(one.tokens, one.cost("attribution", "peak_bytes")),
+                *(one.cost(), one.cost("evaluation"), one.peak_bytes),
+                *(one.cost(unit="tokens"), one.cost(unit="peak_bytes")),
             )
         ],
         "results": [[run.result.key, run.page] for run in one.runs],
