@@ -28,18 +28,6 @@ from sparc3_bench.record.files import samples_path
 from sparc3_bench.record.result import Result
 from sparc3_bench.record.spec import PluginRef
 
-_STATIC = ("d3.LICENSE", "d3.min.js", "plot.LICENSE", "plot.min.js")
-_SCRIPTS = (
-    "board.js",
-    "compare.js",
-    "draw.js",
-    "effects.js",
-    "heads.js",
-    "search.js",
-    "site.js",
-    "sort.js",
-)
-
 GUIDE = "docs/docs"
 """Where in the site `make docs` puts the documents of the repository's folder ``docs``."""
 
@@ -102,9 +90,8 @@ class _Site:
         yield MARKED, self._page("submit")
         yield "literature.html", self._page("literature", tables=literature())
         yield "static/site.css", (HERE / "templates" / "page.css").read_text(encoding="utf-8")
-        for folder, names in (("static", _STATIC), ("templates", _SCRIPTS)):
-            for name in names:
-                yield f"static/{name}", (HERE / folder / name).read_text(encoding="utf-8")
+        for path in sorted([*HERE.glob("static/*"), *HERE.glob("templates/*.js")]):
+            yield f"static/{path.name}", path.read_text(encoding="utf-8")
 
     def of_model(self, results: Sequence[tuple[Path, Result]]) -> Pages:
         """Yield the pages of one model, of which the overview keeps a few lines."""

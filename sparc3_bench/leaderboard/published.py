@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 from sparc3_bench.comparison.sections import Section
 from sparc3_bench.comparison.series import Series
 from sparc3_bench.comparison.values import Value
-from sparc3_bench.leaderboard.literature import Protocol, ReportedNumber, literature
-from sparc3_bench.types.conventions import pattern_of
+from sparc3_bench.leaderboard.literature import Protocol, ReportedNumber, ReportedTable, literature
 
 
 class PublishedRow(NamedTuple):
-    """A published number, and the rows of the section that have its method's name."""
+    """A published number, and ours that have its method's name; of the dense model, one."""
 
     number: ReportedNumber
     link: str
-    own: tuple[tuple[Series, Value], ...]
+    own: list[tuple[Series, Value]]
 
 
 def published(section: Section) -> list[PublishedRow]:
-    """Return what others published of a section; of the dense model, the first row stands for all.
+    """Return what others published of a section, at the amounts and of the pattern that it has."""
+    return [
+        PublishedRow(number, table.link or table.work.url, _own(section, number, amount, same))
+        for table, same in _comparable()
+        if _is_same(section, same, table.context)
+        for number in table.numbers
+        if same.models.get(number.model) == section.spec.model.id
+        if (amount := _amount(section.spec.group, number.removed)) in section.amounts
+    ]
 
-    Only numbers at amounts that the section has, and of its pattern where it has one.
-    """
-    found = []
-    for table in literature():
-        if table.same is None or not _is_same(section, table.same, table.context):
-            continue
-        for number in table.numbers:
-            if table.same.models.get(number.model) != section.spec.model.id:
-                continue
-            amount = _amount(section, number)
-            if amount is not None:
-                rows = tuple(_rows(section, number, amount, table.same.metric))
-                found.append(PublishedRow(number, table.link or table.work.url, rows))
-    return found
+
+@cache
+def _comparable() -> list[tuple[ReportedTable, Protocol]]:
+    return [(table, table.same) for table in literature() if table.same is not None]
 
 
 def _is_same(section: Section, same: Protocol, context: int | None) -> bool:
@@ -48,34 +45,27 @@ def _is_same(section: Section, same: Protocol, context: int | None) -> bool:
         and spec.limit is None
         and not spec.model.label  # the weights as they were published
         and spec.task.options.get(same.whole) == 0
-        and any(metric.name == same.metric for metric in section.metrics)
-        and len(texts) == 1
-        and (texts[0].source, texts[0].window_length) == (same.text, context)
-        and not texts[0].begin
+        and same.metric in [metric.name for metric in section.metrics]
+        and [(d.source, d.window_length, d.begin) for d in texts] == [(same.text, context, ())]
     )
 
 
-def _amount(section: Section, number: ReportedNumber) -> float | None:
-    """Return the amount of a section at which a number stands; None where it has none."""
-    pattern = pattern_of(section.spec.group)
-    left, _, right = number.removed.partition(":")
-    if right:
-        is_it = pattern is not None and section.spec.group == number.removed
-        amount = 1 - int(left) / int(right)
-    else:
-        amount = float(number.removed.split()[0]) / 100
-        is_it = pattern is None or amount == 0
-    return amount if is_it and amount in section.amounts else None
+def _amount(group: str, removed: str) -> float:
+    """Return the amount at which a published number stands in a group; -1 where in none."""
+    left, pattern, right = removed.partition(":")
+    if pattern:
+        return 1 - int(left) / int(right) if removed == group else -1
+    amount = float(removed.split()[0]) / 100
+    return -1 if ":" in group and amount > 0 else amount
 
 
-def _rows(
-    section: Section, number: ReportedNumber, amount: float, metric: str
-) -> Iterator[tuple[Series, Value]]:
+def _own(
+    section: Section, number: ReportedNumber, amount: float, same: Protocol
+) -> list[tuple[Series, Value]]:
     found = [
         (one, value)
         for _, one, _ in section.rows
         if amount == 0 or one.scorer.title.casefold() == number.method.casefold()
-        if (value := one.value(amount, metric))
+        if (value := one.value(amount, same.metric))
     ]
-    # The dense model is the same in all of them.
-    yield from found[:1] if amount == 0 else found
+    return found[:1] if amount == 0 else found

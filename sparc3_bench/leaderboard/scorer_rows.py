@@ -129,7 +129,7 @@ def _stands(among: Section, one: Series, ranks: Ranks | None) -> dict[str, Any]:
         "scorer": one.scorer.name,
         "name": one.name,
         "rank": ranks.texts.get(among.place(one), "") if ranks else "",
-        "cost": AttributionCost(*(value and value.centre for value in spent)),
+        "cost": AttributionCost(*(one.centre if one else None for one in spent)),
     }
 
 

@@ -46,14 +46,21 @@ def rounded_up(value: float) -> int:
     return math.ceil(whole / unit) * unit
 
 
-@cache
-def _macros() -> TemplateModule:
-    environment = jinja2.Environment(
+def environment_of(**settings: Any) -> jinja2.Environment:
+    """Return what reads templates, by the rules that all of them are written by."""
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
+        **settings,
     )
+
+
+@cache
+def _macros() -> TemplateModule:
+    environment = environment_of()
     environment.filters.update(WORDS, rounded_up=rounded_up)
     environment.tests["match"] = str.startswith
     environment.globals.update(

@@ -14,6 +14,7 @@ from sparc3_bench.leaderboard.boards import Board
 from sparc3_bench.leaderboard.charts import Look, curves, ends_of, rounded, value_of
 from sparc3_bench.types.conventions import CONVENTIONS
 
+_DRAWN = ("control_low", "control_median", "control_high")
 _PHASES = ("attribution", "evaluation")
 _UNITS = ("seconds", "tokens", "peak_bytes")
 _COLUMNS = (
@@ -21,7 +22,7 @@ _COLUMNS = (
     *("scorer", "title", "control", "objective", "settings", "rank", "seeds"),
     *("amount", "in_scope", "in_model", "metric", "direction", "metric_unit"),
     *("value", "low", "high", "seeds_low", "seeds_high", "note"),
-    *("controls", "control_low", "control_median", "control_high"),
+    *("controls", *_DRAWN),
     *(f"{phase}_{unit}" for phase in _PHASES for unit in _UNITS),
     *("peak_bytes", "results"),
 )
@@ -151,19 +152,16 @@ def _numbers(board: Board, section: Section, one: Series) -> Iterator[dict[str, 
         if (value := one.value(amount, metric.name)) is None:
             continue
         drawn = value.controls if amount is None else one.beside(amount, metric.name)
-        control_low, control_median, control_high = ends_of(drawn) or (None, None, None)
         low, high = value.interval or (None, None)
         scope, model = (None, None) if amount is None else one.achieved[amount]
         yield {
             **row,
             **{"amount": amount, "in_scope": scope and scope.centre},
-            "in_model": model and model.centre,
-            **{"metric": metric.name, "direction": metric.direction, "metric_unit": metric.unit},
+            **{"in_model": model and model.centre, "metric": metric.name},
+            **{"direction": metric.direction, "metric_unit": metric.unit},
             **{"value": value.centre, "low": low, "high": high, "note": value.note},
             **{"seeds_low": value.low, "seeds_high": value.high, "controls": len(drawn)},
-            "control_low": control_low,
-            "control_median": control_median,
-            "control_high": control_high,
+            **dict(zip(_DRAWN, ends_of(drawn) or (None,) * 3, strict=True)),
         }
 
 
