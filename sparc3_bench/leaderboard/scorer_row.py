@@ -74,7 +74,17 @@ class Estimated:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredNumber(Estimated):
-    """A number of scores that are measured themselves, with what must be known of it."""
+    """A number of scores that are measured themselves.
+
+    Attributes
+    ----------
+    title, direction
+        What it is called, and whether a higher or a lower one is better.
+    value, low, high
+        The number, with both ends of its interval.
+    note
+        What must be known of it.
+    """
 
     direction: Direction
     note: str
@@ -106,6 +116,10 @@ class Neighbour(StandingRow):
 
     Attributes
     ----------
+    title, scorer, name, rank, cost
+        As of the row of the report.
+    value, low, high
+        Its number, with both ends of its interval.
     is_above
         Whether it has the better number.
     difference, difference_low, difference_high
@@ -140,6 +154,10 @@ class ScorerRow(StandingRow):
         The name of its page on the leaderboard.
     leads
         Whether it is what the report says of the scorer in this application.
+    title, scorer, name, rank, cost
+        As of any row of a section: the scorer's title and name, and that of the row.
+    value, low, high
+        The number that orders the rows, with both ends of its interval.
     is_control
         Whether the scorer is a control.
     metric, where
