@@ -16,7 +16,7 @@ ComparisonKey = tuple[Any, ...]
 """What two runs must share before their numbers may be compared; sorts in reading order."""
 
 
-class Shared(NamedTuple):
+class Requirement(NamedTuple):
     """One thing that two runs must share: how it is told apart, and said.
 
     Without `said`, of two runs that differ in it what both have may be compared. What is `rare` is
@@ -93,7 +93,7 @@ def _weights(result: Result) -> tuple[Any, ...]:
 
 
 _SHARED = (
-    Shared(
+    Requirement(
         "task or model",
         _task,
         lambda result: [
@@ -102,12 +102,12 @@ _SHARED = (
             f"model {result.spec.model.slug}",
         ],
     ),
-    Shared(
+    Requirement(
         "conventions",
         lambda result: tuple(place_of(*pair) for pair in result.spec.conventions().items()),
         lambda result: phrasing.brief(result.spec)[: len(CONVENTIONS)],
     ),
-    Shared(
+    Requirement(
         "weights or number format",
         _weights,
         lambda result: [
@@ -117,7 +117,7 @@ _SHARED = (
             f"tokenizer {result.spec.model.tokenizer_digest[:12]}",
         ],
     ),
-    Shared(
+    Requirement(
         "evaluation data",
         lambda result: samples_of(result.spec, of_reference=False),
         lambda result: [
@@ -126,14 +126,16 @@ _SHARED = (
             if not phrasing.is_reference(one)
         ],
     ),
-    Shared(
+    Requirement(
         "metrics",
         lambda result: tuple((metric.name, metric.direction) for metric in result.metrics),
         lambda result: [f"{one.name} ({one.direction} is better)" for one in result.metrics],
     ),
     # Numbers of whole curves compare only over the same amounts.
-    Shared("amounts", lambda one: one.spec.amounts if one.curve_metrics else (), None, rare=True),
-    Shared(
+    Requirement(
+        "amounts", lambda one: one.spec.amounts if one.curve_metrics else (), None, rare=True
+    ),
+    Requirement(
         "judge",
         lambda result: judge_of(result.spec),
         lambda result: [
@@ -142,7 +144,7 @@ _SHARED = (
         rare=True,
     ),
     # Short runs stand by themselves.
-    Shared(
+    Requirement(
         "numbers of samples",
         lambda result: () if result.spec.limit is None else (result.spec.limit,),
         lambda result: [phrasing.short_text(result.spec) or "whole"],
