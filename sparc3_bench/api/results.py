@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from sparc3_bench.api.rows import rows_of
+from sparc3_bench.comparison.comparable import ComparisonKey, comparison_key
 from sparc3_bench.comparison.control_verdict import WORSE, control_verdict, row_verdicts
 from sparc3_bench.comparison.phrasing import (
     interval_text,
@@ -19,7 +20,7 @@ from sparc3_bench.comparison.phrasing import (
 )
 from sparc3_bench.comparison.ranks import Ranks, draws_of, ranks
 from sparc3_bench.comparison.shown_table import ShownTable, html_of, text_of
-from sparc3_bench.comparison.tables import ComparisonKey, comparison_key, split
+from sparc3_bench.comparison.tables import split
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.record.reference import all_referred
 from sparc3_bench.run.intervals import read_renewed

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from sparc3_bench.comparison.comparable import judge_of
 from sparc3_bench.comparison.phrasing import is_reference, scorer_text
 from sparc3_bench.comparison.ranks import draws_of, ranks
-from sparc3_bench.comparison.tables import judge_of, split
+from sparc3_bench.comparison.tables import split
 from sparc3_bench.record.spec import canonical_json, content_key
 from sparc3_bench.types.conventions import Conventions
 from sparc3_bench.types.values import Direction, Scale

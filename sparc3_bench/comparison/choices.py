@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 from sparc3_bench.comparison.circuit_sizes import ranked_units
-from sparc3_bench.comparison.series import seeds
+from sparc3_bench.comparison.series import ResultFile, Series, seeds
 from sparc3_bench.comparison.values import Value, merge_seeds
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from sparc3_bench.comparison.series import ResultFile, Series
-    from sparc3_bench.record.parts import Found, MetricRecord, Point, Tried, Versus
-    from sparc3_bench.record.result import Result
+from sparc3_bench.record.parts import Found, MetricRecord, Point, Tried, Versus
+from sparc3_bench.record.result import Result
 
 LEVEL = 0.05
 """A p-value of at most this, adjusted over the table, tells a choice from what it is beside."""
@@ -41,32 +37,16 @@ class Limited:
 
 @dataclass(frozen=True, eq=False)
 class OperatingPoint:
-    """What one run chose.
-
-    Attributes
-    ----------
-    value, dense
-        The main metric of what was chosen, and of the dense model.
-    change
-        What changed, where the main metric is a change: the `metric` whose difference to the dense
-        model it is, `before` and `after`.
-    is_tied
-        Whether its interval overlaps with that of the first one of the question.
-    p_random, p_dense
-        The p-values of being no more than one more random circuit, and of being no different from
-        the dense model, each adjusted by Holm over the choices of the question; None where nothing
-        is compared.
-    """
+    """What one run chose."""
 
     run: ResultFile
     series: Series
     found: Found
-    metric: MetricRecord
-    value: Value
-    dense: float
-    change: SimpleNamespace | None
-    limited: tuple[Limited, ...]
+    # Whether its interval overlaps with that of the first one of the question
     is_tied: bool = False
+    # p_random, p_dense: The p-values of being no more than one more random circuit, and of being no
+    # different from the dense model, each adjusted by Holm over the choices of the question; None
+    # where nothing is compared
     p_random: float | None = None
     p_dense: float | None = None
 
@@ -74,6 +54,37 @@ class OperatingPoint:
     def result(self) -> Result:
         """The record."""
         return self.run.result
+
+    @cached_property
+    def metric(self) -> MetricRecord:
+        """The main metric: what it does best in."""
+        return next(one for one in self.result.metrics if one.name == self.found.metric)
+
+    @cached_property
+    def value(self) -> Value:
+        """The main metric of what was chosen."""
+        return _value(self.found.point, self.found.metric)
+
+    @property
+    def dense(self) -> float:
+        """The main metric of the dense model."""
+        return self.result.points[0].metrics[self.found.metric]
+
+    @cached_property
+    def change(self) -> SimpleNamespace | None:
+        """Where the main metric is a change, the `metric` that changes, `before` and `after`."""
+        metric = None if self.is_dense else _changed(self.result, self.found.metric)
+        if metric is None:
+            return None
+        before, after = (p.metrics[metric.name] for p in (self.result.points[0], self.found.point))
+        return SimpleNamespace(metric=metric, before=before, after=after)
+
+    @cached_property
+    def limited(self) -> tuple[Limited, ...]:
+        """What is limited, in the order in which the task lists its metrics."""
+        limits, point = self.found.limits, self.found.point
+        names = [metric for metric in self.result.metrics if metric.name in limits]
+        return tuple(Limited(one, limits[one.name], _value(point, one.name)) for one in names)
 
     @property
     def versus(self) -> Versus | None:
@@ -157,22 +168,14 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class Question:
-    """The runs that chose by the same metric under the same limits, best first, controls last.
+    """The runs that chose by the same metric under the same limits, best first, controls last."""
 
-    Attributes
-    ----------
-    id
-        Sets it apart from the other questions of its section.
-    amounts
-        Every amount that some run tried, rising.
-    """
-
-    id: str
+    id: str  # sets it apart from the other questions of its section
     title: str
     metric: MetricRecord
     limits: tuple[tuple[MetricRecord, float], ...]
     rows: tuple[OperatingPoint, ...]
-    amounts: tuple[float, ...]
+    amounts: tuple[float, ...]  # every amount that some run tried, rising
 
     def effect(self, series: Series) -> float | None:
         """Return the main metric of what a series chose, on average over its runs."""
@@ -208,31 +211,8 @@ def questions(series: Sequence[Series]) -> tuple[Question, ...]:
             found = run.result.found
             if found is not None and found.at_least is None:
                 key = (found.title, found.metric, tuple(sorted(found.limits.items())))
-                asked.setdefault(key, []).append(_operating_point(run, one, found))
+                asked.setdefault(key, []).append(OperatingPoint(run, one, found))
     return tuple(_question(f"choice-{i + 1}", asked[key]) for i, key in enumerate(sorted(asked)))
-
-
-def _operating_point(run: ResultFile, series: Series, found: Found) -> OperatingPoint:
-    metrics, before = run.result.metrics, run.result.points[0].metrics
-    changed = None
-    if found.point.amount.requested > 0 and (metric := _changed(run.result, found.metric)):
-        after = found.point.metrics[metric.name]
-        changed = SimpleNamespace(metric=metric, before=before[metric.name], after=after)
-    return OperatingPoint(
-        run=run,
-        series=series,
-        found=found,
-        metric=next(metric for metric in metrics if metric.name == found.metric),
-        value=_value(found.point, found.metric),
-        dense=before[found.metric],
-        change=changed,
-        limited=tuple(
-            # In the order in which the task lists its metrics.
-            Limited(metric, found.limits[metric.name], _value(found.point, metric.name))
-            for metric in metrics
-            if metric.name in found.limits
-        ),
-    )
 
 
 def _value(point: Point, name: str) -> Value:

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 from sparc3_bench.comparison.phrasing import metric_title
 from sparc3_bench.comparison.sizes import compares_removed
 from sparc3_bench.comparison.values import Value, merge_seeds
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sparc3_bench.record.parts import Found
-    from sparc3_bench.record.result import Result
+from sparc3_bench.record.parts import Found
+from sparc3_bench.record.result import Result
 
 
 def circuit_jaccard(kept: float, removed: float) -> float:
     """Return the Jaccard index of two removed sets from that of the kept ones, equally large.
 
-    Parameters
-    ----------
-    kept
-        Jaccard index of what the two keep.
-    removed
-        The share of all units that each removes.
+    `removed` is the share of all units that each removes.
     """
     if not 0 < removed < 1:
         return 1.0

@@ -5,56 +5,34 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sparc3_bench.comparison.choices import OperatingPoint, Question
 from sparc3_bench.comparison.phrasing import is_reference
-from sparc3_bench.comparison.series import machines
-
-if TYPE_CHECKING:
-    from sparc3_bench.comparison.choices import OperatingPoint, Question
-    from sparc3_bench.comparison.series import ResultFile, Series
-    from sparc3_bench.comparison.sizes import Sizes
-    from sparc3_bench.host import PluginHost
-    from sparc3_bench.record.parts import MetricRecord
-    from sparc3_bench.record.spec import DatasetRecord, RunSpec
+from sparc3_bench.comparison.series import ResultFile, Series, machines
+from sparc3_bench.comparison.sizes import Sizes
+from sparc3_bench.host import PluginHost
+from sparc3_bench.record.parts import MetricRecord
+from sparc3_bench.record.spec import DatasetRecord, RunSpec
 
 
 @dataclass(eq=False)
 class ComparableRows:
-    """The runs that may be compared: same task, model, evaluation data and conventions.
-
-    Attributes
-    ----------
-    series
-        Best first by the number at `order`, controls last.
-    amounts
-        Every amount that some run has, rising.
-    sizes
-        The amounts as sizes of circuits, and how to write them.
-    focus
-        The amount at which the numbers beyond the first metric are shown.
-    order
-        The amount whose first metric orders the rows.
-    order_curve
-        The number of whole curves that orders the rows instead, where all of them have one.
-    order_chosen
-        The metric of what was chosen, which orders them where all scorers chose by it.
-    questions
-        What was chosen.
-    host
-        Where the task is found that says how metrics follow from samples.
-    """
+    """The runs that may be compared: same task, model, evaluation data and conventions."""
 
     id: str
     runs: tuple[ResultFile, ...]
-    series: tuple[Series, ...]
-    amounts: tuple[float, ...]
-    sizes: Sizes
-    focus: float
-    order: float
+    series: tuple[Series, ...]  # best first by the number at `order`, controls last
+    amounts: tuple[float, ...]  # every amount that some run has, rising
+    sizes: Sizes  # the amounts as sizes of circuits, and how to write them
+    focus: float  # the amount at which the numbers beyond the first metric are shown
+    order: float  # the amount whose first metric orders the rows
+    # The number of whole curves that orders the rows instead, where all of them have one
     order_curve: MetricRecord | None
+    # The metric of what was chosen, which orders them where all scorers chose by it
     order_chosen: MetricRecord | None
     questions: tuple[Question, ...]
+    # Where the task is found that says how metrics follow from samples
     host: PluginHost = field(repr=False)
 
     @property

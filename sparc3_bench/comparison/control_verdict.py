@@ -36,21 +36,12 @@ def control_verdict(
     metric: MetricRecord | None = None,
     rows: Mapping[tuple[int, float], str] | None = None,
 ) -> str:
-    """Return what random controls say of a metric of a row at one amount, in words.
+    """Return what random controls say of a metric of a row at one amount, None: of the whole curve.
 
     That it is not better than one of them, or that nothing can be said; empty where it is better,
     and for dense and empty models, which have nothing to be better in. The row's own random
     circuits say it where it has some, else, for the first metric and numbers of the whole curve,
-    the section's rows of controls.
-
-    Parameters
-    ----------
-    section, one, amount
-        Which number; without an amount, that of the whole curve.
-    metric
-        The first one where not given.
-    rows
-        What `row_verdicts` returned.
+    the section's rows of controls: `rows`, as from `row_verdicts`.
     """
     first = section.metrics[0]
     metric = metric or first
@@ -77,17 +68,7 @@ def control_verdict(
 
 
 def record_verdict(result: Result, point: Point, metric: MetricRecord) -> str:
-    """Return what a result's own random circuits say of one of its points, in words.
-
-    Parameters
-    ----------
-    result
-        Whose they are.
-    point
-        Of its curve, or what it chose.
-    metric
-        One of its metrics.
-    """
+    """Return what a result's own random circuits say of a point of its curve, or what it chose."""
     drawn = point.control.get(metric.name, ())
     if not 0 < point.amount.in_scope < 1:
         return ""

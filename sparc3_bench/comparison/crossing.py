@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sparc3_bench.comparison.comparable import comparison_key
 from sparc3_bench.comparison.phrasing import scorer_text
-from sparc3_bench.comparison.tables import comparison_key
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.record.spec import canonical_json
 from sparc3_bench.types.conventions import (
@@ -37,33 +37,18 @@ Measured = tuple["Result", "Point"]
 
 @dataclass(frozen=True, eq=False)
 class Crossing:
-    """Results of one task on the same data that differ in several choices.
+    """Results of one task on the same data that differ in several choices."""
 
-    Attributes
-    ----------
-    measured
-        The runs, each with the point that counts.
-    metric
-        What was measured.
-    divisions
-        By level of `DIVIDED`, the group and the allocation, where that is a factor.
-    effects
-        What each choice does.
-    missing
-        Two levels that never occur together, for each two factors.
-    dominating
-        The levels, with their factors, without which less than half of the variance is left.
-    rest
-        The effects without these; None where there are none.
-    """
-
-    measured: tuple[Measured, ...]
+    measured: tuple[Measured, ...]  # the runs, each with the point that counts
     metric: MetricRecord
+    # By level of `DIVIDED`, the group and the allocation, where that is a factor
     divisions: Mapping[str, tuple[str, str]]
     effects: Effects
+    # Two levels that never occur together, for each two factors
     missing: tuple[tuple[str, str], ...]
+    # The levels, with their factors, without which less than half of the variance is left
     dominating: tuple[tuple[str, str], ...]
-    rest: Effects | None
+    rest: Effects | None  # the effects without these; None where there are none
 
     @property
     def first(self) -> Result:
@@ -118,15 +103,11 @@ def crossing(
     ----------
     results
         With their samples. Failed runs and controls are left out; of a run twice the newest counts.
-    host
-        Where the task is looked up.
     factors
         Names of choices: `scorer`, `model`, `amount` or a convention, or two joined by a plus sign;
         where not given, the scorer and all conventions that differ.
-    amount
-        How much is removed; where not given and no factor, what most have.
-    metric
-        The number; where not given, the main one.
+    amount, metric
+        Where not given, the amount that most have, if it is no factor, and the main metric.
     whole
         Whether to refuse what lacks two levels together, before anything is computed.
 

@@ -23,19 +23,12 @@ _MOST = 60
 
 @dataclass(frozen=True)
 class Meeting:
-    """Two rows at one amount.
-
-    Attributes
-    ----------
-    difference
-        The first row beside the second; its interval and p-value are those of this amount alone.
-    p_adjusted
-        The p-value adjusted by Holm over the amounts of these two rows.
-    """
+    """Two rows at one amount."""
 
     amount: float
+    # The first row beside the second; its interval and p-value are those of this amount alone
     difference: Difference
-    p_adjusted: float
+    p_adjusted: float  # the p-value adjusted by Holm over the amounts of these two rows
 
     @property
     def told(self) -> tuple[float, ...]:
@@ -102,13 +95,8 @@ def meetings_by_amount(
 ) -> list[Meeting]:
     """Return how two numbers differ at every amount, tested together.
 
-    Parameters
-    ----------
-    pairs
-        The amount, and the numbers of both there. Where there is only one independent sample they
-        are left out, as it says nothing of how samples differ.
-    scale
-        That of the metric.
+    Where there is only one independent sample they are left out, as it says nothing of how samples
+    differ.
     """
     rows = []
     for amount, one, other in pairs:

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sparc3_bench.comparison.phrasing import interval_text, metric_title
 from sparc3_bench.comparison.sizes import Sizes
-
-if TYPE_CHECKING:
-    from sparc3_bench.record.parts import MetricRecord
-    from sparc3_bench.record.result import Result
+from sparc3_bench.record.parts import MetricRecord
+from sparc3_bench.record.result import Result
 
 
 @dataclass(frozen=True)
 class MainNumber:
-    """The number.
-
-    Attributes
-    ----------
-    metric
-        How to read it.
-    amount
-        How much was removed; None for a number of the whole curve.
-    value, interval
-        The number, and both ends of its 95 % interval if it has one.
-    """
+    """The number."""
 
     metric: MetricRecord
-    amount: float | None
+    amount: float | None  # how much was removed; None for a number of the whole curve
     value: float
     interval: tuple[float, float] | None
 
@@ -42,13 +29,8 @@ class MainNumber:
 def main_number(result: Result, amount: float | None = None) -> MainNumber | None:
     """Return the number that stands for a result; None where nothing was measured.
 
-    Parameters
-    ----------
-    result
-        A record.
-    amount
-        The number there, if it is given. Else it is that of what was chosen, or of the whole curve,
-        or the main metric at the amount that the page shows most of.
+    At the amount, if it is given; else that of what was chosen, or of the whole curve, or the main
+    metric at the amount that the page shows most of.
     """
     if not result.points or not result.metrics:
         return None

@@ -5,38 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import lru_cache
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
-from sparc3_bench.comparison.series import seeds
-
-if TYPE_CHECKING:
-    from sparc3_bench.comparison.sections import Section
-    from sparc3_bench.comparison.series import Series
-    from sparc3_bench.record.parts import Sketch
+from sparc3_bench.comparison.sections import Section
+from sparc3_bench.comparison.series import Series, seeds
+from sparc3_bench.record.parts import Sketch
 
 _LEAST = 30
 """Of fewer sampled units nothing can be said of how many two circuits share."""
 
 
 def overlap(left: Sketch, right: Sketch, kept_at: int, *, removed: bool = False) -> float:
-    """Return the Jaccard index of two circuits: units in both over units in either.
+    """Return the Jaccard index of two circuits, or of what is removed: in both over in either.
 
-    An estimate from every `stride`-th unit; 1 where neither circuit has any of them.
-
-    Parameters
-    ----------
-    left, right
-        Sketches of the same units at the same amounts.
-    kept_at
-        Position among the amounts. Circuits are nested, so a unit is kept there when its level,
-        the number of amounts at which it is kept, is larger.
-    removed
-        Whether to compare what is removed there instead of what is kept.
-
-    Raises
-    ------
-    ValueError
-        When the sketches are of different units.
+    An estimate from every `stride`-th unit; 1 where neither has any of them. Circuits are nested,
+    so a unit is kept at position `kept_at` of the amounts when its level, the number of amounts at
+    which it is kept, is larger. ValueError where the sketches are of different units.
     """
     if (left.units, left.stride, len(left.levels)) != (
         right.units,

@@ -25,31 +25,17 @@ _MOST = 30
 
 @dataclass(frozen=True)
 class Ranks:
-    """The ranks of rows by a number.
+    """The ranks of rows by a number."""
 
-    Attributes
-    ----------
-    texts
-        By position of the row, `1` or `2–3`; none for controls.
-    resolvable
-        What neighbours must typically differ by to be told apart; a factor where `scale` is `log`.
-    scale
-        On which they are compared.
-    clusters
-        How many independent samples that follows from.
-    differences
-        By the positions of two rows, rising, the first beside the second, with the p-value that
-        ranks go by: adjusted by Holm over all pairs.
-    replicates
-        By position of the row, those of the number, ``[replicates]``.
-    """
-
-    texts: Mapping[int, str]
+    texts: Mapping[int, str]  # by position of the row, `1` or `2–3`; none for controls
+    # What neighbours must typically differ by to be told apart; a factor where `scale` is `log`
     resolvable: float
     scale: Scale
-    clusters: int
+    clusters: int  # how many independent samples that follows from
+    # By the positions of two rows, rising, the first beside the second, with the p-value that ranks
+    # go by: adjusted by Holm over all pairs
     differences: Mapping[tuple[int, int], tuple[Difference, float]]
-    replicates: Mapping[int, Array]
+    replicates: Mapping[int, Array]  # by position of the row, those of the number, ``[replicates]``
 
     def beside(self, at: int, place: int, direction: Direction) -> tuple[Difference, float, str]:
         """Return how a row differs from another, the p-value, and `better`, `worse` or `tied`."""
@@ -72,18 +58,11 @@ def draws_of(section: ComparableRows) -> Replicates | None:
 def ranks(
     section: ComparableRows, draws: Replicates | None, places: Collection[int] | None = None
 ) -> Ranks | None:
-    """Return the ranks of a section; None where nothing can be tested.
+    """Return the ranks of a section's rows at `places`, or of all but controls.
 
-    That is so where there are fewer than two scorers or very many, where per-sample measurements
-    are missing or are of one document, or where the task is not installed in the version that
+    None where nothing can be tested: of fewer than two scorers or very many, where per-sample
+    measurements are missing or of one document, or the task is not installed in the version that
     measured.
-
-    Parameters
-    ----------
-    section, draws
-        The rows, and what they are tested by.
-    places
-        The positions of the rows that are ranked; of all but controls where not given.
     """
     rows = [
         (place, one)

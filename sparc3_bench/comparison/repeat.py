@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
+from pydantic import JsonValue
+
+from sparc3_bench.comparison.series import Series
 from sparc3_bench.configurable import option_fields
+from sparc3_bench.host import PluginHost
+from sparc3_bench.record.result import Result
+from sparc3_bench.record.spec import PluginRef, RunSpec
 from sparc3_bench.types.conventions import NO_REPAIR, UNIFORM, AskedConventions
-
-if TYPE_CHECKING:
-    from pydantic import JsonValue
-
-    from sparc3_bench.comparison.series import Series
-    from sparc3_bench.host import PluginHost
-    from sparc3_bench.record.result import Result
-    from sparc3_bench.record.spec import PluginRef, RunSpec
 
 _UNSAID = (UNIFORM, NO_REPAIR)
 
@@ -46,13 +43,7 @@ def _measured(spec: RunSpec, amounts: Iterable[float], said: Mapping[str, object
 
 
 def uses(result: Result, file: str, host: PluginHost) -> list[tuple[str, str]]:
-    """Return what can be done with a finished result, in words, and the command that does it.
-
-    Parameters
-    ----------
-    file
-        The name of the file of the result.
-    """
+    """Return what can be done with the file of a finished result, in words, and how."""
     spec, folder = result.spec, f"{result.spec.scorer.name}-{result.key[:6]}"
     amount = result.found.point.amount.requested if result.found else _middle(result)
     made = [("Run it again and tell the first step that differs", ["replay", file])]
@@ -108,19 +99,10 @@ def side_by_side_command(
     changed: Mapping[str, JsonValue],
     host: PluginHost,
 ) -> str:
-    """Return a `sparc3 run` command for rows of one section with other options of the task.
+    """Return a `sparc3 run` command for rows of a section, with other options of the task.
 
     Options that are the defaults here are left out. Empty where no single command says it all, as
-    when rows differ in options of the task.
-
-    Parameters
-    ----------
-    rows
-        Of different scorers.
-    amounts
-        Those to be measured.
-    changed
-        Options of the task that the rows do not have.
+    when rows differ in options of the task. `changed` are options that the rows do not have.
     """
     specs = [one.rising[-1].spec for one in rows]
     first = specs[0]

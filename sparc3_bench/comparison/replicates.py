@@ -42,16 +42,9 @@ class BootstrapNumber:
 
 
 class Replicates:
-    """The numbers of a section's rows with their replicates.
+    """The numbers of a section's rows with their replicates, by the task that measured them.
 
     All methods raise KeyError where a number, or a sample that it follows from, is not recorded.
-
-    Parameters
-    ----------
-    section
-        The runs that are compared.
-    task
-        Says how metrics follow from samples; of the version that measured.
     """
 
     def __init__(self, section: ComparableRows, task: Task) -> None:
@@ -132,15 +125,8 @@ def side_by_side(numbers: Sequence[BootstrapNumber]) -> tuple[list[float], Array
 class ReplicatesOfRun:
     """The replicates of one run at some of its points.
 
-    Parameters
-    ----------
-    result, points
-        The run, and the points.
-    task
-        Says how metrics follow from samples.
-    known
-        What metrics at points, and of whole curves, follow from, as far as other runs of the task
-        have shown: kinds of samples, found by moving their means. It is added to.
+    `known` is what metrics at points, and of whole curves, follow from, as far as other runs of the
+    task have shown: kinds of samples, found by moving their means. It is added to.
     """
 
     def __init__(
@@ -209,13 +195,7 @@ class ReplicatesOfRun:
 
 
 def bootstrap_number(result: Result, here: Point, task: Task, name: str) -> BootstrapNumber:
-    """Return a metric at one point of a run.
-
-    Raises
-    ------
-    KeyError
-        When a sample that it follows from is not in the record.
-    """
+    """Return a metric at one point of a run; KeyError where a sample behind it is not recorded."""
     points = [result.points[0], here, *([result.points[-1]] if task.needs_empty else [])]
     return ReplicatesOfRun(result, points, task, ({}, {})).number(1, name)
 

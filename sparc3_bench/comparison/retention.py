@@ -27,34 +27,17 @@ Key = tuple[float, int]
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One metric of all rows as a share of that of the dense model.
-
-    Attributes
-    ----------
-    samples
-        The name of the samples it follows from; empty for the task's main metric.
-    dense
-        The metric of the dense model.
-    chance
-        What guessing gives; None where that is not known.
-    is_guessing
-        Whether the dense model itself is not told apart from guessing.
-    kept
-        The share that is left, in units of 1; with an interval where every draw allows one.
-    ranks
-        `1` or `2–3`, of rows that are no controls.
-    guessing
-        Where the metric is not told apart from guessing, on its better side.
-    """
+    """One metric of all rows as a share of that of the dense model."""
 
     metric: MetricRecord
-    samples: str
+    samples: str  # the name of the samples it follows from; empty for the task's main metric
     dense: float
-    chance: float | None
-    is_guessing: bool
+    chance: float | None  # what guessing gives; None where that is not known
+    is_guessing: bool  # whether the dense model itself is not told apart from guessing
+    # The share that is left, in units of 1; with an interval where every draw allows one
     kept: Mapping[Key, Value]
-    ranks: Mapping[Key, str]
-    guessing: frozenset[Key]
+    ranks: Mapping[Key, str]  # `1` or `2–3`, of rows that are no controls
+    guessing: frozenset[Key]  # where the metric is not told apart from guessing, on its better side
 
 
 def retention(

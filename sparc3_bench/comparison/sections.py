@@ -29,42 +29,26 @@ NOT_COMPARED = "no verdict: not compared with random circuits"
 
 
 class Tests(NamedTuple):
-    """What the samples of a section say.
+    """What the samples of a section say."""
 
-    Attributes
-    ----------
-    ranks
-        The ranks of the rows; None where nothing can be tested.
-    meetings
-        The differences of every two rows, by their positions.
-    resolvable
-        By amount and metric, what neighbours must typically differ by to be told apart.
-    retention
-        What is left of every benchmark; empty for a task without any.
-    controls
-        What rows of controls say of the others, by position and amount.
-    """
-
-    ranks: Ranks | None
+    ranks: Ranks | None  # the ranks of the rows; None where nothing can be tested
+    # By the positions of two rows, their differences
     meetings: dict[tuple[int, int], list[Meeting]]
+    # By amount and metric, what neighbours must typically differ by to be told apart
     resolvable: dict[tuple[float, str], float]
+    # What is left of every benchmark; empty for a task without any
     retention: tuple[Benchmark, ...]
+    # What rows of controls say of the others, by position and amount
     controls: Mapping[tuple[int, float], str]
 
 
 @dataclass(eq=False)
 class Section(ComparableRows):
-    """Comparable rows with what their samples say of them.
+    """Comparable rows with what their samples say of them."""
 
-    Attributes
-    ----------
-    draws
-        What its numbers are tested by; made when it is needed where not given.
-    words
-        Its conventions in a few words, enough to tell it from the others of its board.
-    """
-
+    # What its numbers are tested by; made when it is needed where not given
     draws: Replicates | None = None
+    # Its conventions in a few words, enough to tell it from the others of its board
     words: str = ""
 
     @property

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import quote
+
+from pydantic import JsonValue
 
 from sparc3_bench.comparison.circuit_sizes import shared_by_seeds, smallest_circuit
 from sparc3_bench.comparison.phrasing import in_the_name, is_reference, samples
 from sparc3_bench.comparison.values import Place, Value, long_table, merge_seeds
+from sparc3_bench.record.parts import Amount, MetricRecord, Sketch
+from sparc3_bench.record.result import Result
 from sparc3_bench.record.spec import PluginRef, canonical_json
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
-    from types import SimpleNamespace
-
-    from pydantic import JsonValue
-
-    from sparc3_bench.record.parts import Amount, MetricRecord, Sketch
-    from sparc3_bench.record.result import Result
 
 Facet = tuple[str, str]
 """One choice that a run was made with: what was chosen, and how."""
@@ -46,55 +43,104 @@ class ResultFile:
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """One line of a chart and one row of its table.
+    """One line of a chart and one row of its table; its numbers are made when they are asked for.
 
-    Attributes
-    ----------
-    difference
-        What no name of a row may leave out, and the choices that set it apart from the other series
-        of its scorer; often empty.
-    settings
-        The choices a reader should see beside the numbers.
-    variant
-        Position among the series of the same scorer in the section.
-    numbers
-        The long table of its runs.
-    achieved
-        For each amount, the sparsity reached in the scope and in the model.
-    attribution, tokens, evaluation
-        Seconds for the scores, tokens that went through the model for them, seconds to measure.
-    curve_metrics
-        How to read the numbers of whole curves.
-    found
-        As `smallest_circuit`.
-    spearman
-        Mean rank correlation with the rankings of other reference seeds.
-    jaccard
-        As `shared_by_seeds`.
-    sketch
-        That of the first seed.
-    kept
-        By amount and role, the weights kept in every block; of the first seed.
+    `difference` is what no name of a row may leave out, and the choices that set it apart from the
+    other series of its scorer; `settings` those that a reader should see beside the numbers;
+    `variant` the position among the series of the scorer in the section.
     """
 
-    scorer: PluginRef
-    is_control: bool
     runs: tuple[ResultFile, ...]
+    is_control: bool
     difference: str
     settings: tuple[Facet, ...]
     variant: int
-    numbers: Mapping[Place, Value]
-    achieved: Mapping[float, tuple[Value, Value]]
-    attribution: Value | None
-    tokens: Value | None
-    evaluation: Value | None
-    peak_bytes: Value | None
-    curve_metrics: tuple[MetricRecord, ...]
-    found: SimpleNamespace | None
-    spearman: Value | None
-    jaccard: Mapping[float, Value]
-    sketch: Sketch | None
-    kept: Mapping[float, Mapping[str, tuple[int, ...]]]
+
+    @property
+    def scorer(self) -> PluginRef:
+        """The scorer, as its first run has it."""
+        return self.runs[0].result.spec.scorer
+
+    @cached_property
+    def rising(self) -> list[Result]:
+        """The results, the newest last."""
+        results = (run.result for run in self.runs)
+        return sorted(results, key=lambda result: (result.created, result.key))
+
+    @cached_property
+    def first(self) -> list[Result]:
+        """The newest result of every seed, in the order of the seeds: a seed counts once."""
+        newest = {result.spec.seed: result for result in self.rising}
+        return [newest[seed] for seed in sorted(newest)]
+
+    @cached_property
+    def numbers(self) -> Mapping[Place, Value]:
+        """The long table of its runs."""
+        return long_table(self.rising, self.is_control)
+
+    @cached_property
+    def achieved(self) -> Mapping[float, tuple[Value, Value]]:
+        """By amount, the sparsity reached in the scope and in the model."""
+        amounts: dict[float, dict[int, Amount]] = {}
+        for result in self.rising:
+            for point in result.points:
+                amounts.setdefault(point.amount.requested, {})[result.spec.seed] = point.amount
+        return {
+            amount: (
+                merge_seeds([one.in_scope for one in by_seed.values()], self.is_control),
+                merge_seeds([one.in_model for one in by_seed.values()], self.is_control),
+            )
+            for amount, by_seed in amounts.items()
+        }
+
+    def cost(self, phase: str = "attribution", unit: str = "seconds") -> Value | None:
+        """Return what a phase cost, by a field of `Phase`; None where no run recorded it."""
+        spent = (run.result.cost.get(phase) for run in self.runs)
+        return self._merged(getattr(one, unit) for one in spent if one is not None)
+
+    @property
+    def peak_bytes(self) -> Value | None:
+        """The most memory that any phase took."""
+        costs = [run.result.cost for run in self.runs]
+        return self._merged(max(p.peak_bytes for p in cost.values()) for cost in costs if cost)
+
+    @property
+    def curve_metrics(self) -> tuple[MetricRecord, ...]:
+        """How to read the numbers of whole curves."""
+        return self.first[0].curve_metrics
+
+    @cached_property
+    def found(self) -> SimpleNamespace | None:
+        """As `smallest_circuit`."""
+        return smallest_circuit(self.first, self.is_control)
+
+    @property
+    def spearman(self) -> Value | None:
+        """Mean rank correlation with the rankings of other reference seeds."""
+        several = (one.stability for one in self.first if one.stability)
+        return self._merged(sum(o.spearman for o in some) / len(some) for some in several)
+
+    @cached_property
+    def jaccard(self) -> Mapping[float, Value]:
+        """As `shared_by_seeds`."""
+        return shared_by_seeds(self.first, self.is_control)
+
+    @property
+    def sketch(self) -> Sketch | None:
+        """That of the first seed that has one."""
+        return next((one.sketch for one in self.first if one.sketch), None)
+
+    @property
+    def kept(self) -> Mapping[float, Mapping[str, tuple[int, ...]]]:
+        """By amount and role, the weights kept in every block; of the first seed that says it."""
+        for one in self.first:
+            if kept := {p.amount.requested: p.kept for p in one.points if p.kept}:
+                return kept
+        return {}
+
+    def _merged(self, numbers: Iterable[float | None]) -> Value | None:
+        known = [float(number) for number in numbers if number is not None]
+        return merge_seeds(known, self.is_control) if known else None
 
     @property
     def machines(self) -> list[str]:
@@ -127,11 +173,6 @@ class Series:
         """Whether it has numbers that belong to no single amount."""
         whole = any(amount is None for amount, _ in self.numbers)
         return whole or self.found is not None or self.spearman is not None
-
-    @property
-    def rising(self) -> list[Result]:
-        """The results, the newest last."""
-        return _rising(self.runs)
 
     def value(self, amount: float | None, metric: str) -> Value | None:
         """Return a number, of the whole curve without an amount; None where no run has it."""
@@ -170,10 +211,6 @@ class Series:
         return all(self.is_comparable(metric) for amount, metric in self.numbers if amount == 0)
 
 
-def _rising(runs: Iterable[ResultFile]) -> list[Result]:
-    return sorted((run.result for run in runs), key=lambda result: (result.created, result.key))
-
-
 def seeds(runs: Iterable[ResultFile]) -> tuple[int, ...]:
     """Return the seeds of `runs`, rising, each once."""
     return tuple(sorted({run.result.spec.seed for run in runs}))
@@ -205,7 +242,8 @@ def merge(runs: Iterable[ResultFile]) -> list[Series]:
             always = in_the_name(members[0].result.spec)
             others = [" ".join(f) for f in own if f[0] in telling and f[0] not in always]
             difference = ", ".join((*always.values(), *others))
-            series.append(_series(members, control, difference, tuple(settings), variant))
+            own_runs = sorted(members, key=lambda run: (run.result.spec.seed, run.path.as_posix()))
+            series.append(Series(tuple(own_runs), control, difference, tuple(settings), variant))
     return series
 
 
@@ -250,61 +288,3 @@ def _facets(result: Result) -> tuple[Facet, ...]:
 
 def _text(value: JsonValue) -> str:
     return value if isinstance(value, str) else canonical_json(value)
-
-
-def _series(
-    runs: list[ResultFile],
-    control: bool,
-    difference: str,
-    settings: tuple[Facet, ...],
-    variant: int,
-) -> Series:
-    rising = _rising(runs)
-    # A seed that was run twice counts once, with its newest numbers.
-    newest = {result.spec.seed: result for result in rising}
-    first = [newest[seed] for seed in sorted(newest)]
-    amounts: dict[float, dict[int, Amount]] = {}
-    for result in rising:
-        for point in result.points:
-            amounts.setdefault(point.amount.requested, {})[result.spec.seed] = point.amount
-    costs = [run.result.cost for run in runs]
-    spent = [cost["attribution"] for cost in costs if "attribution" in cost]
-
-    def merged(numbers: Iterable[float | None]) -> Value | None:
-        known = [float(number) for number in numbers if number is not None]
-        return merge_seeds(known, control) if known else None
-
-    return Series(
-        scorer=runs[0].result.spec.scorer,
-        is_control=control,
-        runs=tuple(sorted(runs, key=lambda run: (run.result.spec.seed, run.path.as_posix()))),
-        difference=difference,
-        settings=settings,
-        variant=variant,
-        numbers=long_table(rising, control),
-        achieved={
-            amount: (
-                merge_seeds([one.in_scope for one in by_seed.values()], control),
-                merge_seeds([one.in_model for one in by_seed.values()], control),
-            )
-            for amount, by_seed in amounts.items()
-        },
-        attribution=merged(phase.seconds for phase in spent),
-        tokens=merged(phase.tokens for phase in spent),
-        evaluation=merged(cost["evaluation"].seconds for cost in costs if "evaluation" in cost),
-        peak_bytes=merged(max(p.peak_bytes for p in cost.values()) for cost in costs if cost),
-        curve_metrics=first[0].curve_metrics,
-        found=smallest_circuit(first, control),
-        spearman=merged(
-            sum(other.spearman for other in one.stability) / len(one.stability)
-            for one in first
-            if one.stability
-        ),
-        jaccard=shared_by_seeds(first, control),
-        sketch=next((one.sketch for one in first if one.sketch), None),
-        kept=next((kept for one in first if (kept := _kept(one))), {}),
-    )
-
-
-def _kept(result: Result) -> dict[float, dict[str, tuple[int, ...]]]:
-    return {point.amount.requested: point.kept for point in result.points if point.kept}

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
 
 from sparc3_bench.comparison.phrasing import percent, units
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from sparc3_bench.record.spec import RunSpec
+from sparc3_bench.record.spec import RunSpec
 
 EMPTY = "∅"
 """The size of nothing."""
@@ -25,12 +21,7 @@ _WIDE = 5
 class Sizes:
     """The amounts of a section as what is kept, or as what is removed when the highest go.
 
-    Parameters
-    ----------
-    spec
-        What the runs of the section share.
-    removed
-        Every amount of the section, rising, with the share of the scope that it removes.
+    `removed` has every amount, rising, with the share of the scope that it removes.
     """
 
     def __init__(self, spec: RunSpec, removed: Mapping[float, float]) -> None:
@@ -146,14 +137,6 @@ class Sizes:
 
 
 def compares_removed(spec: RunSpec, shares: Iterable[float]) -> bool:
-    """Return whether what is removed makes a circuit: the highest, or a few units of many.
-
-    Parameters
-    ----------
-    spec
-        Says which end is removed, and in what amounts are given.
-    shares
-        Of the scope, removed at every amount.
-    """
+    """Return whether what is removed makes a circuit: the highest, or a few units of many."""
     few = spec.amount_kind == "count" and max(shares, default=0.0) <= 0.5
     return spec.removal == "highest" or few

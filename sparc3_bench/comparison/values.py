@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
-
-    from sparc3_bench.record.parts import Versus
-    from sparc3_bench.record.result import Result
+from sparc3_bench.record.parts import Versus
+from sparc3_bench.record.result import Result
 
 Interval = tuple[float, float]
 """The lower and the upper end."""
@@ -32,34 +30,20 @@ class RunNumber(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One number of a series.
+    """One number of a series."""
 
-    Attributes
-    ----------
-    centre
-        The mean over the seeds; for a control, the median.
-    low, high
-        The range over the seeds.
-    interval
-        The 95 % interval over samples; of several seeds, the mean (of a control, the median) of
-        the ends, as the seeds' sampling errors rise and fall together.
-    note
-        A few words that belong beside it.
-    seeds
-        The number of every seed.
-    controls
-        Those of the random circuits of all seeds; seeds with the same circuits count once.
-    versus
-        How every seed differs from its random circuits, where recorded.
-    """
-
-    centre: float
+    centre: float  # the mean over the seeds; for a control, the median
+    # low, high: The range over the seeds
     low: float
     high: float
+    # The 95 % interval over samples; of several seeds, the mean (of a control, the median) of the
+    # ends, as the seeds' sampling errors rise and fall together
     interval: Interval | None = None
-    note: str = ""
-    seeds: tuple[float, ...] = ()
+    note: str = ""  # a few words that belong beside it
+    seeds: tuple[float, ...] = ()  # the number of every seed
+    # Those of the random circuits of all seeds; seeds with the same circuits count once
     controls: tuple[float, ...] = ()
+    # How every seed differs from its random circuits, where recorded
     versus: tuple[Versus, ...] = ()
 
 

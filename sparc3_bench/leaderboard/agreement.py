@@ -7,22 +7,20 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sparc3_bench.comparison.comparable import judge_of, samples_of
 from sparc3_bench.comparison.phrasing import is_reference
-from sparc3_bench.comparison.tables import judge_of, samples_of
+from sparc3_bench.comparison.sections import Section
+from sparc3_bench.comparison.series import ResultFile, Series
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.host import PluginHost
+from sparc3_bench.leaderboard.boards import Board
 from sparc3_bench.leaderboard.sentences import WITHOUT_CONTROLS, said
+from sparc3_bench.record.parts import MetricRecord, Point
+from sparc3_bench.record.result import Result
 from sparc3_bench.record.spec import canonical_json
 from sparc3_bench.run.options import as_typed, build
-
-if TYPE_CHECKING:
-    from sparc3_bench.comparison.sections import Section
-    from sparc3_bench.comparison.series import ResultFile, Series
-    from sparc3_bench.host import PluginHost
-    from sparc3_bench.leaderboard.boards import Board
-    from sparc3_bench.record.parts import MetricRecord, Point
-    from sparc3_bench.record.result import Result
 
 _WIDE = 10
 """Numbers that span more than this factor are compared by their logarithms."""
@@ -91,26 +89,16 @@ class Side:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Two tasks on the same pruned models of a model.
+    """Two tasks on the same pruned models of a model."""
 
-    Attributes
-    ----------
-    id
-        Unlike that of any other on a page.
-    pairs
-        The pruned models, by scorer, convention and amount.
-    dense
-        The dense model in both, of those runs; each number format its own.
-    lines
-        How the metrics go together, `spearman` and `pearson`, over the pruned models that `words`
-        names: all of them first; none where there are too few.
-    """
-
-    id: str
+    id: str  # unlike that of any other on a page
     x: Side
     y: Side
-    pairs: tuple[Pair, ...]
+    pairs: tuple[Pair, ...]  # the pruned models, by scorer, convention and amount
+    # The dense model in both, of those runs; each number format its own
     dense: tuple[tuple[float, float], ...]
+    # How the metrics go together, `spearman` and `pearson`, over the pruned models that `words`
+    # names: all of them first; none where there are too few
     lines: tuple[SimpleNamespace, ...]
 
     @property
@@ -140,12 +128,8 @@ class Agreement:
 def agreements(boards: Sequence[Board], host: PluginHost) -> dict[str, tuple[Agreement, ...]]:
     """Return by id of a board how its task goes together with every other on the same model.
 
-    Parameters
-    ----------
-    boards
-        The first of two is drawn along the horizontal axis.
-    host
-        Where scorers are found that say which defaults options have that a record lacks.
+    The first of two is drawn along the horizontal axis. `host` says which defaults options have
+    that a record lacks.
     """
     alike: dict[str, list[tuple[Board, list[Masks]]]] = {}
     for board in boards:

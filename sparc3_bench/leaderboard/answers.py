@@ -23,23 +23,14 @@ Timed = tuple[float, "Series"]
 
 @dataclass(frozen=True)
 class ShortAnswer:
-    """An answer in words, with what many of them say together.
-
-    Attributes
-    ----------
-    leaders, scorers
-        The titles of those that nobody is shown to be better than, and of all.
-    is_sure
-        Whether all leaders are shown to be better than random controls.
-    seconds
-        By title, of those that read samples, on one kind of machine.
-    """
+    """An answer in words, with what many of them say together."""
 
     text: str
+    # leaders, scorers: The titles of those that nobody is shown to be better than, and of all
     leaders: tuple[str, ...]
     scorers: tuple[str, ...]
-    is_sure: bool
-    seconds: Mapping[str, float]
+    is_sure: bool  # whether all leaders are shown to be better than random controls
+    seconds: Mapping[str, float]  # by title, of those that read samples, on one kind of machine
 
 
 @dataclass(frozen=True)
@@ -110,9 +101,9 @@ class Answer:
     def timed(self, rows: Mapping[int, Series]) -> list[Timed]:
         """Return those that used one kind of machine, the fastest first."""
         found = [
-            (one.attribution.centre, one)
+            (spent.centre, one)
             for one in rows.values()
-            if one.attribution and one.machines == [self.section.machine]
+            if one.machines == [self.section.machine] and (spent := one.cost())
         ]
         return sorted(found, key=lambda pair: (pair[0], pair[1].scorer.name))
 

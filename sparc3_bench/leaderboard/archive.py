@@ -7,63 +7,30 @@ import tempfile
 import weakref
 import zlib
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from sparc3_bench.comparison.series import ResultFile
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
-    from sparc3_bench.host import PluginHost
-    from sparc3_bench.record.result import Result
-    from sparc3_bench.record.spec import PluginRef
+from sparc3_bench.host import PluginHost
+from sparc3_bench.record.result import Result
+from sparc3_bench.record.spec import PluginRef
 
 Pairs = list[tuple["Path", "Result"]]
 """Results with their paths relative to the results folder."""
 
 
 class Archive:
-    """The results of a site; of thousands those of one model are in memory at a time.
-
-    Parameters
-    ----------
-    results
-        Each with its path, as from `read_results`; all are read here.
-    host
-        Where the tasks are found by which intervals of old records are renewed.
-
-    Attributes
-    ----------
-    files
-        The path of every result, and whether it has samples.
-    failed
-        Those that are failed or withdrawn.
-    scorers
-        By name and distribution, what the last run has of a scorer.
-    shown
-        How many finished runs a scorer has that are no control's.
-    newest
-        By task, its newest version.
-    tasks
-        The titles of tasks by name, older version and model.
-    created
-        When the newest result was.
-    short
-        How many are short.
-    packages
-        The versions of every package that some run used.
-    """
+    """The results of a site, all read here; of thousands, those of one model are in memory."""
 
     def __init__(self, results: Iterable[tuple[Path, Result]], host: PluginHost) -> None:
         from sparc3_bench.run.intervals import renewed  # loads numpy and scipy
 
-        self.files: list[tuple[Path, bool]] = []
-        self.scorers: dict[tuple[str, str], PluginRef] = {}
-        self.shown: Counter[str] = Counter()
-        self.newest: dict[str, int] = {}
-        self.tasks: dict[tuple[str, int, str], str] = {}
-        self.created, self.short = "", 0
+        self.files: list[tuple[Path, bool]] = []  # every path, and whether it has samples
+        self.scorers: dict[tuple[str, str], PluginRef] = {}  # by name and distribution
+        self.shown: Counter[str] = Counter()  # finished runs of a scorer that is no control
+        self.newest: dict[str, int] = {}  # by task, its newest version
+        self.tasks: dict[tuple[str, int, str], str] = {}  # titles by name, older version, model
+        self.created, self.short = "", 0  # when the newest result was, and how many are short
         self.packages: dict[str, set[str]] = {"Python": set()}
         self.platforms: set[str] = set()
         self.processors: set[str] = set()

@@ -28,25 +28,17 @@ _PLACE = r"[A-Za-z0-9.-]+/[A-Za-z0-9.()/:;_~%#?=&+-]*"
 
 
 class Reference(BaseModel):
-    """A work, as it is written down.
-
-    Attributes
-    ----------
-    authors
-        `Family, Given` or the family name alone; the last may be `others`.
-    venue
-        Where it appeared; may be empty.
-    url
-        Where it can be read, always https; empty when no place is known.
-    """
+    """A work, as it is written down."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     key: Annotated[str, Field(pattern=r"^[a-z]+\d{4}[a-z]*$")]
+    # `Family, Given` or the family name alone; the last may be `others`
     authors: Annotated[tuple[Text, ...], Field(min_length=1)]
     title: Text
-    venue: str = ""
+    venue: str = ""  # where it appeared; may be empty
     year: Annotated[int, Field(ge=1000, le=9999)]
+    # Where it can be read, always https; empty when no place is known
     url: Annotated[str, Field(pattern=rf"^(?:https://{_PLACE})?$")] = ""
 
     @property
@@ -74,13 +66,7 @@ def bibliography() -> Mapping[str, Reference]:
 
 
 def parse(text: str) -> dict[str, Reference]:
-    """Return the works of a bibliography in TOML by key, in order.
-
-    Raises
-    ------
-    Sparc3Error
-        Naming the work that lacks something or has what is not understood.
-    """
+    """Return the works of a bibliography in TOML by key; Sparc3Error names one that is wrong."""
     try:
         works = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

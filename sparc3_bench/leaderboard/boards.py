@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sparc3_bench.comparison.phrasing import brief
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from sparc3_bench.comparison.sections import Section
-    from sparc3_bench.record.spec import RunSpec
+from sparc3_bench.comparison.sections import Section
+from sparc3_bench.record.spec import RunSpec
 
 
 @dataclass(frozen=True)
 class Board:
-    """A task on a model.
-
-    Attributes
-    ----------
-    id
-        The name of its files.
-    title
-        The task, with its version where there are several.
-    """
+    """A task on a model."""
 
     id: str
-    title: str
+    title: str  # the task, with its version where there are several
     model: str
     sections: tuple[Section, ...]
 
@@ -68,15 +56,7 @@ class Board:
 def boards(
     sections: Sequence[Section], newest: Mapping[str, int] | None = None
 ) -> tuple[Board, ...]:
-    """Return the boards in the order of their sections.
-
-    Parameters
-    ----------
-    sections
-        As from `split`.
-    newest
-        By task, its newest version, where it may be on other boards than these.
-    """
+    """Return the boards in the order of their sections; `newest` has the version of every task."""
     grouped: dict[tuple[str, int, str], list[Section]] = {}
     for section in sections:
         task, model = section.spec.task, section.spec.model

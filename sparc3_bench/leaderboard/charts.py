@@ -77,7 +77,7 @@ def quality(section: Section, look: Look) -> Data:
     metric, at = section.metric, section.ordered_at
     rows, drawn = [], list[float]()
     for _, one, folded in section.rows:
-        value, spent = section.value(one), one.attribution
+        value, spent = section.value(one), one.cost()
         if one.is_control and value:
             drawn += [value.low, value.centre, value.high]
         elif value and not folded:

@@ -57,19 +57,7 @@ class RepairSteps(NamedTuple):
 
 
 class CrossingReport:
-    """What is said of a crossing.
-
-    Attributes
-    ----------
-    plain
-        The best scorer without a repair where nothing can go between rows; empty where unknown.
-    steps
-        For each repair and scorer, the steps from there; those of the best come first.
-    best
-        The best scorer where scores alone decide what goes between rows, without a repair.
-    beside_best
-        By scorer and way to divide an amount, that beside the best.
-    """
+    """What is said of a crossing."""
 
     def __init__(self, crossing: Crossing) -> None:
         self.crossing, self.effects = crossing, crossing.effects
@@ -79,8 +67,10 @@ class CrossingReport:
         self.scorers = levels.get("scorer", ()) if DIVIDED in levels else ()
         self._sign = 1 if crossing.metric.direction == "lower" else -1
         self._unrepaired: dict[str, Any] = {"repair": [NO_REPAIR]} if self.repairs else {}
+        # The best scorer without a repair where nothing can go between rows; empty where unknown.
         self.plain = self._best(crossing.within)
         self.steps = self._steps() if NO_REPAIR in self.repairs and self.plain else []
+        # The same where scores alone decide what goes between rows.
         self.best = self._best([crossing.between])
         self.beside_best = self._beside_best() if self.best else {}
         self.ways = tuple(dict.fromkeys(way for _, way in self.beside_best))

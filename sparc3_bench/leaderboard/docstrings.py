@@ -19,21 +19,11 @@ _SHORT = ("e.g.", "i.e.", "et al.", "cf.", "vs.", "eq.", "sec.", "fig.", "Eq.", 
 
 @dataclass(frozen=True)
 class Docstring:
-    """What a docstring says, without its marks and its blocks of code.
+    """What a docstring says, without its marks and its blocks of code."""
 
-    Attributes
-    ----------
-    paragraphs
-        What stands before the first section.
-    parameters
-        What is said of every parameter.
-    notes
-        The section `Notes`.
-    """
-
-    paragraphs: tuple[str, ...] = ()
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    paragraphs: tuple[str, ...] = ()  # what stands before the first section
+    parameters: Mapping[str, str] = field(default_factory=dict)  # what is said of every parameter
+    notes: tuple[str, ...] = ()  # the section `Notes`
 
 
 def parse_docstring(text: object) -> Docstring:

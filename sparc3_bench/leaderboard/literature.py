@@ -39,37 +39,19 @@ Link = Annotated[str, Field(pattern=r"^https://[^\s<>\"']+$")]
 
 @dataclass(frozen=True)
 class ReportedNumber:
-    """A number as somebody published it.
+    """A number as somebody published it."""
 
-    Attributes
-    ----------
-    method
-        `Dense` for the model as it was.
-    data
-        The text or the tasks that were measured on; empty when the source does not say.
-    removed
-        The sparsity, such as `50 %`, or the pattern, such as `2:4`.
-    error
-        As published; None without any.
-    text
-        Value and error with the digits of the source.
-    where
-        Where in the source it stands.
-    note
-        What is in doubt about this very number.
-    """
-
-    method: str
+    method: str  # `Dense` for the model as it was
     model: str
     metric: NumberMetric
-    data: str
-    removed: str
+    data: str  # the text or the tasks that were measured on; empty when the source does not say
+    removed: str  # the sparsity, such as `50 %`, or the pattern, such as `2:4`
     value: float
-    error: float | None
-    text: str
+    error: float | None  # as published; None without any
+    text: str  # value and error with the digits of the source
     source: Reference
     where: str
-    note: str
+    note: str  # what is in doubt about this very number
     origin: Literal["reported"] = "reported"
 
 
@@ -87,49 +69,44 @@ class ReportedRow:
         return self.removed == f"0{_SPACE}%"
 
 
-class ReportedTable(BaseModel):
-    """Numbers of one source, as they are written down; see the head of the file.
-
-    Attributes
-    ----------
-    number
-        Its place in the file, from 1.
-    source
-        Key of a work of the bibliography.
-    link
-        The page that has the numbers, where it is not that of the source.
-    model, data
-        What is the same in all columns; empty where the columns tell, or the source does not.
-    context
-        Length of the windows in tokens; None when the source does not say.
-    reference
-        The data that steered the scores; empty when the source does not say.
-    error
-        What stands behind ±; empty without any.
-    columns
-        Models or tasks.
-    note, dagger
-        What a reader must know: of all numbers, and of those marked †.
-    """
+class Protocol(BaseModel):
+    """How a run measures what a table reports, in windows of the table's context."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    number: int
+    task: Text
+    metric: Text
+    text: Text  # the source of the evaluation text, as results record it
+    whole: Text  # the task's option that is 0 where all of the text is measured
+    models: dict[str, Text]  # by name in the table, as results record them
+
+
+class ReportedTable(BaseModel):
+    """Numbers of one source, as they are written down; see the head of the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    number: int  # its place in the file, from 1
     title: Text
-    source: Text
+    source: Text  # key of a work of the bibliography
     where: Text
-    link: Link | None = None
+    link: Link | None = None  # the page that has the numbers, where it is not that of the source
     metric: NumberMetric
     data: str = ""
+    # Length of the windows in tokens; None when the source does not say
     context: Annotated[int, Field(gt=0)] | None = None
-    reference: str = ""
-    error: str = ""
+    reference: str = ""  # the data that steered the scores; empty when the source does not say
+    error: str = ""  # what stands behind ±; empty without any
     across: Literal["models", "tasks"]
+    # model, data: What is the same in all columns; empty where the columns tell, or the source does
+    # not
     model: str = ""
-    columns: Annotated[tuple[Text, ...], Field(min_length=1)]
+    columns: Annotated[tuple[Text, ...], Field(min_length=1)]  # models or tasks
     rows: Annotated[tuple[tuple[str, ...], ...], Field(min_length=1)]
+    # note, dagger: What a reader must know: of all numbers, and of those marked †
     note: str = ""
     dagger: str = ""
+    same: Protocol | None = None  # None where it is not known from the source
 
     @model_validator(mode="after")
     def _is_whole(self) -> ReportedTable:
@@ -137,6 +114,8 @@ class ReportedTable(BaseModel):
             raise ValueError("`model` goes with columns across tasks, and with these only")
         if self.across == "tasks" and self.data:
             raise ValueError("`data` does not go with columns across tasks, which tell it")
+        if self.same and not self.context:
+            raise ValueError("`same` needs the `context`, without which no protocol is the same")
         if self.lines and bool(self.dagger) != ("†" in str(self.rows)):
             raise ValueError("cells marked † and their `dagger` go together")
         return self
@@ -200,16 +179,7 @@ class ReportedTable(BaseModel):
 
 
 def literature(path: Path = FILE) -> tuple[ReportedTable, ...]:
-    """Return the tables of published numbers, in the order of the file.
-
-    Raises
-    ------
-    Sparc3Error
-        Naming the table and what is wrong with it: a field, a number that is not finite, a row
-        that does not fit the columns.
-    UnknownNameError
-        When a source is not in the bibliography.
-    """
+    """Return the tables of published numbers in order; Sparc3Error names what is wrong with one."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

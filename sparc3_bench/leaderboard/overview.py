@@ -25,58 +25,35 @@ _SHADES = 5
 
 @dataclass(frozen=True)
 class ScorerCell:
-    """A scorer in a section.
-
-    Attributes
-    ----------
-    value
-        The number that orders the section, in words.
-    shade
-        From 0, ahead of all others, to 4, behind all; None without a rank.
-    verdict, note
-        What a reader must know of the number.
-    """
+    """A scorer in a section."""
 
     title: str
     is_control: bool
-    value: str
+    value: str  # the number that orders the section, in words
     rank: str
-    shade: int | None
+    shade: int | None  # from 0, ahead of all others, to 4, behind all; None without a rank
+    # verdict, note: What a reader must know of the number
     verdict: str
     note: str
 
 
 @dataclass(frozen=True)
 class SectionLine:
-    """A section in the overview.
-
-    Attributes
-    ----------
-    leads
-        Whether it counts for the overall rank.
-    is_listed
-        Whether it is about scorers, and not about conventions of one.
-    cells
-        By scorer, best first, controls last.
-    answer, chart
-        What it says of its application, where it leads.
-    table
-        Its scorers with their replicates, likewise.
-    scores
-        The numbers of scores that are measured themselves: scorer, difference, and each number.
-    """
+    """A section in the overview."""
 
     href: str
     words: str
     unit: str
     metric: MetricRecord
     where: str
-    leads: bool
-    is_listed: bool
-    cells: Mapping[str, ScorerCell]
+    leads: bool  # whether it counts for the overall rank
+    is_listed: bool  # whether it is about scorers, and not about conventions of one
+    cells: Mapping[str, ScorerCell]  # by scorer, best first, controls last
+    # answer, chart: What it says of its application, where it leads
     answer: ShortAnswer | None
     chart: Data | None
-    table: Table | None
+    table: Table | None  # its scorers with their replicates, likewise
+    # The numbers of scores that are measured themselves: scorer, difference, and each number
     scores: Sequence[tuple[str, str, Sequence[tuple[MetricRecord, Value]]]]
 
 

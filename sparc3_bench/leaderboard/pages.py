@@ -6,14 +6,16 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sparc3_bench.comparison.crossing import crossings
 from sparc3_bench.comparison.repeat import command, uses
+from sparc3_bench.comparison.sections import Section
 from sparc3_bench.comparison.series import ResultFile, Series
 from sparc3_bench.comparison.tables import split
+from sparc3_bench.host import PluginHost
 from sparc3_bench.leaderboard import charts, shards
-from sparc3_bench.leaderboard.agreement import agreements
+from sparc3_bench.leaderboard.agreement import Agreement, agreements
 from sparc3_bench.leaderboard.archive import Archive
 from sparc3_bench.leaderboard.boards import Board, boards
 from sparc3_bench.leaderboard.crossing_report import CrossingReport
@@ -23,25 +25,8 @@ from sparc3_bench.leaderboard.plugin_description import ScorerDescription, score
 from sparc3_bench.leaderboard.sentences import HERE
 from sparc3_bench.leaderboard.templating import inline, templates
 from sparc3_bench.record.files import samples_path
-
-if TYPE_CHECKING:
-    from sparc3_bench.comparison.sections import Section
-    from sparc3_bench.host import PluginHost
-    from sparc3_bench.leaderboard.agreement import Agreement
-    from sparc3_bench.record.result import Result
-    from sparc3_bench.record.spec import PluginRef
-
-_STATIC = ("d3.LICENSE", "d3.min.js", "plot.LICENSE", "plot.min.js")
-_SCRIPTS = (
-    "board.js",
-    "compare.js",
-    "draw.js",
-    "effects.js",
-    "heads.js",
-    "search.js",
-    "site.js",
-    "sort.js",
-)
+from sparc3_bench.record.result import Result
+from sparc3_bench.record.spec import PluginRef
 
 GUIDE = "docs/docs"
 """Where in the site `make docs` puts the documents of the repository's folder ``docs``."""
@@ -60,18 +45,8 @@ def pages(
 ) -> Pages:
     """Yield every file of the site but the copies of results, by its path in the site.
 
-    Nothing is yielded before all results are read.
-
-    Parameters
-    ----------
-    results
-        Each result with its path relative to the results folder, as from `read_results`.
-    host
-        Where tasks and scorers are looked up.
-    has_guide
-        Whether the documentation is in the folder of the site, to be linked to.
-    commit
-        The commit that has the results, where one has.
+    Nothing is yielded before all results are read. `has_guide` says that the documentation is in
+    the folder of the site, to be linked to; `commit` is the one that has the results, if any.
     """
     archive = results if isinstance(results, Archive) else Archive(results, host)
     site = _Site(archive, host, has_guide=has_guide, commit=commit)
@@ -115,9 +90,8 @@ class _Site:
         yield MARKED, self._page("submit")
         yield "literature.html", self._page("literature", tables=literature())
         yield "static/site.css", (HERE / "templates" / "page.css").read_text(encoding="utf-8")
-        for folder, names in (("static", _STATIC), ("templates", _SCRIPTS)):
-            for name in names:
-                yield f"static/{name}", (HERE / folder / name).read_text(encoding="utf-8")
+        for path in sorted([*HERE.glob("static/*"), *HERE.glob("templates/*.js")]):
+            yield f"static/{path.name}", path.read_text(encoding="utf-8")
 
     def of_model(self, results: Sequence[tuple[Path, Result]]) -> Pages:
         """Yield the pages of one model, of which the overview keeps a few lines."""

@@ -6,84 +6,54 @@ import dataclasses
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sparc3_bench.configurable import option_fields
+from sparc3_bench.host import PluginHost
 from sparc3_bench.leaderboard.bibliography import Reference, citations, spell_out
 from sparc3_bench.leaderboard.docstrings import first_sentence, parse_docstring
-
-if TYPE_CHECKING:
-    from sparc3_bench.host import PluginHost
-    from sparc3_bench.record.spec import PluginRef
-    from sparc3_bench.types.conventions import Group
+from sparc3_bench.record.spec import PluginRef
+from sparc3_bench.types.conventions import Group
 
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a plugin.
-
-    Attributes
-    ----------
-    default
-        As one would type it; empty when it is not known.
-    description
-        What its class says; may be empty.
-    """
+    """An option of a plugin."""
 
     name: str
-    default: str
-    description: str
+    default: str  # as one would type it; empty when it is not known
+    description: str  # what its class says; may be empty
 
 
 @dataclass(frozen=True, kw_only=True)
 class PluginText:
-    """What the author of a plugin wrote of it, all of it plain text.
-
-    Attributes
-    ----------
-    summary
-        One sentence.
-    details
-        Paragraphs that follow it.
-    references
-        Works of the bibliography that they name, and what a scorer cites otherwise.
-    options
-        Its options.
-    """
+    """What the author of a plugin wrote of it, all of it plain text."""
 
     options: tuple[Option, ...]
-    summary: str = ""
-    details: tuple[str, ...] = ()
+    summary: str = ""  # one sentence
+    details: tuple[str, ...] = ()  # paragraphs that follow it
+    # Works of the bibliography that they name, and what a scorer cites otherwise
     references: tuple[Reference | str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScorerDescription(PluginText):
-    """What a page tells of a scorer.
-
-    Attributes
-    ----------
-    formula
-        The score of a weight, one line.
-    notice
-        What a user must know before using it.
-    default_group, default_objective, is_control, needs_reference
-        As the class says; None when it is not installed.
-    is_installed
-        Whether the class was there to ask. Without it only `title`, `name`, `distribution`,
-        `version` and the names of the options are known.
-    """
+    """What a page tells of a scorer."""
 
     title: str
     name: str
     distribution: str
     version: str
-    formula: str = ""
-    notice: str = ""
+    formula: str = ""  # the score of a weight, one line
+    notice: str = ""  # what a user must know before using it
+    # default_group, default_objective, is_control, needs_reference: As the class says; None when it
+    # is not installed
     default_group: Group | None = None
     default_objective: str | None = None
     is_control: bool | None = None
     needs_reference: bool | None = None
+    # Whether the class was there to ask. Without it only `title`, `name`, `distribution`, `version`
+    # and the names of the options are known
     is_installed: bool = False
 
 
@@ -94,15 +64,9 @@ _OF_CLASS = (
 
 
 def scorer_description(scorer_ref: PluginRef, host: PluginHost) -> ScorerDescription:
-    """Return what is known of a scorer.
+    """Return what is known of a scorer, as a result records it.
 
-    Parameters
-    ----------
-    scorer_ref
-        The scorer as a result records it.
-    host
-        The plugins that are installed here. A scorer of the same name from another distribution is
-        another scorer.
+    One of the same name from another distribution than here is another scorer.
     """
     entry = host.all("scorer").get(scorer_ref.name)
     if entry is None or entry.origin.distribution != scorer_ref.distribution:

@@ -15,20 +15,13 @@ _WIDTH = 100
 
 @dataclass(frozen=True)
 class ReportPart:
-    """A part of a report, which every rendering shows in its own way.
-
-    Attributes
-    ----------
-    commands
-        Lines to be typed.
-    is_aside
-        Whether it is for those who want more: folded on a page, left out of a terminal.
-    """
+    """A part of a report, which every rendering shows in its own way."""
 
     title: str
     sentences: tuple[str, ...] = ()
     tables: tuple[ShownTable, ...] = ()
-    commands: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()  # lines to be typed
+    # Whether it is for those who want more: folded on a page, left out of a terminal
     is_aside: bool = False
 
 

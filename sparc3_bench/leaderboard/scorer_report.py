@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from sparc3_bench.comparison.comparable import comparison_key
 from sparc3_bench.comparison.phrasing import count, number, probability, within
 from sparc3_bench.comparison.shown_table import ShownTable
-from sparc3_bench.comparison.tables import comparison_key, split
+from sparc3_bench.comparison.tables import split
 from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.host import PluginHost
 from sparc3_bench.leaderboard.boards import Board, boards

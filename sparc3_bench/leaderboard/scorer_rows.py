@@ -123,12 +123,13 @@ def _neighbours(among: Section, one: Series, ranks: Ranks) -> Iterator[Neighbour
 
 
 def _stands(among: Section, one: Series, ranks: Ranks | None) -> dict[str, Any]:
+    spent = (one.cost("attribution", name) for name in ("seconds", "peak_bytes", "tokens"))
     return {
         **_number(one, among.value(one)),
         "scorer": one.scorer.name,
         "name": one.name,
         "rank": ranks.texts.get(among.place(one), "") if ranks else "",
-        "cost": _cost(one),
+        "cost": AttributionCost(*(one.centre if one else None for one in spent)),
     }
 
 
@@ -209,15 +210,3 @@ def _code(one: Series) -> dict[str, str]:
     """Return the digests of what a row shares with others of its section; none in old records."""
     newest = one.rising[-1].spec.code
     return {name: digest for name, digest in newest.items() if name != "scorer"}
-
-
-def _cost(one: Series) -> AttributionCost:
-    found = [run.result.cost["attribution"] for run in one.runs if "attribution" in run.result.cost]
-    columns = (
-        [getattr(phase, name) for phase in found] for name in ("seconds", "peak_bytes", "tokens")
-    )
-    return AttributionCost(*(_mean([n for n in some if n is not None]) for some in columns))
-
-
-def _mean(numbers: Sequence[float]) -> float | None:
-    return math.fsum(numbers) / len(numbers) if numbers else None

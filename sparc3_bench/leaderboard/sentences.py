@@ -6,14 +6,12 @@ import inspect
 import math
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
+from jinja2.environment import TemplateModule
 
 from sparc3_bench.comparison import phrasing
-
-if TYPE_CHECKING:
-    from jinja2.environment import TemplateModule
 
 HERE = Path(__file__).parent
 """The folder that templates and scripts are in."""
@@ -48,14 +46,21 @@ def rounded_up(value: float) -> int:
     return math.ceil(whole / unit) * unit
 
 
-@cache
-def _macros() -> TemplateModule:
-    environment = jinja2.Environment(
+def environment_of(**settings: Any) -> jinja2.Environment:
+    """Return what reads templates, by the rules that all of them are written by."""
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
+        **settings,
     )
+
+
+@cache
+def _macros() -> TemplateModule:
+    environment = environment_of()
     environment.filters.update(WORDS, rounded_up=rounded_up)
     environment.tests["match"] = str.startswith
     environment.globals.update(

@@ -5,27 +5,26 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
-from sparc3_bench.comparison.series import seeds
-from sparc3_bench.leaderboard.charts import curves, ends_of, rounded, value_of
+from sparc3_bench.comparison.sections import Section
+from sparc3_bench.comparison.series import Series, seeds
+from sparc3_bench.leaderboard.boards import Board
+from sparc3_bench.leaderboard.charts import Look, curves, ends_of, rounded, value_of
 from sparc3_bench.types.conventions import CONVENTIONS
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sparc3_bench.comparison.sections import Section
-    from sparc3_bench.comparison.series import Series
-    from sparc3_bench.leaderboard.boards import Board
-    from sparc3_bench.leaderboard.charts import Look
-
+_DRAWN = ("control_low", "control_median", "control_high")
+_PHASES = ("attribution", "evaluation")
+_UNITS = ("seconds", "tokens", "peak_bytes")
 _COLUMNS = (
     *("task", "task_version", "model", "dtype", "label", *CONVENTIONS, "judge", "section"),
     *("scorer", "title", "control", "objective", "settings", "rank", "seeds"),
     *("amount", "in_scope", "in_model", "metric", "direction", "metric_unit"),
     *("value", "low", "high", "seeds_low", "seeds_high", "note"),
-    *("controls", "control_low", "control_median", "control_high"),
-    *("attribution_seconds", "evaluation_seconds", "peak_bytes", "results"),
+    *("controls", *_DRAWN),
+    *(f"{phase}_{unit}" for phase in _PHASES for unit in _UNITS),
+    *("peak_bytes", "results"),
 )
 
 
@@ -112,7 +111,10 @@ def _row(section: Section, one: Series) -> dict[str, Any]:
         },
         "cost": [
             rounded(value.centre)[0] if value else None
-            for value in (one.attribution, one.evaluation, one.peak_bytes)
+            for value in (
+                *(one.cost(), one.cost("evaluation"), one.peak_bytes),
+                *(one.cost(unit="tokens"), one.cost(unit="peak_bytes")),
+            )
         ],
         "results": [[run.result.key, run.page] for run in one.runs],
     }
@@ -137,8 +139,11 @@ def _numbers(board: Board, section: Section, one: Series) -> Iterator[dict[str, 
         "settings": "; ".join(f"{name}={value}" for name, value in one.settings),
         "rank": section.rank(one),
         "seeds": len(seeds(one.runs)),
-        "attribution_seconds": one.attribution and one.attribution.centre,
-        "evaluation_seconds": one.evaluation and one.evaluation.centre,
+        **{
+            f"{phase}_{unit}": (spent := one.cost(phase, unit)) and spent.centre
+            for phase in _PHASES
+            for unit in _UNITS
+        },
         "peak_bytes": one.peak_bytes and one.peak_bytes.centre,
         "results": " ".join(run.result.key for run in one.runs),
     }
@@ -147,19 +152,16 @@ def _numbers(board: Board, section: Section, one: Series) -> Iterator[dict[str, 
         if (value := one.value(amount, metric.name)) is None:
             continue
         drawn = value.controls if amount is None else one.beside(amount, metric.name)
-        control_low, control_median, control_high = ends_of(drawn) or (None, None, None)
         low, high = value.interval or (None, None)
         scope, model = (None, None) if amount is None else one.achieved[amount]
         yield {
             **row,
             **{"amount": amount, "in_scope": scope and scope.centre},
-            "in_model": model and model.centre,
-            **{"metric": metric.name, "direction": metric.direction, "metric_unit": metric.unit},
+            **{"in_model": model and model.centre, "metric": metric.name},
+            **{"direction": metric.direction, "metric_unit": metric.unit},
             **{"value": value.centre, "low": low, "high": high, "note": value.note},
             **{"seeds_low": value.low, "seeds_high": value.high, "controls": len(drawn)},
-            "control_low": control_low,
-            "control_median": control_median,
-            "control_high": control_high,
+            **dict(zip(_DRAWN, ends_of(drawn) or (None,) * 3, strict=True)),
         }
 
 

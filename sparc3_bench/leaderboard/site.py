@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
 
 from sparc3_bench.errors import RecordError, Sparc3Error
 from sparc3_bench.host import default_host
@@ -18,10 +18,6 @@ from sparc3_bench.leaderboard.archive import Archive
 from sparc3_bench.leaderboard.pages import GUIDE, MARKED, pages
 from sparc3_bench.leaderboard.templating import SIGNATURE
 from sparc3_bench.record.files import read_results, samples_path, write_atomically
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
 
 _LIST = "site.json"
 """The list of the files that `publish` put into a folder, which it may remove."""
@@ -34,15 +30,8 @@ _TOP = ("index.html", MARKED, _LIST, *_FOLDERS)
 def publish(results: Path, site: Path, leave_out: Callable[[str], object] | None = None) -> Path:
     """Write the pages and a copy of every result file; return the path of the first page.
 
-    Parameters
-    ----------
-    results
-        The folder of result files.
-    site
-        The folder to write ``index.html``, its other pages, their data and ``results/`` to. What an
-        earlier call put there and is not needed any more is removed.
-    leave_out
-        As in `read_results`.
+    What an earlier call put into the folder `site` and is not needed any more is removed;
+    `leave_out` is as in `read_results`.
 
     Raises
     ------

@@ -6,15 +6,12 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sparc3_bench.comparison.phrasing import short_text
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.host import PluginHost
 from sparc3_bench.record.files import read_result, samples_path, write_result
-
-if TYPE_CHECKING:
-    from sparc3_bench.host import PluginHost
-    from sparc3_bench.record.result import Result
+from sparc3_bench.record.result import Result
 
 _MOST_BYTES = 2_000_000
 """Of a record; the largest that this suite has written has 0.2 MB."""
@@ -28,36 +25,17 @@ _FEW = 32
 
 @dataclass(frozen=True)
 class Review:
-    """What a check of one result said.
-
-    Attributes
-    ----------
-    errors
-        Why it cannot be taken; a sentence each.
-    questions
-        What a reviewer would ask; a sentence each.
-    target
-        Where it belongs.
-    """
+    """What a check of one result said."""
 
     path: Path
     target: Path
     result: Result
-    errors: tuple[str, ...]
-    questions: tuple[str, ...]
+    errors: tuple[str, ...]  # why it cannot be taken; a sentence each
+    questions: tuple[str, ...]  # what a reviewer would ask; a sentence each
 
 
 def review(path: Path, results: Path, host: PluginHost) -> Review:
-    """Check a result that is submitted.
-
-    Parameters
-    ----------
-    path
-        The file; its samples must be beside it.
-    results
-        The results that it is to join. It may be among them already.
-    host
-        The plugins; the task of the result must be one of them.
+    """Check a result, with its samples beside it, that is to join `results` or is among them.
 
     Raises
     ------
@@ -113,12 +91,12 @@ def _numbers(path: Path, result: Result, host: PluginHost) -> Iterator[str]:
 
 
 def contradictions(result: Result, host: PluginHost) -> Iterator[str]:
-    """Yield what of a finished run does not follow from its per-sample measurements.
+    """Yield what of a finished run does not follow from its samples, by the task that measured.
 
     Raises
     ------
     Sparc3Error
-        When the task is not installed in the version that measured.
+        When that is not installed in the same version.
     """
     from sparc3_bench.run.intervals import is_old
     from sparc3_bench.run.options import task_of

@@ -11,7 +11,8 @@ from sparc3_bench.comparison.overlap import overlap_matrices
 from sparc3_bench.comparison.series import seeds
 from sparc3_bench.leaderboard import answers, charts
 from sparc3_bench.leaderboard.maps import atlas
-from sparc3_bench.leaderboard.sentences import HERE, WORDS, said
+from sparc3_bench.leaderboard.published import published
+from sparc3_bench.leaderboard.sentences import WORDS, environment_of, said
 from sparc3_bench.printable import printable
 from sparc3_bench.record.spec import canonical_json
 
@@ -34,16 +35,7 @@ def inline(data: object) -> Markup:
 
 def templates(*, is_page: bool = True) -> jinja2.Environment:
     """Return the templates, with the filters that they use; those of pages escape what they get."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE / "templates"),
-        autoescape=is_page,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        auto_reload=False,
-        finalize=_shown,
-    )
+    environment = environment_of(autoescape=is_page, keep_trailing_newline=True, finalize=_shown)
     own = {"json": canonical_json, "seeds": seeds, "inline": inline}
     environment.filters.update(WORDS, **own)
     environment.globals.update(
@@ -60,5 +52,6 @@ def templates(*, is_page: bool = True) -> jinja2.Environment:
         answers=answers,
         said=said,
         overlaps=overlap_matrices,
+        published=published,
     )
     return environment

@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-SELECTS = ("section", "unit", "group", "aggregation", "scorer", "metric", "amount")
+SELECTS = ("section", "unit", "group", "aggregation", "scorer", "metric", "amount", "cost")
 CHECKS = ("logx", "logy")
 
 _NUMBER = re.compile(r"([+-]?[\d,]*\.?\d+)(?: × 10\^?(-?\d+))?(?:e([+-]?\d+))?")

@@ -114,6 +114,7 @@ def test_what_nothing_passes_is_said_and_harms_nothing(board, data):
         ("scorer", ("curves", "pareto")),
         ("unit", ("curves", "pareto")),
         ("amount", ("pareto",)),
+        ("cost", ("pareto",)),
         ("logx", ("curves",)),
         ("logy", ("curves", "pareto")),
     ],
@@ -145,6 +146,11 @@ def test_the_drawings_show_the_rows_of_the_convention_drawn(board, data):
     told = board.locator("figure#pareto").inner_text()
     assert section["machine"] in told
     assert any(row["title"] in told for row in timed)
+    # Bytes are those of a row wherever it ran.
+    choose(board, "cost", "bytes")
+    told = board.locator("figure#pareto").inner_text()
+    assert section["machine"] not in told
+    assert "bytes of memory at most" in told
 
 
 def test_the_address_keeps_every_choice(board, kinds, visit):

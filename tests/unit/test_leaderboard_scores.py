@@ -101,7 +101,7 @@ def test_nothing_is_drawn_ranked_or_compared_where_nothing_is_removed() -> None:
 def test_where_something_is_removed_all_is_as_before() -> None:
     site = every_page(pairs(make_result("wanda"), make_result("lrp", (20.0, 30.0))))
     (section,) = [text for name, text in site.items() if name.startswith("sections/")]
-    for text in ('data-chart="curves"', "Of the scope, at", "by sparsity"):
+    for text in ('data-chart="curves"', "of the scope, at", "by sparsity"):
         assert text in section
     (board,) = [text for name, text in site.items() if name.startswith("boards/")]
     assert "board.js" in board

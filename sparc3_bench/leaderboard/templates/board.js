@@ -5,7 +5,9 @@
   const table = document.getElementById("runs");
   const rows = [...table.tBodies[0].rows];
   const field = (name) => form.elements[name];
-  const kept = ["section", "unit", "group", "aggregation", "scorer", "metric", "amount"];
+  const kept = ["section", "unit", "group", "aggregation", "scorer", "metric", "amount", "cost"];
+  // Seconds compare on one kind of machine only; where the cost of a row has what is asked for.
+  const costs = { seconds: [0, "seconds"], tokens: [3, "tokens through the model"], bytes: [4, "bytes of memory at most"] };
   const hidden = new Set();
   const wide = (figure) => Math.max(280, Math.min(760, figure.clientWidth || 640));
   let board;
@@ -43,19 +45,21 @@
       : ", the grey band is of random controls";
   }
 
-  // Quality against the cost of the scores, on the kind of machine that most rows were made on.
+  const compares = (at, row) => field("cost").value !== "seconds" || row.machine === at.machine;
+
+  // Quality against the cost of the scores.
   function cost(at, lines) {
     const m = metric();
     const i = at.amounts.findIndex((amount) => String(amount) === field("amount").value);
-    const same = at.rows.filter((row) => row.machine === at.machine);
-    const rows = lines.filter((row) => same.includes(row)).flatMap((row) => {
-      const [value, seconds] = [row.points[i]?.[m], row.cost[0]];
-      return value && seconds > 0
-        ? [{ ...row, runs: null, points: [[seconds, null, null, ...value, null]] }] : [];
+    const [place, unit] = costs[field("cost").value];
+    const rows = lines.filter((row) => compares(at, row)).flatMap((row) => {
+      const [value, spent] = [row.points[i]?.[m], row.cost[place]];
+      return value && spent > 0
+        ? [{ ...row, runs: null, points: [[spent, null, null, ...value, null]] }] : [];
     });
     const ys = sparc3.of(rows, (row) => row.points.map((p) => p[3]));
     return sparc3.charts.scatter({
-      x: { label: "Attribution, seconds", log: true, direction: "lower" },
+      x: { label: `Attribution, ${unit}`, log: true, direction: "lower" },
       y: { ...at.metrics[m], log: field("logy").checked && ys.every((y) => y > 0) },
       rows,
       dense: at.metrics[m].dense === null ? [] : [[null, at.metrics[m].dense]],
@@ -78,11 +82,15 @@
     );
     sparc3.legend(figure, every, hidden, draw);
     const i = at.amounts.findIndex((amount) => String(amount) === field("amount").value);
-    const others = at.rows.filter((row) => row.machine !== at.machine).length;
-    const left = others ? ` ${others} row${others > 1 ? "s were" : " was"} made on another kind of machine, and seconds do not compare.` : "";
+    const others = at.rows.filter((row) => !compares(at, row)).length;
+    const nothing = lines.filter((row) => compares(at, row) && !(row.cost[costs[field("cost").value][0]] > 0)).length;
+    const left = [
+      others ? ` ${others} row${others > 1 ? "s were" : " was"} made on another kind of machine, and seconds do not compare.` : "",
+      nothing ? ` ${nothing} row${nothing > 1 ? "s" : ""} took none, or nothing is recorded of it.` : "",
+    ].join("");
     sparc3.show(
       document.getElementById("pareto"),
-      `${m.title} at ${at.texts[i]} against the cost of the scores, on ${at.machine}.${m.direction === "neither" ? "" : " The dashed line is the front: nothing cheaper has a better number."}${left}`,
+      `${m.title} at ${at.texts[i]} against the cost of the scores${field("cost").value === "seconds" ? `, on ${at.machine}` : ""}.${m.direction === "neither" ? "" : " The dashed line is the front: nothing cheaper has a better number."}${left}`,
       cost(at, lines),
     );
     const picked = lines.filter((row) => !row.control).slice(0, 2).map((row) => at.rows.indexOf(row));
@@ -155,7 +163,7 @@
   }
 
   function start(wanted) {
-    for (const name of ["section", "unit", "group", "aggregation", "scorer"]) {
+    for (const name of ["section", "unit", "group", "aggregation", "scorer", "cost"]) {
       const options = [...field(name).options].map((one) => one.value);
       const value = wanted.get(name) ?? "";
       field(name).value = options.includes(value) ? value : options[0];
