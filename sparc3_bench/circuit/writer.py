@@ -28,17 +28,9 @@ _SHAPES = "shapes"
 
 
 def parameter_masks(view: ModelView, keep: KeepMask) -> dict[str, Tensor]:
-    """Return what is kept of every parameter that loses something.
+    """Return what is kept of every parameter that loses something, in the shape it is stored in.
 
-    Parameters
-    ----------
-    view, keep
-        The model, and what is kept of it.
-
-    Returns
-    -------
-    dict
-        Name in ``model.named_parameters()`` to bool, in the shape the parameter is stored in.
+    By name in ``model.named_parameters()``; True is kept.
     """
     # A shared parameter has the name of its first module, which need not be ours.
     names = {id(parameter): name for name, parameter in view.model.named_parameters()}
@@ -55,10 +47,7 @@ def parameter_masks(view: ModelView, keep: KeepMask) -> dict[str, Tensor]:
 def keep_mask(view: ModelView, masks: Mapping[str, Tensor]) -> KeepMask:
     """Return masks of parameters as they are kept by matrix: the reverse of `parameter_masks`.
 
-    Raises
-    ------
-    Sparc3Error
-        When a mask fits no parameter.
+    Raises Sparc3Error when a mask fits no parameter.
     """
     pruned_values(view.model, masks)
     names = {id(parameter): name for name, parameter in view.model.named_parameters()}
@@ -88,19 +77,8 @@ def pruned_values(
 ) -> list[tuple[nn.Parameter, Tensor]]:
     """Return copies of parameters with zeros where a mask is False; what is kept keeps its bits.
 
-    Parameters
-    ----------
-    model
-        A transformers model.
-    masks
-        As `parameter_masks` returns them.
-    values
-        New values of parameters, as `parameter_values` returns them.
-
-    Raises
-    ------
-    Sparc3Error
-        When the model has no such parameter, or it has another shape or is quantised.
+    Masks are as `parameter_masks` returns them, new values as `parameter_values` does. Raises
+    Sparc3Error when the model has no such parameter, or it has another shape or is quantised.
     """
     values = values or {}
     if not isinstance(model, nn.Module):
@@ -201,23 +179,9 @@ def write_model(
 ) -> None:
     """Save a model with zeros where masks say so; every other bit is as it was.
 
-    Parameters
-    ----------
-    model
-        A transformers model.
-    masks
-        As `parameter_masks` returns them.
-    folder
-        Where to.
-    tokenizer
-        Saved beside it, if there is one.
-    source
-        The folder that the model is from: how it generates is copied from there as it is, and the
-        files are about as large as there.
-    values
-        New values of parameters, as `parameter_values` returns them.
-    cut
-        Makes the model smaller while it lasts; None where it keeps its shapes.
+    Masks and new values are as for `pruned_values`. How the model generates is copied from the
+    folder `source` that it is from as it is, and the files are about as large as there. While `cut`
+    lasts, it is smaller.
     """
     generation = model.generation_config
     # transformers saves no settings that it finds at odds, and pruning changes none.

@@ -67,10 +67,7 @@ def repaired_values(
 ) -> NewValues:
     """Return what the repair of a cell makes of what is kept; without one nothing new.
 
-    Raises
-    ------
-    PluginError
-        As `check_values`; or `Disturbance`, see `guarded`.
+    Raises PluginError as `check_values`; or `Disturbance`, see `guarded`.
     """
     if cell.repair is None:
         return NewValues()
@@ -81,13 +78,7 @@ def repaired_values(
 
 
 def check_values(found: NewValues, view: ModelView, who: str) -> None:
-    """Refuse new values that do not fit the model.
-
-    Raises
-    ------
-    PluginError
-        Naming the first.
-    """
+    """Refuse new values that do not fit the model."""
     weights = view.weights()
     shapes = {
         "weights": {name: one.matrix.shape for name, one in weights.items()},

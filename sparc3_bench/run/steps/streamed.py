@@ -33,31 +33,15 @@ _BEHIND = "gradient#"
 
 @dataclass(frozen=True)
 class ScoredBlock:
-    """One block.
+    """One block."""
 
-    Attributes
-    ----------
-    scores
-        Of its weights.
-    gradients
-        By number of the pass back, of what entered it.
-    """
-
-    scores: ScoreMap
-    gradients: Mapping[str, Tensor]
+    scores: ScoreMap  # of its weights
+    gradients: Mapping[str, Tensor]  # by number of the pass back, of what entered it
 
 
 @dataclass(frozen=True)
 class Forth:
-    """The reference on its way.
-
-    Attributes
-    ----------
-    passage
-        It.
-    cost
-        Of the way forward.
-    """
+    """The reference on its way, and the cost of the way forward."""
 
     passage: Passage
     cost: Phase
