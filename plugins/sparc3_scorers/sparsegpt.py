@@ -115,21 +115,10 @@ def _inverse_factor(gram: Tensor) -> Tensor:
 class _Inputs:
     """XᵀX of the inputs of every matrix, kept once for those that read the same.
 
-    Parameters
-    ----------
-    repeated
-        Matrices used by several modules, which have inputs of their own.
-    state
-        What `state` of other inputs returned, to go on from; its tensors are taken over.
-    dtype
-        What sums over batches are kept in.
-
-    Attributes
-    ----------
-    grams
-        Name to ``[in_features, in_features]``, filled below the diagonal.
-    first
-        Name to the first matrix, in order of use, that reads the same inputs.
+    Matrices that are `repeated`, used by several modules, have inputs of their own. What `state` of
+    other inputs returned can be gone on from; its tensors are taken over. By name, `grams` are
+    ``[in_features, in_features]``, filled below the diagonal, and `first` is the first matrix, in
+    order of use, that reads the same inputs. Sums over batches are kept in `dtype`.
     """
 
     def __init__(self, repeated: set[str], state: State, dtype: dtype) -> None:
