@@ -32,10 +32,7 @@ def parameter_masks(view: ModelView, keep: KeepMask) -> dict[str, Tensor]:
 
     By name in ``model.named_parameters()``; True is kept.
     """
-    # A shared parameter has the name of its first module, which need not be ours.
-    names = {id(parameter): name for name, parameter in view.model.named_parameters()}
-    weights = view.weights()
-    masks = {}
+    names, weights, masks = _names(view), view.weights(), dict[str, Tensor]()
     for name, mask in keep.weights.items():
         weight = weights[name]
         masks[names[id(weight.parameter)]] = mask.T if weight.transposed else mask
@@ -50,8 +47,7 @@ def keep_mask(view: ModelView, masks: Mapping[str, Tensor]) -> KeepMask:
     Raises Sparc3Error when a mask fits no parameter.
     """
     pruned_values(view.model, masks)
-    names = {id(parameter): name for name, parameter in view.model.named_parameters()}
-    weights, biases = dict[str, Tensor](), dict[str, Tensor]()
+    names, weights, biases = _names(view), dict[str, Tensor](), dict[str, Tensor]()
     for name, weight in view.weights().items():
         if (mask := masks.get(names[id(weight.parameter)])) is not None:
             weights[name] = (mask.T if weight.transposed else mask).to(view.device)
@@ -63,8 +59,7 @@ def keep_mask(view: ModelView, masks: Mapping[str, Tensor]) -> KeepMask:
 
 def parameter_values(view: ModelView, values: NewValues | None) -> dict[str, Tensor]:
     """Return what a repair sets anew: name in ``model.named_parameters()`` to what it stores."""
-    names = {id(parameter): name for name, parameter in view.model.named_parameters()}
-    new, weights = values or NewValues(), view.weights()
+    names, new, weights = _names(view), values or NewValues(), view.weights()
     found = {names[id(weights[n].parameter)]: stored_value(weights[n], new) for n in new.weights}
     for name, bias in new.biases.items():
         stored = weights[name].module.bias
@@ -198,6 +193,11 @@ def write_model(
         (generation or GenerationConfig()).to_json_file(settings)
     if tokenizer is not None:
         tokenizer.save_pretrained(folder)
+
+
+def _names(view: ModelView) -> dict[int, str]:
+    """Return names by identity; a shared parameter has that of its first module."""
+    return {id(parameter): name for name, parameter in view.model.named_parameters()}
 
 
 def weight_bytes(folder: Path) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -156,8 +155,7 @@ def changes_models(scorer: str, controls: int) -> Callable[[Callable[..., None]]
     """Let a command take the options below, with these defaults, by its parameter `change`."""
     usual = {"scorer": scorer, "controls": controls}
     options = [
-        one.replace(default=usual.get(one.name, one.default))
-        for one in inspect.signature(_options, eval_str=True).parameters.values()
+        one.replace(default=usual.get(one.name, one.default)) for one in common.options_of(_options)
     ]
     return lambda command: common.with_options(
         command, "change", options, lambda said, _: Change(**said)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -96,7 +95,7 @@ def carries_out_runs(command: Callable[..., None], results: str = "results") -> 
         common.in_panel(
             one.replace(default=Path(results)) if one.name == "results" else one, "How it is run"
         )
-        for one in inspect.signature(_options, eval_str=True).parameters.values()
+        for one in common.options_of(_options)
     ]
     return common.with_options(command, "execution", options, made)
 

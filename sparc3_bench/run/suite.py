@@ -216,8 +216,7 @@ def _merged(content: Mapping[str, Any], table: Mapping[str, Any]) -> list[Any]:
 
 def _changed(request: Request, model: str, changes: Changes, host: PluginHost) -> Request:
     request = request.model_copy(update={"model": model, **changes.request})
-    request = _with_scorers(_with_task(request, changes, host), changes, host)
-    return request
+    return _with_scorers(_with_task(request, changes, host), changes, host)
 
 
 def _with_task(request: Request, changes: Changes, host: PluginHost) -> Request:
