@@ -32,7 +32,7 @@ class RunError:
         drawn: Array,  # its replicates over samples, ``[replicates, runs]``
         design: Design,  # what explains the numbers
         clusters: int,  # how many independent samples the replicates are drawn from
-        # A level for every run; those of one level have an error of one size, all of them without
+        # a level for every run; those of one level have an error of one size, all of them without
         by: Sequence[str] | None = None,
         # an error whose size over seeds this one takes, the mean over its runs
         like: RunError | None = None,
