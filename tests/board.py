@@ -103,14 +103,8 @@ def section(
 ) -> Iterator[Result]:
     """Yield the runs of one section; the same seed gives the same numbers.
 
-    Parameters
-    ----------
-    seeds, control_seeds
-        How many runs a scorer has, and a control.
-    samples
-        How many windows or prompts were measured.
-    intervals
-        Whether metrics have theirs, which takes most of the time.
+    Scorers have so many `seeds`, controls `control_seeds`, on so many windows or prompts. Intervals
+    take most of the time.
     """
     kind = _task(task)
     hardness = _generator(seed, task, model).normal(size=samples)

@@ -15,9 +15,8 @@ from sparc3_bench.run.place import Place
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.testing.tiny import ARCHITECTURES, save_model, save_text
 
-READER = """
-import json, pathlib, re, sys
-import torch
+REFUSING = """
+import sys
 
 class Refusing:
     def find_spec(self, name, path=None, target=None):
@@ -25,7 +24,14 @@ class Refusing:
             raise ImportError(name)
 
 sys.meta_path.insert(0, Refusing())
-import os
+"""
+"""Begins a script to which the suite is not there."""
+
+READER = (
+    REFUSING
+    + """
+import os, pathlib, re
+import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 import transformers
 transformers.utils.logging.disable_progress_bar()
@@ -46,6 +52,7 @@ for folder in sys.argv[3:]:
     torch.save(found, "logits.pt")
 assert not [name for name in sys.modules if name.startswith("sparc3")]
 """
+)
 
 
 class Outcome(NamedTuple):
@@ -75,6 +82,13 @@ def call(*arguments: object) -> int:
     finally:
         sys.argv = before
     return 0
+
+
+def told(capture: Any, *arguments: object) -> Outcome:
+    """Do `sparc3` in this process, and return what it left behind."""
+    capture.readouterr()
+    code = call(*arguments)
+    return Outcome(code, *capture.readouterr())
 
 
 def run(folder: Path, scorer: str = "gradient", model: str = "llama", **options: object) -> Path:

@@ -26,16 +26,10 @@ def copy_product(folder: Path) -> None:
 
 @contextmanager
 def changed(folder: Path, file: str, how: Callable[[str, str], str]) -> Iterator[None]:
-    """Change one file of a copy for a while, which is looked up in; see `looked_up_in`.
+    """Change one file of a copy, which is looked up in, for a while; see `looked_up_in`.
 
-    Parameters
-    ----------
-    folder
-        The copy.
-    file
-        Its path as `source.files_of` has it, such as `sparc3_tasks/texts/lines.py`.
-    how
-        From path and text to another text.
+    Its path is as `source.files_of` has it, such as `sparc3_tasks/texts/lines.py`; `how` makes of
+    path and text another text.
     """
     (path,) = (found for place in PLACES if (found := folder / place / file).is_file())
     seen, content = path.stat(), path.read_bytes()

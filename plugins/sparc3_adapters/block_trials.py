@@ -18,10 +18,8 @@ Rows = dict[str, list[Role]]
 def block_roles(trial: Trial) -> tuple[dict[str, Role | Fused], int]:
     """Return the roles of the modules of a block, and its number of query heads.
 
-    Raises
-    ------
-    ModelError
-        With the reason, where the block is no attention and MLP as the suite knows them.
+    Raises ModelError with the reason, where the block is no attention and MLP as the suite knows
+    them.
     """
     rows, output = _attention(trial)
     heads = _heads(trial, rows, output)

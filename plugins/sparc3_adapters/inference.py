@@ -34,10 +34,7 @@ def infer(config: Any) -> Findings:
 
     The trials are on a model with the same widths, one block, few words and random weights.
 
-    Raises
-    ------
-    ModelError
-        With the reason, where that is not what the suite can serve.
+    Raises ModelError with the reason, where that is not what the suite can serve.
     """
     if getattr(config, "is_encoder_decoder", False):
         raise ModelError("it has an encoder")

@@ -81,14 +81,9 @@ class Trial:
     ) -> Seen:
         """Run the model.
 
-        Parameters
-        ----------
-        hold
-            As `held`.
-        edits
-            What is done to the outputs of leaves.
-        hidden
-            What the block reads in place of its inputs, ``[1, tokens, features]``.
+        With `hold` norms and activations stay as they were, see `held`; `edits` are what is done to
+        the outputs of leaves; the block reads `hidden`, ``[1, tokens, features]``, in place of its
+        inputs.
         """
         seen = Seen()
 

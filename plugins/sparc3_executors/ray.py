@@ -78,10 +78,7 @@ class Ray(Executor):
     ) -> Iterator[Delivery]:
         """Give each worker on a node that is free an order, of the model that it has if possible.
 
-        Raises
-        ------
-        Sparc3Error
-            When there is no cluster, no room on it, or no worker begins there.
+        Raises Sparc3Error when there is no cluster, no room on it, or no worker begins there.
         """
         gpus = gpus_for(orders, self.gpus)
         claim = {"CPU": self.cpus, "GPU": gpus, "memory": self.memory * 1e9}

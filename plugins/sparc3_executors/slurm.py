@@ -93,10 +93,7 @@ class Slurm(Executor):
     ) -> Iterator[Delivery]:
         """Submit jobs and gather what comes of their orders.
 
-        Raises
-        ------
-        Sparc3Error
-            When jobs cannot be submitted.
+        Raises Sparc3Error when jobs cannot be submitted.
         """
         submitit = _submitit()
         above = Path(self.folder or Path(worker.work.cache, "slurm")).absolute()

@@ -79,11 +79,8 @@ class Detoxify(Judge):
 
         Downloads lie where the package has them too, in the caches of torch and transformers.
 
-        Raises
-        ------
-        Sparc3Error
-            When the package, a file or a folder is missing, a download fails, or the checkpoint is
-            of the wrong shape, does not fit its configuration or lacks the label.
+        Raises Sparc3Error when the package, a file or a folder is missing, a download fails, or the
+        checkpoint is of the wrong shape, does not fit its configuration or lacks the label.
         """
         # Without it transformers takes the values of its own, silently.
         if self.config and not Path(self.config, "config.json").is_file():

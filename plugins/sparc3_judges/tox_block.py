@@ -195,10 +195,7 @@ def _hard_sigmoid(inputs: Tensor) -> Tensor:
 def _read_weights(path: Path) -> dict[str, Tensor]:
     """Read the weights of the network, as float64, by their names in the file.
 
-    Raises
-    ------
-    Sparc3Error
-        When h5py is missing, or the file is not HDF5 or has other weights.
+    Raises Sparc3Error when h5py is missing, or the file is not HDF5 or has other weights.
     """
     import torch
 
@@ -258,10 +255,8 @@ class _Unpickler(pickle.Unpickler):
 def _read_vocabulary(path: Path) -> _Vocabulary:
     """Read the words that have an embedding.
 
-    Raises
-    ------
-    Sparc3Error
-        When the file is no pickle, names a class that is not admitted, or lacks the vocabulary.
+    Raises Sparc3Error when the file is no pickle, names a class that is not admitted, or lacks the
+    vocabulary.
     """
     try:
         tokenizer = _Unpickler(path).load().tokenizer

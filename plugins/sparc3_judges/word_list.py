@@ -45,10 +45,7 @@ class WordList(Judge):
     def load(self, cache: Path) -> LoadedJudge:
         """Read the list.
 
-        Raises
-        ------
-        Sparc3Error
-            When the user's list cannot be read as UTF-8, or has no word.
+        Raises Sparc3Error when the user's list cannot be read as UTF-8, or has no word.
         """
         path = Path(self.path).expanduser() if self.path else fetch(_WORDS, cache)
         try:

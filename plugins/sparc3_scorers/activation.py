@@ -65,10 +65,8 @@ class Activation(IncrementalScorer):
     def finish(self, model: ModelView, state: State) -> Mapping[str, Tensor]:
         """Return the share of activation of every weight, in [0, ∞).
 
-        Raises
-        ------
-        Sparc3Error
-            When the scope has the rows of neurons without the columns that read them.
+        Raises Sparc3Error when the scope has the rows of neurons without the columns that read
+        them.
         """
         means = {
             name: (state[f"inputs/{name}"] / state[f"tokens/{name}"]).float()

@@ -55,11 +55,8 @@ class LrpLxt(Scorer):
     def score(self, model: ModelView, reference: ReferenceSamples) -> ScoreMap:
         """Return the relevance of every weight; in [0, ∞) unless the aggregation is signed.
 
-        Raises
-        ------
-        Sparc3Error
-            When lxt is not installed, does not know the architecture, or its process fails; and for
-            a model whose modules share matrices, which a saved copy does not.
+        Raises Sparc3Error when lxt is not installed, does not know the architecture, or its process
+        fails; and for a model whose modules share matrices, which a saved copy does not.
         """
         if shared := [name for name, weight in model.weights().items() if weight.sharing]:
             raise Sparc3Error(

@@ -58,12 +58,7 @@ _SOME = {
 def propagating(model: ModelView, variant: str) -> Iterator[None]:
     """Make the backward pass of `model` propagate relevance; on leaving, nothing is left of it.
 
-    Parameters
-    ----------
-    model
-        The model, whose adapter names the roles.
-    variant
-        ``"attnlrp"``, ``"cp-lrp"``, or the name of some rules of AttnLRP.
+    The variant is ``"attnlrp"``, ``"cp-lrp"``, or the name of some rules of AttnLRP.
     """
     with ExitStack() as stack:
         for _, _, rule in rules(model, variant):
@@ -78,10 +73,7 @@ Rule = tuple[str, str, AbstractContextManager[Any]]
 def rules(model: ModelView, variant: str) -> Iterator[Rule]:
     """Yield the rule of every module that has one; all else propagates by its plain gradient.
 
-    Raises
-    ------
-    Sparc3Error
-        When something is not linear and has no rule.
+    Raises Sparc3Error when something is not linear and has no rule.
     """
     roles = model.roles()
     gated = any(part is Role.GATE for _, role in roles.values() for part, _ in _runs(role))

@@ -33,10 +33,7 @@ _running: LxtProcess | None = None
 def score_with_lxt(model: ModelView, reference: ReferenceSamples, aggregation: str) -> ScoreMap:
     """Return the scores of every weight of `model`, propagated in the process with lxt.
 
-    Raises
-    ------
-    Sparc3Error
-        When lxt does not know the architecture, or its process fails.
+    Raises Sparc3Error when lxt does not know the architecture, or its process fails.
     """
     process = _process()
     with (
@@ -104,10 +101,7 @@ class LxtProcess:
     def ask(self, request: Any) -> Any:
         """Send a request and return the answer.
 
-        Raises
-        ------
-        Sparc3Error
-            With the other side's sentence when it refuses, or when it is gone.
+        Raises Sparc3Error with the other side's sentence when it refuses, or when it is gone.
         """
         self._computes = True
         try:

@@ -47,10 +47,7 @@ class Dropped(Exception):
 def hear(pipe: Connection[Any, Any]) -> Any:
     """Wait for a request; EOFError when the other side is gone.
 
-    Raises
-    ------
-    Dropped
-        When the other side was interrupted.
+    Raises Dropped when the other side was interrupted.
     """
     request = pipe.recv()
     if request == DROP:
@@ -85,10 +82,7 @@ def main() -> None:
 def patch(name: str, model_type: str) -> None:
     """Let lxt patch the module `name` of transformers, unless it has done so.
 
-    Raises
-    ------
-    Sparc3Error
-        When lxt does not know the architecture.
+    Raises Sparc3Error when lxt does not know the architecture.
     """
     maps = _default_maps()
     if name not in maps:

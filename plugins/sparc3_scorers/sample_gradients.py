@@ -17,21 +17,9 @@ _WEIGHT, _BIAS = "weight/", "bias/"
 class PowerSums:
     """Running sums of |G|ᵖ, in the format of what is folded: float32 or better.
 
-    Parameters
-    ----------
-    power
-        The exponent p.
-    state
-        What `state` of other sums returned, to go on from; its tensors are taken over.
-    model
-        Whose gradients they are.
-
-    Attributes
-    ----------
-    weights
-        Name to ``[out_features, in_features]``.
-    biases
-        Name to ``[out_features]``: the same of the gradient of a bias, where there is one.
+    The gradients are those of `model`. What `state` of other sums returned can be gone on from; its
+    tensors are taken over. By name, `weights` are ``[out_features, in_features]``, `biases` the
+    same of the gradient of a bias, where there is one, ``[out_features]``.
     """
 
     def __init__(self, power: Literal[1, 2], state: State, model: ModelView) -> None:
@@ -62,13 +50,7 @@ class PowerSums:
         sums[name] = sums[name].add_(power) if name in sums else power
 
     def check_complete(self) -> None:
-        """Refuse what received no gradient, e.g. because the model never ran through it.
-
-        Raises
-        ------
-        Sparc3Error
-            Naming the first such weight.
-        """
+        """Refuse what received no gradient, e.g. because the model never ran through it."""
         for name in self._of:
             if name not in self.weights:
                 raise Sparc3Error(

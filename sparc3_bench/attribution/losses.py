@@ -18,17 +18,8 @@ _POSITIONS = 64
 def token_losses(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the negative log-probability of every asked token, 0 where none is asked.
 
-    Parameters
-    ----------
-    logits
-        ``[samples, tokens, vocabulary]``.
-    labels
-        The next token at every position but the last, ``[samples, tokens - 1]``; -100 for none.
-
-    Returns
-    -------
-    Tensor
-        Like `labels`, float32 or better.
+    Logits are ``[samples, tokens, vocabulary]``; labels the next token at every position but the
+    last, ``[samples, tokens - 1]``, -100 for none. Losses are float32 or better.
     """
     losses = _Losses.apply(logits, labels)  # type: ignore[no-untyped-call]
     assert isinstance(losses, Tensor)

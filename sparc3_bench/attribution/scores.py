@@ -31,10 +31,8 @@ def checked(
 ) -> ScoreMap:
     """Return `scores` as a ScoreMap in float32, in the order of `weights`.
 
-    Raises
-    ------
-    Sparc3Error
-        When a weight has no score, a score no weight, a shape is wrong or a number not finite.
+    Raises Sparc3Error when a weight has no score, a score no weight, a shape is wrong or a number
+    not finite.
     """
     score_map = scores if isinstance(scores, ScoreMap) else ScoreMap(scores)
     missing, extra = weights.keys() - score_map.keys(), score_map.keys() - weights.keys()
@@ -72,10 +70,7 @@ def to_tensors(scores: ScoreMap) -> dict[str, Tensor]:
 def from_tensors(tensors: Mapping[str, Tensor], order: Iterable[str]) -> ScoreMap:
     """Return the scores that a file holds, weights in an order of their names.
 
-    Raises
-    ------
-    KeyError
-        When one of those has no scores.
+    Raises KeyError when one of those has no scores.
     """
     names: dict[str, dict[str, str]] = {kind: {} for kind in _MARKS.values()}
     for key in tensors:

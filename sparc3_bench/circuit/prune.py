@@ -31,22 +31,12 @@ from sparc3_bench.types.conventions import pattern_of
 
 @dataclass(frozen=True)
 class Pruned(ChangedModel):
-    """A model without what a scorer finds least important.
-
-    Attributes
-    ----------
-    search
-        The run that found the amount, where there was a budget.
-    shrinks
-        Whether what is removed is cut out of the matrices.
-    repo
-        Where it will lie on a hub; empty for nowhere.
-    """
+    """A model without what a scorer finds least important."""
 
     place: str | None = "."
-    search: Result | None = None
-    shrinks: bool = False
-    repo: str = ""
+    search: Result | None = None  # the run that found the amount, where there was a budget
+    shrinks: bool = False  # whether what is removed is cut out of the matrices
+    repo: str = ""  # where it will lie on a hub; empty for nowhere
 
     kind: ClassVar[Kind] = Kind("sparc3-pruned", "a pruned model", "pruning.json")
     packs: ClassVar[bool] = True

@@ -30,10 +30,7 @@ Used = Mapping[int, Tensor]
 def check_shrinks(unit: str, group: str | None, allocation: str) -> None:
     """Refuse conventions by which blocks would differ in size, or nothing whole goes.
 
-    Raises
-    ------
-    Sparc3Error
-        Saying what would do.
+    Raises Sparc3Error, saying what would do.
     """
     if unit == "weight":
         raise Sparc3Error(
@@ -50,10 +47,7 @@ def check_shrinks(unit: str, group: str | None, allocation: str) -> None:
 def check_cut(cell: Cell, amount: float) -> None:
     """Refuse sizes that transformers would not build, before anything is computed.
 
-    Raises
-    ------
-    Sparc3Error
-        As `shrunk`, or when the model does not fit into memory.
+    Raises Sparc3Error as `shrunk`, or when the model does not fit into memory.
     """
     if cell.model.streams:
         raise Sparc3Error(
@@ -74,11 +68,8 @@ def shrunk(view: ModelView, keep: KeepMask) -> Iterator[None]:
     These are decoder blocks that add nothing, neurons that nothing reads, and heads that nothing
     reads with their queries, keys and values; whatever else the mask removes stays where it is.
 
-    Raises
-    ------
-    Sparc3Error
-        When nothing is empty, blocks would differ in size, for which no configuration has a place,
-        or transformers builds no such model.
+    Raises Sparc3Error when nothing is empty, blocks would differ in size, for which no
+    configuration has a place, or transformers builds no such model.
     """
     model: Any = view.model
     blocks, config = _blocks_left(view, keep), copy.deepcopy(view.config)

@@ -26,27 +26,15 @@ _SAME, _ALMOST = 1e-3, 0.1
 
 @dataclass(frozen=True)
 class ShrunkPair:
-    """A shrunk model beside the dense one that it was cut from.
+    """A shrunk model beside the dense one that it was cut from."""
 
-    Attributes
-    ----------
-    parameters
-        How many each has, the dense one first.
-    tokens_per_second
-        Of one sample through each, the median of rounds that alternate.
-    difference
-        The largest difference of a logit from the masked model's; 0 where all bits are the same.
-    largest
-        The largest logit of the masked model, by its absolute value.
-    dtype
-        The number format that they were run in.
-    """
-
-    parameters: tuple[int, int]
+    parameters: tuple[int, int]  # how many each has, the dense one first
+    # of one sample through each, the median of rounds that alternate
     tokens_per_second: tuple[float, float]
+    # the largest difference of a logit from the masked model's; 0 where all bits are the same
     difference: float
-    largest: float
-    dtype: str
+    largest: float  # the largest logit of the masked model, by its absolute value
+    dtype: str  # the number format that they were run in
 
     @property
     def told(self) -> str:
@@ -80,19 +68,8 @@ class ShrunkPair:
 def compared(view: ModelView, masked: AbstractContextManager[None], folder: Path) -> ShrunkPair:
     """Run the model that lies in a folder beside the one in memory that it was cut from.
 
-    Parameters
-    ----------
-    view
-        The dense model.
-    masked
-        While it lasts, the dense model has zeros where the other is cut.
-    folder
-        The shrunk model.
-
-    Raises
-    ------
-    Sparc3Error
-        When it computes something else than the masked one.
+    While `masked` lasts, the dense model has zeros where the other is cut. Raises Sparc3Error when
+    the other computes something else then.
     """
     model, dtype = view.model, next(view.model.parameters()).dtype
     small = open_model(folder, folder.name, dtype=dtype).model.to(view.device).eval()

@@ -28,22 +28,11 @@ _SHAPES = "shapes"
 
 
 def parameter_masks(view: ModelView, keep: KeepMask) -> dict[str, Tensor]:
-    """Return what is kept of every parameter that loses something.
+    """Return what is kept of every parameter that loses something, in the shape it is stored in.
 
-    Parameters
-    ----------
-    view, keep
-        The model, and what is kept of it.
-
-    Returns
-    -------
-    dict
-        Name in ``model.named_parameters()`` to bool, in the shape the parameter is stored in.
+    By name in ``model.named_parameters()``; True is kept.
     """
-    # A shared parameter has the name of its first module, which need not be ours.
-    names = {id(parameter): name for name, parameter in view.model.named_parameters()}
-    weights = view.weights()
-    masks = {}
+    names, weights, masks = _names(view), view.weights(), dict[str, Tensor]()
     for name, mask in keep.weights.items():
         weight = weights[name]
         masks[names[id(weight.parameter)]] = mask.T if weight.transposed else mask
@@ -55,14 +44,10 @@ def parameter_masks(view: ModelView, keep: KeepMask) -> dict[str, Tensor]:
 def keep_mask(view: ModelView, masks: Mapping[str, Tensor]) -> KeepMask:
     """Return masks of parameters as they are kept by matrix: the reverse of `parameter_masks`.
 
-    Raises
-    ------
-    Sparc3Error
-        When a mask fits no parameter.
+    Raises Sparc3Error when a mask fits no parameter.
     """
     pruned_values(view.model, masks)
-    names = {id(parameter): name for name, parameter in view.model.named_parameters()}
-    weights, biases = dict[str, Tensor](), dict[str, Tensor]()
+    names, weights, biases = _names(view), dict[str, Tensor](), dict[str, Tensor]()
     for name, weight in view.weights().items():
         if (mask := masks.get(names[id(weight.parameter)])) is not None:
             weights[name] = (mask.T if weight.transposed else mask).to(view.device)
@@ -74,8 +59,7 @@ def keep_mask(view: ModelView, masks: Mapping[str, Tensor]) -> KeepMask:
 
 def parameter_values(view: ModelView, values: NewValues | None) -> dict[str, Tensor]:
     """Return what a repair sets anew: name in ``model.named_parameters()`` to what it stores."""
-    names = {id(parameter): name for name, parameter in view.model.named_parameters()}
-    new, weights = values or NewValues(), view.weights()
+    names, new, weights = _names(view), values or NewValues(), view.weights()
     found = {names[id(weights[n].parameter)]: stored_value(weights[n], new) for n in new.weights}
     for name, bias in new.biases.items():
         stored = weights[name].module.bias
@@ -88,19 +72,8 @@ def pruned_values(
 ) -> list[tuple[nn.Parameter, Tensor]]:
     """Return copies of parameters with zeros where a mask is False; what is kept keeps its bits.
 
-    Parameters
-    ----------
-    model
-        A transformers model.
-    masks
-        As `parameter_masks` returns them.
-    values
-        New values of parameters, as `parameter_values` returns them.
-
-    Raises
-    ------
-    Sparc3Error
-        When the model has no such parameter, or it has another shape or is quantised.
+    Masks are as `parameter_masks` returns them, new values as `parameter_values` does. Raises
+    Sparc3Error when the model has no such parameter, or it has another shape or is quantised.
     """
     values = values or {}
     if not isinstance(model, nn.Module):
@@ -201,23 +174,9 @@ def write_model(
 ) -> None:
     """Save a model with zeros where masks say so; every other bit is as it was.
 
-    Parameters
-    ----------
-    model
-        A transformers model.
-    masks
-        As `parameter_masks` returns them.
-    folder
-        Where to.
-    tokenizer
-        Saved beside it, if there is one.
-    source
-        The folder that the model is from: how it generates is copied from there as it is, and the
-        files are about as large as there.
-    values
-        New values of parameters, as `parameter_values` returns them.
-    cut
-        Makes the model smaller while it lasts; None where it keeps its shapes.
+    Masks and new values are as for `pruned_values`. How the model generates is copied from the
+    folder `source` that it is from as it is, and the files are about as large as there. While `cut`
+    lasts, it is smaller.
     """
     generation = model.generation_config
     # transformers saves no settings that it finds at odds, and pruning changes none.
@@ -234,6 +193,11 @@ def write_model(
         (generation or GenerationConfig()).to_json_file(settings)
     if tokenizer is not None:
         tokenizer.save_pretrained(folder)
+
+
+def _names(view: ModelView) -> dict[int, str]:
+    """Return names by identity; a shared parameter has that of its first module."""
+    return {id(parameter): name for name, parameter in view.model.named_parameters()}
 
 
 def weight_bytes(folder: Path) -> int:

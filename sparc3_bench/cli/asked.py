@@ -31,7 +31,7 @@ def asks_for_runs(command: Callable[..., None]) -> Callable[..., None]:
         return Typed({**said, "conventions": chosen}, typed)
 
     parameters: list[inspect.Parameter] = []
-    for one in inspect.signature(_options, eval_str=True).parameters.values():
+    for one in common.options_of(_options):
         parameters += conventions if one.name == "conventions" else [one]
     panels = {name: panel for panel, names in _PANELS.items() for name in names}
     panelled = [common.in_panel(one, panels.get(one.name, "Conventions")) for one in parameters]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -139,10 +138,7 @@ class Change:
 def only_task(host: PluginHost, fits: Callable[[type[Task]], bool], does: str) -> str:
     """Return the one installed task that fits.
 
-    Raises
-    ------
-    Sparc3Error
-        When there is none, or more than one.
+    Raises Sparc3Error when there is none, or more than one.
     """
     found = [name for name, entry in host.all("task").items() if fits(entry.cls)]
     if len(found) == 1:
@@ -156,17 +152,10 @@ def only_task(host: PluginHost, fits: Callable[[type[Task]], bool], does: str) -
 
 
 def changes_models(scorer: str, controls: int) -> Callable[[Callable[..., None]], Any]:
-    """Let a command take the options below where it has a parameter `change`.
-
-    Parameters
-    ----------
-    scorer, controls
-        Defaults of these options.
-    """
+    """Let a command take the options below, with these defaults, by its parameter `change`."""
     usual = {"scorer": scorer, "controls": controls}
     options = [
-        one.replace(default=usual.get(one.name, one.default))
-        for one in inspect.signature(_options, eval_str=True).parameters.values()
+        one.replace(default=usual.get(one.name, one.default)) for one in common.options_of(_options)
     ]
     return lambda command: common.with_options(
         command, "change", options, lambda said, _: Change(**said)

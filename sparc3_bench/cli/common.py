@@ -147,16 +147,7 @@ def with_options(
 ) -> Callable[..., None]:
     """Let a command, which has a parameter `context`, take options in the place of another one.
 
-    Parameters
-    ----------
-    command
-        The command.
-    name
-        Of the parameter that the options make.
-    options
-        What users type.
-    made
-        Makes the parameter's value of what was said.
+    `name` is that of the parameter, whose value is made of what was said.
     """
     own = inspect.signature(command, eval_str=True).parameters
 
@@ -190,14 +181,9 @@ def options_of(declared: Callable[..., None]) -> list[inspect.Parameter]:
 
 
 def convention_options(any_value: bool = False) -> list[inspect.Parameter]:
-    """Return an option for each convention but that of kinds of amounts.
+    """Return an option for each convention but kinds of amounts, which have options of their own.
 
-    Amounts are said by options of their own.
-
-    Parameters
-    ----------
-    any_value
-        Whether nothing said means any value, and not the usual one.
+    Nothing said means the usual value, or `any_value`.
     """
     return [
         inspect.Parameter(
@@ -222,10 +208,7 @@ def given(context: typer.Context, name: str) -> bool:
 def finished(path: Path) -> Result:
     """Return the result of a run that came to its end.
 
-    Raises
-    ------
-    Sparc3Error
-        When it failed, was interrupted or is withdrawn; or as `read_result`.
+    Raises Sparc3Error when it failed, was interrupted or is withdrawn; or as `read_result`.
     """
     from sparc3_bench.record.files import read_result
 
@@ -263,10 +246,7 @@ def _searched(folder: Path | None, to_change: bool) -> Sequence[Path]:
 def cache_folder(chosen: Path | None) -> Path:
     """Return the cache folder to use.
 
-    Raises
-    ------
-    AssetError
-        When the limit of what it keeps is no number.
+    Raises AssetError when the limit of what it keeps is no number.
     """
     scores_limit()  # a bad one is refused before anything is computed
     return chosen if chosen is not None else default_cache()

@@ -125,10 +125,7 @@ def corrects(task: type[Task], judged: bool) -> bool:
 def _removed(counts: Mapping[str, int | None], unit: str | None) -> tuple[str, int | None]:
     """Return what is removed, and how many; None for the task's default numbers.
 
-    Raises
-    ------
-    Sparc3Error
-        When more than one is named.
+    Raises Sparc3Error when more than one is named.
     """
     given = [(each, count) for each, count in counts.items() if count is not None]
     named = [f"--{each}s" for each, _ in given] + (["--unit"] if unit is not None else [])

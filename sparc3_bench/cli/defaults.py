@@ -31,12 +31,8 @@ def user_file() -> Path:
 def take_user_file(context: typer.Context) -> None:
     """Have the command that is invoked take what the user's file says.
 
-    Raises
-    ------
-    Sparc3Error
-        When the file cannot be read.
-    UnknownNameError
-        For a name that is no option, or none that has a default of the user's.
+    Raises Sparc3Error when the file cannot be read. Raises UnknownNameError for a name that is no
+    option, or none that has a default of the user's.
     """
     file, name = user_file(), context.invoked_subcommand
     if name is None or not (file.is_file() or CONFIG_VARIABLE in os.environ):

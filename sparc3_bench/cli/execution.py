@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,21 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Running:
-    """What it takes to run something.
+    """What it takes to run something."""
 
-    Attributes
-    ----------
-    worker
-        Finds out what is asked for.
-    runner
-        Has it carried out.
-    view
-        Told what is going on.
-    """
-
-    worker: Worker | WorkerProcess
-    runner: Runner
-    view: RunsView
+    worker: Worker | WorkerProcess  # finds out what is asked for
+    runner: Runner  # has it carried out
+    view: RunsView  # told what is going on
 
 
 @dataclass(frozen=True)
@@ -58,10 +47,7 @@ class Execution:
     def running(self) -> Iterator[Running]:
         """Give what runs things; the first signal to end is like control-C.
 
-        Raises
-        ------
-        Sparc3Error
-            When there is no such executor, or the results cannot be written to.
+        Raises Sparc3Error when there is no such executor, or the results cannot be written to.
         """
         from sparc3_bench.run.executors import find_executor, worker_for
         from sparc3_bench.run.journal import Journal
@@ -109,7 +95,7 @@ def carries_out_runs(command: Callable[..., None], results: str = "results") -> 
         common.in_panel(
             one.replace(default=Path(results)) if one.name == "results" else one, "How it is run"
         )
-        for one in inspect.signature(_options, eval_str=True).parameters.values()
+        for one in common.options_of(_options)
     ]
     return common.with_options(command, "execution", options, made)
 

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -121,18 +122,12 @@ class _Asked:
     benchmarks: Mapping[str, str]
 
 
-def _parquet(results: Sequence[Result], asked: _Asked) -> int:
-    from sparc3_bench.api.exporting import write_parquet
+def _table(name: str, results: Sequence[Result], asked: _Asked) -> int:
+    from sparc3_bench.api import exporting
     from sparc3_bench.api.rows import rows_of
 
-    return write_parquet(asked.out, rows_of(results))
-
-
-def _csv(results: Sequence[Result], asked: _Asked) -> int:
-    from sparc3_bench.api.exporting import write_csv
-    from sparc3_bench.api.rows import rows_of
-
-    return write_csv(asked.out, rows_of(results))
+    write = {"parquet": exporting.write_parquet, "csv": exporting.write_csv}[name]
+    return write(asked.out, rows_of(results))
 
 
 def _every_eval(results: Sequence[Result], asked: _Asked) -> int:
@@ -168,8 +163,8 @@ def _hub(results: Sequence[Result], asked: _Asked) -> int:
 
 
 _WRITERS: dict[str, Callable[[Sequence[Result], _Asked], int]] = {
-    "parquet": _parquet,
-    "csv": _csv,
+    "parquet": partial(_table, "parquet"),
+    "csv": partial(_table, "csv"),
     "eee": _every_eval,
     "hub": _hub,
 }

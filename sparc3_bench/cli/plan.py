@@ -212,11 +212,6 @@ def _requests(
     """Return what is asked for, and the folder where what is finished lies.
 
     Why files are no results is appended to `refused`.
-
-    Raises
-    ------
-    Sparc3Error
-        When a folder has no results, or options do not go with it.
     """
     from sparc3_bench.record.files import read_each
     from sparc3_bench.record.reference import all_referred

@@ -144,13 +144,7 @@ def command(
 
 
 def _of_pattern(group: str | None, amount: float | None, budget: str | None) -> float | None:
-    """Return the amount of a pattern, whether it was given or not; else what was given.
-
-    Raises
-    ------
-    Sparc3Error
-        When an amount is looked for that the pattern says.
-    """
+    """Return the amount of a pattern, whether it was given or not; else what was given."""
     from sparc3_bench.types.conventions import pattern_of
 
     pattern = pattern_of(group)
@@ -165,13 +159,7 @@ def _of_pattern(group: str | None, amount: float | None, budget: str | None) -> 
 
 
 def _share(amount: float | None, budget: str | None) -> float | None:
-    """Return the budget as a share; None where an amount is given.
-
-    Raises
-    ------
-    Sparc3Error
-        When both or none is given, or the budget is no percentage above 0.
-    """
+    """Return the budget as a share; None where an amount is given."""
     if (amount is None) == (budget is None):
         what = "`--amount` and `--budget` both say" if budget else "Nothing says"
         raise Sparc3Error(f"{what} how much is removed; give one of `--amount` and `--budget`.")

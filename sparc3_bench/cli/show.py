@@ -14,7 +14,7 @@ from sparc3_bench.cli.results import Listed, listed_as
 from sparc3_bench.cli.tables import MATCHED, NOT_BETTER, print_table
 
 if TYPE_CHECKING:
-    from sparc3_bench.record.parts import Point
+    from sparc3_bench.record.parts import MetricRecord, Point
     from sparc3_bench.record.result import Result
 
 
@@ -101,18 +101,8 @@ def numbers_at(result: Result, point: Point) -> Iterator[Measured]:
     from sparc3_bench.comparison.control_verdict import record_verdict
 
     for metric in result.metrics:
-        value, ends = point.read(metric.name)
-        yield Measured(
-            amount=point.amount.requested,
-            metric=metric.name,
-            title=metric.title,
-            unit=metric.unit,
-            better=metric.direction,
-            value=value,
-            low=ends and ends[0],
-            high=ends and ends[1],
-            beside_random=record_verdict(result, point, metric),
-        )
+        said = record_verdict(result, point, metric)
+        yield _measured(metric, point.amount.requested, *point.read(metric.name), said)
 
 
 def _numbers(result: Result) -> Iterator[Measured]:
@@ -122,17 +112,29 @@ def _numbers(result: Result) -> Iterator[Measured]:
         yield from numbers_at(result, point)
     for metric in result.curve_metrics:
         if one := result.curve.get(metric.name):
-            yield Measured(
-                amount=None,
-                metric=metric.name,
-                title=metric.title,
-                unit=metric.unit,
-                better=metric.direction,
-                value=one.value,
-                low=one.low,
-                high=one.high,
-                beside_random=record_curve_verdict(result, metric),
-            )
+            said = record_curve_verdict(result, metric)
+            yield _measured(metric, None, one.value, one.interval, said)
+
+
+def _measured(
+    metric: MetricRecord,
+    amount: float | None,
+    value: float,
+    ends: tuple[float, float] | None,
+    beside_random: str,
+) -> Measured:
+    low, high = ends or (None, None)
+    return Measured(
+        amount=amount,
+        metric=metric.name,
+        title=metric.title,
+        unit=metric.unit,
+        better=metric.direction,
+        value=value,
+        low=low,
+        high=high,
+        beside_random=beside_random,
+    )
 
 
 def _print(path: Path, result: Result, old: bool) -> None:

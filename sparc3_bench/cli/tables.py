@@ -23,21 +23,8 @@ def print_table(
 ) -> Sequence[str]:
     """Print a table; where it is wider than the terminal, in parts that all have its first column.
 
-    Parameters
-    ----------
-    columns, rows
-        Its head and its cells.
-    left
-        So many of the first columns are flush left, the others right.
-    title
-        What stands above it.
-    is_list
-        Whether there may be many rows: what does not fit in one part is left out.
-
-    Returns
-    -------
-    sequence
-        The columns that are left out.
+    So many of the first columns are flush `left`, the others right. Where there may be many rows
+    (`is_list`), what does not fit in one part is left out, and those columns are returned.
     """
     from rich.table import Table
     from rich.text import Text

@@ -73,10 +73,7 @@ class Resampling:
     def prepare(self, batch: Batch, run: Callable[[Batch], Any]) -> None:
         """Run the dense model on the counterpart of `batch`.
 
-        Raises
-        ------
-        Sparc3Error
-            When the batch has none.
+        Raises Sparc3Error when the batch has none.
         """
         if batch.counterpart is None:
             raise Sparc3Error(

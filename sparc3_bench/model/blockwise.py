@@ -42,10 +42,8 @@ class BlockView(ModelView):
     def run(self, reference: ReferenceSamples) -> None:
         """Run the block on the outputs of the blocks before it, as they are now.
 
-        Raises
-        ------
-        Sparc3Error
-            For other samples, or other batches of them, than the model was walked with.
+        Raises Sparc3Error for other samples, or other batches of them, than the model was walked
+        with.
         """
         for batch in replace(reference, progress=lambda *_: None).batches():
             if batch.read not in self._recorded:
@@ -74,10 +72,8 @@ def walk(view: ModelView, reference: ReferenceSamples) -> Generator[BlockView]:
     What the caller removes from a block before asking for the next one is removed for all later
     blocks; the caller undoes it at the end.
 
-    Raises
-    ------
-    Sparc3Error
-        When blocks share matrices, or run more than once: then none is behind the others.
+    Raises Sparc3Error when blocks share matrices, or run more than once: then none is behind the
+    others.
     """
     users = [{id(parameter) for parameter in block.parameters()} for block in view.blocks]
     for weight in view.weights().values():

@@ -30,20 +30,7 @@ _COUNTED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_hea
 
 
 def check_numbers(content: Mapping[str, Any], what: str) -> None:
-    """Refuse a configuration with a number that no model has.
-
-    Parameters
-    ----------
-    content
-        The content of ``config.json``, or of what stands for it.
-    what
-        What to call it.
-
-    Raises
-    ------
-    ModelError
-        Naming the first such number.
-    """
+    """Refuse a ``config.json``, or what stands for it, with a number that no model has."""
     for path, value in _numbers("", content):
         name = re.sub(r"(\.\d+)+$", "", path).rpartition(".")[2]
         wrong = ""
@@ -60,13 +47,7 @@ def check_numbers(content: Mapping[str, Any], what: str) -> None:
 
 
 def check_counts(config: Any, model_id: str) -> None:
-    """Refuse a configuration of transformers without layers, heads, words or width.
-
-    Raises
-    ------
-    ModelError
-        Naming what there is none of.
-    """
+    """Refuse a configuration of transformers without layers, heads, words or width."""
     inner = config.get_text_config()
     for name in _COUNTED:
         value = getattr(inner, name, None)

@@ -51,11 +51,8 @@ _FORMATS = {
 def check_folder(folder: Path, model_id: str) -> None:
     """Refuse a folder that is something else than a model whose weights can be pruned.
 
-    Raises
-    ------
-    ModelError
-        For an adapter, for quantised weights, for a folder without a configuration, and for one
-        with something else than files.
+    Raises ModelError for an adapter, for quantised weights, for a folder without a configuration,
+    and for one with something else than files.
     """
     for path in folder.iterdir():
         if not path.is_file() and not path.is_dir():  # opening a pipe waits for ever
@@ -87,10 +84,7 @@ def check_folder(folder: Path, model_id: str) -> None:
 def weight_files(folder: Path, model_id: str) -> list[Path]:
     """Return the weight files that transformers reads.
 
-    Raises
-    ------
-    ModelError
-        When there are none, or one of the shards is missing.
+    Raises ModelError when there are none, or one of the shards is missing.
     """
     for name in _SETS:
         if (folder / name).is_file():
@@ -104,10 +98,8 @@ def weight_files(folder: Path, model_id: str) -> list[Path]:
 def stored(folder: Path, model_id: str) -> dict[str, str]:
     """Return the format of every tensor in the weight files, by name, e.g. ``"BF16"``.
 
-    Raises
-    ------
-    ModelError
-        Naming the first file that is missing, a Git LFS pointer, cut short, or quantised.
+    Raises ModelError, naming the first file that is missing, a Git LFS pointer, cut short, or
+    quantised.
     """
     found: dict[str, str] = {}
     for path in weight_files(folder, model_id):
@@ -147,13 +139,7 @@ def tensors(folder: Path, model_id: str) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def check_vocabulary(folder: Path, model_id: str) -> None:
-    """Refuse a folder without a file that a vocabulary may be in, or with a pointer for it.
-
-    Raises
-    ------
-    ModelError
-        Saying that there is no tokenizer.
-    """
+    """Refuse a folder without a file that a vocabulary may be in, or with a pointer for it."""
     files = [path for pattern in _VOCABULARIES for path in folder.glob(pattern)]
     if not files:
         raise ModelError(without_tokenizer(model_id, "none of the files of a vocabulary is there"))
@@ -174,13 +160,7 @@ def without_tokenizer(model_id: str, reason: str) -> str:
 
 
 def check_no_pointer(path: Path, model_id: str) -> None:
-    """Refuse a file that is empty, or of which Git LFS has fetched the pointer alone.
-
-    Raises
-    ------
-    ModelError
-        Naming the file.
-    """
+    """Refuse a file that is empty, or of which Git LFS has fetched the pointer alone."""
     with path.open("rb") as file:
         start = file.read(len(_POINTER))
     if start == _POINTER:
@@ -195,10 +175,7 @@ def check_no_pointer(path: Path, model_id: str) -> None:
 def in_json(path: Path, model_id: str) -> Mapping[str, Any]:
     """Return the object that a JSON file holds.
 
-    Raises
-    ------
-    ModelError
-        When it holds none.
+    Raises ModelError when it holds none.
     """
     check_no_pointer(path, model_id)
     if path.stat().st_size > _MOST_SETTINGS:

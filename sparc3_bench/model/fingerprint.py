@@ -33,15 +33,11 @@ def fingerprint(values: Tensor, *, trusting: bool = False) -> Fingerprint:
     """Return what tells the bits of a tensor, its shape, strides and dtype.
 
     Every change of one bit gives another fingerprint; two tensors that differ otherwise share one
-    with a probability below 1e-9. On an accelerator the tensor is read where it lies.
+    with a probability below 1e-9. On an accelerator the tensor is read where it lies. A tensor
+    without memory (`meta`) is told by its shape.
 
-    Parameters
-    ----------
-    values
-        Of any strides; one without memory (`meta`) is told by its shape.
-    trusting
-        Whether the last fingerprint is taken where torch has counted no write since. Writes past
-        torch (``.data``, ``.numpy()``) are not counted: a tensor is proven by reading it.
+    With `trusting` the last fingerprint is taken where torch has counted no write since. Writes
+    past torch (``.data``, ``.numpy()``) are not counted: a tensor is proven by reading it.
     """
     layout: Fingerprint = (values.dtype, values.shape, values.device)
     if values.is_meta or values.layout != torch.strided:
@@ -59,14 +55,9 @@ def fingerprint(values: Tensor, *, trusting: bool = False) -> Fingerprint:
 
 
 def mixed(plain: Tensor) -> int:
-    """Return the sum of words, each times an odd number of its position, modulo 2⁶⁴.
+    """Return the sum of words of bytes, each times an odd number of its position, modulo 2⁶⁴.
 
     An odd factor can be undone, so that no change of one word is lost.
-
-    Parameters
-    ----------
-    plain
-        Bytes, ``[n]`` uint8.
     """
     if padding := -len(plain) % 4:
         plain = torch.cat([plain, plain.new_zeros(padding)])

@@ -29,10 +29,8 @@ class HeaderError(ValueError):
 def read_header(path: Path) -> dict[str, str]:
     """Return the number format of every tensor of a safetensors file, by name, e.g. ``"BF16"``.
 
-    Raises
-    ------
-    HeaderError
-        When the file is cut short or something else, or its tensors do not fill it exactly.
+    Raises HeaderError when the file is cut short or something else, or its tensors do not fill it
+    exactly.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -72,13 +70,7 @@ def read_header(path: Path) -> dict[str, str]:
 
 
 def _span(about: dict[str, Any]) -> tuple[int, int]:
-    """Return where a tensor begins and ends, behind the header.
-
-    Raises
-    ------
-    ValueError, KeyError, TypeError
-        When what is said of the tensor is not of the right form.
-    """
+    """Return where a tensor begins and ends, behind the header."""
     start, end = about["data_offsets"]
     numbers = [start, end, *about["shape"]]
     if not all(type(number) is int and number >= 0 for number in numbers) or end < start:

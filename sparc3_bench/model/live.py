@@ -34,15 +34,9 @@ _OF_FILES = ("_name_or_path", "transformers_version", "torch_dtype", "dtype")
 
 @dataclass(frozen=True, eq=False)
 class LiveModel(FoundModel):
-    """A model that the caller has in memory; it is not copied, and never loaded again.
+    """A model that the caller has in memory; it is not copied, and never loaded again."""
 
-    Attributes
-    ----------
-    model
-        The transformers model.
-    """
-
-    model: Any = None
+    model: Any = None  # the transformers model
 
     @property
     def opening(self) -> str:
@@ -62,10 +56,7 @@ class LiveModel(FoundModel):
     def load(self, scope: Scope, dtype: torch.dtype | None = None) -> ModelView:
         """Return a view of the model itself, which runs in evaluation mode from then on.
 
-        Raises
-        ------
-        ModelError
-            When a number is not finite, or another number format is asked for.
+        Raises ModelError when a number is not finite, or another number format is asked for.
         """
         if dtype not in (None, self.dtype):
             raise ModelError(
@@ -78,24 +69,12 @@ class LiveModel(FoundModel):
 
 
 def live_model(model: Any, tokenizer: Any, host: PluginHost) -> LiveModel:
-    """Return what a plan needs to know of a model in memory.
+    """Return what a plan needs to know of a model in memory, on any one device.
 
     It is named by its configuration, and known by a digest of every number in it, made anew each
-    time: a model that was changed is another one, and nothing that is kept of it is used again.
-
-    Parameters
-    ----------
-    model
-        What transformers' `from_pretrained` returns, on any one device.
-    tokenizer
-        Its tokenizer; None where token ids are given.
-    host
-        The plugins.
-
-    Raises
-    ------
-    ModelError
-        Saying what of it cannot be scored, with the name of the first such tensor.
+    time: a model that was changed is another one, and nothing that is kept of it is used again. It
+    needs no tokenizer where token ids are given. Raises ModelError saying what of it cannot be
+    scored, with the name of the first such tensor.
     """
     told = str(getattr(getattr(model, "config", None), "_name_or_path", "") or "")
     name = Path(told).name if Path(told).is_absolute() or Path(told).exists() else told

@@ -39,35 +39,16 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 @dataclass(frozen=True)
 class FoundModel:
-    """A model that lies on this disk and that an adapter serves; its weights are not loaded yet.
+    """A model that lies on this disk and that an adapter serves; its weights are not loaded yet."""
 
-    Attributes
-    ----------
-    ref
-        What is recorded of it.
-    folder
-        Where it is.
-    adapter
-        The adapter that serves it.
-    tokenizer
-        Its tokenizer.
-    empty
-        The model on torch's device `meta`, without numbers.
-    notes
-        What a reader of results must know of how its files were read.
-    origin
-        What transformers can load it from: a hub id, or a folder.
-    device
-        Where it runs, with the number of the device where there are several: ``"cuda:1"``.
-    """
-
-    ref: ModelRef
-    folder: Path
-    adapter: ModelAdapter
+    ref: ModelRef  # what is recorded of it
+    folder: Path  # where it is
+    adapter: ModelAdapter  # the adapter that serves it
     tokenizer: Any
-    empty: Any
-    notes: tuple[str, ...] = ()
-    origin: str = ""
+    empty: Any  # the model on torch's device `meta`, without numbers
+    notes: tuple[str, ...] = ()  # what a reader of results must know of how its files were read
+    origin: str = ""  # what transformers can load it from: a hub id, or a folder
+    # where it runs, with the number of the device where there are several: ``"cuda:1"``
     device: str = "cpu"
 
     def adapter_code(self, host: PluginHost) -> str:
@@ -116,10 +97,7 @@ class FoundModel:
     def load(self, scope: Scope, dtype: torch.dtype | None = None) -> ModelView:
         """Load the weights, in the format that the model runs in or in another one.
 
-        Raises
-        ------
-        ModelError
-            When they cannot be read, or a number is not finite.
+        Raises ModelError when they cannot be read, or a number is not finite.
         """
         opened = open_model(self.folder, self.ref.id, dtype=dtype or self.dtype)
         view = ModelView(opened.model, self.adapter, self.tokenizer, scope)
@@ -129,25 +107,11 @@ class FoundModel:
 
 
 def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device: str) -> FoundModel:
-    """Find the model `model_id` and the adapter that serves it.
+    """Find a named model, a local folder or GGUF file, or one of a hub by its id, and its adapter.
 
-    Parameters
-    ----------
-    model_id
-        A named model, a local folder or GGUF file, or the id of a model on the Hugging Face hub.
-    host
-        The plugins.
-    cache
-        Where named models keep their files.
-    dtype
-        ``"float32"``, ``"bfloat16"`` or ``"auto"``: bfloat16 where the processor computes in it.
-    device
-        A torch device.
-
-    Raises
-    ------
-    ModelError, UnknownNameError
-        When there is no such model, it is not whole, or no adapter serves it.
+    The format is ``"float32"``, ``"bfloat16"`` or ``"auto"``: bfloat16 where the processor computes
+    in it. Raises ModelError or UnknownNameError when there is no such model, it is not whole, or no
+    adapter serves it.
     """
     try:
         torch.empty(1, device=device)
@@ -185,10 +149,7 @@ def outline_model(model_id: str, host: PluginHost, cache: Path) -> tuple[ModelVi
     Of a hub's models only the configuration is read or downloaded. What else lies in a local
     folder must be as `find_model` wants it.
 
-    Raises
-    ------
-    ModelError
-        When there is no such model, it is not whole, or no adapter serves it.
+    Raises ModelError when there is no such model, it is not whole, or no adapter serves it.
     """
     folder, label = _find_folder(model_id, host, cache, checkpoint.CONFIG_PATTERNS)
     config = open_config(folder, model_id)
@@ -274,10 +235,7 @@ def _download(model_id: str, host: PluginHost, patterns: tuple[str, ...]) -> Pat
 def choose_adapter(config: Any, model_id: str, host: PluginHost) -> ModelAdapter:
     """Return the adapter that names the model's type, or else one that serves any type.
 
-    Raises
-    ------
-    ModelError
-        When no adapter serves the model.
+    Raises ModelError when no adapter serves the model.
     """
     classes: list[type[ModelAdapter]] = [one.cls for one in host.all("adapter").values()]
     named = [cls for cls in classes if config.model_type in cls.model_types]

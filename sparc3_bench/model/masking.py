@@ -97,13 +97,7 @@ def without(values: Tensor, keep: Tensor) -> Tensor:
 
 
 def check_mask(keep: Tensor, values: Tensor, what: str) -> None:
-    """Refuse a keep-mask that does not fit what it is for.
-
-    Raises
-    ------
-    Sparc3Error
-        Naming both shapes.
-    """
+    """Refuse a keep-mask that does not fit what it is for."""
     if keep.shape != values.shape or keep.dtype != torch.bool:
         raise Sparc3Error(
             f"The keep-mask of {what} is {keep.dtype} {list(keep.shape)}; expected bool "

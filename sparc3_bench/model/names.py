@@ -20,10 +20,7 @@ _WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 def stored_tensors(folder: Path, model_id: str, model: Any) -> Iterator[tuple[str, Tensor]]:
     """Yield what is in the weight files, one tensor in memory at a time, by its name in a model.
 
-    Raises
-    ------
-    ModelError
-        When a file cannot be read.
+    Raises ModelError when a file cannot be read.
     """
     own_name = _own_names(folder, model_id, model)
     for name, values in checkpoint.tensors(folder, model_id):
@@ -57,22 +54,8 @@ def _own_names(folder: Path, model_id: str, model: Any) -> Callable[[str], str]:
 
 
 def renaming(names: Iterable[str], model: Any) -> dict[str, str]:
-    """Return what must be left out of the names of stored tensors.
+    """Return what must be left out of the names of stored tensors, as regular expressions.
 
-    Parameters
-    ----------
-    names
-        As stored.
-    model
-        The model they are for.
-
-    Returns
-    -------
-    dict
-        Regular expression to what it stands for.
-
-    Notes
-    -----
     Wrappers such as `torch.compile` and `DataParallel` prefix names. A prefix is left out only if
     every name has it and more names are the model's own then.
     """

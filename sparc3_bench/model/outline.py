@@ -14,33 +14,17 @@ from sparc3_bench.types.conventions import Scope
 
 @dataclass(frozen=True)
 class Part:
-    """One module that has a role.
+    """One module that has a role."""
 
-    Attributes
-    ----------
-    name
-        Its path in the model.
-    role
-        What it does.
-    runs
-        Of a fused matrix the roles of its rows, with the numbers of rows, as often as they repeat.
-    module
-        Name of its class.
-    block
-        Index of the decoder block it is in; None outside.
-    shape
-        ``[out_features, in_features]`` of a prunable matrix; None for what has none.
-    shared_with
-        Paths of other modules that use the same matrix.
-    """
-
-    name: str
-    role: str
+    name: str  # its path in the model
+    role: str  # what it does
+    # of a fused matrix the roles of its rows, with the numbers of rows, as often as they repeat
     runs: tuple[tuple[str, int], ...]
-    module: str
-    block: int | None
+    module: str  # name of its class
+    block: int | None  # index of the decoder block it is in; None outside
+    # ``[out_features, in_features]`` of a prunable matrix; None for what has none
     shape: tuple[int, int] | None
-    shared_with: tuple[str, ...] = ()
+    shared_with: tuple[str, ...] = ()  # paths of other modules that use the same matrix
 
 
 def parts_of(view: ModelView) -> list[Part]:

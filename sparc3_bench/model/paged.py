@@ -36,16 +36,8 @@ Stored = tuple[Path, str]
 class PagedView(ModelView):
     """A model that is read from its files block by block, again every time it runs.
 
-    Parameters
-    ----------
-    model
-        With parameters on the device `meta`; everything else in it has its numbers.
-    adapter, tokenizer, scope
-        As for `ModelView`.
-    stored
-        By identity of the parameter, where it lies.
-    dtype, device
-        In which number format it runs, and where.
+    Its parameters are on the device `meta`; everything else in it has its numbers. `stored` says by
+    identity of the parameter where it lies.
     """
 
     def __init__(
@@ -198,19 +190,8 @@ def open_paged(
 ) -> PagedView:
     """Return a model without its weights, which are read where they are needed.
 
-    Parameters
-    ----------
-    folder, model_id
-        As for `open_model`, which must have been content with it.
-    adapter, tokenizer, scope
-        As for `ModelView`.
-    how
-        `dtype` and `device`.
-
-    Raises
-    ------
-    ModelError
-        When the weights are no safetensors, lie under other names, or blocks share them.
+    `open_model` must have been content with it; `how` is `dtype` and `device`. Raises ModelError
+    when the weights are no safetensors, lie under other names, or blocks share them.
     """
     config, plain = open_config(folder, model_id), nn.Module.register_parameter
 

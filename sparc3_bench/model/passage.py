@@ -26,39 +26,20 @@ Again = Callable[[], Tensor]
 
 @dataclass
 class _Traveller:
-    """One batch.
-
-    Attributes
-    ----------
-    batch
-        The batch.
-    calls
-        By block the arguments that it is called with beside its inputs.
-    enters
-        By block what enters it, ``[samples, tokens, features]``, and last what leaves them all.
-    """
+    """One batch."""
 
     batch: Batch
+    # by block the arguments that it is called with beside its inputs
     calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = field(default_factory=list)
+    # by block what enters it, ``[samples, tokens, features]``, and last what leaves them all
     enters: list[Again] = field(default_factory=list)
 
 
 class Passage:
-    """What enters every block of a model when it reads reference samples.
+    """What enters every block of a model when it reads reference samples, put down in `spill`.
 
-    Parameters
-    ----------
-    view
-        The model.
-    reference
-        The samples; None where nobody asks for any, and nothing is run.
-    spill
-        Where what enters blocks is put down.
-
-    Raises
-    ------
-    Sparc3Error
-        When blocks share weights, or are not run one after the other.
+    Without samples, where nobody asks for any, nothing is run. Raises Sparc3Error when blocks share
+    weights, or are not run one after the other.
     """
 
     def __init__(self, view: PagedView, reference: ReferenceSamples | None, spill: Spill) -> None:
@@ -86,12 +67,8 @@ class Passage:
     def block(self, index: int, behind: Mapping[str, Tensor]) -> Iterator[PassageBlock]:
         """Give a view of one block, which is in memory meanwhile.
 
-        Parameters
-        ----------
-        index
-            Of the block.
-        behind
-            What `PassageBlock.gradients` of the block behind held; nothing for the last one.
+        `behind` is what `PassageBlock.gradients` of the block behind held; nothing for the last
+        one.
         """
         with self.view.staying(self.view.blocks[index]):
             yield PassageBlock(self, index, behind)

@@ -19,19 +19,7 @@ _WORTH_TELLING = 0.005
 def examine(tensors: Iterable[tuple[str, Tensor]], view: ModelView, model_id: str) -> None:
     """Refuse a model with a number that is not finite; note in the view what is zero already.
 
-    Parameters
-    ----------
-    tensors
-        What the model consists of, by name in the model.
-    view
-        The model, with or without numbers.
-    model_id
-        What to call it.
-
-    Raises
-    ------
-    ModelError
-        Naming the first parameter that is not finite.
+    `tensors` are what it consists of, by name in the model; the view may be without numbers.
     """
     inside = {f"{name}.weight" for name in view.weights()}
     whole = empty = 0

@@ -27,13 +27,7 @@ _LEFT = {"weights": "other bits in", "gradients": "a gradient on", "hooks": "a h
 def taken(view: ModelView, *, trusting: bool = False) -> State:
     """Return the state of a model and of the process, to compare with another one.
 
-    Parameters
-    ----------
-    view
-        The model.
-    trusting
-        Whether weights that torch has not written to since they were last read are not read again;
-        see `fingerprint`.
+    For `trusting` see `fingerprint`.
     """
     model = view.model
     tensors, parameters, found = _of_modules(model)

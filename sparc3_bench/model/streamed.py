@@ -36,10 +36,7 @@ class StreamedModel(FoundModel):
     def load(self, scope: Scope, dtype: torch.dtype | None = None) -> ModelView:
         """Return a view that has no weights in memory; each was looked at once.
 
-        Raises
-        ------
-        ModelError
-            When they cannot be read so, or a number is not finite.
+        Raises ModelError when they cannot be read so, or a number is not finite.
         """
         with contextlib.suppress(OSError, AttributeError):  # no libc of GNU
             # What is freed goes back to the system at once, not into a heap full of holes.

@@ -24,16 +24,10 @@ uses. Weights in a row that read the same get the same inputs."""
 
 @dataclass(frozen=True)
 class Layout:
-    """How the rows of a module's inputs divide into samples and tokens.
+    """How the rows of a module's inputs divide into `count` samples and tokens.
 
-    Some architectures flatten ``[samples, tokens, features]`` to two dimensions on the way.
-
-    Attributes
-    ----------
-    count
-        Samples.
-    valid
-        Which rows are tokens, ``[samples, tokens]`` bool on the host; None where all are.
+    Some architectures flatten ``[samples, tokens, features]`` to two dimensions on the way. Which
+    rows are tokens is `valid`, ``[samples, tokens]`` bool on the host; None where all are.
     """
 
     count: int

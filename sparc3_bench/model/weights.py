@@ -33,30 +33,14 @@ _PARTS = {"mlp-in": _WRITERS, "mlp-out": (Role.DOWN,)}
 
 @dataclass(frozen=True)
 class PrunableWeight:
-    """One matrix of a decoder block.
+    """One matrix of a decoder block."""
 
-    Attributes
-    ----------
-    name
-        Path of the module in the model.
-    module
-        The module that owns the matrix.
-    role
-        What the module does; of a fused matrix, what its rows do.
-    block
-        Index of the decoder block it belongs to.
-    transposed
-        Whether ``module.weight`` is stored ``[in_features, out_features]``.
-    sharing
-        Other modules that use the same parameter, each once.
-    """
-
-    name: str
-    module: nn.Module
-    role: Role | Fused
-    block: int
-    transposed: bool
-    sharing: tuple[nn.Module, ...] = ()
+    name: str  # path of the module in the model
+    module: nn.Module  # the module that owns the matrix
+    role: Role | Fused  # what the module does; of a fused matrix, what its rows do
+    block: int  # index of the decoder block it belongs to
+    transposed: bool  # whether ``module.weight`` is stored ``[in_features, out_features]``
+    sharing: tuple[nn.Module, ...] = ()  # other modules that use the same parameter, each once
 
     @property
     def parameter(self) -> nn.Parameter:

@@ -32,10 +32,7 @@ def brought_results() -> Path | None:
 def usual_folder() -> Path:
     """Return where results are looked for when nobody says so.
 
-    Raises
-    ------
-    RecordError
-        When there is no such folder here.
+    Raises RecordError when there is no such folder here.
     """
     for folder in USUAL_FOLDERS:
         if folder.is_dir():

@@ -29,33 +29,15 @@ _OF_MACHINES = ("processor", "instructions", "threads", "python")
 
 
 class Replay:
-    """A result that is run again.
-
-    Parameters
-    ----------
-    path
-        The file.
-    results
-        Folder for what comes of it.
-
-    Attributes
-    ----------
-    standing
-        How its run stands; None where there is nothing to run.
-    steps
-        How far record and replay agree, to the first step that differs.
-    noted
-        What else is not the same, and moves no number by itself.
-    reason
-        Why it cannot be replayed; empty if it can.
-    """
+    """A result that is run again; what comes of it goes to the folder `results`."""
 
     def __init__(self, path: Path, results: Path) -> None:
         self.path, self._results = path, results
-        self.standing: RequestState | None = None
+        self.standing: RequestState | None = None  # of its run; None where there is nothing to run
+        # how far record and replay agree, to the first step that differs
         self.steps: list[StepAgreement] = []
-        self.noted: list[str] = []
-        self.reason = ""
+        self.noted: list[str] = []  # what else is not the same, and moves no number by itself
+        self.reason = ""  # why it cannot be replayed; empty if it can
         self._contradictions: list[str] = []
 
     @property

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from sparc3_bench.replication.tolerance import Tolerance, distance, tolerance_of
+from sparc3_bench.replication.tolerance import distance, tolerance_of
 
 if TYPE_CHECKING:
     from sparc3_bench.record.parts import EstimateRecord, MetricRecord
@@ -95,11 +96,11 @@ def step_agreements(
     """
     allowed = tolerance_of(recorded.spec.model.dtype)
     share = 0.0 if contradictions else allowed.samples
-    steps: list[tuple[str, Callable[[Result, Result, Tolerance], Iterable[Mismatch]], float]] = [
+    steps: list[tuple[str, Callable[[Result, Result], Iterable[Mismatch]], float]] = [
         ("choice", _choice, allowed.number),
         ("amounts", _amounts, 0.0),
         ("circuits", _circuits, allowed.units),
-        ("samples", _samples, share),
+        ("samples", partial(_samples, allowed.sample), share),
         ("metrics", _metrics, allowed.number),
         ("controls", _controls, allowed.number),
         ("curve", _curve, allowed.number),
@@ -108,7 +109,7 @@ def step_agreements(
         ("record", lambda *_: [Mismatch(one, None, None) for one in contradictions], 0.0),
     ]
     for name, gaps_of, most in steps:
-        gaps = list(gaps_of(recorded, replayed, allowed))
+        gaps = list(gaps_of(recorded, replayed))
         worst = max(gaps, key=lambda gap: gap.size, default=None)
         found = StepAgreement(name, len(gaps), worst, most)
         yield found
@@ -141,7 +142,7 @@ def _by_weight(name: str) -> tuple[int, str]:
     return place, name
 
 
-def _choice(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Mismatch]:
+def _choice(recorded: Result, replayed: Result) -> Iterator[Mismatch]:
     if recorded.candidate != replayed.candidate:
         yield Mismatch("the ranking that was chosen", recorded.candidate, replayed.candidate)
     now = {(one.candidate, one.requested): one.metrics for one in replayed.tried}
@@ -151,7 +152,7 @@ def _choice(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[
         yield from _numbers(f"{{}} of {where}, on the selection part", one.metrics, again)
 
 
-def _amounts(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Mismatch]:
+def _amounts(recorded: Result, replayed: Result) -> Iterator[Mismatch]:
     for before, now in zip(recorded.points, replayed.points, strict=True):
         for name in ("weights_removed", "units_removed"):
             one, other = getattr(before.amount, name), getattr(now.amount, name)
@@ -159,7 +160,7 @@ def _amounts(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator
                 yield Mismatch(f"{name} at amount {before.amount.requested:g}", one, other)
 
 
-def _circuits(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Mismatch]:
+def _circuits(recorded: Result, replayed: Result) -> Iterator[Mismatch]:
     before, now = recorded.sketch, replayed.sketch
     if before is None or now is None:
         return
@@ -174,7 +175,7 @@ def _circuits(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterato
         yield Mismatch(where, one, other, off / len(pairs))
 
 
-def _samples(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Mismatch]:
+def _samples(allowed: float, recorded: Result, replayed: Result) -> Iterator[Mismatch]:
     """Yield the kinds of samples that are not the same, each with the one that is furthest off."""
     for before, now in zip(recorded.points, replayed.points, strict=True):
         at = f"at amount {before.amount.requested:g}"
@@ -185,20 +186,20 @@ def _samples(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator
             elif values != others:
                 sizes = [distance(one, other) for one, other in zip(values, others, strict=True)]
                 place = max(range(len(sizes)), key=sizes.__getitem__)
-                off = sum(size > allowed.sample for size in sizes)
+                off = sum(size > allowed for size in sizes)
                 where = f"{kind} {at}, sample {place}; {off:,} of {len(sizes):,} by more than"
-                where += f" {allowed.sample:g}"
+                where += f" {allowed:g}"
                 yield Mismatch(where, values[place], others[place], off / len(sizes))
 
 
-def _metrics(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Mismatch]:
+def _metrics(recorded: Result, replayed: Result) -> Iterator[Mismatch]:
     scales = _scales(replayed.metrics)
     for before, now in zip(recorded.points, replayed.points, strict=True):
         where = f"{{}} at amount {before.amount.requested:g}"
         yield from _numbers(where, before.metrics, now.metrics, scales)
 
 
-def _controls(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Mismatch]:
+def _controls(recorded: Result, replayed: Result) -> Iterator[Mismatch]:
     scales = _scales(replayed.metrics)
     for before, now in zip(recorded.points, replayed.points, strict=True):
         for name, drawn in before.control.items():
@@ -208,7 +209,7 @@ def _controls(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterato
             yield from _numbers(where, dict(enumerate(drawn)), again, scale)
 
 
-def _curve(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Mismatch]:
+def _curve(recorded: Result, replayed: Result) -> Iterator[Mismatch]:
     def values(curve: Mapping[str, EstimateRecord]) -> dict[str, float]:
         return {name: one.value for name, one in curve.items()}
 
@@ -218,7 +219,7 @@ def _curve(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[M
     )
 
 
-def _operating_point(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Mismatch]:
+def _operating_point(recorded: Result, replayed: Result) -> Iterator[Mismatch]:
     if recorded.found is None:
         return
     if replayed.found is None:
@@ -231,7 +232,7 @@ def _operating_point(recorded: Result, replayed: Result, allowed: Tolerance) -> 
     yield from _numbers(where, before.metrics, now.metrics, _scales(replayed.metrics))
 
 
-def _stability(recorded: Result, replayed: Result, allowed: Tolerance) -> Iterator[Mismatch]:
+def _stability(recorded: Result, replayed: Result) -> Iterator[Mismatch]:
     again = {one.seed: one for one in replayed.stability}
     for one in recorded.stability:
         other = again.get(one.seed)

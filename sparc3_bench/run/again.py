@@ -25,20 +25,10 @@ def request_of(
     with_controls: bool = False,
     replay_of: str | None = None,
 ) -> Request:
-    """Return what asks for a run.
+    """Return what asks for a run, by the judge by whom it chose.
 
-    Parameters
-    ----------
-    spec, judge
-        The run, and the judge by whom it chose.
-    host
-        The plugins.
-    files
-        Folders with the local models and texts, of which a spec has only the names.
-    with_controls
-        Whether random controls and other reference seeds are wanted, too.
-    replay_of
-        Key of the result whose spec it is, where the new one is to tell of it.
+    `files` are folders with the local models and texts, of which a spec has only the names. Random
+    controls and other reference seeds are wanted only `with_controls`.
     """
     named = spec.model.id in host.all("model")
     beside = {"controls": spec.controls, "stability_seeds": spec.stability_seeds}

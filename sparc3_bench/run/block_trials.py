@@ -23,26 +23,7 @@ Way = Callable[[Any, ReferenceSamples], Generator[ModelView]]
 
 
 def by_blocks(at: Place, cell: Cell, asked: ReferenceSamples, way: Way, limit: float) -> Cost:
-    """Return what scoring all blocks takes, from so many as `limit` seconds allow, three at least.
-
-    Parameters
-    ----------
-    at
-        Where it is tried.
-    cell
-        Whose scorer and model.
-    asked
-        The samples.
-    way
-        Goes through the blocks.
-    limit
-        Seconds.
-
-    Raises
-    ------
-    Sparc3Error
-        When the scorer cannot score this model.
-    """
+    """Return what scoring all blocks takes, by those that `limit` seconds allow, three at least."""
     view, marks = at.get(DenseModel(cell)), list[Cost]()
     reference = at.ready(asked, cell, lambda done, total: None)
     counter, who = FlopCounterMode(display=False), f"Scorer '{cell.scorer.name}'"

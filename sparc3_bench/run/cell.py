@@ -22,48 +22,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReadyJudge:
-    """A judge that can read, with what is recorded of it.
+    """A judge that can read, with what is recorded of it."""
 
-    Attributes
-    ----------
-    ref
-        What is recorded.
-    judge
-        The judge.
-    code
-        Digest of all code that it comes with.
-    """
-
-    ref: JudgeRef
+    ref: JudgeRef  # what is recorded
     judge: LoadedJudge
-    code: str
+    code: str  # digest of all code that it comes with
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
     """One run that is to be made.
 
-    Attributes
-    ----------
-    spec
-        Everything that determines its numbers.
-    scorer, task, prepared, model, judge
-        What the spec names; the model's weights are not loaded, and there need not be a judge.
-    others
-        The same with the reference samples of other seeds, by seed, for `stability_seeds`.
-    remarks
-        What a reader must know of how model and data fit each other.
-    asked
-        What was asked for, before defaults.
-    snapshots
-        Whether a scorer that can go on leaves behind what to go on from.
-    phase
-        Under which word a record counts the cost of scores.
-    allocation, repair
-        What the spec names; none where they are the usual ones.
-    lenders
-        The same with other scorers, by name: those whose scores the allocation looks at, or
-        the scorer itself.
+    It has what its `spec` names, where that is not the usual one; the model's weights are not
+    loaded. `others` are the same with the reference samples of other seeds, by seed, for
+    `stability_seeds`; `lenders` the same with other scorers, by name: those whose scores the
+    allocation or a combined scorer looks at. `remarks` are what a reader must know of how model and
+    data fit each other, `asked` is what was asked for, before defaults. With `snapshots` a scorer
+    that can go on leaves behind what to go on from. A record counts the cost of scores under the
+    word `phase`.
     """
 
     spec: RunSpec
@@ -131,13 +107,7 @@ class Cell:
         return self.task.facts is not None
 
     def references(self, learned: PreparedTask | None) -> Mapping[str, ReferenceSamples]:
-        """Return the reference samples by purpose.
-
-        Parameters
-        ----------
-        learned
-            The task as it stands for the dense model, where it must know that first.
-        """
+        """Return the reference samples by purpose; `learned` is the task where it asks first."""
         if self.spec.objective is None and not self.scores_all:
             from sparc3_bench.attribution.objectives import find_objective
 

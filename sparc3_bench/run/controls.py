@@ -46,15 +46,6 @@ def beside(
 
     A task may measure the controls of a curve on some of its samples only; the run is then compared
     with them on those. Nothing is returned where controls are of other samples.
-
-    Parameters
-    ----------
-    task, amounts, removal
-        What was run.
-    own, controls
-        Samples of the run, and of every control, at every amount.
-    clusters
-        See `PreparedTask.clusters`.
     """
     if not controls:
         return NO_CONTROLS
@@ -70,16 +61,7 @@ def shared_places(dense: Samples, controls: Samples) -> dict[str, list[int]]:
     """Return by kind where the samples of the controls are among those of the run.
 
     Found by what the dense model has on them: all kinds of a set must agree, in the same order.
-
-    Parameters
-    ----------
-    dense, controls
-        Samples of the dense model as the run and as the controls were measured.
-
-    Returns
-    -------
-    dict
-        Empty where a set of samples is of others, or cannot be told apart in the dense model.
+    Empty where a set of samples is of others, or cannot be told apart in the dense model.
     """
     sets: dict[tuple[str, int, int], list[str]] = {}
     for kind in sorted(set(controls) & set(dense)):
@@ -117,14 +99,8 @@ def at_choice(
 ) -> tuple[dict[str, tuple[float, ...]], dict[str, Versus]]:
     """Return the metrics of the random controls of one amount, and how the run's differ.
 
-    Parameters
-    ----------
-    task, amount, clusters, removal
-        What was run, and where.
-    samples
-        Those of the dense model and of the run.
-    controls
-        Those of every control, on the same prompts; there may be fewer kinds of them.
+    `samples` are those of the dense model and of the run, `controls` those of every control on the
+    same prompts; there may be fewer kinds of them.
     """
     kinds = set(controls[0]) & set(samples[0])
     dense, own, *others = ({kind: here[kind] for kind in kinds} for here in (*samples, *controls))

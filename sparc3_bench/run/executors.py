@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 def find_executor(name: str, options: Mapping[str, str]) -> Executor:
     """Return the executor of a name; only where no built-in has it strangers are imported here.
 
-    Raises
-    ------
-    Sparc3Error
-        When there is no such executor, or it has no such option.
+    Raises Sparc3Error when there is no such executor, or it has no such option.
     """
     points = importlib.metadata.entry_points(group=hookspecs.GROUP)
     own = [point for point in points if point.dist and point.dist.name == "sparc3-bench"]

@@ -23,20 +23,8 @@ def check_fit(
 ) -> tuple[str, ...]:
     """Refuse samples that the model cannot run; return what a reader must know of them.
 
-    Parameters
-    ----------
-    model
-        The model, whose weights need not be loaded.
-    prepared
-        The task with its data.
-    references
-        The samples that steer scores.
-
-    Raises
-    ------
-    Sparc3Error
-        When a token has no row in the embedding, none is known to the tokenizer, or a sample is
-        longer than a table of positions.
+    Refused is a token without a row in the embedding, a tokenizer that knows none of them, and a
+    sample that is longer than a table of positions.
     """
     samples = [*prepared.sequences(), *(s for each in references for s in each.samples)]
     if not any(samples):

@@ -35,23 +35,11 @@ def guarded(view: ModelView, who: str) -> Iterator[None]:
     every step draws from generators of its own; they are put back without a word. So is what
     libraries add when they are imported: variables of the environment, filters of warnings. A
     process that leads a session of its own may stay, as does one that a scorer keeps for the next
-    call; its owner ends it.
+    call; its owner ends it. `who` runs within, as a sentence begins: ``"Scorer 'wanda'"``.
 
-    Parameters
-    ----------
-    view
-        The model.
-    who
-        What runs within, as a sentence begins: ``"Scorer 'wanda'"``.
-
-    Raises
-    ------
-    Disturbance
-        Naming what is not as before, the first three. The model must not be used any more, nor the
-        process where threads are left.
-    PluginError
-        When what runs within raises what is no error, such as SystemExit, which would end the
-        process. An interruption by control-C comes through.
+    Raises Disturbance, naming the first three things that are not as before; the model must not be
+    used any more then, nor the process where threads are left. Raises PluginError when what runs
+    within raises what is no error, such as SystemExit; an interruption by control-C comes through.
     """
     _used_once(view)
     raised: BaseException | None = None

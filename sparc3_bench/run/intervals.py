@@ -67,10 +67,7 @@ def renewed(result: Result, host: PluginHost) -> Result:
 def read_renewed(path: Path) -> Result:
     """Return a result from its file, with the intervals that this version makes.
 
-    Raises
-    ------
-    RecordError
-        As `read_result`.
+    Raises RecordError as `read_result`.
     """
     return renewed(read_result(path), default_host())
 
@@ -85,14 +82,8 @@ def metrics_read(
 ) -> dict[str, tuple[MetricRecord, ...]]:
     """Return the fields of a result that say how to read its numbers.
 
-    Parameters
-    ----------
-    task, removal
-        What declares them, and which end was removed.
-    curve
-        Says how many independent samples each follows from; None where nothing was measured.
-    names
-        Of the numbers of the whole curve that there are.
+    The curve, if anything was measured, says how many independent samples each follows from;
+    `names` are those of the numbers of the whole curve that there are.
     """
     of_points = curve.clusters if curve else {}
     of_curve = curve.whole_clusters if curve else {}

@@ -26,13 +26,7 @@ _MOST_BYTES = 1_000_000
 
 
 class Journal:
-    """Writes down what is told; that it cannot be written is no reason to stop.
-
-    Parameters
-    ----------
-    results
-        The folder of results.
-    """
+    """Writes down what is told; that it cannot be written is no reason to stop."""
 
     def __init__(self, results: Path) -> None:
         self._root = results / HIDDEN
@@ -80,31 +74,20 @@ class Journal:
 
 @dataclass(frozen=True)
 class Noted:
-    """What one runner wrote down.
+    """What one runner wrote down."""
 
-    Attributes
-    ----------
-    host, pid, cache
-        Who it is, and where it keeps values.
-    since, last
-        Seconds since 1970 of its first and its last word.
-    orders
-        Paths of the results that it was asked for.
-    began, over
-        By path, when, and how it ended.
-    ended
-        Whether it said that it is done.
-    """
-
+    # who it is, and where it keeps values
     host: str
     pid: int
     cache: str
+    # seconds since 1970 of its first and its last word
     since: float
     last: float
-    orders: tuple[str, ...]
+    orders: tuple[str, ...]  # paths of the results that it was asked for
+    # by path, when, and how it ended
     began: Mapping[str, float]
     over: Mapping[str, str]
-    ended: bool
+    ended: bool  # whether it said that it is done
 
     @property
     def is_alive(self) -> bool:

@@ -31,12 +31,7 @@ def listening(say: Callable[[str], None]) -> Iterator[Callable[[Path], None]]:
     """Give what is to be told of every result file that was written; see `sparc3_result_written`.
 
     Whatever listeners do, it neither fails nor waits; when all is written they have `SECONDS` left.
-    What went wrong is said once, at the end.
-
-    Parameters
-    ----------
-    say
-        Told what went wrong, a sentence for each plugin.
+    What went wrong is said once, at the end, a sentence for each plugin.
     """
     listeners = _Listeners()
     try:

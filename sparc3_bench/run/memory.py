@@ -30,15 +30,8 @@ class Line(OnDisk):
 class StoredMemory:
     """What was measured on a model as it is now, a line of a file in a store a batch.
 
-    Parameters
-    ----------
-    store, key
-        Where the file lies, and its name after all that determines the values but for their own
-        names.
-    model
-        The model, whose tokens are counted.
-    meter
-        Is told what it cost, at the time, to measure what is recalled: of every batch its share.
+    The `key` names the file after all that determines the values but for their own names. The meter
+    is told of every batch that is recalled its share of what measuring cost at the time.
     """
 
     def __init__(self, store: Store, key: str, model: ModelView, meter: Meter) -> None:

@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
     """Return ``["a=1", "lrp.b=2"]`` as a dict.
 
-    Raises
-    ------
-    Sparc3Error
-        When a pair has no equals sign.
+    Raises Sparc3Error when a pair has no equals sign.
     """
     found: dict[str, str] = {}
     for pair in pairs:
@@ -45,19 +42,8 @@ def as_typed(options: Mapping[str, JsonValue]) -> dict[str, str]:
 def build(kind: str, cls: type[Any], given: Mapping[str, str]) -> Any:
     """Make a plugin object with the given options converted to the types of its fields.
 
-    Parameters
-    ----------
-    kind
-        For messages.
-    cls
-        A scorer or task class; a dataclass if it has options.
-    given
-        Option names to the texts typed.
-
-    Raises
-    ------
-    UnknownNameError, Sparc3Error
-        For an option it does not have, or a value of the wrong type.
+    Raises UnknownNameError or Sparc3Error for an option it does not have, or a value of the wrong
+    type.
     """
     fields = option_fields(cls)
     names = [field.name for field in fields]
@@ -82,10 +68,7 @@ def build(kind: str, cls: type[Any], given: Mapping[str, str]) -> Any:
 def chosen(kind: str, text: str, host: PluginHost) -> tuple[Registered, Any]:
     """Return the plugin that ``NAME`` or ``NAME:OPTION=VALUE,…`` names.
 
-    Raises
-    ------
-    UnknownNameError, Sparc3Error
-        As `build`.
+    Raises UnknownNameError or Sparc3Error as `build`.
     """
     name, _, options = text.partition(":")
     entry = host.get(kind, name)
@@ -121,10 +104,7 @@ def typed_for(name: str, cls: type[Any], given: Mapping[str, str]) -> dict[str, 
 def limited(task: Task, most: int | None) -> tuple[Task, int | None]:
     """Return a task with at most so many samples of each kind, and `most` where that counts.
 
-    Raises
-    ------
-    Sparc3Error
-        When the task does not say which of its options are numbers of samples.
+    Raises Sparc3Error when the task does not say which of its options are numbers of samples.
     """
     if most is None:
         return task, None
@@ -141,10 +121,7 @@ def limited(task: Task, most: int | None) -> tuple[Task, int | None]:
 def check_scorer_options(given: Mapping[str, str], scorers: Iterable[Scorer]) -> None:
     """Refuse options that none of these scorers has.
 
-    Raises
-    ------
-    UnknownNameError
-        With the closest option that one of them has.
+    Raises UnknownNameError with the closest option that one of them has.
     """
     used = {f"{scorer.name}.{option}" for scorer in scorers for option in scorer.options()}
     bare = {name.partition(".")[2] for name in used}
@@ -156,10 +133,7 @@ def check_scorer_options(given: Mapping[str, str], scorers: Iterable[Scorer]) ->
 def task_of(result: Result, host: PluginHost) -> Task:
     """Return the task that measured a result, without its data.
 
-    Raises
-    ------
-    Sparc3Error
-        When it is not installed, or not in the version that measured.
+    Raises Sparc3Error when it is not installed, or not in the version that measured.
     """
     ref = result.spec.task
     task: Task = build("task", host.get("task", ref.name).cls, as_typed(ref.options))

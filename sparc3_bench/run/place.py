@@ -24,23 +24,10 @@ if TYPE_CHECKING:
 
 
 class Place(Local):
-    """Makes the steps of runs in this process.
+    """Makes the steps of runs in this process, and keeps those that are worth it.
 
-    Parameters
-    ----------
-    cache
-        Keeps scores, evaluations, and all else that is worth it.
-    report
-        Told what is going on.
-    store
-        Folder, or its URL, in which to keep it, where that is not in `cache`.
-
-    Attributes
-    ----------
-    label
-        What is being run, for the lines of progress.
-    is_sound
-        Whether model and process always were as before when a plugin was done.
+    That is in the cache, or in the folder or under the URL of a `store`. A `label` says in lines of
+    progress what is being run.
     """
 
     def __init__(self, cache: Path, report: Reporter, store: str | None = None) -> None:

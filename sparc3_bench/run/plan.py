@@ -41,21 +41,8 @@ def plan(
 ) -> tuple[Cell, ...]:
     """Resolve a request completely: names, options, data and digests.
 
-    Parameters
-    ----------
-    request
-        What is asked for.
-    host
-        The plugins.
-    cache
-        Where models and texts are kept.
-    shared
-        Of earlier plans, to be used and added to.
-
-    Raises
-    ------
-    Sparc3Error
-        With one sentence about the first thing that is wrong. Nothing has been computed then.
+    What earlier plans have in common is used and added to. Raises Sparc3Error with one sentence
+    about the first thing that is wrong. Nothing has been computed then.
     """
     found = resolve(request, host)
     task_entry, task, scorers, group = found.task_entry, found.task, found.scorers, found.group
@@ -227,10 +214,7 @@ def _judge(
 def ready_judge(name: str, options: Mapping[str, str], host: PluginHost, cache: Path) -> ReadyJudge:
     """Return a judge ready to read, with what is recorded of it.
 
-    Raises
-    ------
-    Sparc3Error
-        When there is no such judge, it has no such option, or it cannot be loaded.
+    Raises Sparc3Error when there is no such judge, it has no such option, or it cannot be loaded.
     """
     entry = host.get("judge", name)
     judge: Judge = build("judge", entry.cls, options)

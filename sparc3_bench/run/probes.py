@@ -65,15 +65,7 @@ class Sprinkled(CircuitStep):
 
 
 class TrialPlace(Place):
-    """A place where steps are tried.
-
-    Parameters
-    ----------
-    cache
-        As for `Place`.
-    watch
-        Told what is going on.
-    """
+    """A place where steps are tried."""
 
     def __init__(self, cache: Path, watch: Watch) -> None:
         super().__init__(cache, watch)
@@ -157,11 +149,6 @@ class TrialPlace(Place):
         """Score one of the reference samples, and some more, as many as run at once.
 
         Of seconds that the limit allows a quarter is enough, as samples are much alike.
-
-        Raises
-        ------
-        Sparc3Error
-            When the scorer cannot score this model.
         """
         self.say(f"Trying scorer '{step.cell.scorer.name}' …")
         reference = reference_of(step.cell, step.purpose, self)

@@ -49,16 +49,8 @@ class WorkerProcess:
     """A `Worker` in a process of its own.
 
     It is started when something is asked of it, and started again after it died, was ended because
-    it took too long or too much memory, or was left in a state that it cannot vouch for.
-
-    Parameters
-    ----------
-    work
-        Where, and within which limits.
-    tell
-        Told what is going on, from the thread that asks.
-    environment
-        Variables of the process beside those of this one, e.g. its number of threads.
+    it took too long or too much memory, or was left in a state that it cannot vouch for. It is told
+    of what goes on from the thread that asks.
     """
 
     def __init__(
@@ -76,12 +68,7 @@ class WorkerProcess:
     def requests(self, asked: Typed, suite: str | None) -> list[Request]:
         """Return the requests that what was typed comes to; see `Typed.requests`.
 
-        Raises
-        ------
-        Sparc3Error
-            For wrong input.
-        WorkerDied
-            When a plugin ended the process.
+        Raises Sparc3Error for wrong input. Raises WorkerDied when a plugin ended the process.
         """
         given = [dict(asked.given), sorted(asked.typed), suite]
         known = self._seen.get(self._about("requests", given))

@@ -60,13 +60,6 @@ class RecordedPlace(Place):
 
     Of the rest only verdicts are looked up, by their texts: another run of the same recipe, on
     another machine, may have measured something else.
-
-    Parameters
-    ----------
-    path, result, written
-        The record, and what was measured and written.
-    cache, report
-        As everywhere.
     """
 
     def __init__(

@@ -30,22 +30,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Case:
-    """A result with the texts of its run.
+    """A result with the texts of its run."""
 
-    Attributes
-    ----------
-    path, result
-        The file and what it holds.
-    written
-        The texts, and what was measured without a judge.
-    task
-        Says what follows from a judge's scores.
-    """
-
+    # the file and what it holds
     path: Path
     result: Result
-    written: Written
-    task: Task
+    written: Written  # the texts, and what was measured without a judge
+    task: Task  # says what follows from a judge's scores
 
     @property
     def chooser(self) -> JudgeRef:
@@ -68,10 +59,8 @@ class Case:
 def opened(path: Path, host: PluginHost) -> Case:
     """Read a result that is to be judged again, and its texts.
 
-    Raises
-    ------
-    Sparc3Error
-        When it is no result, has no texts, or its task would make other numbers of them now.
+    Raises Sparc3Error when it is no result, has no texts, or its task would make other numbers of
+    them now.
     """
     result = read_result(path)
     if result.status != "ok":
@@ -94,10 +83,7 @@ def opened(path: Path, host: PluginHost) -> Case:
 def check_other(case: Case, judge: JudgeRef, target: Path) -> Result | None:
     """Return a run that had this judge from the start, if it is at `target`.
 
-    Raises
-    ------
-    Sparc3Error
-        When the judge is none other, or what is at `target` would be lost.
+    Raises Sparc3Error when the judge is none other, or what is at `target` would be lost.
     """
     if judge in (case.result.spec.judge, case.chooser):
         raise Sparc3Error(
@@ -121,20 +107,9 @@ def check_other(case: Case, judge: JudgeRef, target: Path) -> Result | None:
 def rejudged(case: Case, judge: ReadyJudge, cache: Path, report: Reporter) -> Result:
     """Return the result with the numbers of another judge.
 
-    Whatever was measured without a judge stays as it is, and so do the ranking, the amount that
-    was chosen, and all it was chosen from: the recipe of the run is gone through again, with what
-    was recorded in the place of everything that takes the model.
-
-    Parameters
-    ----------
-    case
-        The result.
-    judge
-        The other judge.
-    cache
-        Keeps its verdicts.
-    report
-        Told how far it is.
+    Whatever was measured without a judge stays as it is, and so do the ranking, the amount that was
+    chosen, and all it was chosen from: the recipe of the run is gone through again, with what was
+    recorded in the place of everything that takes the model.
     """
     result = case.result
     cell = recorded_cell(result, case.spec(judge), case.task, judge)

@@ -48,10 +48,7 @@ def _text(value: Any) -> Any:
 def bytes_of(size: Any) -> Any:
     """Return a size in bytes; with decimal prefixes, as disks and memory in records have them.
 
-    Raises
-    ------
-    Sparc3Error
-        When it is a text of another kind.
+    Raises Sparc3Error when it is a text of another kind.
     """
     if not isinstance(size, str):
         return size
@@ -91,13 +88,7 @@ class Demand(AskedConventions):
 
 
 class Request(Demand):
-    """What the user asks for.
-
-    Raises
-    ------
-    UnknownNameError, Sparc3Error
-        For a value that a field cannot have.
-    """
+    """What the user asks for; a value that a field cannot have is refused."""
 
     scorers: Sequence[tuple[str, Sequence[int]]]
     """Names with the seeds to run each with; one without may have options of this request."""
@@ -136,13 +127,7 @@ class Request(Demand):
 
 
 def check_conventions(request: Request) -> None:
-    """Refuse conventions that do not go together.
-
-    Raises
-    ------
-    Sparc3Error
-        Naming the first.
-    """
+    """Refuse conventions that do not go together."""
     if request.group is not None:
         check_ranked(request.unit, request.group)
     if request.repair != NO_REPAIR and request.ablation != "zero":
@@ -199,10 +184,7 @@ def check_conventions(request: Request) -> None:
 def amounts_of(pattern: Pattern, request: Request, task: Task) -> tuple[float, ...]:
     """Return the amounts of a pattern: nothing, its own, and all where the curve must end there.
 
-    Raises
-    ------
-    Sparc3Error
-        When another one is asked for.
+    Raises Sparc3Error when another one is asked for.
     """
     own = (pattern.amount,) if max(task.amounts) > 0 else ()
     asked = own if request.amounts is None else request.amounts
@@ -218,13 +200,7 @@ def amounts_of(pattern: Pattern, request: Request, task: Task) -> tuple[float, .
 
 
 def check_streamed(request: Request, scorers: Sequence[Scorer]) -> None:
-    """Refuse what cannot be done with a model that is read block by block.
-
-    Raises
-    ------
-    Sparc3Error
-        Naming the first.
-    """
+    """Refuse what cannot be done with a model that is read block by block."""
     whole = [s.name for s in scorers if s.needs_reference and not isinstance(s, IncrementalScorer)]
     for is_asked, what in (
         (bool(whole), f"Scorer '{whole[0] if whole else ''}' is no `IncrementalScorer` and scores"),

@@ -47,10 +47,7 @@ class Resolved:
 def resolve(request: Request, host: PluginHost) -> Resolved:
     """Resolve names, options and conventions of a request.
 
-    Raises
-    ------
-    Sparc3Error
-        With one sentence about the first thing that is wrong.
+    Raises Sparc3Error with one sentence about the first thing that is wrong.
     """
     task_entry = host.get("task", request.task)
     task, limit = limited(build("task", task_entry.cls, request.task_options), request.limit)
@@ -114,10 +111,7 @@ def _group(request: Request, kind: AmountKind) -> Group | None:
 def checked_amounts(amounts: Sequence[float], kind: AmountKind = "fraction") -> tuple[float, ...]:
     """Return amounts sorted, with 0 added so that the dense model is on the curve.
 
-    Raises
-    ------
-    Sparc3Error
-        For an amount that no model could have.
+    Raises Sparc3Error for an amount that no model could have.
     """
     for amount in amounts:
         check_amount(amount, kind)
@@ -129,10 +123,7 @@ def _lenders(
 ) -> dict[str, tuple[Registered, Scorer]]:
     """Return those of the names, and those that they and other scorers are combined of.
 
-    Raises
-    ------
-    Sparc3Error
-        When a scorer is combined of one that combines others itself.
+    Raises Sparc3Error when a scorer is combined of one that combines others itself.
     """
 
     def made(name: str) -> tuple[Registered, Scorer]:

@@ -78,10 +78,7 @@ def packed(content: str) -> bytes:
 def read_responses(result: Path, record: Responses) -> Written:
     """Read the responses of the result at `result`.
 
-    Raises
-    ------
-    RecordError
-        When the file is missing, damaged or of another run.
+    Raises RecordError when the file is missing, damaged or of another run.
     """
     path = responses_path(result)
     if not os.path.lexists(path):

@@ -31,19 +31,10 @@ Stamp = tuple[tuple[int, int], ...]
 
 
 class ResultsFolder:
-    """A folder of results that is expected to fail now and then.
+    """A folder of results that is expected to fail now and then; made when it is written to.
 
     What is known of a result is written down with the sizes and times of its files, so that it is
     read again only when one of them is another.
-
-    Parameters
-    ----------
-    root
-        The folder; made when it is written to.
-    say
-        Told what goes wrong.
-    written
-        Told of every result file that was written.
     """
 
     def __init__(
@@ -150,13 +141,7 @@ def _ended(path: Path) -> Result | None:
 
 
 def check_writable(folder: Path) -> None:
-    """Refuse a folder that cannot be written to, without making it.
-
-    Raises
-    ------
-    Sparc3Error
-        Naming the folder.
-    """
+    """Refuse a folder that cannot be written to, without making it."""
     nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if _seen(path))
     if not nearest.is_dir():
         raise Sparc3Error(f"The folder {folder} cannot be made: {nearest} is a file.")

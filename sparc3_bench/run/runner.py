@@ -31,29 +31,15 @@ _PAUSE_S, _PATIENCE_S = 1.0, 60.0
 
 @dataclass
 class RequestState:
-    """How the runs of one request stand.
+    """How the runs of one request stand."""
 
-    Attributes
-    ----------
-    request
-        What was asked for.
-    orders
-        Its runs; none where it was refused.
-    statuses
-        By path, how a run ended.
-    missing
-        By path, why it is not there.
-    standins
-        By path, the result of an earlier run that is taken in its place.
-    refusals
-        Why it has no runs, or none of a scorer that was added, by what that is.
-    """
-
-    request: Request
-    orders: list[Order] = field(default_factory=list)
-    statuses: dict[str, str] = field(default_factory=dict)
-    missing: dict[str, str] = field(default_factory=dict)
+    request: Request  # what was asked for
+    orders: list[Order] = field(default_factory=list)  # its runs; none where it was refused
+    statuses: dict[str, str] = field(default_factory=dict)  # by path, how a run ended
+    missing: dict[str, str] = field(default_factory=dict)  # by path, why it is not there
+    # by path, the result of an earlier run that is taken in its place
     standins: dict[str, StandIn] = field(default_factory=dict)
+    # why it has no runs, or none of a scorer that was added, by what that is
     refusals: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -79,30 +65,17 @@ class RequestState:
 
 
 class Runner:
-    """Has requests run, each result written as soon as it is there.
-
-    Parameters
-    ----------
-    executor
-        Carries out orders.
-    worker
-        It plans, and the executor may have it carry out orders, too.
-    results
-        Where results are.
-    view
-        Told what is going on.
-    retry_failed
-        Whether what failed before is tried again.
-    """
+    """Has requests run, each result written as soon as it is there."""
 
     def __init__(
         self,
-        executor: Executor,
+        executor: Executor,  # carries out orders
+        # it plans, and the executor may have it carry out orders, too
         worker: Worker | WorkerProcess,
-        results: ResultsFolder,
-        view: RunsView,
+        results: ResultsFolder,  # where results are
+        view: RunsView,  # told what is going on
         *,
-        retry_failed: bool = False,
+        retry_failed: bool = False,  # whether what failed before is tried again
     ) -> None:
         self._executor, self._worker, self._results = executor, worker, results
         self._view, self._retry_failed = view, retry_failed
@@ -115,14 +88,7 @@ class Runner:
     ) -> list[RequestState]:
         """Plan requests one after the other; what cannot be planned leaves the others alone.
 
-        Parameters
-        ----------
-        requests
-            What is asked for.
-        standins
-            What is taken in place of runs.
-        only
-            The scorers that are run, where not all are; of the others there is what stands in.
+        Of scorers that are not among the `only` ones there is what stands in.
         """
         found = []
         for request in requests:
@@ -150,10 +116,8 @@ class Runner:
     def run(self, standings: Sequence[RequestState]) -> Iterator[RequestState]:
         """Have everything run that is not there; yield each request when its runs are over.
 
-        Raises
-        ------
-        KeyboardInterrupt
-            After what was being done has been left, and written as far as it came.
+        An interruption comes through when what was being done has been left, and written as far as
+        it came.
         """
         wanted: dict[str, tuple[Order, list[RequestState]]] = {}
         count, total = 0, sum(len(standing.orders) for standing in standings)

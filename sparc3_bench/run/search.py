@@ -15,14 +15,8 @@ def largest_amount(
     """Return the largest fraction removed that passes, by bisection over the log of what is kept.
 
     Between the smallest circuit and the whole model the bar is taken to be crossed once; a curve
-    that crosses it more often gives one of the crossings. Amount 0 is taken to pass.
-
-    Parameters
-    ----------
-    passes
-        A part of a recipe that says whether a fraction passes.
-    ratio
-        The search ends when the bar lies between two sizes of this ratio, above 1.
+    that crosses it more often gives one of the crossings. Amount 0 is taken to pass. The search
+    ends when the bar lies between two sizes of this ratio, above 1.
     """
     low, high = _SMALLEST, 1.0
     while high / low > ratio:

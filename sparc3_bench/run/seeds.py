@@ -10,10 +10,7 @@ from sparc3_bench.errors import Sparc3Error
 def with_seeds(names: Sequence[str], default: int) -> list[tuple[str, list[int]]]:
     """Return ``["wanda", "random@0,1"]`` as names with seeds.
 
-    Raises
-    ------
-    Sparc3Error
-        When a seed is no whole number.
+    Raises Sparc3Error when a seed is no whole number.
     """
     found = []
     for text in names:

@@ -36,24 +36,12 @@ _WORDS = 100
 
 @dataclass(frozen=True)
 class Shape:
-    """How large a model is.
+    """How large a model is."""
 
-    Attributes
-    ----------
-    source
-        What says so: ``config.json`` or ``known shapes``.
-    parameters
-        All numbers of the model.
-    multiplied
-        Those of matrices that every token is multiplied with, the head's among them.
-    itemsize
-        Bytes of a number, where it is known in which format the model runs.
-    """
-
-    source: str
-    parameters: int
-    multiplied: int
-    itemsize: int = 4
+    source: str  # what says so: ``config.json`` or ``known shapes``
+    parameters: int  # all numbers of the model
+    multiplied: int  # those of matrices that every token is multiplied with, the head's among them
+    itemsize: int = 4  # bytes of a number, where it is known in which format the model runs
 
     def scaled(self, cost: Cost, like: Shape) -> Cost:
         """Return what something costs with this shape that costs so much with another one.
@@ -81,10 +69,7 @@ class Shape:
 def shape_of(model_id: str, host: PluginHost) -> Shape | None:
     """Return the shape of a model without weights: by its config.json, or as it is known.
 
-    Raises
-    ------
-    ModelError
-        When the configuration cannot be read, or no adapter serves it.
+    Raises ModelError when the configuration cannot be read, or no adapter serves it.
     """
     from transformers import AutoConfig
 
@@ -117,27 +102,10 @@ def plan_by_shape(
 ) -> tuple[tuple[Cell, ...], Shape, Shape] | None:
     """Plan a request on a model that is here in the place of one that is not.
 
-    Parameters
-    ----------
-    request
-        What is asked for, of a model that is not here.
-    like
-        The model that is planned in its place.
-    host, shared
-        As for `plan`.
-    folder
-        The cache, where texts are written that stand for those that are not here.
-
-    Returns
-    -------
-    tuple
-        The runs, the shape of the model that was asked for, and that of the other; None where
-        the shape is not known.
-
-    Raises
-    ------
-    Sparc3Error
-        When the request cannot be planned for another reason.
+    `like` is planned in its place; texts that stand for those that are not here are written in the
+    folder. Returned are the runs, the shape of the model that was asked for, and that of the other;
+    None where the shape is not known. Raises Sparc3Error when the request cannot be planned for
+    another reason.
     """
     shape = shape_of(request.model, host)
     if shape is None:

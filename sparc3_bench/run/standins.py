@@ -20,36 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StandIn:
-    """A result that is taken in place of a run.
+    """A result that is taken in place of a run."""
 
-    Attributes
-    ----------
-    file
-        Where it is.
-    is_earlier
-        Whether other code measured it than is here.
-    """
-
-    file: Path
-    is_earlier: bool
+    file: Path  # where it is
+    is_earlier: bool  # whether other code measured it than is here
 
 
 class StandIns:
     """Finds results that have the same spec as an order in everything but whose code made them.
 
-    They are looked for where a run writes them: by task, model and scorer.
-
-    Parameters
-    ----------
-    folders
-        Of results; they are only read.
-    measured
-        The scorers that are run all the same.
-
-    Raises
-    ------
-    Sparc3Error
-        When a folder is not there.
+    They are looked for where a run writes them: by task, model and scorer. Folders are only read;
+    the scorers that are `measured` are run all the same. Raises Sparc3Error when a folder is not
+    there.
     """
 
     def __init__(self, folders: Sequence[Path] = (), measured: Collection[str] = ()) -> None:

@@ -111,78 +111,43 @@ class SuiteRun:
 
 @dataclass(frozen=True)
 class SuiteFile:
-    """What a suite says.
+    """What a suite says."""
 
-    Attributes
-    ----------
-    runs
-        Those on one model follow one another.
-    models
-        By the name that the suite has for a model, what it means by it.
-    reported
-        By task, the metrics that the paper plots.
-    """
-
-    runs: tuple[SuiteRun, ...]
-    models: Mapping[str, str]
-    reported: Mapping[str, Sequence[str]]
+    runs: tuple[SuiteRun, ...]  # those on one model follow one another
+    models: Mapping[str, str]  # by the name that the suite has for a model, what it means by it
+    reported: Mapping[str, Sequence[str]]  # by task, the metrics that the paper plots
     published: tuple[Published, ...]
     deviations: tuple[Deviation, ...]
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What the user wants otherwise than a suite says.
+    """What the user wants otherwise than a suite says."""
 
-    Attributes
-    ----------
-    every
-        Fields of every run, e.g. `model` or `dtype`.
-    usual
-        Fields of those runs of which the suite does not say them.
-    models
-        By the suite's name of a model, what to take in its place.
-    task_options
-        ``NAME`` for every run whose task has it, ``TASK.NAME`` for the runs of one task.
-    scorer_options
-        ``NAME`` for every scorer that has it, ``SCORER.NAME`` for one.
-    added
-        Scorers that are run in every run, with their seeds.
-    request
-        Fields of every request that a suite does not speak of, e.g. `device`.
-    judge, judge_options
-        Who reads what models write, in all tasks where they do.
-    """
-
+    # fields of every run, e.g. `model` or `dtype`
     every: Mapping[str, Any] = field(default_factory=dict)
+    # fields of those runs of which the suite does not say them
     usual: Mapping[str, Any] = field(default_factory=dict)
+    # by the suite's name of a model, what to take in its place
     models: Mapping[str, str] = field(default_factory=dict)
+    # ``NAME`` for every run whose task has it, ``TASK.NAME`` for the runs of one task
     task_options: Mapping[str, str] = field(default_factory=dict)
+    # ``NAME`` for every scorer that has it, ``SCORER.NAME`` for one
     scorer_options: Mapping[str, str] = field(default_factory=dict)
+    # scorers that are run in every run, with their seeds
     added: Sequence[tuple[str, Sequence[int]]] = ()
+    # fields of every request that a suite does not speak of, e.g. `device`
     request: Mapping[str, Any] = field(default_factory=dict)
+    # who reads what models write, in all tasks where they do
     judge: str | None = None
     judge_options: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_suite(name: str, host: PluginHost, changes: Changes = Changes()) -> SuiteFile:
-    """Return what a suite says, with the user's changes.
+    """Return what a suite of a plugin, or a TOML file, says, with the user's changes.
 
-    Parameters
-    ----------
-    name
-        Of a suite that a plugin offers, or the path of a TOML file.
-    host
-        The plugins.
-    changes
-        What the user chose otherwise.
-
-    Raises
-    ------
-    Sparc3Error
-        Naming the table and the field that is wrong.
-    UnknownNameError
-        For a change of a model or an option that the suite does not have.
+    Raises Sparc3Error, naming the table and the field that is wrong; UnknownNameError for a change
+    of a model or an option that the suite does not have.
     """
     path = suite_file(name, host)
     try:
@@ -222,10 +187,7 @@ def read_suite(name: str, host: PluginHost, changes: Changes = Changes()) -> Sui
 def suite_file(name: str, host: PluginHost) -> Path:
     """Return where a suite is described: of a plugin's by its name, or the TOML file itself.
 
-    Raises
-    ------
-    UnknownNameError
-        When no plugin offers a suite of that name.
+    Raises UnknownNameError when no plugin offers a suite of that name.
     """
     return Path(name) if name.endswith(".toml") else host.get("suite", name).cls.file
 
@@ -254,8 +216,7 @@ def _merged(content: Mapping[str, Any], table: Mapping[str, Any]) -> list[Any]:
 
 def _changed(request: Request, model: str, changes: Changes, host: PluginHost) -> Request:
     request = request.model_copy(update={"model": model, **changes.request})
-    request = _with_scorers(_with_task(request, changes, host), changes, host)
-    return request
+    return _with_scorers(_with_task(request, changes, host), changes, host)
 
 
 def _with_task(request: Request, changes: Changes, host: PluginHost) -> Request:

@@ -32,10 +32,7 @@ _OUT = ("socket.connect", "subprocess.Popen", "os.system", "os.exec", "os.posix_
 def surroundings(environment: Mapping[str, str]) -> list[Any]:
     """Return what answers rest on beside files: Python, all that is installed, and the processor.
 
-    Parameters
-    ----------
-    environment
-        Variables of the process that answers beside those of this one.
+    The environment is that of the process that answers, beside the variables of this one.
     """
     variables = {**os.environ, **environment}
     installed = [

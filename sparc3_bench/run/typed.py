@@ -31,18 +31,10 @@ _WITH_SUITE = (
 
 @dataclass(frozen=True)
 class Typed:
-    """What was typed.
+    """What was typed."""
 
-    Attributes
-    ----------
-    given
-        By option, what it says.
-    typed
-        The options that the user wrote.
-    """
-
-    given: Mapping[str, Any]
-    typed: frozenset[str]
+    given: Mapping[str, Any]  # by option, what it says
+    typed: frozenset[str]  # the options that the user wrote
 
     @property
     def only(self) -> frozenset[str]:
@@ -59,10 +51,7 @@ class Typed:
     def requests(self, host: PluginHost, suite: str | None) -> list[Request]:
         """Return the requests of a suite with the user's changes, or the one that options make.
 
-        Raises
-        ------
-        Sparc3Error
-            When options do not go together, or say nothing.
+        Raises Sparc3Error when options do not go together, or say nothing.
         """
         # Here, so that a command line can be taken without torch.
         from sparc3_bench.run.options import parse_pairs

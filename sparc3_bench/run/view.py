@@ -30,12 +30,7 @@ class RunsView(Reporter):
 
     It is told by `tell`: `say`, a line; `step`, `done` and `total`, how far a worker is; `began`
     and `over`, the path of an order, the latter with a `status`; `made`, a step; `worker`, who
-    tells it, and `memory`, the bytes that it takes.
-
-    Parameters
-    ----------
-    journal
-        Where all of it is written down, too.
+    tells it, and `memory`, the bytes that it takes. All of it is written down in the journal, too.
     """
 
     def __init__(self, journal: Journal) -> None:

@@ -17,18 +17,7 @@ class Enough(BaseException):
 
 
 class Watch(Reporter):
-    """Says what is going on, and ends a step that has been seen for long enough.
-
-    Parameters
-    ----------
-    limit
-        Seconds.
-
-    Attributes
-    ----------
-    tokens
-        Counts those that go through a model.
-    """
+    """Says what is going on, counts tokens, and ends a step that was seen for `limit` seconds."""
 
     def __init__(self, limit: float) -> None:
         super().__init__()

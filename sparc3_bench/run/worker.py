@@ -40,25 +40,14 @@ _TIMES, _LEAST_S = 20, 600.0
 
 
 class Worker:
-    """Carries out orders one after the other; a model stays in memory for as long as it is used.
-
-    Parameters
-    ----------
-    work
-        Where, and within which limits.
-    report
-        Told what is going on.
-    host
-        The plugins; those that are installed when None.
-    shared
-        What plans have in common, such as a model that is in memory already.
-    """
+    """Carries out orders one after the other; a model stays in memory for as long as it is used."""
 
     def __init__(
         self,
-        work: Work,
-        report: Reporter,
-        host: PluginHost | None = None,
+        work: Work,  # where, and within which limits
+        report: Reporter,  # told what is going on
+        host: PluginHost | None = None,  # the plugins; those that are installed when None
+        # what plans have in common, such as a model that is in memory already
         shared: Shared | None = None,
     ) -> None:
         self.work = work
@@ -78,10 +67,7 @@ class Worker:
     def plan(self, request: Request) -> list[Order]:
         """Return the orders that a request comes to.
 
-        Raises
-        ------
-        Sparc3Error
-            With one sentence about the first thing that is wrong.
+        Raises Sparc3Error with one sentence about the first thing that is wrong.
         """
         with self._walled():
             cells = self._cells(request)
@@ -108,13 +94,7 @@ class Worker:
         """Know nothing of earlier plans: what this process reads is not watched."""
 
     def carry_out(self, order: Order) -> Delivery:
-        """Run one cell; whatever a plugin raises becomes a failed result.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            When the user interrupts.
-        """
+        """Run one cell; a plugin that raises makes a failed result; interruptions come through."""
         try:
             with self._walled():
                 cell = self._cell(order)
@@ -194,15 +174,8 @@ def _untried(step: Step[Any]) -> Rate:
 def run_cell(cell: Cell, place: Place, label: str) -> tuple[Result, Written]:
     """Run one cell; whatever a plugin raises becomes a failed result, never a traceback.
 
-    Returns
-    -------
-    tuple
-        The result, and what models wrote.
-
-    Raises
-    ------
-    ModelError
-        For a model that cannot be loaded, which is no fault of the run.
+    Returned are the result, and what models wrote. Raises ModelError for a model that cannot be
+    loaded, which is no fault of the run.
     """
     place.turn_to(cell, label)
     try:

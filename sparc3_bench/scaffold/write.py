@@ -21,19 +21,10 @@ _LONGEST = 40
 
 
 def render(kind: str, name: str) -> dict[str, str]:
-    """Return the files of a new plugin by their path in its folder.
+    """Return the files of a new scorer, task or adapter by their path in its folder.
 
-    Parameters
-    ----------
-    kind
-        `scorer`, `task` or `adapter`.
-    name
-        Its name, kebab-case: distribution, module, class and title follow from it.
-
-    Raises
-    ------
-    UnknownNameError, Sparc3Error
-        For another kind, or a name that Python or users could not type.
+    Distribution, module, class and title follow from the name, kebab-case. Raises UnknownNameError
+    or Sparc3Error for another kind, or a name that Python or users could not type.
     """
     if kind not in KINDS:
         raise UnknownNameError("kind of plugin", kind, KINDS)
@@ -73,11 +64,8 @@ def render(kind: str, name: str) -> dict[str, str]:
 def write_plugin(kind: str, name: str, folder: Path, host: PluginHost) -> list[Path]:
     """Write a new plugin into a folder, which is made, and return the paths of its files.
 
-    Raises
-    ------
-    UnknownNameError, Sparc3Error
-        As `render` does; when the name is taken by a plugin or a module that is installed; when the
-        folder is not empty or cannot be written.
+    Raises UnknownNameError or Sparc3Error as `render` does; when the name is taken by a plugin or a
+    module that is installed; when the folder is not empty or cannot be written.
     """
     files = render(kind, name)
     if (taken := host.all(kind).get(name)) is not None:

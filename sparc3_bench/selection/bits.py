@@ -33,14 +33,7 @@ def from_bits(bits: Tensor, shape: Sequence[int], place: torch.device | str = "c
 def put_down(kept: Iterable[tuple[str, Tensor]], order: Iterable[str], spill: Spill) -> Lazy:
     """Return masks that are in a file as bits, each unpacked where it was when it is asked for.
 
-    Parameters
-    ----------
-    kept
-        Masks with their names, one in memory at a time.
-    order
-        Of the names.
-    spill
-        Where to put the bits.
+    They come one in memory at a time, and are put down in `spill`, in an order of their names.
     """
     packed = {name: (spill.put(as_bits(keep)), keep.shape, keep.device) for name, keep in kept}
 

@@ -16,14 +16,9 @@ from sparc3_bench.types.conventions import Group
 def matched(kept: Mapping[str, Tensor], group: Group, seed: int) -> dict[str, Tensor]:
     """Keep at random as many as `kept` does, in every row or pattern, else in every tensor.
 
-    Parameters
-    ----------
-    kept
-        What `choose` kept: bool, one tensor a matrix (weights) or a block (neurons, heads).
-    group
-        The comparison group it was chosen in. Of `row` and of a pattern all keep as many.
-    seed
-        Of the control. Controls of one seed are nested: the smaller lies inside the larger.
+    `kept` is what `choose` kept in this comparison group: bool, one tensor a matrix (weights) or a
+    block (neurons, heads). Of `row` and of a pattern all keep as many. Controls of one seed are
+    nested: the smaller lies inside the larger.
     """
     controls = {}
     for name, keep in kept.items():

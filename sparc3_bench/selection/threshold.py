@@ -26,17 +26,9 @@ _WHOLE = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 def row_cuts(values: Tensor, counts: Iterable[int]) -> dict[int, Tensor]:
     """Return by count the number that is the count-th smallest of each row, and the next larger.
 
-    Parameters
-    ----------
-    values
-        ``[rows, columns]``; NaN is larger than any number.
-    counts
-        From 1 to the number of columns less one.
-
-    Returns
-    -------
-    dict of int to Tensor
-        ``[rows, 2]``. The second is NaN in every row that has a NaN.
+    Values are ``[rows, columns]``; NaN is larger than any number. Counts are from 1 to the number
+    of columns less one. The tensors are ``[rows, 2]``; the second is NaN in every row that has a
+    NaN.
     """
     counts, (rows, columns) = list(counts), values.shape
     if not counts:

@@ -57,6 +57,9 @@ def against_controls(
 ) -> Band:
     """Compare a method with random controls.
 
+    Raises Sparc3Error when numbers are not finite or not paired, or there are fewer than two
+    controls.
+
     Parameters
     ----------
     value, replicates
@@ -70,11 +73,6 @@ def against_controls(
         How many independent samples the replicates are drawn from; see `spread`.
     scale
         That of the metric.
-
-    Raises
-    ------
-    Sparc3Error
-        When numbers are not finite or not paired, or there are fewer than two controls.
 
     Notes
     -----
@@ -109,18 +107,9 @@ def from_mean(
 ) -> Difference:
     """Return how far a method is from the mean control; see `Band.difference`.
 
-    Parameters
-    ----------
-    value, replicates, controls, control_replicates, clusters, scale
-        As for `against_controls`; one control is enough, whose own luck is then not in the error.
+    Arguments, and what is refused, are as for `against_controls`; one control is enough, whose own
+    luck is then not in the error.
 
-    Raises
-    ------
-    Sparc3Error
-        When numbers are not finite or not paired.
-
-    Notes
-    -----
     Two errors add up: over samples, of clusters - 1 degrees of freedom, and over the choice of k
     controls, s² / k of k - 1; their sum has Welch's degrees of freedom [welch1947].
     """
@@ -142,16 +131,8 @@ def with_control_error(
 ) -> Difference:
     """Return a difference from the mean control by its error over samples and that over controls.
 
-    Parameters
-    ----------
-    value, error
-        The difference and its standard error over samples; on a log scale, of the logarithms.
-    clusters
-        How many independent samples the error is of.
-    controls
-        The metric of the controls, ``[controls]``.
-    scale
-        That of the metric.
+    The difference and its standard error over samples are of logarithms on a log scale; `controls`
+    are the metric of the controls, ``[controls]``.
     """
     parts = [(error**2, clusters - 1)]
     if (count := len(controls)) > 1:
@@ -170,16 +151,9 @@ def middle(controls: Array, scale: Scale) -> Array:
 
 
 def one_more(value: float, controls: ArrayLike, scale: Scale = "linear") -> float:
-    """Return the p-value that a method is one more random draw; see `against_controls`.
+    """Return the p-value that a method is one more random draw, beside two controls or more.
 
-    Parameters
-    ----------
-    value
-        The metric of the method.
-    controls
-        The metric of the controls, at least two.
-    scale
-        That of the metric.
+    See `against_controls`.
     """
     others = finite(controls, "values of controls", 1)
     observed = apart(finite([value], "values", 1), middle(others[None], scale), scale)

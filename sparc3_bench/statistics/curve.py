@@ -67,25 +67,9 @@ def curve_numbers(
 ) -> CurveNumbers:
     """Return metrics and intervals of a curve.
 
-    Parameters
-    ----------
-    task
-        Says how metrics follow from the means of samples.
-    amounts
-        Rising; the first is 0 and, if the task needs it, the last is 1.
-    samples
-        Those of every amount.
-    clusters
-        See `PreparedTask.clusters`.
-    removal
-        Which end was removed.
-    with_intervals
-        Whether to bootstrap; see `interval`.
-
-    Raises
-    ------
-    Sparc3Error
-        When a sample or a metric is not finite.
+    Amounts rise; the first is 0 and, if the task needs it, the last is 1. Samples are those of
+    every amount. For `clusters` see `PreparedTask.clusters`; for intervals, `interval`. Raises
+    Sparc3Error when a sample or a metric is not finite.
     """
     means = observed_means(samples)
     points = points_of(task, amounts, means)
@@ -126,19 +110,9 @@ def beside_controls(
 ) -> tuple[list[dict[str, Difference]], dict[str, Difference]]:
     """Return how every metric at every amount, and of the whole curve, differs from controls.
 
-    Parameters
-    ----------
-    task, amounts, clusters, removal
-        As for `curve_numbers`.
-    own, controls
-        Samples of the run at every amount and of every control at every amount: of the same
-        prompts, in the same order. What the controls were not measured on is left out.
-
-    Returns
-    -------
-    tuple
-        A dict an amount, and one of the whole curve. What one independent sample tells of is
-        left out.
+    Samples of the run at every amount and of every control at every amount are of the same prompts,
+    in the same order. What the controls were not measured on is left out, and so is what one
+    independent sample tells of. Returned are a dict an amount, and one of the whole curve.
     """
     kinds = set(controls[0][0]) & set(own[0])
     runs = [[{kind: here[kind] for kind in kinds} for here in run] for run in (own, *controls)]

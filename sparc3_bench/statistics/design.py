@@ -21,6 +21,8 @@ _NONE = 1e-8
 class Design:
     """The design matrix of all factors and of every two, in contrasts that sum to zero.
 
+    Raises Sparc3Error when fewer than two factors have two levels.
+
     Parameters
     ----------
     factors
@@ -41,11 +43,6 @@ class Design:
         How many numbers the runs can tell, the grand mean among them.
     residual
         What takes from the numbers of runs all that the terms explain, ``[runs, runs]``.
-
-    Raises
-    ------
-    Sparc3Error
-        When fewer than two factors have two levels.
     """
 
     def __init__(
@@ -135,12 +132,8 @@ class Design:
     def effect(self, cell: Mapping[str, str], *, mean: bool = False) -> Array | None:
         """Return the weights of runs that sum up to an effect, ``[runs]``; None if not told.
 
-        Parameters
-        ----------
-        cell
-            A level of a factor, or of two.
-        mean
-            Whether to add the grand mean and, of two, what each does for itself.
+        The cell is a level of a factor, or of two; `mean` adds the grand mean and, of two, what
+        each does for itself.
         """
         names, wanted = tuple(cell), np.zeros(len(self._null))
         for size in range(len(names) + 1) if mean else [len(names)]:

@@ -18,12 +18,7 @@ def dominating(
     """Return the levels, with their factors, without which less than half of the variance is left.
 
     One by one: first that without which the least is left, then of what is left the next; of a
-    factor one at most, if it has three.
-
-    Parameters
-    ----------
-    values, factors, scale
-        As for `Effects`.
+    factor one at most, if it has three. Arguments are as for `Effects`.
     """
     numbers = logarithm(values) if scale == "log" else finite(values, "values", 1)
     runs = {n: np.asarray(levels) for n, levels in factors.items() if len(set(levels)) > 2}

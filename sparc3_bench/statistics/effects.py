@@ -23,6 +23,9 @@ from sparc3_bench.types.values import Estimate, Scale
 class Effects:
     """The effects of all factors, and of every two, on a number.
 
+    Raises Sparc3Error when numbers are not finite or not paired, fewer than two factors have two
+    levels, or no number differs from another.
+
     Parameters
     ----------
     values
@@ -55,12 +58,6 @@ class Effects:
     error, seeds, shared
         Shares of the error, of the nuisance, and of what several terms could explain, as the
         design is not balanced.
-
-    Raises
-    ------
-    Sparc3Error
-        When numbers are not finite or not paired, fewer than two factors have two levels, or no
-        number differs from another.
 
     Notes
     -----
@@ -111,14 +108,10 @@ class Effects:
     def only(
         self, where: Callable[[Mapping[str, str]], bool], like: Effects | None = None
     ) -> Effects:
-        """Return the effects over some of the runs, whose error is then their own.
+        """Return the effects over runs that count by their levels, whose error is then their own.
 
-        Parameters
-        ----------
-        where
-            Whether a run counts, by its levels; a factor that is left one level is none.
-        like
-            Effects whose error over seeds is taken instead.
+        A factor that is left one level is none. Effects `like` these may lend their error over
+        seeds.
         """
         values, drawn, clusters, nuisance, error_by = self._given
         rows = [
@@ -182,13 +175,7 @@ class Effects:
         }
 
     def mean(self, where: Mapping[str, Collection[str]]) -> Estimate | None:
-        """Return the mean of the runs with these levels; None where there are none.
-
-        Parameters
-        ----------
-        where
-            By factor, the levels of it that count; any where not said.
-        """
+        """Return the mean of runs with these levels, any where not said; None if there are none."""
         places = [*itertools.chain.from_iterable(self._cells(where).values())]
         return self._estimate(self._mean([places])) if places else None
 
@@ -200,19 +187,9 @@ class Effects:
     ) -> Difference:
         """Return how far apart runs are that differ in some levels and in nothing else.
 
-        Seeds may differ, for which the error has its part.
-
-        Parameters
-        ----------
-        first, second
-            By factor, the levels on both sides.
-        where
-            By factor, the levels of others that count; any where not said.
-
-        Raises
-        ------
-        Sparc3Error
-            When no run of one is alike to one of the other.
+        Seeds may differ, for which the error has its part. `where` says which levels of other
+        factors count; any where not said. Raises Sparc3Error when no run of one is alike to one of
+        the other.
         """
         ours, theirs = (
             self._cells({**(where or {}), **{name: [level] for name, level in side.items()}}, side)

@@ -16,20 +16,8 @@ def holm(p_values: ArrayLike) -> Array:
     however the comparisons hang together. The smallest of m is multiplied by m, the next by m - 1,
     and so on; none becomes smaller than one before it, or larger than 1.
 
-    Parameters
-    ----------
-    p_values
-        One a comparison, in [0, 1], ``[comparisons]``.
-
-    Returns
-    -------
-    array
-        The adjusted ones in the same order, in [0, 1].
-
-    Raises
-    ------
-    Sparc3Error
-        When there are none, or one is outside [0, 1].
+    Both are ``[comparisons]`` in one order, in [0, 1]. Raises Sparc3Error when there are none, or
+    one is outside [0, 1].
     """
     values = finite(p_values, "p-values", 1)
     if values.min() < 0 or values.max() > 1:

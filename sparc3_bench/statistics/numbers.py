@@ -14,21 +14,10 @@ ROUNDING = 1e-12
 
 
 def finite(values: ArrayLike, what: str, dimensions: int) -> Array:
-    """Return numbers as an array.
+    """Return numbers as an array; `what` is their name for the message.
 
-    Parameters
-    ----------
-    values
-        What was handed over.
-    what
-        Its name, for the message.
-    dimensions
-        How many it must have.
-
-    Raises
-    ------
-    Sparc3Error
-        When the shape is another, nothing is in it, or a number is not finite.
+    Raises Sparc3Error when the number of dimensions is another, nothing is in it, or a number is
+    not finite.
     """
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != dimensions or not array.size:
@@ -47,10 +36,7 @@ def finite(values: ArrayLike, what: str, dimensions: int) -> Array:
 def paired(left: ArrayLike, right: ArrayLike) -> tuple[Array, Array]:
     """Return bootstrap replicates of two numbers, ``[replicates]`` each, of the same draws.
 
-    Raises
-    ------
-    Sparc3Error
-        When they are not as many on both sides, or not finite.
+    Raises Sparc3Error when they are not as many on both sides, or not finite.
     """
     ours, theirs = finite(left, "replicates", 1), finite(right, "replicates", 1)
     if ours.shape != theirs.shape:
@@ -64,11 +50,8 @@ def paired(left: ArrayLike, right: ArrayLike) -> tuple[Array, Array]:
 def gap(left: Array, right: Array) -> Array:
     """Return `left - right`, and 0 where they are equal but for rounding.
 
-    Parameters
-    ----------
-    left, right
-        Numbers of shapes that broadcast. Sums of the same numbers in another order differ in their
-        last digits, which must not become a win in every replicate.
+    Sums of the same numbers in another order differ in their last digits, which must not become a
+    win in every replicate.
     """
     difference: Array = np.asarray(left - right)
     largest = np.maximum(np.abs(left), np.abs(right))

@@ -15,24 +15,13 @@ from sparc3_bench.types.values import Direction, Estimate
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """One metric of several methods on the same samples.
+    """One metric of several methods on the same samples."""
 
-    Attributes
-    ----------
-    methods
-        Their names, no two alike.
-    replicates
-        Paired bootstrap replicates of the metric, ``[replicates, methods]``: see `of_pair`.
-    direction
-        Which way is better.
-    clusters
-        How many independent samples the replicates are drawn from.
-    """
-
-    methods: Sequence[str]
+    methods: Sequence[str]  # their names, no two alike
+    # paired bootstrap replicates of the metric, ``[replicates, methods]``: see `of_pair`
     replicates: Array
-    direction: Direction
-    clusters: int
+    direction: Direction  # which way is better
+    clusters: int  # how many independent samples the replicates are drawn from
 
 
 @dataclass(frozen=True)
@@ -61,21 +50,10 @@ class Standing:
 def overall(tables: Iterable[Table]) -> dict[str, Standing]:
     """Return how methods stand over tables, each table counting as much; best win rate first.
 
-    Parameters
-    ----------
-    tables
-        Replicates are combined index by index. Tables of the same samples should share a seed, so
-        that what a draw does to one it does to the other; tables of different samples are
-        independent. A table of fewer than two methods ranks nothing and is left out.
+    Replicates are combined index by index. Tables of the same samples should share a seed, so that
+    what a draw does to one it does to the other; tables of different samples are independent. A
+    table of fewer than two methods ranks nothing and is left out.
 
-    Raises
-    ------
-    Sparc3Error
-        When a table names a method twice, its replicates do not fit its methods or are not finite,
-        a table is of one independent sample, or tables have different numbers of replicates.
-
-    Notes
-    -----
     Ranks are made anew in every replicate, and the mean over replicates is reported in place of the
     ranks of the observed values: of two methods that are all but equal one is always ahead as
     observed, and the interval of its rank would then not hold it. The interval says what other
@@ -83,6 +61,10 @@ def overall(tables: Iterable[Table]) -> dict[str, Standing]:
     as the bootstrap of ranks is not consistent there [hall2009].
 
     Methods that are in different tables met different rivals: compare those of equal `tables`.
+
+    Raises Sparc3Error when a table names a method twice, its replicates do not fit its methods or
+    are not finite, a table is of one independent sample, or tables have different numbers of
+    replicates.
     """
     found: dict[str, list[tuple[Array, int, int]]] = {}
     for table in tables:

@@ -15,26 +15,16 @@ from sparc3_bench.types.values import Scale
 
 @dataclass(frozen=True)
 class Difference:
-    """The metric of one method beside that of another; all its numbers are of the same quantity.
+    """The metric of one method beside that of another; all its numbers are of the same quantity."""
 
-    Attributes
-    ----------
-    value
-        As observed: the first minus the second, or, on a log scale, the first divided by the
-        second.
-    low, high
-        Its 95 % interval over samples; see `interval`.
-    p_value
-        Two-sided, of no difference (of a ratio of 1), in [0, 1], by the same error as the interval.
-    scale
-        `linear` for a difference in units of the metric, `log` for a ratio.
-    """
-
+    # as observed: the first minus the second, or, on a log scale, the first divided by the second
     value: float
+    # its 95 % interval over samples; see `interval`
     low: float
     high: float
+    # two-sided, of no difference (of a ratio of 1), in [0, 1], by the same error as the interval
     p_value: float
-    scale: Scale = "linear"
+    scale: Scale = "linear"  # `linear` for a difference in units of the metric, `log` for a ratio
 
     @property
     def sign(self) -> int:
@@ -53,14 +43,8 @@ class Difference:
 def t_difference(value: float, error: float, freedom: float, scale: Scale = "linear") -> Difference:
     """Return a difference with its interval and p-value, by Student's t.
 
-    Parameters
-    ----------
-    value, error
-        The difference and its standard error; on a log scale, of the logarithms.
-    freedom
-        Degrees of freedom of the error.
-    scale
-        Of what is returned.
+    The difference and its standard error are of logarithms where the scale of what is returned is
+    one.
     """
     half = half_width(error, freedom)
     ends = value, value - half, value + half
@@ -70,21 +54,10 @@ def t_difference(value: float, error: float, freedom: float, scale: Scale = "lin
 
 
 def of_replicates(differences: Array, value: float, clusters: int) -> Difference:
-    """Return an observed difference with the interval and the p-value of its replicates.
+    """Return an observed difference with the interval and the p-value of its ``[replicates]``.
 
-    Parameters
-    ----------
-    differences
-        Bootstrap replicates of the difference, finite, ``[replicates]``.
-    value
-        The observed difference.
-    clusters
-        How many independent samples they are drawn from; see `spread`.
-
-    Raises
-    ------
-    Sparc3Error
-        When there is only one, or a number is not finite.
+    For `clusters` see `spread`. Raises Sparc3Error when there is only one, or a number is not
+    finite.
     """
     observed = float(finite([value], "differences", 1)[0])
     return t_difference(observed, spread(differences, clusters), clusters - 1)
@@ -100,6 +73,9 @@ def of_pair(
 ) -> Difference:
     """Return how far apart two numbers are [efron1993].
 
+    Raises Sparc3Error when replicates are not paired or not finite, there is one independent
+    sample, or numbers on a log scale are not above 0.
+
     Parameters
     ----------
     left, right
@@ -113,12 +89,6 @@ def of_pair(
     scale
         That of the metric. With `log` it is the ratio that is told: the spread of the larger
         number, which may come from a few samples, hides the difference otherwise.
-
-    Raises
-    ------
-    Sparc3Error
-        When replicates are not paired or not finite, there is one independent sample, or numbers
-        on a log scale are not above 0.
     """
     ours, theirs = paired(left, right)
     observed = apart(finite([value], "values", 1), finite([other], "values", 1), scale)

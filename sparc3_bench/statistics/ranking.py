@@ -64,6 +64,9 @@ def rank_methods(
     adjusted together [holm1979]: in at most `LEVEL` of tables any two methods that are equal are
     told apart.
 
+    Raises Sparc3Error when numbers are not finite, not above 0 on a log scale, or are of one
+    independent sample.
+
     Parameters
     ----------
     values
@@ -76,11 +79,6 @@ def rank_methods(
         How many independent samples there are; see `spread`.
     scale
         That of the metric.
-
-    Raises
-    ------
-    Sparc3Error
-        When numbers are not finite, not above 0 on a log scale, or are of one independent sample.
 
     Notes
     -----
@@ -119,10 +117,7 @@ def resolvable(
 ) -> float | None:
     """Return what neighbours must typically differ by to be told apart; see `RankRanges`.
 
-    Parameters
-    ----------
-    values, replicates, clusters, scale
-        As for `rank_methods`.
+    Arguments are as for `rank_methods`.
     """
     numbers, drawn = _table(values, replicates)
     count = len(numbers)
@@ -145,21 +140,9 @@ def samples_needed(one: Difference, clusters: int, pairs: int) -> float:
 
     With so many the difference that was seen is what these two must differ by to be told apart (see
     `RankRanges`), and a true one of its size is found about every second time. It is a little too
-    many where there are few now, as Student's t gets narrower with more.
-
-    Parameters
-    ----------
-    one
-        How they differ.
-    clusters
-        How many independent samples that follows from.
-    pairs
-        Of methods, in the table.
-
-    Returns
-    -------
-    float
-        More than `clusters` for two that are tied; infinite for two that are equal.
+    many where there are few now, as Student's t gets narrower with more. More than `clusters` for
+    two that are tied; infinite for two that are equal. `pairs` are those of the methods of the
+    table.
     """
     if one.sign == 0:
         return math.inf

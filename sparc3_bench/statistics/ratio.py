@@ -14,28 +14,23 @@ from sparc3_bench.statistics.numbers import Array, paired
 
 @dataclass(frozen=True, eq=False)
 class Ratio:
-    """A number divided by another.
+    """A number divided by another."""
 
-    Attributes
-    ----------
-    value
-        As observed; a pure number.
-    low, high
-        Its 95 % interval over samples: see `interval`.
-    replicates
-        ``[replicates]``.
-    """
-
-    value: float
+    value: float  # as observed; a pure number
+    # its 95 % interval over samples: see `interval`
     low: float
     high: float
-    replicates: Array
+    replicates: Array  # ``[replicates]``
 
 
 def ratio(
     value: float, base: float, replicates: ArrayLike, base_replicates: ArrayLike, clusters: int
 ) -> Ratio:
     """Return what share of a base is left, with its interval [efron1993].
+
+    Raises Sparc3Error when numbers are not finite, replicates are not paired, there is one
+    independent sample, or the base is 0 or less, as observed or in some replicate: then no end of
+    an interval is known.
 
     Parameters
     ----------
@@ -46,13 +41,6 @@ def ratio(
         of the same samples: what both find hard in a draw cancels.
     clusters
         How many independent samples they are drawn from; see `spread`.
-
-    Raises
-    ------
-    Sparc3Error
-        When numbers are not finite, replicates are not paired, there is one independent sample, or
-        the base is 0 or less, as observed or in some replicate: then no end of an interval is
-        known.
 
     Notes
     -----

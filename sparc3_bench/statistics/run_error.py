@@ -14,21 +14,6 @@ from sparc3_bench.statistics.numbers import Array
 class RunError:
     """The error of every run of a design, over samples and over seeds.
 
-    Parameters
-    ----------
-    numbers
-        The number of every run, ``[runs]``.
-    drawn
-        Its replicates over samples, ``[replicates, runs]``.
-    design
-        What explains the numbers.
-    clusters
-        How many independent samples the replicates are drawn from.
-    by
-        A level for every run; those of one level have an error of one size, all of them without.
-    like
-        An error whose size over seeds this one takes, the mean over its runs.
-
     Attributes
     ----------
     replicates
@@ -43,11 +28,13 @@ class RunError:
 
     def __init__(
         self,
-        numbers: Array,
-        drawn: Array,
-        design: Design,
-        clusters: int,
+        numbers: Array,  # the number of every run, ``[runs]``
+        drawn: Array,  # its replicates over samples, ``[replicates, runs]``
+        design: Design,  # what explains the numbers
+        clusters: int,  # how many independent samples the replicates are drawn from
+        # a level for every run; those of one level have an error of one size, all of them without
         by: Sequence[str] | None = None,
+        # an error whose size over seeds this one takes, the mean over its runs
         like: RunError | None = None,
     ) -> None:
         left = design.residual
@@ -73,15 +60,9 @@ class RunError:
     def clusters_of(self, weights: Array) -> int:
         """Return of how many independent samples the spread of sums of runs is known.
 
-        Parameters
-        ----------
-        weights
-            Of runs in each sum, ``[runs, sums]``.
-
-        Notes
-        -----
-        The variances over samples and of each level add up; their sum has Welch's degrees of
-        freedom [welch1947], of which this is one more.
+        `weights` are of runs in each sum, ``[runs, sums]``. The variances over samples and of each
+        level add up; their sum has Welch's degrees of freedom [welch1947], of which this is one
+        more.
         """
         own = np.bincount(self._place, (weights**2).sum(axis=1)) * self._variances
         parts = np.append(own, (self._sampled @ weights).var(axis=0).sum())

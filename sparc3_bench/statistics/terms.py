@@ -33,29 +33,14 @@ class Level:
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """A factor, or what two factors do together beyond what each does for itself.
-
-    Attributes
-    ----------
-    wanted, told
-        How many numbers describe it, and how many of them the design can tell.
-    mixed_with
-        The terms that it cannot be told from, where it is less.
-    share
-        Part of the sum of squares over runs, in [0, 1].
-    replicates
-        Those of the share, ``[replicates]``.
-    p_value
-        Of no effect, adjusted by Holm over all terms; 1 where nothing is told.
-    levels
-        What can be told, by level or two.
-    """
+    """A factor, or what two factors do together beyond what each does for itself."""
 
     factors: Names
+    # how many numbers describe it, and how many of them the design can tell
     wanted: int
     told: int
-    mixed_with: tuple[Names, ...]
-    share: Estimate
-    replicates: Array
-    p_value: float
-    levels: Mapping[Names, Level]
+    mixed_with: tuple[Names, ...]  # the terms that it cannot be told from, where it is less
+    share: Estimate  # part of the sum of squares over runs, in [0, 1]
+    replicates: Array  # those of the share, ``[replicates]``
+    p_value: float  # of no effect, adjusted by Holm over all terms; 1 where nothing is told
+    levels: Mapping[Names, Level]  # what can be told, by level or two

@@ -186,14 +186,7 @@ def run_checks(
 ) -> tuple[Outcome, ...]:
     """Run checks in order, calling `told` with each outcome as it comes.
 
-    Parameters
-    ----------
-    checks, plugin
-        What is tried of what.
-    told
-        Called with each outcome.
-    expected
-        Checks that are known to fail, with the reason.
+    By name of the check, `expected` says why some are known to fail.
     """
     _kept.clear()
     outcomes = []

@@ -12,12 +12,7 @@ if TYPE_CHECKING:
 class Lazy(Mapping[str, "Tensor"]):
     """Tensors that need not be in memory together; who keeps one keeps one.
 
-    Parameters
-    ----------
-    names
-        Of the tensors, in order.
-    read
-        Gives the tensor of a name, the same one every time.
+    The names are in order; `read` gives the tensor of a name, the same one every time.
     """
 
     def __init__(self, names: Iterable[str], read: Callable[[str], Tensor]) -> None:

@@ -12,21 +12,11 @@ _ADDRESSES = {"href", "src", "action", "poster", "data"}
 
 @dataclass
 class Crawl:
-    """What was found by following links from the first page.
+    """What was found by following links from the first page."""
 
-    Attributes
-    ----------
-    pages
-        Every page that was reached.
-    files
-        Everything else that was.
-    broken
-        A sentence for every link that leads nowhere.
-    """
-
-    pages: set[str] = field(default_factory=set)
-    files: set[str] = field(default_factory=set)
-    broken: list[str] = field(default_factory=list)
+    pages: set[str] = field(default_factory=set)  # every page that was reached
+    files: set[str] = field(default_factory=set)  # everything else that was
+    broken: list[str] = field(default_factory=list)  # a sentence for every link that leads nowhere
 
 
 class Document(HTMLParser):

@@ -25,13 +25,7 @@ class Visit(Protocol):
 
 @dataclass
 class Watch:
-    """What pages did that were opened in the contexts of one test.
-
-    Attributes
-    ----------
-    base
-        The address of the folder that they may ask for.
-    """
+    """What pages did that were opened in the contexts of one test, at the address `base`."""
 
     base: str
     complaints: list[str] = field(default_factory=list)

@@ -122,20 +122,11 @@ def _table(options: Mapping[str, object]) -> str:
 
 @dataclass
 class Commands:
-    """Runs a suite in a folder of its own.
+    """Runs a suite in a folder of its own."""
 
-    Attributes
-    ----------
-    suite
-        What is run.
-    folder
-        Where results and cache are.
-    environment
-        Variables of the processes, beside those of this one.
-    """
-
-    suite: Path
-    folder: Path
+    suite: Path  # what is run
+    folder: Path  # where results and cache are
+    # variables of the processes, beside those of this one
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -6,12 +6,11 @@ import hashlib
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
+from integration.installing import host_with
 
 from sparc3_bench import (
     Assessment,
@@ -26,7 +25,6 @@ from sparc3_bench import (
     Summary,
     Task,
     find_objective,
-    hookimpl,
 )
 from sparc3_bench.host import PluginHost
 from sparc3_bench.record.result import Result
@@ -195,11 +193,7 @@ class PreparedPlain(PreparedAnswers):
 
 def host() -> PluginHost:
     """Return everything built in with the two tasks."""
-    module = ModuleType("answers")
-    module.sparc3_register_tasks = hookimpl(lambda: [Answers, Plain])
-    dist = SimpleNamespace(name="answers", version="1")
-    point = SimpleNamespace(name="answers", value="answers", dist=dist, load=lambda: module)
-    return PluginHost([point, *entry_points(group="sparc3_bench")])
+    return host_with("answers", tasks=[Answers, Plain])
 
 
 def made(model: Path, *scorers: str | tuple[str, list[int]], **asked: Any) -> tuple[Cell, ...]:

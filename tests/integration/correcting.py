@@ -8,15 +8,14 @@ import json
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from integration.installing import host_with
 from sparc3_tasks.correction import last_word
 
-from sparc3_bench import Judge, LoadedJudge, hookimpl
+from sparc3_bench import Judge, LoadedJudge
 from sparc3_bench.assets import Asset, file_digest
 from sparc3_bench.host import PluginHost
 from sparc3_bench.record.result import Result
@@ -61,11 +60,7 @@ def evenness(text: str) -> float:
 
 def host() -> PluginHost:
     """Return everything built in with the judge."""
-    module = ModuleType("evens")
-    module.sparc3_register_judges = hookimpl(lambda: [EvensJudge])
-    dist = SimpleNamespace(name="evens", version="1")
-    point = SimpleNamespace(name="evens", value="evens", dist=dist, load=lambda: module)
-    return PluginHost([point, *entry_points(group="sparc3_bench")])
+    return host_with("evens", judges=[EvensJudge])
 
 
 def save_prompts(path: Path, count: int, seed: int) -> Path:

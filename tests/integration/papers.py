@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import random
-import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from circuits import Outcome, told
 from integration.correcting import save_prompts
 from transformers import OPTConfig
 
-from sparc3_bench.cli import main
 from sparc3_bench.testing.tiny import (
     VOCABULARY,
     make_config,
@@ -22,23 +21,11 @@ from sparc3_bench.testing.tiny import (
 )
 
 
-class Outcome(NamedTuple):
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-
 def sparc3(capsys: pytest.CaptureFixture[str], *arguments: object) -> Outcome:
     """Run `sparc3` in this process."""
-    capsys.readouterr()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["sparc3", *map(str, arguments)])
         patch.setenv("COLUMNS", "300")
-        with pytest.raises(SystemExit) as stopped:
-            main()
-    return Outcome(int(stopped.value.code or 0), *capsys.readouterr())
+        return told(capsys, *arguments)
 
 
 def made_up(folder: Path) -> Path:

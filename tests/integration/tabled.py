@@ -6,11 +6,10 @@ import hashlib
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
+from integration.installing import host_with
 from sparc3_scorers.magnitude import Magnitude
 
 from sparc3_bench import (
@@ -28,7 +27,6 @@ from sparc3_bench import (
     ReferenceSamples,
     Task,
     find_objective,
-    hookimpl,
 )
 from sparc3_bench.host import PluginHost
 from sparc3_bench.record.result import Result
@@ -271,13 +269,8 @@ class Mild(Judge):
 
 def host() -> PluginHost:
     """Return everything built in with this task and the two judges."""
-    module = ModuleType("tabled")
-    module.sparc3_register_tasks = hookimpl(lambda: [Tabled, Best])
-    module.sparc3_register_scorers = hookimpl(lambda: [Weighed])
-    module.sparc3_register_judges = hookimpl(lambda: [TableJudge, Mild])
-    dist = SimpleNamespace(name="tabled", version="1")
-    point = SimpleNamespace(name="tabled", value="tabled", dist=dist, load=lambda: module)
-    return PluginHost([point, *entry_points(group="sparc3_bench")])
+    plugins = {"tasks": [Tabled, Best], "scorers": [Weighed], "judges": [TableJudge, Mild]}
+    return host_with("tabled", **plugins)
 
 
 def made(model: Path, scorer: str | Sequence[str] = "weighed", **asked: Any) -> tuple[Cell, ...]:

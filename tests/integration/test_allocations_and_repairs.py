@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM
 
 import sparc3_bench as sb
 from sparc3_bench.record.files import read_result
-from sparc3_bench.testing.tiny import make_model, make_tokenizer, save_text
+from sparc3_bench.testing.tiny import make_model
 
 TASK_OPTIONS = {"reference_length": 24, "evaluation_length": 24, "reference_windows": 4}
 ALLOCATIONS = ("uniform", "global", "normalised", "borrowed", "owl", "sensitivity")
@@ -24,29 +24,16 @@ README = Path(__file__).resolve().parents[2] / "plugins/README.md"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("beside")
-    for architecture in ("llama", "gpt2", "opt"):
-        make_model(architecture).save_pretrained(folder / architecture)
-        make_tokenizer().save_pretrained(folder / architecture)
-    save_text(folder / "reference.txt", 600, 1)
-    save_text(folder / "evaluation.txt", 600, 2)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def run(folder):
+def run(three):
     def made(model="llama", scorer="wanda", **asked):
-        texts = {
-            f"{name}_text": str(folder / f"{name}.txt") for name in ("reference", "evaluation")
-        }
+        texts = {f"{name}_text": str(three / f"{name}.txt") for name in ("reference", "evaluation")}
         results = sb.run(
             scorer,
-            model=str(folder / model),
+            model=str(three / model),
             amounts=asked.pop("amounts", (0.5,)),
             task_options={**texts, **TASK_OPTIONS, "evaluation_windows": 4},
-            results=folder / "results",
-            cache=folder / "cache",
+            results=three / "results",
+            cache=three / "cache",
             **{"group": "row", **asked},
         )
         return results[0]
@@ -113,19 +100,19 @@ def test_what_does_not_go_together_is_refused(run, asked, told):
         run(**asked)
 
 
-def test_prune_writes_the_repaired_model_that_was_measured(folder):
-    out = folder / "pruned"
-    words = ["prune", "--model", str(folder / "llama"), "--out", str(out), "--amount", "0.5"]
+def test_prune_writes_the_repaired_model_that_was_measured(three):
+    out = three / "pruned"
+    words = ["prune", "--model", str(three / "llama"), "--out", str(out), "--amount", "0.5"]
     words += ["--allocation", "owl:width=0.1", "--repair", "obs", "--controls", "1"]
-    words += ["--reference", str(folder / "reference.txt")]
-    words += ["--held-out", str(folder / "evaluation.txt"), "--cache", str(folder / "cache")]
+    words += ["--reference", str(three / "reference.txt")]
+    words += ["--held-out", str(three / "evaluation.txt"), "--cache", str(three / "cache")]
     for option in ("reference_length", "evaluation_length"):
         words += ["--task-option", f"{option}=24"]
     words += ["--task-option", "reference_windows=4", "--task-option", "evaluation_windows=4"]
     assert call(*words) == 0
     result = read_result(out / "result.json")
     assert "OWL" in (out / "report.md").read_text() or "owl" in (out / "report.md").read_text()
-    keep, dense = sb.load_mask(out), load_file(folder / "llama/model.safetensors")
+    keep, dense = sb.load_mask(out), load_file(three / "llama/model.safetensors")
     model = AutoModelForCausalLM.from_pretrained(out)
     stored = dict(model.named_parameters())
     moved = [n for n, kept in keep.items() if not torch.equal(stored[n][kept], dense[n][kept])]
@@ -134,7 +121,7 @@ def test_prune_writes_the_repaired_model_that_was_measured(folder):
     assert result.points[-1].metrics["perplexity"] > 0
 
 
-def test_python_has_them_for_a_model_in_memory(folder):
+def test_python_has_them_for_a_model_in_memory(three):
     model, ids = make_model("llama"), torch.randint(3, 40, (6, 16)).tolist()
     scores = sb.score(model, scorer="magnitude")
     wanda = sb.score(model, scorer="wanda", reference=ids)
@@ -154,8 +141,8 @@ def test_python_has_them_for_a_model_in_memory(folder):
         assert all(not model.get_parameter(name)[~keep].any() for name, keep in mask.items())
     assert (repaired - dense).norm() < (plain - dense).norm()
     assert torch.equal(model(given).logits, dense)
-    sb.save_pruned(model, mask, folder / "saved", values=values)
-    again = AutoModelForCausalLM.from_pretrained(folder / "saved")
+    sb.save_pruned(model, mask, three / "saved", values=values)
+    again = AutoModelForCausalLM.from_pretrained(three / "saved")
     assert torch.equal(again(given).logits, repaired)
 
 

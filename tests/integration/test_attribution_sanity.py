@@ -5,22 +5,21 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
+from integration.installing import host_with
 from scipy.stats import spearmanr
 from sparc3_tasks.attribution_sanity.checks import CHECKS
 from sparc3_tasks.attribution_sanity.prepared import PreparedSanity, permuted
 from sparc3_tasks.attribution_sanity.untrained import SEED
 from transformers import AutoModelForCausalLM
 
-from sparc3_bench import ModelView, ReferenceSamples, Scorer, Sparc3Error, hookimpl
-from sparc3_bench.host import PluginHost, default_host
+from sparc3_bench import ModelView, ReferenceSamples, Scorer, Sparc3Error
+from sparc3_bench.host import default_host
 from sparc3_bench.record.files import read_result, write_result
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.cell import Cell
@@ -76,11 +75,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 def made(folder: Path, *scorers: str | tuple[str, list[int]], **asked: Any) -> tuple[Cell, ...]:
-    module = ModuleType("sane")
-    module.sparc3_register_scorers = hookimpl(lambda: [Keyed, Blind])
-    dist = SimpleNamespace(name="sane", version="1")
-    point = SimpleNamespace(name="sane", value="sane", dist=dist, load=lambda: module)
-    host = PluginHost([point, *entry_points(group="sparc3_bench")])
+    host = host_with("sane", scorers=[Keyed, Blind])
     options = {
         "reference_text": folder / "reference.txt",
         "evaluation_text": folder / "evaluation.txt",

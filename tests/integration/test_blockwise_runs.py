@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from circuits import call, options, save_inputs, sentence
+from circuits import options, sentence
 from circuits import run as run_compression
 from integration import writers
 from integration.answers import DIARY, Diary, PreparedAnswers, made, numbers, run, whole
@@ -155,28 +155,9 @@ def test_interrupted_run_walks_and_measures_nothing_twice(
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("circuits")
-    save_inputs(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def pair(folder) -> list[Path]:
     """Return results of two scorers, block by block."""
     return [run_compression(folder, name, schedule="blockwise") for name in ("wanda", "gradient")]
-
-
-@pytest.fixture
-def circuit(capsys):
-    """Return a function that does `sparc3 circuit` in this process."""
-
-    def run(*arguments: object) -> Outcome:
-        capsys.readouterr()
-        code = call("circuit", *arguments)
-        return Outcome(code, *capsys.readouterr())
-
-    return run
 
 
 def test_a_circuit_is_shown_from_its_record(pair, circuit, tmp_path):

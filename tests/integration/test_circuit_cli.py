@@ -8,16 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from circuits import Outcome, call, made_again, options, run, save_inputs, sentence
+from circuits import made_again, options, run, sentence
 
 from sparc3_bench.record.files import read_result, write_atomically
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("circuits")
-    save_inputs(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -36,19 +29,6 @@ def gpt2(folder) -> Path:
 def trio(folder) -> list[Path]:
     """Three results on one model, by head."""
     return [run(folder, name, unit="head") for name in ("gradient", "wanda", "random@7")]
-
-
-@pytest.fixture
-def sparc3(capsys):
-    """Return a function that does `sparc3 circuit` in this process."""
-
-    def run(*arguments: object) -> Outcome:
-        capsys.readouterr()
-        code = call("circuit", *arguments)
-        out, err = capsys.readouterr()
-        return Outcome(code, out, err)
-
-    return run
 
 
 def changed(path: Path, where: str, **fields: object) -> Path:
@@ -102,10 +82,12 @@ def refusals(path: Path) -> dict[str, tuple[Path, str]]:
         *("data", "scorer", "option", "seed"),
     ],
 )
-def test_a_result_that_names_another_circuit_now_is_refused(folder, llama, sparc3, tmp_path, which):
+def test_a_result_that_names_another_circuit_now_is_refused(
+    folder, llama, circuit, tmp_path, which
+):
     path, expected = refusals(llama)[which]
     out = tmp_path / "out"
-    done = sparc3("export", path, "--size", "0.5", "--out", out, *options(folder))
+    done = circuit("export", path, "--size", "0.5", "--out", out, *options(folder))
     line = sentence(done)
     assert expected in line
     assert line.startswith(str(path))
@@ -113,37 +95,37 @@ def test_a_result_that_names_another_circuit_now_is_refused(folder, llama, sparc
 
 
 def test_a_result_of_other_code_is_rebuilt_and_what_cannot_be_told_is_said(
-    folder, llama, sparc3, tmp_path
+    folder, llama, circuit, tmp_path
 ):
     path = changed(llama, "scorer", source_digest="f" * 16)
     for size, told in (
         ("0.4", ""),
         ("0.5", "The code of scorer 'gradient' is other than what made"),
     ):
-        done = sparc3("export", path, "--size", size, "--out", tmp_path / size, *options(folder))
+        done = circuit("export", path, "--size", size, "--out", tmp_path / size, *options(folder))
         assert done.code == 0
         assert told in done.err
 
 
-def test_what_the_weights_are_called_makes_no_other_circuit(folder, llama, sparc3, tmp_path):
+def test_what_the_weights_are_called_makes_no_other_circuit(folder, llama, circuit, tmp_path):
     path = changed(llama, "model", label="by another name")
     out = tmp_path / "out"
-    assert sparc3("export", path, "--size", "0.4", "--out", out, *options(folder)).code == 0
+    assert circuit("export", path, "--size", "0.4", "--out", out, *options(folder)).code == 0
 
 
 def test_an_option_that_is_newer_than_a_result_makes_no_other_circuit(
-    folder, llama, sparc3, tmp_path
+    folder, llama, circuit, tmp_path
 ):
     before = dict(read_result(llama).spec.task.options)
     assert before.pop("begin") == "auto"
     path = changed(llama, "task", options=before)
     out = tmp_path / "out"
-    assert sparc3("export", path, "--size", "0.4", "--out", out, *options(folder)).code == 0
+    assert circuit("export", path, "--size", "0.4", "--out", out, *options(folder)).code == 0
 
 
-def test_files_that_are_not_there_are_refused_with_the_way_out(folder, llama, sparc3, tmp_path):
+def test_files_that_are_not_there_are_refused_with_the_way_out(folder, llama, circuit, tmp_path):
     arguments = ("export", llama, "--size", "0.5", "--out", tmp_path / "out")
-    line = sentence(sparc3(*arguments, "--cache", folder / "cache"))
+    line = sentence(circuit(*arguments, "--cache", folder / "cache"))
     assert "cannot be rebuilt: Model 'llama' is neither a named model" in line
     assert "`--files FOLDER` says where they are" in line
 
@@ -157,26 +139,26 @@ def test_files_that_are_not_there_are_refused_with_the_way_out(folder, llama, sp
         (("--size", "1", "--remove", "2"), "both name the size"),
     ],
 )
-def test_what_is_no_size_is_refused(llama, sparc3, tmp_path, arguments, expected):
-    assert expected in sentence(sparc3("export", llama, *arguments, "--out", tmp_path / "out"))
+def test_what_is_no_size_is_refused(llama, circuit, tmp_path, arguments, expected):
+    assert expected in sentence(circuit("export", llama, *arguments, "--out", tmp_path / "out"))
 
 
-def test_failed_and_missing_results_are_refused(llama, sparc3, tmp_path):
+def test_failed_and_missing_results_are_refused(llama, circuit, tmp_path):
     failed = read_result(llama).model_copy(
         update={"status": "failed", "error": "no memory\nfor that", "points": ()}
     )
     write_atomically(tmp_path / "failed.json", failed.to_json())
     for command in (("show",), ("export", "--size", "0.5", "--out", tmp_path / "o"), ("diff",)):
         name, *rest = command
-        line = sentence(sparc3(name, tmp_path / "failed.json", *rest))
+        line = sentence(circuit(name, tmp_path / "failed.json", *rest))
         told = f"{tmp_path / 'failed.json'} is of a run that is failed (no memory); run it again"
         assert line.startswith(told)
-        missing = sentence(sparc3(name, tmp_path / "missing.json", *rest))
+        missing = sentence(circuit(name, tmp_path / "missing.json", *rest))
         assert missing.startswith(f"{tmp_path / 'missing.json'} cannot be read")
 
 
-def test_show_tells_the_circuit_and_draws_it(folder, gpt2, sparc3, tmp_path):
-    done = sparc3("show", gpt2, "--size", "0.4", "--picture", tmp_path / "p.svg")
+def test_show_tells_the_circuit_and_draws_it(folder, gpt2, circuit, tmp_path):
+    done = circuit("show", gpt2, "--size", "0.4", "--picture", tmp_path / "p.svg")
     assert done.code == 0, done.err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["p-heads.svg", "p.svg"]
     result = read_result(gpt2)
@@ -196,15 +178,15 @@ def test_show_tells_the_circuit_and_draws_it(folder, gpt2, sparc3, tmp_path):
         (("--picture", "d.svg"), "but d.svg is a folder."),
     ],
 )
-def test_what_cannot_be_shown_is_refused(gpt2, sparc3, tmp_path, monkeypatch, arguments, expected):
+def test_what_cannot_be_shown_is_refused(gpt2, circuit, tmp_path, monkeypatch, arguments, expected):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
     (tmp_path / "d.svg").mkdir()
-    assert expected in sentence(sparc3("show", gpt2, *arguments))
+    assert expected in sentence(circuit("show", gpt2, *arguments))
 
 
-def test_diff_counts_what_two_circuits_share(folder, trio, sparc3):
-    done = sparc3("diff", *trio[:2], *options(folder))
+def test_diff_counts_what_two_circuits_share(folder, trio, circuit):
+    done = circuit("diff", *trio[:2], *options(folder))
     assert done.code == 0, done.err
     left, right = (made_again(folder, path).chosen(0.6) for path in trio[:2])
     both = sum(int((left[n] & right[n]).sum()) for n in left)
@@ -218,27 +200,27 @@ def test_diff_counts_what_two_circuits_share(folder, trio, sparc3):
     assert "A − B at 0.4" in done.out
 
 
-def test_sketches_of_few_units_say_the_same_as_the_scores(folder, trio, sparc3):
-    exact = sparc3("diff", *trio[:2], "--size", "0.4", "--size", "0.7", *options(folder))
-    rough = sparc3("diff", *trio[:2], "--size", "0.4", "--size", "0.7", "--sketch")
+def test_sketches_of_few_units_say_the_same_as_the_scores(folder, trio, circuit):
+    exact = circuit("diff", *trio[:2], "--size", "0.4", "--size", "0.7", *options(folder))
+    rough = circuit("diff", *trio[:2], "--size", "0.4", "--size", "0.7", "--sketch")
     assert (exact.code, rough.code) == (0, 0)
     lines = [line for line in exact.out.splitlines() if line and "Spearman" not in line]
     assert lines == [line for line in rough.out.splitlines() if line and "sampled" not in line]
 
 
-def test_diff_of_three_results_gives_matrices(folder, trio, sparc3):
-    done = sparc3("diff", *trio, "--size", "0.5", *options(folder))
+def test_diff_of_three_results_gives_matrices(folder, trio, circuit):
+    done = circuit("diff", *trio, "--size", "0.5", *options(folder))
     assert done.code == 0, done.err
     titles = [line[:22].strip() for line in done.out.splitlines() if " A " in line[20:]]
     assert titles == ["Jaccard at 0.5", "overlap at 0.5", "Spearman of the scores"]
 
 
-def test_what_cannot_be_compared_is_refused(llama, gpt2, trio, sparc3):
-    assert "has model 'llama " in sentence(sparc3("diff", trio[0], gpt2))
-    assert "has unit 'head'" in sentence(sparc3("diff", trio[0], llama))
-    assert "named twice" in sentence(sparc3("diff", llama, llama))
-    assert "takes 2 to 26" in sentence(sparc3("diff", llama))
-    line = sentence(sparc3("diff", *trio[:2], "--sketch", "--size", "0.5"))
+def test_what_cannot_be_compared_is_refused(llama, gpt2, trio, circuit):
+    assert "has model 'llama " in sentence(circuit("diff", trio[0], gpt2))
+    assert "has unit 'head'" in sentence(circuit("diff", trio[0], llama))
+    assert "named twice" in sentence(circuit("diff", llama, llama))
+    assert "takes 2 to 26" in sentence(circuit("diff", llama))
+    line = sentence(circuit("diff", *trio[:2], "--sketch", "--size", "0.5"))
     assert "has no circuit of size 0.5, and a sketch tells only the sizes" in line
 
 

@@ -4,29 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-import sys
 from pathlib import Path
 
 import pytest
 
-from sparc3_bench.cli import main
 from sparc3_bench.record.files import read_result
 from sparc3_bench.testing.tiny import save_model, save_text
-
-
-@pytest.fixture
-def sparc3(monkeypatch, capsys):
-    """Return a function that runs `sparc3` in this process: exit code, output, errors."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sparc3", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        out, err = capsys.readouterr()
-        return stopped.value.code or 0, out, err
-
-    return run
 
 
 def rows(count: int, seed: int) -> list[dict[str, str]]:

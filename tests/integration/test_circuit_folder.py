@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from circuits import READER, Outcome, call, made_again, options, run, save_inputs, sentence, windows
+from circuits import READER, call, made_again, options, run, save_inputs, sentence, windows
 from safetensors.torch import load_file
 
 from sparc3_bench.assets import file_digest
@@ -49,19 +49,6 @@ def world(tmp_path_factory) -> World:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return World(folder, results)
-
-
-@pytest.fixture
-def sparc3(capsys):
-    """Return a function that does `sparc3 circuit` in this process."""
-
-    def run(*arguments: object) -> Outcome:
-        capsys.readouterr()
-        code = call("circuit", *arguments)
-        out, err = capsys.readouterr()
-        return Outcome(code, out, err)
-
-    return run
 
 
 @pytest.mark.parametrize("size", ["0.4", "0.35"])
@@ -111,13 +98,13 @@ def test_the_pruned_model_is_stored_in_the_format_of_the_original(world, archite
     assert f'from_pretrained("pruned", dtype="{dtype}")' in (folder / "README.md").read_text()
 
 
-def test_settings_of_generation_at_odds_are_exported_as_they_are(world, sparc3, tmp_path):
+def test_settings_of_generation_at_odds_are_exported_as_they_are(world, circuit, tmp_path):
     model = world.folder / "in/chatty"
     shutil.copytree(world.folder / "in/llama", model)
     settings = {"do_sample": False, "num_return_sequences": 4, "temperature": 0.9}
     (model / "generation_config.json").write_text(json.dumps(settings))
     path = run(world.folder, model="chatty")
-    done = sparc3(
+    done = circuit(
         "export", path, "--size", "0.4", "--out", tmp_path / "out", *options(world.folder)
     )
     assert done.code == 0, done.err
@@ -148,10 +135,10 @@ def test_mask_of_heads_is_stored_as_the_model_stores_it(world):
         assert sum(head.all().item() for head in heads) == 2
 
 
-def test_export_without_the_model_and_with_the_track_layout(world, sparc3, tmp_path):
+def test_export_without_the_model_and_with_the_track_layout(world, circuit, tmp_path):
     path, out = world.results["opt", "neuron", "float32"], tmp_path / "out"
     arguments = ("export", path, "--size", "0.5", "--out", out, *options(world.folder))
-    done = sparc3(*arguments, "--no-model", "--mib", "some-task_some.model")
+    done = circuit(*arguments, "--no-model", "--mib", "some-task_some.model")
     assert done.code == 0, done.err
     assert done.out.startswith(f"{out}: ")
     there = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
@@ -165,7 +152,7 @@ def test_export_without_the_model_and_with_the_track_layout(world, sparc3, tmp_p
     notes = json.loads((out / "circuit.json").read_text())["notes"]
     assert any("hidden units of MLPs" in note for note in notes)
     assert "The pruned model was not saved" in (out / "README.md").read_text()
-    again = sparc3(*arguments)
+    again = circuit(*arguments)
     assert again.code == 0, again.err
     assert sorted(p.name for p in out.iterdir()) == [
         *("README.md", "circuit.json", "mask.safetensors", "pruned")
@@ -173,19 +160,19 @@ def test_export_without_the_model_and_with_the_track_layout(world, sparc3, tmp_p
 
 
 @pytest.mark.parametrize("name", ["", "ioi", "IOI_gpt2", "a/b_c", "--no-model"])
-def test_a_name_that_the_track_cannot_read_is_refused_first(world, sparc3, tmp_path, name):
+def test_a_name_that_the_track_cannot_read_is_refused_first(world, circuit, tmp_path, name):
     path, out = world.results["opt", "neuron", "float32"], tmp_path / "below" / "out"
     arguments = ("export", path, "--size", "0.5", "--out", out, "--cache", tmp_path / "cache")
-    refusal = sentence(sparc3(*arguments, "--files", world.folder / "in", "--mib", name))
+    refusal = sentence(circuit(*arguments, "--files", world.folder / "in", "--mib", name))
     assert refusal.startswith("`--mib` must be TASK_MODEL,")
     assert f"got '{name}'" in refusal
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_whole_and_the_empty_circuit_can_be_exported(world, sparc3, tmp_path):
+def test_the_whole_and_the_empty_circuit_can_be_exported(world, circuit, tmp_path):
     path = world.results["llama", "weight", "float32"]
     for size, count in (("1", 0), ("0", 21)):
-        done = sparc3(
+        done = circuit(
             *("export", path, "--size", size, "--out", tmp_path / size),
             *("--no-model", *options(world.folder)),
         )
@@ -198,42 +185,42 @@ def mean(world) -> Path:
     return run(world.folder, ablation="mean", unit="head")
 
 
-def test_a_mask_of_replaced_inputs_is_exported_without_a_model(world, mean, sparc3, tmp_path):
+def test_a_mask_of_replaced_inputs_is_exported_without_a_model(world, mean, circuit, tmp_path):
     arguments = ("export", mean, "--size", "0.4", "--out", tmp_path / "out")
     arguments += tuple(options(world.folder))
-    assert "Ablation 'mean' replaces inputs" in sentence(sparc3(*arguments))
+    assert "Ablation 'mean' replaces inputs" in sentence(circuit(*arguments))
     assert not (tmp_path / "out").exists()
-    assert sparc3(*arguments, "--no-model").code == 0
+    assert circuit(*arguments, "--no-model").code == 0
     assert "another model than the one measured" in (tmp_path / "out/README.md").read_text()
 
 
-def test_counts_are_sizes_too(world, sparc3, tmp_path):
+def test_counts_are_sizes_too(world, circuit, tmp_path):
     path = run(world.folder, unit="head", group="model", amounts="0,5", **{"count": ""})
     result = read_result(path)
     assert result.spec.amount_kind == "count"
     out = tmp_path / "out"
-    done = sparc3("export", path, "--remove", 5, "--out", out, *options(world.folder))
+    done = circuit("export", path, "--remove", 5, "--out", out, *options(world.folder))
     assert done.code == 0, done.err
     about = json.loads((out / "circuit.json").read_text())
     assert (about["size"]["remove"], about["size"]["units_kept"]) == ("5", 7)
-    assert "5 heads with" in sparc3("show", path, "--remove", 5).out
-    refusal = sentence(sparc3("export", path, "--size", "0.5", "--out", tmp_path / "b"))
+    assert "5 heads with" in circuit("show", path, "--remove", 5).out
+    refusal = sentence(circuit("export", path, "--size", "0.5", "--out", tmp_path / "b"))
     assert "give `--remove`" in refusal
 
 
-def test_folders_that_cannot_be_written_are_refused(world, sparc3, tmp_path):
+def test_folders_that_cannot_be_written_are_refused(world, circuit, tmp_path):
     path = world.results["llama", "weight", "float32"]
     (tmp_path / "file").touch()
     arguments = ("export", path, "--size", "0.5", "--out")
-    assert "holds other things" in sentence(sparc3(*arguments, tmp_path))
-    assert "is a file" in sentence(sparc3(*arguments, tmp_path / "file"))
-    assert "is a file" in sentence(sparc3(*arguments, tmp_path / "file" / "out"))
+    assert "holds other things" in sentence(circuit(*arguments, tmp_path))
+    assert "is a file" in sentence(circuit(*arguments, tmp_path / "file"))
+    assert "is a file" in sentence(circuit(*arguments, tmp_path / "file" / "out"))
 
 
-def test_scores_are_made_again_where_the_cache_is_empty(world, sparc3, tmp_path):
+def test_scores_are_made_again_where_the_cache_is_empty(world, circuit, tmp_path):
     path = world.results["gpt2", "weight", "float32"]
     before = world.folder / "out/gpt2-weight-float32-0.35/mask.safetensors"
     arguments = ("export", path, "--size", "0.35", "--out", tmp_path / "out", "--no-model")
-    done = sparc3(*arguments, "--files", world.folder / "in", "--cache", tmp_path / "cache")
+    done = circuit(*arguments, "--files", world.folder / "in", "--cache", tmp_path / "cache")
     assert done.code == 0, done.err
     assert (tmp_path / "out/mask.safetensors").read_bytes() == before.read_bytes()

@@ -6,42 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from circuits import Outcome
 from transformers import BertConfig, BertModel
 from unit.results import make_result, save
 
-from sparc3_bench.cli import main
 from sparc3_bench.testing.tiny import save_model, save_text
-
-
-class Outcome(NamedTuple):
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Outcome]
-
-
-@pytest.fixture
-def sparc3(monkeypatch, capsys) -> Command:
-    """Return a function that runs `sparc3` in this process."""
-
-    def run(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["sparc3", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        out, err = capsys.readouterr()
-        return Outcome(stopped.value.code or 0, out, err)
-
-    return run
 
 
 @pytest.fixture(scope="module")

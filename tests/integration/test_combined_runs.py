@@ -14,7 +14,7 @@ from sparc3_bench.run.plan import Request, plan
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.steps.combined import Combined, scores_of
 from sparc3_bench.run.steps.score import Score
-from sparc3_bench.testing.tiny import make_model, make_tokenizer, make_view, save_text
+from sparc3_bench.testing.tiny import make_model, make_view
 
 README = Path(__file__).resolve().parents[2] / "plugins/README.md"
 
@@ -42,55 +42,44 @@ class OfProduct(Product):
         return ("wanda", "ensemble")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("combined")
-    for architecture in ("llama", "gpt2", "opt"):
-        make_model(architecture).save_pretrained(folder / architecture)
-        make_tokenizer().save_pretrained(folder / architecture)
-    save_text(folder / "reference.txt", 600, 1)
-    save_text(folder / "evaluation.txt", 600, 2)
-    return folder
-
-
-def options(folder) -> dict[str, str]:
-    texts = {f"{name}_text": str(folder / f"{name}.txt") for name in ("reference", "evaluation")}
+def options(three) -> dict[str, str]:
+    texts = {f"{name}_text": str(three / f"{name}.txt") for name in ("reference", "evaluation")}
     sizes = {"reference_length": 24, "evaluation_length": 24, "reference_windows": 3}
     return {**texts, **{n: str(v) for n, v in sizes.items()}, "evaluation_windows": "4"}
 
 
-def run(folder, scorer="ensemble", model="llama", **asked):
+def run(three, scorer="ensemble", model="llama", **asked):
     return sb.run(
         scorer,
-        model=str(folder / model),
-        task_options=options(folder),
-        results=folder / "results",
-        cache=folder / "cache",
+        model=str(three / model),
+        task_options=options(three),
+        results=three / "results",
+        cache=three / "cache",
         **{"amounts": (0.5,), **asked},
     )
 
 
-def planned(folder, scorer="ensemble", **asked):
+def planned(three, scorer="ensemble", **asked):
     request = Request(
         scorers=[(scorer, [0])],
         task="compression",
-        model=str(folder / "llama"),
+        model=str(three / "llama"),
         dtype="float32",
-        task_options=options(folder),
+        task_options=options(three),
         **asked,
     )
-    return plan(request, default_host(), folder / "cache")[0]
+    return plan(request, default_host(), three / "cache")[0]
 
 
-def test_the_others_are_steps_that_their_own_runs_share(folder):
-    cell, alone = planned(folder), planned(folder, "lrp")
+def test_the_others_are_steps_that_their_own_runs_share(three):
+    cell, alone = planned(three), planned(three, "lrp")
     step = scores_of(cell, "task")
     assert isinstance(step, Combined)
     shared = {one.cell.scorer.name: one for one in step.inputs["lent"]}
     assert list(shared) == ["wanda", "gradient", "lrp"]
     assert shared["lrp"].key == Score(alone, "task").key
     assert scores_of(alone, "task").key == Score(alone, "task").key
-    place = Place(folder / "cache", Reporter())
+    place = Place(three / "cache", Reporter())
     place.turn_to(cell, "ensemble")
     found = place.get(step)
     (reference,) = cell.references(None).values()
@@ -100,32 +89,32 @@ def test_the_others_are_steps_that_their_own_runs_share(folder):
 
 @pytest.mark.parametrize("memory", [None, 1000])
 @pytest.mark.parametrize("model", ["llama", "gpt2", "opt"])
-def test_by_row_over_the_model_and_block_by_block(folder, model, memory):
+def test_by_row_over_the_model_and_block_by_block(three, model, memory):
     asked = {"memory": memory} if memory else {}
     for group in ("row", "model", "2:4"):
-        (result,) = run(folder, model=model, group=group, **asked)
+        (result,) = run(three, model=model, group=group, **asked)
         assert result.status == "ok", result.error
         assert {"scorer wanda", "scorer gradient", "scorer lrp"} <= result.spec.code.keys()
     for unit in ("neuron", "head"):
-        (result,) = run(folder, model=model, unit=unit, **asked)
+        (result,) = run(three, model=model, unit=unit, **asked)
         assert result.status == "ok", result.error
 
 
-def test_an_allocation_may_look_at_one_and_its_code_is_recorded_for_its_own_runs(folder):
-    ensemble, wanda = run(folder, ["ensemble", "wanda"], group="row")
+def test_an_allocation_may_look_at_one_and_its_code_is_recorded_for_its_own_runs(three):
+    ensemble, wanda = run(three, ["ensemble", "wanda"], group="row")
     assert "scorer lrp" in ensemble.spec.code
     assert not any(name.startswith("scorer ") for name in wanda.spec.code)
-    (result,) = run(folder, "wanda", group="row", allocation="borrowed:between=ensemble")
+    (result,) = run(three, "wanda", group="row", allocation="borrowed:between=ensemble")
     assert result.status == "ok", result.error
 
 
-def test_a_strangers_is_scored_in_memory_and_in_runs(folder):
+def test_a_strangers_is_scored_in_memory_and_in_runs(three):
     model, ids = make_model("llama"), torch.randint(3, 40, (4, 16)).tolist()
     one = {n: sb.score(model, scorer=n, reference=ids) for n in ("wanda", "gradient")}
     found = sb.score(model, scorer=Product, reference=ids)
     for name, values in found.items():
         assert torch.equal(values, one["wanda"][name] * one["gradient"][name])
-    (result,) = run(folder, Product)
+    (result,) = run(three, Product)
     assert result.status == "ok", result.error
 
 
@@ -137,6 +126,6 @@ def test_a_strangers_is_scored_in_memory_and_in_runs(folder):
         (OfProduct, {}, "is combined of 'ensemble', which combines scores itself"),
     ],
 )
-def test_what_cannot_be_is_refused(folder, scorer, asked, told):
+def test_what_cannot_be_is_refused(three, scorer, asked, told):
     with pytest.raises(sb.Sparc3Error, match=told):
-        run(folder, scorer, **asked)
+        run(three, scorer, **asked)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from circuits import call, save_inputs
+from circuits import call
 from pretended import pretending, watching
 
 PLACES = ["pretended", pytest.param("real", marks=pytest.mark.gpu)]
@@ -26,13 +26,6 @@ WAYS = {
     "nothing scored": "--scorer magnitude --group layer",
     "block by block": "--scorer lrp --group model --memory 1kB",
 }
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("devices")
-    save_inputs(folder)
-    return folder
 
 
 def run(folder: Path, name: str, device: str, *more: str) -> list[Any]:

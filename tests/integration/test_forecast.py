@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from circuits import call
 
-from sparc3_bench.cli import main
 from sparc3_bench.graph.forecast import Forecast, Foreseen
 from sparc3_bench.host import default_host
 from sparc3_bench.run import probes
@@ -209,23 +208,18 @@ def test_operations_are_those_of_the_matrices(folder, tmp_path) -> None:
     assert cost.flops / cost.tokens == pytest.approx(2 * products)
 
 
-def _command(monkeypatch, tmp_path: Path, *arguments: str) -> int:
-    given = ["--cache", str(tmp_path / "cache"), "--results", str(tmp_path / "results"), *arguments]
-    monkeypatch.setattr(sys, "argv", ["sparc3", *given[4:5], *given[:4], *given[5:]])
-    try:
-        main()
-    except SystemExit as stopped:
-        return int(stopped.code or 0)
-    return 0
+def _command(tmp_path: Path, name: str, *arguments: str) -> int:
+    where = ("--cache", tmp_path / "cache", "--results", tmp_path / "results")
+    return call(name, *where, *arguments)
 
 
-def test_command_prints_and_writes_the_same(folder, tmp_path, monkeypatch, capsys) -> None:
+def test_command_prints_and_writes_the_same(folder, tmp_path, capsys) -> None:
     suite = tmp_path / "own.toml"
     suite.write_text(_suite(folder, SUITES[SHARED]))
-    assert _command(monkeypatch, tmp_path, "plan", str(suite), "--json") == 0
+    assert _command(tmp_path, "plan", str(suite), "--json") == 0
     out, told = capsys.readouterr()
     tables = json.loads(out)["tables"]
-    assert _command(monkeypatch, tmp_path / "anew", "plan", str(suite)) == 0
+    assert _command(tmp_path / "anew", "plan", str(suite)) == 0
     out, again = capsys.readouterr()
     assert [len(table["runs"]) for table in tables] == [2, 2, 2]
     new = sum(len(run["new"]) for table in tables for run in table["runs"])
@@ -239,42 +233,40 @@ def test_a_run_its_suite_and_its_results_are_planned_alike(
 ) -> None:
     suite = tmp_path / "own.toml"
     suite.write_text(_suite(folder, SUITES["blockwise"]))
-    assert _command(monkeypatch, tmp_path, "run", "--suite", str(suite)) == 0
+    assert _command(tmp_path, "run", "--suite", str(suite)) == 0
     options = ["--scorer", "wanda", "--amounts", "0.3,0.6", "--schedule", "blockwise"]
     options += ["--model", str(folder / "llama"), "--dtype", "float32"]
     for name, value in tomllib.loads(_suite(folder, ""))["task_options"].items():
         options += ["--task-option", f"{name}={value}"]
     capsys.readouterr()
     for what in ([str(suite)], options):
-        assert _command(monkeypatch, tmp_path, "plan", *what) == 0
+        assert _command(tmp_path, "plan", *what) == 0
         assert "1 run, 1 finished; 0 new steps." in capsys.readouterr().out
     # A record has only the names of local files.
     monkeypatch.chdir(folder)
     for what in (tmp_path / "results", next((tmp_path / "results").rglob("*.json"))):
-        assert _command(monkeypatch, tmp_path, "plan", str(what)) == 0
+        assert _command(tmp_path, "plan", str(what)) == 0
         assert "1 run, 1 finished; 0 new steps." in capsys.readouterr().out
-    assert _command(monkeypatch, tmp_path, "plan", str(tmp_path / "results"), "--seed", "1") == 2
+    assert _command(tmp_path, "plan", str(tmp_path / "results"), "--seed", "1") == 2
     assert "`--seed` does not go with results" in capsys.readouterr().err
     (bad := tmp_path / "results" / "bad.json").write_text("{")
-    assert _command(monkeypatch, tmp_path, "plan", str(tmp_path / "results")) == 1
+    assert _command(tmp_path, "plan", str(tmp_path / "results")) == 1
     told = capsys.readouterr()
     assert "1 run, 1 finished; 0 new steps." in told.out
     assert f"{bad} is not valid JSON: " in told.err
-    assert _command(monkeypatch, tmp_path, "plan", str(bad)) == 2
+    assert _command(tmp_path, "plan", str(bad)) == 2
 
 
-def test_what_cannot_be_planned_is_named_and_the_rest_goes_on(
-    folder, tmp_path, monkeypatch, capsys
-) -> None:
+def test_what_cannot_be_planned_is_named_and_the_rest_goes_on(folder, tmp_path, capsys) -> None:
     suite = tmp_path / "own.toml"
     missing = '\n[[run]]\nscorers = ["wanda"]\nmodel = "nowhere/none"\n'
     suite.write_text(_suite(folder, SUITES["blockwise"] + missing))
-    assert _command(monkeypatch, tmp_path, "plan", str(suite)) == 1
+    assert _command(tmp_path, "plan", str(suite)) == 1
     told = capsys.readouterr()
     assert "Task 'compression' on nowhere/none is not planned: " in told.err
     assert "1 run, 0 finished; " in told.out
     suite.write_text(_suite(folder, missing))
-    assert _command(monkeypatch, tmp_path, "plan", str(suite)) == 2
+    assert _command(tmp_path, "plan", str(suite)) == 2
     assert "Traceback" not in capsys.readouterr().err
 
 

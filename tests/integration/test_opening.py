@@ -15,7 +15,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import sparc3_bench
-from sparc3_bench import cli
 from sparc3_bench.errors import ModelError
 from sparc3_bench.host import default_host
 from sparc3_bench.model.load import find_model
@@ -296,14 +295,6 @@ def untied(folder: Path) -> Path:
     return folder
 
 
-def sparc3(monkeypatch, capsys, *arguments: object) -> tuple[int, str, str]:
-    monkeypatch.setattr("sys.argv", ["sparc3", *map(str, arguments)])
-    with pytest.raises(SystemExit) as done:
-        cli.main()
-    told = capsys.readouterr()
-    return done.value.code or 0, told.out, told.err
-
-
 def run(folder: Path, *more: object) -> list[object]:
     texts = {p: save_text(folder.parent / f"{p}.txt", 200, n) for n, p in enumerate(("r", "e"))}
     options = {
@@ -323,7 +314,7 @@ def run(folder: Path, *more: object) -> list[object]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_run_and_inspect_refuse_alike(case, tmp_path, monkeypatch, capsys):
+def test_run_and_inspect_refuse_alike(case, tmp_path, monkeypatch, sparc3):
     damage, words = CASES[case]
     folder = untied(tmp_path / "model")
     damage(folder)
@@ -331,7 +322,7 @@ def test_run_and_inspect_refuse_alike(case, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 9))
     sentences = []
     for command in (run(folder), ["inspect", folder, "--cache", tmp_path / "cache"]):
-        code, _, err = sparc3(monkeypatch, capsys, *command)
+        code, _, err = sparc3(*command)
         assert code == 2, err
         sentences.append(err.strip().splitlines()[-1])
     said = sentences[0].replace(f"{folder}", "model")
@@ -371,7 +362,7 @@ def test_prefixes_of_wrappers_are_left_out(architecture, prefix, ending, tmp_pat
         assert "wrappers" in " ".join(found.notes)
 
 
-def test_what_is_not_read_and_what_is_zero_is_in_the_record(tmp_path, monkeypatch, capsys):
+def test_what_is_not_read_and_what_is_zero_is_in_the_record(tmp_path, sparc3):
     folder = untied(tmp_path / "model")
 
     def do(all):
@@ -379,13 +370,13 @@ def test_what_is_not_read_and_what_is_zero_is_in_the_record(tmp_path, monkeypatc
         return all | {"value_head.weight": torch.zeros(2)}
 
     change(folder, do)
-    code, _, err = sparc3(monkeypatch, capsys, *run(folder))
+    code, _, err = sparc3(*run(folder))
     assert code == 0, err
     [path] = (tmp_path / "results").rglob("*.json")
     warnings = json.loads(path.read_text())["warnings"]
     assert any("`value_head.weight`" in one for one in warnings)
     assert any("are already zero" in one and "1,536 of the" in one for one in warnings)
-    code, out, _ = sparc3(monkeypatch, capsys, "inspect", folder)
+    code, out, _ = sparc3("inspect", folder)
     assert code == 0
     assert all(one in out for one in warnings)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from circuits import Outcome, call, sentence
+from circuits import REFUSING, Outcome, call, sentence
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
@@ -33,16 +33,10 @@ FILES = {
 }
 LENGTH, WINDOWS = 32, 6
 
-READER = """
-import json, pathlib, re, sys
-
-class Refusing:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0].startswith("sparc3"):
-            raise ImportError(name)
-
-sys.meta_path.insert(0, Refusing())
-import math, os
+READER = (
+    REFUSING
+    + """
+import json, math, os, pathlib, re
 import torch
 import transformers
 transformers.utils.logging.disable_progress_bar()
@@ -69,6 +63,7 @@ kept = all(bool((model.get_parameter(n)[~keep] == 0).all()) for n, keep in masks
 print(json.dumps({"perplexity": math.exp(sum(losses) / 6), "gone": sum(gone.values()),
                   "stored": stored, "zero": kept}))
 """
+)
 
 
 @pytest.fixture(scope="module")

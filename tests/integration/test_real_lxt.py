@@ -7,14 +7,13 @@ import dataclasses
 import pytest
 import torch
 from installed import needs_lxt
+from replication.precise import make_precise
 from sparc3_scorers.lrp import Lrp
 from sparc3_scorers.lrp_lxt import LrpLxt
-from torch import nn
 
-from sparc3_bench import ModelView, ReferenceSamples, ScoreMap
+from sparc3_bench import ReferenceSamples, ScoreMap
 from sparc3_bench.host import default_host
 from sparc3_bench.model.load import FoundModel, find_model
-from sparc3_bench.types.architecture import Role
 
 pytestmark = [pytest.mark.real, needs_lxt]
 
@@ -31,16 +30,6 @@ def reference(found, cache) -> ReferenceSamples:
     prepared = task.prepare(found.tokenizer, "smollm2-135m", cache, seed=0)
     whole = prepared.references(task.default_objective)["task"]
     return dataclasses.replace(whole, samples=[sample[:32] for sample in whole.samples])
-
-
-def precise(view: ModelView) -> ModelView:
-    """Let every operation compute in float64; Llama's own norms round to float32."""
-    for name, (module, role) in view.roles().items():
-        if role is Role.RMS_NORM:
-            norm = nn.RMSNorm(module.weight.shape, eps=module.variance_epsilon)
-            norm.weight = module.weight
-            view.model.set_submodule(name, norm)
-    return view
 
 
 def apart(found: ScoreMap, expected: ScoreMap) -> dict[str, float]:
@@ -67,7 +56,7 @@ def test_both_agree_and_are_equally_far_from_float64(found, reference):
         LrpLxt("signed-mean").score(fine, reference),
         Lrp(aggregation="signed-mean").score(fine, reference),
     )
-    view = precise(found.load("all", torch.float64))
+    view = make_precise(found.load("all", torch.float64))
     exact = Lrp(aggregation="signed-mean").score(view, reference)
     between, own, other = apart(theirs, ours), apart(ours, exact), apart(theirs, exact)
     said = f"apart {between}, in float64 {of_rules}; from float64 {own}, {other}"

@@ -5,15 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from circuits import Outcome, sentence
+from circuits import sentence
 from integration import writers
-from integration.rejudged import again, copied, files
+from integration.rejudged import again, files
 from integration.writers import DIARY, host, run, sparc3
 from unit.results import in_memory
 
@@ -25,9 +24,6 @@ from sparc3_bench.record.result import Result
 from sparc3_bench.run.place import Place
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.responses import read_responses
-from sparc3_bench.testing.tiny import save_model
-
-Rejudge = Callable[..., Outcome]
 
 OF_THE_RUN = {
     *("created", "cost", "environment", "chosen_by", "warnings", "tried", "responses"),
@@ -37,35 +33,6 @@ OF_THE_RUN = {
 
 What each evaluation took stands with the responses, so their digest differs, too.
 """
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("rejudge")
-    save_model("llama", folder / "llama")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def first(folder) -> Path:
-    """A run of several amounts with controls, which no test changes."""
-    return run(folder, folder / "first", amounts="8,20", controls=3)
-
-
-@pytest.fixture
-def own(first, tmp_path) -> Path:
-    """A copy of that run to do with as one likes."""
-    return copied(first, tmp_path / "results")
-
-
-@pytest.fixture
-def rejudge(capsys, folder) -> Rejudge:
-    """Return a function that does `sparc3 rejudge` in this process."""
-
-    def do(*arguments: object) -> Outcome:
-        return sparc3(capsys, "rejudge", *arguments, "--cache", folder / "cache")
-
-    return do
 
 
 def content(result: Result) -> dict[str, Any]:
@@ -79,10 +46,10 @@ def texts(path: Path) -> list[Any]:
     return [[(one.texts, one.samples) for one in some] for some in every]
 
 
-def test_it_is_the_result_of_a_run_with_that_judge(folder, first, own, rejudge, tmp_path):
+def test_it_is_the_result_of_a_run_with_that_judge(home, judged, own, rejudge, tmp_path):
     path, result = again(rejudge(own, "--judge", "even"))
     native = run(
-        folder, tmp_path / "native", amounts="8,20", controls=3, judge="even", cache=tmp_path / "c"
+        home, tmp_path / "native", amounts="8,20", controls=3, judge="even", cache=tmp_path / "c"
     )
     expected = read_result(native)
     # Both judges choose the same here, so everything is the same.
@@ -90,7 +57,7 @@ def test_it_is_the_result_of_a_run_with_that_judge(folder, first, own, rejudge, 
     assert result.candidate == expected.candidate == "turned"
     assert content(result) == content(expected)
     assert texts(path) == texts(native)
-    before = read_result(first)
+    before = read_result(judged)
     assert result.found.versus not in (None, before.found.versus)
     assert result.points[1].control["unwanted"] != before.points[1].control["unwanted"]
     assert result.curve["mean_unwanted"] != before.curve["mean_unwanted"]
@@ -99,8 +66,8 @@ def test_it_is_the_result_of_a_run_with_that_judge(folder, first, own, rejudge, 
     assert result.cost["evaluation"] == before.cost["evaluation"]
 
 
-def test_what_the_judge_has_no_say_in_stays(first, own, rejudge):
-    before, (_, result) = read_result(first), again(rejudge(own, "--judge", "even"))
+def test_what_the_judge_has_no_say_in_stays(judged, own, rejudge):
+    before, (_, result) = read_result(judged), again(rejudge(own, "--judge", "even"))
     same = ("tried", "candidate", "sketch", "stability", "clusters", "environment", "metrics")
     for name in same:
         assert getattr(result, name) == getattr(before, name), name
@@ -120,9 +87,9 @@ def test_what_the_judge_has_no_say_in_stays(first, own, rejudge):
     )
 
 
-def test_the_choice_stays_that_of_the_first_judge(folder, rejudge, tmp_path):
-    path = run(folder, tmp_path / "results", scorer="lrp", controls=1)
-    native = run(folder, tmp_path / "native", scorer="lrp", controls=1, judge="even")
+def test_the_choice_stays_that_of_the_first_judge(home, rejudge, tmp_path):
+    path = run(home, tmp_path / "results", scorer="lrp", controls=1)
+    native = run(home, tmp_path / "native", scorer="lrp", controls=1, judge="even")
     _, result = again(rejudge(path, "--judge", "even"))
     assert (read_result(path).candidate, read_result(native).candidate) == ("turned", "plain")
     assert result.candidate == "turned"
@@ -207,13 +174,13 @@ def test_judging_twice_is_like_judging_once(own, rejudge, tmp_path):
         assert f"was judged by '{judge}' with these options already" in refusal
 
 
-def test_a_run_with_that_judge_comes_before_and_replaces_it(folder, own, rejudge, tmp_path):
+def test_a_run_with_that_judge_comes_before_and_replaces_it(home, own, rejudge, tmp_path):
     results = tmp_path / "results"
     path, result = again(rejudge(own, "--judge", "even"))
     assert result.chosen_by is not None
     asked = {"amounts": "8,20", "controls": 3, "judge": "even"}
     with pytest.raises(ValueError, match="not enough values"):
-        run(folder, results, **asked)  # no new file: the one that is there is written again
+        run(home, results, **asked)  # no new file: the one that is there is written again
     native = path.read_bytes()
     assert read_result(path).chosen_by is None
     done = rejudge(own, "--judge", "even")
@@ -222,30 +189,28 @@ def test_a_run_with_that_judge_comes_before_and_replaces_it(folder, own, rejudge
     assert path.read_bytes() == native
 
 
-def test_a_run_without_choice_or_with_schedule_blockwise_is_judged_again(folder, rejudge, tmp_path):
+def test_a_run_without_choice_or_with_schedule_blockwise_is_judged_again(home, rejudge, tmp_path):
     for schedule in ("one-shot", "blockwise"):
         asked = {"task": "aimless", "amounts": "0.3,0.6", "group": "layer", "schedule": schedule}
-        path = run(folder, tmp_path / schedule, **asked)
-        native = run(folder, tmp_path / f"{schedule} native", judge="even", **asked)
+        path = run(home, tmp_path / schedule, **asked)
+        native = run(home, tmp_path / f"{schedule} native", judge="even", **asked)
         _, result = again(rejudge(path, "--judge", "even"))
         assert result.found is None
         assert content(result) == content(read_result(native))
         assert result.points != read_result(path).points
 
 
-def test_a_circuit_is_made_again_with_the_judge_that_chose_it(
-    folder, rejudge, tmp_path, monkeypatch
-):
+def test_a_circuit_is_made_again_with_the_judge_that_chose_it(home, rejudge, tmp_path, monkeypatch):
     """Rankings may be made of responses that a judge called unwanted."""
     monkeypatch.setattr(rebuild, "default_host", host)
     steered = ("--task-option", "steered=true")
-    low = run(folder, tmp_path / "results", *steered)
-    even = run(folder, tmp_path / "even", *steered, judge="even")
+    low = run(home, tmp_path / "results", *steered)
+    even = run(home, tmp_path / "even", *steered, judge="even")
     path, _ = again(rejudge(low, "--judge", "even"))
 
     def ranking(path: Path) -> torch.Tensor:
-        cache = folder / "cache"
-        made = rebuilt(read_result(path), "it", [folder], cache, Place(cache, Reporter()))
+        cache = home / "cache"
+        made = rebuilt(read_result(path), "it", [home], cache, Place(cache, Reporter()))
         return torch.cat([values.flatten() for values in made.ranking.values()])
 
     assert torch.equal(ranking(low), ranking(path))

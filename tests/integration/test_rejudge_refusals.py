@@ -4,50 +4,17 @@ from __future__ import annotations
 
 import gzip
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from circuits import Outcome, sentence
+from circuits import sentence
 from integration.rejudged import again, copied, files
-from integration.writers import run, sparc3
+from integration.writers import run
 from unit.results import make_result, save
 
 from sparc3_bench.record.files import read_result, responses_path, samples_path, write_atomically
 from sparc3_bench.run.results import finished
-from sparc3_bench.testing.tiny import save_model
-
-Rejudge = Callable[..., Outcome]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("rejudge")
-    save_model("llama", folder / "llama")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def first(folder) -> Path:
-    """A run of several amounts with controls, which no test changes."""
-    return run(folder, folder / "first", amounts="8,20", controls=3)
-
-
-@pytest.fixture
-def own(first, tmp_path) -> Path:
-    """A copy of that run to do with as one likes."""
-    return copied(first, tmp_path / "results")
-
-
-@pytest.fixture
-def rejudge(capsys, folder) -> Rejudge:
-    """Return a function that does `sparc3 rejudge` in this process."""
-
-    def do(*arguments: object) -> Outcome:
-        return sparc3(capsys, "rejudge", *arguments, "--cache", folder / "cache")
-
-    return do
 
 
 def changed(path: Path, **fields: Any) -> Path:
@@ -124,9 +91,9 @@ def unjudged(path: Path) -> Path:
         (lambda path: path.with_name("none.json"), "{path} cannot be read: No such file"),
     ],
 )
-def test_what_cannot_be_judged_again_is_refused(own, first, rejudge, tmp_path, damage, expected):
+def test_what_cannot_be_judged_again_is_refused(own, judged, rejudge, tmp_path, damage, expected):
     path = damage(own)
-    good = copied(first, tmp_path / "good")
+    good = copied(judged, tmp_path / "good")
     before = files(tmp_path)
     line = sentence(rejudge(good, path, "--judge", "even", "--results", tmp_path / "new"))
     assert line.startswith(expected.format(path=path, responses=responses_path(path)))
@@ -157,20 +124,20 @@ def test_a_judge_or_folder_that_will_not_do_is_refused(own, rejudge, tmp_path, a
 
 
 @pytest.mark.parametrize("damage", [of_another, damaged])
-def test_a_run_whose_responses_are_spoilt_is_not_finished(first, own, damage):
-    shutil.copy(samples_path(first), samples_path(own))
+def test_a_run_whose_responses_are_spoilt_is_not_finished(judged, own, damage):
+    shutil.copy(samples_path(judged), samples_path(own))
     assert finished(own) is not None
     assert finished(damage(own)) is None
 
 
-def test_a_run_whose_responses_are_gone_is_finished(first, own):
+def test_a_run_whose_responses_are_gone_is_finished(judged, own):
     """They are never published."""
-    shutil.copy(samples_path(first), samples_path(own))
+    shutil.copy(samples_path(judged), samples_path(own))
     assert finished(without_file(own)) is not None
 
 
-def test_two_results_with_one_place_are_refused(folder, own, rejudge, tmp_path):
-    other = run(folder, tmp_path / "other", amounts="8,20", controls=3, judge="even")
+def test_two_results_with_one_place_are_refused(home, own, rejudge, tmp_path):
+    other = run(home, tmp_path / "other", amounts="8,20", controls=3, judge="even")
     before = files(tmp_path)
     asked = ("--judge", "low", "--judge-option", "bar=30", "--results", tmp_path / "new")
     line = sentence(rejudge(own, other, *asked))
@@ -189,8 +156,8 @@ def test_without_a_judge_the_command_says_how_it_goes(own, rejudge):
     assert "Missing option '--judge'" in done.err
 
 
-def test_a_judge_that_raises_leaves_that_result_out(folder, own, rejudge, tmp_path):
-    long = run(folder, tmp_path / "long", "--task-option", "words=6")
+def test_a_judge_that_raises_leaves_that_result_out(home, own, rejudge, tmp_path):
+    long = run(home, tmp_path / "long", "--task-option", "words=6")
     before = files(tmp_path)
     done = rejudge(long, own, "--judge", "choosy")
     assert done.code == 1

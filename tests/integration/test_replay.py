@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from circuits import Outcome, call, run, save_inputs, sentence
+from circuits import Outcome, call, run, sentence
 from pydantic import TypeAdapter
 
 from sparc3_bench.cli.replay import ReplayAnswer
@@ -21,13 +21,6 @@ from sparc3_bench.record.spec import canonical_json, content_key
 
 Replay = Callable[..., Outcome]
 Change = Callable[[dict[str, Any]], None]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("replay")
-    save_inputs(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

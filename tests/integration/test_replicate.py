@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from circuits import Outcome
 from integration import papers
-from integration.papers import Outcome, sparc3
+from integration.papers import sparc3
 from sparc3_scorers.gblm import Gblm
 from sparc3_tasks.zero_shot import documents
 from zero_shot import save_benchmarks

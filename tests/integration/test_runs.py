@@ -5,22 +5,20 @@ from __future__ import annotations
 import json
 import math
 import random
-import sys
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from circuits import call
+from integration.installing import host_with
 from sparc3_scorers.wanda import Wanda
 from sparc3_tasks.compression import PreparedCompression
 
-from sparc3_bench import Accumulator, ModelView, ReferenceSamples, ScoreMap, Scorer, hookimpl
-from sparc3_bench.cli import main
-from sparc3_bench.host import PluginHost, default_host
+from sparc3_bench import Accumulator, ModelView, ReferenceSamples, ScoreMap, Scorer
+from sparc3_bench.host import default_host
 from sparc3_bench.record.files import read_result
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.place import Place
@@ -53,7 +51,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def run(folder, tmp_path, monkeypatch) -> Run:
+def run(folder, tmp_path) -> Run:
     """Return a function that does `sparc3 run`; it gives the exit code and results by scorer."""
 
     def run(*scorers: str, where: Path = tmp_path, **options: object) -> tuple[int, dict[str, Any]]:
@@ -67,17 +65,13 @@ def run(folder, tmp_path, monkeypatch) -> Run:
             "reference_windows": 3,
             "evaluation_windows": 4,
         }
-        arguments = ["sparc3", "run"]
+        arguments = ["run"]
         arguments += [part for name in scorers for part in ("--scorer", name)]
         arguments += [
             part for n, v in given.items() for part in (f"--{n}", *([] if v is None else [str(v)]))
         ]
         arguments += [part for n, v in texts.items() for part in ("--task-option", f"{n}={v}")]
-        monkeypatch.setattr(sys, "argv", arguments)
-        try:
-            main()
-        except SystemExit as stopped:
-            code = int(stopped.code or 0)
+        code = call(*arguments)
         files = sorted(Path(given["results"]).rglob("*.json"))
         results = {path.name.split("--")[0]: read_result(path) for path in files}
         assert all(path.name.endswith(f"--{read_result(path).key}.json") for path in files)
@@ -312,12 +306,7 @@ class Flat(Scorer):
 @pytest.fixture
 def with_bad_scorers(monkeypatch) -> None:
     """Install two scorers that fail beside the built-in ones."""
-    module = ModuleType("bad")
-    module.sparc3_register_scorers = hookimpl(lambda: [Failing, Flat])
-    dist = SimpleNamespace(name="bad", version="1")
-    points = [SimpleNamespace(name="bad", value="bad", dist=dist, load=lambda: module)]
-    points += entry_points(group="sparc3_bench")
-    host = PluginHost(points)
+    host = host_with("bad", scorers=[Failing, Flat])
     monkeypatch.setattr("sparc3_bench.host.default_host", lambda: host)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from circuits import call
+from circuits import REFUSING, call
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
@@ -18,15 +18,9 @@ from sparc3_bench.circuit.shrunk import ShrunkPair
 from sparc3_bench.record.files import read_result
 from sparc3_bench.testing.tiny import VOCABULARY, make_config, make_model, make_tokenizer, save_text
 
-READER = """
-import sys
-
-class Refusing:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0].startswith("sparc3"):
-            raise ImportError(name)
-
-sys.meta_path.insert(0, Refusing())
+READER = (
+    REFUSING
+    + """
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
@@ -36,6 +30,7 @@ ids = load_file(sys.argv[2])["ids"]
 with torch.no_grad():
     save_file({"logits": model(ids).logits}, sys.argv[3])
 """
+)
 IDS = torch.randint(3, VOCABULARY, (2, 24), generator=torch.Generator().manual_seed(0))
 LAST_BITS = 1e-5
 """Of logits up to thirty: sums of fewer numbers may be taken in another order."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from circuits import call, run, save_inputs
+from circuits import call, run
 
 import sparc3_bench as sb
 from sparc3_bench.graph import tensors
@@ -23,17 +23,10 @@ OF_THE_RUN = {"created", "cost", "streamed", "command", "content_hash", "asked"}
 """What two runs may differ in."""
 
 
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("streamed")
-    save_inputs(folder)
-    return folder
-
-
 @pytest.fixture
-def fresh(inputs, tmp_path) -> Path:
+def fresh(folder, tmp_path) -> Path:
     """Return a folder with nothing in its cache."""
-    (tmp_path / "in").symlink_to(inputs / "in")
+    (tmp_path / "in").symlink_to(folder / "in")
     return tmp_path
 
 

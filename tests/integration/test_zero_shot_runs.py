@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import zero_shot
+from circuits import call
 from framing import framed
 from lm_eval.api.instance import Instance
 from lm_eval.evaluator import evaluate
@@ -19,7 +19,6 @@ from sparc3_tasks.texts.begin import beginning
 from sparc3_tasks.zero_shot import ZeroShot, documents, harness, likelihoods
 
 from sparc3_bench.attribution.scores import checked
-from sparc3_bench.cli import main
 from sparc3_bench.host import default_host
 from sparc3_bench.model.state import differences, taken
 from sparc3_bench.record.files import read_result, write_result
@@ -173,7 +172,7 @@ def test_texts_and_rolling_likelihoods_are_lm_evals(folder):
     assert ours.generate_until(writing, True) == theirs.generate_until(writing, True)
 
 
-def test_of_a_suite_the_rest_goes_on(folder, monkeypatch, capsys):
+def test_of_a_suite_the_rest_goes_on(folder, capsys):
     text = {"reference_text": str(folder / "text.txt"), "reference_length": "16"}
     runs = [
         ("zero-shot", {"benchmarks": "boolq,no-such", "reference_windows": "2", **text}),
@@ -184,12 +183,8 @@ def test_of_a_suite_the_rest_goes_on(folder, monkeypatch, capsys):
         lines += ["[[run]]", f'task = "{task}"', "[run.task_options]"]
         lines += [f"{name} = {json.dumps(value)}" for name, value in options.items()]
     (folder / "suite.toml").write_text("\n".join(lines))
-    command = ["sparc3", "run", "--suite", str(folder / "suite.toml"), "--dtype", "float32"]
-    command += ["--results", str(folder / "results"), "--cache", str(folder / "cache")]
-    monkeypatch.setattr(sys, "argv", command)
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    assert stopped.value.code == 1
+    where = ("--results", folder / "results", "--cache", folder / "cache")
+    assert call("run", "--suite", folder / "suite.toml", "--dtype", "float32", *where) == 1
     error = capsys.readouterr().err
     assert error.count("Task 'zero-shot' is not run: Unknown benchmark 'no-such'") == 2
     (path,) = (folder / "results").rglob("*.json")

@@ -7,9 +7,7 @@ import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ import pytest
 import torch
 from circuits import Outcome, call
 from integration.answers import Answers, scored_units
+from integration.installing import host_with
 
 from sparc3_bench import (
     Assessment,
@@ -37,7 +36,6 @@ from sparc3_bench import (
     Summary,
     Task,
     find_objective,
-    hookimpl,
 )
 from sparc3_bench.circuit import rebuild
 from sparc3_bench.host import PluginHost
@@ -318,14 +316,8 @@ TASKS = (Writing, Aimless, Counting)
 
 def host(tasks: tuple[type[Task], ...] = TASKS) -> PluginHost:
     """Return what is built in but its tasks, with these tasks, the judges and a scorer."""
-    module = ModuleType("writers")
-    module.sparc3_register_tasks = hookimpl(lambda: list(tasks))
-    module.sparc3_register_judges = hookimpl(lambda: [Low, Even, Choosy, Wild])
-    module.sparc3_register_scorers = hookimpl(lambda: [Flaky])
-    dist = SimpleNamespace(name="writers", version="1")
-    point = SimpleNamespace(name="writers", value="writers", dist=dist, load=lambda: module)
-    found = [p for p in entry_points(group="sparc3_bench") if "sparc3_tasks" not in p.value]
-    return PluginHost([point, *found])
+    plugins = {"tasks": tasks, "judges": [Low, Even, Choosy, Wild], "scorers": [Flaky]}
+    return host_with("writers", but="sparc3_tasks", **plugins)
 
 
 @contextmanager

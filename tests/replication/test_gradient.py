@@ -13,6 +13,7 @@ from replication.dense import (
     objective_of,
     weight_gradients,
 )
+from replication.precise import make_precise
 from sparc3_scorers.gradient import Gradient
 from torch import Tensor, nn
 
@@ -184,19 +185,9 @@ def test_standard_error_is_that_of_the_per_sample_saliencies(architecture):
         assert_equal_up_to(found, saliencies.std(0) / COUNT**0.5, 1e-5, name)
 
 
-def with_float64_norms(view):
-    """Put in norms that compute in the format they are given; Llama's own rounds to float32."""
-    for name, (module, role) in view.roles().items():
-        if role is Role.RMS_NORM:
-            norm = nn.RMSNorm(module.weight.shape, eps=module.variance_epsilon)
-            norm.weight = module.weight
-            view.model.set_submodule(name, norm)
-    return view
-
-
 @every_architecture
 def test_signed_mean_agrees_with_a_finite_difference_of_the_objective(architecture):
-    view = with_float64_norms(make_view(architecture, dtype=torch.float64))
+    view = make_precise(make_view(architecture, dtype=torch.float64))
     samples = make_reference(2, LENGTHS).samples
 
     def objective(logits: Tensor, batch: Batch) -> Tensor:

@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 
 import pytest
 import torch
+from replication.precise import make_precise
 from sparc3_scorers.gradient import Gradient
 from sparc3_scorers.lrp import Lrp
-from torch import Tensor, nn
+from torch import Tensor
 
 from sparc3_bench import ModelView, ScoreMap
 from sparc3_bench.testing.tiny import make_reference, make_view
-from sparc3_bench.types.architecture import Role
 
 RULES = ("norms", "activations", "attention", "gates")
 every_rule = pytest.mark.parametrize("rule", RULES)
@@ -20,13 +20,7 @@ every_rule = pytest.mark.parametrize("rule", RULES)
 
 def precise_llama() -> ModelView:
     """Make a Llama in float64 throughout; its own norm rounds to float32."""
-    view = make_view("llama", torch.float64)
-    for name, (module, role) in view.roles().items():
-        if role is Role.RMS_NORM:
-            norm = nn.RMSNorm(module.weight.shape, eps=module.variance_epsilon)
-            norm.weight = module.weight
-            view.model.set_submodule(name, norm)
-    return view
+    return make_precise(make_view("llama", torch.float64))
 
 
 class ByHand:

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from replication.planted import load_model, load_tokenizer, load_truth, view_of
+from replication.planted import view_of
 from sparc3_tasks.planted_circuit import PlantedCircuit, data, known
 from sparc3_tasks.planted_circuit.layout import Kind
 from sparc3_tasks.planted_circuit.ranking import estimates
-from torch import Tensor, nn
 
 from sparc3_bench import ScoreMap, Sparc3Error
 from sparc3_bench.host import default_host
@@ -22,22 +21,6 @@ from sparc3_bench.run.plan import Request, plan
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.run.worker import run_cell
 from sparc3_bench.testing.tiny import make_tokenizer, make_view
-
-
-@pytest.fixture(scope="module")
-def model() -> nn.Module:
-    return load_model()
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return load_tokenizer()
-
-
-@pytest.fixture(scope="module")
-def truth() -> dict[str, Tensor]:
-    return load_truth()
-
 
 # The numbers.
 

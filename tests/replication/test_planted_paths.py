@@ -9,36 +9,17 @@ import torch
 from replication.planted import (
     answers,
     changed,
-    load_model,
-    load_tokenizer,
-    load_truth,
     view_of,
 )
 from sparc3_scorers.gradient import Gradient
 from sparc3_scorers.lrp import Lrp
 from sparc3_tasks.planted_circuit import PlantedCircuit, data
 from sparc3_tasks.planted_circuit.layout import Kind, draw_layout
-from sparc3_tasks.planted_circuit.prove import in_float64
-from torch import Tensor, nn
+from torch import Tensor
 
 from sparc3_bench import ReferenceSamples
 
 MLP = "model.layers.1.mlp"
-
-
-@pytest.fixture(scope="module")
-def exact() -> nn.Module:
-    return in_float64(load_model())
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return load_tokenizer()
-
-
-@pytest.fixture(scope="module")
-def truth() -> dict[str, Tensor]:
-    return load_truth()
 
 
 @torch.no_grad()

@@ -11,40 +11,16 @@ from replication.planted import (
     answers,
     asked,
     changed,
-    load_model,
-    load_tokenizer,
-    load_truth,
 )
 from sparc3_tasks.planted_circuit import data
 from sparc3_tasks.planted_circuit.fit import Recipe, effects, fit, ioi_answers
 from sparc3_tasks.planted_circuit.layout import Kind, draw_layout
 from sparc3_tasks.planted_circuit.plant import plant
-from sparc3_tasks.planted_circuit.prove import in_float64, prove
+from sparc3_tasks.planted_circuit.prove import prove
 from sparc3_tasks.planted_circuit.train import make_model
-from torch import Tensor, nn
+from torch import Tensor
 
 from sparc3_bench import Sparc3Error
-
-
-@pytest.fixture(scope="module")
-def model() -> nn.Module:
-    return load_model()
-
-
-@pytest.fixture(scope="module")
-def exact(model) -> nn.Module:
-    return in_float64(model)
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return load_tokenizer()
-
-
-@pytest.fixture(scope="module")
-def truth() -> dict[str, Tensor]:
-    return load_truth()
-
 
 # The truth.
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from integration.papers import Outcome, sparc3
+from circuits import Outcome
+from integration.papers import sparc3
 from unit.results import make_result, save
 
 SUITE = """

@@ -11,10 +11,9 @@ from torch import Tensor
 from sparc3_bench.attribution.scores import checked
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.graph.codec import AsTensors, Codec
-from sparc3_bench.graph.step import Inputs
 from sparc3_bench.model.blockwise import walk
 from sparc3_bench.run.guard import guarded
-from sparc3_bench.run.steps.facts import learned
+from sparc3_bench.run.steps.facts import AfterFacts
 from sparc3_bench.run.steps.mask import SELECTION, Circuit, CircuitStep
 from sparc3_bench.run.steps.score import Score
 from sparc3_bench.selection.bits import as_bits, from_bits
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from sparc3_bench.run.place import Place
 
 
-class Blockwise(CircuitStep):
+class Blockwise(AfterFacts[Circuit], CircuitStep):
     """What is kept when every block is scored behind the blocks already pruned; dear, and kept."""
 
     phase = "attribution"
@@ -35,10 +34,6 @@ class Blockwise(CircuitStep):
     @property
     def recipe(self) -> dict[str, Any]:
         return {**super().recipe, "score": Score(self.cell, self.cell.purposes[0]).recipe}
-
-    @property
-    def inputs(self) -> Inputs:
-        return {**super().inputs, **learned(self.cell)}
 
     @property
     def codec(self) -> Codec:

@@ -12,7 +12,7 @@ from sparc3_bench.graph.step import Hold, Inputs
 from sparc3_bench.model.means import mean_inputs
 from sparc3_bench.run.memory import remembering
 from sparc3_bench.run.responses import Evaluated
-from sparc3_bench.run.steps.facts import general_content, general_reference, learned
+from sparc3_bench.run.steps.facts import ReadsGeneral, general_reference
 from sparc3_bench.run.steps.mask import DENSE, Circuit, CircuitStep
 from sparc3_bench.run.steps.model import CellStep, DenseModel
 from sparc3_bench.types.values import Evaluation
@@ -170,20 +170,12 @@ class DenseEvaluation(CellStep[Evaluation]):
         return float(kept is not None and kept.value.has_memory)
 
 
-class MeanInputs(CellStep["Mapping[str, Tensor]"]):
+class MeanInputs(ReadsGeneral["Mapping[str, Tensor]"]):
     """The mean inputs of every weight over the reference samples: the general ones of several."""
 
     hold = Hold.SESSION
     with_model, spec = True, ("model", "reference")
     alike = ("model", "scope", "reference")
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        return {**general_content(self.cell), **super().recipe}
-
-    @property
-    def inputs(self) -> Inputs:
-        return {**super().inputs, **learned(self.cell)}
 
     def also(self, at: Place) -> str:
         """Name it by the tokens of the reference."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import JsonValue
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from sparc3_bench.types.parts import Facts
     from sparc3_bench.types.samples import ReferenceSamples
     from sparc3_bench.types.values import Texts
+
+
+T = TypeVar("T")
 
 
 class Asked(CellStep[JsonValue]):
@@ -59,6 +62,22 @@ class Learned(CellStep["PreparedTask"]):
             self.cell.prepared, got["asked"], got.get("verdict", {})
         )
         return known
+
+
+class AfterFacts(CellStep[T]):
+    """A step that needs the references of its cell's task."""
+
+    @property
+    def inputs(self) -> Inputs:
+        return {**super().inputs, **learned(self.cell)}
+
+
+class ReadsGeneral(AfterFacts[T]):
+    """A step that reads the samples of `general_reference`."""
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        return {**super().recipe, **general_content(self.cell)}
 
 
 def general_reference(cell: Cell, at: Place | None) -> ReferenceSamples:

@@ -88,10 +88,7 @@ def judged(cell: Cell, evaluation: Step[Evaluated]) -> Step[Evaluated]:
 def read_by(judge: ReadyJudge, texts: Texts, progress: Progress) -> Scores:
     """Return the judge's scores of all texts, nested as they are.
 
-    Raises
-    ------
-    Sparc3Error
-        When the judge does not give one number from 0 to 1 for every text.
+    Raises Sparc3Error when the judge does not give one number from 0 to 1 for every text.
     """
     flat = [text for prompts in texts.values() for responses in prompts for text in responses]
     scores = [float(score) for score in judge.judge.score(flat, progress)] if flat else []

@@ -35,21 +35,12 @@ SELECTION = ("unit", "group", "scope", "schedule", "removal", "amount_kind", "al
 
 @dataclass(frozen=True)
 class Circuit:
-    """What is kept.
+    """What is kept."""
 
-    Attributes
-    ----------
-    kept
-        By unit: bool, a tensor a matrix (weights) or a block (neurons, heads), True = kept.
-    mask
-        The weights and biases that go with it.
-    values
-        What a repair sets anew of what is kept.
-    """
-
+    # by unit: bool, a tensor a matrix (weights) or a block (neurons, heads), True = kept
     kept: Mapping[str, Tensor]
-    mask: KeepMask
-    values: NewValues | None = None
+    mask: KeepMask  # the weights and biases that go with it
+    values: NewValues | None = None  # what a repair sets anew of what is kept
 
     @cached_property
     def removes_nothing(self) -> bool:

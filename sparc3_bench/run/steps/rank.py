@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.place import Place
     from sparc3_bench.types.parts import Contrasts
+    from sparc3_bench.types.scores import Ranking, ScoreMap
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +39,7 @@ class Rank(CellStep[Mapping[str, Tensor]]):
         return {"scores": [scores_of(self.cell, one) for one in purposes]}
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Mapping[str, Tensor]:
-        rankings = {
-            purpose: ranked(one, self.cell.blank, self.cell.spec.unit)
-            for purpose, one in zip(self.cell.purposes, got["scores"], strict=False)
-        }
+        rankings = _rankings(self.cell, got["scores"])
         if not self.contrast:
             return next(iter(rankings.values())).scores
         contrasted: Mapping[str, Tensor] = _declared(self.cell).ranking(self.contrast, rankings)
@@ -59,10 +57,7 @@ class Usable(CellStep[tuple[str, ...]]):
         return {"scores": [scores_of(self.cell, one) for one in self.cell.purposes]}
 
     def make(self, at: Place, got: Mapping[str, Any]) -> tuple[str, ...]:
-        rankings = {
-            purpose: ranked(one, self.cell.blank, self.cell.spec.unit)
-            for purpose, one in zip(self.cell.purposes, got["scores"], strict=True)
-        }
+        rankings = _rankings(self.cell, got["scores"])
         return tuple(_declared(self.cell).usable(rankings))
 
     def guess(self) -> tuple[str, ...]:
@@ -73,6 +68,12 @@ def contrasts(cell: Cell) -> Contrasts | None:
     """Return the contrasts that a run chooses from; a scorer without a reference has none."""
     choice = cell.task.choice
     return choice.contrasts if choice and cell.spec.objective is not None else None
+
+
+def _rankings(cell: Cell, scores: Sequence[ScoreMap]) -> dict[str, Ranking]:
+    """Return what is ranked by purpose, of the first so many purposes."""
+    pairs = zip(cell.purposes, scores, strict=False)
+    return {purpose: ranked(one, cell.blank, cell.spec.unit) for purpose, one in pairs}
 
 
 def _declared(cell: Cell) -> Contrasts:

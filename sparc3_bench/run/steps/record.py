@@ -42,24 +42,16 @@ _MOST_WARNINGS = 100
 
 @dataclass(frozen=True)
 class Operating:
-    """The amount that was chosen, or found by a bar, with the steps that say what it is worth.
+    """The amount that was chosen, or found by a bar, with the steps that say what it is worth."""
 
-    Attributes
-    ----------
-    amount, point, size
-        How much, measured on the test part, and its size.
-    controls, beside
-        Of a choice: random controls on the same samples, and the comparison.
-    curve
-        Of a bar: the curve of which it is the second point.
-    """
-
+    # how much, measured on the test part, and its size
     amount: float
     point: Measured
     size: CircuitSize
+    # of a choice: random controls on the same samples, and the comparison
     controls: Sequence[Measured] = ()
     beside: BesideChoice | None = None
-    curve: Curve | None = None
+    curve: Curve | None = None  # of a bar: the curve of which it is the second point
 
     @property
     def steps(self) -> list[Step[Any]]:
@@ -190,15 +182,9 @@ class Record(CellStep["tuple[Result, Written]"]):
 
 
 def recorded(cell: Cell, **parts: Any) -> Result:
-    """Return the result of a cell.
+    """Return the result of a cell, from the fields of it that were measured.
 
-    Parameters
-    ----------
-    cell
-        What was run.
-    parts
-        Fields of the result that were measured; `measured`, the curve they are of; and `remarks`,
-        which join the warnings.
+    Of `parts`, `measured` is the curve that they are of, and `remarks` join the warnings.
     """
     now = datetime.datetime.now(datetime.UTC)
     error = parts.pop("error", None)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.errors import PluginError
-from sparc3_bench.graph.step import DIGITS, Inputs
+from sparc3_bench.graph.step import DIGITS
 from sparc3_bench.pruning import NewValues
 from sparc3_bench.record.spec import content_key
 from sparc3_bench.run.guard import guarded
-from sparc3_bench.run.steps.facts import general_content, general_reference, learned
+from sparc3_bench.run.steps.facts import ReadsGeneral, general_reference
 from sparc3_bench.run.steps.mask import DENSE, Circuit, CircuitStep
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Repaired(CircuitStep):
+class Repaired(ReadsGeneral[Circuit], CircuitStep):
     """A circuit whose kept weights are repaired."""
 
     circuit: CircuitStep
@@ -35,14 +35,6 @@ class Repaired(CircuitStep):
     @property
     def phase(self) -> str:
         return self.cell.phase
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        return {**super().recipe, **general_content(self.cell)}
-
-    @property
-    def inputs(self) -> Inputs:
-        return {**super().inputs, **learned(self.cell)}
 
     def content(self, at: Place) -> str:
         """Name it by what it is made of, without making it."""
@@ -67,10 +59,7 @@ def repaired_values(
 ) -> NewValues:
     """Return what the repair of a cell makes of what is kept; without one nothing new.
 
-    Raises
-    ------
-    PluginError
-        As `check_values`; or `Disturbance`, see `guarded`.
+    Raises PluginError as `check_values`; or `Disturbance`, see `guarded`.
     """
     if cell.repair is None:
         return NewValues()
@@ -81,13 +70,7 @@ def repaired_values(
 
 
 def check_values(found: NewValues, view: ModelView, who: str) -> None:
-    """Refuse new values that do not fit the model.
-
-    Raises
-    ------
-    PluginError
-        Naming the first.
-    """
+    """Refuse new values that do not fit the model."""
     weights = view.weights()
     shapes = {
         "weights": {name: one.matrix.shape for name, one in weights.items()},

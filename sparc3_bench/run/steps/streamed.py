@@ -17,7 +17,7 @@ from sparc3_bench.graph.cost import metered
 from sparc3_bench.graph.step import Inputs, Key
 from sparc3_bench.model.passage import Passage
 from sparc3_bench.run.guard import guarded
-from sparc3_bench.run.steps.facts import learned, reference_of
+from sparc3_bench.run.steps.facts import AfterFacts, learned, reference_of
 from sparc3_bench.run.steps.model import CellStep
 from sparc3_bench.types.lazy import Lazy
 from sparc3_bench.types.scores import ScoreMap
@@ -33,48 +33,28 @@ _BEHIND = "gradient#"
 
 @dataclass(frozen=True)
 class ScoredBlock:
-    """One block.
+    """One block."""
 
-    Attributes
-    ----------
-    scores
-        Of its weights.
-    gradients
-        By number of the pass back, of what entered it.
-    """
-
-    scores: ScoreMap
-    gradients: Mapping[str, Tensor]
+    scores: ScoreMap  # of its weights
+    gradients: Mapping[str, Tensor]  # by number of the pass back, of what entered it
 
 
 @dataclass(frozen=True)
 class Forth:
-    """The reference on its way.
-
-    Attributes
-    ----------
-    passage
-        It.
-    cost
-        Of the way forward.
-    """
+    """The reference on its way, and the cost of the way forward."""
 
     passage: Passage
     cost: Phase
 
 
 @dataclass(frozen=True, eq=False)
-class PassageStep(CellStep[Forth]):
+class PassageStep(AfterFacts[Forth]):
     """What enters every block when the reference goes forward."""
 
     of: Key
     """The scores that it goes for."""
     purpose: str
     with_model = True
-
-    @property
-    def inputs(self) -> Inputs:
-        return {**super().inputs, **learned(self.cell)}
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Forth:
         reference = reference_of(self.cell, self.purpose, at)

@@ -15,14 +15,9 @@ POINTS: Mapping[str, str] = tomllib.loads((HERE / "pyproject.toml").read_text())
 
 
 def visible(folder: Path, *names: str) -> dict[str, str]:
-    """Return an environment in which these plugins are installed, and the cache is empty.
+    """Return an environment in which these plugins, keys of `POINTS`, are installed.
 
-    Parameters
-    ----------
-    folder
-        An empty folder, for what tells of the distribution.
-    names
-        Keys of `POINTS`.
+    What tells of the distribution is in a folder, which is empty before, and the cache is empty.
     """
     about = folder / "sparc3_hostile-0.1.dist-info"
     about.mkdir(parents=True)
