@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,10 @@ from sparc3_bench.comparison.sections import Section
 from sparc3_bench.comparison.shown_table import ShownTable, html_of, text_of
 from sparc3_bench.comparison.tables import split
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.record.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from sparc3_bench.record.result import Result
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def compare(results: Iterable[Result]) -> Comparison:
     Raises
     ------
     Sparc3Error
-        When no two results may be compared.
+        When no two results may be compared, or it is no results.
 
     Examples
     --------
@@ -144,7 +144,14 @@ def compare(results: Iterable[Result]) -> Comparison:
 
         sb.compare(sb.load_results("results"))
     """
-    sections, _ = split((Path(result.spec.path), result) for result in results)
+    given: list[object] = [results] if isinstance(results, str | PathLike) else [*results]
+    known = [one for one in given if isinstance(one, Result)]
+    if len(known) < len(given):
+        raise Sparc3Error(
+            "What is compared must be results, as `run` and `load_results` return them; of a "
+            "folder give `load_results(folder)`."
+        )
+    sections, _ = split((Path(result.spec.path), result) for result in known)
     groups = []
     for section in sections:
         if len(section.series) > 1:

@@ -21,6 +21,7 @@ from sparc3_bench.host import default_host
 from sparc3_bench.model.load import find_model
 from sparc3_bench.model.masking import holding
 from sparc3_bench.model.view import ModelView
+from sparc3_bench.run.request import Request
 from sparc3_bench.selection.select import as_mask, choose, rankable
 from sparc3_bench.types.conventions import UNIFORM, Group, Removal, Unit, groups_of, pattern_of
 
@@ -144,6 +145,16 @@ def mask(
     else:
         view, usual = view_of(model), "row"
         found = checked(scores, view.weights(), "these")  # type: ignore[assignment]
+    asked = Request(  # which says in words what is none of its choices
+        scorers=[],
+        task="",
+        model="",
+        amounts=None if amount is None else [amount],
+        unit=unit,
+        group=group,
+        removal=removal,
+    )
+    amount = None if asked.amounts is None else asked.amounts[0]
     if unit != "weight":
         usual = groups_of(unit, "")[0]
     chosen: Group = group or ("model" if count else usual)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
@@ -49,7 +49,7 @@ class GivenReference(Task):
             list(tokenizer(one, verbose=False)["input_ids"]) if isinstance(one, str) else one
             for one in self.given
         ]
-        if not samples or min(map(len, samples)) < _LEAST:
+        if min(map(len, samples)) < _LEAST:
             raise Sparc3Error(
                 f"Every reference sample must have at least {_LEAST} tokens; give longer ones."
             )
@@ -112,6 +112,12 @@ def reference_task(given: Reference) -> type[GivenReference]:
         )
     if hasattr(given, "tolist"):
         given = given.tolist()
+    if isinstance(given, Mapping) or not isinstance(given, Iterable):
+        way = "; give its `input_ids`" if isinstance(given, Mapping) else ""
+        raise Sparc3Error(
+            "The reference must be a list of texts, or token ids as lists or a tensor, got "
+            f"{type(given).__name__}{way}."
+        )
     samples = [one.tolist() if hasattr(one, "tolist") else one for one in given]
     for one in samples:
         is_ids = isinstance(one, Sequence) and all(isinstance(token, int) for token in one)
@@ -120,4 +126,8 @@ def reference_task(given: Reference) -> type[GivenReference]:
                 "A reference sample must be a text or a sequence of token ids, got "
                 f"{type(one).__name__}; pad nothing, samples may differ in length."
             )
+        if is_ids and min(one, default=0) < 0:
+            raise Sparc3Error(f"Token ids must be at least 0, got {min(one)}; pad nothing.")
+    if not samples:
+        raise Sparc3Error("No reference sample is given; give at least one.")
     return type("GivenReference", (GivenReference,), {"given": samples, "__module__": __name__})

@@ -36,7 +36,7 @@ def run(
     model: AnyModel = "smollm2-135m",
     tokenizer: Any = None,
     *,
-    amounts: Sequence[float] | None = None,
+    amounts: float | Sequence[float] | None = None,
     count: bool = False,
     unit: Unit = "weight",
     group: Group | None = None,
@@ -49,7 +49,7 @@ def run(
     controls: int = 0,
     stability_seeds: int = 0,
     objective: str | None = None,
-    seeds: Sequence[int] = (0,),
+    seeds: int | Sequence[int] = (0,),
     scorer_options: Mapping[str, Any] | None = None,
     task_options: Mapping[str, Any] | None = None,
     judge: str | None = None,
@@ -76,8 +76,8 @@ def run(
     model, tokenizer
         As for `score`; a model in memory takes its tokenizer.
     amounts
-        Fractions removed, in [0, 1], or with `count` numbers of units; 0 is always added. None for
-        those of the task.
+        Fractions removed, in [0, 1], or with `count` numbers of units, one or several; 0 is always
+        added. None for those of the task.
     count
         Whether amounts are numbers of units of the whole model.
     unit, group, schedule, scope, ablation, removal, allocation, repair
@@ -90,7 +90,7 @@ def run(
     objective
         The scalar that is attributed; None for the scorer's, or the task's.
     seeds
-        Each scorer is run with all of them.
+        One or several; each scorer is run with all of them.
     scorer_options, task_options
         By name, or ``SCORER.NAME`` and ``TASK.NAME`` for one of several.
     judge, judge_options
@@ -127,7 +127,9 @@ def run(
     """
     given = given_scorers(scorers)
     names = [tasks] if isinstance(tasks, str) else [*tasks]
-    options = _options_of(names, dict(task_options or {}), given.host)
+    options = _options_of(names, task_options or {}, given.host)
+    amounts = [amounts] if isinstance(amounts, int | float) else amounts
+    seeds = [seeds] if isinstance(seeds, int) else [*seeds]
     folder, root = cache_of(cache), Path(results)
     for one in (root, folder):
         check_writable(one)
@@ -144,7 +146,7 @@ def run(
             )
         requests = [
             Request(
-                scorers=[(scorer, list(seeds)) for scorer in given.names],
+                scorers=[(scorer, seeds) for scorer in given.names],
                 task=name,
                 amounts=amounts,
                 amount_kind="count" if count else None if amounts is None else "fraction",
@@ -189,13 +191,13 @@ def run(
 
 def _options_of(
     names: Sequence[str], given: Mapping[str, Any], host: PluginHost
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Mapping[str, Any]]:
     """Return by task the options that are meant for it; one task takes all, and refuses some."""
     if len(names) == 1:
-        return {names[0]: dict(given)}
+        return {names[0]: given}
     found = {name: meant_for(name, host.get("task", name).cls, given) for name in names}
     used = {option for some in found.values() for option in some}
     for name in given:
         if name not in used and name.partition(".")[2] not in used:
             raise UnknownNameError("task option", name, used)
-    return {name: dict(some) for name, some in found.items()}
+    return {**found}

@@ -14,7 +14,14 @@ from sparc3_bench.circuit.folder import replacing
 from sparc3_bench.circuit.prune import Pruned
 from sparc3_bench.circuit.shrink import shrunk
 from sparc3_bench.circuit.shrunk import compared
-from sparc3_bench.circuit.writer import MASK, keep_mask, pruned_values, save_bits, write_model
+from sparc3_bench.circuit.writer import (
+    MASK,
+    check_masks,
+    keep_mask,
+    pruned_values,
+    save_bits,
+    write_model,
+)
 from sparc3_bench.host import default_host
 from sparc3_bench.model.live import modes_kept
 from sparc3_bench.model.load import find_model
@@ -72,6 +79,7 @@ def save_pruned(
     """
     folder = Path(folder)
     Pruned.kind.check_free(folder)
+    check_masks(mask)
     masks = {name: keep.cpu() for name, keep in mask.items()}
     about: dict[str, Any] = {
         "removed": sum(keep.numel() - int(keep.count_nonzero()) for keep in masks.values())

@@ -64,6 +64,11 @@ def given_scorers(scorers: AnyScorer | Sequence[AnyScorer]) -> GivenScorers:
     several: list[Any] = [scorers] if _is_one(scorers) else [*scorers]  # type: ignore[misc]
     if not several:
         raise Sparc3Error("No scorer is given; name one of `sparc3 list scorers`.")
+    called = [one if isinstance(one, str) else scorer_class(one).name for one in several]
+    if doubled := [name for name in called if called.count(name) > 1]:
+        raise Sparc3Error(
+            f"Two scorers are called '{doubled[0]}'; give each once, or rename one of them."
+        )
     for one in several:
         if isinstance(one, str):
             names.append(host.get("scorer", one).cls.name)
@@ -77,10 +82,6 @@ def given_scorers(scorers: AnyScorer | Sequence[AnyScorer]) -> GivenScorers:
         names.append(cls.name)
         if isinstance(one, Scorer):
             options |= _typed(one)
-    if doubled := [name for name in names if names.count(name) > 1]:
-        raise Sparc3Error(
-            f"Two scorers are called '{doubled[0]}'; give each once, or rename one of them."
-        )
     return GivenScorers(host, tuple(names), options)
 
 

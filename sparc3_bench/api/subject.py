@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -62,10 +61,11 @@ def subject_of(
     if isinstance(model, str | PathLike):
         chosen = Subject(str(model), dtype, device, memory)
         if tokenizer is not None:
+            from sparc3_bench.model.live import with_tokenizer
             from sparc3_bench.model.load import find_model
 
             found = find_model(chosen.name, host, cache, dtype, device)
-            _hold(chosen, dataclasses.replace(found, tokenizer=tokenizer))
+            _hold(chosen, with_tokenizer(found, tokenizer))
         yield chosen
         return
     if not hasattr(model, "parameters"):

@@ -31,9 +31,14 @@ def checked(
 ) -> ScoreMap:
     """Return `scores` as a ScoreMap in float32, in the order of `weights`.
 
-    Raises Sparc3Error when a weight has no score, a score no weight, a shape is wrong or a number
-    not finite.
+    Raises Sparc3Error when it is no mapping, a weight has no score, a score no weight, or a score
+    is no dense tensor of real, finite numbers in the shape of the weight.
     """
+    if not isinstance(scores, Mapping):
+        raise Sparc3Error(
+            f"Scorer '{scorer}' returned {_kind(scores)}; it must return by name of the matrix "
+            "the scores of each of model.weights()."
+        )
     score_map = scores if isinstance(scores, ScoreMap) else ScoreMap(scores)
     missing, extra = weights.keys() - score_map.keys(), score_map.keys() - weights.keys()
     if missing or extra:
@@ -43,14 +48,19 @@ def checked(
         )
     whole: dict[str, Tensor] = {}
     for name, weight in weights.items():
-        values, shape = score_map[name].detach(), weight.matrix.shape
+        values, shape = score_map[name], weight.matrix.shape
+        if not _is_plain(values):
+            raise Sparc3Error(
+                f"Scorer '{scorer}' returned {_kind(values)} for '{name}'; scores must be a dense "
+                "tensor of real numbers."
+            )
         if values.shape != shape:
             raise Sparc3Error(
                 f"Scorer '{scorer}' returned scores for '{name}' with shape "
                 f"{list(values.shape)}; expected {list(shape)} ([out_features, in_features]). "
                 "Use weight.matrix, not module.weight."
             )
-        values = values.float().contiguous()
+        values = values.detach().float().contiguous()
         # One reduction instead of a mask: a sum is finite only if every term is.
         if not torch.isfinite(values.sum(dtype=widest(values.device))):
             raise Sparc3Error(
@@ -59,6 +69,23 @@ def checked(
             )
         whole[name] = values
     return dataclasses.replace(score_map, weights=whole)
+
+
+def _is_plain(values: object) -> bool:
+    """Return whether it is a tensor that holds numbers one by one, which have an order."""
+    return (
+        isinstance(values, Tensor)
+        and values.layout is torch.strided
+        and not (values.is_complex() or values.is_meta or values.is_quantized)
+    )
+
+
+def _kind(found: object) -> str:
+    """Return what was found in place of scores."""
+    if not isinstance(found, Tensor):
+        return "nothing" if found is None else f"a {type(found).__name__}"
+    told = [str(one).removeprefix("torch.") for one in (found.dtype, found.layout)]
+    return f"a {told[1]} tensor of {told[0]} on {found.device}"
 
 
 def to_tensors(scores: ScoreMap) -> dict[str, Tensor]:

@@ -130,8 +130,7 @@ def rebuilt(result: Result, name: str, files: Sequence[Path], cache: Path, place
     Messages call it `name`. Of local models and texts a result has only the names: they are looked
     for in the folders `files`.
     """
-    if result.status != "ok":
-        raise Sparc3Error(f"{name} is of a run that failed and has no circuits; run it again.")
+    result.check_finished(name)
     host = default_host()
     # Undesired responses are found, and rankings made of them, by this judge.
     judge = result.chosen_by or result.spec.judge

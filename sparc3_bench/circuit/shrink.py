@@ -74,6 +74,7 @@ def shrunk(view: ModelView, keep: KeepMask) -> Iterator[None]:
     model: Any = view.model
     blocks, config = _blocks_left(view, keep), copy.deepcopy(view.config)
     units: dict[Role, Used] = {}
+    _check_left("decoder block", len(blocks))
     if len(blocks) < len(view.blocks):
         _tell_of_blocks(config, blocks)
     if neurons := _used(view, keep, blocks, Role.DOWN):
@@ -140,19 +141,29 @@ def _tell_of_blocks(config: Any, blocks: list[int]) -> None:
     config.num_hidden_layers = len(blocks)
 
 
+def _check_left(what: str, count: int) -> None:
+    if not count:
+        raise Sparc3Error(
+            f"A model of transformers has one {what} at least, and none would be left; remove "
+            "fewer."
+        )
+
+
 def _neurons(used: Used) -> int:
     counts = {int(one.sum()) for one in used.values()}
-    if len(counts) > 1 or 0 in counts:
+    _check_left("neuron in each block", min(counts))
+    if len(counts) > 1:
         raise Sparc3Error(
             f"The blocks would keep {min(counts):,} to {max(counts):,} neurons, and a model of "
-            "transformers has as many in each, one at least; choose group 'layer' with allocation "
-            "'uniform', which removes as many of each."
+            "transformers has as many in each; choose group 'layer' with allocation 'uniform', "
+            "which removes as many of each."
         )
     return counts.pop()
 
 
 def _heads(of_each: Collection[Tensor], size: int) -> tuple[int, int]:
     """Return how many groups of heads that share keys and values are left, and heads in each."""
+    _check_left("head in each block", min(int(n.sum()) for n in of_each))
     found = {(int((n > 0).sum()), *sorted({*n.tolist()} - {0})) for n in of_each}
     if len(found) > 1 or len(first := found.pop()) != 2:
         way = "group 'layer' with allocation 'uniform'" if size == 1 else f"a pattern n:{size}"

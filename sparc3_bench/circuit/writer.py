@@ -81,6 +81,7 @@ def pruned_values(
             f"What is pruned must be a transformers model in memory, got {type(model).__name__}; "
             "load it with `AutoModelForCausalLM.from_pretrained`."
         )
+    check_masks(masks)
     known, found = dict(model.named_parameters()), []
     for name in {**masks, **values}:
         parameter, keep = known.get(name), masks.get(name)
@@ -106,6 +107,26 @@ def pruned_values(
             value = without(value, keep.to(parameter.device))
         found.append((parameter, value))
     return found
+
+
+def check_masks(masks: object) -> None:
+    """Refuse what is no mask of parameters.
+
+    Raises
+    ------
+    Sparc3Error
+        Naming what it is.
+    """
+    if not isinstance(masks, Mapping):
+        raise Sparc3Error(
+            "A mask must hold bool tensors by name of the parameter, as `mask` and `load_mask` "
+            f"return them, got {type(masks).__name__}."
+        )
+    for name, keep in masks.items():
+        if not isinstance(keep, Tensor):
+            raise Sparc3Error(
+                f"The mask of `{name}` must be a bool tensor, got {type(keep).__name__}."
+            )
 
 
 def save_mask(masks: Mapping[str, Tensor], path: Path) -> None:

@@ -16,7 +16,7 @@ import typer
 
 import sparc3_bench.cli.completion as completion
 from sparc3_bench.assets import CACHE_VARIABLE, LIMIT_VARIABLE, default_cache, scores_limit
-from sparc3_bench.errors import ExitCode, Sparc3Error
+from sparc3_bench.errors import ExitCode
 from sparc3_bench.types.conventions import AskedConventions, Conventions, written_of
 
 if TYPE_CHECKING:
@@ -213,11 +213,7 @@ def finished(path: Path) -> Result:
     from sparc3_bench.record.files import read_result
 
     result = read_result(path)
-    if result.status != "ok":
-        reason = (result.error or "").partition("\n")[0].rstrip(".")
-        raise Sparc3Error(
-            f"{path} is of a run that is {result.status} ({reason}); run it again, or name another."
-        )
+    result.check_finished(path)
     return result
 
 

@@ -44,13 +44,14 @@ def command(
         Path, typer.Option(help="File of the table; folder of the records, or of the model.")
     ],
     form: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--format",
             help="parquet or csv: one table of every number; eee: Every Eval Ever records; hub: "
             ".eval_results of a model repository.",
+            show_default="parquet, or csv where `--out` ends in .csv",
         ),
-    ] = "parquet",
+    ] = None,
     organization: Annotated[
         str, typer.Option(help="Who ran them; for eee.", show_default=False)
     ] = "unknown",
@@ -83,8 +84,15 @@ def command(
     from sparc3_bench.run.options import parse_pairs
     from sparc3_bench.run.results import check_writable
 
+    named = out.suffix.removeprefix(".")
+    form = form or ("csv" if named == "csv" else "parquet")
     if form not in _WRITERS:
         raise UnknownNameError("format", form, _WRITERS)
+    if named != form and {named, form} <= {"csv", "parquet"}:
+        raise Sparc3Error(
+            f"`--format {form}` does not go with the file {out}, which is named as {named}; leave "
+            "`--format` out, or choose another name."
+        )
     files = common.result_files(result, results)
     _check_place(out, result, is_folder=form in ("eee", "hub"))
     check_writable(out.parent)

@@ -41,7 +41,10 @@ def command(
     out, 2 for wrong input.
     """
     from sparc3_bench.leaderboard import site as builder
+    from sparc3_bench.run.results import check_writable
 
+    if not check:
+        check_writable(site)
     left_out: list[str] = []
     with _in_one_folder(result, results) as folder:
         if check and not builder.is_fresh(folder, site, left_out.append):

@@ -12,7 +12,7 @@ import sparc3_bench.cli.common as common
 import sparc3_bench.cli.completion as completion
 from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.cli.tables import print_table
-from sparc3_bench.errors import RecordError
+from sparc3_bench.errors import RecordError, UnknownNameError
 
 if TYPE_CHECKING:
     from sparc3_bench.record.result import Result
@@ -181,16 +181,20 @@ def _tell(
     left_out: list[str] = []
     every = list(read_each(all_referred([folder]), left_out.append, read_record))
     found = [(path, one) for path, one in every if _is_like(one, wanted, amount)]
-    if as_json:
-        listed = [listed_as(path, one, amount) for path, one in found]
-        ResultList(folder=folder, results=listed).tell()
-    elif not every:
+    if not every:
         raise RecordError("\n".join(left_out))
-    elif not found:
+    for name, value in wanted.items() if not found else ():
+        there = {str(one) for _, result in every if (one := _field(name)(result)) is not None}
+        if str(value) not in there:
+            raise UnknownNameError(f"{name} of a result in {folder}", str(value), there)
+    if not found:
         raise RecordError(
             f"No result in {folder} is like that; see what is there with `sparc3 results list "
             f"{folder}`."
         )
+    if as_json:
+        listed = [listed_as(path, one, amount) for path, one in found]
+        ResultList(folder=folder, results=listed).tell()
     elif paths:
         typer.echo("\n".join(str(path) for path, _ in found))
     else:
@@ -201,7 +205,7 @@ def _tell(
 def _is_like(result: Result, wanted: Mapping[str, object], amount: float | None) -> bool:
     if amount is not None and amount not in result.spec.amounts:
         return False
-    return all(_FIELDS.get(name, _convention(name))(result) == v for name, v in wanted.items())
+    return all(_field(name)(result) == value for name, value in wanted.items())
 
 
 _FIELDS: dict[str, Callable[[Result], object]] = {
@@ -213,8 +217,8 @@ _FIELDS: dict[str, Callable[[Result], object]] = {
 }
 
 
-def _convention(name: str) -> Callable[[Result], object]:
-    return lambda result: getattr(result.spec, name)
+def _field(name: str) -> Callable[[Result], object]:
+    return _FIELDS.get(name, lambda result: getattr(result.spec, name))
 
 
 def listed_as(path: Path, result: Result, amount: float | None = None) -> Listed:
@@ -259,17 +263,8 @@ def _print(found: Sequence[tuple[Path, Result]], amount: float | None, digits: i
     from sparc3_bench.run.intervals import is_old
     from sparc3_bench.types.conventions import CONVENTIONS
 
-    columns = (
-        "key",
-        "scorer",
-        "main number",
-        "task",
-        "model",
-        "ranked",
-        "amounts",
-        "status",
-        "file",
-    )
+    first = ("key", "scorer", "main number")
+    columns = (*first, "task", "model", "ranked", "amounts", "status", "file")
     rows = []
     for path, result in found:
         spec, main = result.spec, main_number(result, amount)

@@ -7,7 +7,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -131,10 +131,36 @@ def live_digest(model: Any) -> str:
     return digest.hexdigest()
 
 
+def with_tokenizer(found: FoundModel, tokenizer: Any) -> FoundModel:
+    """Return a model with a tokenizer of the user's: the same model where it is its own.
+
+    Raises
+    ------
+    ModelError
+        When it is no tokenizer.
+    """
+    digest = tokenizer_digest(tokenizer)
+    if digest == tokenizer_digest(found.tokenizer):
+        return found
+    ref = found.ref.model_copy(update={"tokenizer_digest": digest})
+    return replace(found, ref=ref, tokenizer=tokenizer)
+
+
 def tokenizer_digest(tokenizer: Any) -> str:
-    """Return the SHA-256 of a tokenizer in memory: its rules and its vocabulary."""
+    """Return the SHA-256 of a tokenizer in memory: its rules and its vocabulary.
+
+    Raises
+    ------
+    ModelError
+        When it is no tokenizer.
+    """
     if tokenizer is None:
         return ""
+    if not (callable(tokenizer) and hasattr(tokenizer, "get_vocab")):
+        raise ModelError(
+            f"A tokenizer must be one of transformers in memory, got {type(tokenizer).__name__}; "
+            "give what `AutoTokenizer.from_pretrained` returns."
+        )
     inner = getattr(tokenizer, "backend_tokenizer", None)
     told = inner.to_str() if inner is not None else canonical_json(tokenizer.get_vocab())
     special = [str(one) for one in getattr(tokenizer, "all_special_tokens", ())]

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, FailFast, Field, JsonValue, model_validator
 
+from sparc3_bench.errors import RecordError
 from sparc3_bench.record.parts import (
     MOST_METRICS,
     Environment,
@@ -154,6 +155,21 @@ class Result(OnDisk):
             if sorted(point.metrics) != sorted(names):
                 raise ValueError(f"points.{index}.metrics must have exactly {sorted(names)}")
         return self
+
+    def check_finished(self, name: object, *, trusted: bool = True) -> None:
+        """Refuse a run that did not come to its end, or one that was withdrawn unless any will do.
+
+        Raises
+        ------
+        RecordError
+            With the reason; it is called `name`.
+        """
+        if self.status != "ok" and (trusted or self.status != "withdrawn"):
+            reason = (self.error or "").partition("\n")[0].rstrip(".")
+            raise RecordError(
+                f"{name} is of a run that is {self.status} ({reason}); run it again, or name "
+                "another."
+            )
 
     def to_json(self) -> str:
         """Return the text of the file: sorted keys, two spaces, numbers of a list in one line."""

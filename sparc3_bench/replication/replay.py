@@ -82,8 +82,7 @@ class Replay:
     ) -> None:
         path = self.path
         recorded = self._recorded = read_result(path)
-        if recorded.status not in ("ok", "withdrawn"):
-            raise RecordError(f"{path} is of a run that {recorded.status}; run it again.")
+        recorded.check_finished(path, trusted=False)
         if recorded.chosen_by is not None:
             raise RecordError(
                 f"{path} was judged again, and no run gives that; replay the run it was made from."

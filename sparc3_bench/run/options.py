@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from pydantic import JsonValue, ValidationError
 
 from sparc3_bench.configurable import Configurable, option_fields, option_types, refusal
 from sparc3_bench.contracts import Scorer, Task
-from sparc3_bench.errors import Sparc3Error, UnknownNameError
+from sparc3_bench.errors import PluginError, Sparc3Error, UnknownNameError
 
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost, Registered
@@ -42,8 +43,8 @@ def as_typed(options: Mapping[str, JsonValue]) -> dict[str, str]:
 def build(kind: str, cls: type[Any], given: Mapping[str, str]) -> Any:
     """Make a plugin object with the given options converted to the types of its fields.
 
-    Raises UnknownNameError or Sparc3Error for an option it does not have, or a value of the wrong
-    type.
+    Raises UnknownNameError or Sparc3Error for an option it does not have, a value of the wrong
+    type, or a class that takes more.
     """
     fields = option_fields(cls)
     names = [field.name for field in fields]
@@ -62,6 +63,13 @@ def build(kind: str, cls: type[Any], given: Mapping[str, str]) -> Any:
             raise Sparc3Error(
                 f"Option `{field.name}` of {kind} '{cls.name}' has no default; give it a value."
             )
+    try:
+        inspect.signature(cls).bind(**values)
+    except TypeError as error:
+        raise PluginError(
+            f"The {kind} '{cls.name}' cannot be made of its options ({error}); make it a frozen "
+            "dataclass, whose fields are its options."
+        ) from None
     return cls(**values)
 
 

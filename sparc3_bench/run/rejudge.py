@@ -63,8 +63,7 @@ def opened(path: Path, host: PluginHost) -> Case:
     them now.
     """
     result = read_result(path)
-    if result.status != "ok":
-        raise Sparc3Error(f"{path} is of a run that failed; run it again.")
+    result.check_finished(path)
     if result.spec.judge is None or result.responses is None:
         raise Sparc3Error(
             f"{path} is of task '{result.spec.task.name}', in which there are no texts to judge; "

@@ -117,6 +117,8 @@ class Request(Demand):
                 known = written_of(str(first["loc"][0]))
                 raise UnknownNameError(name, value, known) from None
             reason = first["msg"].replace("Input should be", "must be")
+            if first["type"] in ("is_instance_of", "sequence_str"):
+                reason = "must be a list"
             raise Sparc3Error(f"The {name} {reason}, got {value!r}.") from None
 
     def asked(self) -> dict[str, Any]:

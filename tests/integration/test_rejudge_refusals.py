@@ -68,7 +68,7 @@ def unjudged(path: Path) -> Path:
 @pytest.mark.parametrize(
     ("damage", "expected"),
     [
-        (failed, "{path} is of a run that failed; run it again."),
+        (failed, "{path} is of a run that is failed ("),
         (unjudged, "{path} is of task 'compression', in which there are no texts to judge; give"),
         (without_responses, "{path}: `spec.judge` is 'low', but there are no `responses` that"),
         (without_file, "{responses} is not there; responses are kept where a run was made"),

@@ -127,8 +127,11 @@ def scaled_by_depth():
         (
             make_model,
             {"amount": 0.5, "unit": "neuron", "group": "model"},
-            "neurons, and a model of transformers has as many in each, one at least; choose group",
+            "neurons, and a model of transformers has as many in each; choose group",
         ),
+        (make_model, {"amount": 1, "unit": "neuron"}, "has one neuron in each block at least, and"),
+        (make_model, {"amount": 1, "unit": "head"}, "has one head in each block at least, and"),
+        (make_model, {"amount": 1, "unit": "block"}, "has one decoder block at least, and none"),
         (make_model, {"amount": 0.25, "unit": "head"}, "choose a pattern n:2, which removes as"),
         (lambda _: make_model("opt"), {"amount": 0.5, "unit": "head"}, "of type 'opt' in the size"),
         (
@@ -191,7 +194,7 @@ def test_prune_writes_the_smaller_model_and_says_what_it_saves(folder, tmp_path)
     assert told.told in report
     before, after = told.parameters
     assert f"| parameters | {before:,} | {after:,} | ×{after / before:.2f} |" in report
-    assert "weights are cut out with what served them alone, " in report
+    assert "weights were cut out with what served them alone, " in report
     assert "of the neurons in all matrices of the decoder blocks cut out, by" in (
         (out / "README.md").read_text()
     )

@@ -20,6 +20,7 @@ from sparc3_bench.record import files as module
 from sparc3_bench.record.files import read_result, read_results, samples_path, write_atomically
 from sparc3_bench.record.result import SCHEMA_VERSION, Result
 from sparc3_bench.record.spec import canonical_json, content_key
+from sparc3_bench.run.seeds import with_seeds
 
 REQUIRED = {
     *("schema_version", "key", "status", "created", "is_control", "spec", "metrics"),
@@ -353,3 +354,23 @@ def test_text_that_cannot_be_encoded_leaves_the_old_file_and_no_part(tmp_path):
         write_atomically(path, "\ud800")
     assert os.listdir(tmp_path) == ["file.json"]  # noqa: PTH208
     assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize("status", ["failed", "interrupted", "withdrawn"])
+def test_a_run_that_did_not_come_to_its_end_is_refused_by_its_status(status):
+    said = {"status": status, "error": "no memory.\nAt all."}
+    result = make_result().model_copy(update=said)
+    told = rf"^x\.json is of a run that is {status} \(no memory\); run it again, or name another\.$"
+    with pytest.raises(RecordError, match=told):
+        result.check_finished("x.json")
+    if status == "withdrawn":
+        result.check_finished("x.json", trusted=False)
+    make_result().check_finished("x.json")
+
+
+def test_seeds_that_are_typed_twice_are_run_once():
+    assert with_seeds(["random@1,0,1", "wanda", "random@0,2", "wanda"], 0) == [
+        ("random", [1, 0]),
+        ("wanda", [0]),
+        ("random", [2]),
+    ]
