@@ -90,11 +90,12 @@ class Pruned(ChangedModel):
         point, spec = self.point, self.result.spec
         main = self.result.metrics[0].name
         versus = point.versus.get(main)
-        told = ["scope", *(["group"] if pattern_of(spec.group) else []), "allocation", "repair"]
+        told = ["scope", *(["group"] if pattern_of(spec.group) else []), "allocation"]
         clauses = [clause_text(spec, name) for name in told]
         return {
             "share": percent(round(point.amount.requested, 4)),
             "what": f"{units(spec)} {', '.join(filter(None, clauses))}",
+            "repaired": clause_text(spec, "repair"),
             "cost": self.cost,
             "budget": self.budget,
             "drawn_in": drawn_in(spec),

@@ -119,6 +119,11 @@ def test_prune_writes_the_repaired_model_that_was_measured(three):
     assert moved, "what is kept has new values"
     assert all(not stored[name][~kept].any() for name, kept in keep.items())
     assert result.points[-1].metrics["perplexity"] > 0
+    report, card = ((out / name).read_text() for name in ("report.md", "README.md"))
+    for text in (report, card):
+        assert "; what is kept is repaired by obs:" in text
+        assert "no other has changed" not in text
+        assert "has its bits" not in " ".join(text.split())
 
 
 def test_python_has_them_for_a_model_in_memory(three):
