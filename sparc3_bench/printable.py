@@ -36,6 +36,11 @@ def printable(text: str) -> str:
     return _HIDDEN.sub(_escaped, text)
 
 
+def how_many(number: int, noun: str) -> str:
+    """Return a number with its noun, such as ``1 run`` or ``2,000 runs``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def abridged(text: str, most: int = LONGEST) -> str:
     """Return a text, printable, with at most `most` characters; of a longer one both ends."""
     length = len(text)

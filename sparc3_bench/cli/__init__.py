@@ -190,6 +190,13 @@ def main() -> None:
             f"This needs the package '{error.name}', which is not installed; "
             "pip install 'sparc3-bench[run]'."
         )
+    except OSError as error:
+        if error.filename is None:
+            raise
+        code = _told(
+            f"'{error.filename}' cannot be used ({error.strerror}); see that it is there and may "
+            "be written to. What is finished is kept; the same command goes on from there."
+        )
     if code == ExitCode.INTERRUPTED:
         _told("Interrupted. What is finished is kept; the same command goes on from there.")
     sys.exit(code)

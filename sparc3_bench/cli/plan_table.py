@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from sparc3_bench.cli.tables import print_table
+from sparc3_bench.printable import how_many
 
 if TYPE_CHECKING:
     from sparc3_bench.graph.forecast import Cost, Forecast, Foreseen
@@ -70,9 +71,9 @@ def show(
     total = sum((t.cost() for t in tables), Cost())
     tokens, operations, duration, memory = _words(total)
     done = sum(sum(table.finished) for table in tables)
-    cost = f": about {duration} on {torch.get_num_threads()} threads, {tokens} tokens, "
+    cost = f": about {duration} on {how_many(torch.get_num_threads(), 'thread')}, {tokens} tokens, "
     cost += f"{operations} operations, {memory} of memory"
-    said = [f"{runs:,} {'run' if runs == 1 else 'runs'}, {done:,} finished; {new:,} new steps"]
+    said = [f"{how_many(runs, 'run')}, {done:,} finished; {how_many(new, 'new step')}"]
     said[0] += f"{cost if new else ''}."
     tried = {
         "were tried now": sum(one.probed for one in forecasts),

@@ -13,6 +13,7 @@ import sparc3_bench.cli.completion as completion
 from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.cli.tables import print_table
 from sparc3_bench.errors import RecordError, UnknownNameError
+from sparc3_bench.printable import how_many
 
 if TYPE_CHECKING:
     from sparc3_bench.record.result import Result
@@ -289,8 +290,8 @@ def _print(found: Sequence[tuple[Path, Result]], amount: float | None, digits: i
     kept = [at for at in range(len(columns)) if at not in alike]
     shown = [[row[at] for at in kept] for row in rows]
     out = print_table([columns[at] for at in kept], shown, len(kept), is_list=True)
-    count = "1 result" if len(found) == 1 else f"{len(found):,} results"
     old = any(is_old(result) for _, result in found)
+    count = how_many(len(found), "result")
     typer.echo(f"{count}. Brackets are 95 % intervals over samples{_OLD if old else ''}.")
     if out:
         typer.echo(f"For want of width there is no {', '.join(out)}; `--json` has all.")

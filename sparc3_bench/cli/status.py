@@ -11,6 +11,7 @@ import typer
 from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.cli.tables import print_table
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.printable import how_many
 
 
 class AtWork(Part):
@@ -117,6 +118,6 @@ def _print(standing: Standing) -> None:
         "to be done": standing.to_be_done,
     }
     told = ", ".join(f"{len(some)} {what}" for what, some in counts.items())
-    typer.echo(f"{standing.runs} runs: {told}.")
+    typer.echo(f"{how_many(standing.runs, 'run')}: {told}.")
     for path, reason in standing.failed.items():
         typer.echo(f"{path}: failed: {reason.partition(chr(10))[0]}")

@@ -10,6 +10,7 @@ import typer
 import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, JsonFlag
 from sparc3_bench.errors import RecordError
+from sparc3_bench.printable import how_many
 
 
 class Validated(Answer):
@@ -45,5 +46,5 @@ def command(
     if as_json:
         Validated(valid=valid, problems=problems).tell()
     else:
-        typer.echo(f"{len(valid)} valid result file{'s' if len(valid) > 1 else ''}")
+        typer.echo(how_many(len(valid), "valid result file"))
     common.tell_left_out(problems)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from sparc3_bench.printable import how_many
 from sparc3_bench.types.conventions import CONVENTIONS, pattern_of, phrases_of
 
 if TYPE_CHECKING:
@@ -142,12 +143,12 @@ def samples(data: DatasetRecord) -> str:
     """Return how many samples of which length, in few words."""
     if data.item == "window":
         return f"{data.windows:,} × {data.window_length:,} tokens"
-    return f"{data.windows:,} {data.item}{'s' if data.windows != 1 else ''}"
+    return f"{how_many(data.windows, data.item)}"
 
 
 def dataset_text(data: DatasetRecord) -> str:
     """Return how many samples of which length."""
-    count = f"{data.windows:,} {data.item}{'s' if data.windows != 1 else ''}"
+    count = f"{how_many(data.windows, data.item)}"
     behind = ", behind what the tokenizer begins with" if data.begin else ""
     if data.item == "window":
         return f"{count} × {data.window_length:,} tokens{behind}"

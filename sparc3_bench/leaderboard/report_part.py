@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sparc3_bench.comparison.shown_table import ShownTable
 from sparc3_bench.leaderboard.templating import templates
+from sparc3_bench.printable import how_many
 
 _WIDTH = 100
 """Columns of a terminal."""
@@ -38,7 +39,7 @@ def as_markdown(title: str, parts: Sequence[ReportPart]) -> str:
 def _text(part: ReportPart) -> Iterator[str]:
     if part.is_aside:
         rows = sum(len(one.rows) for one in part.tables)
-        yield f"\n{part.title}: {rows} rows; Markdown, the page and --json have them."
+        yield f"\n{part.title}: {how_many(rows, 'row')}; Markdown, the page and --json have them."
         return
     yield f"\n{part.title}\n{'-' * min(len(part.title), _WIDTH)}"
     yield from (textwrap.fill(one, _WIDTH, subsequent_indent="  ") for one in part.sentences)

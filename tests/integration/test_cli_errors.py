@@ -282,3 +282,11 @@ def test_installed_command_ends_with_code_two_and_one_sentence(tmp_path, command
     )
     assert expected in sentence(Outcome(done.returncode, done.stdout, done.stderr))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that takes no file")
+@pytest.mark.parametrize("command", [("publish",), ("export", "--format", "csv", "--out")])
+def test_a_place_that_takes_no_file_is_told_in_a_sentence(tmp_path, sparc3, command):
+    save(tmp_path, make_result("wanda"))
+    verb, *options = command
+    assert sentence(sparc3(verb, str(tmp_path), *options, "/proc/out.csv")).startswith("'/proc/")
