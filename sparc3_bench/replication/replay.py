@@ -39,6 +39,7 @@ class Replay:
         self.noted: list[str] = []  # what else is not the same, and moves no number by itself
         self.reason = ""  # why it cannot be replayed; empty if it can
         self._contradictions: list[str] = []
+        self._written = False  # whether answers of the model are what is measured
 
     @property
     def outcome(self) -> Agreement | Literal["not replayed"]:
@@ -74,7 +75,9 @@ class Replay:
         if replayed.status != "ok":
             self.reason = f"Its run is {replayed.status}: {replayed.error}"
             return
-        self.steps += step_agreements(self._recorded, replayed, self._contradictions)
+        self.steps += step_agreements(
+            self._recorded, replayed, self._contradictions, written=self._written
+        )
         self.noted += _of_machines(self._recorded, replayed)
 
     def _plan(
@@ -107,6 +110,8 @@ class Replay:
             raise Sparc3Error(
                 f"{target} is of a run of its own; choose another folder for `--results`."
             )
+        task = host.get("task", spec.task.name).cls
+        self._written = task.prompts_option is not None
         if all(point.samples for point in recorded.points):
             self._contradictions = list(contradictions(recorded, host))
         self.standing = RequestState(request, [order])

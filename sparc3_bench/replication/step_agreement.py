@@ -87,14 +87,19 @@ def spec_agreement(recorded: RunSpec, replayed: RunSpec) -> tuple[StepAgreement,
 
 
 def step_agreements(
-    recorded: Result, replayed: Result, contradictions: Sequence[str] = ()
+    recorded: Result,
+    replayed: Result,
+    contradictions: Sequence[str] = (),
+    *,
+    written: bool = False,
 ) -> Iterator[StepAgreement]:
     """Yield how far two records of one spec agree, step by step, to the first that differs.
 
     `contradictions` are what of the record does not follow from its own samples. Where there is
-    such a thing no sample may be off, and the record differs even if all else agrees.
+    such a thing no sample may be off, and the record differs even if all else agrees. `written`
+    says that what is measured are answers of the model.
     """
-    allowed = tolerance_of(recorded.spec.model.dtype)
+    allowed = tolerance_of(recorded.spec.model.dtype, written=written)
     share = 0.0 if contradictions else allowed.samples
     steps: list[tuple[str, Callable[[Result, Result], Iterable[Mismatch]], float]] = [
         ("choice", _choice, allowed.number),
@@ -226,8 +231,18 @@ def _operating_point(recorded: Result, replayed: Result) -> Iterator[Mismatch]:
         yield Mismatch("the amount that was found", recorded.found.point.amount.requested, None)
         return
     before, now = recorded.found.point, replayed.found.point
-    amounts = {"amount": before.amount.requested}, {"amount": now.amount.requested}
-    yield from _numbers("{} that was found", *amounts)
+    one, other = before.amount.requested, now.amount.requested
+    tried = {
+        again.requested: again.metrics.get(recorded.found.metric)
+        for again in replayed.tried
+        if again.candidate == replayed.candidate
+    }
+    best, beside = tried.get(other), tried.get(one)
+    if one != other and best is not None and beside is not None:
+        # The best of what was tried turns as a sample does, where another is as good as equal.
+        yield Mismatch("amount that was chosen", one, other, distance(best, beside))
+        return
+    yield from _numbers("{} that was found", {"amount": one}, {"amount": other})
     where = "{} at the amount that was found"
     yield from _numbers(where, before.metrics, now.metrics, _scales(replayed.metrics))
 

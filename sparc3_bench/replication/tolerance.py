@@ -29,20 +29,25 @@ class Tolerance:
     """How far any number that follows from all samples may be off."""
 
 
+_WRITTEN = "bfloat16, answers that a model wrote"
+
 TOLERANCES = {
     "float32": Tolerance(units=0.001, sample=0.001, samples=0.01, number=0.001),
     "bfloat16": Tolerance(units=0.01, sample=0.25, samples=0.05, number=0.02),
+    _WRITTEN: Tolerance(units=0.01, sample=0.25, samples=0.6, number=0.1),
 }
 """By the number format that the model ran in; other formats are taken for bfloat16.
 
 A logit between 16 and 32 is a multiple of 1/8 there, and a difference of two may be off by two of
-these steps.
+these steps. Of answers of 48 tokens about half turn on another processor.
 """
 
 
-def tolerance_of(dtype: str) -> Tolerance:
-    """Return what runs in a number format may differ by."""
-    return TOLERANCES.get(dtype, TOLERANCES["bfloat16"])
+def tolerance_of(dtype: str, *, written: bool = False) -> Tolerance:
+    """Return what runs in a number format may differ by, where a model `written` answers or not."""
+    if dtype == "float32":
+        return TOLERANCES[dtype]
+    return TOLERANCES[_WRITTEN if written else "bfloat16"]
 
 
 def distance(one: float, other: float, scale: Scale = "linear") -> float:

@@ -8,15 +8,19 @@ from typing import Any
 import pytest
 from unit.results import make_result
 
-from sparc3_bench.record.parts import Sketch
+from sparc3_bench.record.parts import Found, Sketch, Tried
 from sparc3_bench.record.result import Result
 from sparc3_bench.replication.step_agreement import StepAgreement, spec_agreement, step_agreements
-from sparc3_bench.replication.tolerance import TOLERANCES, distance, tolerance_of
+from sparc3_bench.replication.tolerance import distance, tolerance_of
+
+every_kind = pytest.mark.parametrize(
+    ("dtype", "written"), [("float32", False), ("bfloat16", False), ("bfloat16", True)]
+)
 
 
-def outcome(one: Result, other: Result) -> tuple[str, str]:
+def outcome(one: Result, other: Result, *, written: bool = False) -> tuple[str, str]:
     """Return the last step that was compared, and what it came to."""
-    last = list(step_agreements(one, other))[-1]
+    last = list(step_agreements(one, other, written=written))[-1]
     return last.step, last.agreement
 
 
@@ -38,24 +42,26 @@ def test_a_record_agrees_with_itself_in_every_step():
     assert [step.step for step in steps][-1] == "record"
 
 
-@pytest.mark.parametrize("dtype", TOLERANCES)
-def test_a_metric_may_be_off_by_what_is_allowed_and_no_more(dtype):
-    allowed = tolerance_of(dtype).number
+@every_kind
+def test_a_metric_may_be_off_by_what_is_allowed_and_no_more(dtype, written):
+    allowed = tolerance_of(dtype, written=written).number
     one = make_result(values=(20.0, 40.0), dtype=dtype)
     for off, agreement in ((0.9 * allowed, "within tolerance"), (1.2 * allowed, "differs")):
         other = make_result(values=(20.0, 40.0 * (1 + off)), dtype=dtype)
-        steps = {step.step: step for step in step_agreements(one, with_sample(other, 0.0, 0))}
+        found = step_agreements(one, with_sample(other, 0.0, 0), written=written)
+        steps = {step.step: step for step in found}
         assert steps["metrics"].agreement == agreement
 
 
-@pytest.mark.parametrize("dtype", TOLERANCES)
-def test_few_samples_may_be_far_off_and_all_a_little(dtype):
-    allowed = tolerance_of(dtype)
+@every_kind
+def test_some_samples_may_be_far_off_and_all_a_little(dtype, written):
+    allowed = tolerance_of(dtype, written=written)
     one = make_result(windows=1000, dtype=dtype)
     loss = one.points[1].samples["loss"][0]
     few = round(1000 * allowed.samples)
-    assert outcome(one, with_sample(one, 9.0, few)) == ("record", "equal")
-    assert outcome(one, with_sample(one, 9.0, few + 1)) == ("samples", "differs")
+    assert outcome(one, with_sample(one, 9.0, few), written=written) == ("record", "equal")
+    more = with_sample(one, 9.0, few + 1)
+    assert outcome(one, more, written=written) == ("samples", "differs")
     near = with_sample(one, loss * (1 + 0.5 * allowed.sample), 1000)
     steps = {step.step: step for step in step_agreements(one, near)}
     assert steps["samples"].gaps == 1
@@ -69,6 +75,23 @@ def test_where_a_record_contradicts_itself_no_sample_may_be_off():
     assert (steps[-1].step, steps[-1].agreement) == ("samples", "differs")
     last = list(step_agreements(one, one, ["`perplexity` is 1, and 2 by the samples."]))[-1]
     assert (last.step, last.agreement) == ("record", "differs")
+
+
+@pytest.mark.parametrize(("beside", "agreement"), [(0.95, "within tolerance"), (0.7, "differs")])
+def test_another_amount_may_be_chosen_where_it_is_as_good_as_equal(beside, agreement):
+    def chosen(place: int, values: tuple[float, float]) -> Result:
+        amounts = make_result().points
+        tried = [
+            Tried(candidate="", requested=one.amount.requested, metrics={"kl": kl}, passes=True)
+            for one, kl in zip(amounts, values, strict=True)
+        ]
+        found = Found(metric="kl", title="Smallest", point=amounts[place])
+        return make_result(found=found, tried=tried, candidate="", dtype="bfloat16")
+
+    one, other = chosen(0, (0.9, beside)), chosen(1, (0.9, beside))
+    steps = list(step_agreements(one, other, written=True))
+    last = {step.step: step for step in steps}["operating point"]
+    assert (last.worst.where, last.agreement) == ("amount that was chosen", agreement)
 
 
 def test_sampled_units_may_change_places_where_scores_are_alike():
