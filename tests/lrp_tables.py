@@ -6,8 +6,10 @@ import json
 import math
 import runpy
 import statistics
+from collections.abc import Sequence
+from functools import cache
 
-from rows import ROOT
+from rows import ROOT, committed
 from tables import paragraph, table
 
 DOCUMENT = ROOT / "docs/lrp.md"
@@ -53,34 +55,53 @@ def spread() -> str:
 
 
 def ensemble() -> str:
-    """Return perplexities on 64 windows, beside Wanda by row with the same reference samples."""
-    every = json.loads((ROOT / "docs/ensemble.json").read_text())
-    wanda = {o["seed"]: o["losses"] for o in every if (o["score"], o["group"]) == ("Wanda", "row")}
+    """Return perplexities on 128 windows, beside Wanda by row with the same reference samples."""
+    runs = _runs()
     lines = []
-    for one in every:
-        beside = "–"
-        if one["losses"] != (base := wanda[one["seed"]]):
-            beside = _apart(one["losses"], base)
-        value = f"{math.exp(statistics.mean(one['losses'])):,.2f}"
-        lines.append([one["score"], one["group"], str(one["seed"]), value, beside])
+    for (name, group), seeds in runs.items():
+        for seed, losses in seeds.items():
+            value = f"{math.exp(statistics.mean(losses)):,.2f}"
+            base = runs["Wanda", "row"][seed]
+            beside = "–" if losses == base else _apart([losses], [base])
+            lines.append([name, group, str(seed), value, beside])
+        if (name, group) != ("Wanda", "row"):
+            pairs = [list(one.values()) for one in (seeds, runs["Wanda", "row"])]
+            lines.append([name, group, "all", "", _apart(*pairs)])
     heads = ("score", "group", "reference seed", "perplexity", "nats beside Wanda by row")
     return table(heads, lines)
 
 
 def between() -> str:
     """Return how far the ensemble is from the gradient over the model."""
-    every = json.loads((ROOT / "docs/ensemble.json").read_text())
-    over = {(o["score"], o["seed"]): o["losses"] for o in every if o["group"] == "model"}
-    own, other = over["Ensemble", 1], over["Gradient", 1]
+    runs = _runs()
+    own, other = (list(runs[name, "model"].values()) for name in ("Ensemble", "Gradient"))
     return paragraph(
         "Over the model, with the same reference samples, the ensemble is "
         f"{_apart(own, other)} nats from the gradient."
     )
 
 
-def _apart(own: list[float], other: list[float]) -> str:
-    """Return the mean paired difference with its 95 % interval."""
-    apart = [one - beside for one, beside in zip(own, other, strict=True)]
+@cache
+def _runs() -> dict[tuple[str, str], dict[int, tuple[float, ...]]]:
+    """Return the losses of windows by scorer and group, and by seed."""
+    found: dict[tuple[str, str], dict[int, tuple[float, ...]]] = {}
+    sizes = {"evaluation_windows": 128, "evaluation_length": 256}
+    for _, one in committed("compression"):
+        spec = one.spec
+        if sizes.items() <= dict(spec.task.options).items():
+            name = spec.scorer.title or spec.scorer.name
+            found.setdefault((name, spec.group), {})[spec.seed] = one.points[1].samples["loss"]
+    places = [("Wanda", "row"), ("Ensemble", "row"), ("Gradient", "model"), ("Ensemble", "model")]
+    return {place: dict(sorted(found[place].items())) for place in places}
+
+
+def _apart(own: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> str:
+    """Return the mean paired difference over seeds, with its 95 % interval over windows."""
+    seeds = [
+        [one - beside for one, beside in zip(a, b, strict=True)]
+        for a, b in zip(own, other, strict=True)
+    ]
+    apart = [statistics.mean(window) for window in zip(*seeds, strict=True)]
     error = 1.96 * statistics.stdev(apart) / math.sqrt(len(apart))
     return f"{statistics.mean(apart):+.3f} ± {error:.3f}".replace("-", "−")
 

@@ -88,6 +88,13 @@ class InputGrams:
 def damp(gram: Tensor, fraction: float) -> Tensor:
     """Add a fraction of the mean diagonal to the diagonal, in its place, so that it has an inverse.
 
+    Parameters
+    ----------
+    gram
+        ``[in_features, in_features]``, as in `InputGrams.lower`.
+    fraction
+        Of the mean diagonal; above 0.
+
     Returns
     -------
     Tensor

@@ -162,7 +162,7 @@ def test_the_tutorial_ends_in_a_report(workshop, cache, lasting):
     for line in tutorial():
         command = shlex.split(line)
         if command[1] == "run":
-            command += ["--limit", "4", "--only", "activation-norm"]
+            command += ["--limit", "4", "--only", "activation-norm", "--on", "local"]
         said[command[1]] = workshop.run(*command, cache=cache, where=lasting).stdout
     # What is shown is what was written.
     (shown,) = blocks("python")

@@ -6,7 +6,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import pytest
-from integration import answers
+from integration import installing
 from integration.answers import made, numbers, run
 from sparc3_hostile.table import KINDS
 from sparc3_scorers.gradient import Gradient
@@ -27,7 +27,8 @@ def model(tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def with_hostile(monkeypatch) -> None:
     point = EntryPoint("hostile", "sparc3_hostile.scoring", "sparc3_bench")
-    monkeypatch.setattr(answers, "entry_points", lambda group: [point, *entry_points(group=group)])
+    found = entry_points(group="sparc3_bench")
+    monkeypatch.setattr(installing, "entry_points", lambda group: [point, *found])
 
 
 def kinds(cache: Path) -> set[str]:

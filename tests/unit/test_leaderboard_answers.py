@@ -82,7 +82,7 @@ def test_the_cheapest_is_named_from_one_kind_of_machine_only() -> None:
     runs = list(section(1, (*TWINS, BLUNT, COIN, RANDOM), intervals=False))
     (one,) = answered(*runs)
     assert len(one.leaders) > 1
-    seconds = {row.scorer.title: row.attribution.centre for row in one.leaders.values()}
+    seconds = {row.scorer.title: row.cost().centre for row in one.leaders.values()}
     cheapest = min(seconds, key=lambda title: seconds[title])
     if "costs least" in said("cost", one):
         assert f"{cheapest} costs least" in said("cost", one)
