@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import statistics
+from collections.abc import Sequence
 from functools import cache
 
 from rows import ROOT, committed, listed
@@ -14,14 +17,15 @@ from sparc3_bench.host import default_host
 from sparc3_bench.leaderboard.crossing_report import (
     CrossingReport,
     Tested,
-    estimate_text,
 )
 from sparc3_bench.leaderboard.literature import literature
+from sparc3_bench.record.result import Result
 
 DOCUMENT = ROOT / "docs/allocations.md"
 NOTHING = paragraph("Its results are not committed yet; `sparc3 run factorial` makes them.")
-UNREPAIRED = (
-    "Of its runs those without a repair are committed; `sparc3 run factorial` makes the rest."
+PARTIAL = (
+    "Of its runs those without a repair and with `obs` are committed; `sparc3 run factorial` makes "
+    "those with `energy`."
 )
 PATTERNS = ("2:4", "4:8")
 SHOWN = (
@@ -54,7 +58,7 @@ def decides() -> str:
         return NOTHING
     shares, *_ = found.answers
     told = [*shares.sentences, *found.details[0].sentences]
-    before = [] if found.repairs else [paragraph(UNREPAIRED)]
+    before = [] if "energy" in found.repairs else [paragraph(PARTIAL)]
     return "\n\n".join([*before, bullets(told), *map(str, shares.tables)])
 
 
@@ -75,17 +79,12 @@ def patterns() -> str:
     found = report()
     if found is None:
         return NOTHING
-    rows = [
-        (f"{scorer}, repair `{repair}`" if repair != "none" else scorer, *cells)
-        for scorer, repair in _run(found)
-        for cells in [
-            [
-                estimate_text(found.mean(scorer, way, repair if found.repairs else ""))
-                for way in PATTERNS
-            ]
-        ]
-    ]
-    shown = table(["perplexity", *PATTERNS], rows)
+    rows = []
+    for scorer, repair in _run(found):
+        runs = [_of(scorer, repair, way) for way in PATTERNS]
+        named = f"{scorer}, repair `{repair}`" if repair != "none" else scorer
+        rows.append((named, str(runs[0].spec.seed), *(_perplexity(run) for run in runs)))
+    shown = table(["perplexity", "reference seed", *PATTERNS], rows)
     repaired = [*_methods(found), _wanda(found)] if found.repairs else []
     return "\n\n".join([shown, bullets([_magnitude(found), *repaired])])
 
@@ -136,25 +135,53 @@ def _magnitude(found: CrossingReport) -> str:
 def _methods(found: CrossingReport) -> list[str]:
     """Return how SparseGPT stands to Wanda, beside what is published."""
     said = []
-    tested = _between(found, [(METHODS["SparseGPT"], METHODS["Wanda"], way) for way in PATTERNS])
-    for way, one in zip(PATTERNS, tested, strict=True):
+    for way in PATTERNS:
         theirs = {
             name: next(n for t in literature() for n in t.numbers if _is_like(n, name, way))
             for name in METHODS
         }
         ahead = theirs["SparseGPT"].value < theirs["Wanda"].value
-        so = {"tied": "cannot be told here", "better": "holds here", "worse": "does not hold here"}
-        verdict = so[one.verdict if ahead or one.verdict == "tied" else _turned(one.verdict)]
+        one, other = (_of(*METHODS[name], way) for name in METHODS)
+        assert one.spec.seed == other.spec.seed
+        pairs = zip(one.points[-1].samples["loss"], other.points[-1].samples["loss"], strict=True)
+        ratio, low, high = _exponential([a - b for a, b in pairs])
+        here = high < 1 if ahead else low > 1
+        tied = low <= 1 <= high
+        verdict = "cannot be told" if tied else "holds" if here else "does not hold"
         said.append(
             f"At {way} SparseGPT is published {'ahead of' if ahead else 'behind'} Wanda "
             f"({theirs['SparseGPT'].text} and {theirs['Wanda'].text}, {theirs['Wanda'].model}): "
-            f"that {verdict}, {one.text}, {p_value(one.p_value)}."
+            f"that {verdict} here, ×{number(ratio, 4)} ({number(low, 4)} to {number(high, 4)}) on "
+            "the same windows with the same reference samples."
         )
     return said
 
 
-def _turned(verdict: str) -> str:
-    return {"better": "worse", "worse": "better"}[verdict]
+def _of(scorer: str, repair: str, way: str) -> Result:
+    """Return the suite's run of a scorer under a pattern."""
+    found = report()
+    assert found is not None
+    (one,) = (
+        run
+        for run, _ in found.crossing.measured
+        if run.spec.scorer.title == scorer
+        and run.spec.group == way
+        and str(run.spec.repair).partition(":")[0] == repair
+    )
+    return one
+
+
+def _perplexity(run: Result) -> str:
+    return "{} [{}, {}]".format(
+        *(number(one, 3) for one in _exponential(run.points[-1].samples["loss"]))
+    )
+
+
+def _exponential(nats: Sequence[float]) -> tuple[float, float, float]:
+    """Return e to the mean over windows, with its 95 % interval."""
+    mean = statistics.mean(nats)
+    error = 1.96 * statistics.stdev(nats) / math.sqrt(len(nats))
+    return math.exp(mean), math.exp(mean - error), math.exp(mean + error)
 
 
 def _wanda(found: CrossingReport) -> str:
