@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sparc3_bench.comparison.phrasing import brief
+from sparc3_bench.comparison.phrasing import brief, is_reference, samples
 from sparc3_bench.comparison.sections import Section
 from sparc3_bench.record.spec import RunSpec
 
@@ -56,7 +57,10 @@ class Board:
 def boards(
     sections: Sequence[Section], newest: Mapping[str, int] | None = None
 ) -> tuple[Board, ...]:
-    """Return the boards in the order of their sections; `newest` has the version of every task."""
+    """Return the boards in the order of their sections; `newest` has the version of every task.
+
+    Of each unit the section that stands for it comes first.
+    """
     grouped: dict[tuple[str, int, str], list[Section]] = {}
     for section in sections:
         task, model = section.spec.task, section.spec.model
@@ -68,14 +72,15 @@ def boards(
         title = members[0].spec.task.title + (f", version {version}" if old else "")
         for one, words in zip(members, _words(members), strict=True):
             one.words = words
-        found.append(
-            Board(
-                id=f"{name}--{slug}" + (f"--v{version}" if old else ""),
-                title=title,
-                model=members[0].spec.model.id,
-                sections=tuple(members),
-            )
+        board = Board(
+            id=f"{name}--{slug}" + (f"--v{version}" if old else ""),
+            title=title,
+            model=members[0].spec.model.id,
+            sections=tuple(members),
         )
+        leading, units = board.leading, list(dict.fromkeys(one.spec.unit for one in members))
+        first = sorted(members, key=lambda one: (units.index(one.spec.unit), one not in leading))
+        found.append(dataclasses.replace(board, sections=tuple(first)))
     return tuple(found)
 
 
@@ -85,22 +90,45 @@ _ALWAYS = 2
 
 def _words(sections: Sequence[Section]) -> list[str]:
     words = [brief(section.spec) for section in sections]
-    differ = [len(set(column)) > 1 for column in zip(*words, strict=True)]
+    columns = [_shortened(column) for column in zip(*words, strict=True)]
+    differ = [len(set(column)) > 1 for column in columns]
     differ[-1] = True  # that a run is short is always said
     texts = [
         " ".join(own[:_ALWAYS])
         + "".join(f", {w}" for w, d in zip(own[_ALWAYS:], differ[_ALWAYS:], strict=True) if d and w)
-        for own in words
+        for own in zip(*columns, strict=True)
     ]
-    counts: dict[str, set[int]] = {}
-    for section, text in zip(sections, texts, strict=True):
-        counts.setdefault(text, set()).add(len(section.amounts))
-    texts = [
-        f"{text}, {len(section.amounts)} amounts" if len(counts[text]) > 1 else text
-        for section, text in zip(sections, texts, strict=True)
-    ]
-    # What no words tell apart differs in its data: then the texts measured on are named.
+    # What conventions do not tell apart differs in amounts or in what is measured on.
+    for more in (_amounts, _evaluation):
+        told: dict[str, set[str]] = {}
+        for section, text in zip(sections, texts, strict=True):
+            told.setdefault(text, set()).add(more(section))
+        texts = [
+            f"{text}, {more(section)}" if len(told[text]) > 1 else text
+            for section, text in zip(sections, texts, strict=True)
+        ]
     return [
         text if texts.count(text) == 1 else f"{text}, {section.id}"
         for section, text in zip(sections, texts, strict=True)
     ]
+
+
+def _shortened(words: Sequence[str]) -> list[str]:
+    """Leave out the options of plugins that have the same wherever they are named."""
+    full: dict[str, set[str]] = {}
+    for word in words:
+        full.setdefault(_plugin(word), set()).add(word)
+    return [word if len(full[_plugin(word)]) > 1 else _plugin(word) for word in words]
+
+
+def _plugin(word: str) -> str:
+    name, _, options = word.partition(":")
+    return name if "=" in options else word
+
+
+def _amounts(section: Section) -> str:
+    return f"{len(section.amounts)} amounts"
+
+
+def _evaluation(section: Section) -> str:
+    return " and ".join(samples(data) for data in section.spec.datasets if not is_reference(data))

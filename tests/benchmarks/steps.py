@@ -19,8 +19,11 @@ from sparc3_bench.model.load import find_model, product_dtype
 from sparc3_bench.selection.select import select
 
 MODEL = "smollm2-135m"
-WINDOWS = 2
-"""Of reference text, for steps of which a part is there once, however many windows are read."""
+WINDOWS = 4
+"""Of reference text, for steps of which a part is there once, however many windows are read.
+
+Task compression reads 16.
+"""
 
 Step = Callable[[], object]
 
@@ -51,13 +54,17 @@ class Bench:
     def forward(self, reference: ReferenceSamples) -> Step:
         return lambda: self.view.run(reference)
 
-    def forward_and_backward(self) -> None:
+    def forward_and_backward(self, reference: ReferenceSamples) -> Step:
         """Do what a training step does: form the gradient of every prunable weight."""
-        with self.training() as parameters:
-            for batch in self.reference.batches():
-                self.reference.objective(self.view.forward(batch), batch).backward()
-            for parameter in parameters:
-                parameter.grad = None
+
+        def step() -> None:
+            with self.training() as parameters:
+                for batch in reference.batches():
+                    reference.objective(self.view.forward(batch), batch).backward()
+                for parameter in parameters:
+                    parameter.grad = None
+
+        return step
 
     @contextmanager
     def training(self) -> Iterator[list[nn.Parameter]]:
@@ -131,10 +138,16 @@ class Bench:
 STEPS: dict[str, Callable[[Bench], Step]] = {
     "forward": lambda bench: bench.forward(bench.reference),
     "forward, several windows": lambda bench: bench.forward(bench.several),
-    "forward and backward": lambda bench: bench.forward_and_backward,
+    "forward and backward": lambda bench: bench.forward_and_backward(bench.reference),
+    "forward and backward, several windows": lambda bench: bench.forward_and_backward(
+        bench.several
+    ),
     "lrp": lambda bench: bench.scoring("lrp"),
+    "lrp, several windows": lambda bench: bench.scoring("lrp", bench.several),
     "gradient": lambda bench: bench.scoring("gradient"),
+    "gradient, several windows": lambda bench: bench.scoring("gradient", bench.several),
     "fisher": lambda bench: bench.scoring("fisher"),
+    "fisher, several windows": lambda bench: bench.scoring("fisher", bench.several),
     "wanda": lambda bench: bench.scoring("wanda"),
     "wanda, several windows": lambda bench: bench.scoring("wanda", bench.several),
     "sparsegpt": lambda bench: bench.scoring("sparsegpt"),

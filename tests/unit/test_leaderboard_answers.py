@@ -50,6 +50,16 @@ def test_the_best_scorer_is_among_the_leaders_at_the_nominal_rate() -> None:
     assert wrong <= binom.ppf(0.999, BOARDS, 0.05)
 
 
+def test_of_each_unit_the_section_of_most_scorers_is_the_first_of_its_board() -> None:
+    few = section(0, [SHARP, BLUNT], samples=16, intervals=False)
+    results = enumerate([*few, *section(0, SCORERS, intervals=False)])
+    sections, _ = split((Path(f"{at}.json"), result) for at, result in results)
+    assert [len(one.scorers) for one in sections] == [2, sum(not s.is_control for s in SCORERS)]
+    (board,) = boards(sections)
+    assert board.sections == sections[::-1]
+    assert board.leading == sections[1:]
+
+
 def test_no_sentence_says_more_than_its_test() -> None:
     for seed in range(BOARDS):
         one = answer(seed)

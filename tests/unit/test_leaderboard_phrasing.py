@@ -243,3 +243,24 @@ def test_every_value_of_a_convention_has_words_of_its_own(name: str) -> None:
     assert len({convention_text(spec) for spec in specs}) == len(specs)
     assert len({brief(spec) for spec in specs}) == len(specs)
     assert "{" not in "".join(convention_text(spec) + "".join(brief(spec)) for spec in specs)
+
+
+def test_what_is_measured_on_tells_apart_what_conventions_do_not():
+    def other(scorer: str, windows: int, **choices: str) -> Result:
+        digest = f"{windows:064}"
+        return make_result(scorer, windows=windows, evaluation_digest=digest, **choices)
+
+    results = [
+        *(other(scorer, 16) for scorer in ("lrp", "wanda")),
+        *(other(scorer, 32) for scorer in ("lrp", "wanda", "gradient")),
+        *(other(scorer, 32, allocation="owl:width=0.1") for scorer in ("lrp", "wanda")),
+        *(other(scorer, 32, repair=f"obs:block={size}") for size in (64, 128) for scorer in "ab"),
+    ]
+    (board,) = boards(split((Path(one.spec.path), one) for one in results)[0])
+    assert [one.words for one in board.sections] == [
+        "Weights by row, 16 × 128 tokens",
+        "Weights by row, 32 × 128 tokens",
+        "Weights by row, repair obs:block=64",
+        "Weights by row, repair obs:block=128",
+        "Weights by row, allocation owl",
+    ]
