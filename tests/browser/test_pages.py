@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from browser.crawl import Crawl, crawl, resolved
 from browser.watch import WIDTHS, is_too_wide, picture, too_wide
@@ -16,6 +18,13 @@ KINDS = (
 def found(site) -> Crawl:
     """Return what following every link from the overview finds."""
     return crawl(site)
+
+
+def unlike(site: Path) -> list[str]:
+    """Return all pages, but of those of results, which are made alike, one a scorer and task."""
+    every = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
+    alike = {name.rpartition("--")[0]: name for name in every if name.startswith("results/")}
+    return [name for name in every if not name.startswith("results/")] + sorted(alike.values())
 
 
 def test_every_link_leads_to_a_file_and_to_a_place_in_it(found, results):
@@ -33,10 +42,7 @@ def test_every_page_and_every_number_can_be_reached_from_the_overview(found, sit
 
 def test_no_page_complains_or_asks_for_what_is_not_beside_it(site, watched):
     visit, watch = watched
-    every = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
-    # Pages of results are made alike; one of every scorer on every task stands for the others.
-    alike = {name.rpartition("--")[0]: name for name in every if name.startswith("results/")}
-    chosen = [name for name in every if not name.startswith("results/")] + sorted(alike.values())
+    chosen = unlike(site)
     page = visit(chosen[0], viewport={"width": WIDTHS[0], "height": 900})
     for name in chosen[1:]:
         page.goto(watch.base + name)
@@ -80,3 +86,13 @@ def test_no_page_is_wider_than_the_window(kind, kinds, visit, pictures):
         picture(page, pictures / f"{kind}-{width}.png")
         assert too_wide(page) == [], width
         assert not is_too_wide(page), width
+
+
+def test_every_table_fits_a_window_of_1280_pixels(site, watched):
+    visit, watch = watched
+    page = visit("index.html", viewport={"width": 1280, "height": 900})
+    wide = "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.scrollWidth)"
+    for name in unlike(site):
+        page.goto(watch.base + name)
+        page.eval_on_selector_all("details", "all => all.forEach(one => { one.open = true })")
+        assert page.eval_on_selector_all(".scroll", wide) == [], name

@@ -45,6 +45,8 @@
     const found = first === second ? [] : meetings(at, first, second);
     document.getElementById("verdict").textContent = sentence(at, one, other, found);
     const body = document.getElementById("head-to-head").tBodies[0];
+    // Of ratios near one a digit more, or they would read as one.
+    const differing = (value) => sparc3.number(value, ratio(at) && Math.abs(value - 1) < 0.1 ? 5 : 4);
     const cell = (text, tag = "td") => {
       const made = document.createElement(tag);
       made.textContent = text;
@@ -59,8 +61,8 @@
         cell(at.texts[m.i], "th"),
         cell(sparc3.number(one.points[m.i][0]?.[0])),
         cell(sparc3.number(other.points[m.i][0]?.[0])),
-        cell((ratio(at) ? "×" : m.value > 0 ? "+" : "") + sparc3.number(m.value)),
-        cell(`${sparc3.number(m.low)} to ${sparc3.number(m.high)}`),
+        cell((ratio(at) ? "×" : m.value > 0 ? "+" : "") + differing(m.value)),
+        cell(`${differing(m.low)} to ${differing(m.high)}`),
         cell(sparc3.probability(m.adjusted)),
       );
       return row;
