@@ -45,6 +45,7 @@ def score_with_lxt(model: ModelView, reference: ReferenceSamples, aggregation: s
         answer = process.ask(request(model, reference, aggregation, Path(name)))
         for batch in reference.batches(model.device):
             model.tokens += batch.input_ids.numel()
+            model.backward_tokens += batch.input_ids.numel()
             logits = load(answer)["logits"].to(model.device).requires_grad_()
             [gradient] = torch.autograd.grad(reference.objective(logits, batch), logits)
             answer = process.ask(save({"gradient": gradient.cpu().contiguous()}))

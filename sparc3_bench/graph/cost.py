@@ -9,9 +9,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sparc3_bench.record.parts import Phase
+
+
+class Passed(NamedTuple):
+    """Tokens that have gone through a model, and those of which a gradient has come back."""
+
+    forward: int = 0
+    backward: int = 0
+
 
 NOTHING = Phase(seconds=0, peak_bytes=0)
 """What takes no time."""
@@ -35,21 +43,23 @@ class Meter:
 
 
 @contextmanager
-def metered(tokens: Callable[[], int] | None = None) -> Iterator[Meter]:
-    """Measure wall time, the peak of resident memory, and what `tokens` counts in the meantime."""
+def metered(passed: Callable[[], Passed] | None = None) -> Iterator[Meter]:
+    """Measure wall time, the peak of resident memory, and what `passed` counts in the meantime."""
     meter = Meter()
     settle()
     _reset_peak()
-    before = tokens() if tokens else 0
+    before = passed() if passed else None
     start = time.perf_counter()
     yield meter
     settle()
+    after = passed() if passed else None
     meter.end(
         Phase(
             seconds=round(time.perf_counter() - start, 3),
             peak_bytes=peak(),
             device_bytes=device_peak(),
-            tokens=tokens() - before if tokens else None,
+            tokens=after.forward - before.forward if before and after else None,
+            backward_tokens=after.backward - before.backward if before and after else None,
         )
     )
 
@@ -58,11 +68,14 @@ def total(phases: Iterable[Phase]) -> Phase:
     """Return the cost of all together: the sum of time and tokens, the most memory at once."""
     every = list(phases)
     tokens = [phase.tokens for phase in every if phase.tokens is not None]
+    # Where one of them is of an old record, the sum is not known.
+    back = [phase.backward_tokens for phase in every if phase.tokens is not None]
     devices = [phase.device_bytes for phase in every if phase.device_bytes is not None]
     return Phase(
         seconds=round(sum(phase.seconds for phase in every), 3),
         peak_bytes=max((phase.peak_bytes for phase in every), default=0),
         tokens=sum(tokens) if tokens else None,
+        backward_tokens=None if None in back or not tokens else sum(filter(None, back)),
         device_bytes=max(devices, default=None),
     )
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 from sparc3_bench.graph.codec import AsLazyTensors
-from sparc3_bench.graph.cost import NOTHING, Meter, metered
+from sparc3_bench.graph.cost import NOTHING, Meter, Passed, metered
 from sparc3_bench.graph.drive import Recipe, drive
 from sparc3_bench.graph.step import Hold, Key, Step, each
 from sparc3_bench.graph.store import Kept, Store
@@ -40,9 +40,9 @@ class Local:
         self._wait = True
         self._making = 0
 
-    def tokens(self) -> int:
+    def passed(self) -> Passed:
         """Return how many tokens have gone through models so far."""
-        return 0
+        return Passed()
 
     def get(self, step: Step[T]) -> T:
         """Return the value of a step."""
@@ -176,7 +176,7 @@ class Local:
             name: self.get(one) if isinstance(one, Step) else [self.get(step) for step in one]
             for name, one in step.inputs.items()
         }
-        with metered(self.tokens) as meter:
+        with metered(self.passed) as meter:
             outer, self.meter = self.meter, meter
             self._making += 1
             try:

@@ -52,8 +52,9 @@ class ModelView:
 
     Attributes
     ----------
-    tokens
-        How many have gone through the model so far, padding included.
+    tokens, backward_tokens
+        How many have gone through the model so far, padding included, and of how many a gradient
+        has come back.
     memory
         What was measured before on the model as it is now; None where nobody keeps it.
     notes
@@ -69,7 +70,7 @@ class ModelView:
         self.blocks = find_blocks(model, adapter)
         self._roles = find_roles(model, adapter)
         self._weights = find_weights(model, adapter, scope, self._roles)
-        self.tokens = 0
+        self.tokens = self.backward_tokens = 0
         self.memory: Memory | None = None
         self.notes: tuple[str, ...] = ()
         self._layout: Layout | None = None
@@ -120,7 +121,8 @@ class ModelView:
         return self._logits(batch, **options)
 
     def _logits(self, batch: Batch, **options: Any) -> Tensor:
-        self.tokens += batch.input_ids.numel()
+        count = batch.input_ids.numel()
+        self.tokens += count
         with self.laid_out(batch):
             logits = self.model(
                 input_ids=batch.input_ids,
@@ -130,7 +132,12 @@ class ModelView:
                 **options,
             ).logits
         assert isinstance(logits, Tensor)
+        if logits.requires_grad:
+            logits.register_hook(lambda _: self._came_back(count))  # type: ignore[no-untyped-call]
         return logits
+
+    def _came_back(self, count: int) -> None:
+        self.backward_tokens += count
 
     @contextmanager
     def laid_out(self, batch: Batch) -> Iterator[None]:

@@ -206,6 +206,10 @@ class Phase(OnDisk):
     """Largest resident memory of the process during the phase."""
     tokens: Annotated[int, Field(ge=0)] | None = None
     """Tokens that went through the model, padding included; null in old records."""
+    backward_tokens: Annotated[
+        Annotated[int, Field(ge=0)] | None, Field(exclude_if=lambda count: count is None)
+    ] = None
+    """Those of them of which a gradient went back through the model; none in old records."""
     device_bytes: Annotated[
         Annotated[int, Field(ge=0)] | None, Field(exclude_if=lambda most: most is None)
     ] = None

@@ -55,6 +55,7 @@ class StoredMemory:
             seconds=round(time.perf_counter() - self._time, 3),
             peak_bytes=peak(),
             tokens=self._model.tokens - self._tokens,
+            backward_tokens=0,
             device_bytes=device_peak(),
         )
         line = Line(values=dict(values), phase=phase)
@@ -89,5 +90,6 @@ def _share(batch: Line, count: int) -> Phase:
         seconds=round(phase.seconds * share, 3),
         peak_bytes=phase.peak_bytes,
         tokens=None if phase.tokens is None else round(phase.tokens * share),
+        backward_tokens=phase.backward_tokens,
         device_bytes=phase.device_bytes,
     )

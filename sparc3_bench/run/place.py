@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench.assets import scores_limit
+from sparc3_bench.graph.cost import Passed
 from sparc3_bench.graph.local import Local
 from sparc3_bench.graph.step import Hold, Step
 from sparc3_bench.graph.store import Kept, Store
@@ -38,9 +39,9 @@ class Place(Local):
         self._view: ModelView | None = None
         self._loaded = ""
 
-    def tokens(self) -> int:
+    def passed(self) -> Passed:
         """Return how many tokens have gone through the model so far."""
-        return self._view.tokens if self._view else 0
+        return Passed(self._view.tokens, self._view.backward_tokens) if self._view else Passed()
 
     def load(self, cell: Cell) -> ModelView:
         """Load the model of a cell."""

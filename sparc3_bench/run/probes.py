@@ -70,7 +70,7 @@ class TrialPlace(Place):
     def __init__(self, cache: Path, watch: Watch) -> None:
         super().__init__(cache, watch)
         self.watch = watch
-        watch.tokens = self.tokens
+        watch.tokens = lambda: self.passed().forward
         self._flops: dict[str, float] = {}
         self._alone: dict[str, tuple[float, float]] = {}
 
@@ -93,7 +93,7 @@ class TrialPlace(Place):
     def probe(self, step: Step[Any]) -> Rate:
         """Return what a step of this kind takes: it is made of stand-ins, and not kept."""
         got = self._stand_ins(step)
-        with metered(self.tokens) as meter:
+        with metered(self.passed) as meter:
             step.make(self, got)
         return Rate(each=Cost.of(meter.phase))
 
@@ -224,7 +224,7 @@ class TrialPlace(Place):
     def _pruned(self, step: Evaluate) -> Phase:
         tried = Evaluate(step.cell, step.part, Sprinkled(step.cell, _LEAST))
         got = {name: self.get(one) for name, one in tried.inputs.items() if isinstance(one, Step)}
-        with metered(self.tokens) as meter:
+        with metered(self.passed) as meter:
             tried.make(self, got)
         return meter.phase
 
@@ -232,7 +232,7 @@ class TrialPlace(Place):
         view = self.get(DenseModel(cell))
         given = self.ready(reference, cell, lambda done, total: None)
         who = f"Scorer '{cell.scorer.name}'"
-        with guarded(view, who), reference.altering(view), metered(self.tokens) as meter:
+        with guarded(view, who), reference.altering(view), metered(self.passed) as meter:
             cell.scorer.score(view, given)
         return meter.phase
 

@@ -48,6 +48,9 @@ def test_a_result_is_that_of_the_whole_model_but_for_its_cost(fresh, scorer, mod
     whole = run(fresh, scorer, model, **asked)
     expected, samples = read(whole), whole.with_suffix(".samples.json.gz").read_bytes()
     assert not read_result(whole).streamed
+    spent = {name: phase.backward_tokens for name, phase in read_result(whole).cost.items()}
+    assert spent.pop("attribution") == (0 if scorer == "wanda" else 96)
+    assert set(spent.values()) <= {0}
     whole.unlink()
     streamed = run(fresh, scorer, model, memory=SMALL, **asked)
     result = read_result(streamed)
@@ -57,6 +60,7 @@ def test_a_result_is_that_of_the_whole_model_but_for_its_cost(fresh, scorer, mod
     assert result.streamed
     assert result.asked["memory"] == 1000
     assert result.cost["attribution"].tokens == 96
+    assert result.cost["attribution"].backward_tokens == (0 if scorer == "wanda" else 96)
 
 
 def test_from_python_scores_are_those_of_the_whole_model(fresh):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sparc3_bench.graph.cost import Meter, metered
+from sparc3_bench.graph.cost import Meter, Passed, metered
 from sparc3_bench.graph.store import Store
 from sparc3_bench.run.memory import StoredMemory, remembering
 
@@ -44,7 +44,7 @@ def test_nothing_is_known_at_first_and_no_file_is_made(tmp_path, store, model):
 
 def test_what_is_recalled_costs_its_share_of_what_it_did(store, model):
     kept(store, model)
-    with metered(lambda: model.tokens) as meter:
+    with metered(lambda: Passed(model.tokens)) as meter:
         memory = StoredMemory(store, "one", model, meter)
         memory.recall(["a", "b"])
         model.tokens += 5

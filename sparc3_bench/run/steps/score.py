@@ -131,7 +131,7 @@ class Score(CellStep[ScoreMap]):
             rest = dataclasses.replace(
                 ready.part(before), progress=lambda done, _: told(before + done, count)
             )
-            with metered(at.tokens) as meter, guarded(view, f"Scorer '{scorer.name}'"):
+            with metered(at.passed) as meter, guarded(view, f"Scorer '{scorer.name}'"):
                 state = scorer.accumulate(view, rest, state)
             at.store.write(_SNAPSHOT, keys[-1], codec, Kept(state, total([cost, meter.phase])))
         if before:

@@ -65,7 +65,7 @@ class PassageStep(AfterFacts[Forth]):
             )
         ready, title = partial(at.ready, reference, self.cell), "what enters the blocks"
         reads = self.cell.scorer.needs_reference
-        with at.progress(title) as step, metered(at.tokens) as meter:
+        with at.progress(title) as step, metered(at.passed) as meter:
             passage = Passage(got["model"], ready(step) if reads else None, at.spill())
         return Forth(passage, meter.phase)
 
