@@ -27,9 +27,10 @@ test: $(VENV)/.test ## Run the whole test suite (offline but for the package ind
 faults: $(VENV)/.test ## Break runs in every way that docs/reliability.md tells of (half an hour).
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults -m "faults or not faults" -s
 
-lint: $(VENV)/.test ## Check style.
+lint: $(VENV)/.test ## Check style, and the workflows of the forge.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/actionlint .github/workflows/*.yml
 
 types: $(VENV)/.test ## Check types.
 	$(BIN)/mypy
