@@ -13,7 +13,7 @@ from sparc3_bench.comparison.shown_table import ShownTable
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.charts import rounded
 from sparc3_bench.leaderboard.report_part import ReportPart
-from sparc3_bench.leaderboard.templating import templates
+from sparc3_bench.leaderboard.sentences import sentences
 from sparc3_bench.types.conventions import NO_REPAIR
 
 if TYPE_CHECKING:
@@ -153,9 +153,9 @@ class CrossingReport:
         steps = (self._step_table(),) if self.steps else ()
         between = (self._between_table(),) if self.beside_best else ()
         found = (
-            ReportPart("What has which share", self._said("answers"), (self._shares(),)),
-            ReportPart("Choosing or repairing", self._said("repaired"), steps),
-            ReportPart("Inside rows or between them", self._said("between"), between),
+            ReportPart("What has which share", sentences("crossing", "answers", self), (self._shares(),)),
+            ReportPart("Choosing or repairing", sentences("crossing", "repaired", self), steps),
+            ReportPart("Inside rows or between them", sentences("crossing", "between", self), between),
         )
         return tuple(one for one in found if one.sentences)
 
@@ -166,7 +166,7 @@ class CrossingReport:
         parts = (
             ReportPart(_words(one), (), (table,), (), len(one.factors) > 1) for one, table in tables
         )
-        return (ReportPart("What the design tells apart", self._said("design")), *parts)
+        return (ReportPart("What the design tells apart", sentences("crossing", "design", self)), *parts)
 
     @property
     def parts(self) -> tuple[ReportPart, ...]:
@@ -223,11 +223,6 @@ class CrossingReport:
                 if one != base
             }
         )
-
-    def _said(self, macro: str) -> tuple[str, ...]:
-        module: Any = templates(is_page=False).get_template("crossing.txt").module
-        lines = str(getattr(module, macro)(self)).splitlines()
-        return tuple(" ".join(line.split()) for line in lines if line.strip())
 
     def _shares(self) -> ShownTable:
         rest, rows = self.crossing.rest, []
