@@ -9,7 +9,6 @@ from pathlib import Path
 
 from sparc3_bench.comparison.comparable import comparison_key
 from sparc3_bench.comparison.phrasing import count, number, probability, within
-from sparc3_bench.comparison.shown_table import ShownTable
 from sparc3_bench.comparison.tables import split
 from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.host import PluginHost
@@ -18,6 +17,7 @@ from sparc3_bench.leaderboard.report_part import ReportPart, as_markdown, as_tex
 from sparc3_bench.leaderboard.scorer_row import AttributionCost, Neighbour, ScorerRow
 from sparc3_bench.leaderboard.scorer_rows import scorer_rows
 from sparc3_bench.leaderboard.sentences import said
+from sparc3_bench.leaderboard.shown_table import ShownTable
 from sparc3_bench.leaderboard.templating import templates
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.intervals import renewed
@@ -110,7 +110,8 @@ class ScorerReport:
         )
         tables = [_beside(row)] if row.neighbours else []
         if row.numbers:
-            tables = [_numbers(row)]
+            numbers = [(one.title, one.text, one.direction, one.note) for one in row.numbers]
+            tables = [ShownTable("", ("", row.name, "better", ""), numbers)]
         if row.all_scorers:
             head = ("", row.metric, "beside random controls")
             tables = [ShownTable("", head, row.all_scorers)]
@@ -210,11 +211,6 @@ def _beside(row: ScorerRow) -> ShownTable:
         [*beside(True), cells(row, "–", "–"), *beside(False)],
         f"Each attribution took {count(same)} tokens through the model." if same else "",
     )
-
-
-def _numbers(row: ScorerRow) -> ShownTable:
-    rows = [(one.title, one.text, one.direction, one.note) for one in row.numbers]
-    return ShownTable("", ("", row.name, "better", ""), rows)
 
 
 def _others(rows: Sequence[ScorerRow]) -> ReportPart:
