@@ -16,18 +16,11 @@ from sparc3_bench.leaderboard.boards import Board, boards
 from sparc3_bench.leaderboard.report_part import ReportPart, as_markdown, as_text
 from sparc3_bench.leaderboard.scorer_row import AttributionCost, Neighbour, ScorerRow
 from sparc3_bench.leaderboard.scorer_rows import scorer_rows
-from sparc3_bench.leaderboard.sentences import said
+from sparc3_bench.leaderboard.sentences import said, sentences
 from sparc3_bench.leaderboard.shown_table import ShownTable
 from sparc3_bench.leaderboard.templating import templates
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.intervals import renewed
-
-_READING = (
-    "Scorers that the samples do not tell apart share a range of ranks.",
-    "Brackets are 95 % intervals over samples, of two scorers alone; p-values are adjusted by Holm "
-    "over all pairs, so two can be tied though the interval does not hold 0 (of a ratio, 1).",
-    "Each other scorer counts once: of several variants the one nearest to its defaults.",
-)
 
 
 @dataclass(frozen=True)
@@ -74,7 +67,10 @@ class ScorerReport:
             found.append(ReportPart("Not run", self.not_run))
         if rest := [row for row in self.rows if not row.leads]:
             found.append(_others(rest))
-        return (*found, ReportPart("How to read it", (*self.notes, *_READING)))
+        return (
+            *found,
+            ReportPart("How to read it", (*self.notes, *sentences("report", "reading"))),
+        )
 
     def text(self) -> str:
         """Return it for a terminal of 100 columns; of asides only how many rows they have."""
@@ -104,7 +100,7 @@ class ScorerReport:
         return where
 
     def _detail(self, row: ScorerRow) -> ReportPart:
-        sentences = (
+        told = (
             *(said("ordered_by", row), "" if row.numbers else row.told, said("others", row)),
             *(said("next", row, one) for one in row.neighbours),
         )
@@ -120,7 +116,7 @@ class ScorerReport:
             title = f"{row.name}, {within(title)}"
         return ReportPart(
             title,
-            tuple(filter(None, sentences)),
+            tuple(filter(None, told)),
             tuple(tables),
             (row.command,) if row.command else (),
         )
