@@ -52,7 +52,7 @@ def chosen(task: str, unit: str) -> str:
     rows = []
     metric = ""
     for row in choices(task, unit):
-        result, point, versus = row.result, row.found.point, row.versus
+        result, point, versus = row.result, row.found.point, row.found.versus
         metric = row.metric.title
         low, high = point.intervals[row.metric.name]
         ranking = result.candidate if contrast(result) == "auto" else f"{contrast(result)} alone"
@@ -79,7 +79,8 @@ def found(task: str) -> str:
     """Return how the choices compare with random ones, in the words of the board."""
     lines = []
     for unit in ("neuron", "weight"):
-        rows = [row for row in choices(task, unit) if row.versus and not row.series.is_control]
+        own = (row for row in choices(task, unit) if not row.series.is_control)
+        rows = [row for row in own if row.found.versus]
         told: dict[str, list[str]] = {}
         for row in rows:
             told.setdefault(row.against_random, []).append(_measured(row))

@@ -12,9 +12,9 @@ from sparc3_bench.comparison import phrasing
 from sparc3_bench.comparison.headtohead import Meeting, meetings
 from sparc3_bench.comparison.ranks import Ranks, draws_of, ranks
 from sparc3_bench.comparison.sections import Section
-from sparc3_bench.comparison.shown_table import ShownTable, html_of, text_of
 from sparc3_bench.comparison.tables import split
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.leaderboard.shown_table import ShownTable, html_of, text_of
 from sparc3_bench.record.result import Result
 
 if TYPE_CHECKING:
@@ -65,9 +65,12 @@ class Compared:
         head = [f"{metric.title} ({metric.direction} is better)", "rank"]
         ranked = ShownTable(title, [*head, *(f"{amount:g}" for amount in amounts)], rows, note)
         pairs = [
-            [f"{self.names[one]} vs {self.names[other]}", f"{meeting.amount:g}", *_told(meeting)]
+            (
+                *(f"{self.names[one]} vs {self.names[other]}", f"{met.amount:g}"),
+                *phrasing.difference_cells(met.difference, met.p_adjusted),
+            )
             for (one, other), some in self.pairs.items()
-            for meeting in some
+            for met in some
         ]
         if not pairs:
             return [ranked]
@@ -163,11 +166,3 @@ def compare(results: Iterable[Result]) -> Comparison:
             "evaluation data and conventions."
         )
     return Comparison(tuple(groups))
-
-
-def _told(meeting: Meeting) -> list[str]:
-    return [
-        phrasing.difference_text(meeting.difference),
-        phrasing.between(meeting.difference),
-        phrasing.probability(meeting.p_adjusted),
-    ]

@@ -19,9 +19,9 @@ from sparc3_bench.comparison.phrasing import (
     within,
 )
 from sparc3_bench.comparison.ranks import Ranks, draws_of, ranks
-from sparc3_bench.comparison.shown_table import ShownTable, html_of, text_of
 from sparc3_bench.comparison.tables import split
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.leaderboard.shown_table import ShownTable, html_of, text_of
 from sparc3_bench.record.reference import all_referred
 from sparc3_bench.run.intervals import read_renewed
 

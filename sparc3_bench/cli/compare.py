@@ -239,9 +239,7 @@ def _print(told: ComparedRuns, one: Result, other: Result, found: dict[float, Me
         if meeting := found.get(row.amount):
             least = row.told_apart_by
             cells = (
-                phrasing.difference_text(meeting.difference),
-                phrasing.between(meeting.difference),
-                phrasing.probability(meeting.p_adjusted),
+                *phrasing.difference_cells(meeting.difference, meeting.p_adjusted),
                 phrasing.least(least, meeting.difference.scale, 2) if least else "–",
                 row.verdict,
             )

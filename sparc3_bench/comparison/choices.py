@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from sparc3_bench.comparison.circuit_sizes import ranked_units
 from sparc3_bench.comparison.series import ResultFile, Series, seeds
 from sparc3_bench.comparison.values import Value, merge_seeds
-from sparc3_bench.record.parts import Found, MetricRecord, Point, Tried, Versus
+from sparc3_bench.record.parts import Found, MetricRecord, Point, Tried
 from sparc3_bench.record.result import Result
 
 LEVEL = 0.05
@@ -87,11 +87,6 @@ class OperatingPoint:
         return tuple(Limited(one, limits[one.name], _value(point, one.name)) for one in names)
 
     @property
-    def versus(self) -> Versus | None:
-        """The choice beside its random circuits."""
-        return self.found.versus
-
-    @property
     def is_dense(self) -> bool:
         """Whether nothing is removed."""
         return self.found.point.amount.requested == 0
@@ -150,11 +145,11 @@ class OperatingPoint:
 
         By p-values that are adjusted over the table; with one random circuit there is no verdict.
         """
-        if self.versus is None:
+        if self.found.versus is None:
             return ""
         if self.p_random is None:
             return "" if self.series.is_control else "no verdict: one random circuit only"
-        difference = self.versus.difference - (0.0 if self.metric.scale == "linear" else 1.0)
+        difference = self.found.versus.difference - (0.0 if self.metric.scale == "linear" else 1.0)
         if self.p_random > LEVEL:
             is_worse = difference and not self._is_better(difference)
             return "not separable from random" + (", on its worse side" if is_worse else "")
@@ -250,15 +245,15 @@ def _question(name: str, rows: list[OperatingPoint]) -> Question:
         mine, its = row.value.interval, first.value.interval
         return bool(row is not first and mine and its and mine[0] <= its[1] and its[0] <= mine[1])
 
-    p_values = zip(_adjusted(ranked, _p_random), _adjusted(ranked, _p_dense), strict=True)
+    p_random, p_dense = (_adjusted(ranked, one) for one in (_p_random, _p_dense))
     return Question(
         id=name,
         title=first.found.title,
         metric=first.metric,
         limits=tuple((one.metric, one.most) for one in first.limited),
         rows=tuple(
-            replace(row, is_tied=is_tied(row), p_random=random, p_dense=dense)
-            for row, (random, dense) in zip(ranked, p_values, strict=True)
+            replace(row, is_tied=is_tied(row), p_random=p_random.get(row), p_dense=p_dense.get(row))
+            for row in ranked
         ),
         amounts=tuple(sorted({t.requested for row in rows for t in row.result.tried})),
     )
@@ -266,21 +261,20 @@ def _question(name: str, rows: list[OperatingPoint]) -> Question:
 
 def _adjusted(
     rows: Sequence[OperatingPoint], p_value: Callable[[OperatingPoint], float | None]
-) -> list[float | None]:
-    """Return p-values of a table adjusted by Holm; None of rows that have none."""
+) -> dict[OperatingPoint, float]:
+    """Return p-values of a table adjusted by Holm, of the rows that have one."""
     from sparc3_bench.statistics.holm import holm  # loads numpy
 
-    found = [None if row.series.is_control else p_value(row) for row in rows]
-    known = [one for one in found if one is not None]
-    numbers = iter(holm(known).tolist() if known else ())
-    return [None if one is None else next(numbers) for one in found]
+    own = ((row, p_value(row)) for row in rows if not row.series.is_control)
+    found = {row: one for row, one in own if one is not None}
+    return dict(zip(found, holm([*found.values()]).tolist(), strict=True)) if found else {}
 
 
 def _p_random(row: OperatingPoint) -> float | None:
     """Return the larger of both p-values: it is no luck of samples, nor one of draws."""
-    if row.versus is None or row.p_draw is None:
+    if row.found.versus is None or row.p_draw is None:
         return None
-    return max(row.versus.p_value, row.p_draw)
+    return max(row.found.versus.p_value, row.p_draw)
 
 
 def _p_dense(row: OperatingPoint) -> float | None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sparc3_bench.comparison.series import ResultFile, Series
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
@@ -11,7 +15,6 @@ if TYPE_CHECKING:
 
     from sparc3_bench.comparison.comparable_rows import ComparableRows
     from sparc3_bench.comparison.replicates import Replicates
-    from sparc3_bench.comparison.series import Series
     from sparc3_bench.record.parts import MetricRecord, Point, Versus
     from sparc3_bench.record.result import Result
 
@@ -94,21 +97,11 @@ def _said(
     """Return in words what the random circuits of a result say of one of its numbers."""
     if not drawn or metric.direction == "neither":
         return ""
-    dense = result.points[0]
-    names = dense.control
-    if (
-        known is None
-        and not is_paired
-        and not all(_alike(dense.metrics[n], names[n]) for n in names)
-    ):
+    alone = Series((ResultFile(Path(), result),), result.is_control, "", (), 0)
+    if known is None and not is_paired and not alone.is_paired:
         return ELSEWHERE
     beside = (known,) if known is not None else ()
     return _tested(value, drawn, beside, metric) or BETTER
-
-
-def _alike(value: float, drawn: Sequence[float]) -> bool:
-    """Return whether a dense model has the same number in all of these runs, but for rounding."""
-    return all(abs(value - number) <= 1e-9 * max(1.0, abs(value)) for number in drawn)
 
 
 def row_verdicts(section: ComparableRows, draws: Replicates | None) -> Rows:
@@ -117,20 +110,15 @@ def row_verdicts(section: ComparableRows, draws: Replicates | None) -> Rows:
     Every seed of a control is one draw; they were measured on the same samples as the row. Rows
     without samples, or of one independent sample, are left out.
     """
-    if draws is None or len(section.series) > _MOST:
+    is_told = section.metrics[0].direction != "neither"
+    if draws is None or len(section.series) > _MOST or not is_told:
         return {}
-    metric = section.metrics[0]
     found: Rows = {}
-    for amount in section.amounts:
-        if amount <= 0 or metric.direction == "neither":
-            continue
-        for place, one in enumerate(section.series):
-            if one.is_control:
-                continue
-            try:
+    amounts = [amount for amount in section.amounts if amount > 0]
+    for amount, (place, one) in itertools.product(amounts, enumerate(section.series)):
+        if not one.is_control:
+            with contextlib.suppress(Sparc3Error, KeyError):
                 found[place, amount] = _beside(section, draws, one, amount)
-            except (Sparc3Error, KeyError):
-                continue
     return found
 
 

@@ -261,9 +261,8 @@ def _levels(factor: str, runs: Sequence[Measured]) -> list[str]:
         brief = [one.partition(":")[0] if "=" in one else one for one in told]
         if name == "scorer":
             brief = [one.spec.scorer.title for one, _ in runs]
-        for shorter in (brief, told, full):
-            column = shorter
-            if len(set(zip(shorter, full, strict=True))) == len(set(shorter)):
+        for column in (brief, told, full):
+            if len(set(zip(column, full, strict=True))) == len(set(column)):
                 break
         columns.append(column)
     joined = zip(*columns, strict=True)

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from sparc3_bench.comparison.replicates import side_by_side
+from sparc3_bench.comparison.comparable_rows import ComparableRows
+from sparc3_bench.comparison.replicates import BootstrapNumber, Replicates, side_by_side
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.statistics.holm import holm
 from sparc3_bench.statistics.paired import Difference, of_pair
 from sparc3_bench.statistics.ranking import resolvable
-
-if TYPE_CHECKING:
-    from sparc3_bench.comparison.comparable_rows import ComparableRows
-    from sparc3_bench.comparison.replicates import BootstrapNumber, Replicates
-    from sparc3_bench.types.values import Scale
+from sparc3_bench.types.values import Scale
 
 _MOST = 60
 """Rows of a section that are compared pair by pair; more are the variants of a few."""

@@ -54,8 +54,8 @@ def overlap_matrices(
     for _, one in rows:
         sketch = one.sketch
         if sketch:
-            amounts = next(r.result.spec.amounts for r in one.runs if r.result.sketch)
-            alike.setdefault((sketch.units, sketch.stride, amounts), []).append((one, sketch))
+            key = (sketch.units, sketch.stride, one.sketched_at)
+            alike.setdefault(key, []).append((one, sketch))
     sizes = section.sizes
     found = []
     for (units, _, amounts), pairs in alike.items():

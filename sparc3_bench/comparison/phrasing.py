@@ -231,6 +231,11 @@ def between(one: Difference) -> str:
     return f"{with_sign(one.low)} to {with_sign(one.high)}"
 
 
+def difference_cells(one: Difference, p_value: float) -> tuple[str, str, str]:
+    """Return a difference, its interval and its p-value, as the columns of a table have them."""
+    return difference_text(one), between(one), probability(p_value)
+
+
 def least(value: float, scale: Scale, digits: int = 4) -> str:
     """Return by how much numbers must differ: a difference, or a factor."""
     return f"×{number(value)}" if scale == "log" else number(value, digits)

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from sparc3_bench.comparison.replicates import Replicates, side_by_side
+from sparc3_bench.comparison.comparable_rows import ComparableRows
+from sparc3_bench.comparison.replicates import BootstrapNumber, Replicates, side_by_side
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.run.options import task_of
 from sparc3_bench.statistics.interval import LEVEL
+from sparc3_bench.statistics.numbers import Array
+from sparc3_bench.statistics.paired import Difference
 from sparc3_bench.statistics.ranking import rank_methods, rank_text
-
-if TYPE_CHECKING:
-    from sparc3_bench.comparison.comparable_rows import ComparableRows
-    from sparc3_bench.comparison.replicates import BootstrapNumber
-    from sparc3_bench.statistics.numbers import Array
-    from sparc3_bench.statistics.paired import Difference
-    from sparc3_bench.types.values import Direction, Scale
+from sparc3_bench.types.values import Direction, Scale
 
 _MOST = 30
 """Rows of a table that is ranked: with more, hardly any pair is told apart any more."""

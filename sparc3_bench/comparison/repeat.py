@@ -42,35 +42,31 @@ def _measured(spec: RunSpec, amounts: Iterable[float], said: Mapping[str, object
     return words
 
 
-def uses(result: Result, file: str, host: PluginHost) -> list[tuple[str, str]]:
-    """Return what can be done with the file of a finished result, in words, and how."""
+def uses(result: Result, file: str, host: PluginHost) -> list[str]:
+    """Return the commands that make something of the file of a finished result."""
     spec, folder = result.spec, f"{result.spec.scorer.name}-{result.key[:6]}"
     amount = result.found.point.amount.requested if result.found else _middle(result)
-    made = [("Run it again and tell the first step that differs", ["replay", file])]
+    made = [["replay", file]]
     if amount:
         count = spec.amount_kind == "count"
         size = ["--remove", f"{amount:.0f}"] if count else ["--size", f"{1 - amount:.12g}"]
         small = ["--no-model"] if spec.ablation != "zero" else []
-        export = ["circuit", "export", file, *size, *small, "--out", f"{folder}-circuit"]
-        made.append(
-            ("Make its mask, its circuit and the pruned model again, and save them", export)
-        )
+        made.append(["circuit", "export", file, *size, *small, "--out", f"{folder}-circuit"])
         task = host.all("task").get(spec.task.name)
         usual = _unusual(spec) <= {"unit", "group", "scope", "amount_kind"}
         words = ["--model", spec.model.id, "--scorer", spec.scorer.name, "--scope", spec.scope]
         if usual and task and task.cls.prompts_option is not None and count:
             words += [f"--{spec.unit}s", f"{amount:.0f}", "--task", spec.task.name]
             words += [*_options(spec), "--out", f"{folder}-corrected"]
-            made.append(("Correct the model in the same way", ["correct", *words]))
+            made.append(["correct", *words])
         elif usual and not count:
             words += ["--unit", spec.unit, "--group", spec.group, "--amount", f"{amount:.12g}"]
             words += [*_options(spec, ("scorer",)), "--out", f"{folder}-pruned"]
-            made.append(("Prune the model in the same way, on other text", ["prune", *words]))
+            made.append(["prune", *words])
     if result.responses:
-        made.append(("Read its texts by another judge", ["rejudge", file, "--judge", "JUDGE"]))
-    table = ["export", file, "--format", "csv", "--out", f"{folder}.csv"]
-    made.append(("Write its numbers as a table", table))
-    return [(what, shlex.join(["sparc3", *words])) for what, words in made]
+        made.append(["rejudge", file, "--judge", "JUDGE"])
+    made.append(["export", file, "--format", "csv", "--out", f"{folder}.csv"])
+    return [shlex.join(["sparc3", *words]) for words in made]
 
 
 def _middle(result: Result) -> float:

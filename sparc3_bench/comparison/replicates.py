@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from sparc3_bench.comparison.comparable_rows import ComparableRows
+from sparc3_bench.comparison.series import Series
+from sparc3_bench.contracts import Task
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.record.parts import Point
+from sparc3_bench.record.result import Result
 from sparc3_bench.statistics.curve import drawn_means, scales_of
 from sparc3_bench.statistics.dependence import (
     Kinds,
@@ -21,15 +26,8 @@ from sparc3_bench.statistics.dependence import (
     points_of,
     summary_of,
 )
-
-if TYPE_CHECKING:
-    from sparc3_bench.comparison.comparable_rows import ComparableRows
-    from sparc3_bench.comparison.series import Series
-    from sparc3_bench.contracts import Task
-    from sparc3_bench.record.parts import Point
-    from sparc3_bench.record.result import Result
-    from sparc3_bench.statistics.numbers import Array
-    from sparc3_bench.types.values import Scale
+from sparc3_bench.statistics.numbers import Array
+from sparc3_bench.types.values import Scale
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from sparc3_bench.comparison.comparable_rows import ComparableRows
 from sparc3_bench.comparison.ranks import ranks_in
-from sparc3_bench.comparison.replicates import BootstrapNumber, average
+from sparc3_bench.comparison.replicates import BootstrapNumber, Replicates, average
 from sparc3_bench.comparison.values import Value, merge_seeds
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.record.parts import MetricRecord
 from sparc3_bench.statistics.ratio import Ratio, ratio
-
-if TYPE_CHECKING:
-    from sparc3_bench.comparison.comparable_rows import ComparableRows
-    from sparc3_bench.comparison.replicates import Replicates
-    from sparc3_bench.record.parts import MetricRecord
 
 _MOST = 30
 """Rows of a section beyond which a table with a column each could not be read."""

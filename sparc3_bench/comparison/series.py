@@ -131,6 +131,11 @@ class Series:
         return next((one.sketch for one in self.first if one.sketch), None)
 
     @property
+    def sketched_at(self) -> tuple[float, ...]:
+        """The amounts that it tells apart."""
+        return next(one.spec.amounts for one in self.first if one.sketch)
+
+    @property
     def kept(self) -> Mapping[float, Mapping[str, tuple[int, ...]]]:
         """By amount and role, the weights kept in every block; of the first seed that says it."""
         for one in self.first:

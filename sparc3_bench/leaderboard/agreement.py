@@ -118,10 +118,7 @@ class Agreement:
         told = [said("formats", self, len(apart), ways)] if apart else []
         digests = [[s.run.result.spec.scorer.source_digest for s in pair] for pair in self.pairs]
         if codes := sum(one != other for one, other in digests):
-            told.append(
-                f"In {codes} of {len(self.pairs)} pairs the two runs had different states of the "
-                "scorer's code."
-            )
+            told.append(said("codes", self, codes))
         return told
 
 
@@ -131,16 +128,13 @@ def agreements(boards: Sequence[Board], host: PluginHost) -> dict[str, tuple[Agr
     The first of two is drawn along the horizontal axis. `host` says which defaults options have
     that a record lacks.
     """
-    alike: dict[str, list[tuple[Board, list[Masks]]]] = {}
-    for board in boards:
-        alike.setdefault(board.spec.model.slug, []).append((board, _by_samples(board, host)))
+    pruned = [(board, _by_samples(board, host)) for board in boards]
     found: dict[str, tuple[Agreement, ...]] = {}
-    for members in alike.values():
-        for (one, ours), (other, theirs) in itertools.combinations(members, 2):
-            if one.spec.task.name != other.spec.task.name:
-                for made in _agreement(one, other, ours, theirs):
-                    for board in (one, other):
-                        found[board.id] = (*found.get(board.id, ()), made)
+    for (one, ours), (other, theirs) in itertools.combinations(pruned, 2):
+        if one.spec.task.name != other.spec.task.name:
+            for made in _agreement(one, other, ours, theirs):
+                for board in (one, other):
+                    found[board.id] = (*found.get(board.id, ()), made)
     return found
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sparc3_bench.comparison.sections import Section
     from sparc3_bench.comparison.series import Series
     from sparc3_bench.comparison.values import Value
-    from sparc3_bench.leaderboard.agreement import Agreement, Side
+    from sparc3_bench.leaderboard.agreement import Agreement
     from sparc3_bench.record.parts import MetricRecord
 
 Data = dict[str, Any]
@@ -187,7 +187,10 @@ def scatter(found: Agreement, look: Look) -> Data:
         row["points"].append([*(number for side in sides for number in side), words])
         row["runs"].append(pair[0].run.result.key)
     return {
-        **{name: _side(side) for name, side in (("x", found.x), ("y", found.y))},
+        **{
+            name: {**_metric(side.metric), "log": side.is_log}
+            for name, side in (("x", found.x), ("y", found.y))
+        },
         "rows": list(rows.values()),
         "dense": [rounded(*pair) for pair in found.dense],
     }
@@ -222,10 +225,6 @@ def overlap_cells(table: SimpleNamespace) -> Data:
         "shares": [rounded(*row) for row in share],
         "texts": [[number(value, 2) for value in row] for row in share],
     }
-
-
-def _side(side: Side) -> Data:
-    return {**_metric(side.metric), "log": side.is_log}
 
 
 def _row(one: Series, look: Look, *, folded: bool | None = None) -> Data:

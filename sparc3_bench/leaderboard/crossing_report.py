@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sparc3_bench.comparison import phrasing
 from sparc3_bench.comparison.crossing import DIVIDED, Crossing
-from sparc3_bench.comparison.shown_table import ShownTable
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.leaderboard.charts import rounded
 from sparc3_bench.leaderboard.report_part import ReportPart
-from sparc3_bench.leaderboard.templating import templates
+from sparc3_bench.leaderboard.sentences import sentences
+from sparc3_bench.leaderboard.shown_table import ShownTable
 from sparc3_bench.types.conventions import NO_REPAIR
 
 if TYPE_CHECKING:
@@ -151,9 +151,9 @@ class CrossingReport:
     def answers(self) -> tuple[ReportPart, ...]:
         """What the tests decide, a question a part."""
         steps = (self._step_table(),) if self.steps else ()
-        between = (self._between_table(),) if self.beside_best else ()
+        between = (self._between_table(),) if self.ways else ()
         found = (
-            ReportPart("What has which share", self._said("answers"), (self._shares(),)),
+            ReportPart("What has which share", self._said("shares"), (self._shares(),)),
             ReportPart("Choosing or repairing", self._said("repaired"), steps),
             ReportPart("Inside rows or between them", self._said("between"), between),
         )
@@ -172,6 +172,9 @@ class CrossingReport:
     def parts(self) -> tuple[ReportPart, ...]:
         """What every rendering shows."""
         return self.answers + self.details
+
+    def _said(self, macro: str) -> tuple[str, ...]:
+        return sentences("crossing", macro, self)
 
     def _best(self, ways: Any) -> str:
         found = {
@@ -224,11 +227,6 @@ class CrossingReport:
             }
         )
 
-    def _said(self, macro: str) -> tuple[str, ...]:
-        module: Any = templates(is_page=False).get_template("crossing.txt").module
-        lines = str(getattr(module, macro)(self)).splitlines()
-        return tuple(" ".join(line.split()) for line in lines if line.strip())
-
     def _shares(self) -> ShownTable:
         rest, rows = self.crossing.rest, []
         for one in self.effects.terms:
@@ -268,22 +266,23 @@ class CrossingReport:
     def _table(self, term: Term) -> ShownTable:
         """Return a main effect largest first, or what two do together, the surest first."""
 
-        def rows(found: Mapping[Any, Level]) -> Iterator[list[str]]:
-            for levels, one in found.items():
-                effect = phrasing.difference_text(one.effect), phrasing.between(one.effect)
-                p_value = phrasing.probability(one.p_value)
-                yield [", ".join(levels), estimate_text(one.mean), *effect, p_value]
-
         def order(pair: tuple[Any, Level]) -> float:
             return -pair[1].effect.value if len(term.factors) == 1 else pair[1].p_value
 
+        rows = [
+            (
+                ", ".join(levels),
+                _estimated(one.mean),
+                *phrasing.difference_cells(one.effect, one.p_value),
+            )
+            for levels, one in sorted(term.levels.items(), key=order)
+        ]
         title = self.crossing.metric.title
         head = [_words(term), title, "effect", "95 % interval", "p (Holm)"]
-        return ShownTable("", head, [*rows(dict(sorted(term.levels.items(), key=order)))])
+        return ShownTable("", head, rows)
 
 
-def estimate_text(one: Estimate | None) -> str:
-    """Return a number with its interval in brackets."""
+def _estimated(one: Estimate | None) -> str:
     if one is None:
         return "–"
     ends = None if one.low is None or one.high is None else (one.low, one.high)

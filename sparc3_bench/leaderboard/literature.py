@@ -15,16 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from sparc3_bench.comparison.phrasing import power
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
-from sparc3_bench.leaderboard.bibliography import Reference, bibliography, first_of
+from sparc3_bench.leaderboard.bibliography import Reference, Text, bibliography, first_of
 
 FILE = Path(__file__).parent / "literature.toml"
 
 NumberMetric = Literal["perplexity", "accuracy"]
-
-_TITLES: dict[NumberMetric, str] = {
-    "perplexity": "Perplexity, lower is better",
-    "accuracy": "Zero-shot accuracy in %, higher is better",
-}
 
 _NUMBER = r"\d+(?:\.\d+)?"
 _CELL = re.compile(
@@ -33,7 +28,6 @@ _CELL = re.compile(
 _REMOVED = re.compile(rf"{_NUMBER} %|\d+:\d+")
 _SPACE = "\N{NO-BREAK SPACE}"
 
-Text = Annotated[str, Field(min_length=1)]
 Link = Annotated[str, Field(pattern=r"^https://[^\s<>\"']+$")]
 
 
@@ -124,11 +118,6 @@ class ReportedTable(BaseModel):
     def work(self) -> Reference:
         """The source."""
         return bibliography()[self.source]
-
-    @property
-    def measure(self) -> str:
-        """The metric in words, with the better direction."""
-        return _TITLES[self.metric]
 
     @cached_property
     def lines(self) -> tuple[ReportedRow, ...]:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 from sparc3_bench.comparison.phrasing import percent
+from sparc3_bench.comparison.sections import Section
+from sparc3_bench.comparison.series import Series
 from sparc3_bench.types.architecture import Role
 
-if TYPE_CHECKING:
-    from sparc3_bench.comparison.sections import Section
-    from sparc3_bench.comparison.series import Series
-
-    Shares = Mapping[str, Sequence[float | None]]
-    """By the names of the columns, the share of every block."""
+Shares = Mapping[str, Sequence[float | None]]
+"""By the names of the columns, the share of every block."""
 
 _EVEN = 0.05
 """Shares that differ by no more than this part of the largest are the same."""
@@ -87,8 +84,7 @@ def _drawn(
 
 def _circuits(section: Section, series: Series) -> list[str]:
     """Return the sizes of the circuits that a sketch tells apart, from everything down."""
-    amounts = next(run.result.spec.amounts for run in series.runs if run.result.sketch)
-    sizes = {1.0, *(section.sizes.size(amount) for amount in amounts)}
+    sizes = {1.0, *(section.sizes.size(amount) for amount in series.sketched_at)}
     return [percent(round(size, 4)) for size in sorted(sizes, reverse=True) if size > 0]
 
 
@@ -100,7 +96,7 @@ def _head_levels(section: Section, series: Series) -> list[list[int]]:
         return []
     if sketch.units % blocks:
         return []
-    amounts = next(run.result.spec.amounts for run in series.runs if run.result.sketch)
+    amounts = series.sketched_at
     counts = [int(level, 36) for level in sketch.levels]
     if section.sizes.by_removed:
         counts = [len(amounts) - count for count in counts]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sparc3_bench.configurable import option_fields
@@ -78,15 +78,12 @@ def scorer_description(scorer_ref: PluginRef, host: PluginHost) -> ScorerDescrip
             options=tuple(Option(name, "", "") for name in sorted(scorer_ref.options)),
         )
     told = plugin_text(entry.cls)
-    cited = citations(str(entry.cls.citation))
+    cited = [*citations(str(entry.cls.citation)), *told.references]
     return ScorerDescription(
+        **vars(replace(told, references=tuple(dict.fromkeys(cited)))),
         **{name: getattr(entry.cls, name) for name in _OF_CLASS},
         distribution=entry.origin.distribution,
         version=entry.origin.version,
-        options=told.options,
-        summary=told.summary,
-        details=told.details,
-        references=tuple(dict.fromkeys([*cited, *told.references])),
         is_installed=True,
     )
 

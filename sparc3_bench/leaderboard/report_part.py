@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sparc3_bench.comparison.shown_table import ShownTable
+from sparc3_bench.leaderboard.shown_table import ShownTable
 from sparc3_bench.leaderboard.templating import templates
 from sparc3_bench.printable import how_many
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from sparc3_bench.comparison.comparable import comparison_key
 from sparc3_bench.comparison.phrasing import count, number, probability, within
-from sparc3_bench.comparison.shown_table import ShownTable
 from sparc3_bench.comparison.tables import split
 from sparc3_bench.errors import UnknownNameError
 from sparc3_bench.host import PluginHost
@@ -17,17 +16,11 @@ from sparc3_bench.leaderboard.boards import Board, boards
 from sparc3_bench.leaderboard.report_part import ReportPart, as_markdown, as_text
 from sparc3_bench.leaderboard.scorer_row import AttributionCost, Neighbour, ScorerRow
 from sparc3_bench.leaderboard.scorer_rows import scorer_rows
-from sparc3_bench.leaderboard.sentences import said
+from sparc3_bench.leaderboard.sentences import said, sentences
+from sparc3_bench.leaderboard.shown_table import ShownTable
 from sparc3_bench.leaderboard.templating import templates
 from sparc3_bench.record.result import Result
 from sparc3_bench.run.intervals import renewed
-
-_READING = (
-    "Scorers that the samples do not tell apart share a range of ranks.",
-    "Brackets are 95 % intervals over samples, of two scorers alone; p-values are adjusted by Holm "
-    "over all pairs, so two can be tied though the interval does not hold 0 (of a ratio, 1).",
-    "Each other scorer counts once: of several variants the one nearest to its defaults.",
-)
 
 
 @dataclass(frozen=True)
@@ -74,7 +67,10 @@ class ScorerReport:
             found.append(ReportPart("Not run", self.not_run))
         if rest := [row for row in self.rows if not row.leads]:
             found.append(_others(rest))
-        return (*found, ReportPart("How to read it", (*self.notes, *_READING)))
+        return (
+            *found,
+            ReportPart("How to read it", (*self.notes, *sentences("report", "reading"))),
+        )
 
     def text(self) -> str:
         """Return it for a terminal of 100 columns; of asides only how many rows they have."""
@@ -104,13 +100,14 @@ class ScorerReport:
         return where
 
     def _detail(self, row: ScorerRow) -> ReportPart:
-        sentences = (
+        told = (
             *(said("ordered_by", row), "" if row.numbers else row.told, said("others", row)),
             *(said("next", row, one) for one in row.neighbours),
         )
         tables = [_beside(row)] if row.neighbours else []
         if row.numbers:
-            tables = [_numbers(row)]
+            numbers = [(one.title, one.text, one.direction, one.note) for one in row.numbers]
+            tables = [ShownTable("", ("", row.name, "better", ""), numbers)]
         if row.all_scorers:
             head = ("", row.metric, "beside random controls")
             tables = [ShownTable("", head, row.all_scorers)]
@@ -119,7 +116,7 @@ class ScorerReport:
             title = f"{row.name}, {within(title)}"
         return ReportPart(
             title,
-            tuple(filter(None, sentences)),
+            tuple(filter(None, told)),
             tuple(tables),
             (row.command,) if row.command else (),
         )
@@ -210,11 +207,6 @@ def _beside(row: ScorerRow) -> ShownTable:
         [*beside(True), cells(row, "–", "–"), *beside(False)],
         f"Each attribution took {count(same)} tokens through the model." if same else "",
     )
-
-
-def _numbers(row: ScorerRow) -> ShownTable:
-    rows = [(one.title, one.text, one.direction, one.note) for one in row.numbers]
-    return ShownTable("", ("", row.name, "better", ""), rows)
 
 
 def _others(rows: Sequence[ScorerRow]) -> ReportPart:

@@ -123,13 +123,13 @@ def _neighbours(among: Section, one: Series, ranks: Ranks) -> Iterator[Neighbour
 
 
 def _stands(among: Section, one: Series, ranks: Ranks | None) -> dict[str, Any]:
-    spent = (one.cost("attribution", name) for name in ("seconds", "peak_bytes", "tokens"))
+    spent = {name: one.cost("attribution", name) for name in AttributionCost.model_fields}
     return {
         **_number(one, among.value(one)),
         "scorer": one.scorer.name,
         "name": one.name,
         "rank": ranks.texts.get(among.place(one), "") if ranks else "",
-        "cost": AttributionCost(*(one.centre if one else None for one in spent)),
+        "cost": {name: value and value.centre for name, value in spent.items()},
     }
 
 

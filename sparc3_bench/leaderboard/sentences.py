@@ -12,6 +12,7 @@ import jinja2
 from jinja2.environment import TemplateModule
 
 from sparc3_bench.comparison import phrasing
+from sparc3_bench.printable import printable
 
 HERE = Path(__file__).parent
 """The folder that templates and scripts are in."""
@@ -35,8 +36,14 @@ WORDS = {name: made for name, made in vars(phrasing).items() if inspect.getmodul
 
 def said(name: str, *given: Any) -> str:
     """Return what a macro of `sentences.txt` says, as plain text."""
-    text: str = getattr(_macros(), name)(*given)
+    text: str = getattr(_macros("sentences"), name)(*given)
     return text.replace("\n", "").strip()
+
+
+def sentences(template: str, name: str, *given: Any) -> tuple[str, ...]:
+    """Return what a macro of another template says, a sentence a line, as plain text."""
+    lines = printable(getattr(_macros(template), name)(*given)).splitlines()
+    return tuple(" ".join(line.split()) for line in lines if line.strip())
 
 
 def rounded_up(value: float) -> int:
@@ -59,7 +66,7 @@ def environment_of(**settings: Any) -> jinja2.Environment:
 
 
 @cache
-def _macros() -> TemplateModule:
+def _macros(template: str) -> TemplateModule:
     environment = environment_of()
     environment.filters.update(WORDS, rounded_up=rounded_up)
     environment.tests["match"] = str.startswith
@@ -70,4 +77,4 @@ def _macros() -> TemplateModule:
         without_controls=WITHOUT_CONTROLS,
         worth=WORTH,
     )
-    return environment.get_template("sentences.txt").module
+    return environment.get_template(f"{template}.txt").module

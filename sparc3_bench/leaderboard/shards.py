@@ -12,20 +12,8 @@ from sparc3_bench.comparison.sections import Section
 from sparc3_bench.comparison.series import Series, seeds
 from sparc3_bench.leaderboard.boards import Board
 from sparc3_bench.leaderboard.charts import Look, curves, ends_of, rounded, value_of
-from sparc3_bench.types.conventions import CONVENTIONS
 
 _DRAWN = ("control_low", "control_median", "control_high")
-_PHASES = ("attribution", "evaluation")
-_UNITS = ("seconds", "tokens", "peak_bytes")
-_COLUMNS = (
-    *("task", "task_version", "model", "dtype", "label", *CONVENTIONS, "judge", "section"),
-    *("scorer", "title", "control", "objective", "settings", "rank", "seeds"),
-    *("amount", "in_scope", "in_model", "metric", "direction", "metric_unit"),
-    *("value", "low", "high", "seeds_low", "seeds_high", "note"),
-    *("controls", *_DRAWN),
-    *(f"{phase}_{unit}" for phase in _PHASES for unit in _UNITS),
-    *("peak_bytes", "results"),
-)
 
 
 def shard(board: Board, look: Look) -> dict[str, Any]:
@@ -58,10 +46,10 @@ def csv_table(board: Board) -> str:
 
     Those of a whole curve, or of the scores themselves, have no amount.
     """
-    out = io.StringIO()
-    writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n")
+    out, lines = io.StringIO(), [*_lines(board)]
+    writer = csv.DictWriter(out, lines[0], lineterminator="\n")
     writer.writeheader()
-    writer.writerows({n: _inert(v) for n, v in line.items()} for line in _lines(board))
+    writer.writerows({n: _inert(v) for n, v in line.items()} for line in lines)
     return out.getvalue()
 
 
@@ -139,14 +127,14 @@ def _numbers(board: Board, section: Section, one: Series) -> Iterator[dict[str, 
         "settings": "; ".join(f"{name}={value}" for name, value in one.settings),
         "rank": section.rank(one),
         "seeds": len(seeds(one.runs)),
-        **{
-            f"{phase}_{unit}": (spent := one.cost(phase, unit)) and spent.centre
-            for phase in _PHASES
-            for unit in _UNITS
-        },
-        "peak_bytes": one.peak_bytes and one.peak_bytes.centre,
-        "results": " ".join(run.result.key for run in one.runs),
     }
+    spent = {
+        f"{phase}_{unit}": one.cost(phase, unit)
+        for phase in ("attribution", "evaluation")
+        for unit in ("seconds", "tokens", "peak_bytes")
+    } | {"peak_bytes": one.peak_bytes}
+    costs = {name: value and value.centre for name, value in spent.items()}
+    keys = " ".join(run.result.key for run in one.runs)
     places = [(amount, metric) for amount in section.amounts for metric in section.metrics]
     for amount, metric in [*places, *((None, metric) for metric in one.curve_metrics)]:
         if (value := one.value(amount, metric.name)) is None:
@@ -159,9 +147,11 @@ def _numbers(board: Board, section: Section, one: Series) -> Iterator[dict[str, 
             **{"amount": amount, "in_scope": scope and scope.centre},
             **{"in_model": model and model.centre, "metric": metric.name},
             **{"direction": metric.direction, "metric_unit": metric.unit},
-            **{"value": value.centre, "low": low, "high": high, "note": value.note},
-            **{"seeds_low": value.low, "seeds_high": value.high, "controls": len(drawn)},
+            **{"value": value.centre, "low": low, "high": high},
+            **{"seeds_low": value.low, "seeds_high": value.high},
+            **{"note": value.note, "controls": len(drawn)},
             **dict(zip(_DRAWN, ends_of(drawn) or (None,) * 3, strict=True)),
+            **{**costs, "results": keys},
         }
 
 

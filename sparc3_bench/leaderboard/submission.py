@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparc3_bench.comparison.phrasing import short_text
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.host import PluginHost
+from sparc3_bench.leaderboard.sentences import sentences
 from sparc3_bench.record.files import read_result, samples_path, write_result
 from sparc3_bench.record.result import Result
 
@@ -44,34 +44,19 @@ def review(path: Path, results: Path, host: PluginHost) -> Review:
     """
     result = read_result(path)
     target = results / result.spec.path
-    errors = [*_origins(path, target, result), *_numbers(path, result, host)]
-    return Review(path, target, result, tuple(errors), tuple(_questions(result)))
+    errors = [*sentences("review", "refusals", result, path.stat().st_size, _MOST_BYTES)]
+    if target.exists() and target.resolve() != path.resolve():
+        errors.append(f"The leaderboard has this very run already, {target}.")
+    errors += _numbers(path, result, host)
+    counts = [len(values) for point in result.points for values in point.samples.values()]
+    asked = sentences("review", "questions", result, min(counts, default=0), _FEW)
+    warned = (f"The run says itself: {warning}" for warning in result.warnings)
+    return Review(path, target, result, tuple(errors), (*asked, *warned))
 
 
 def accept(one: Review) -> None:
     """Copy a result that has no errors to where it belongs, marked as submitted."""
     write_result(one.target, one.result.model_copy(update={"origin": "submitted"}))
-
-
-def _origins(path: Path, target: Path, result: Result) -> Iterator[str]:
-    if path.stat().st_size > _MOST_BYTES:
-        yield f"The record is larger than {_MOST_BYTES:,} bytes; leave out what no field asks for."
-    if result.status != "ok":
-        yield f"The run is {result.status}; only finished runs are taken."
-    if result.spec.limit is not None:
-        yield f"The run is {short_text(result.spec)}; only whole runs are taken."
-    if result.origin == "reported":
-        yield "Numbers from print are not taken here; cite them in docs/ instead."
-    if result.content_hash is None:
-        yield "The record has no hash of its content; write it anew with `sparc3 migrate`."
-    if target.exists() and target.resolve() != path.resolve():
-        yield f"The leaderboard has this very run already, {target}."
-    environment = result.environment
-    for name in ("sparc3-bench", "torch"):
-        if name not in environment.packages:
-            yield f"The version of {name} is not recorded; make the run with `sparc3 run`."
-    if not (environment.source_digest and result.spec.scorer.source_digest):
-        yield "The digest of the code that ran is missing; make the run with `sparc3 run`."
 
 
 def _numbers(path: Path, result: Result, host: PluginHost) -> Iterator[str]:
@@ -128,27 +113,3 @@ def _same(where: str, claimed: Mapping[str, float], found: Mapping[str, float]) 
             yield f"`{name}` {where} does not follow from the samples."
         elif not math.isclose(value, found[name], rel_tol=_SLACK, abs_tol=1e-9):
             yield f"`{name}` {where} is {value:g}, and {found[name]:g} by the samples."
-
-
-def _questions(result: Result) -> Iterator[str]:
-    spec, environment = result.spec, result.environment
-    plugins = [("scorer", spec.scorer), ("task", spec.task)]
-    if spec.judge is not None:
-        plugins.append(("judge", spec.judge))
-    for kind, plugin in plugins:
-        if plugin.distribution != "sparc3-bench":
-            yield (
-                f"The {kind} '{plugin.name}' is of {plugin.distribution} {plugin.version}: where "
-                "is it published?"
-            )
-    if environment.dirty:
-        yield "The suite's code had uncommitted changes: which?"
-    if spec.controls == 0 and not result.is_control:
-        yield "There are no random controls: is it better than chance?"
-    if spec.stability_seeds == 0 and spec.objective is not None:
-        yield "There is one draw of reference samples: do others give the same?"
-    counts = [len(values) for point in result.points for values in point.samples.values()]
-    if (count := min(counts, default=0)) < _FEW:
-        yield f"There are only {count} samples of some kind: are differences more than noise?"
-    for warning in result.warnings:
-        yield f"The run says itself: {warning}"

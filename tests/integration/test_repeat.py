@@ -82,7 +82,7 @@ def test_what_a_result_is_of_use_for_is_done_as_its_page_says(folder, tmp_path, 
     run("run", "--scorer", "wanda", "--amounts", "0.5", *TASK, "--results", str(tmp_path / "r"))
     ((path, result),) = read_results(tmp_path / "r")
     done = []
-    for what, line in uses(result, str(tmp_path / "r" / path), default_host()):
+    for line in uses(result, str(tmp_path / "r" / path), default_host()):
         program, *words = shlex.split(line)
         assert program == "sparc3"
         if "--out" in words:
@@ -91,7 +91,7 @@ def test_what_a_result_is_of_use_for_is_done_as_its_page_says(folder, tmp_path, 
             words += [*TASK[2:], "--task-option", "selection_windows=2"]
         run(*words)
         done.append(words[0])
-        assert "--out" not in words or Path(out).exists(), what
+        assert "--out" not in words or Path(out).exists(), line
     assert done == ["replay", "circuit", "prune", "export"]
 
 
@@ -102,7 +102,7 @@ def test_every_command_on_the_page_of_a_committed_result_can_be_typed():
         found[spec.task.name, spec.unit, spec.amount_kind, spec.schedule] = result
     names = set()
     for result in found.values():
-        for _, line in uses(result, "result.json", default_host()):
+        for line in uses(result, "result.json", default_host()):
             name, *words = shlex.split(line)[1:]
             one = Commands()[name]
             if name == "circuit":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -144,12 +143,16 @@ def test_who_cannot_be_told_apart_is_told_what_would_do_it():
 def test_what_is_not_worth_it_is_said_and_not_commanded():
     twin = row_of("twin-a", made(samples=64))
     (tie,) = [one for one in twin.neighbours if one.scorer == "twin-b"]
-    far = replace(tie, more=replace(tie.more, factor=1000.0))
+
+    def changed(one, **other):
+        return one.model_copy(update=other)
+
+    far = changed(tie, more=changed(tie.more, factor=1000.0))
     assert "more than 6,400 windows in place of 64" in said("next", twin, far)
     assert "not worth it" in said("next", twin, far)
-    same = replace(tie, more=replace(tie.more, factor=None))
+    same = changed(tie, more=changed(tie.more, factor=None))
     assert "the same number" in said("next", twin, same)
-    crowded = replace(tie, more=replace(tie.more, factor=3.0, clusters=8))
+    crowded = changed(tie, more=changed(tie.more, factor=3.0, clusters=8))
     assert "24 clusters of windows in place of 8" in said("next", twin, crowded)
 
 

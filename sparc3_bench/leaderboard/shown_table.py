@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from sparc3_bench.comparison.phrasing import markdown_table
+from sparc3_bench.leaderboard.templating import templates
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,7 @@ class ShownTable:
 
     def html(self) -> str:
         """Return it as HTML, all text escaped."""
-        head = "".join(f"<th>{escape(cell)}</th>" for cell in self.head)
-        rows = "".join(f"<tr>{_cells(row)}</tr>" for row in self.rows)
-        note = f"<p>{escape(self.note)}</p>" if self.note else ""
-        return (
-            f"<p><strong>{escape(self.title)}</strong></p><table><thead><tr>{head}</tr></thead>"
-            f"<tbody>{rows}</tbody></table>{note}"
-        )
+        return html_of([self])
 
 
 def text_of(tables: Iterable[ShownTable]) -> str:
@@ -69,10 +63,4 @@ def text_of(tables: Iterable[ShownTable]) -> str:
 
 def html_of(tables: Iterable[ShownTable]) -> str:
     """Return tables as HTML."""
-    return "".join(one.html() for one in tables)
-
-
-def _cells(row: Sequence[str]) -> str:
-    first, *rest = row
-    right = "".join(f'<td style="text-align:right">{escape(cell)}</td>' for cell in rest)
-    return f'<td style="text-align:left">{escape(first)}</td>{right}'
+    return templates().get_template("notebook.html").render(tables=tables)
