@@ -76,10 +76,9 @@ class Journal:
 class Noted:
     """What one runner wrote down."""
 
-    # who it is, and where it keeps values
+    # who it is
     host: str
     pid: int
-    cache: str
     # seconds since 1970 of its first and its last word
     since: float
     last: float
@@ -110,7 +109,6 @@ def noted(results: Path) -> Iterator[Noted]:
             yield Noted(
                 host=first["host"],
                 pid=first["pid"],
-                cache=first["cache"],
                 since=first["at"],
                 last=max(lines[-1]["at"], file.stat().st_mtime),
                 orders=tuple(first["orders"]),
