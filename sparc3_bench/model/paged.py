@@ -122,11 +122,8 @@ class PagedView(ModelView):
         """Remove what `keep` does not keep, of every block as it is read; refuse new values."""
         if values is not None:
             raise block_refusal("repairs what is kept of the whole model")
-        before, self._masks = self._masks, keep
-        try:
+        with patch.object(self, "_masks", keep):
             yield
-        finally:
-            self._masks = before
 
     # Gradients are taken a block at a time; see `Passage`.
     attribute: Any = refusing("takes gradients of the whole model at once")
