@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -191,18 +192,14 @@ def write_model(
     How it generates is copied from the folder `source` that it is from as it is, and the files are
     about as large as there.
     """
-    generation = model.generation_config
     # transformers saves no settings that it finds at odds, and pruning changes none.
-    model.generation_config = GenerationConfig()
-    try:
+    with patch.object(model, "generation_config", GenerationConfig()):
         model.save_pretrained(folder, state_dict=_untied(model), **_sizes(source))
-    finally:
-        model.generation_config = generation
     settings = folder / "generation_config.json"
     if source is not None and (source / settings.name).is_file():
         shutil.copyfile(source / settings.name, settings)
     else:
-        (generation or GenerationConfig()).to_json_file(settings)
+        (model.generation_config or GenerationConfig()).to_json_file(settings)
     if tokenizer is not None:
         tokenizer.save_pretrained(folder)
 
