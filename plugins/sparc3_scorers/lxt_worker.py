@@ -119,13 +119,13 @@ def score(request: Mapping[str, Any], pipe: Connection[Any, Any]) -> None:
         if name in weights:
             accumulator.fold(name, inputs, gradients)
 
-    opened = open_model(
+    model, _ = open_model(
         request["folder"],
         "the copy for lxt",
         dtype=request["dtype"],
         attn_implementation=request["attention"],
     )
-    view = ModelView(opened.model.to(request["device"]), request["adapter"])
+    view = ModelView(model.to(request["device"]), request["adapter"])
     weights = {name: view.weights()[name] for name in request["weights"]}
     accumulator = Accumulator(weights, request["aggregation"])
     how = {name: request[name] for name in ("batch_size", "product_dtype")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -91,13 +92,12 @@ def save_pruned(
         found = find_model(str(model), default_host(), cache_of(cache), "float32", "cpu")
         model, source = found.load("all", found.stored_dtype).model, found.folder
         tokenizer = tokenizer or found.tokenizer
-    cut = None
     with replacing(folder) as part:
-        if shrink:
-            view = view_of(model)
-            cut = shrunk(view, keep_mask(view, masks))
-        write_model(model, masks, part, tokenizer, source, values, cut)
-        if shrink:
+        pruned = holding(pruned_values(model, masks, values))
+        view = view_of(model) if shrink else None
+        with pruned, shrunk(view, keep_mask(view, masks)) if view else nullcontext():
+            write_model(model, part, tokenizer, source)
+        if view:
             with modes_kept(model):
                 masked = holding(pruned_values(model.eval(), masks, values))
                 about["shrunk"] = asdict(compared(view, masked, part))

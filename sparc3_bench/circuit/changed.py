@@ -11,20 +11,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from sparc3_bench.circuit.folder import Kind, replacing
-from sparc3_bench.circuit.rebuild import Rebuilt, SizedCircuit
-from sparc3_bench.circuit.writer import (
-    MASK,
-    parameter_masks,
-    parameter_values,
-    save_bits,
-    save_mask,
-    write_model,
-)
+from sparc3_bench.circuit.rebuild import Rebuilt
+from sparc3_bench.circuit.writer import MASK, parameter_masks, save_bits, save_mask, write_model
 from sparc3_bench.comparison.phrasing import units
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.parts import Point
 from sparc3_bench.record.result import Result
+from sparc3_bench.run.steps.mask import Circuit
+from sparc3_bench.run.steps.size import Size, size_of
 
 
 @dataclass(frozen=True)
@@ -53,9 +48,19 @@ class ChangedModel(ABC):
         return self.made.result
 
     @cached_property
-    def circuit(self) -> SizedCircuit:
+    def circuit(self) -> Circuit:
         """What is kept."""
         return self.made.circuit(self.amount)
+
+    @cached_property
+    def size(self) -> Size:
+        """How much is removed, and of what."""
+        return size_of(self.made.cell, self.circuit)
+
+    @property
+    def agreement(self) -> float | None:
+        """How far it is what was measured; see `Rebuilt`."""
+        return self.made.agreement(self.size, self.amount)
 
     @property
     def point(self) -> Point:
@@ -91,9 +96,9 @@ class ChangedModel(ABC):
 
     def check(self) -> None:
         """Refuse to hand on what is not what was measured."""
-        counts, recorded = self.circuit.counts, self.point.kept
+        counts, recorded = self.size.kept, self.point.kept
         same = all(tuple(counts[role]) == tuple(recorded[role]) for role in recorded)
-        if not same or self.circuit.agreement not in (1, None):
+        if not same or self.agreement not in (1, None):
             raise Sparc3Error(
                 f"Scorer '{self.result.spec.scorer.name}' gave other scores when asked again, so "
                 "what was measured cannot be saved; it must give the same for the same seed."
@@ -116,13 +121,11 @@ class ChangedModel(ABC):
         found, view = self.made.cell.model, self.made.view
         if self.place is not None and found.stored_dtype != found.dtype:
             view = found.load(self.result.spec.scope, found.stored_dtype)
-        masks = parameter_masks(view, self.circuit.keep)
+        masks, circuit = parameter_masks(view, self.circuit.mask), self.circuit
         (save_bits if self.packs else save_mask)(masks, part / MASK)
         if self.place is not None:
-            values = parameter_values(view, self.circuit.values)
-            where = part / self.place
-            cut = self.cut(view)
-            write_model(view.model, masks, where, view.tokenizer, found.folder, values, cut)
+            with view.masked(circuit.mask, circuit.values), self.cut(view):
+                write_model(view.model, part / self.place, view.tokenizer, found.folder)
 
     def cut(self, view: ModelView) -> AbstractContextManager[None]:
         """Make a model as small as it is written, for a while; as large as it is by default."""

@@ -31,11 +31,11 @@ class CircuitExport(ChangedModel):
     def add(self, part: Path) -> Mapping[str, Any]:
         """Write the README, and scores for the MIB track."""
         result, circuit, origin = self.result, self.circuit, self.made.cell.model.origin
-        amount, kind = circuit.amount, result.spec.amount_kind
-        size = size_text(amount.requested, kind)
+        removed, kind = self.size, result.spec.amount_kind
+        size = size_text(self.amount, kind)
         notes: list[str] = []
         if self.mib_name is not None:
-            nodes = mib.nodes(self.made.view, self.made.scores, circuit.keep)
+            nodes = mib.nodes(self.made.view, self.made.scores, circuit.mask)
             notes = mib.write_mib(nodes, result.spec.unit, part / "mib", self.mib_name)
         readme = markdown_text(
             "circuit.md.j2",
@@ -52,14 +52,14 @@ class CircuitExport(ChangedModel):
                 option(kind).removeprefix("--"): size,
                 "units": sum(mask.numel() for mask in circuit.kept.values()),
                 "units_kept": sum(int(mask.sum()) for mask in circuit.kept.values()),
-                "kept_in_scope": 1 - amount.in_scope,
-                "kept_in_model": 1 - amount.in_model,
-                "weights_removed": amount.weights_removed,
+                "kept_in_scope": 1 - removed.in_scope,
+                "kept_in_model": 1 - removed.in_model,
+                "weights_removed": removed.weights_removed,
             },
-            "kept": {role: list(row) for role, row in circuit.counts.items()},
+            "kept": {role: list(row) for role, row in removed.kept.items()},
             "whole": {role: list(row) for role, row in self.made.whole.items()},
             "measured": point and point.model_dump(mode="json", include={"metrics", "intervals"}),
-            "agreement": circuit.agreement,
+            "agreement": self.agreement,
             "notes": notes,
             "model_from": origin,
         }

@@ -70,7 +70,7 @@ class Pruned(ChangedModel):
         if self.search is not None:
             write_result(part / "search.json", self.search)
         view, main = self.made.view, self.result.metrics[0].name
-        masked = view.masked(self.circuit.keep, self.circuit.values)
+        masked = view.masked(self.circuit.mask, self.circuit.values)
         beside = compared(view, masked, part) if self.shrinks else None
         said = self._said(beside)
         sizes = self._sizes(part, beside)
@@ -83,7 +83,7 @@ class Pruned(ChangedModel):
 
     def cut(self, view: ModelView) -> AbstractContextManager[None]:
         """Make a model as small as it is written, for a while."""
-        return shrunk(view, self.circuit.keep) if self.shrinks else super().cut(view)
+        return shrunk(view, self.circuit.mask) if self.shrinks else super().cut(view)
 
     def _said(self, beside: ShrunkPair | None) -> dict[str, Any]:
         """Return what report and card tell alike."""

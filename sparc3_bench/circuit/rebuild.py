@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,6 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.graph.step import Hold
 from sparc3_bench.host import default_host
 from sparc3_bench.model.view import ModelView
-from sparc3_bench.pruning import NewValues
-from sparc3_bench.record.parts import Amount
 from sparc3_bench.record.result import Result
 from sparc3_bench.record.spec import JudgeRef, RunSpec
 from sparc3_bench.run.again import request_of
@@ -30,27 +27,7 @@ from sparc3_bench.run.steps.model import DenseModel
 from sparc3_bench.run.steps.rank import Rank
 from sparc3_bench.run.steps.size import Size, size_of
 from sparc3_bench.selection.membership import rank_correlation
-from sparc3_bench.types.masks import KeepMask
 from sparc3_bench.types.scores import ScoreMap
-
-
-@dataclass(frozen=True)
-class SizedCircuit:
-    """What is kept at one size."""
-
-    kept: Mapping[str, Tensor]
-    """By unit: bool, a tensor for each matrix (weights) or block (neurons, heads)."""
-    keep: KeepMask
-    """The weights and biases that go with it."""
-    amount: Amount
-    """How much is removed."""
-    counts: Mapping[str, Sequence[int]]
-    """By role of the matrix, how many weights are kept in every block."""
-    agreement: float | None
-    """Share of the units in the result's sketch that are as the result says; None where the result
-    has no sketch or not this size."""
-    values: NewValues | None = None
-    """What a repair sets anew of what is kept."""
 
 
 class Rebuilt:
@@ -87,30 +64,22 @@ class Rebuilt:
         """By role of the matrix, how many weights every block has in scope."""
         return size_of(self.cell, None).kept
 
-    def chosen(self, amount: float) -> Mapping[str, Tensor]:
-        """Return what is kept at an amount: bool, by unit."""
-        return self._made(amount).kept
-
-    def circuit(self, amount: float) -> SizedCircuit:
-        """Return the circuit of an amount."""
-        made = self._made(amount)
-        size = size_of(self.cell, made)
-        return SizedCircuit(
-            kept=made.kept,
-            keep=made.mask,
-            amount=size.amount(amount),
-            counts=size.kept,
-            agreement=self._agreement(size, amount),
-            values=made.values,
-        )
-
-    def _made(self, amount: float) -> Circuit:
+    def circuit(self, amount: float) -> Circuit:
+        """Return what is kept at an amount."""
         step = circuit(self.cell, self.result.candidate, amount)
         made = self._place.get(step or Uniform(self.cell, 0.0))
         self._place.release(Hold.BATCH)
         return made
 
-    def _agreement(self, size: Size, amount: float) -> float | None:
+    def size(self, amount: float) -> Size:
+        """Return how much is removed at an amount, and of what."""
+        return size_of(self.cell, self.circuit(amount))
+
+    def agreement(self, size: Size, amount: float) -> float | None:
+        """Return the share of the units in the result's sketch that are as the result says.
+
+        None where the result has no sketch, or not this amount.
+        """
         sketch, amounts = self.result.sketch, self.result.spec.amounts
         if sketch is None or amount not in amounts:
             return None
@@ -162,7 +131,7 @@ def rebuilt(result: Result, name: str, files: Sequence[Path], cache: Path, place
 
 def overlaps_of(circuits: Sequence[Rebuilt], amount: float) -> dict[Pair, Overlap]:
     """Return what each two share at an amount."""
-    return of_each_two(overlap_of_masks, [circuit.chosen(amount) for circuit in circuits])
+    return of_each_two(overlap_of_masks, [one.circuit(amount).kept for one in circuits])
 
 
 def likeness(circuits: Sequence[Rebuilt]) -> dict[Pair, float] | None:

@@ -106,7 +106,7 @@ def _removed(changed: ChangedModel) -> str:
     if changed.amount == 0:
         return "Nothing."
     if spec.unit == "weight":
-        whole, weights = in_role_order(changed.made.whole), changed.circuit.counts
+        whole, weights = in_role_order(changed.made.whole), changed.size.kept
         gone = [[n - k for n, k in zip(whole[r], weights[r], strict=True)] for r in whole]
         by_layer = enumerate(zip(*gone, strict=True))
         rows = [[str(layer), *(f"{n:,}" for n in row)] for layer, row in by_layer if any(row)]

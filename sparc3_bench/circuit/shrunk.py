@@ -71,7 +71,7 @@ def compared(view: ModelView, masked: AbstractContextManager[None], folder: Path
     the other computes something else then.
     """
     model, dtype = view.model, next(view.model.parameters()).dtype
-    small = open_model(folder, folder.name, dtype=dtype).model.to(view.device).eval()
+    small = open_model(folder, folder.name, dtype=dtype)[0].to(view.device).eval()
     most = getattr(view.config, "max_position_embeddings", _TOKENS)
     drawn = torch.Generator().manual_seed(0)
     ids = torch.randint(view.config.vocab_size, (1, min(_TOKENS, most)), generator=drawn)

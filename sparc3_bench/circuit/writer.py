@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -16,7 +16,7 @@ from transformers import GenerationConfig
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model import checkpoint
-from sparc3_bench.model.masking import check_mask, holding, stored_value, without
+from sparc3_bench.model.masking import check_mask, stored_value, without
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.pruning import NewValues
 from sparc3_bench.selection.bits import as_bits, from_bits
@@ -185,33 +185,21 @@ def load_mask(path: Path | str) -> dict[str, Tensor]:
 
 
 def write_model(
-    model: Any,
-    masks: Mapping[str, Tensor],
-    folder: Path,
-    tokenizer: Any = None,
-    source: Path | None = None,
-    values: Mapping[str, Tensor] | None = None,
-    cut: AbstractContextManager[None] | None = None,
+    model: Any, folder: Path, tokenizer: Any = None, source: Path | None = None
 ) -> None:
-    """Save a model with zeros where masks say so; every other bit is as it was.
+    """Save a model as it is now, pruned perhaps.
 
-    Masks and new values are as for `pruned_values`. How the model generates is copied from the
-    folder `source` that it is from as it is, and the files are about as large as there. While `cut`
-    lasts, it is smaller.
+    How it generates is copied from the folder `source` that it is from as it is, and the files are
+    about as large as there.
     """
-    generation = model.generation_config
     # transformers saves no settings that it finds at odds, and pruning changes none.
-    model.generation_config = GenerationConfig()
-    try:
-        with holding(pruned_values(model, masks, values)), cut or nullcontext():
-            model.save_pretrained(folder, state_dict=_untied(model), **_sizes(source))
-    finally:
-        model.generation_config = generation
+    with patch.object(model, "generation_config", GenerationConfig()):
+        model.save_pretrained(folder, state_dict=_untied(model), **_sizes(source))
     settings = folder / "generation_config.json"
     if source is not None and (source / settings.name).is_file():
         shutil.copyfile(source / settings.name, settings)
     else:
-        (generation or GenerationConfig()).to_json_file(settings)
+        (model.generation_config or GenerationConfig()).to_json_file(settings)
     if tokenizer is not None:
         tokenizer.save_pretrained(folder)
 

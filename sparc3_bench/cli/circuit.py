@@ -168,21 +168,21 @@ def export(
     folder = common.cache_folder(cache)
     made = rebuilt(read, str(path), files, folder, Place(folder, report))
     exported = CircuitExport(made, amount, None if no_model else "pruned", mib)
-    circuit = exported.circuit
-    if circuit.agreement is not None and circuit.agreement < 1:
+    agreement = exported.agreement
+    if agreement is not None and agreement < 1:
         report.say(
-            f"Only {circuit.agreement:.2%} of the sampled units are as in the result: its scores "
+            f"Only {agreement:.2%} of the sampled units are as in the result: its scores "
             "were made on another machine, or by other code."
         )
-    elif circuit.agreement is None and not made.has_same_code:
+    elif agreement is None and not made.has_same_code:
         report.say(
             f"The code of scorer '{read.spec.scorer.name}' is other than what made the result, and "
             "the result has no sketch of this size that would tell whether the circuit is."
         )
     exported.write(out)
-    kept = 1 - circuit.amount.in_scope
+    kept = 1 - exported.size.in_scope
     if as_json:
-        ExportedCircuit(folder=out, kept_of_scope=kept, agreement=circuit.agreement).tell()
+        ExportedCircuit(folder=out, kept_of_scope=kept, agreement=agreement).tell()
     else:
         typer.echo(f"{out}: {kept:.4%} of the weights in scope are kept")
 

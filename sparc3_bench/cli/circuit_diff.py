@@ -106,7 +106,7 @@ def command(
         likeness = rebuild.likeness(made)
         one, two = made[:2]
         counts = [
-            (one.circuit(amount).counts, two.circuit(amount).counts, one.whole)
+            (one.size(amount).kept, two.size(amount).kept, one.whole)
             for amount in (detailed if len(made) == 2 else ())
         ]
     if as_json:

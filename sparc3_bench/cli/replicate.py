@@ -195,7 +195,7 @@ def command(
     if not only_existing:
         with execution.running() as running:
             work.run(running.runner)
-    outcomes = work.outcomes()
+    outcomes = work.outcomes
     compared = rows(content, outcomes, same_items=not changes.task_options)
     asked = changes_asked(changes, content)
     deviations = [*content.deviations, *changes_found(outcomes), *asked]

@@ -127,7 +127,8 @@ class Forecast:
 
         def guessed(step: Step[Any]) -> Any:
             self._note(step, found, own, name)
-            kept = self._kept(step)
+            codec = None if self._anew else step.codec
+            kept = codec and self._at.store.read(type(step).__name__, step.key, codec)
             return kept.value if kept else step.guess()
 
         def guesses(wanted: Sequence[Step[Any]]) -> Sequence[Any]:
@@ -159,12 +160,6 @@ class Forecast:
                 found.shared[step.key] = kind, maker
             return
         found.there += 1
-
-    def _kept(self, step: Step[Any]) -> Kept | None:
-        codec = step.codec
-        if codec is None or self._anew:
-            return None
-        return self._at.store.read(type(step).__name__, step.key, codec)
 
     def _cost(self, step: Step[Any]) -> Cost:
         like = step.like()

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -48,11 +48,6 @@ class Claim(BaseModel):
     """When it was taken, in seconds since 1970 by the owner's clock."""
     token: str
     """Tells it from all others."""
-
-    @property
-    def age(self) -> float:
-        """For how many seconds it has been held, where clocks agree."""
-        return max(0.0, time.time() - self.since)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,28 +171,13 @@ def lease(
     return made
 
 
-def claims(folder: Folder) -> Iterator[Claim]:
-    """Yield what leases say whose owners live, as far as can be seen."""
-    for _, content, is_dead in _every(folder):
-        if not is_dead and (claim := _parsed(content)):
-            yield claim
-
-
 def bury_dead(folder: Folder) -> None:
     """Remove the leases of dead owners, which nobody may ever ask for."""
-    for name, content, is_dead in _every(folder):
-        if is_dead:
-            _bury(folder, name, content)
-
-
-def _every(folder: Folder) -> Iterator[tuple[str, bytes, bool]]:
     for file in sorted(folder.files(LEASES)):
-        try:
+        with suppress(FileNotFoundError):  # released in the meantime
             content = folder.read(file.name)
-            is_dead = _is_dead(folder, file.name, content)
-        except FileNotFoundError:
-            continue  # released in the meantime
-        yield file.name, content, is_dead
+            if _is_dead(folder, file.name, content):
+                _bury(folder, file.name, content)
 
 
 def _is_dead(folder: Folder, name: str, content: bytes) -> bool:

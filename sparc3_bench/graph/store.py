@@ -12,7 +12,7 @@ from sparc3_bench.assets import tell
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.folder.remote import folder_at
 from sparc3_bench.graph.codec import AsJson, AsLazyTensors, AsTensors, Codec
-from sparc3_bench.graph.lease import Claim, Lease, bury_dead, claims, lease
+from sparc3_bench.graph.lease import Lease, bury_dead, lease
 from sparc3_bench.graph.room import Room
 from sparc3_bench.graph.seal import sealed, unsealed
 from sparc3_bench.record.parts import Phase
@@ -158,10 +158,6 @@ class Store:
         except OSError as error:
             self._tell_unwritten(error)
             return Lease()
-
-    def leases(self) -> list[Claim]:
-        """Return what is being made now, and by whom."""
-        return list(claims(self.folder))
 
     def _found(
         self,

@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 
 from sparc3_bench.errors import ModelError
-from sparc3_bench.model.header import HeaderError, read_header
+from sparc3_bench.model.header import damaged, read_header
 
 PATTERNS = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "*.safetensors", "*.bin")
 """Files of a hub's model that may be read."""
@@ -116,7 +116,7 @@ def stored(folder: Path, model_id: str) -> dict[str, str]:
 
 def names_in(path: Path, model_id: str) -> dict[str, str]:
     """Return the format of every tensor in one weight file, by name; raises as `stored`."""
-    return (_header if path.suffix == ".safetensors" else _unpickled)(path, model_id)
+    return (read_header if path.suffix == ".safetensors" else _unpickled)(path, model_id)
 
 
 def stored_formats(folder: Path, model_id: str) -> set[torch.dtype]:
@@ -131,7 +131,7 @@ def tensors(folder: Path, model_id: str) -> Iterator[tuple[str, torch.Tensor]]:
     """
     for path in weight_files(folder, model_id):
         if path.suffix == ".safetensors":
-            for name in _header(path, model_id):
+            for name in read_header(path, model_id):
                 with safe_open(path, "pt") as file:  # what was read of a file goes when it closes
                     yield name, file.get_tensor(name)
         else:
@@ -169,7 +169,7 @@ def check_no_pointer(path: Path, model_id: str) -> None:
             "`git lfs pull`."
         )
     if not start:
-        raise _damaged(path, model_id, "is empty")
+        raise damaged(path, model_id, "is empty")
 
 
 def in_json(path: Path, model_id: str) -> Mapping[str, Any]:
@@ -179,15 +179,15 @@ def in_json(path: Path, model_id: str) -> Mapping[str, Any]:
     """
     check_no_pointer(path, model_id)
     if path.stat().st_size > _MOST_SETTINGS:
-        raise _damaged(path, model_id, f"has more than {_MOST_SETTINGS:,} bytes", "The ")
+        raise damaged(path, model_id, f"has more than {_MOST_SETTINGS:,} bytes", "The ")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except RecursionError:
-        raise _damaged(path, model_id, "is nested too deeply", "The ") from None
+        raise damaged(path, model_id, "is nested too deeply", "The ") from None
     except (OSError, ValueError) as error:
-        raise _damaged(path, model_id, f"cannot be read: {error}", "The ") from None
+        raise damaged(path, model_id, f"cannot be read: {error}", "The ") from None
     if not isinstance(found, dict):
-        raise _damaged(path, model_id, "cannot be read: it is no JSON object", "The ")
+        raise damaged(path, model_id, "cannot be read: it is no JSON object", "The ")
     return found
 
 
@@ -208,10 +208,10 @@ def _quantised(folder: Path, model_id: str) -> str:
 def _shards(index: Path, model_id: str) -> list[Path]:
     told = in_json(index, model_id).get("weight_map")
     if not isinstance(told, dict) or not told:
-        raise _damaged(index, model_id, "names no files of weights", "The ")
+        raise damaged(index, model_id, "names no files of weights", "The ")
     for file in told.values():
         if not isinstance(file, str) or file != Path(file).name:
-            raise _damaged(index, model_id, f"names {file!r}, which is no file beside it", "The ")
+            raise damaged(index, model_id, f"names {file!r}, which is no file beside it", "The ")
     names = sorted(set(told.values()))
     if missing := [name for name in names if not (index.parent / name).is_file()]:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -244,18 +244,6 @@ def _without_weights(folder: Path, model_id: str) -> str:
             f"({', '.join(_SETS)}), only {sorted(others)[0]}; {ending}."
         )
     return f"The folder {model_id} has no weights (*.safetensors or *.bin); {ending}."
-
-
-def _header(path: Path, model_id: str) -> dict[str, str]:
-    """Return the formats of a safetensors file's tensors."""
-    try:
-        return read_header(path)
-    except HeaderError as error:
-        raise _damaged(path, model_id, str(error)) from None
-
-
-def _damaged(path: Path, model_id: str, wrong: str, article: str = "") -> ModelError:
-    return ModelError(f"{article}{path.name} of {model_id} {wrong}; download it again.")
 
 
 def _unpickled(path: Path, model_id: str) -> dict[str, str]:

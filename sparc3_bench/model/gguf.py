@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
@@ -139,14 +140,12 @@ def _read_once() -> Iterator[None]:
     """Make a file be read once, and its names: transformers asks for them hundreds of times."""
     import gguf
 
-    reader, names = gguf.GGUFReader, gguf.get_tensor_name_map
-    read = functools.cache(reader)
-    gguf.GGUFReader = lambda path, *options: read(str(path), *options)
-    gguf.get_tensor_name_map = functools.cache(names)
-    try:
+    read, names = functools.cache(gguf.GGUFReader), functools.cache(gguf.get_tensor_name_map)
+    with (
+        patch.object(gguf, "GGUFReader", lambda path, *options: read(str(path), *options)),
+        patch.object(gguf, "get_tensor_name_map", names),
+    ):
         yield
-    finally:
-        gguf.GGUFReader, gguf.get_tensor_name_map = reader, names
 
 
 def _check_lengths(path: Path) -> None:

@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from sparc3_bench.errors import ModelError
+
 _MOST_HEADER = 100_000_000
 """Bytes; the same limit that safetensors itself has."""
 
@@ -22,48 +24,53 @@ _BITS = {
 """Bits of a number, by format."""
 
 
-class HeaderError(ValueError):
-    """A safetensors file that is damaged; the message goes on after the name of the file."""
+def damaged(path: Path, model_id: str, wrong: str, article: str = "") -> ModelError:
+    """Return what to say of a file of a model, given what is wrong with it."""
+    return ModelError(f"{article}{path.name} of {model_id} {wrong}; download it again.")
 
 
-def read_header(path: Path) -> dict[str, str]:
+def read_header(path: Path, model_id: str) -> dict[str, str]:
     """Return the number format of every tensor of a safetensors file, by name, e.g. ``"BF16"``.
 
-    Raises HeaderError when the file is cut short or something else, or its tensors do not fill it
+    Raises ModelError when the file is cut short or something else, or its tensors do not fill it
     exactly.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if not 0 < length <= _MOST_HEADER:
-            raise HeaderError("is no safetensors file")
+            raise damaged(path, model_id, "is no safetensors file")
         if 8 + length > size:
-            raise HeaderError(f"is cut short, after {size:,} bytes in its header")
+            raise damaged(path, model_id, f"is cut short, after {size:,} bytes in its header")
         try:
             found = dict(json.loads(file.read(length)))
             found.pop("__metadata__", None)
             tensors = sorted((*_span(about), name, about) for name, about in found.items())
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise HeaderError("is no safetensors file") from None
+            raise damaged(path, model_id, "is no safetensors file") from None
     whole = 8 + length + max((end for _, end, *_ in tensors), default=0)
     if size < whole:
-        raise HeaderError(f"is cut short, after {size:,} bytes of {whole:,}")
+        raise damaged(path, model_id, f"is cut short, after {size:,} bytes of {whole:,}")
     if size > whole:
-        raise HeaderError(f"has {size:,} bytes and its header tells of {whole:,}")
+        raise damaged(path, model_id, f"has {size:,} bytes and its header tells of {whole:,}")
     last = 0
     for start, end, name, about in tensors:
         if start != last:
             where = "inside the tensor before it" if start < last else "behind a gap"
-            raise HeaderError(f"is damaged, as its tensor `{name}` begins {where}")
+            raise damaged(path, model_id, f"is damaged, as its tensor `{name}` begins {where}")
         bits = _BITS.get(about["dtype"])
         if bits is None:
-            raise HeaderError(
-                f"has the tensor `{name}` in the format '{about['dtype']}', which is not known"
+            raise damaged(
+                path,
+                model_id,
+                f"has the tensor `{name}` in the format '{about['dtype']}', which is not known",
             )
         if (end - start) * 8 != (needed := bits * math.prod(about["shape"])):
-            raise HeaderError(
+            raise damaged(
+                path,
+                model_id,
                 f"is damaged, as its tensor `{name}` has {end - start:,} bytes and by its shape "
-                f"{-(-needed // 8):,}"
+                f"{-(-needed // 8):,}",
             )
         last = end
     return {name: about["dtype"] for *_, name, about in tensors}

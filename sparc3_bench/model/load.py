@@ -99,9 +99,9 @@ class FoundModel:
 
         Raises ModelError when they cannot be read, or a number is not finite.
         """
-        opened = open_model(self.folder, self.ref.id, dtype=dtype or self.dtype)
-        view = ModelView(opened.model, self.adapter, self.tokenizer, scope)
-        examine(opened.model.state_dict().items(), view, self.ref.id)
+        model, _ = open_model(self.folder, self.ref.id, dtype=dtype or self.dtype)
+        view = ModelView(model, self.adapter, self.tokenizer, scope)
+        examine(model.state_dict().items(), view, self.ref.id)
         view.model.to(self.device)
         return view
 
@@ -125,7 +125,7 @@ def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device:
     checkpoint.weight_files(folder, model_id)
     adapter = choose_adapter(config, model_id, host)
     tokenizer = open_tokenizer(folder, model_id)
-    opened = open_model(folder, model_id, device_map="meta")
+    empty, notes = open_model(folder, model_id, device_map="meta")
     name = printable(_name(model_id))
     ref = ModelRef(
         id=name,
@@ -140,7 +140,7 @@ def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device:
     )
     is_local = model_id in host.all("model") or Path(model_id).exists()
     origin = str(folder.resolve()) if is_local else model_id
-    return FoundModel(ref, folder, adapter, tokenizer, opened.model, opened.notes, origin, device)
+    return FoundModel(ref, folder, adapter, tokenizer, empty, notes, origin, device)
 
 
 def outline_model(model_id: str, host: PluginHost, cache: Path) -> tuple[ModelView, str]:
@@ -158,7 +158,7 @@ def outline_model(model_id: str, host: PluginHost, cache: Path) -> tuple[ModelVi
     here = {path.name for path in folder.iterdir()} - set(checkpoint.CONFIG_PATTERNS)
     if here and (Path(model_id).exists() or label):
         open_tokenizer(folder, model_id)
-        view.notes = open_model(folder, model_id, device_map="meta").notes
+        _, view.notes = open_model(folder, model_id, device_map="meta")
         examine(stored_tensors(folder, model_id, view.model), view, model_id)
     return view, label
 

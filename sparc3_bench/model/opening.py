@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +22,6 @@ from sparc3_bench.model.names import renaming
 
 _NAMED = 3
 """How many tensors a sentence names."""
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A model with its weights, all of them from its files.
-
-    Attributes
-    ----------
-    model
-        transformers' causal language model.
-    notes
-        What a reader of results must know of how the files were read.
-    """
-
-    model: Any
-    notes: tuple[str, ...]
 
 
 def open_config(folder: Path, model_id: str) -> Any:
@@ -92,7 +75,7 @@ def open_tokenizer(folder: Path, model_id: str) -> Any:
     return tokenizer
 
 
-def open_model(folder: Path, model_id: str, **options: Any) -> Opened:
+def open_model(folder: Path, model_id: str, **options: Any) -> tuple[Any, tuple[str, ...]]:
     """Return the model of a folder; no weight of it is made at random.
 
     Parameters
@@ -103,6 +86,12 @@ def open_model(folder: Path, model_id: str, **options: Any) -> Opened:
         What to call it in messages.
     options
         Of transformers' `from_pretrained`, e.g. `dtype`; ``device_map="meta"`` reads no numbers.
+
+    Returns
+    -------
+    tuple
+        transformers' causal language model, with all its weights from the files, and what a reader
+        of results must know of how they were read.
 
     Raises
     ------
@@ -141,7 +130,7 @@ def open_model(folder: Path, model_id: str, **options: Any) -> Opened:
             f"{len(unused)} tensors of the weight files are not part of the model and were not "
             f"read: {_listed(unused)}."
         )
-    return Opened(model, tuple(notes))
+    return model, tuple(notes)
 
 
 def empty_model(config: Any, model_id: str) -> Any:

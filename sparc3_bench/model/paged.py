@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
 from sparc3_bench.errors import ModelError, Sparc3Error
-from sparc3_bench.model.ablation import Means
 from sparc3_bench.model.masking import check_mask, without
 from sparc3_bench.model.names import stored_names
 from sparc3_bench.model.opening import open_config, telling
@@ -27,10 +26,26 @@ from sparc3_bench.pruning import NewValues
 from sparc3_bench.types.architecture import ModelAdapter
 from sparc3_bench.types.conventions import Scope
 from sparc3_bench.types.masks import KeepMask
-from sparc3_bench.types.samples import ReferenceSamples
 
 Stored = tuple[Path, str]
 """A safetensors file, and the name of a tensor in it."""
+
+
+def block_refusal(what: str) -> Sparc3Error:
+    """Return why something cannot be done with a model that is read block by block."""
+    return Sparc3Error(
+        f"What is asked {what}, and this model is read block by block as it does not fit into the "
+        "memory; give more with `--memory`, or choose something else."
+    )
+
+
+def refusing(what: str) -> Any:
+    """Return a method that refuses to do something with such a model."""
+
+    def refuse(view: ModelView, *args: Any, **how: Any) -> Any:
+        raise block_refusal(what)
+
+    return refuse
 
 
 class PagedView(ModelView):
@@ -107,27 +122,14 @@ class PagedView(ModelView):
         """Remove what `keep` does not keep, of every block as it is read; refuse new values."""
         if values is not None:
             raise block_refusal("repairs what is kept of the whole model")
-        before, self._masks = self._masks, keep
-        try:
+        with patch.object(self, "_masks", keep):
             yield
-        finally:
-            self._masks = before
 
-    def attribute(self, reference: ReferenceSamples, fold: Any, *, widens: bool = True) -> None:
-        """Refuse it: gradients are taken a block at a time; see `Passage`."""
-        raise block_refusal("takes gradients of the whole model at once")
-
-    def scaled(self, factor: float) -> Any:
-        """Refuse it."""
-        raise block_refusal("scales the whole model")
-
-    def mean_ablated(self, keep: KeepMask, means: Means) -> Any:
-        """Refuse it."""
-        raise block_refusal("reads mean inputs in place of removed weights")
-
-    def resample_ablated(self, keep: KeepMask) -> Any:
-        """Refuse it."""
-        raise block_refusal("reads other inputs in place of removed weights")
+    # Gradients are taken a block at a time; see `Passage`.
+    attribute: Any = refusing("takes gradients of the whole model at once")
+    scaled: Any = refusing("scales the whole model")
+    mean_ablated: Any = refusing("reads mean inputs in place of removed weights")
+    resample_ablated: Any = refusing("reads other inputs in place of removed weights")
 
     def _enter(self, piece: nn.Module) -> None:
         if not (self._passing and piece in self.blocks):
@@ -175,14 +177,6 @@ class PagedView(ModelView):
         with safe_open(path, "pt") as file:
             values: Tensor = file.get_tensor(name)
         return values.to(self.device, self._dtype)
-
-
-def block_refusal(what: str) -> Sparc3Error:
-    """Return why something cannot be done with a model that is read block by block."""
-    return Sparc3Error(
-        f"What is asked {what}, and this model is read block by block as it does not fit into the "
-        "memory; give more with `--memory`, or choose something else."
-    )
 
 
 def open_paged(

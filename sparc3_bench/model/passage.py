@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from sparc3_bench.folder.spill import Spill
-from sparc3_bench.model.paged import PagedView, block_refusal
+from sparc3_bench.model.paged import PagedView, block_refusal, refusing
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.types.architecture import Fused, Role
 from sparc3_bench.types.samples import Batch, Objective, ReferenceSamples
@@ -182,19 +182,11 @@ class PassageBlock(ModelView):
         assert hidden.grad is not None
         self.gradients[number] = hidden.grad
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Refuse it: behind one block there are no logits."""
-        raise block_refusal("reads the logits of the whole model")
-
+    # Behind one block there are no logits.
+    forward: Any = refusing("reads the logits of the whole model")
     last_logits = forward
-
-    def _changed(self, *args: Any) -> Any:
-        raise block_refusal("changes the whole model")
-
-    masked: Any = _changed
-    scaled: Any = _changed
-    mean_ablated: Any = _changed
-    resample_ablated: Any = _changed
+    masked: Any = refusing("changes the whole model")
+    scaled = mean_ablated = resample_ablated = masked
 
 
 def _split(args: Any, kwargs: Any) -> tuple[Tensor, tuple[Any, ...], dict[str, Any]]:

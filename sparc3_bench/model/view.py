@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
@@ -251,9 +252,5 @@ class ModelView:
     def resample_ablated(self, keep: KeepMask) -> Iterator[None]:
         """Let what `keep` removes read its inputs on each batch's corrupted counterpart."""
         resampling = ablation.Resampling(self._weights, keep)
-        with resampling.active():
-            self._resampling = resampling
-            try:
-                yield
-            finally:
-                self._resampling = None
+        with resampling.active(), patch.object(self, "_resampling", resampling):
+            yield

@@ -23,13 +23,23 @@ _SPACE = "\N{NO-BREAK SPACE}"
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """A run of one scorer: results by seed, and of the other seeds why they are not there."""
+    """A run of one scorer."""
 
     run: SuiteRun
     label: str
     scorer: str
-    results: Mapping[int, Result]
-    missing: Mapping[int, str]
+    found: dict[int, Result | str]
+    """By seed its result, or why it is not there."""
+
+    @property
+    def results(self) -> dict[int, Result]:
+        """The results that are there."""
+        return {seed: one for seed, one in self.found.items() if not isinstance(one, str)}
+
+    @property
+    def missing(self) -> dict[int, str]:
+        """Of the other seeds why they are not there."""
+        return {seed: one for seed, one in self.found.items() if isinstance(one, str)}
 
 
 @dataclass(frozen=True)

@@ -105,11 +105,8 @@ def at_choice(
     kinds = set(controls[0]) & set(samples[0])
     dense, own, *others = ({kind: here[kind] for kind in kinds} for here in (*samples, *controls))
     amounts = (0.0, amount)
-    numbers = [
-        curve_numbers(task, amounts, [dense, at], {}, removal, with_intervals=False).points[1]
-        for at in others
-    ]
     runs = [[dense, at] for at in others]
+    numbers = [control_curve(task, amounts, one, removal).points[1] for one in runs]
     found, _ = beside_controls(task, amounts, [dense, own], runs, clusters, removal)
     drawn = {name: tuple(one[name] for one in numbers) for name in numbers[0]}
     return drawn, {name: versus(one) for name, one in found[1].items()}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, closing
 from typing import TYPE_CHECKING, Any
 
 from sparc3_bench import hookspecs
@@ -35,17 +35,12 @@ def find_executor(name: str, options: Mapping[str, str]) -> Executor:
     return made  # type: ignore[no-any-return]
 
 
-@contextmanager
-def worker_for(place: Executor, work: Work, view: RunsView) -> Iterator[Worker | WorkerProcess]:
+def worker_for(
+    place: Executor, work: Work, view: RunsView
+) -> AbstractContextManager[Worker | WorkerProcess]:
     """Give the worker that plans for an executor, and end it afterwards."""
-    worker: Worker | WorkerProcess
     if place.isolated:
-        worker = WorkerProcess(work, view.tell, place.environment)
-    else:
-        from sparc3_bench.run.worker import Worker
+        return closing(WorkerProcess(work, view.tell, place.environment))
+    from sparc3_bench.run.worker import Worker
 
-        worker = Worker(work, view)
-    try:
-        yield worker
-    finally:
-        worker.close()
+    return closing(Worker(work, view))

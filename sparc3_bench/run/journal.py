@@ -47,8 +47,8 @@ class Journal:
         with self._lock:
             who = told.get("worker")
             if "began" in told:
-                self._log_of[who] = self._log(told["began"])
-                self._log_of[told["began"]] = self._log_of[who]
+                log = (self._root / "logs" / told["began"]).with_suffix(".jsonl")
+                self._log_of[who] = self._log_of[told["began"]] = log
             place = self._log_of.get(told.get("over") or who)
             if place is not None:
                 self._write(place, told)
@@ -58,9 +58,6 @@ class Journal:
     def end(self) -> None:
         """Write down that this runner is done."""
         self._write(self._runner, {"ended": True})
-
-    def _log(self, path: str) -> Path:
-        return (self._root / "logs" / path).with_suffix(".jsonl")
 
     def _write(self, place: Path, told: Mapping[str, Any], *, fresh: bool = False) -> None:
         with contextlib.suppress(OSError):
@@ -76,10 +73,9 @@ class Journal:
 class Noted:
     """What one runner wrote down."""
 
-    # who it is, and where it keeps values
+    # who it is
     host: str
     pid: int
-    cache: str
     # seconds since 1970 of its first and its last word
     since: float
     last: float
@@ -110,7 +106,6 @@ def noted(results: Path) -> Iterator[Noted]:
             yield Noted(
                 host=first["host"],
                 pid=first["pid"],
-                cache=first["cache"],
                 since=first["at"],
                 last=max(lines[-1]["at"], file.stat().st_mtime),
                 orders=tuple(first["orders"]),

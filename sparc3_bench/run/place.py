@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,11 +86,9 @@ class Place(Local):
             self.report.tell({"made": type(step).__name__, "key": step.key, "cost": cost})
         return entry
 
-    @contextmanager
-    def progress(self, title: str) -> Iterator[Progress]:
+    def progress(self, title: str) -> AbstractContextManager[Progress]:
         """Report the progress of one step."""
-        with self.report.steps(f"{self.label} · {title}" if self.label else title) as step:
-            yield step
+        return self.report.steps(f"{self.label} · {title}" if self.label else title)
 
     def ready(
         self, reference: ReferenceSamples, cell: Cell, progress: Callable[[int, int], None]

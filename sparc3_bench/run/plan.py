@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,22 +47,8 @@ def plan(
     found = resolve(request, host)
     task_entry, task, scorers, group = found.task_entry, found.task, found.scorers, found.group
     every = [*scorers, *found.lenders.values()]
-    if request.schedule == "blockwise" and task.choice is not None:
-        raise Sparc3Error(
-            f"Task '{task.name}' chooses between amounts that were scored once; leave schedule "
-            "'blockwise' out."
-        )
-    for _, scorer in scorers if request.schedule == "blockwise" else ():
-        if lenders_of(scorer):
-            raise Sparc3Error(
-                f"Scorer '{scorer.name}' combines scores of the dense model; leave schedule "
-                "'blockwise' out."
-            )
-    if request.schedule == "blockwise" and task.assessment and task.assessment.every_reference:
-        raise Sparc3Error(
-            f"Task '{task.name}' compares scores of the dense model; leave schedule 'blockwise' "
-            "out."
-        )
+    if request.schedule == "blockwise":
+        _check_blockwise(task, (scorer for _, scorer in scorers))
     resolve_dtype(request.dtype)
     shared = shared or Shared()
     judge = _judge(request, task, host, cache, shared)
@@ -168,6 +154,19 @@ def plan(
         others = request.stability_seeds if scorer.needs_reference else 0
         cells += [cell(entry, scorer, seed, others) for seed in seeds]
     return tuple(cells)
+
+
+def _check_blockwise(task: Task, scorers: Iterable[Scorer]) -> None:
+    """Refuse what takes all scores of the dense model."""
+    reasons = []
+    if task.choice is not None:
+        reasons.append(f"Task '{task.name}' chooses between amounts that were scored once")
+    combined = (scorer.name for scorer in scorers if lenders_of(scorer))
+    reasons += [f"Scorer '{name}' combines scores of the dense model" for name in combined]
+    if task.assessment and task.assessment.every_reference:
+        reasons.append(f"Task '{task.name}' compares scores of the dense model")
+    for reason in reasons:
+        raise Sparc3Error(f"{reason}; leave schedule 'blockwise' out.")
 
 
 def _ways(request: Request, scorer: Scorer, model: FoundModel) -> dict[str, Any]:

@@ -97,8 +97,8 @@ class TrialPlace(Place):
             step.make(self, got)
         return Rate(each=Cost.of(meter.phase))
 
-    @probe.register(DenseModel | Asked)
-    def _for_real(self, step: DenseModel | Asked) -> Rate:
+    @probe.register(DenseModel | Asked | MeanInputs)
+    def _for_real(self, step: DenseModel | Asked | MeanInputs) -> Rate:
         return Rate(each=self._cost(self._entry(step).cost, step.cell))
 
     @probe.register
@@ -139,10 +139,6 @@ class TrialPlace(Place):
             seen = self.watch.extrapolated().model_copy(update=most)
             return Rate(each=self._with_flops(seen, step.cell), in_part=True)
         return Rate(each=self._cost(found, step.cell))
-
-    @probe.register
-    def _means(self, step: MeanInputs) -> Rate:
-        return Rate(each=self._cost(self._entry(step).cost, step.cell))
 
     @probe.register
     def _score(self, step: Score) -> Rate:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -29,6 +30,7 @@ class Reporter:
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False, markup=False)
+        self._lines_of: dict[Any, tuple[str, float, float]] = {}
 
     def say(self, text: str) -> None:
         """Print one line, or several; of a stranger's endless text both ends."""
@@ -41,30 +43,26 @@ class Reporter:
     def steps(self, label: str) -> Iterator[Progress]:
         """Report the steps of one phase."""
         if in_notebook():
-            shown = notebook_bar(label)
+            with notebook_bar(label) as step:
+                yield step
+        elif sys.stderr.isatty():
+            with Bar(*columns(), console=self.console) as progress:
+                task = progress.add_task(label, total=None)
+                yield lambda done, total: progress.update(task, completed=done, total=total)
         else:
-            shown = self._bar(label) if sys.stderr.isatty() else self._lines(label)
-        with shown as step:
-            yield step
+            self._line(label, label, 0, 0)
+            yield partial(self._line, label, label)
 
-    @contextmanager
-    def _bar(self, label: str) -> Iterator[Progress]:
-        with Bar(*columns(), console=self.console) as progress:
-            task = progress.add_task(label, total=None)
-            yield lambda done, total: progress.update(task, completed=done, total=total)
-
-    @contextmanager
-    def _lines(self, label: str) -> Iterator[Progress]:
-        start = last = time.monotonic()
-
-        def step(done: int, total: int) -> None:
-            nonlocal last
-            now = time.monotonic()
-            if done == total or now - last >= PAUSE_S:
-                last = now
-                self.say(f"{label}  {done}/{total}  {now - start:.0f} s")
-
-        yield step
+    def _line(self, who: Any, label: str, done: int, total: int) -> None:
+        """Say how far a step is, now and then and at its end; 0 done begins it."""
+        now = time.monotonic()
+        before, start, last = self._lines_of.get(who, ("", now, now))
+        if before != label or done == 0:
+            start = last = now
+        if total and (done == total or now - last >= PAUSE_S):
+            last = now
+            self.say(f"{label}  {done}/{total}  {now - start:.0f} s")
+        self._lines_of[who] = label, start, last
 
 
 def spoken(seconds: float) -> str:

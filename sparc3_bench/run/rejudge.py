@@ -76,7 +76,10 @@ def opened(path: Path, host: PluginHost) -> Case:
             f"{path} has an amount that was looked for between its points, of which an older "
             "version kept no texts; run it again with the other judge."
         )
-    return Case(path, result, written, _task(path, result, host))
+    try:
+        return Case(path, result, written, task_of(result, host))
+    except Sparc3Error as error:
+        raise Sparc3Error(f"{path} cannot be judged again: {error}") from None
 
 
 def check_other(case: Case, judge: JudgeRef, target: Path) -> Result | None:
@@ -157,13 +160,6 @@ def _in_full(judge: JudgeRef, other: JudgeRef) -> str:
     apart = [f"{n}={v}" for n, v in judge.options.items() if other.options.get(n) != v]
     apart = apart or [f"version {judge.version}, digest {judge.weights_digest[:8]}"]
     return f"{judge.title} ({', '.join(apart)})"
-
-
-def _task(path: Path, result: Result, host: PluginHost) -> Task:
-    try:
-        return task_of(result, host)
-    except Sparc3Error as error:
-        raise Sparc3Error(f"{path} cannot be judged again: {error}") from None
 
 
 def _results_folder(path: Path, spec: RunSpec) -> Path:

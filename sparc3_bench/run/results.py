@@ -142,16 +142,10 @@ def _ended(path: Path) -> Result | None:
 
 def check_writable(folder: Path) -> None:
     """Refuse a folder that cannot be written to, without making it."""
-    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if _seen(path))
+    nearest = next(
+        path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path)
+    )
     if not nearest.is_dir():
         raise Sparc3Error(f"The folder {folder} cannot be made: {nearest} is a file.")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise Sparc3Error(f"The folder {folder} cannot be written to; choose another.")
-
-
-def _seen(path: Path) -> bool:
-    try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True

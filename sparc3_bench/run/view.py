@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from sparc3_bench.run.progress import PAUSE_S, Reporter, columns, spoken
+from sparc3_bench.run.progress import Reporter, columns, spoken
 
 if TYPE_CHECKING:
     from sparc3_bench.run.journal import Journal
@@ -44,7 +44,6 @@ class RunsView(Reporter):
         self._statuses: dict[str, str] = {}
         self._made: list[float] = []
         self._memory: dict[Any, int] = {}
-        self._lines_of: dict[Any, tuple[str, float, float]] = {}
         self._bars: dict[Any, Any] = {}
         self._bar_view: Bar | None = None
 
@@ -130,15 +129,8 @@ class RunsView(Reporter):
             self._bar_view.update(
                 self._bars[who], description=label, completed=done, total=total or None
             )
-            return
-        now = time.monotonic()
-        before, start, last = self._lines_of.get(who, ("", now, now))
-        if before != label or done == 0:
-            start = last = now
-        if total and (done == total or now - last >= PAUSE_S):
-            last = now
-            self.say(f"{label}  {done}/{total}  {now - start:.0f} s")
-        self._lines_of[who] = label, start, last
+        else:
+            self._line(who, label, done, total)
 
     def _over(self, path: str, status: str) -> None:
         self._statuses[path] = status

@@ -72,7 +72,7 @@ class Worker:
         with self._walled():
             cells = self._cells(request)
         asked = request.model_dump(mode="json")
-        named = zip(cells, _seeded(request), strict=True)
+        seeded = [(name, seed) for name, seeds in request.scorers for seed in seeds]
         counts = Counter(cell.scorer.name for cell in cells)
         # Without checks: orders of one request share it, and there may be many.
         return [
@@ -87,7 +87,7 @@ class Worker:
                 label=_label(cell, counts[cell.scorer.name]),
                 model=f"{cell.spec.model.weight_digest} {cell.spec.model.dtype} {cell.spec.scope}",
             )
-            for cell, (name, seed) in named
+            for cell, (name, seed) in zip(cells, seeded, strict=True)
         ]
 
     def planned(self, request: Request) -> None:
@@ -209,10 +209,6 @@ def _outcome(order: Order, result: Result, written: Written) -> Delivery:
         warnings=result.warnings,
         files={str(name): base64.b64encode(content) for name, content in files.items()},
     )
-
-
-def _seeded(request: Request) -> list[tuple[str, int]]:
-    return [(name, seed) for name, seeds in request.scorers for seed in seeds]
 
 
 def _label(cell: Cell, seeds: int) -> str:

@@ -163,7 +163,7 @@ def test_show_tells_the_circuit_and_draws_it(folder, gpt2, circuit, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["p-heads.svg", "p.svg"]
     result = read_result(gpt2)
     assert f"{result.points[2].metrics['perplexity']:.4g}" in done.out
-    kept = made_again(folder, gpt2).chosen(0.6)
+    kept = made_again(folder, gpt2).circuit(0.6).kept
     for block, heads in kept.items():
         row = "".join("■" if head else "·" for head in heads)
         assert f"block {block}  {row}  2" in done.out
@@ -188,7 +188,7 @@ def test_what_cannot_be_shown_is_refused(gpt2, circuit, tmp_path, monkeypatch, a
 def test_diff_counts_what_two_circuits_share(folder, trio, circuit):
     done = circuit("diff", *trio[:2], *options(folder))
     assert done.code == 0, done.err
-    left, right = (made_again(folder, path).chosen(0.6) for path in trio[:2])
+    left, right = (made_again(folder, path).circuit(0.6).kept for path in trio[:2])
     both = sum(int((left[n] & right[n]).sum()) for n in left)
     row = next(line.split() for line in done.out.splitlines() if line.split()[:1] == ["0.4"])
     count = sum(int(keep.sum()) for keep in left.values())

@@ -58,7 +58,7 @@ def test_what_others_load_gives_the_same_logits(world, architecture, unit, dtype
     theirs = torch.load(folder / "logits.pt")
     path = world.results[architecture, unit, dtype]
     made = made_again(world.folder, path)
-    keep = made.circuit({"0.4": 0.6, "0.35": 0.65}[size]).keep
+    keep = made.circuit({"0.4": 0.6, "0.35": 0.65}[size]).mask
     ids = windows(world.folder)
     with torch.no_grad():
         dense = made.view.model(ids).logits

@@ -93,7 +93,7 @@ def test_what_is_saved_is_the_model_that_was_measured(
     result = read_result(out / "result.json")
     cache = folder / "cache"
     ours = rebuilt(result, "it", [folder], cache, Place(cache, Reporter()))
-    keep = ours.circuit(count).keep
+    keep = ours.circuit(count).mask
     theirs = AutoModelForCausalLM.from_pretrained(out / "model", dtype=run_in).eval()
     dense = logits(ours.view.model)
     with ours.view.masked(keep):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sparc3_bench.attribution.objectives import find_objective
-from sparc3_bench.graph.codec import AsTensors, Codec
+from sparc3_bench.graph.codec import AsTensors
 from sparc3_bench.graph.step import Inputs
 from sparc3_bench.pruning import Allocation, Allotting
 from sparc3_bench.run.guard import guarded
@@ -35,7 +35,7 @@ class Allotment(CellStep[Mapping[str, Tensor]]):
 
     amount: float
     rank: Rank
-    spec, code = ("model", *SELECTION), ("allocation", "adapter")
+    spec, code, codec = ("model", *SELECTION), ("allocation", "adapter"), AsTensors(dict, dict)
     alike = ("model", *SELECTION)
 
     @property
@@ -58,10 +58,6 @@ class Allotment(CellStep[Mapping[str, Tensor]]):
         known = learned(self.cell) if self.with_model else {}
         return {**super().inputs, **({"lent": lent} if lent else {}), **known}
 
-    @property
-    def codec(self) -> Codec:
-        return AsTensors(dict, dict)
-
     def make(self, at: Place, got: Mapping[str, Any]) -> Mapping[str, Tensor]:
         cell, allocation, view = self.cell, self._allocation, got.get("model")
         asked = allotting(
@@ -71,7 +67,7 @@ class Allotment(CellStep[Mapping[str, Tensor]]):
             cell.spec.group,
             cell.blank,
             dict(zip(allocation.scorers, got.get("lent", ()), strict=True)),
-            loss=_Loss(self, at, view, got["rank"]) if view else None,
+            loss=self._loss(at, view, got["rank"]) if view else None,
         )
         who = f"Allocation '{allocation.name}'"
         with guarded(view, who) if view else nullcontext():
@@ -79,6 +75,22 @@ class Allotment(CellStep[Mapping[str, Tensor]]):
                 name: torch.as_tensor(share, dtype=torch.float64)
                 for name, share in allocation.shares(asked).items()
             }
+
+    def _loss(
+        self, at: Place, view: ModelView, rank: Mapping[str, Tensor]
+    ) -> Callable[[GroupShares], float]:
+        """Return what measures the mean loss on the reference samples without the lowest shares."""
+        spec, objective = self.cell.spec, find_objective("loss")
+        reference = general_reference(self.cell, at)
+
+        def loss(shares: GroupShares) -> float:
+            kept, total = allotted(rank, shares, spec.group, spec.allocation), 0.0
+            with torch.no_grad(), view.masked(as_mask(kept, view, spec.unit)):
+                for batch in reference.batches(view.device):
+                    total += float(objective(view.forward(batch), batch))
+            return total / len(reference.samples)
+
+        return loss
 
     @property
     def _allocation(self) -> Allocation:
@@ -121,23 +133,3 @@ def allotting(
         {name: grouped(lent[name], group) for name in allocation.scorers},
         loss,
     )
-
-
-class _Loss:
-    """Measures the mean loss on the reference samples without shares of the lowest."""
-
-    def __init__(
-        self, step: Allotment, at: Place, view: ModelView, rank: Mapping[str, Tensor]
-    ) -> None:
-        self._spec, self._view, self._rank = step.cell.spec, view, rank
-        self._reference = general_reference(step.cell, at)
-        self._objective = find_objective("loss")
-
-    def __call__(self, shares: GroupShares) -> float:
-        spec, view = self._spec, self._view
-        kept = allotted(self._rank, shares, spec.group, spec.allocation)
-        total = 0.0
-        with torch.no_grad(), view.masked(as_mask(kept, view, spec.unit)):
-            for batch in self._reference.batches(view.device):
-                total += float(self._objective(view.forward(batch), batch))
-        return total / len(self._reference.samples)

@@ -7,25 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
-
 from sparc3_bench.graph.codec import AsJson
 from sparc3_bench.graph.step import Inputs, Step
 from sparc3_bench.record.parts import EstimateRecord, Versus
-from sparc3_bench.run.controls import NO_CONTROLS, at_choice, beside, control_curve, versus
+from sparc3_bench.record.spec import OnDisk
+from sparc3_bench.run.controls import at_choice, beside, control_curve, versus
 from sparc3_bench.run.steps.model import CellStep
 from sparc3_bench.statistics.curve import curve_numbers
 
 if TYPE_CHECKING:
-    from sparc3_bench.run.cell import Cell
     from sparc3_bench.run.place import Place
     from sparc3_bench.run.responses import Evaluated
 
 
-class PointValues(BaseModel):
+class PointValues(OnDisk):
     """The numbers of one point, each beside those of the random controls there."""
-
-    model_config = ConfigDict(frozen=True)
 
     metrics: dict[str, float]
     intervals: dict[str, tuple[float, float]]
@@ -33,10 +29,8 @@ class PointValues(BaseModel):
     versus: dict[str, Versus]
 
 
-class CurveValues(BaseModel):
+class CurveValues(OnDisk):
     """The numbers of a curve; `clusters` and `whole_clusters` say how many samples are behind."""
-
-    model_config = ConfigDict(frozen=True)
 
     points: tuple[PointValues, ...]
     whole: dict[str, EstimateRecord]
@@ -60,8 +54,43 @@ class Curve(CellStep[CurveValues]):
         return {"points": self.points, **drawn}
 
     def make(self, at: Place, got: Mapping[str, Any]) -> CurveValues:
-        samples = {name: [one.samples for one in some] for name, some in got.items()}
-        return values(self.cell, self.amounts, samples.pop("points"), [*samples.values()])
+        task, removal, amounts = self.cell.task, self.cell.spec.removal, self.amounts
+        clusters = self.cell.prepared.clusters
+        samples, *controls = ([one.samples for one in some] for some in got.values())
+        curve = curve_numbers(task, amounts, samples, clusters, removal)
+        drawn = [control_curve(task, amounts, one, removal) for one in controls]
+        of_points, of_whole = beside(task, amounts, samples, controls, clusters, removal)
+        points = [
+            PointValues(
+                metrics=metrics,
+                intervals=curve.intervals[index],
+                control={
+                    name: tuple(one.points[index][name] for one in drawn)
+                    for name in (drawn[0].points[index] if drawn else ())
+                },
+                # The dense model is its own control.
+                versus={
+                    name: versus(one)
+                    for name, one in (of_points[index] if of_points else {}).items()
+                    if amounts[index] > 0
+                },
+            )
+            for index, metrics in enumerate(curve.points)
+        ]
+        whole = {
+            name: EstimateRecord(
+                **dataclasses.asdict(estimate),
+                control=tuple(one.whole[name].value for one in drawn),
+                versus=versus(of_whole[name]) if name in of_whole else None,
+            )
+            for name, estimate in curve.whole.items()
+        }
+        return CurveValues(
+            points=tuple(points),
+            whole=whole,
+            clusters=curve.clusters,
+            whole_clusters=curve.whole_clusters,
+        )
 
     def like(self) -> Mapping[str, Any]:
         """All of one task with as many points and controls."""
@@ -87,49 +116,3 @@ class BesideChoice(CellStep["tuple[dict[str, tuple[float, ...]], dict[str, Versu
         own, drawn = ([one.samples for one in got[name]] for name in ("points", "controls"))
         clusters, removal = self.cell.prepared.clusters, self.cell.spec.removal
         return at_choice(self.cell.task, self.amount, own, drawn, clusters, removal)
-
-
-def values(
-    cell: Cell,
-    amounts: Sequence[float],
-    samples: Sequence[Mapping[str, Sequence[float]]],
-    controls: Sequence[Sequence[Mapping[str, Sequence[float]]]],
-) -> CurveValues:
-    """Return the numbers of a curve from the samples at its amounts."""
-    task, spec, clusters = cell.task, cell.spec, cell.prepared.clusters
-    curve = curve_numbers(task, amounts, samples, clusters, spec.removal)
-    drawn = [control_curve(task, amounts, one, spec.removal) for one in controls]
-    of_points, of_whole = (
-        beside(task, amounts, samples, controls, clusters, spec.removal) if drawn else NO_CONTROLS
-    )
-    points = [
-        PointValues(
-            metrics=metrics,
-            intervals=curve.intervals[index],
-            control={
-                name: tuple(one.points[index][name] for one in drawn)
-                for name in (drawn[0].points[index] if drawn else ())
-            },
-            # The dense model is its own control.
-            versus={
-                name: versus(one)
-                for name, one in (of_points[index] if of_points else {}).items()
-                if amounts[index] > 0
-            },
-        )
-        for index, metrics in enumerate(curve.points)
-    ]
-    whole = {
-        name: EstimateRecord(
-            **dataclasses.asdict(estimate),
-            control=tuple(one.whole[name].value for one in drawn),
-            versus=versus(of_whole[name]) if name in of_whole else None,
-        )
-        for name, estimate in curve.whole.items()
-    }
-    return CurveValues(
-        points=tuple(points),
-        whole=whole,
-        clusters=curve.clusters,
-        whole_clusters=curve.whole_clusters,
-    )

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
-
 from sparc3_bench.graph.codec import AsJson
 from sparc3_bench.graph.step import Inputs, Step
 from sparc3_bench.record.parts import Tried
+from sparc3_bench.record.spec import OnDisk
 from sparc3_bench.run.steps.model import CellStep
 from sparc3_bench.statistics.curve import curve_numbers
 
@@ -20,10 +19,8 @@ if TYPE_CHECKING:
     from sparc3_bench.types.parts import Choice
 
 
-class Chosen(BaseModel):
+class Chosen(OnDisk):
     """A ranking and an amount, with everything that they were chosen from."""
-
-    model_config = ConfigDict(frozen=True)
 
     contrast: str
     amount: float

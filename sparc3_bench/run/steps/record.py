@@ -229,10 +229,7 @@ def _bounded(warnings: Sequence[str]) -> tuple[str, ...]:
 def _point(amount: float, size: Size, numbers: PointValues, measured: Evaluated) -> Point:
     return Point(
         amount=size.amount(amount),
-        metrics=numbers.metrics,
-        intervals=numbers.intervals,
+        **dict(numbers),
         samples=dict(measured.samples),
-        control=numbers.control,
-        versus=numbers.versus,
         kept=size.kept,
     )

@@ -37,7 +37,7 @@ class Score(CellStep[ScoreMap]):
     """The scores of a cell under the reference samples of one purpose; "" without a reference."""
 
     purpose: str
-    with_model = True
+    with_model, unnamed = True, frozenset({"blocks"})
     alike = ("scorer", "model", "objective", "scope")
 
     @property
@@ -56,10 +56,6 @@ class Score(CellStep[ScoreMap]):
             of = self.named(self.recipe)
             return {**self._learned, "blocks": blocks_of(self.cell, of, self.purpose)}
         return {**super().inputs, **self._learned}
-
-    @property
-    def unnamed(self) -> frozenset[str]:
-        return frozenset({"blocks"})
 
     @property
     def codec(self) -> Codec | None:

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
-
 from sparc3_bench.graph.codec import AsJson
 from sparc3_bench.graph.step import Step
 from sparc3_bench.record.parts import Amount, Point, Sketch
+from sparc3_bench.record.spec import OnDisk
 from sparc3_bench.run.steps.model import CellStep
 from sparc3_bench.selection.membership import (
     DIGITS,
@@ -29,10 +28,8 @@ if TYPE_CHECKING:
     from sparc3_bench.run.steps.rank import Rank
 
 
-class Size(BaseModel):
+class Size(OnDisk):
     """How much a circuit leaves out, and of what."""
-
-    model_config = ConfigDict(frozen=True)
 
     in_scope: float
     in_model: float

@@ -39,24 +39,16 @@ class ScoredBlock:
     gradients: Mapping[str, Tensor]  # by number of the pass back, of what entered it
 
 
-@dataclass(frozen=True)
-class Forth:
-    """The reference on its way, and the cost of the way forward."""
-
-    passage: Passage
-    cost: Phase
-
-
 @dataclass(frozen=True, eq=False)
-class PassageStep(AfterFacts[Forth]):
-    """What enters every block when the reference goes forward."""
+class PassageStep(AfterFacts["tuple[Passage, Phase]"]):
+    """What enters every block when the reference goes forward, and what that costs."""
 
     of: Key
     """The scores that it goes for."""
     purpose: str
     with_model = True
 
-    def make(self, at: Place, got: Mapping[str, Any]) -> Forth:
+    def make(self, at: Place, got: Mapping[str, Any]) -> tuple[Passage, Phase]:
         reference = reference_of(self.cell, self.purpose, at)
         if reference.alteration is not None:
             raise Sparc3Error(
@@ -67,7 +59,7 @@ class PassageStep(AfterFacts[Forth]):
         reads = self.cell.scorer.needs_reference
         with at.progress(title) as step, metered(at.passed) as meter:
             passage = Passage(got["model"], ready(step) if reads else None, at.spill())
-        return Forth(passage, meter.phase)
+        return passage, meter.phase
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +70,7 @@ class BlockScores(CellStep[ScoredBlock]):
     """The scores that it is a part of."""
     purpose: str
     index: int
-    phase = "attribution"
+    phase, unnamed = "attribution", frozenset({"passage", "behind"})
     alike = ("scorer", "model", "objective", "scope")
 
     @property
@@ -90,17 +82,13 @@ class BlockScores(CellStep[ScoredBlock]):
         return found
 
     @property
-    def unnamed(self) -> frozenset[str]:
-        return frozenset({"passage", "behind"})
-
-    @property
     def codec(self) -> Codec:
         return AsLazyTensors(_to_tensors, self._from_tensors, self.cell.model.device)
 
     def make(self, at: Place, got: Mapping[str, Any]) -> ScoredBlock:
-        cell, passage, behind = self.cell, got["passage"].passage, got.get("behind")
+        cell, (passage, forth), behind = self.cell, got["passage"], got.get("behind")
         if behind is None:  # where the way back begins, the way forth is counted
-            at.meter.recall(got["passage"].cost)
+            at.meter.recall(forth)
         gc.collect()  # hooks and graphs of the block before hold one another, and its sums
         reference = reference_of(cell, self.purpose, at)
         ready = at.ready(reference, cell, lambda done, total: None)
