@@ -62,10 +62,10 @@ from sparc3_bench.types.architecture import ModelAdapter as ModelAdapter
 from sparc3_bench.types.architecture import ModelSource as ModelSource
 from sparc3_bench.types.architecture import Role as Role
 from sparc3_bench.types.conventions import Aggregation as Aggregation
-from sparc3_bench.types.conventions import Group as Group
 from sparc3_bench.types.conventions import Part as Part
 from sparc3_bench.types.conventions import Removal as Removal
 from sparc3_bench.types.conventions import Unit as Unit
+from sparc3_bench.types.groups import Group as Group
 from sparc3_bench.types.masks import KeepMask as KeepMask
 from sparc3_bench.types.parts import Assessment as Assessment
 from sparc3_bench.types.parts import Bar as Bar

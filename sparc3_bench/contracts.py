@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from sparc3_bench.configurable import Configurable, Named
-from sparc3_bench.types.conventions import Group, Part, Removal, Unit
+from sparc3_bench.types.conventions import Part, Removal, Unit
+from sparc3_bench.types.groups import Group
 from sparc3_bench.types.parts import (
     Assessment,
     Bar,

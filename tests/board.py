@@ -18,7 +18,8 @@ from sparc3_bench.host import default_host
 from sparc3_bench.record.parts import EstimateRecord, MetricRecord
 from sparc3_bench.record.result import Result
 from sparc3_bench.statistics.curve import Samples, curve_numbers
-from sparc3_bench.types.conventions import Group, Schedule, Unit
+from sparc3_bench.types.conventions import Schedule, Unit
+from sparc3_bench.types.groups import Group
 
 TASKS = ("compression", "ioi-circuit", "planted-circuit")
 AMOUNTS: Mapping[str, tuple[float, ...]] = {

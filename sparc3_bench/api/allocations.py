@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sparc3_bench.model.view import ModelView
-    from sparc3_bench.types.conventions import AmountKind, Group, Removal, Unit
+    from sparc3_bench.types.conventions import AmountKind, Removal, Unit
+    from sparc3_bench.types.groups import Group
 
 
 def allocated(

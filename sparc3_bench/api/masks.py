@@ -23,7 +23,8 @@ from sparc3_bench.model.masking import holding
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.run.request import Request
 from sparc3_bench.selection.select import as_mask, choose, rankable
-from sparc3_bench.types.conventions import UNIFORM, Group, Removal, Unit, groups_of, pattern_of
+from sparc3_bench.types.conventions import UNIFORM, Removal, Unit, groups_of
+from sparc3_bench.types.groups import Group, pattern_of
 
 if TYPE_CHECKING:
     from torch import Tensor

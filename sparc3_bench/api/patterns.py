@@ -13,7 +13,7 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.masking import check_mask
 from sparc3_bench.selection.keep import as_groups
 from sparc3_bench.selection.select import check_fits
-from sparc3_bench.types.conventions import pattern_of
+from sparc3_bench.types.groups import pattern_of
 
 if TYPE_CHECKING:
     from torch import Tensor

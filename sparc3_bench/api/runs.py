@@ -20,7 +20,8 @@ from sparc3_bench.run.results import ResultsFolder, check_writable
 from sparc3_bench.run.runner import Runner
 from sparc3_bench.run.view import RunsView
 from sparc3_bench.run.worker import Worker
-from sparc3_bench.types.conventions import Ablation, Group, Removal, Schedule, Scope, Unit
+from sparc3_bench.types.conventions import Ablation, Removal, Schedule, Scope, Unit
+from sparc3_bench.types.groups import Group
 from sparc3_bench.types.orders import Work
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from sparc3_bench.comparison.phrasing import (
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.record.files import write_result
 from sparc3_bench.record.result import Result
-from sparc3_bench.types.conventions import pattern_of
+from sparc3_bench.types.groups import pattern_of
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ def command(
 
 def _of_pattern(group: str | None, amount: float | None, budget: str | None) -> float | None:
     """Return the amount of a pattern, whether it was given or not; else what was given."""
-    from sparc3_bench.types.conventions import pattern_of
+    from sparc3_bench.types.groups import pattern_of
 
     pattern = pattern_of(group)
     if pattern is None:

@@ -12,13 +12,8 @@ from sparc3_bench.comparison.comparable import comparison_key
 from sparc3_bench.comparison.phrasing import scorer_text
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.record.spec import canonical_json
-from sparc3_bench.types.conventions import (
-    CONVENTIONS,
-    NO_REPAIR,
-    UNIFORM,
-    pattern_of,
-    place_of,
-)
+from sparc3_bench.types.conventions import CONVENTIONS, NO_REPAIR, UNIFORM, place_of
+from sparc3_bench.types.groups import pattern_of
 
 if TYPE_CHECKING:
     from sparc3_bench.host import PluginHost

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from sparc3_bench.printable import how_many
-from sparc3_bench.types.conventions import CONVENTIONS, pattern_of, phrases_of
+from sparc3_bench.types.conventions import CONVENTIONS, phrases_of
+from sparc3_bench.types.groups import pattern_of, tiles_of
 
 if TYPE_CHECKING:
     from sparc3_bench.record.parts import MetricRecord
@@ -75,11 +76,11 @@ def short_text(spec: RunSpec) -> str:
 
 def _filled(text: str, value: str, spec: RunSpec) -> str:
     what, alone = units(spec), spec.unit == "weight"
-    left, _, right = value.partition(":")
+    left, _, right = value.partition(":" if ":" in value else "x")
     return text.format(
         value=value,
-        left=left,
-        right=right,
+        left=left or "all",
+        right=right or "all",
         units=what,
         Units=what.capitalize(),
         inputs="inputs of a row" if alone else what,
@@ -129,6 +130,8 @@ def drawn_in(spec: RunSpec) -> str:
     alone = spec.unit == "weight"
     if (pattern := pattern_of(spec.group)) is not None:
         return f"{pattern.of} {'inputs of a row' if alone else units(spec)}"
+    if tiles_of(spec.group) is not None:
+        return "tile"
     if not alone:
         return "model" if spec.unit == "block" else "layer"
     return "row" if spec.group == "row" else "matrix"

@@ -13,7 +13,7 @@ from sparc3_bench.host import PluginHost
 from sparc3_bench.leaderboard.bibliography import Reference, citations, spell_out
 from sparc3_bench.leaderboard.docstrings import first_sentence, parse_docstring
 from sparc3_bench.record.spec import PluginRef
-from sparc3_bench.types.conventions import Group
+from sparc3_bench.types.groups import Group
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from sparc3_bench.run.steps.rank import Rank, Usable, contrasts
 from sparc3_bench.run.steps.record import Operating, Record
 from sparc3_bench.run.steps.repair import Repaired
 from sparc3_bench.run.steps.size import CircuitOverlap, CircuitSize, Membership, RankLikeness
-from sparc3_bench.types.conventions import pattern_of
+from sparc3_bench.types.groups import pattern_of
 
 if TYPE_CHECKING:
     from sparc3_bench.graph.drive import Recipe

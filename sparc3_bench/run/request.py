@@ -24,10 +24,10 @@ from sparc3_bench.types.conventions import (
     UNIFORM,
     AskedConventions,
     Controls,
-    Pattern,
     StabilitySeeds,
     written_of,
 )
+from sparc3_bench.types.groups import Pattern
 from sparc3_bench.types.samples import ProductDtype
 
 if TYPE_CHECKING:

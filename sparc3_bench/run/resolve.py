@@ -15,14 +15,8 @@ from sparc3_bench.run.options import build, check_scorer_options, chosen, limite
 from sparc3_bench.run.request import Request, amounts_of, check_conventions
 from sparc3_bench.selection.allocate import check_divided
 from sparc3_bench.selection.select import check_amount
-from sparc3_bench.types.conventions import (
-    NO_REPAIR,
-    UNIFORM,
-    AmountKind,
-    Group,
-    groups_of,
-    pattern_of,
-)
+from sparc3_bench.types.conventions import NO_REPAIR, UNIFORM, AmountKind, groups_of
+from sparc3_bench.types.groups import Group, pattern_of
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from torch import Tensor
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.pruning import GroupShares
 from sparc3_bench.selection.keep import as_groups, keep_groups, keep_together
-from sparc3_bench.types.conventions import AmountKind, Group, Removal
+from sparc3_bench.types.conventions import AmountKind, Removal
+from sparc3_bench.types.groups import Group
 
 _SLACK = 1e-6
 """Of a unit: shares are binary numbers, and 0.29 × 100 is meant to be 29."""

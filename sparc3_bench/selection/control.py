@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparc3_bench.selection.keep import as_groups, keep_groups
-from sparc3_bench.types.conventions import Group
+from sparc3_bench.selection.keep import as_groups, keep_groups, ungrouped
+from sparc3_bench.types.groups import Group
 
 
 def matched(kept: Mapping[str, Tensor], group: Group, seed: int) -> dict[str, Tensor]:
-    """Keep at random as many as `kept` does, in every row or pattern, else in every tensor.
+    """Keep at random as many as `kept` does, in every row, pattern or tile, else in every tensor.
 
     `kept` is what `choose` kept in this comparison group: bool, one tensor a matrix (weights) or a
-    block (neurons, heads). Of `row` and of a pattern all keep as many. Controls of one seed are
+    block (neurons, heads). Of `row`, patterns and tiles all keep as many. Controls of one seed are
     nested: the smaller lies inside the larger.
     """
     controls = {}
@@ -29,7 +29,7 @@ def matched(kept: Mapping[str, Tensor], group: Group, seed: int) -> dict[str, Te
         (kept_of_noise,) = keep_groups(
             [as_groups(noise, group)], len(first) - int(first.count_nonzero())
         )
-        controls[name] = kept_of_noise.view(keep.shape)
+        controls[name] = ungrouped(kept_of_noise, group, keep.shape)
     return controls
 
 

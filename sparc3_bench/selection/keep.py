@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sparc3_bench.model.room import share_rows
 from sparc3_bench.selection.threshold import joint_cuts, quick, row_cuts
-from sparc3_bench.types.conventions import Group, pattern_of
+from sparc3_bench.types.groups import Group, pattern_of, tiles_of
 
 
 def as_groups(values: Tensor, group: Group) -> Tensor:
@@ -20,7 +20,20 @@ def as_groups(values: Tensor, group: Group) -> Tensor:
     """
     if (pattern := pattern_of(group)) is not None:
         return values.reshape(-1, pattern.of)
+    if (tiles := tiles_of(group)) is not None:
+        rows, columns = tiles.within(values.shape)
+        parted = values.reshape(len(values) // rows, rows, -1, columns)
+        return parted.transpose(1, 2).reshape(-1, rows * columns)
     return values if group == "row" else values.reshape(1, -1)
+
+
+def ungrouped(groups: Tensor, group: Group, shape: Sequence[int]) -> Tensor:
+    """Return comparison groups as the tensor that they are of, contiguous: `as_groups` undone."""
+    if (tiles := tiles_of(group)) is not None:
+        rows, columns = tiles.within(shape)
+        parted = groups.view(shape[0] // rows, shape[1] // columns, rows, columns)
+        groups = parted.transpose(1, 2).contiguous()
+    return groups.view(*shape)
 
 
 def keep_groups(tensors: Sequence[Tensor], count: int, cut: Tensor | None = None) -> list[Tensor]:

@@ -14,17 +14,11 @@ from torch import Tensor
 
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.model.view import ModelView
-from sparc3_bench.selection.keep import above, as_groups, keep_groups, keep_last
+from sparc3_bench.selection.keep import above, as_groups, keep_groups, keep_last, ungrouped
 from sparc3_bench.selection.threshold import joint_cuts, row_cuts
 from sparc3_bench.selection.units import unit_mask, unit_scores
-from sparc3_bench.types.conventions import (
-    AmountKind,
-    Group,
-    Removal,
-    Unit,
-    groups_of,
-    pattern_of,
-)
+from sparc3_bench.types.conventions import AmountKind, Removal, Unit, groups_of
+from sparc3_bench.types.groups import Group, pattern_of, tiles_of
 from sparc3_bench.types.lazy import Lazy
 from sparc3_bench.types.masks import KeepMask
 from sparc3_bench.types.scores import ScoreMap
@@ -91,7 +85,7 @@ def choose(
     group
         The set ranked together. Neurons and heads are ranked in a `layer` (one block) or in the
         whole `model`, decoder blocks in the model. A pattern ``n:m`` goes with its own amount,
-        1 - n/m, or with 0 or 1.
+        1 - n/m, or with 0 or 1. Tiles such as ``16x16`` or ``x128`` go with any fraction.
     removal
         Which end is removed. `highest` at x removes exactly what `lowest` at 1 - x keeps.
     kind
@@ -103,7 +97,7 @@ def choose(
     ------
     Sparc3Error
         For an amount outside its range, a group that does not rank the unit, or a matrix whose
-        inputs are no multiple of a pattern.
+        inputs are no multiple of a pattern, or whose sides are none of a tile's.
     """
     check_ranked(unit, group)
     check_amount(amount, kind)
@@ -183,7 +177,10 @@ def check_ranked(unit: Unit, group: Group) -> None:
         Naming those that have.
     """
     if group not in (known := groups_of(unit, group)):
-        inside = "weights inside one row" if group not in ("layer", "model") else "units of a layer"
+        part = "tile" if tiles_of(group) else "row"
+        inside = (
+            f"weights inside one {part}" if group not in ("layer", "model") else "units of a layer"
+        )
         raise Sparc3Error(
             f"Group '{group}' ranks the {inside} and cannot rank units of '{unit}'; choose "
             f"{' or '.join(map(repr, known))}."
@@ -205,13 +202,20 @@ def check_amount(amount: float, kind: AmountKind) -> None:
 
 
 def check_fits(shapes: Mapping[str, Sequence[int]], group: Group | None) -> None:
-    """Refuse a pattern that does not divide the inputs of every matrix.
+    """Refuse a pattern that does not divide the inputs of every matrix, and tiles that do not fit.
 
     Raises
     ------
     Sparc3Error
         Naming the first matrix.
     """
+    if (tiles := tiles_of(group)) is not None:
+        for name, shape in shapes.items():
+            if any(size % side for size, side in zip(shape, tiles.within(shape), strict=True)):
+                raise Sparc3Error(
+                    f"Group '{group}' cuts matrices into tiles of that many rows by columns, and "
+                    f"`{name}` is {shape[0]} by {shape[1]}; choose sides that divide it."
+                )
     if (pattern := pattern_of(group)) is None:
         return
     for name, shape in shapes.items():
@@ -287,4 +291,4 @@ def _keep(
         count = quota(_size(tensors))
         kept += keep_groups([*tensors], count, known[name].get(count))
     shaped = zip(ranking.items(), kept, strict=True)
-    return {name: keep.view(values.shape) for (name, values), keep in shaped}
+    return {name: ungrouped(keep, group, values.shape) for (name, values), keep in shaped}

@@ -19,7 +19,7 @@ from sparc3_bench.selection.allocate import allotted
 from sparc3_bench.testing.plugin_checks import instance_of
 from sparc3_bench.testing.report import Breach, demand
 from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
-from sparc3_bench.types.conventions import Group
+from sparc3_bench.types.groups import Group
 from sparc3_bench.types.masks import KeepMask
 
 _AMOUNT, _NEAR = 0.5, 0.06

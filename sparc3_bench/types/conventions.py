@@ -2,40 +2,17 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
+
+from sparc3_bench.types.groups import Group, pattern_of, tiles_of
 
 Unit = Literal["weight", "neuron", "head", "block"]
 """What is removed as a whole: one weight, one MLP neuron, one attention head, or one decoder block:
 what is in scope of it, its attention, its MLP or both, adds nothing to what passes it."""
-
-_PATTERN = r"^([1-9][0-9]{0,2}):([1-9][0-9]{0,2})$"
-_GROUPS = ("row", "layer", "model")
-
-
-def _is_group(value: str) -> str:
-    if value not in _GROUPS and pattern_of(value) is None:
-        known = "'row', 'layer', 'model' or a pattern n:m with n below m"
-        raise PydanticCustomError("literal_error", f"Input should be {known}")
-    return value
-
-
-Group = Annotated[
-    str,
-    AfterValidator(_is_group),
-    WithJsonSchema(
-        {"type": "string", "pattern": rf"{'|'.join(f'^{g}$' for g in _GROUPS)}|{_PATTERN}"}
-    ),
-]
-"""The set ranked together: one output `row`, one matrix (or one block's units; `layer`), the whole
-`model`; or a pattern `n:m`: every m consecutive inputs of a row, or heads, of which n are kept."""
 
 Schedule = Literal["one-shot", "blockwise"]
 """Scores of the dense model, or of each block behind the blocks already pruned."""
@@ -80,35 +57,12 @@ StabilitySeeds = Annotated[int, Field(ge=0, le=100)]
 """How many other reference seeds a ranking is compared with."""
 
 
-@dataclass(frozen=True)
-class Pattern:
-    """Of every so many consecutive inputs of a row, so many are kept."""
-
-    kept: int
-    of: int
-
-    @property
-    def amount(self) -> float:
-        """The fraction that is removed: the only one but none and all."""
-        return float(1 - Fraction(self.kept, self.of))
-
-    def takes(self, amount: float) -> bool:
-        """Return whether an amount is the pattern's own, up to how it was printed."""
-        return math.isclose(amount, self.amount, rel_tol=1e-9)
-
-
-def pattern_of(group: str | None) -> Pattern | None:
-    """Return the pattern that a comparison group is; None for any other group."""
-    found = re.match(_PATTERN, group or "")
-    pattern = Pattern(*map(int, found.groups())) if found else None
-    return pattern if pattern and pattern.kept < pattern.of else None
-
-
 def groups_of(unit: Unit, group: str) -> tuple[str, ...]:
     """Return the groups that a unit is ranked in, the usual one first; a pattern as it is given."""
     pattern = () if pattern_of(group) is None else (group,)
+    tiles = () if tiles_of(group) is None else (group,)
     return {
-        "weight": ("row", "layer", "model", *pattern),
+        "weight": ("row", "layer", "model", *pattern, *tiles),
         "neuron": ("layer", "model"),
         "head": ("layer", "model", *pattern),
         "block": ("model",),
@@ -141,20 +95,21 @@ class Phrases:
     of_removal
         Whether it says what happens to what is removed, which is told after what is ranked.
     open, open_clause
-        How values are written that have no clause of their own, and what their clause is; empty
-        where there are none.
+        How values are written that have no clause of their own, and by a sign that is in one what
+        its clause is; empty where there are none.
     """
 
     clause: Mapping[str, str]
     brief: str = "{value}"
     brief_of: Mapping[str, str] = field(default_factory=dict)
     of_removal: bool = False
-    open: str = ""
-    open_clause: str = ""
+    open: tuple[str, ...] = ()
+    open_clause: Mapping[str, str] = field(default_factory=dict)
 
     def said(self, value: str) -> str:
         """Return the clause of a value."""
-        return self.clause.get(value, self.open_clause)
+        told = (clause for sign, clause in self.open_clause.items() if sign in value)
+        return self.clause[value] if value in self.clause else next(told, "")
 
     def briefly(self, value: str) -> str:
         """Return the few words of a value."""
@@ -178,8 +133,11 @@ _GROUP = Phrases(
     },
     "by {value}",
     {"layer": "by {layer}"},
-    open="n:m",
-    open_clause="{left} of every {right} consecutive {inputs} kept",
+    open=("n:m", "RxC"),
+    open_clause={
+        ":": "{left} of every {right} consecutive {inputs} kept",
+        "x": "ranked within tiles of {left} rows by {right} columns",
+    },
 )
 _SCHEDULE = Phrases(
     {
@@ -216,13 +174,13 @@ _REMOVAL = Phrases(
     of_removal=True,
 )
 _AMOUNT_KIND = Phrases({"fraction": "", "count": "counted in {units}"}, "{value}s")
-_PLUGIN = "NAME or NAME:OPTION=VALUE,…"
+_PLUGIN = ("NAME or NAME:OPTION=VALUE,…",)
 _ALLOCATION = Phrases(
     {UNIFORM: ""},
     "allocation {value}",
     {UNIFORM: ""},
     open=_PLUGIN,
-    open_clause="as much of each as allocation {value} says",
+    open_clause={"": "as much of each as allocation {value} says"},
 )
 _REPAIR = Phrases(
     {NO_REPAIR: ""},
@@ -230,7 +188,7 @@ _REPAIR = Phrases(
     {NO_REPAIR: ""},
     of_removal=True,
     open=_PLUGIN,
-    open_clause="what is kept is repaired by {value}",
+    open_clause={"": "what is kept is repaired by {value}"},
 )
 
 
@@ -292,7 +250,7 @@ def values_of(convention: str) -> tuple[str, ...]:
 
 def written_of(convention: str) -> tuple[str, ...]:
     """Return what users may write for a convention."""
-    return (*values_of(convention), *filter(None, [phrases_of(convention).open]))
+    return (*values_of(convention), *phrases_of(convention).open)
 
 
 def place_of(convention: str, value: str) -> int:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sparc3_bench.types.conventions import Group, Removal, Unit
+    from sparc3_bench.types.conventions import Removal, Unit
+    from sparc3_bench.types.groups import Group
     from sparc3_bench.types.model import Model
     from sparc3_bench.types.scores import Ranking, ScoreMap
     from sparc3_bench.types.values import Estimate, Metric, Progress, Texts, Verdicts

@@ -34,15 +34,8 @@ from sparc3_bench.types.conventions import NO_REPAIR, UNIFORM
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sparc3_bench.types.conventions import (
-        Ablation,
-        AmountKind,
-        Group,
-        Removal,
-        Schedule,
-        Scope,
-        Unit,
-    )
+    from sparc3_bench.types.conventions import Ablation, AmountKind, Removal, Schedule, Scope, Unit
+    from sparc3_bench.types.groups import Group
 
 AMOUNTS = (0.0, 0.5)
 

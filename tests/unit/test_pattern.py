@@ -16,7 +16,7 @@ from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.selection.control import matched
 from sparc3_bench.selection.select import choose, cuts
 from sparc3_bench.testing.tiny import make_model
-from sparc3_bench.types.conventions import pattern_of
+from sparc3_bench.types.groups import pattern_of
 
 
 @pytest.mark.parametrize("removal", ["lowest", "highest"])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sparc3_bench.model.view import ModelView
     from sparc3_bench.pruning import GroupShares
     from sparc3_bench.run.place import Place
-    from sparc3_bench.types.conventions import Group
+    from sparc3_bench.types.groups import Group
 
 
 @dataclass(frozen=True, eq=False)

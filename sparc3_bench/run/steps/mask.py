@@ -19,7 +19,8 @@ from sparc3_bench.selection.bits import as_bits, put_down
 from sparc3_bench.selection.control import matched
 from sparc3_bench.selection.select import Cuts, as_mask, choose, chosen_singly, cuts
 from sparc3_bench.selection.units import unit_shapes
-from sparc3_bench.types.conventions import UNIFORM, Group, pattern_of
+from sparc3_bench.types.conventions import UNIFORM
+from sparc3_bench.types.groups import Group, pattern_of, tiles_of
 from sparc3_bench.types.masks import KeepMask
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class Uniform(CircuitStep):
 
 @dataclass(frozen=True, eq=False)
 class Matched(CircuitStep):
-    """A random control: as many kept as a circuit keeps, in every row, tensor or pattern."""
+    """A random control: as many kept as a circuit keeps, in every row, pattern, tile or tensor."""
 
     circuit: CircuitStep
     seed: int
@@ -140,7 +141,7 @@ class Matched(CircuitStep):
         """Name it by how many are kept of what, without drawing it."""
         named = {"counts": at.content(self.circuit, _counts), "seed": self.seed}
         group = self._group
-        rows = group if pattern_of(group) else group == "row"
+        rows = group if pattern_of(group) or tiles_of(group) else group == "row"
         return content_key({**named, "rows": rows, **self.cell.named("unit", "scope")}, DIGITS)
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
