@@ -20,6 +20,7 @@ from sparc3_bench.errors import ExitCode
 from sparc3_bench.types.conventions import AskedConventions, Conventions, written_of
 
 if TYPE_CHECKING:
+    from sparc3_bench.host import PluginHost
     from sparc3_bench.record.result import Result
 
 
@@ -175,8 +176,8 @@ def in_panel(option: inspect.Parameter, panel: str) -> inspect.Parameter:
     return option.replace(annotation=Annotated[kind, told])
 
 
-def options_of(declared: Callable[..., None]) -> list[inspect.Parameter]:
-    """Return the options that a function declares, to be taken by a command."""
+def options_of(declared: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return the options that a function or a class declares, to be taken by a command."""
     return [*inspect.signature(declared, eval_str=True).parameters.values()]
 
 
@@ -203,6 +204,22 @@ def given(context: typer.Context, name: str) -> bool:
     """Return whether the user typed an option."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
+
+
+def installed() -> PluginHost:
+    """Return the plugins that are installed."""
+    from sparc3_bench.host import default_host
+
+    return default_host()
+
+
+def renewed_results(files: Sequence[Path], left_out: list[str]) -> list[Result]:
+    """Return results with the intervals that this version makes; why files are none is appended."""
+    from sparc3_bench.record.files import read_each
+    from sparc3_bench.run.intervals import renewed
+
+    host = installed()
+    return [renewed(one, host) for _, one in read_each(files, left_out.append)]
 
 
 def finished(path: Path) -> Result:

@@ -112,10 +112,9 @@ def command(
     Of a hub's models only the configuration is downloaded and read; a local one is looked at as
     `sparc3 run` would, and refused with the same words.
     """
-    from sparc3_bench.host import default_host
     from sparc3_bench.model.load import outline_model
 
-    host = default_host()
+    host = common.installed()
     scorers = _scorers(scorer, scorer_option, host)
     view, label = outline_model(model, host, common.cache_folder(cache))
     facts = _facts(model, label, view, scorers)

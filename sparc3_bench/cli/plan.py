@@ -16,7 +16,6 @@ from sparc3_bench.errors import ModelError, RecordError, Sparc3Error, describe
 from sparc3_bench.run.typed import Typed
 
 if TYPE_CHECKING:
-    from sparc3_bench.graph.forecast import Cost
     from sparc3_bench.host import PluginHost
     from sparc3_bench.run.request import Request
 
@@ -137,7 +136,6 @@ def command(
     0, 1 when some runs cannot be planned, 2 for wrong input.
     """
     from sparc3_bench.graph.forecast import Cost, Forecast, Foreseen
-    from sparc3_bench.host import default_host
     from sparc3_bench.run.environment import machine
     from sparc3_bench.run.plan import Shared, plan
     from sparc3_bench.run.probes import TrialPlace
@@ -146,7 +144,7 @@ def command(
     from sparc3_bench.run.shapes import plan_by_shape
     from sparc3_bench.run.watch import Watch
 
-    folder, host = common.cache_folder(cache), default_host()
+    folder, host = common.cache_folder(cache), common.installed()
     check_writable(folder)
     refused = list[str]()
     requests, done = _requests(asked, what, host, results, refused)
@@ -193,7 +191,7 @@ def command(
     floor = sum(table.floor for table in tables) if floors else None
     if as_json and tables:
         cost, made = sum((table.cost() for table in tables), Cost()), [*map(_as_json, tables)]
-        Planned(tables=made, cost=_costs(cost), floor=floor, not_planned=refused).tell()
+        Planned(tables=made, cost=Costs.of(cost), floor=floor, not_planned=refused).tell()
     elif tables:
         show(tables, [forecast, *others.values()], floor, like)
     for sentence in dict.fromkeys(refused):
@@ -236,24 +234,19 @@ def _requests(
     return requests, path if path.is_dir() else path.parents[len(Path(read[0].spec.path).parts) - 1]
 
 
-def _costs(cost: Cost) -> Costs:
-    return Costs(**cost.model_dump())
-
-
 def _as_json(table: PlanTable) -> PlannedTable:
     runs = [
-        PlannedRun(
+        PlannedRun.of(
+            foreseen,
+            cell.spec,
             scorer=cell.scorer.name,
-            seed=cell.spec.seed,
             result=cell.spec.path,
             finished=is_finished,
-            there=foreseen.there,
-            new=foreseen.new,
             shared={
                 key: SharedStep(kind=kind, made_by=maker)
                 for key, (kind, maker) in foreseen.shared.items()
             },
-            phases={name: _costs(cost) for name, cost in foreseen.phases.items()},
+            phases={name: Costs.of(cost) for name, cost in foreseen.phases.items()},
         )
         for cell, foreseen, is_finished in zip(
             table.cells, table.foreseen, table.finished, strict=True
