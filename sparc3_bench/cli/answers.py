@@ -24,10 +24,10 @@ class Part(BaseModel):
     def of(cls, *things: object, **more: Any) -> Self:
         """Return what things say by attributes of the fields' names; the first that has one says.
 
-        Fields that no thing has, or says otherwise, are in `more`.
+        Fields that no thing has, or says otherwise, are in `more`; those with a default keep it.
         """
-        asked = [name for name in cls.model_fields if name not in more]
-        for name in asked:
+        asked = {name for name, field in cls.model_fields.items() if field.is_required()}
+        for name in asked - more.keys():
             having = (one for one in things if hasattr(one, name))
             if (thing := next(having, None)) is not None:
                 more[name] = getattr(thing, name)

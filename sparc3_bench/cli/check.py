@@ -67,7 +67,6 @@ def command(
         str | None,
         typer.Argument(
             help="Name of a scorer, a task, an adapter, an allocation or a repair.",
-            show_default=False,
             autocompletion=completion.names_of(*_KINDS),
         ),
     ] = None,
@@ -86,20 +85,16 @@ def command(
         str | None,
         typer.Option(
             help="scorer, task, adapter, allocation or repair, for a name of several.",
-            show_default=False,
             autocompletion=lambda: _KINDS,
         ),
     ] = None,
     option: Annotated[
-        list[str],
-        typer.Option("--option", help="NAME=VALUE of the plugin; repeatable.", show_default=False),
+        list[str], typer.Option("--option", help="NAME=VALUE of the plugin; repeatable.")
     ] = [],  # noqa: B006  # typer wants a list
     expect: Annotated[
         list[str],
         typer.Option(
-            "--expect",
-            help="CHECK=REASON: a check that is known to fail, and why; repeatable.",
-            show_default=False,
+            "--expect", help="CHECK=REASON: a check that is known to fail, and why; repeatable."
         ),
     ] = [],  # noqa: B006
     as_json: JsonFlag = False,

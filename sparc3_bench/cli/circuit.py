@@ -62,13 +62,9 @@ class ExportedCircuit(Answer):
     """
 
 
-Size = Annotated[
-    str | None,
-    typer.Option(help="Fraction kept of what is ranked, from 0 to 1.", show_default=False),
-]
+Size = Annotated[str | None, typer.Option(help="Fraction kept of what is ranked, from 0 to 1.")]
 Remove = Annotated[
-    int | None,
-    typer.Option(min=0, help="Units removed; for results that count units.", show_default=False),
+    int | None, typer.Option(min=0, help="Units removed; for results that count units.")
 ]
 
 app.command("diff")(circuit_diff.command)
@@ -82,8 +78,7 @@ def show(
     picture: Annotated[
         Path | None,
         typer.Option(
-            help="SVG file to draw the circuit to; heads go to a second one, FILE-heads.svg.",
-            show_default=False,
+            help="SVG file to draw the circuit to; heads go to a second one, FILE-heads.svg."
         ),
     ] = None,
     results: common.SearchedFolder = None,
@@ -138,7 +133,6 @@ def export(
             metavar="TASK_MODEL",
             help="Also write node and neuron scores as the MIB circuit track reads them, in "
             "folders of this name; look up in the track's own docs which names it knows.",
-            show_default=False,
         ),
     ] = None,
     no_model: Annotated[

@@ -59,10 +59,7 @@ def command(
         ),
     ] = [],  # noqa: B006
     remove: Annotated[
-        list[int],
-        typer.Option(
-            min=0, help="Units removed, repeatable; for results that count.", show_default=False
-        ),
+        list[int], typer.Option(min=0, help="Units removed, repeatable; for results that count.")
     ] = [],  # noqa: B006
     sketch: Annotated[
         bool,

@@ -35,26 +35,18 @@ def convention(name: str, any_value: bool = False) -> Any:
     )
 
 
+def named(kind: str, help: str, *typed: str, **more: Any) -> Any:
+    """Return the option whose values are names of installed plugins; `more` is for typer."""
+    return typer.Option(*typed, help=help, autocompletion=completion.names_of(kind), **more)
+
+
+MODEL_HELP = "Named model, local folder or GGUF file, or Hugging Face id."
 ScorerNames = Annotated[
     list[str],
-    typer.Option(
-        "--scorer",
-        help="Scorer to run, repeatable; NAME@0,1,2 runs it with these seeds.",
-        show_default=False,
-        autocompletion=completion.names_of("scorer"),
-    ),
+    named("scorer", "Scorer to run, repeatable; NAME@0,1,2 runs it with these seeds.", "--scorer"),
 ]
-TaskName = Annotated[
-    str, typer.Option("--task", help="Task to run.", autocompletion=completion.names_of("task"))
-]
-ModelName = Annotated[
-    str,
-    typer.Option(
-        "--model",
-        help="Named model, local folder or GGUF file, or Hugging Face id.",
-        autocompletion=completion.names_of("model"),
-    ),
-]
+TaskName = Annotated[str, named("task", "Task to run.", "--task")]
+ModelName = Annotated[str, named("model", MODEL_HELP, "--model")]
 ScorerOptions = Annotated[
     list[str],
     typer.Option(
@@ -66,13 +58,7 @@ TaskOptions = Annotated[
     list[str], typer.Option("--task-option", help="NAME=VALUE; repeatable. See `sparc3 list`.")
 ]
 JudgeName = Annotated[
-    str | None,
-    typer.Option(
-        "--judge",
-        help="Judge of what models write.",
-        show_default="the task's",
-        autocompletion=completion.names_of("judge"),
-    ),
+    str | None, named("judge", "Judge of what models write.", "--judge", show_default="the task's")
 ]
 JudgeOptions = Annotated[
     list[str],
@@ -109,17 +95,11 @@ Cache = Annotated[
 _NAMED = "a file, the first 4 or more digits of a key (see `sparc3 results list`), or a folder"
 ResultName = Annotated[
     str,
-    typer.Argument(
-        help=f"Result: {_NAMED} that has it alone.",
-        autocompletion=completion.keys,
-    ),
+    typer.Argument(help=f"Result: {_NAMED} that has it alone.", autocompletion=completion.keys),
 ]
 ResultNames = Annotated[
     list[str],
-    typer.Argument(
-        help=f"Results: {_NAMED} of them.",
-        autocompletion=completion.keys,
-    ),
+    typer.Argument(help=f"Results: {_NAMED} of them.", autocompletion=completion.keys),
 ]
 Files = Annotated[
     list[Path],
@@ -144,18 +124,19 @@ def with_options(
     command: Callable[..., None],
     name: str,
     options: Sequence[inspect.Parameter],
-    made: Callable[[dict[str, Any], typer.Context], Any],
+    made: Callable[[dict[str, Any], typer.Context | None], Any],
 ) -> Callable[..., None]:
-    """Let a command, which has a parameter `context`, take options in the place of another one.
+    """Let a command take options in the place of another parameter.
 
-    `name` is that of the parameter, whose value is made of what was said.
+    `name` is that of the parameter, whose value is made of what was said and, if the command has
+    one, its parameter `context`.
     """
     own = inspect.signature(command, eval_str=True).parameters
 
     @functools.wraps(command)
     def taking(**given: Any) -> None:
         said = {one.name: given.pop(one.name) for one in options}
-        command(**given, **{name: made(said, given["context"])})
+        command(**given, **{name: made(said, given.get("context"))})
 
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters: list[inspect.Parameter] = []

@@ -60,8 +60,7 @@ def command(
         float | None,
         typer.Option(
             help="For hub: the amount that was removed from the model of the repository, 0 for the "
-            "dense one.",
-            show_default=False,
+            "dense one."
         ),
     ] = None,
     benchmark: Annotated[

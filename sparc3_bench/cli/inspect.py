@@ -89,18 +89,15 @@ class Inspected(Answer):
 def command(
     model: Annotated[
         str,
-        typer.Argument(
-            help="Named model, local folder or GGUF file, or Hugging Face id.",
-            autocompletion=common.completion.names_of("model"),
-        ),
+        typer.Argument(help=common.MODEL_HELP, autocompletion=common.completion.names_of("model")),
     ],
     scorer: Annotated[
         list[str],
-        typer.Option(
+        common.named(
+            "scorer",
+            "Scorer to show the rules of, repeatable.",
             "--scorer",
-            help="Scorer to show the rules of, repeatable.",
             show_default="every one that has rules",
-            autocompletion=common.completion.names_of("scorer"),
         ),
     ] = [],  # noqa: B006  # typer wants a list
     scorer_option: common.ScorerOptions = [],  # noqa: B006

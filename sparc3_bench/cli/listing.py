@@ -74,7 +74,6 @@ def command(
         typer.Argument(
             help="Only scorers, tasks, adapters, models, suites, judges, executors, allocations or "
             "repairs; or the name of one plugin, to have it explained.",
-            show_default=False,
             autocompletion=common.completion.whatever_is_listed,
         ),
     ] = None,
@@ -82,7 +81,6 @@ def command(
         str | None,
         typer.Argument(
             help="Behind a kind, the name of one plugin of it.",
-            show_default=False,
             autocompletion=common.completion.whatever_is_listed,
         ),
     ] = None,

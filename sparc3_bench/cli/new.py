@@ -22,19 +22,15 @@ class Scaffolded(Answer):
 
 
 def command(
-    kind: Annotated[str, typer.Argument(help="scorer, task or adapter.", show_default=False)],
+    kind: Annotated[str, typer.Argument(help="scorer, task or adapter.")],
     name: Annotated[
         str,
         typer.Argument(
-            help="What users will type, kebab-case; of an adapter the model type, with hyphens.",
-            show_default=False,
+            help="What users will type, kebab-case; of an adapter the model type, with hyphens."
         ),
     ],
     folder: Annotated[
-        Path | None,
-        typer.Option(
-            "--dir", help="Folder to write to [default: sparc3-NAME].", show_default=False
-        ),
+        Path | None, typer.Option("--dir", help="Folder to write to [default: sparc3-NAME].")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:

@@ -102,7 +102,6 @@ def command(
         typer.Argument(
             help="A name of `sparc3 list suites`, a TOML file of your own, a result file or a "
             "folder of them. Without it the options say which run, as for `sparc3 run`.",
-            show_default=False,
             is_eager=True,
             callback=take_run_file,
             autocompletion=common.completion.names_of("suite"),
@@ -120,9 +119,8 @@ def command(
     ] = False,
     like: Annotated[
         str,
-        typer.Option(
-            help="The model whose figures are scaled by shape where a model is not here.",
-            autocompletion=common.completion.names_of("model"),
+        common.named(
+            "model", "The model whose figures are scaled by shape where a model is not here."
         ),
     ] = "smollm2-135m",
     cache: common.Cache = None,

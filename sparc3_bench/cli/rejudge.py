@@ -40,11 +40,7 @@ class Rejudged(Answer):
 def command(
     result: common.ResultNames,
     judge: Annotated[
-        str,
-        typer.Option(
-            help="Judge that reads the responses. See `sparc3 list judges`.",
-            autocompletion=common.completion.names_of("judge"),
-        ),
+        str, common.named("judge", "Judge that reads the responses. See `sparc3 list judges`.")
     ],
     judge_option: common.JudgeOptions = [],  # noqa: B006  # typer wants a list
     results: Annotated[

@@ -69,7 +69,6 @@ class ReplayAnswer(Answer):
 
 @partial(carries_out_runs, results="replays")
 def command(
-    context: typer.Context,
     result: common.ResultNames,
     files: common.Files = [],  # noqa: B006  # typer wants a list
     as_json: JsonFlag = False,

@@ -122,7 +122,6 @@ class Replicated(Answer):
 
 @carries_out_runs
 def command(
-    context: typer.Context,
     suite: Annotated[
         str,
         typer.Argument(

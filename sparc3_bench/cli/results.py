@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 import typer
 
 import sparc3_bench.cli.common as common
-import sparc3_bench.cli.completion as completion
 from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.cli.tables import print_table
 from sparc3_bench.comparison.main_number import main_number
@@ -118,16 +117,9 @@ def list_all(folder: Folder = None, paths: Paths = False, as_json: JsonFlag = Fa
 
 
 def _options(
-    task: Annotated[
-        str | None, typer.Option(help="Name.", autocompletion=completion.names_of("task"))
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="As it was typed.", autocompletion=completion.names_of("model")),
-    ] = None,
-    scorer: Annotated[
-        str | None, typer.Option(help="Name.", autocompletion=completion.names_of("scorer"))
-    ] = None,
+    task: Annotated[str | None, common.named("task", "Name.")] = None,
+    model: Annotated[str | None, common.named("model", "As it was typed.")] = None,
+    scorer: Annotated[str | None, common.named("scorer", "Name.")] = None,
     status: Annotated[
         str | None,
         typer.Option(
@@ -143,7 +135,6 @@ def _options(
 
 
 def _find(
-    context: typer.Context,
     folder: Folder = None,
     wanted: Any = None,
     amount: Annotated[

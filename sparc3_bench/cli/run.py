@@ -75,7 +75,6 @@ def command(
             "with --model, --dtype, --batch-size, --device, --limit, options of tasks, scorers and "
             "judge, and all that does not say what is run.",
             metavar="SUITE",
-            show_default=False,
             autocompletion=common.completion.names_of("suite"),
             is_eager=True,
             callback=take_run_file,
@@ -83,9 +82,9 @@ def command(
     ] = None,
     suite: Annotated[
         str | None,
-        typer.Option(
-            help="The same as the argument.",
-            autocompletion=common.completion.names_of("suite"),
+        common.named(
+            "suite",
+            "The same as the argument.",
             rich_help_panel="Of a suite",
             is_eager=True,
             callback=take_run_file,

@@ -38,10 +38,7 @@ class Scored(Answer):
 
 
 def command(
-    scorer: Annotated[
-        str,
-        typer.Option(help="Scorer to run.", autocompletion=common.completion.names_of("scorer")),
-    ],
+    scorer: Annotated[str, common.named("scorer", "Scorer to run.")],
     out: Annotated[Path, typer.Option(help="File to write, *.safetensors.")],
     task: common.TaskName = "compression",
     model: common.ModelName = "smollm2-135m",
