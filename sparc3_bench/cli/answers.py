@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterable
+from typing import Annotated, Any, Self
 
 import typer
 from pydantic import BaseModel, ConfigDict, TypeAdapter
@@ -19,15 +20,29 @@ class Part(BaseModel):
         extra="forbid", frozen=True, use_attribute_docstrings=True, defer_build=True
     )
 
+    @classmethod
+    def of(cls, *things: object, **more: Any) -> Self:
+        """Return what things say by attributes of the fields' names; the first that has one says.
+
+        Fields that no thing has, or says otherwise, are in `more`; those with a default keep it.
+        """
+        asked = {name for name, field in cls.model_fields.items() if field.is_required()}
+        for name in asked - more.keys():
+            having = (one for one in things if hasattr(one, name))
+            if (thing := next(having, None)) is not None:
+                more[name] = getattr(thing, name)
+        return cls(**more)
+
 
 class Answer(Part):
     """What one command answers; `command` names it, as a literal with a default."""
 
     command: str
 
-    def tell(self) -> None:
-        """Print it."""
-        typer.echo(self.model_dump_json(indent=2))
+    def tell(self, as_json: bool = True, lines: Iterable[object] = ()) -> None:
+        """Print it as one JSON object, or else what readers are told, which is made only then."""
+        for line in [self.model_dump_json(indent=2)] if as_json else lines:
+            typer.echo(line)
 
 
 def answers_schema() -> dict[str, Any]:

@@ -25,7 +25,8 @@ def asks_for_runs(command: Callable[..., None]) -> Callable[..., None]:
     """Let a command take all options that say which runs, where it has a parameter `asked`."""
     conventions = common.convention_options()
 
-    def made(said: dict[str, Any], context: typer.Context) -> Typed:
+    def made(said: dict[str, Any], context: typer.Context | None) -> Typed:
+        assert context is not None
         typed = frozenset(name for name in said if common.given(context, name))
         chosen = {one.name: said.pop(one.name) for one in conventions}
         return Typed({**said, "conventions": chosen}, typed)
@@ -54,20 +55,18 @@ def _options(
     ] = False,
     with_scorer: Annotated[
         list[str],
-        typer.Option(
-            "--with",
-            help="Scorer that is run in every run of the suite beside its own, repeatable; "
+        common.named(
+            "scorer",
+            "Scorer that is run in every run of the suite beside its own, repeatable; "
             "NAME@0,1,2 runs it with these seeds.",
-            show_default=False,
-            autocompletion=common.completion.names_of("scorer"),
+            "--with",
         ),
     ] = [],  # noqa: B006  # typer wants a list
     only: Annotated[
         list[str],
         typer.Option(
             help="Names of scorers, of the suite or of --with, with commas between or repeatable: "
-            "no others are run.",
-            show_default=False,
+            "no others are run."
         ),
     ] = [],  # noqa: B006
     limit: Annotated[

@@ -41,32 +41,54 @@ class ChangedAnswer(Answer):
 
 
 class Change:
-    """How a change is made and measured, as typed; for `asked` see `Request`."""
+    """How a change is made and measured, as typed."""
 
     def __init__(
         self,
         *,
-        scorer: str,
-        seed: int,
-        scorer_option: list[str],
-        task: str | None,
-        task_option: list[str],
-        cache: Path | None,
-        as_json: bool,
-        **asked: Any,
+        scorer: Annotated[str, typer.Option(help="Scorer that ranks what to remove.")],
+        controls: Annotated[
+            int, typer.Option(min=0, max=1000, help="Random removals of as many, to compare with.")
+        ],
+        task: Annotated[
+            str | None,
+            typer.Option(
+                help="Task that steers and measures it; may be left out where only one that is "
+                "installed fits."
+            ),
+        ] = None,
+        scope: common.Scope = "all",
+        objective: common.Objective = None,
+        scorer_option: common.ScorerOptions = [],  # noqa: B006  # typer wants a list
+        task_option: common.TaskOptions = [],  # noqa: B006
+        seed: Annotated[
+            int, typer.Option(help="Seed of the reference samples and the scorer.")
+        ] = 0,
+        dtype: common.Dtype = "auto",
+        device: common.Device = "cpu",
+        batch_size: common.BatchSize = None,
+        cache: common.Cache = None,
+        as_json: JsonFlag = False,
     ) -> None:
-        from sparc3_bench.host import default_host
         from sparc3_bench.run.options import parse_pairs
         from sparc3_bench.run.place import Place
         from sparc3_bench.run.plan import Shared
         from sparc3_bench.run.progress import Reporter
 
-        self.host, self.scorer, self.task, self.as_json = default_host(), scorer, task, as_json
+        self.host, self.scorer, self.task, self.as_json = common.installed(), scorer, task, as_json
         self._cache, self._shared, reporter = common.cache_folder(cache), Shared(), Reporter()
         self.place, self.say = Place(self._cache, reporter), reporter.say
         self.task_options = parse_pairs(task_option)
-        scorer_options = parse_pairs(scorer_option)
-        self._asked = {**asked, "scorers": [(scorer, [seed])], "scorer_options": scorer_options}
+        self._asked = {
+            "scorers": [(scorer, [seed])],
+            "scorer_options": parse_pairs(scorer_option),
+            "controls": controls,
+            "scope": scope,
+            "objective": objective,
+            "dtype": dtype,
+            "device": device,
+            "batch_size": batch_size,
+        }
 
     def check_folders(self, kind: Kind, out: Path, *others: Path | None) -> None:
         """Refuse folders that cannot be written, before anything is computed."""
@@ -119,14 +141,13 @@ class Change:
         if self.as_json:
             both = result.points[0], changed.point
             dense, point = (one.model_copy(update={"samples": {}, "kept": {}}) for one in both)
-            ChangedAnswer(
+            ChangedAnswer.of(
+                result,
                 command=command,
                 folder=str(out),
                 has_model=changed.amount > 0,
-                key=result.key,
                 dense=dense,
                 point=point,
-                warnings=result.warnings,
             ).tell()
 
     def tell(self, line: str) -> None:
@@ -155,34 +176,8 @@ def changes_models(scorer: str, controls: int) -> Callable[[Callable[..., None]]
     """Let a command take the options below, with these defaults, by its parameter `change`."""
     usual = {"scorer": scorer, "controls": controls}
     options = [
-        one.replace(default=usual.get(one.name, one.default)) for one in common.options_of(_options)
+        one.replace(default=usual.get(one.name, one.default)) for one in common.options_of(Change)
     ]
     return lambda command: common.with_options(
         command, "change", options, lambda said, _: Change(**said)
     )
-
-
-def _options(
-    scorer: Annotated[str, typer.Option(help="Scorer that ranks what to remove.")],
-    controls: Annotated[
-        int, typer.Option(min=0, max=1000, help="Random removals of as many, to compare with.")
-    ],
-    task: Annotated[
-        str | None,
-        typer.Option(
-            help="Task that steers and measures it; may be left out where only one that is "
-            "installed fits."
-        ),
-    ] = None,
-    scope: common.Scope = "all",
-    objective: common.Objective = None,
-    scorer_option: common.ScorerOptions = [],  # noqa: B006  # typer wants a list
-    task_option: common.TaskOptions = [],  # noqa: B006
-    seed: Annotated[int, typer.Option(help="Seed of the reference samples and the scorer.")] = 0,
-    dtype: common.Dtype = "auto",
-    device: common.Device = "cpu",
-    batch_size: common.BatchSize = None,
-    cache: common.Cache = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """How a change is made and measured; see `changes_models`."""

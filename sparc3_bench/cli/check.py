@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+import sparc3_bench.cli.common as common
 import sparc3_bench.cli.completion as completion
 from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
+from sparc3_bench.run.options import as_typed, build, parse_pairs
 
 if TYPE_CHECKING:
     from sparc3_bench.testing import Report
@@ -65,7 +67,6 @@ def command(
         str | None,
         typer.Argument(
             help="Name of a scorer, a task, an adapter, an allocation or a repair.",
-            show_default=False,
             autocompletion=completion.names_of(*_KINDS),
         ),
     ] = None,
@@ -84,20 +85,16 @@ def command(
         str | None,
         typer.Option(
             help="scorer, task, adapter, allocation or repair, for a name of several.",
-            show_default=False,
             autocompletion=lambda: _KINDS,
         ),
     ] = None,
     option: Annotated[
-        list[str],
-        typer.Option("--option", help="NAME=VALUE of the plugin; repeatable.", show_default=False),
+        list[str], typer.Option("--option", help="NAME=VALUE of the plugin; repeatable.")
     ] = [],  # noqa: B006  # typer wants a list
     expect: Annotated[
         list[str],
         typer.Option(
-            "--expect",
-            help="CHECK=REASON: a check that is known to fail, and why; repeatable.",
-            show_default=False,
+            "--expect", help="CHECK=REASON: a check that is known to fail, and why; repeatable."
         ),
     ] = [],  # noqa: B006
     as_json: JsonFlag = False,
@@ -137,12 +134,10 @@ def _one(
     if options and kind == "adapter":
         raise Sparc3Error(f"Adapter '{name}' has no options; leave `--option` out.")
 
-    from sparc3_bench.host import default_host
-    from sparc3_bench.run.options import as_typed, build, parse_pairs
     from sparc3_bench.testing.kit import check_plugin
     from sparc3_bench.testing.report import line
 
-    plugin, given = default_host().get(kind, name).cls, parse_pairs(options)
+    plugin, given = common.installed().get(kind, name).cls, parse_pairs(options)
     if kind != "adapter":
         tiny = getattr(plugin, "tiny_options", {})
         plugin = build(kind, plugin, {**as_typed(tiny), **given})
@@ -152,12 +147,11 @@ def _one(
 
 def _all(jobs: int | None, say: Callable[[str], None]) -> list[Report]:
     """Check everything that is installed; what fails is told in full."""
-    from sparc3_bench.host import default_host
     from sparc3_bench.testing.many import check_many, cores
     from sparc3_bench.testing.report import line
 
     found = []
-    host = default_host()
+    host = common.installed()
     plugins = [(kind, name) for kind in _KINDS for name in host.all(kind)]
     for report in check_many(plugins, cores() if jobs is None else jobs):
         seconds = sum(outcome.seconds for outcome in report.outcomes)
@@ -175,13 +169,11 @@ def _all(jobs: int | None, say: Callable[[str], None]) -> list[Report]:
 
 
 def _kind(name: str, wanted: str | None) -> str:
-    from sparc3_bench.host import default_host
-
     if wanted is not None:
         if wanted not in _KINDS:
             raise UnknownNameError("kind", wanted, _KINDS)
         return wanted
-    host = default_host()
+    host = common.installed()
     kinds = [kind for kind in _KINDS if name in host.all(kind)]
     if len(kinds) > 1:
         names = " and of ".join(f"{'an' if kind[0] == 'a' else 'a'} {kind}" for kind in kinds)

@@ -9,10 +9,13 @@ import typer
 
 import sparc3_bench.cli.circuit_diff as circuit_diff
 import sparc3_bench.cli.common as common
+from sparc3_bench.circuit import describe, sizes
 from sparc3_bench.cli.answers import Answer, JsonFlag
 from sparc3_bench.cli.results import Listed, listed_as
 from sparc3_bench.cli.show import Measured, numbers_at
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.record.files import write_atomically
+from sparc3_bench.run.progress import Reporter
 
 app = typer.Typer(
     help="Show, export and compare circuits: what a scorer keeps of a model at one size.",
@@ -59,13 +62,9 @@ class ExportedCircuit(Answer):
     """
 
 
-Size = Annotated[
-    str | None,
-    typer.Option(help="Fraction kept of what is ranked, from 0 to 1.", show_default=False),
-]
+Size = Annotated[str | None, typer.Option(help="Fraction kept of what is ranked, from 0 to 1.")]
 Remove = Annotated[
-    int | None,
-    typer.Option(min=0, help="Units removed; for results that count units.", show_default=False),
+    int | None, typer.Option(min=0, help="Units removed; for results that count units.")
 ]
 
 app.command("diff")(circuit_diff.command)
@@ -79,8 +78,7 @@ def show(
     picture: Annotated[
         Path | None,
         typer.Option(
-            help="SVG file to draw the circuit to; heads go to a second one, FILE-heads.svg.",
-            show_default=False,
+            help="SVG file to draw the circuit to; heads go to a second one, FILE-heads.svg."
         ),
     ] = None,
     results: common.SearchedFolder = None,
@@ -92,12 +90,10 @@ def show(
     to a tenth of what is ranked. Neither the dense nor the empty model is shown unless it is asked
     for.
     """
-    from sparc3_bench.circuit import describe, sizes
-    from sparc3_bench.host import default_host
     from sparc3_bench.run.intervals import renewed
 
     path = common.result_file(result, results)
-    read = renewed(common.finished(path), default_host())
+    read = renewed(common.finished(path), common.installed())
     at = sizes.circuit_at(read, sizes.parse_amount(size, remove, read.spec.amount_kind))
     written = []
     if picture is not None:
@@ -108,12 +104,11 @@ def show(
             _write(written[-1], text)
     if as_json:
         kept, whole = describe.counts(read, at) or ({}, {})
-        ShownCircuit(
+        ShownCircuit.of(
+            at.point.amount,
             result=listed_as(path, read),
             amount=at.amount,
             kept_of_scope=1 - at.point.amount.in_scope,
-            weights_removed=at.point.amount.weights_removed,
-            units_removed=at.point.amount.units_removed,
             numbers=list(numbers_at(read, at.point)),
             kept={role: list(row) for role, row in kept.items()},
             whole={role: list(row) for role, row in whole.items()},
@@ -138,7 +133,6 @@ def export(
             metavar="TASK_MODEL",
             help="Also write node and neuron scores as the MIB circuit track reads them, in "
             "folders of this name; look up in the track's own docs which names it knows.",
-            show_default=False,
         ),
     ] = None,
     no_model: Annotated[
@@ -154,11 +148,9 @@ def export(
     It has the mask, the pruned model, circuit.json with all that is known of it, and a README.md
     with the lines that load it. Scores are read from the cache, or computed again.
     """
-    from sparc3_bench.circuit import sizes
     from sparc3_bench.circuit.export import CircuitExport, check_exportable
     from sparc3_bench.circuit.rebuild import rebuilt
     from sparc3_bench.run.place import Place
-    from sparc3_bench.run.progress import Reporter
 
     path = common.result_file(result, results)
     read = common.finished(path)
@@ -181,15 +173,12 @@ def export(
         )
     exported.write(out)
     kept = 1 - exported.size.in_scope
-    if as_json:
-        ExportedCircuit(folder=out, kept_of_scope=kept, agreement=agreement).tell()
-    else:
-        typer.echo(f"{out}: {kept:.4%} of the weights in scope are kept")
+    ExportedCircuit(folder=out, kept_of_scope=kept, agreement=agreement).tell(
+        as_json, [f"{out}: {kept:.4%} of the weights in scope are kept"]
+    )
 
 
 def _write(path: Path, text: str) -> None:
-    from sparc3_bench.record.files import write_atomically
-
     if path.is_dir():
         raise Sparc3Error(f"`--picture` must name a file, but {path} is a folder.")
     try:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 import sparc3_bench.cli.common as common
+from sparc3_bench.circuit import compare, describe, sizes
+from sparc3_bench.circuit.compare import Overlap, Pair
+from sparc3_bench.circuit.describe import Counts
 from sparc3_bench.cli.answers import Answer, JsonFlag, Part
-
-if TYPE_CHECKING:
-    from sparc3_bench.circuit.compare import Overlap, Pair
-    from sparc3_bench.circuit.describe import Counts
-    from sparc3_bench.record.result import Result
+from sparc3_bench.record.result import Result
+from sparc3_bench.run.progress import Reporter
 
 
 class SharedUnits(Part):
@@ -59,10 +59,7 @@ def command(
         ),
     ] = [],  # noqa: B006
     remove: Annotated[
-        list[int],
-        typer.Option(
-            min=0, help="Units removed, repeatable; for results that count.", show_default=False
-        ),
+        list[int], typer.Option(min=0, help="Units removed, repeatable; for results that count.")
     ] = [],  # noqa: B006
     sketch: Annotated[
         bool,
@@ -78,8 +75,6 @@ def command(
     Jaccard is in both over in either; overlap is in both over the smaller one. More than two
     results give matrices.
     """
-    from sparc3_bench.circuit import compare, sizes
-
     paths = common.result_files(result, results)
     read = {str(path): common.finished(path) for path in paths}
     compare.check_comparable(read)
@@ -97,7 +92,6 @@ def command(
     else:
         from sparc3_bench.circuit import rebuild
         from sparc3_bench.run.place import Place
-        from sparc3_bench.run.progress import Reporter
 
         folder = common.cache_folder(cache)
         place = Place(folder, Reporter())
@@ -150,8 +144,6 @@ def _tell(
 
 def _recorded_counts(read: Mapping[str, Result], amount: float) -> Found | None:
     """Return the counts of the first two results, if the records have them."""
-    from sparc3_bench.circuit import describe, sizes
-
     one, two = (
         describe.counts(result, sizes.circuit_at(result, amount))
         for result in list(read.values())[:2]
@@ -160,8 +152,6 @@ def _recorded_counts(read: Mapping[str, Result], amount: float) -> Found | None:
 
 
 def _amounts(results: Sequence[Result], size: list[str], remove: list[int]) -> list[float]:
-    from sparc3_bench.circuit import sizes
-
     kind = results[0].spec.amount_kind
     shared = sizes.common(results)
     typed = [sizes.parse_amount(text, None, kind) for text in size]

@@ -20,6 +20,7 @@ from sparc3_bench.errors import ExitCode
 from sparc3_bench.types.conventions import AskedConventions, Conventions, written_of
 
 if TYPE_CHECKING:
+    from sparc3_bench.host import PluginHost
     from sparc3_bench.record.result import Result
 
 
@@ -34,26 +35,18 @@ def convention(name: str, any_value: bool = False) -> Any:
     )
 
 
+def named(kind: str, help: str, *typed: str, **more: Any) -> Any:
+    """Return the option whose values are names of installed plugins; `more` is for typer."""
+    return typer.Option(*typed, help=help, autocompletion=completion.names_of(kind), **more)
+
+
+MODEL_HELP = "Named model, local folder or GGUF file, or Hugging Face id."
 ScorerNames = Annotated[
     list[str],
-    typer.Option(
-        "--scorer",
-        help="Scorer to run, repeatable; NAME@0,1,2 runs it with these seeds.",
-        show_default=False,
-        autocompletion=completion.names_of("scorer"),
-    ),
+    named("scorer", "Scorer to run, repeatable; NAME@0,1,2 runs it with these seeds.", "--scorer"),
 ]
-TaskName = Annotated[
-    str, typer.Option("--task", help="Task to run.", autocompletion=completion.names_of("task"))
-]
-ModelName = Annotated[
-    str,
-    typer.Option(
-        "--model",
-        help="Named model, local folder or GGUF file, or Hugging Face id.",
-        autocompletion=completion.names_of("model"),
-    ),
-]
+TaskName = Annotated[str, named("task", "Task to run.", "--task")]
+ModelName = Annotated[str, named("model", MODEL_HELP, "--model")]
 ScorerOptions = Annotated[
     list[str],
     typer.Option(
@@ -65,13 +58,7 @@ TaskOptions = Annotated[
     list[str], typer.Option("--task-option", help="NAME=VALUE; repeatable. See `sparc3 list`.")
 ]
 JudgeName = Annotated[
-    str | None,
-    typer.Option(
-        "--judge",
-        help="Judge of what models write.",
-        show_default="the task's",
-        autocompletion=completion.names_of("judge"),
-    ),
+    str | None, named("judge", "Judge of what models write.", "--judge", show_default="the task's")
 ]
 JudgeOptions = Annotated[
     list[str],
@@ -108,17 +95,11 @@ Cache = Annotated[
 _NAMED = "a file, the first 4 or more digits of a key (see `sparc3 results list`), or a folder"
 ResultName = Annotated[
     str,
-    typer.Argument(
-        help=f"Result: {_NAMED} that has it alone.",
-        autocompletion=completion.keys,
-    ),
+    typer.Argument(help=f"Result: {_NAMED} that has it alone.", autocompletion=completion.keys),
 ]
 ResultNames = Annotated[
     list[str],
-    typer.Argument(
-        help=f"Results: {_NAMED} of them.",
-        autocompletion=completion.keys,
-    ),
+    typer.Argument(help=f"Results: {_NAMED} of them.", autocompletion=completion.keys),
 ]
 Files = Annotated[
     list[Path],
@@ -143,18 +124,19 @@ def with_options(
     command: Callable[..., None],
     name: str,
     options: Sequence[inspect.Parameter],
-    made: Callable[[dict[str, Any], typer.Context], Any],
+    made: Callable[[dict[str, Any], typer.Context | None], Any],
 ) -> Callable[..., None]:
-    """Let a command, which has a parameter `context`, take options in the place of another one.
+    """Let a command take options in the place of another parameter.
 
-    `name` is that of the parameter, whose value is made of what was said.
+    `name` is that of the parameter, whose value is made of what was said and, if the command has
+    one, its parameter `context`.
     """
     own = inspect.signature(command, eval_str=True).parameters
 
     @functools.wraps(command)
     def taking(**given: Any) -> None:
         said = {one.name: given.pop(one.name) for one in options}
-        command(**given, **{name: made(said, given["context"])})
+        command(**given, **{name: made(said, given.get("context"))})
 
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters: list[inspect.Parameter] = []
@@ -175,8 +157,8 @@ def in_panel(option: inspect.Parameter, panel: str) -> inspect.Parameter:
     return option.replace(annotation=Annotated[kind, told])
 
 
-def options_of(declared: Callable[..., None]) -> list[inspect.Parameter]:
-    """Return the options that a function declares, to be taken by a command."""
+def options_of(declared: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return the options that a function or a class declares, to be taken by a command."""
     return [*inspect.signature(declared, eval_str=True).parameters.values()]
 
 
@@ -203,6 +185,22 @@ def given(context: typer.Context, name: str) -> bool:
     """Return whether the user typed an option."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
+
+
+def installed() -> PluginHost:
+    """Return the plugins that are installed."""
+    from sparc3_bench.host import default_host
+
+    return default_host()
+
+
+def renewed_results(files: Sequence[Path], left_out: list[str]) -> list[Result]:
+    """Return results with the intervals that this version makes; why files are none is appended."""
+    from sparc3_bench.record.files import read_each
+    from sparc3_bench.run.intervals import renewed
+
+    host = installed()
+    return [renewed(one, host) for _, one in read_each(files, left_out.append)]
 
 
 def finished(path: Path) -> Result:

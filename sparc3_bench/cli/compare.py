@@ -12,13 +12,18 @@ import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.cli.results import Listed, listed_as
 from sparc3_bench.cli.tables import MATCHED, NOT_BETTER, print_table
+from sparc3_bench.comparison import phrasing
+from sparc3_bench.comparison.comparable import check_side_by_side
+from sparc3_bench.comparison.control_verdict import record_verdict
+from sparc3_bench.comparison.phrasing import convention_text, scorer_text
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
+from sparc3_bench.record.parts import MetricRecord, Point
+from sparc3_bench.record.result import Result
+from sparc3_bench.run.options import task_of
 
 if TYPE_CHECKING:
     from sparc3_bench.comparison.headtohead import Meeting
     from sparc3_bench.comparison.replicates import BootstrapNumber
-    from sparc3_bench.record.parts import MetricRecord, Point
-    from sparc3_bench.record.result import Result
 
 
 class Side(Part):
@@ -98,14 +103,10 @@ def command(
     better, or that they tie, by how much the two must typically differ to be told apart at an
     amount, and which numbers are not better than random circuits with the same counts.
     """
-    from sparc3_bench.comparison.comparable import check_side_by_side
     from sparc3_bench.comparison.headtohead import meetings_by_amount
-    from sparc3_bench.comparison.phrasing import convention_text
-    from sparc3_bench.host import default_host
     from sparc3_bench.run.intervals import renewed
-    from sparc3_bench.run.options import task_of
 
-    host = default_host()
+    host = common.installed()
     path, other_path = _both(common.result_files(result, results))
     one, other = (renewed(common.finished(file), host) for file in (path, other_path))
     check_side_by_side(str(path), one, str(other_path), other)
@@ -162,8 +163,6 @@ def _both(files: Sequence[Path]) -> Sequence[Path]:
 def _sides(
     one: Result, other: Result, points: Sequence[tuple[Point, Point]], metric: MetricRecord
 ) -> Iterator[tuple[Side, Side]]:
-    from sparc3_bench.comparison.control_verdict import record_verdict
-
     def side(result: Result, point: Point) -> Side:
         value, ends = point.read(metric.name)
         low, high = ends or (None, None)
@@ -185,11 +184,10 @@ def _compared(
     if meeting is None:
         nothing = dict.fromkeys(("difference", "low", "high", "p_value", "told_apart_by"))
         return ComparedAt(**given, **nothing, verdict="")
-    return ComparedAt(
+    return ComparedAt.of(
+        meeting.difference,
         **given,
         difference=meeting.difference.value,
-        low=meeting.difference.low,
-        high=meeting.difference.high,
         p_value=meeting.p_adjusted,
         told_apart_by=_least(*numbers, metric),
         verdict=_verdict(meeting, metric),
@@ -224,8 +222,6 @@ def _least(mine: BootstrapNumber, yours: BootstrapNumber, metric: MetricRecord) 
 
 
 def _print(told: ComparedRuns, one: Result, other: Result, found: dict[float, Meeting]) -> None:
-    from sparc3_bench.comparison import phrasing
-
     spec = one.spec
     columns = (
         *("amount", _named(one, other), _named(other, one)),
@@ -255,8 +251,6 @@ def _is_random(side: Side) -> bool:
 
 
 def _cell(side: Side) -> str:
-    from sparc3_bench.comparison import phrasing
-
     assert side.value is not None
     ends = None if side.low is None or side.high is None else (side.low, side.high)
     return phrasing.interval_text(side.value, ends) + (NOT_BETTER if _is_random(side) else "")
@@ -284,7 +278,5 @@ def _number(path: Path, result: Result, point: Point, task: object, name: str) -
 
 
 def _named(result: Result, other: Result) -> str:
-    from sparc3_bench.comparison.phrasing import scorer_text
-
     name = scorer_text(result.spec)
     return f"{name} {result.key[:6]}" if name == scorer_text(other.spec) else name

@@ -22,7 +22,6 @@ def _count(unit: str) -> Any:
 
 @changes_models(scorer="lrp", controls=5)
 def command(
-    context: typer.Context,
     model: common.ModelName,
     out: Annotated[
         Path, typer.Option(help="Folder to write: new, empty, or an earlier correction.")
@@ -43,16 +42,14 @@ def command(
         str | None,
         typer.Option(
             help="Without a number: what to remove, neuron, head or weight; the task's default "
-            "numbers are tried and the best one taken [default: neuron].",
-            show_default=False,
+            "numbers are tried and the best one taken [default: neuron]."
         ),
     ] = None,
     results: Annotated[
         Path | None,
         typer.Option(
             help="Also keep the result there, with all responses beside it, like `sparc3 run`; "
-            "`sparc3 rejudge` needs them.",
-            show_default=False,
+            "`sparc3 rejudge` needs them."
         ),
     ] = None,
     *,

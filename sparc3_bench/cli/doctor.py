@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -64,9 +65,9 @@ def command(
     """Show plugins, broken ones with their reason, versions, processor, and the cache."""
     import importlib.util
 
-    from sparc3_bench.host import KINDS, default_host
+    from sparc3_bench.host import KINDS
 
-    host = default_host()
+    host = common.installed()
     folder = common.cache_folder(cache)
     files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
     needed = ("torch", "transformers", "safetensors")
@@ -81,10 +82,7 @@ def command(
         missing=missing,
         machine=None if missing else _machine(),
     )
-    if as_json:
-        found.tell()
-    else:
-        _print(found)
+    found.tell(as_json, _told(found))
     if strict and (found.broken or missing):
         raise typer.Exit(ExitCode.NOT_WELL)
 
@@ -93,37 +91,26 @@ def _machine() -> Machine:
     from sparc3_bench.model.load import resolve_dtype
     from sparc3_bench.run.environment import describe_environment
 
-    environment = describe_environment()
-    return Machine(
-        processor=environment.processor,
-        threads=environment.threads,
-        idle_threads=environment.idle_threads,
-        memory_bytes=environment.memory_bytes,
-        python=environment.python,
-        packages=environment.packages,
-        dtype_auto=str(resolve_dtype("auto")),
-    )
+    return Machine.of(describe_environment(), dtype_auto=str(resolve_dtype("auto")))
 
 
-def _print(found: Diagnosis) -> None:
+def _told(found: Diagnosis) -> Iterator[str]:
     for kind, names in found.plugins.items():
-        typer.echo(f"{kind}s: {', '.join(names) or 'none'}")
+        yield f"{kind}s: {', '.join(names) or 'none'}"
     for text in found.broken:
-        typer.echo(f"broken plugin: {text}")
-    typer.echo(f"your defaults: {found.defaults or f'none, {user_file()} is not there'}")
-    typer.echo(
-        f"cache: {found.cache} ({found.cache_files} files, {found.cache_bytes / 1e9:.2f} GB)"
-    )
+        yield f"broken plugin: {text}"
+    yield f"your defaults: {found.defaults or f'none, {user_file()} is not there'}"
+    yield (f"cache: {found.cache} ({found.cache_files} files, {found.cache_bytes / 1e9:.2f} GB)")
     if found.machine is None:
         missing = ", ".join(found.missing)
-        typer.echo(f"missing to run models: {missing}; pip install 'sparc3-bench[run]'")
+        yield f"missing to run models: {missing}; pip install 'sparc3-bench[run]'"
         return
     machine = found.machine
     packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
-    typer.echo(f"packages: {packages}")
-    typer.echo(
+    yield f"packages: {packages}"
+    yield (
         f"machine: {machine.processor}, threads: {machine.threads}, "
         f"{machine.memory_bytes / 1e9:.1f} GB, Python {machine.python}"
     )
-    typer.echo(f"idle threads wait as OMP_WAIT_POLICY={machine.idle_threads} says")
-    typer.echo(f"dtype auto is {machine.dtype_auto}")
+    yield f"idle threads wait as OMP_WAIT_POLICY={machine.idle_threads} says"
+    yield f"dtype auto is {machine.dtype_auto}"

@@ -9,10 +9,12 @@ import typer
 
 import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, JsonFlag, Part
+from sparc3_bench.comparison.crossing import crossing
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.leaderboard.crossing_report import CrossingReport
+from sparc3_bench.leaderboard.report_part import as_markdown, as_text
 
 if TYPE_CHECKING:
-    from sparc3_bench.leaderboard.crossing_report import CrossingReport
     from sparc3_bench.statistics.terms import Term
 
 
@@ -103,18 +105,10 @@ def command(
     """
     if markdown and as_json:
         raise Sparc3Error("`--markdown` and `--json` are two forms; choose one.")
-    from sparc3_bench.comparison.crossing import crossing
-    from sparc3_bench.host import default_host
-    from sparc3_bench.leaderboard.crossing_report import CrossingReport
-    from sparc3_bench.leaderboard.report_part import as_markdown, as_text
-    from sparc3_bench.record.files import read_each
-    from sparc3_bench.run.intervals import renewed
-
-    files = common.result_files(results, searched)
-    left_out, host = list[str](), default_host()
-    read = [renewed(one, host) for _, one in read_each(files, left_out.append)]
+    left_out = list[str]()
+    read = common.renewed_results(common.result_files(results, searched), left_out)
     asked = [name.strip() for name in factors.split(",") if name.strip()]
-    report = CrossingReport(crossing(read, host, asked, amount, metric))
+    report = CrossingReport(crossing(read, common.installed(), asked, amount, metric))
     if as_json:
         _answer(report).tell()
     else:
@@ -126,14 +120,13 @@ def command(
 def _answer(report: CrossingReport) -> EffectsAnswer:
     found = report.crossing
     spec = found.first.spec
-    return EffectsAnswer(
+    return EffectsAnswer.of(
+        found.effects,
         task=spec.task.name,
         model=spec.model.id,
         metric=found.metric.name,
         scale=found.metric.scale,
         runs=len(found.measured),
-        freedom=found.effects.freedom,
-        error=found.effects.error,
         dominating=[level for _, level in found.dominating],
         said=[one for part in report.parts for one in part.sentences],
         effects=[

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,19 +29,62 @@ class Running:
     view: RunsView  # told what is going on
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Execution:
-    """How runs are carried out, as typed; see the options of the same names."""
+    """How runs are carried out, as typed."""
 
-    on: str
-    jobs: int | None
-    executor_option: list[str]
-    cell_timeout: float | None
-    cell_memory: float | None
-    retry_failed: bool
-    store: str | None
-    results: Path
-    cache: Path | None
+    on: Annotated[
+        str,
+        typer.Option(
+            help="Where runs are carried out: see `sparc3 list executors`.", envvar="SPARC3_ON"
+        ),
+    ] = "local"
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Runs at once, each with a model in memory.",
+            show_default="the executor's",
+        ),
+    ] = None
+    executor_option: Annotated[
+        list[str],
+        typer.Option(
+            "--executor-option",
+            help="NAME=VALUE; repeatable. See `sparc3 list executors`.",
+            default_factory=list,
+            show_default=False,
+        ),
+    ]
+    cell_timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            help="Seconds after which a run is ended, and has failed.",
+            show_default="no limit",
+        ),
+    ] = None
+    cell_memory: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            help="GB of memory with which a run is ended, and has failed.",
+            show_default="95 % of the machine's",
+        ),
+    ] = None
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try again what failed before.")
+    ] = False
+    store: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder, or a URL that fsspec knows, for what steps make: runners that share it, "
+            "on any machine, share the work.",
+            show_default="in the cache",
+        ),
+    ] = None
+    results: Annotated[Path, typer.Option(help="Folder for result files.")] = Path("results")
+    cache: common.Cache = None
 
     @contextmanager
     def running(self) -> Iterator[Running]:
@@ -87,68 +130,10 @@ def carries_out_runs(command: Callable[..., None], results: str = "results") -> 
 
     Results go to the folder `results` where none is named.
     """
-
-    def made(said: dict[str, Any], context: typer.Context) -> Execution:
-        return Execution(**said)
-
     options = [
         common.in_panel(
             one.replace(default=Path(results)) if one.name == "results" else one, "How it is run"
         )
-        for one in common.options_of(_options)
+        for one in common.options_of(Execution)
     ]
-    return common.with_options(command, "execution", options, made)
-
-
-def _options(
-    on: Annotated[
-        str,
-        typer.Option(
-            help="Where runs are carried out: see `sparc3 list executors`.", envvar="SPARC3_ON"
-        ),
-    ] = "local",
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Runs at once, each with a model in memory.",
-            show_default="the executor's",
-        ),
-    ] = None,
-    executor_option: Annotated[
-        list[str],
-        typer.Option(
-            "--executor-option", help="NAME=VALUE; repeatable. See `sparc3 list executors`."
-        ),
-    ] = [],  # noqa: B006  # typer wants a list
-    cell_timeout: Annotated[
-        float | None,
-        typer.Option(
-            min=1,
-            help="Seconds after which a run is ended, and has failed.",
-            show_default="no limit",
-        ),
-    ] = None,
-    cell_memory: Annotated[
-        float | None,
-        typer.Option(
-            min=0.1,
-            help="GB of memory with which a run is ended, and has failed.",
-            show_default="95 % of the machine's",
-        ),
-    ] = None,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try again what failed before.")
-    ] = False,
-    store: Annotated[
-        str | None,
-        typer.Option(
-            help="Folder, or a URL that fsspec knows, for what steps make: runners that share it, "
-            "on any machine, share the work.",
-            show_default="in the cache",
-        ),
-    ] = None,
-    results: Annotated[Path, typer.Option(help="Folder for result files.")] = Path("results"),
-    cache: common.Cache = None,
-) -> None:
-    """How runs are carried out; see `carries_out_runs`."""
+    return common.with_options(command, "execution", options, lambda said, _: Execution(**said))

@@ -8,16 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, JsonFlag
 from sparc3_bench.errors import RecordError, Sparc3Error, UnknownNameError
-
-if TYPE_CHECKING:
-    from sparc3_bench.record.result import Result
+from sparc3_bench.record.files import write_atomically
+from sparc3_bench.record.result import Result
+from sparc3_bench.run.options import parse_pairs
+from sparc3_bench.run.results import check_writable
 
 
 class ExportAnswer(Answer):
@@ -59,8 +60,7 @@ def command(
         float | None,
         typer.Option(
             help="For hub: the amount that was removed from the model of the repository, 0 for the "
-            "dense one.",
-            show_default=False,
+            "dense one."
         ),
     ] = None,
     benchmark: Annotated[
@@ -78,12 +78,6 @@ def command(
     What failed, was interrupted or withdrawn is left out and counted. Exit code 0, 1 when a file
     is no result, 2 for wrong input.
     """
-    from sparc3_bench.host import default_host
-    from sparc3_bench.record.files import read_each
-    from sparc3_bench.run.intervals import renewed
-    from sparc3_bench.run.options import parse_pairs
-    from sparc3_bench.run.results import check_writable
-
     named = out.suffix.removeprefix(".")
     form = form or ("csv" if named == "csv" else "parquet")
     if form not in _WRITERS:
@@ -96,8 +90,8 @@ def command(
     files = common.result_files(result, results)
     _check_place(out, result, is_folder=form in ("eee", "hub"))
     check_writable(out.parent)
-    unreadable, host = list[str](), default_host()
-    read = [renewed(one, host) for _, one in read_each(files, unreadable.append)]
+    unreadable = list[str]()
+    read = common.renewed_results(files, unreadable)
     finished = [one for one in read if one.status == "ok"]
     if not finished:
         raise RecordError(
@@ -106,19 +100,16 @@ def command(
     asked = _Asked(out, organization, amount, parse_pairs(benchmark))
     number = _WRITERS[form](finished, asked)
     left = Counter(one.status for one in read if one.status != "ok")
-    if as_json:
-        ExportAnswer(
-            format=form,
-            out=str(out),
-            results=len(finished),
-            written=number,
-            left_out=dict(left),
-            unreadable=tuple(unreadable),
-        ).tell()
-    else:
-        told = [f"{count} {status}" for status, count in left.items()]
-        rest = f"; left out: {', '.join(told)}" if told else ""
-        typer.echo(f"{len(finished):,} results, {number:,} {_COUNTED[form]} → {out}{rest}")
+    told = [f"{count} {status}" for status, count in left.items()]
+    rest = f"; left out: {', '.join(told)}" if told else ""
+    ExportAnswer(
+        format=form,
+        out=str(out),
+        results=len(finished),
+        written=number,
+        left_out=dict(left),
+        unreadable=tuple(unreadable),
+    ).tell(as_json, [f"{len(finished):,} results, {number:,} {_COUNTED[form]} → {out}{rest}"])
     common.tell_left_out(unreadable)
 
 
@@ -180,8 +171,6 @@ _COUNTED = {"parquet": "numbers", "csv": "numbers", "eee": "records", "hub": "fi
 
 
 def _write(path: Path, text: str) -> None:
-    from sparc3_bench.record.files import write_atomically
-
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, text)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -89,18 +88,15 @@ class Inspected(Answer):
 def command(
     model: Annotated[
         str,
-        typer.Argument(
-            help="Named model, local folder or GGUF file, or Hugging Face id.",
-            autocompletion=common.completion.names_of("model"),
-        ),
+        typer.Argument(help=common.MODEL_HELP, autocompletion=common.completion.names_of("model")),
     ],
     scorer: Annotated[
         list[str],
-        typer.Option(
+        common.named(
+            "scorer",
+            "Scorer to show the rules of, repeatable.",
             "--scorer",
-            help="Scorer to show the rules of, repeatable.",
             show_default="every one that has rules",
-            autocompletion=common.completion.names_of("scorer"),
         ),
     ] = [],  # noqa: B006  # typer wants a list
     scorer_option: common.ScorerOptions = [],  # noqa: B006
@@ -112,17 +108,16 @@ def command(
     Of a hub's models only the configuration is downloaded and read; a local one is looked at as
     `sparc3 run` would, and refused with the same words.
     """
-    from sparc3_bench.host import default_host
     from sparc3_bench.model.load import outline_model
 
-    host = default_host()
+    host = common.installed()
     scorers = _scorers(scorer, scorer_option, host)
     view, label = outline_model(model, host, common.cache_folder(cache))
-    facts = _facts(model, label, view, scorers)
+    inspected = _inspected(model, label, view, scorers)
     if as_json:
-        Inspected(**facts).tell()
+        inspected.tell()
     else:
-        _print(facts)
+        _print(inspected)
 
 
 def _scorers(names: list[str], options: list[str], host: PluginHost) -> dict[str, Scorer]:
@@ -142,8 +137,7 @@ def _scorers(names: list[str], options: list[str], host: PluginHost) -> dict[str
     return found
 
 
-def _facts(model: str, label: str, view: ModelView, scorers: dict[str, Scorer]) -> dict[str, Any]:
-    """Return all that is shown, as JSON types."""
+def _inspected(model: str, label: str, view: ModelView, scorers: dict[str, Scorer]) -> Inspected:
     from sparc3_bench.model.outline import parts_of, sizes_of_scopes, tied
 
     rules: dict[str, dict[str, str]] = {}
@@ -154,26 +148,26 @@ def _facts(model: str, label: str, view: ModelView, scorers: dict[str, Scorer]) 
                 rules[name] = found
         except Sparc3Error as error:
             refusals[name] = str(error)
-    return {
-        "model": model,
-        "label": label,
-        "model_type": view.config.model_type,
-        "adapter": view.adapter.name,
-        "inferred": not view.adapter.model_types,
-        "blocks": {"path": view.adapter.blocks, "count": len(view.blocks)},
-        "heads": view.adapter.heads(view.config),
-        "parameters": view.parameters,
-        "scopes": sizes_of_scopes(view),
-        "units": {unit: count for unit in _UNITS if (count := _count(view, unit))},
-        "tied": tied(view.model),
-        "modules": [
-            dataclasses.asdict(part)
-            | {"rules": {n: each[part.name] for n, each in rules.items() if part.name in each}}
-            for part in parts_of(view)
-        ],
-        "refusals": refusals,
-        "warnings": [*view.adapter.warnings, *view.notes],
-    }
+    modules = [
+        Module.of(part, rules={n: one[part.name] for n, one in rules.items() if part.name in one})
+        for part in parts_of(view)
+    ]
+    return Inspected(
+        model=model,
+        label=label,
+        model_type=view.config.model_type,
+        adapter=view.adapter.name,
+        inferred=not view.adapter.model_types,
+        blocks=Blocks(path=view.adapter.blocks, count=len(view.blocks)),
+        heads=view.adapter.heads(view.config),
+        parameters=view.parameters,
+        scopes=sizes_of_scopes(view),
+        units={unit: count for unit in _UNITS if (count := _count(view, unit))},
+        tied=tied(view.model),
+        modules=modules,
+        refusals=refusals,
+        warnings=[*view.adapter.warnings, *view.notes],
+    )
 
 
 def _count(view: ModelView, unit: Any) -> int:
@@ -185,56 +179,53 @@ def _count(view: ModelView, unit: Any) -> int:
         return 0
 
 
-def _print(facts: dict[str, Any]) -> None:
-    told = ", inferred" if facts["inferred"] else ""
-    label = f" ({facts['label']})" if facts["label"] else ""
-    blocks, total = facts["blocks"], facts["parameters"]
-    lines = [
-        f"{facts['model']}{label}: type {facts['model_type']}, adapter {facts['adapter']}{told}",
-        f"{blocks['count']} blocks at `{blocks['path']}`, {facts['heads']} heads each, "
-        f"{total:,} parameters",
-    ]
-    typer.echo("\n".join(lines))
+def _print(one: Inspected) -> None:
+    told = ", inferred" if one.inferred else ""
+    label = f" ({one.label})" if one.label else ""
+    blocks, total = one.blocks, one.parameters
+    typer.echo(f"{one.model}{label}: type {one.model_type}, adapter {one.adapter}{told}")
+    typer.echo(
+        f"{blocks.count} blocks at `{blocks.path}`, {one.heads} heads each, {total:,} parameters"
+    )
     columns = ("module", "role", "times", "matrix", "weights in all")
-    print_table(columns, list(_rows(facts)), 2)
+    print_table(columns, list(_rows(one)), 2)
     lines = [
         f"scope {scope}: {count:,} weights, {count / total:.1%} of the parameters"
-        for scope, count in facts["scopes"].items()
+        for scope, count in one.scopes.items()
     ]
-    units = ", ".join(f"{unit} {count:,}" for unit, count in facts["units"].items())
-    lines += [f"units: {units}", *_rules(facts)]
-    lines += [f"scorer {name} refuses: {text}" for name, text in facts["refusals"].items()]
-    lines += [f"tied: {' = '.join(names)}" for names in facts["tied"]]
-    lines += [f"warning: {warning}" for warning in facts["warnings"]]
+    units = ", ".join(f"{unit} {count:,}" for unit, count in one.units.items())
+    lines += [f"units: {units}", *_rules(one)]
+    lines += [f"scorer {name} refuses: {text}" for name, text in one.refusals.items()]
+    lines += [f"tied: {' = '.join(names)}" for names in one.tied]
+    lines += [f"warning: {warning}" for warning in one.warnings]
     typer.echo("\n".join(lines))
 
 
-def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+def _rows(one: Inspected) -> Iterator[tuple[str, ...]]:
     """Yield a row for what is alike in all blocks, then one for each module outside."""
-    rows: dict[tuple[bool, str, Any], list[dict[str, Any]]] = {}
-    for part in facts["modules"]:
-        row = (part["block"] is None, _path(part, facts), part["shape"])
+    rows: dict[tuple[bool, str, Any], list[Module]] = {}
+    for part in one.modules:
+        row = (part.block is None, _path(part, one), part.shape)
         rows.setdefault(row, []).append(part)
     for row in sorted(rows, key=lambda row: row[0]):
         parts, (_, path, shape) = rows[row], row
         matrix = weights = ""
         if shape is not None:
             matrix, weights = " × ".join(map(str, shape)), f"{len(parts) * shape[0] * shape[1]:,}"
-        yield path, parts[0]["role"], str(len(parts)), matrix, weights
+        yield path, parts[0].role, str(len(parts)), matrix, weights
 
 
-def _rules(facts: dict[str, Any]) -> list[str]:
+def _rules(one: Inspected) -> list[str]:
     """Return a line for each rule of each scorer, with the modules that it is for."""
     found: dict[tuple[str, str], dict[str, None]] = {}
-    for part in facts["modules"]:
-        for name, rule in part["rules"].items():
-            found.setdefault((name, rule), {})[_path(part, facts)] = None
+    for part in one.modules:
+        for name, rule in part.rules.items():
+            found.setdefault((name, rule), {})[_path(part, one)] = None
     return [f"{name}: {rule}: {', '.join(paths)}" for (name, rule), paths in found.items()]
 
 
-def _path(part: dict[str, Any], facts: dict[str, Any]) -> str:
+def _path(part: Module, one: Inspected) -> str:
     """Return the path of a module inside its block, or in the model."""
-    name: str = part["name"]
-    if part["block"] is None:
-        return name
-    return name.removeprefix(f"{facts['blocks']['path']}.").partition(".")[2]
+    if part.block is None:
+        return part.name
+    return part.name.removeprefix(f"{one.blocks.path}.").partition(".")[2]

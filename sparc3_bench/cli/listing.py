@@ -74,7 +74,6 @@ def command(
         typer.Argument(
             help="Only scorers, tasks, adapters, models, suites, judges, executors, allocations or "
             "repairs; or the name of one plugin, to have it explained.",
-            show_default=False,
             autocompletion=common.completion.whatever_is_listed,
         ),
     ] = None,
@@ -82,7 +81,6 @@ def command(
         str | None,
         typer.Argument(
             help="Behind a kind, the name of one plugin of it.",
-            show_default=False,
             autocompletion=common.completion.whatever_is_listed,
         ),
     ] = None,
@@ -94,9 +92,9 @@ def command(
     meanings, where it comes from, and an example. Broken plugins are listed last, one sentence
     each.
     """
-    from sparc3_bench.host import KINDS, default_host
+    from sparc3_bench.host import KINDS
 
-    host = default_host()
+    host = common.installed()
     every = {kind: host.all(kind) for kind in KINDS}
     kind = "" if what is None else what.removesuffix("s")
     if what is None:
@@ -147,25 +145,18 @@ def _told(kind: str, entry: Registered) -> Plugin:
     cls = entry.cls
     text = plugin_text(cls)
     cited = [*citations(str(getattr(cls, "citation", ""))), *text.references]
-    return Plugin(
+    return Plugin.of(
+        text,
+        entry.origin,
         kind=kind,
         name=cls.name,
         title=getattr(cls, "title", cls.name),
-        summary=text.summary,
-        details=list(text.details),
         facts=dict(_facts(cls)),
         options=[
-            PluginOption(
-                name=one.name,
-                values=option_values(cls, one.name),
-                default=one.default,
-                meaning=one.description,
-            )
+            PluginOption.of(one, values=option_values(cls, one.name), meaning=one.description)
             for one in text.options
         ],
         cites=[one if isinstance(one, str) else one.text for one in dict.fromkeys(cited)],
-        distribution=entry.origin.distribution,
-        version=entry.origin.version,
         example=_EXAMPLES[kind].format(name=cls.name),
     )
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, JsonFlag
 from sparc3_bench.errors import RecordError
-
-if TYPE_CHECKING:
-    from sparc3_bench.record.result import Result
+from sparc3_bench.record.files import read_result, rendered, samples_path, write_result
+from sparc3_bench.record.result import SCHEMA_VERSION, Result
 
 
 class Migrated(Answer):
@@ -42,14 +41,6 @@ def command(
     Per-sample measurements go to a file beside the result. Where a new field enters the key, the
     file is renamed. All files are read before the first is written.
     """
-    from sparc3_bench.record.files import (
-        read_result,
-        rendered,
-        samples_path,
-        write_result,
-    )
-    from sparc3_bench.record.result import SCHEMA_VERSION
-
     files = common.result_files(result, results, to_change=True)
     old = {}
     for file in files:
@@ -71,16 +62,12 @@ def command(
         if not as_json:
             typer.echo(f"{file} → {target.name}" if target != file else str(file))
     done = "would be written" if check else "written"
-    if as_json:
-        renewed = {str(f): target.name for f, target in zip(old, targets, strict=True)}
-        Migrated(
-            files=len(files),
-            renewed=renewed,
-            schema_version=SCHEMA_VERSION,
-            is_written=not check,
-        ).tell()
-    else:
-        typer.echo(f"{len(files)} result files, {len(old)} {done} in schema {SCHEMA_VERSION}")
+    Migrated(
+        files=len(files),
+        renewed={str(f): target.name for f, target in zip(old, targets, strict=True)},
+        schema_version=SCHEMA_VERSION,
+        is_written=not check,
+    ).tell(as_json, [f"{len(files)} result files, {len(old)} {done} in schema {SCHEMA_VERSION}"])
     if check and old:
         raise typer.Exit(1)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, JsonFlag
 
 
@@ -21,19 +22,15 @@ class Scaffolded(Answer):
 
 
 def command(
-    kind: Annotated[str, typer.Argument(help="scorer, task or adapter.", show_default=False)],
+    kind: Annotated[str, typer.Argument(help="scorer, task or adapter.")],
     name: Annotated[
         str,
         typer.Argument(
-            help="What users will type, kebab-case; of an adapter the model type, with hyphens.",
-            show_default=False,
+            help="What users will type, kebab-case; of an adapter the model type, with hyphens."
         ),
     ],
     folder: Annotated[
-        Path | None,
-        typer.Option(
-            "--dir", help="Folder to write to [default: sparc3-NAME].", show_default=False
-        ),
+        Path | None, typer.Option("--dir", help="Folder to write to [default: sparc3-NAME].")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -41,20 +38,15 @@ def command(
 
     The next steps are printed: install, check, run.
     """
-    from sparc3_bench.host import default_host
     from sparc3_bench.scaffold.write import write_plugin
 
     chosen = folder if folder is not None else Path(f"sparc3-{name}")
-    written = write_plugin(kind, name, chosen, default_host())
+    written = write_plugin(kind, name, chosen, common.installed())
     run = {
         "scorer": f"sparc3 run --suite quick --with {name}",
         "task": f"sparc3 run --task {name} --scorer wanda",
         "adapter": "sparc3 run --model FOLDER --scorer wanda",
     }[kind]
     then = [f"pip install -e {chosen}", f"sparc3 check {name}", run]
-    if as_json:
-        Scaffolded(files=list(written), next=then).tell()
-        return
-    for path in written:
-        typer.echo(path)
-    typer.echo(f"Next: {'; '.join(then)}")
+    told = [*written, f"Next: {'; '.join(then)}"]
+    Scaffolded(files=list(written), next=then).tell(as_json, told)

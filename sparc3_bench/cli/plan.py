@@ -16,7 +16,6 @@ from sparc3_bench.errors import ModelError, RecordError, Sparc3Error, describe
 from sparc3_bench.run.typed import Typed
 
 if TYPE_CHECKING:
-    from sparc3_bench.graph.forecast import Cost
     from sparc3_bench.host import PluginHost
     from sparc3_bench.run.request import Request
 
@@ -103,7 +102,6 @@ def command(
         typer.Argument(
             help="A name of `sparc3 list suites`, a TOML file of your own, a result file or a "
             "folder of them. Without it the options say which run, as for `sparc3 run`.",
-            show_default=False,
             is_eager=True,
             callback=take_run_file,
             autocompletion=common.completion.names_of("suite"),
@@ -121,9 +119,8 @@ def command(
     ] = False,
     like: Annotated[
         str,
-        typer.Option(
-            help="The model whose figures are scaled by shape where a model is not here.",
-            autocompletion=common.completion.names_of("model"),
+        common.named(
+            "model", "The model whose figures are scaled by shape where a model is not here."
         ),
     ] = "smollm2-135m",
     cache: common.Cache = None,
@@ -137,7 +134,6 @@ def command(
     0, 1 when some runs cannot be planned, 2 for wrong input.
     """
     from sparc3_bench.graph.forecast import Cost, Forecast, Foreseen
-    from sparc3_bench.host import default_host
     from sparc3_bench.run.environment import machine
     from sparc3_bench.run.plan import Shared, plan
     from sparc3_bench.run.probes import TrialPlace
@@ -146,7 +142,7 @@ def command(
     from sparc3_bench.run.shapes import plan_by_shape
     from sparc3_bench.run.watch import Watch
 
-    folder, host = common.cache_folder(cache), default_host()
+    folder, host = common.cache_folder(cache), common.installed()
     check_writable(folder)
     refused = list[str]()
     requests, done = _requests(asked, what, host, results, refused)
@@ -193,7 +189,7 @@ def command(
     floor = sum(table.floor for table in tables) if floors else None
     if as_json and tables:
         cost, made = sum((table.cost() for table in tables), Cost()), [*map(_as_json, tables)]
-        Planned(tables=made, cost=_costs(cost), floor=floor, not_planned=refused).tell()
+        Planned(tables=made, cost=Costs.of(cost), floor=floor, not_planned=refused).tell()
     elif tables:
         show(tables, [forecast, *others.values()], floor, like)
     for sentence in dict.fromkeys(refused):
@@ -236,24 +232,19 @@ def _requests(
     return requests, path if path.is_dir() else path.parents[len(Path(read[0].spec.path).parts) - 1]
 
 
-def _costs(cost: Cost) -> Costs:
-    return Costs(**cost.model_dump())
-
-
 def _as_json(table: PlanTable) -> PlannedTable:
     runs = [
-        PlannedRun(
+        PlannedRun.of(
+            foreseen,
+            cell.spec,
             scorer=cell.scorer.name,
-            seed=cell.spec.seed,
             result=cell.spec.path,
             finished=is_finished,
-            there=foreseen.there,
-            new=foreseen.new,
             shared={
                 key: SharedStep(kind=kind, made_by=maker)
                 for key, (kind, maker) in foreseen.shared.items()
             },
-            phases={name: _costs(cost) for name, cost in foreseen.phases.items()},
+            phases={name: Costs.of(cost) for name, cost in foreseen.phases.items()},
         )
         for cell, foreseen, is_finished in zip(
             table.cells, table.foreseen, table.finished, strict=True

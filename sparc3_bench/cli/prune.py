@@ -19,7 +19,6 @@ _PERCENT = 100
 
 @changes_models(scorer="wanda", controls=3)
 def command(
-    context: typer.Context,
     model: common.ModelName,
     out: Annotated[
         Path, typer.Option(help="Folder to write: new, empty, or an earlier pruned model.")
@@ -30,15 +29,13 @@ def command(
             min=0,
             max=1,
             help="Fraction that is removed, e.g. 0.5; a pattern n:m says it by itself.",
-            show_default=False,
         ),
     ] = None,
     budget: Annotated[
         str | None,
         typer.Option(
             help="In place of an amount: by how much perplexity may rise, e.g. 5%; the most that "
-            "stays within it is looked for.",
-            show_default=False,
+            "stays within it is looked for."
         ),
     ] = None,
     unit: Annotated[str, common.convention("unit")] = "weight",
@@ -57,15 +54,13 @@ def command(
         str | None,
         typer.Option(
             help="Text that steers the scores: a file, or what the task takes [default: the "
-            "task's].",
-            show_default=False,
+            "task's]."
         ),
     ] = None,
     held_out: Annotated[
         str | None,
         typer.Option(
-            help="Text that perplexity is measured on, another one [default: the task's].",
-            show_default=False,
+            help="Text that perplexity is measured on, another one [default: the task's]."
         ),
     ] = None,
     push: Annotated[
@@ -74,7 +69,6 @@ def command(
             metavar="REPO",
             help="Also push the folder to a hub as this repository, OWNER/NAME; made private "
             "where there is none.",
-            show_default=False,
         ),
     ] = None,
     *,

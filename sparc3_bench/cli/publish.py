@@ -53,10 +53,8 @@ def command(
                 f"The page in {site} is stale; rebuild it with `sparc3 publish {named} {site}`."
             )
         page = site if check else builder.publish(folder, site, left_out.append)
-    if as_json:
-        Published(site=page, left_out=left_out).tell()
-    else:
-        typer.echo(f"{site} is fresh" if check else page)
+    told = f"{site} is fresh" if check else page
+    Published(site=page, left_out=left_out).tell(as_json, [told])
     common.tell_left_out(left_out)
 
 

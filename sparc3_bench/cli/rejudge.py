@@ -40,11 +40,7 @@ class Rejudged(Answer):
 def command(
     result: common.ResultNames,
     judge: Annotated[
-        str,
-        typer.Option(
-            help="Judge that reads the responses. See `sparc3 list judges`.",
-            autocompletion=common.completion.names_of("judge"),
-        ),
+        str, common.named("judge", "Judge that reads the responses. See `sparc3 list judges`.")
     ],
     judge_option: common.JudgeOptions = [],  # noqa: B006  # typer wants a list
     results: Annotated[
@@ -64,7 +60,6 @@ def command(
     Ranking and amount stay those that the first judge chose, and a warning in the result says so.
     Exit code 0 when all results are there, 1 when the judge failed on one, 2 for wrong input.
     """
-    from sparc3_bench.host import default_host
     from sparc3_bench.record.files import write_result
     from sparc3_bench.run.options import parse_pairs
     from sparc3_bench.run.plan import ready_judge
@@ -74,7 +69,7 @@ def command(
     from sparc3_bench.run.results import check_writable
 
     paths = common.result_files(result, None)
-    host, folder = default_host(), common.cache_folder(cache)
+    host, folder = common.installed(), common.cache_folder(cache)
     check_writable(folder)
     cases = [opened(path, host) for path in paths]
     sitting = ready_judge(judge, parse_pairs(judge_option), host, folder)

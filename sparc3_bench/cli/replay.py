@@ -69,7 +69,6 @@ class ReplayAnswer(Answer):
 
 @partial(carries_out_runs, results="replays")
 def command(
-    context: typer.Context,
     result: common.ResultNames,
     files: common.Files = [],  # noqa: B006  # typer wants a list
     as_json: JsonFlag = False,
@@ -83,13 +82,12 @@ def command(
     marked as replays. Exit code 0 when all are equal or within tolerance, 1 when one differs or
     cannot be replayed, 2 for wrong input, 130 when interrupted.
     """
-    from sparc3_bench.host import default_host
     from sparc3_bench.replication.replay import Replay
     from sparc3_bench.run.results import HIDDEN, check_writable
 
     paths = common.result_files(result, None)
     check_writable(execution.results)
-    replays, host = [Replay(path, execution.results) for path in paths], default_host()
+    replays, host = [Replay(path, execution.results) for path in paths], common.installed()
     with ExitStack() as stack:
         if execution.store is None:
             hidden = execution.results / HIDDEN
@@ -141,27 +139,23 @@ def _sentences(one: Replay) -> list[str]:
 
 
 def _answered(one: Replay) -> ReplayOfResult:
-    return ReplayOfResult(
+    return ReplayOfResult.of(
+        one,
         file=str(one.path),
-        outcome=one.outcome,
         reason=one.reason or None,
         result=str(one.target) if one.target else None,
-        noted=tuple(one.noted),
         steps=tuple(map(_step_answered, one.steps)),
     )
 
 
 def _step_answered(step: StepAgreement) -> ReplayStep:
     worst = step.worst
-    return ReplayStep(
-        step=step.step,
-        agreement=step.agreement,
-        gaps=step.gaps,
+    return ReplayStep.of(
+        step,
         where=worst and worst.where,
         recorded=None if worst is None else _text(worst.recorded),
         replayed=None if worst is None else _text(worst.replayed),
         size=worst.size if worst and math.isfinite(worst.size) else None,
-        allowed=step.allowed,
     )
 
 

@@ -122,7 +122,6 @@ class Replicated(Answer):
 
 @carries_out_runs
 def command(
-    context: typer.Context,
     suite: Annotated[
         str,
         typer.Argument(
@@ -167,7 +166,6 @@ def command(
     lists every deviation from the paper. Exit code 0 when all match, 1 when one differs, a run
     failed or a file of the folder is no result, 3 when some were not run, 2 for wrong input.
     """
-    from sparc3_bench.host import default_host
     from sparc3_bench.record.files import write_atomically
     from sparc3_bench.replication.report import ReplicationReport, changes_asked, changes_found
     from sparc3_bench.replication.rows import rows
@@ -175,7 +173,7 @@ def command(
     from sparc3_bench.run.options import parse_pairs
     from sparc3_bench.run.suite import Changes, read_suite
 
-    host = default_host()
+    host = common.installed()
     changes = Changes(
         every={} if dtype is None else {"dtype": dtype},
         models=parse_pairs(model),

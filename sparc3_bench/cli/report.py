@@ -69,7 +69,6 @@ def command(
     """
     if out is not None and out.suffix not in _FORMATS:
         raise Sparc3Error(f"`{out}` must end in {' or '.join(_FORMATS)}, which says what to write.")
-    from sparc3_bench.host import default_host
     from sparc3_bench.leaderboard.scorer_report import report_on
     from sparc3_bench.record.files import read_results
     from sparc3_bench.record.reference import usual_folder
@@ -85,17 +84,11 @@ def command(
             f"No result is in {', '.join(map(str, folders))}; make some with "
             "`sparc3 run`, or name another folder with `--results`."
         )
-    report = report_on(scorers, found.values(), default_host())
+    report = report_on(scorers, found.values(), common.installed())
     if out is not None:
         out.write_text(report.html() if out.suffix == ".html" else report.markdown(), "utf-8")
     if as_json:
-        ReportAnswer(
-            scorers=report.scorers,
-            headlines=report.headlines,
-            rows=report.rows,
-            results=report.results,
-            not_run=report.not_run,
-        ).tell()
+        ReportAnswer.of(report).tell()
     elif out is not None:
         typer.echo(out)
     else:

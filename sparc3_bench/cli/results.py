@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 import sparc3_bench.cli.common as common
-import sparc3_bench.cli.completion as completion
 from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.cli.tables import print_table
+from sparc3_bench.comparison.main_number import main_number
+from sparc3_bench.comparison.phrasing import brief, scorer_text
 from sparc3_bench.errors import RecordError, UnknownNameError
 from sparc3_bench.printable import how_many
-
-if TYPE_CHECKING:
-    from sparc3_bench.record.result import Result
+from sparc3_bench.record.files import read_each, read_record
+from sparc3_bench.record.reference import all_referred, usual_folder
+from sparc3_bench.record.result import Result
+from sparc3_bench.types.conventions import CONVENTIONS
 
 app = typer.Typer(help="List and find results by what was run.", no_args_is_help=True)
 
@@ -115,16 +117,9 @@ def list_all(folder: Folder = None, paths: Paths = False, as_json: JsonFlag = Fa
 
 
 def _options(
-    task: Annotated[
-        str | None, typer.Option(help="Name.", autocompletion=completion.names_of("task"))
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="As it was typed.", autocompletion=completion.names_of("model")),
-    ] = None,
-    scorer: Annotated[
-        str | None, typer.Option(help="Name.", autocompletion=completion.names_of("scorer"))
-    ] = None,
+    task: Annotated[str | None, common.named("task", "Name.")] = None,
+    model: Annotated[str | None, common.named("model", "As it was typed.")] = None,
+    scorer: Annotated[str | None, common.named("scorer", "Name.")] = None,
     status: Annotated[
         str | None,
         typer.Option(
@@ -140,7 +135,6 @@ def _options(
 
 
 def _find(
-    context: typer.Context,
     folder: Folder = None,
     wanted: Any = None,
     amount: Annotated[
@@ -175,9 +169,6 @@ def _tell(
     paths: bool,
     as_json: bool,
 ) -> None:
-    from sparc3_bench.record.files import read_each, read_record
-    from sparc3_bench.record.reference import all_referred, usual_folder
-
     folder = folder or usual_folder()
     left_out: list[str] = []
     every = list(read_each(all_referred([folder]), left_out.append, read_record))
@@ -224,13 +215,12 @@ def _field(name: str) -> Callable[[Result], object]:
 
 def listed_as(path: Path, result: Result, amount: float | None = None) -> Listed:
     """Return a result as `--json` tells it; its main number is that at an amount, if given."""
-    from sparc3_bench.comparison.main_number import main_number
-
     spec, main = result.spec, main_number(result, amount)
     low, high = (main and main.interval) or (None, None)
-    return Listed(
+    return Listed.of(
+        result,
+        spec,
         path=path,
-        key=result.key,
         scorer=spec.scorer.name,
         options=spec.scorer.options,
         task=spec.task.name,
@@ -238,20 +228,12 @@ def listed_as(path: Path, result: Result, amount: float | None = None) -> Listed
         label=spec.model.label,
         dtype=spec.model.dtype,
         conventions=spec.conventions(),
-        objective=spec.objective,
-        seed=spec.seed,
-        amounts=list(spec.amounts),
-        status=result.status,
-        origin=result.origin,
-        created=result.created,
-        is_control=result.is_control,
         main=main
-        and Headed(
+        and Headed.of(
+            main,
+            main.metric,
             metric=main.metric.name,
-            title=main.metric.title,
             better=main.metric.direction,
-            amount=main.amount,
-            value=main.value,
             low=low,
             high=high,
         ),
@@ -259,10 +241,7 @@ def listed_as(path: Path, result: Result, amount: float | None = None) -> Listed
 
 
 def _print(found: Sequence[tuple[Path, Result]], amount: float | None, digits: int) -> None:
-    from sparc3_bench.comparison.main_number import main_number
-    from sparc3_bench.comparison.phrasing import brief, scorer_text
     from sparc3_bench.run.intervals import is_old
-    from sparc3_bench.types.conventions import CONVENTIONS
 
     first = ("key", "scorer", "main number")
     columns = (*first, "task", "model", "ranked", "amounts", "status", "file")

@@ -75,7 +75,6 @@ def command(
             "with --model, --dtype, --batch-size, --device, --limit, options of tasks, scorers and "
             "judge, and all that does not say what is run.",
             metavar="SUITE",
-            show_default=False,
             autocompletion=common.completion.names_of("suite"),
             is_eager=True,
             callback=take_run_file,
@@ -83,9 +82,9 @@ def command(
     ] = None,
     suite: Annotated[
         str | None,
-        typer.Option(
-            help="The same as the argument.",
-            autocompletion=common.completion.names_of("suite"),
+        common.named(
+            "suite",
+            "The same as the argument.",
             rich_help_panel="Of a suite",
             is_eager=True,
             callback=take_run_file,
@@ -185,10 +184,9 @@ def _report(
     """Return the report on the scorers that were named; None where none has numbers."""
     if not any(one.status == "ok" and one.spec.scorer.name in named for _, one in results):
         return None
-    from sparc3_bench.host import default_host
     from sparc3_bench.leaderboard.scorer_report import report_on
 
-    return report_on(named, results, default_host(), not_run=not_run, notes=notes)
+    return report_on(named, results, common.installed(), not_run=not_run, notes=notes)
 
 
 def _written(report: ScorerReport, results: Path, named: Sequence[str]) -> str:
@@ -230,12 +228,10 @@ def _lines(standing: RequestState, results: Path) -> list[RunLine]:
         by = None if one is None else "earlier code" if one.is_earlier else "same code"
         where = file if one is None else one.file
         found.append(
-            RunLine(
-                key=order.key,
+            RunLine.of(
+                order,
                 task=str(order.request["task"]),
                 model=str(order.request["model"]),
-                scorer=order.scorer,
-                seed=order.seed,
                 status=standing.statuses.get(order.path),
                 error=standing.missing.get(order.path),
                 path=str(where) if where.is_file() else None,

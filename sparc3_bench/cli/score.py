@@ -38,10 +38,7 @@ class Scored(Answer):
 
 
 def command(
-    scorer: Annotated[
-        str,
-        typer.Option(help="Scorer to run.", autocompletion=common.completion.names_of("scorer")),
-    ],
+    scorer: Annotated[str, common.named("scorer", "Scorer to run.")],
     out: Annotated[Path, typer.Option(help="File to write, *.safetensors.")],
     task: common.TaskName = "compression",
     model: common.ModelName = "smollm2-135m",
@@ -65,7 +62,6 @@ def command(
     from sparc3_bench.folder.local import Folder
     from sparc3_bench.graph.cost import total
     from sparc3_bench.graph.tensors import save_tensors
-    from sparc3_bench.host import default_host
     from sparc3_bench.run.options import parse_pairs
     from sparc3_bench.run.place import Place
     from sparc3_bench.run.plan import Request, plan
@@ -90,7 +86,7 @@ def command(
     )
     folder = common.cache_folder(cache)
     check_writable(folder)
-    (cell,) = plan(request, default_host(), folder)
+    (cell,) = plan(request, common.installed(), folder)
     place = Place(folder, Reporter())
     place.turn_to(cell, scorer)
     maps = {purpose: place.get(scores_of(cell, purpose)) for purpose in cell.purposes}
@@ -103,10 +99,6 @@ def command(
             save_tensors(to_tensors(scores), part, {**about, "purpose": purpose})
         weights = sum(values.numel() for values in scores.values())
         files.append(ScoreFile(path=path, purpose=purpose, scores=weights, matrices=len(scores)))
-    if as_json:
-        Scored(files=files, seconds=cost.seconds, peak_bytes=cost.peak_bytes).tell()
-        return
-    for file in files:
-        typer.echo(
-            f"{file.path}: {file.scores:,} scores in {file.matrices} matrices, {cost.seconds:.1f} s"
-        )
+    told = (f"{one.path}: {one.scores:,} scores in {one.matrices} matrices" for one in files)
+    lines = (f"{line}, {cost.seconds:.1f} s" for line in told)
+    Scored.of(cost, files=files).tell(as_json, lines)

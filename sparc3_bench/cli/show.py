@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import typer
 
@@ -12,10 +12,10 @@ import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, JsonFlag, Part
 from sparc3_bench.cli.results import Listed, listed_as
 from sparc3_bench.cli.tables import MATCHED, NOT_BETTER, print_table
-
-if TYPE_CHECKING:
-    from sparc3_bench.record.parts import MetricRecord, Point
-    from sparc3_bench.record.result import Result
+from sparc3_bench.comparison import phrasing
+from sparc3_bench.comparison.control_verdict import record_curve_verdict, record_verdict
+from sparc3_bench.record.parts import MetricRecord, Point
+from sparc3_bench.record.result import Result
 
 
 class Measured(Part):
@@ -83,14 +83,13 @@ def command(
     path = common.result_file(result, results)
     read = read_renewed(path)
     if as_json:
-        Shown(
+        Shown.of(
+            read,
             result=listed_as(path, read),
             numbers=list(_numbers(read)),
             chosen=list(numbers_at(read, read.found.point)) if read.found else [],
             has_old_intervals=is_old(read),
-            cost={name: Spent(**one.model_dump()) for name, one in read.cost.items()},
-            warnings=list(read.warnings),
-            error=read.error,
+            cost={name: Spent.of(one) for name, one in read.cost.items()},
         ).tell()
     else:
         _print(path, read, is_old(read))
@@ -98,16 +97,12 @@ def command(
 
 def numbers_at(result: Result, point: Point) -> Iterator[Measured]:
     """Yield every metric of a result at one of its points."""
-    from sparc3_bench.comparison.control_verdict import record_verdict
-
     for metric in result.metrics:
         said = record_verdict(result, point, metric)
         yield _measured(metric, point.amount.requested, *point.read(metric.name), said)
 
 
 def _numbers(result: Result) -> Iterator[Measured]:
-    from sparc3_bench.comparison.control_verdict import record_curve_verdict
-
     for point in result.points:
         yield from numbers_at(result, point)
     for metric in result.curve_metrics:
@@ -124,11 +119,10 @@ def _measured(
     beside_random: str,
 ) -> Measured:
     low, high = ends or (None, None)
-    return Measured(
+    return Measured.of(
+        metric,
         amount=amount,
         metric=metric.name,
-        title=metric.title,
-        unit=metric.unit,
         better=metric.direction,
         value=value,
         low=low,
@@ -138,9 +132,6 @@ def _measured(
 
 
 def _print(path: Path, result: Result, old: bool) -> None:
-    from sparc3_bench.comparison import phrasing
-    from sparc3_bench.comparison.control_verdict import record_curve_verdict, record_verdict
-
     spec = result.spec
     lines = [
         f"{phrasing.scorer_text(spec)} on {spec.task.title}, {spec.model.id} "
@@ -182,9 +173,6 @@ def _print(path: Path, result: Result, old: bool) -> None:
 
 def _print_points(result: Result) -> None:
     """Print a row for each amount, with marks of what random circuits say, where there are any."""
-    from sparc3_bench.comparison import phrasing
-    from sparc3_bench.comparison.control_verdict import record_verdict
-
     notes, rows = dict[str, None](), []
     for point in result.points:
         cells = [f"{point.amount.requested:g}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -47,10 +48,9 @@ def command(
     is computed again from the samples, must be right. What a reviewer would ask is printed. A file
     that lies among the results already is checked in its place.
     """
-    from sparc3_bench.host import default_host
     from sparc3_bench.leaderboard.submission import accept, review
 
-    host = default_host()
+    host = common.installed()
     reviews = [review(path, results, host) for path in common.result_files(result, None)]
     targets = [one.target for one in reviews]
     errors = [f"{one.path}: {error}" for one in reviews for error in one.errors]
@@ -66,18 +66,12 @@ def command(
         copied = not check and one.target.resolve() != one.path.resolve()
         if copied:
             accept(one)
-        done.append(
-            Submission(
-                path=one.path,
-                target=one.target,
-                questions=list(one.questions),
-                is_copied=copied,
-            )
-        )
-    if as_json:
-        Submitted(results=done).tell()
-        return
+        done.append(Submission.of(one, is_copied=copied))
+    Submitted(results=done).tell(as_json, _told(done))
+
+
+def _told(done: list[Submission]) -> Iterator[str]:
     for made in done:
         for question in made.questions:
-            typer.echo(f"{made.path}: a reviewer would ask: {question}")
-        typer.echo(f"{made.path} → {made.target}" if made.is_copied else f"{made.path}: in order")
+            yield f"{made.path}: a reviewer would ask: {question}"
+        yield f"{made.path} → {made.target}" if made.is_copied else f"{made.path}: in order"

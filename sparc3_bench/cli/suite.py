@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+import sparc3_bench.cli.common as common
 import sparc3_bench.cli.listing as listing
 from sparc3_bench.cli.answers import Answer, JsonFlag
 
@@ -38,10 +39,9 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Print the TOML of a suite, to be read, or copied and changed; where it is goes to stderr."""
-    from sparc3_bench.host import default_host
     from sparc3_bench.run.suite import read_suite, suite_file
 
-    host = default_host()
+    host = common.installed()
     read_suite(name, host)  # refuses what is none
     file = suite_file(name, host)
     text = file.read_text(encoding="utf-8")

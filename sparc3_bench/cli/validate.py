@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import typer
-
 import sparc3_bench.cli.common as common
 from sparc3_bench.cli.answers import Answer, JsonFlag
 from sparc3_bench.errors import RecordError
@@ -43,8 +41,6 @@ def command(
             problems.append(f"{file}: the name must end in --{read.key}.json.")
     if not valid:
         raise RecordError("\n".join(problems))
-    if as_json:
-        Validated(valid=valid, problems=problems).tell()
-    else:
-        typer.echo(how_many(len(valid), "valid result file"))
+    told = how_many(len(valid), "valid result file")
+    Validated(valid=valid, problems=problems).tell(as_json, [told])
     common.tell_left_out(problems)

@@ -39,7 +39,4 @@ def command(
         raise Sparc3Error("A reason must be given with `--reason`; readers are shown it.")
     told = " ".join(reason.split())
     write_result(path, read.model_copy(update={"status": "withdrawn", "error": told}))
-    if as_json:
-        Withdrawn(path=path, reason=told).tell()
-    else:
-        typer.echo(f"{path}: withdrawn")
+    Withdrawn(path=path, reason=told).tell(as_json, [f"{path}: withdrawn"])

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.model.weights import roles_of_rows
-from sparc3_bench.testing.adapter_runs import Plugin, Seen, views
-from sparc3_bench.testing.report import Breach, demand
+from sparc3_bench.testing.adapter_runs import Seen, of_views
+from sparc3_bench.testing.report import Breach
 from sparc3_bench.testing.tiny import make_reference
 from sparc3_bench.types.architecture import Role
 
@@ -25,65 +25,57 @@ Edit = Callable[[nn.Module, Any, Tensor], Tensor]
 """Of what a module returns, as a forward hook."""
 
 
-@demand(
+@of_views(
     "neurons are the rows of up and gate and the columns of down, and heads the "
     "columns of attention-output",
     "exchange the roles",
 )
-def check_roles_of_matrices_fit(plugin: Plugin) -> None:
+def check_roles_of_matrices_fit(seen: Seen) -> None:
     """Demand widths, and a way of the data, that go with the roles of a block's matrices."""
-    for seen, index in _blocks(plugin):
+    for index in range(len(seen.view.blocks)):
         if wrong := _misfit(seen, index):
-            raise Breach(f"In block {index} {wrong}, {seen}")
+            raise Breach(f"In block {index} {wrong}")
 
 
-@demand(
+@of_views(
     "relevance is divided between queries, keys and values by their roles",
     "exchange the roles, or correct the runs of rows of a fused matrix",
 )
-def check_attention_treats_rows_as_named(plugin: Plugin) -> None:
+def check_attention_treats_rows_as_named(seen: Seen) -> None:
     """Demand that attention averages what is named value, by what is named query and key."""
-    for seen, index in _blocks(plugin):
+    for index in range(len(seen.view.blocks)):
         if wrong := _mistaken(seen, index):
-            raise Breach(f"In block {index} {wrong}, {seen}")
+            raise Breach(f"In block {index} {wrong}")
 
 
-@demand(
+@of_views(
     "what bends without a role is propagated through as if it were a straight line",
     f"name the module around it {Role.UNKNOWN}, or {Role.SOFT_CAP}, so that rules of propagation "
     "refuse it",
 )
-def check_the_rest_is_linear(plugin: Plugin) -> None:
+def check_the_rest_is_linear(seen: Seen) -> None:
     """Demand that a block has nothing that bends but modules, attention and gates."""
-    for seen, index in _blocks(plugin):
+    for index in range(len(seen.view.blocks)):
         if _mistaken(seen, index) is None and _bends(seen, index):
             raise Breach(
                 f"Block {index} is not linear when its norms, activations, queries, keys and "
-                f"gates are held, {seen}"
+                "gates are held"
             )
 
 
-@demand(
+@of_views(
     "a head is an equal run of these features",
     "return the number of query heads of a block, as the configuration has it",
 )
-def check_heads_divide_the_attention_output(plugin: Plugin) -> None:
+def check_heads_divide_the_attention_output(seen: Seen) -> None:
     """Demand a number of query heads that divides what the attention output reads."""
-    for seen in views(plugin):
-        heads = seen.view.adapter.heads(seen.view.config)
-        for name, (_, role) in seen.view.roles().items():
-            if role is not Role.ATTENTION_OUTPUT or name not in seen.inputs:
-                continue
-            width = seen.inputs[name].shape[-1]
-            if not isinstance(heads, int) or heads < 1 or width % heads:
-                raise Breach(
-                    f"`heads` returns {heads!r}, but `{name}` reads {width} features, {seen}"
-                )
-
-
-def _blocks(plugin: Plugin) -> Iterator[tuple[Seen, int]]:
-    for seen in views(plugin):
-        yield from ((seen, index) for index in range(len(seen.view.blocks)))
+    heads = seen.view.adapter.heads(seen.view.config)
+    for name, (_, role) in seen.view.roles().items():
+        if role is not Role.ATTENTION_OUTPUT or name not in seen.inputs:
+            continue
+        width = seen.inputs[name].shape[-1]
+        if not isinstance(heads, int) or heads < 1 or width % heads:
+            raise Breach(f"`heads` returns {heads!r}, but `{name}` reads {width} features")
 
 
 def _rows(seen: Seen, index: int) -> Iterator[tuple[str, Role, list[int]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.testing.plugin_checks import instance_of
-from sparc3_bench.testing.report import CheckSkipped, once
+from sparc3_bench.testing.report import CheckSkipped, demand, once
 from sparc3_bench.testing.tiny import CONFIGS, make_config, make_model, make_reference
 from sparc3_bench.types.architecture import ModelAdapter
 
@@ -42,6 +43,10 @@ def views(plugin: Plugin) -> Iterator[Seen]:
     if not found:
         raise CheckSkipped("no model can be viewed; see check_finds_its_modules")
     yield from found
+
+
+of_views = functools.partial(demand, of=views)
+"""A demand on a tiny model of every type that an adapter serves."""
 
 
 def _viewed(adapter: ModelAdapter) -> Iterator[Seen]:

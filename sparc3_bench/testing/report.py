@@ -43,25 +43,33 @@ class CheckFailure(AssertionError):
 class Breach(Exception):
     """What is wrong with a plugin, told to the check that demands otherwise.
 
-    With a remedy of its own where that of the check is another one.
+    With a remedy of its own where that of the check is another one, and `placed` if it says where.
     """
 
-    def __init__(self, wrong: str, remedy: str = "") -> None:
+    def __init__(self, wrong: str, remedy: str = "", *, placed: bool = False) -> None:
         super().__init__(wrong)
-        self.wrong, self.remedy = wrong, remedy
+        self.wrong, self.remedy, self.placed = wrong, remedy, placed
 
 
-def demand(why: str, remedy: str) -> Callable[[Callable[[Any], None]], Check]:
-    """Make a check of a function that raises a `Breach`; say why it matters, and what to do."""
+def demand(
+    why: str, remedy: str, of: Callable[[Any], Iterable[object]] | None = None
+) -> Callable[[Callable[[Any], None]], Check]:
+    """Make a check of a function that raises a `Breach`; say why it matters, and what to do.
+
+    The function is called with the plugin, or with each thing that `of` makes of the plugin; then
+    that thing, as text, is where something is wrong.
+    """
 
     def made(find: Callable[[Any], None]) -> Check:
         @functools.wraps(find)
         def check(plugin: Any) -> None:
-            try:
-                find(plugin)
-            except Breach as breach:
-                told = breach.wrong, why, breach.remedy or remedy
-                raise CheckFailure(*told) from breach.__cause__
+            for one in (plugin,) if of is None else of(plugin):
+                try:
+                    find(one)
+                except Breach as breach:
+                    where = "" if of is None or breach.placed else f", {one}"
+                    told = f"{breach.wrong}{where}", why, breach.remedy or remedy
+                    raise CheckFailure(*told) from breach.__cause__
 
         words = find.__doc__ or ""
         check.__doc__ = words if "\n" in words else f"{words}\n\n{why[0].upper()}{why[1:]}."

@@ -22,6 +22,7 @@ from sparc3_bench.testing.scorer_runs import (
     Scores,
     changes,
     largest_gap,
+    of_runs,
     plain_runs,
     skip_unless_repeatable,
     variant,
@@ -32,53 +33,51 @@ from sparc3_bench.types.samples import ReferenceSamples
 from sparc3_bench.types.scores import ScoreMap
 
 
-@demand(
+@of_runs(
     "results are kept under their seed, and others must be able to repeat them",
     "draw from a `torch.Generator` of your own seeded with `reference.seed`, and keep "
     "nothing on the scorer between runs",
 )
-def check_is_deterministic(plugin: Plugin) -> None:
+def check_is_deterministic(run: ScorerRun) -> None:
     """Demand the same bytes from two runs with one seed, whatever else was drawn meanwhile."""
-    for run in plain_runs(plugin):
-        view = make_view(run.architecture)
-        with another_seed():
-            again = variant(run, make_reference(4), "when run again", view)
-        apart = largest_gap(run.scores, again, tolerance=0)
-        if apart is not None:
-            raise Breach(f"Two runs with one seed are not equal: {apart}, {run}")
+    view = make_view(run.architecture)
+    with another_seed():
+        again = variant(run, make_reference(4), "when run again", view)
+    apart = largest_gap(run.scores, again, tolerance=0)
+    if apart is not None:
+        raise Breach(f"Two runs with one seed are not equal: {apart}")
 
 
-@demand(
+@of_runs(
     "the batch size follows from memory and is not recorded as a choice",
     "add up over samples in place of averaging over batches, and let padding "
     "out: `observe` and `attribute` hand you real tokens only",
 )
-def check_batching_does_not_matter(plugin: Plugin) -> None:
+def check_batching_does_not_matter(run: ScorerRun) -> None:
     """Demand equal scores, within rounding, for any batch size; so padding counts for nothing."""
-    for run in plain_runs(plugin):
-        for lengths, padding in (((12,), "even without padding"), (MIXED, "with padding")):
-            one = _one_by_one(plugin, run, lengths)
-            for size in (2, 5):
-                apart = largest_gap(one, _variant_of_batch(run, lengths, size))
-                if apart is not None:
-                    skip_unless_repeatable(run, make_reference(5, lengths, size))
-                    raise Breach(f"One by one and in batches of {size}, {padding}, {apart}, {run}")
+    for lengths, padding in (((12,), "even without padding"), (MIXED, "with padding")):
+        one = _one_by_one(run, lengths)
+        for size in (2, 5):
+            apart = largest_gap(one, _variant_of_batch(run, lengths, size))
+            if apart is not None:
+                skip_unless_repeatable(run, make_reference(5, lengths, size))
+                raise Breach(f"One by one and in batches of {size}, {padding}, {apart}")
 
 
-@demand(
+@of_runs(
     "reference samples are a set, and a score must not hang on which comes last",
     "give every sample the same share: sums or means, no running average that fades",
 )
-def check_order_of_samples_does_not_matter(plugin: Plugin) -> None:
+def check_order_of_samples_does_not_matter(run: ScorerRun) -> None:
     """Demand equal scores, within rounding, for the samples in any order."""
-    for run in plain_runs(plugin):
-        reference = make_reference(5, MIXED)
-        turned = dataclasses.replace(reference, samples=reference.samples[::-1])
-        one = _one_by_one(plugin, run, MIXED)
-        apart = largest_gap(one, variant(run, turned, "with the samples in reverse"))
-        if apart is not None:
-            skip_unless_repeatable(run, reference)
-            raise Breach(f"With the samples in reverse {apart}, {run}")
+    reference = make_reference(5, MIXED)
+    turned = dataclasses.replace(reference, samples=reference.samples[::-1])
+    apart = largest_gap(
+        _one_by_one(run, MIXED), variant(run, turned, "with the samples in reverse")
+    )
+    if apart is not None:
+        skip_unless_repeatable(run, reference)
+        raise Breach(f"With the samples in reverse {apart}")
 
 
 _FOLDS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -120,8 +119,8 @@ def check_goes_on_where_it_stopped(plugin: Plugin) -> None:
         raise CheckSkipped("the scorer does not go on from what it added up before")
     reference = make_reference(5, MIXED)
     for run in plain_runs(plugin):
-        one = _one_by_one(plugin, run, MIXED)
         halting = dataclasses.replace(run, scorer=_InTwoGoes(scorer))
+        one = _one_by_one(run, MIXED)
         apart = largest_gap(one, variant(halting, reference, "in two goes"), tolerance=0)
         if apart is not None:
             skip_unless_repeatable(run, reference)
@@ -142,37 +141,35 @@ class _InTwoGoes(Scorer):
         return self._scorer.finish(model, self._scorer.accumulate(model, reference.part(2), state))
 
 
-@demand("real runs are in bfloat16", "compute from `weight.matrix.float()`")
-def check_works_in_bfloat16(plugin: Plugin) -> None:
+@of_runs("real runs are in bfloat16", "compute from `weight.matrix.float()`")
+def check_works_in_bfloat16(run: ScorerRun) -> None:
     """Demand finite scores of a model in bfloat16.
 
     That is the format of real runs; NumPy does not know it, and sums in it lose small terms.
     """
-    for run in plain_runs(plugin):
-        _check_format(run, torch.bfloat16)
+    _check_format(run, torch.bfloat16)
 
 
-@demand(
+@of_runs(
     "models in float64 are what others are compared with",
     "let sums have the format of their inputs",
 )
-def check_works_in_float64(plugin: Plugin) -> None:
+def check_works_in_float64(run: ScorerRun) -> None:
     """Demand finite scores of a model in float64, and that it keeps every bit of its weights.
 
     There ``matrix.double()`` is the weight itself and no copy, and what is done in place is done to
     the model.
     """
-    in_float32 = {where: set(changed["weights"]) for where, changed in changes(plugin)}
-    for run in plain_runs(plugin):
-        view = _check_format(run, torch.float64)
-        fresh = make_view(run.architecture, torch.float64).model.state_dict()
-        for name, values in view.model.state_dict().items():
-            if not torch.equal(values, fresh[name]) and name not in in_float32[str(run)]:
-                raise Breach(
-                    f"In float64 the scorer leaves other numbers in `{name}`, {run}",
-                    "do nothing in place to what `.double()` or `.to` returns, which may be the "
-                    "weight itself",
-                )
+    view = _check_format(run, torch.float64)
+    fresh = make_view(run.architecture, torch.float64).model.state_dict()
+    for name, values in view.model.state_dict().items():
+        in_float32 = dict(changes(run.plugin))[str(run)]["weights"]
+        if not torch.equal(values, fresh[name]) and name not in in_float32:
+            raise Breach(
+                f"In float64 the scorer leaves other numbers in `{name}`",
+                "do nothing in place to what `.double()` or `.to` returns, which may be the "
+                "weight itself",
+            )
 
 
 def _check_format(run: ScorerRun, dtype: torch.dtype) -> ModelView:
@@ -183,14 +180,14 @@ def _check_format(run: ScorerRun, dtype: torch.dtype) -> ModelView:
         finite = name in run.scores and bool(run.scores[name].isfinite().all())
         if finite and not values.isfinite().all():
             raise Breach(
-                f"In {called} scores of '{name}' are not finite, which they are in float32, {run}"
+                f"In {called} scores of '{name}' are not finite, which they are in float32"
             )
     return view
 
 
-def _one_by_one(plugin: Plugin, run: ScorerRun, lengths: tuple[int, ...]) -> Scores:
+def _one_by_one(run: ScorerRun, lengths: tuple[int, ...]) -> Scores:
     """Return the scores of five samples one at a time, made once for all checks."""
-    return once(plugin, f"{lengths} one by one {run}", lambda: _variant_of_batch(run, lengths, 1))
+    return once(run.plugin, f"{lengths} of {run}", lambda: _variant_of_batch(run, lengths, 1))
 
 
 def _variant_of_batch(run: ScorerRun, lengths: tuple[int, ...], size: int) -> Scores:

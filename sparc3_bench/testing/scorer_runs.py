@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from sparc3_bench.errors import describe
 from sparc3_bench.model.state import undoing
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.testing.plugin_checks import instance_of
-from sparc3_bench.testing.report import Breach, CheckSkipped, once
+from sparc3_bench.testing.report import Breach, CheckSkipped, demand, once
 from sparc3_bench.testing.state import Interrupted, left_behind
 from sparc3_bench.testing.tiny import ARCHITECTURES, make_reference, make_view
 from sparc3_bench.types.samples import ReferenceSamples
@@ -39,6 +40,7 @@ Found = TypeVar("Found")
 class ScorerRun:
     """A scorer's plain run on one tiny model: samples of equal length, one at a time, float32."""
 
+    plugin: Plugin
     scorer: Scorer
     architecture: str
     view: ModelView
@@ -54,6 +56,10 @@ def plain_runs(plugin: Plugin) -> Iterator[ScorerRun]:
     return _where_it_works([found for found in tried if isinstance(found, ScorerRun)])
 
 
+of_runs = functools.partial(demand, of=plain_runs)
+"""A demand on each plain run of a scorer."""
+
+
 def plain_run(plugin: Plugin, architecture: str) -> ScorerRun | Exception:
     """Score a tiny model plainly, once for all checks; return the error if it raises one."""
     scorer = instance_of(plugin)
@@ -63,9 +69,8 @@ def plain_run(plugin: Plugin, architecture: str) -> ScorerRun | Exception:
         with torch.random.fork_rng(devices=()):
             view = make_view(architecture)
             try:
-                return ScorerRun(
-                    scorer, architecture, view, scores_by(scorer, view, make_reference(4))
-                )
+                scores = scores_by(scorer, view, make_reference(4))
+                return ScorerRun(plugin, scorer, architecture, view, scores)
             except Exception as error:  # a stranger's code may raise anything
                 return error
 
@@ -123,6 +128,7 @@ def variant(
         raise Breach(
             f"{how[0].upper()}{how[1:]} the scorer raises {describe(error)} {run}",
             "make `score` work for that as well",
+            placed=True,
         ) from error
 
 

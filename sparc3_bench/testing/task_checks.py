@@ -22,6 +22,7 @@ from sparc3_bench.testing.task_runs import (
     ground,
     measure,
     meet_model,
+    of_trials,
     part,
     prepared_once,
     references,
@@ -142,62 +143,53 @@ def check_describes_its_data(plugin: Plugin) -> None:
         raise Breach(f"`datasets` has records of the purposes {purposes}")
 
 
-@demand(
+@of_trials(
     "results are kept under their seed, and others must be able to repeat them",
     "draw with `random.Random(seed)`, and go through sets and folders in sorted order",
 )
-def check_prepares_the_same_again(plugin: Plugin) -> None:
+def check_prepares_the_same_again(found: Trial) -> None:
     """Demand the same references and records when prepared again with the same seed."""
-    found = trial(plugin)
     first = _told(found.prepared, found.task.default_objective)
     with another_seed():
         again = _told(found.again(0), found.task.default_objective)
     for what, value in first.items():
         if again[what] != value:
-            raise Breach(
-                f"Prepared twice with seed 0, the task has other {what} the second time, "
-                f"{found.where}"
-            )
+            raise Breach(f"Prepared twice with seed 0, the task has other {what} the second time")
 
 
-@demand(
+@of_trials(
     "runs with different seeds are compared sample by sample",
     "draw with `seed` what steers, and with a constant what is measured on",
 )
-def check_seed_moves_the_reference_alone(plugin: Plugin) -> None:
+def check_seed_moves_the_reference_alone(found: Trial) -> None:
     """Demand that what is measured on is the same for every seed."""
-    found = trial(plugin)
     first, other = (sequences_of(found.ground, p)[0] for p in (found.prepared, found.again(1)))
     if first != other:
-        raise Breach(
-            f"With seed 1 the task measures on other sequences than with seed 0, {found.where}"
-        )
+        raise Breach("With seed 1 the task measures on other sequences than with seed 0")
 
 
-_apart = demand(
+_apart = of_trials(
     "what was found on some samples is better on these than elsewhere, so the number would flatter",
     "split the texts before drawing from them",
 )
 
 
 @_apart
-def check_reference_and_evaluation_are_disjoint(plugin: Plugin) -> None:
+def check_reference_and_evaluation_are_disjoint(found: Trial) -> None:
     """Demand that what steers the scores is not what is measured on."""
-    found = trial(plugin)
     steering = [tuple(s) for one in references(found).values() for s in one.samples]
     test = sequences_of(found.ground, found.prepared)[0]
-    _check_apart(test, steering, "measured on", "also steer the scores", found)
+    _check_apart(test, steering, "measured on", "also steer the scores")
 
 
 @_apart
-def check_selection_and_test_are_disjoint(plugin: Plugin) -> None:
+def check_selection_and_test_are_disjoint(found: Trial) -> None:
     """Demand that what an amount is chosen or searched on is not what it is reported on."""
-    found = trial(plugin)
     if found.task.choice is None and found.task.bar is None:
         raise CheckSkipped("the task chooses nothing")
     chosen_on = sequences_of(found.ground, part(found.prepared, "selection"))[0]
     test = sequences_of(found.ground, found.prepared)[0]
-    _check_apart(test, chosen_on, "reported on", "are also chosen on", found)
+    _check_apart(test, chosen_on, "reported on", "are also chosen on")
 
 
 @demand(
@@ -218,13 +210,12 @@ def check_unknown_objective_is_refused(plugin: Plugin) -> None:
     raise Breach(wrong)
 
 
-@demand(
+@of_trials(
     "the batch size follows from memory and must not decide what steers the scores",
     "sum over samples, and take what is real from `batch.labels` or `batch.last`",
 )
-def check_objective_adds_up_over_samples(plugin: Plugin) -> None:
+def check_objective_adds_up_over_samples(found: Trial) -> None:
     """Demand of every objective the sum over samples, with padding left out."""
-    found = trial(plugin)
     view = found.ground.view()
     for name, purpose, reference in _objectives(found):
         few = reference.part(0, 5)
@@ -239,7 +230,7 @@ def check_objective_adds_up_over_samples(plugin: Plugin) -> None:
         if not math.isclose(one, together, rel_tol=1e-3, abs_tol=1e-3):
             raise Breach(
                 f"Of {len(few.samples)} samples of the reference '{purpose}' objective '{name}' is "
-                f"{together:.4g} in one batch and {one:.4g} one by one, {found.where}"
+                f"{together:.4g} in one batch and {one:.4g} one by one"
             )
 
 
@@ -251,7 +242,7 @@ def _objectives(found: Trial) -> Iterator[tuple[str, str, ReferenceSamples]]:
         except UnknownNameError as error:
             raise CheckFailure(
                 f"The task names objective '{name}' in `objectives` and refuses it with "
-                f"{describe(error)}, {found.where}",
+                f"{describe(error)}, {found}",
                 "a scorer that is defined for it is run with it",
                 "name in `objectives` what `references` takes",
             ) from error
@@ -266,9 +257,7 @@ def _told(prepared: PreparedTask, objective: str) -> dict[str, object]:
     }
 
 
-def _check_apart(
-    test: Sequence[Row], others: Sequence[Row], role: str, other_role: str, found: Trial
-) -> None:
+def _check_apart(test: Sequence[Row], others: Sequence[Row], role: str, other_role: str) -> None:
     """Demand that no more than 1 % of the runs of tokens of `test` are in `others`, too."""
     known = {gram for row in others for gram in _grams(row)}
     begun = {row[:length] for row in others for length in range(2, min(len(row), _GRAM) + 1)}
@@ -277,7 +266,7 @@ def _check_apart(
     if len(shared) > _MOST_SHARED * len(runs):
         raise Breach(
             f"{len(shared)} of the {len(runs)} runs of {_GRAM} tokens, or whole shorter prompts, "
-            f"that are {role} {other_role}, {found.where}"
+            f"that are {role} {other_role}"
         )
 
 

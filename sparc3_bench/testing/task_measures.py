@@ -23,7 +23,9 @@ from sparc3_bench.testing.report import Breach, CheckSkipped, demand
 from sparc3_bench.testing.state import another_seed
 from sparc3_bench.testing.task_runs import (
     Plugin,
+    Trial,
     measure,
+    of_trials,
     references,
     removing,
     trial,
@@ -36,14 +38,13 @@ _AMOUNTS = (0.0, 0.5, 1.0)
 _REMOVALS: tuple[Removal, ...] = ("lowest", "highest")
 
 
-@demand(
+@of_trials(
     "finished points are kept and others are compared with them",
     "draw from a generator seeded with a constant, and keep nothing on the task "
     "between evaluations",
 )
-def check_evaluation_repeats_itself(plugin: Plugin) -> None:
+def check_evaluation_repeats_itself(found: Trial) -> None:
     """Demand the same numbers again, whatever was drawn or measured meanwhile."""
-    found = trial(plugin)
     view = found.ground.view()
     with another_seed():
         pruned = measure(found.task, found.prepared, view, found.dense, removing(view, 0.5))
@@ -52,18 +53,16 @@ def check_evaluation_repeats_itself(plugin: Plugin) -> None:
         for name, values in first.samples.items():
             if list(again.samples[name]) != list(values):
                 raise Breach(
-                    f"Measured twice, the {what} model has other samples '{name}' the second time, "
-                    f"{found.where}"
+                    f"Measured twice, the {what} model has other samples '{name}' the second time"
                 )
 
 
-@demand(
+@of_trials(
     "models are compared sample by sample, and means are taken over all of them",
     "return one finite number for every item, in one order, whatever the model does",
 )
-def check_samples_are_paired(plugin: Plugin) -> None:
+def check_samples_are_paired(found: Trial) -> None:
     """Demand the same kinds of samples of every model, as many of each, all of them finite."""
-    found = trial(plugin)
     counts = {name: len(values) for name, values in found.dense.samples.items()}
     wrong = None if counts else "`evaluate` returned no samples of the dense model"
     for what, at in (("dense", found.dense), ("half pruned", found.half), ("empty", found.empty)):
@@ -79,23 +78,19 @@ def check_samples_are_paired(plugin: Plugin) -> None:
             if not len(values) or not np.isfinite(np.asarray(values, dtype=float)).all():
                 wrong = f"Of the {what} model the samples '{name}' are none, or not all finite"
     if wrong is not None:
-        raise Breach(f"{wrong}, {found.where}")
+        raise Breach(wrong)
 
 
-@demand(
+@of_trials(
     "intervals draw whole clusters of samples",
     "name kinds of samples, and give one number a sample, in the same order",
 )
-def check_clusters_fit_the_samples(plugin: Plugin) -> None:
+def check_clusters_fit_the_samples(found: Trial) -> None:
     """Demand for each kind of sample in `clusters` as many numbers as there are samples."""
-    found = trial(plugin)
     for name, clusters in found.prepared.clusters.items():
         count = len(found.dense.samples.get(name, ()))
         if len(clusters) != count:
-            raise Breach(
-                f"`clusters` has {len(clusters)} numbers for the {count} samples '{name}', "
-                f"{found.where}"
-            )
+            raise Breach(f"`clusters` has {len(clusters)} numbers for the {count} samples '{name}'")
 
 
 @demand(
@@ -149,14 +144,13 @@ def check_metrics_serve_arrays(plugin: Plugin) -> None:
         raise Breach(wrong)
 
 
-@demand("read the wrong way, the best scorer would be ranked last", "")
-def check_directions_are_right(plugin: Plugin) -> None:
+@of_trials("read the wrong way, the best scorer would be ranked last", "")
+def check_directions_are_right(found: Trial) -> None:
     """Demand that the dense model is no worse, as directions say, than with everything removed.
 
     Read the wrong way, the best scorer would be the last. Of a task that chooses what to remove
     only the limited metrics are tried: the others are meant to get better by removing.
     """
-    found = trial(plugin)
     task, limits = found.task, None if found.task.choice is None else found.task.choice.limits
     rows = [at.samples for at in (found.dense, found.empty)]
     means = [at.means for at in (found.dense, found.empty)]
@@ -179,19 +173,18 @@ def check_directions_are_right(plugin: Plugin) -> None:
             raise Breach(
                 f"Metric '{name}', of which {metric.direction} is declared better, is "
                 f"{float(dense[name]):.4g} of the dense model and "
-                f"{float(empty[name]):.4g} with everything removed, {found.where}",
+                f"{float(empty[name]):.4g} with everything removed",
                 f"declare direction '{'lower' if metric.direction == 'higher' else 'higher'}', or "
                 "turn the sign of the metric",
             )
 
 
-@demand(
+@of_trials(
     "a pruned model may break, and with finite numbers it would have a rank",
     "catch no errors of the model, and let NaN go through to a sample",
 )
-def check_failure_is_not_a_score(plugin: Plugin) -> None:
+def check_failure_is_not_a_score(found: Trial) -> None:
     """Demand that a model which fails, or whose logits are NaN, gets no whole set of numbers."""
-    found = trial(plugin)
 
     def to_nan(module: nn.Module, args: Any, output: Tensor) -> Tensor:
         return torch.full_like(output, float("nan"))
@@ -211,16 +204,15 @@ def check_failure_is_not_a_score(plugin: Plugin) -> None:
             continue
         if np.isfinite([float(value) for value in numbers.values()]).all():
             told = ", ".join(f"{name} {float(value):.4g}" for name, value in numbers.items())
-            raise Breach(f"Of a model whose logits {what} the task makes {told}, {found.where}")
+            raise Breach(f"Of a model whose logits {what} the task makes {told}")
 
 
-@demand(
+@of_trials(
     "such runs read the inputs of corrupted prompts",
     "give every `Batch` its `counterpart`, or set `has_counterparts = False`",
 )
-def check_says_whether_it_has_counterparts(plugin: Plugin) -> None:
+def check_says_whether_it_has_counterparts(found: Trial) -> None:
     """Demand of `has_counterparts` that every batch measured on carries its counterpart."""
-    found = trial(plugin)
     if not found.prepared.has_counterparts:
         raise CheckSkipped("the task says that it has none")
     view = found.ground.view()
@@ -230,7 +222,7 @@ def check_says_whether_it_has_counterparts(plugin: Plugin) -> None:
     except Exception as error:  # a stranger's code may raise anything
         raise Breach(
             f"`has_counterparts` is True, but with ablation 'resample' the task fails with "
-            f"{describe(error)}, {found.where}"
+            f"{describe(error)}"
         ) from error
 
 

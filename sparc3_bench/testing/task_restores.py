@@ -6,7 +6,15 @@ from sparc3_bench.model.state import undoing
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.testing.report import Breach, CheckFailure, CheckSkipped, demand
 from sparc3_bench.testing.state import Interrupted, left_behind
-from sparc3_bench.testing.task_runs import Plugin, Trial, measure, meet_model, prepared_once, trial
+from sparc3_bench.testing.task_runs import (
+    Plugin,
+    Trial,
+    measure,
+    meet_model,
+    of_trials,
+    prepared_once,
+    trial,
+)
 
 
 @demand(
@@ -26,20 +34,19 @@ def check_leaves_model_and_process_unchanged(plugin: Plugin) -> None:
         if names:
             raise Breach(
                 f"After measuring, {len(names)} {section} are not as before, the first "
-                f"`{names[0]}`, {found.where}"
+                f"`{names[0]}`, {found}"
             )
 
 
-@demand(
+@of_trials(
     "the model goes on being used after an interrupted run",
     "undo every change in a `finally` or a context manager",
 )
-def check_cleans_up_when_measuring_is_interrupted(plugin: Plugin) -> None:
+def check_cleans_up_when_measuring_is_interrupted(found: Trial) -> None:
     """Demand the same also when control-C comes in the middle of an evaluation.
 
     The exception is raised from `progress`, and must come through.
     """
-    found = trial(plugin)
     view = _prepared(found)
     heard = False
 
@@ -55,7 +62,7 @@ def check_cleans_up_when_measuring_is_interrupted(plugin: Plugin) -> None:
         raise CheckSkipped("the task reports no progress, so it cannot be interrupted there")
     if not through:
         raise CheckFailure(
-            f"The task goes on after an interruption, {found.where}",
+            f"The task goes on after an interruption, {found}",
             "users could not stop a run, and half an evaluation would be kept",
             "catch no more than you can handle, and never `BaseException`",
         )
@@ -67,7 +74,7 @@ def check_cleans_up_when_measuring_is_interrupted(plugin: Plugin) -> None:
         if new:
             raise Breach(
                 f"When interrupted, the task leaves {len(new)} {section} changed, the first "
-                f"`{new[0]}`, {found.where}"
+                f"`{new[0]}`"
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import zlib
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from sparc3_bench.contracts import PreparedTask, Task
 from sparc3_bench.model.state import undoing
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.testing.plugin_checks import instance_of
-from sparc3_bench.testing.report import CheckSkipped, once
+from sparc3_bench.testing.report import CheckSkipped, demand, once
 from sparc3_bench.testing.task_ground import Ground, Row, Watched, model_by_name, tiny, trained
 from sparc3_bench.types.conventions import Part
 from sparc3_bench.types.masks import KeepMask
@@ -54,9 +55,7 @@ class Trial:
     half: TaskMeasurement
     empty: TaskMeasurement
 
-    @property
-    def where(self) -> str:
-        """For messages."""
+    def __str__(self) -> str:
         return f"on the model '{self.ground.name}'"
 
     def again(self, seed: int) -> PreparedTask:
@@ -76,6 +75,10 @@ def trial(plugin: Plugin) -> Trial:
     if found is None:
         raise CheckSkipped("the task does not run; see check_measures_on_every_architecture")
     return found
+
+
+of_trials = functools.partial(demand, of=lambda plugin: [trial(plugin)])
+"""A demand on the trial of a task."""
 
 
 def _try(plugin: Plugin) -> Trial | None:
