@@ -80,6 +80,26 @@ class Pretended:
             self.told.append(f"{what} in {frame.f_globals['__name__']}:{frame.f_lineno}")
 
 
+class _Crossing(torch.autograd.Function):
+    """Takes a tensor from one device to another, and its gradient back."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, kind: torch.dtype, at: Pretended, place: Any) -> Tensor:
+        ctx.at, ctx.before, ctx.kind = at, at.where(values), values.dtype
+        return _put(at, values.to(kind, copy=True), place)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        found = gradients[0].to(ctx.kind, copy=True)
+        return _put(ctx.at, found, ctx.before), None, None, None
+
+
+def _put(at: Pretended, made: Tensor, place: torch.device) -> Tensor:
+    at._places.pop(made.untyped_storage()._cdata, None)
+    at.put(made, place)
+    return made
+
+
 class _Names(TorchFunctionMode):
     """Answers where tensors are, and takes requests to make or move them."""
 
@@ -126,13 +146,12 @@ class _Names(TorchFunctionMode):
         if place.type == "meta":
             return values.to("meta", kind)
         copy = options.get("copy", len(flags) > 1 and flags[1])
-        made = values.to(kind, copy=copy or place != before)
-        if place != before:
-            at._places.pop(made.untyped_storage()._cdata, None)
-            at.moved += place != HOST
-            if place == HOST:
-                at.wait("to the host")
-        return at.put(made, place)
+        if place == before:
+            return at.put(values.to(kind, copy=copy), place)
+        at.moved += place != HOST
+        if place == HOST:
+            at.wait("to the host")
+        return _Crossing.apply(values, kind, at, place)
 
     def _check(self, dtype: Any, place: torch.device) -> None:
         if place.type == "mps" and dtype is torch.float64:

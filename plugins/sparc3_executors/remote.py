@@ -106,7 +106,8 @@ def opened(answer: str | bytes, tell: Tell, who: Any) -> Delivery:
 
 
 def gpus_for(orders: Sequence[Order], asked: float | None) -> float:
-    """Return how many GPUs a worker claims: what was asked for, or one where orders run on CUDA."""
+    """Return how many GPUs a worker claims: what was asked for, or those that orders name."""
     if asked is not None:
         return asked
-    return float(any(str(order.request.get("device")).startswith("cuda") for order in orders))
+    asked_for = (str(order.request.get("device")) for order in orders)
+    return float(max((text.count("cuda") for text in asked_for), default=0))

@@ -122,7 +122,8 @@ def score(
     batch_size
         Reference samples run at once; by default short ones together, up to 512 tokens.
     dtype, device
-        Number format and torch device of a model that is loaded.
+        Number format and torch device of a model that is loaded; several devices, with commas
+        between, share its blocks.
     memory
         What a model that is loaded may take with its scores, in bytes or as ``"3GB"``; a larger
         one is read block by block, with the same numbers. None for all memory of the machine.

@@ -81,7 +81,7 @@ class InputGrams:
         if self._last is None or name in self._repeated:
             return name
         first, last = self._last
-        is_same = last is inputs or last.equal(inputs)
+        is_same = last is inputs or (last.device == inputs.device and last.equal(inputs))
         return first if is_same and bool(inputs.any()) else name
 
 

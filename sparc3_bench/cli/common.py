@@ -76,7 +76,10 @@ Dtype = Annotated[
     str,
     typer.Option(help="float32, bfloat16, or auto: bfloat16 where the processor has it."),
 ]
-Device = Annotated[str, typer.Option(help="Torch device the model runs on.")]
+Device = Annotated[
+    str,
+    typer.Option(help="Torch device the model runs on; several, with commas, share its blocks."),
+]
 BatchSize = Annotated[
     int | None,
     typer.Option(

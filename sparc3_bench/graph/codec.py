@@ -40,7 +40,10 @@ class AsJson:
 
 
 class AsTensors:
-    """A value that becomes contiguous tensors by name, and comes back on the device `place`."""
+    """A value that becomes contiguous tensors by name, and comes back.
+
+    `place` tells on which device a tensor of a name comes back; by default the host.
+    """
 
     suffix = ".safetensors"
     _apart = False
@@ -50,7 +53,7 @@ class AsTensors:
         self,
         to_tensors: Callable[[Any], Mapping[str, Tensor]],
         from_tensors: Callable[[Mapping[str, Tensor]], Any],
-        place: str = "cpu",
+        place: Callable[[str], str] | None = None,
     ) -> None:
         self._to, self._from, self._place = to_tensors, from_tensors, place
 
@@ -70,7 +73,8 @@ class AsTensors:
         """Return the value, and what the header says."""
         from sparc3_bench.graph.tensors import load_tensors, open_tensors
 
-        tensors, about = (open_tensors if self._apart else load_tensors)(path, self._place)
+        read = open_tensors if self._apart else load_tensors
+        tensors, about = read(path, self._place) if self._place else read(path)
         return self._from(tensors), about
 
 

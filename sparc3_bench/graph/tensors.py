@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,10 +19,16 @@ from sparc3_bench.graph.seal import sealed, tensor_digest, unsealed
 from sparc3_bench.types.lazy import Lazy
 
 _ABOUT, _DIGEST = "sparc3", "tensors"
+
 _MOST = 100_000_000
 """Bytes in a header; safetensors reads no longer ones."""
 _DTYPES = {"F32": torch.float32, "F64": torch.float64, "BF16": torch.bfloat16, "U8": torch.uint8}
 """Of tensors that are sealed apart."""
+
+
+def on_host(name: str) -> str:
+    """Return where a tensor is that nobody wants elsewhere."""
+    return "cpu"
 
 
 def save_tensors(
@@ -43,8 +49,10 @@ def save_tensors(
         raise OSError(str(error)) from None
 
 
-def load_tensors(path: Path, place: str = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read tensors to a device, and what was said about them when they were saved."""
+def load_tensors(
+    path: Path, place: Callable[[str], str] = on_host
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read tensors to the device of each, and what was said about them when they were saved."""
     try:
         with safe_open(path, framework="pt") as file:
             about = _told(file.metadata())
@@ -54,11 +62,11 @@ def load_tensors(path: Path, place: str = "cpu") -> tuple[dict[str, Tensor], dic
         raise ValueError(str(error)) from None
     if about.pop(_DIGEST, None) != tensor_digest(tensors):
         raise ValueError("the digest of its tensors differs")
-    return {name: values.to(place) for name, values in tensors.items()}, about
+    return {name: values.to(place(name)) for name, values in tensors.items()}, about
 
 
-def open_tensors(path: Path, place: str = "cpu") -> tuple[Lazy, dict[str, Any]]:
-    """Return tensors that were sealed apart, each read to a device and proved when asked for.
+def open_tensors(path: Path, place: Callable[[str], str] = on_host) -> tuple[Lazy, dict[str, Any]]:
+    """Return tensors that were sealed apart, each read to its device and proved when asked for.
 
     The file stays open, and readable, for as long as they are in use. What is said about them and
     what is raised are as for `load_tensors`; a tensor that is damaged raises `Sparc3Error`.
@@ -83,7 +91,7 @@ def open_tensors(path: Path, place: str = "cpu") -> tuple[Lazy, dict[str, Any]]:
         values = found.view(_DTYPES[one["dtype"]]).view(one["shape"])
         if tensor_digest({name: values}) != digests[name]:
             raise Sparc3Error(f"The file {path} is damaged; remove it and run the command again.")
-        return values.to(place)
+        return values.to(place(name))
 
     return Lazy(told, read), about
 

@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 
 from sparc3_bench.errors import ModelError
 from sparc3_bench.host import PluginHost
+from sparc3_bench.model.devices import Devices
 from sparc3_bench.model.load import FoundModel, choose_adapter, slug_of
 from sparc3_bench.model.soundness import examine
 from sparc3_bench.model.view import ModelView
@@ -94,7 +95,7 @@ def live_model(model: Any, tokenizer: Any, host: PluginHost) -> LiveModel:
         device=first.device.type,
     )
     # Where shapes are all that is asked for, the model stands for itself.
-    place = str(first.device)
+    place = Devices((str(first.device),))
     return LiveModel(ref, Path(), adapter, tokenizer, model, (), told, place, model=model)
 
 

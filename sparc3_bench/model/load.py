@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from pathlib import Path
@@ -17,6 +18,7 @@ from sparc3_bench.errors import ModelError, UnknownNameError
 from sparc3_bench.folder.seen import READS
 from sparc3_bench.host import PluginHost
 from sparc3_bench.model import checkpoint, gguf
+from sparc3_bench.model.devices import ON_HOST, Devices
 from sparc3_bench.model.names import stored_tensors
 from sparc3_bench.model.opening import (
     empty_model,
@@ -48,8 +50,7 @@ class FoundModel:
     empty: Any  # the model on torch's device `meta`, without numbers
     notes: tuple[str, ...] = ()  # what a reader of results must know of how its files were read
     origin: str = ""  # what transformers can load it from: a hub id, or a folder
-    # where it runs, with the number of the device where there are several: ``"cuda:1"``
-    device: str = "cpu"
+    devices: Devices = ON_HOST  # where it runs
 
     def adapter_code(self, host: PluginHost) -> str:
         """Return a digest of the adapter's code and of all that it says of the model."""
@@ -102,8 +103,14 @@ class FoundModel:
         model, _ = open_model(self.folder, self.ref.id, dtype=dtype or self.dtype)
         view = ModelView(model, self.adapter, self.tokenizer, scope)
         examine(model.state_dict().items(), view, self.ref.id)
-        view.model.to(self.device)
+        self.devices.take(view.model, view.blocks)
         return view
+
+    @cached_property
+    def place(self) -> Callable[[str], str]:
+        """What tells by the name of a tensor on which device it is."""
+        count = len(self.blank("all").blocks)
+        return self.devices.placing(self.adapter.blocks, count)
 
 
 def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device: str) -> FoundModel:
@@ -113,12 +120,7 @@ def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device:
     in it. Raises ModelError or UnknownNameError when there is no such model, it is not whole, or no
     adapter serves it.
     """
-    try:
-        torch.empty(1, device=device)
-    except Exception:  # torch raises several kinds, with many lines each
-        raise ModelError(
-            f"The device '{device}' is not available to torch here; 'cpu' always is."
-        ) from None
+    devices = Devices.typed(device)
     folder, label = _find_folder(model_id, host, cache, checkpoint.PATTERNS)
     READS.note(folder)
     config = open_config(folder, model_id)
@@ -136,11 +138,11 @@ def find_model(model_id: str, host: PluginHost, cache: Path, dtype: str, device:
         weight_digest=_digest(sorted(path for end in _WEIGHTS for path in folder.glob(end))),
         tokenizer_digest=_digest(sorted(folder.glob("token*")) + sorted(folder.glob("vocab*"))),
         dtype=resolve_dtype(dtype),
-        device=torch.device(device).type,
+        device=torch.device(devices.first).type,
     )
     is_local = model_id in host.all("model") or Path(model_id).exists()
     origin = str(folder.resolve()) if is_local else model_id
-    return FoundModel(ref, folder, adapter, tokenizer, empty, notes, origin, device)
+    return FoundModel(ref, folder, adapter, tokenizer, empty, notes, origin, devices)
 
 
 def outline_model(model_id: str, host: PluginHost, cache: Path) -> tuple[ModelView, str]:

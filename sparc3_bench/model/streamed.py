@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from sparc3_bench.errors import ModelError
 from sparc3_bench.model.load import FoundModel
 from sparc3_bench.model.names import stored_tensors
 from sparc3_bench.model.paged import open_paged
@@ -48,7 +49,7 @@ class StreamedModel(FoundModel):
             self.tokenizer,
             scope,
             dtype=dtype or self.dtype,
-            device=self.device,
+            device=self.devices.first,
         )
         examine(stored_tensors(self.folder, self.ref.id, view.model), view, self.ref.id)
         return view
@@ -58,10 +59,20 @@ def streamed_where_needed(model: FoundModel, scope: Scope, most: int) -> FoundMo
     """Return a model as it can be run in so many bytes: whole, or read block by block.
 
     Whole it takes its weights, their scores, a mask, and what is left of them once more.
+
+    Raises
+    ------
+    ModelError
+        When it would be read block by block, and was to run on several devices.
     """
     each = model.dtype.itemsize
     ranked = sum(one.matrix.numel() for one in model.blank(scope).weights().values())
     needed = model.blank(scope).parameters * each + ranked * (_SCORE + _MASK + each)
     if needed <= most or type(model) is not FoundModel:
         return model
+    if len(model.devices.names) > 1:
+        raise ModelError(
+            f"The model {model.ref.id} takes {needed / 1e9:.1f} GB, of {most / 1e9:.1f} GB, and "
+            "what is read block by block runs on one device; name one with `--device`."
+        )
     return StreamedModel(**{f.name: getattr(model, f.name) for f in dataclasses.fields(model)})

@@ -80,7 +80,7 @@ class Cell:
         at_work |= {"allocation": self.allocation, "repair": self.repair}
         code = {n: [self.spec.code.get(n), libraries_of(type(at_work[n]))] for n in plugins}
         # Who has an adapter's code runs the model.
-        made_with = {"processor": instructions(self.model.device)}
+        made_with = {"processor": " + ".join(map(instructions, self.model.devices.names))}
         return code | (made_with if "adapter" in plugins else {})
 
     def part(self, name: Part) -> Part:

@@ -32,8 +32,8 @@ _MOST_COMMAND = 10_000
 _ROOT = Path(__file__).resolve().parent.parent
 
 
-def describe_environment(device: str = "cpu") -> Environment:
-    """Return the environment of this process, whose model runs on a device."""
+def describe_environment(*devices: str) -> Environment:
+    """Return the environment of this process, whose model runs on some devices."""
     import torch
 
     packages = versions(("sparc3-bench", *LIBRARIES))
@@ -47,27 +47,30 @@ def describe_environment(device: str = "cpu") -> Environment:
         threads=torch.get_num_threads(),
         idle_threads=os.environ.get("OMP_WAIT_POLICY", ""),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        accelerator=describe_accelerator(device),
+        accelerator=describe_accelerator(*devices),
         source_digest=code_of(RUNNER),
         commit=commit,
         dirty=None if commit is None else bool(_git("status", "--porcelain")),
     )
 
 
-def describe_accelerator(device: str) -> Accelerator | None:
-    """Return what is recorded of a device; None of the processor."""
+def describe_accelerator(*devices: str) -> Accelerator | None:
+    """Return what is recorded of a device, or of several as one; None of the processor."""
     import torch
 
-    place: Any = torch.device(device)
+    places: list[Any] = [torch.device(device) for device in devices or ("cpu",)]
+    place = places[0]
     if place.type == "cpu" or not torch.accelerator.is_available():
         return None
     found: Any = torch.get_device_module(place)
-    about = getattr(found, "get_device_properties", lambda place: None)(place)
+    properties = getattr(found, "get_device_properties", lambda place: None)
+    every = [properties(one) for one in places]
+    names = [getattr(about, "name", place.type) for about in every]
     matmul: Any = torch.backends.cuda.matmul
     built = torch.version.cuda or torch.version.hip
     return Accelerator(
-        name=getattr(about, "name", place.type),
-        memory_bytes=getattr(about, "total_memory", 0),
+        name=" + ".join(names),
+        memory_bytes=sum(getattr(about, "total_memory", 0) for about in every),
         driver=", ".join(filter(None, (_driver(), built and f"torch for {built}"))),
         tf32=bool(place.type == "cuda" and matmul.allow_tf32),
         deterministic=torch.are_deterministic_algorithms_enabled(),
@@ -151,9 +154,9 @@ def _git(*arguments: str) -> str | None:
     return None
 
 
-def memory_of(device: str) -> int:
-    """Return how many bytes of memory there are for a model on a device."""
-    about = describe_accelerator(device)
+def memory_of(*devices: str) -> int:
+    """Return how many bytes of memory there are for a model on some devices."""
+    about = describe_accelerator(*devices)
     return (about.memory_bytes if about else 0) or memory_of_machine()
 
 

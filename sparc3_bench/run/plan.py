@@ -63,7 +63,8 @@ def plan(
     model = shared.models[wanted]
     if isinstance(model, ModelError):
         raise model
-    model = streamed_where_needed(model, request.scope, request.memory or memory_of(model.device))
+    most = request.memory or memory_of(*model.devices.names)
+    model = streamed_where_needed(model, request.scope, most)
     if model.streams:
         check_streamed(request, [one for _, one in every if not lenders_of(one)])
     code = {

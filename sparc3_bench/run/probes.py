@@ -54,9 +54,9 @@ class Sprinkled(CircuitStep):
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
         """Draw it."""
-        weights, place = self.cell.blank.weights(), self.cell.model.device
+        weights, place = self.cell.blank.weights(), self.cell.model.place
         drawn = (
-            (name, torch.rand(one.matrix.shape, device=place) >= self.amount)
+            (name, torch.rand(one.matrix.shape, device=place(name)) >= self.amount)
             for name, one in weights.items()
         )
         streams = self.cell.model.streams
@@ -212,7 +212,7 @@ class TrialPlace(Place):
 
         def drawn(name: str) -> Tensor:
             values = torch.rand(weights[name].matrix.shape, generator=generator.manual_seed(0))
-            return values.to(cell.model.device)
+            return values.to(cell.model.place(name))
 
         noise = Lazy(weights, drawn)
         return ScoreMap(noise if cell.model.streams else dict(noise))

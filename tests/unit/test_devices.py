@@ -7,14 +7,18 @@ On any machine on a device that is pretended, with the numbers of the processor 
 from __future__ import annotations
 
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 import torch
 from pretended import WrongDeviceError, pretending, watching
+from sparc3_executors.remote import gpus_for
 from sparc3_tasks.correction.generation import Sampling, respond
 
 from sparc3_bench.attribution.scores import checked
+from sparc3_bench.errors import ModelError
 from sparc3_bench.host import default_host
+from sparc3_bench.model.devices import Devices
 from sparc3_bench.model.means import mean_inputs
 from sparc3_bench.selection.bits import as_bits
 from sparc3_bench.selection.control import matched
@@ -25,6 +29,7 @@ from sparc3_bench.types.masks import KeepMask
 
 SCORERS = [name for name in default_host().all("scorer") if name != "lrp-lxt"]
 TASKS = [name for name in default_host().all("task") if name != "zero-shot"]
+SEVERAL = Devices(("cuda:0", "cuda:1"))
 PLACES = ["pretended", pytest.param("real", marks=pytest.mark.gpu)]
 
 
@@ -64,6 +69,59 @@ def test_scores_are_made_on_the_device_without_a_wait_a_batch(name, architecture
                 for matrix in expected:
                     assert_same(place, found[matrix], expected[matrix])
         assert waits[0] == waits[1], seen.told
+
+
+@pytest.mark.filterwarnings("ignore:User provided device_type of 'cuda'")
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("name", SCORERS)
+def test_over_several_devices_scores_are_where_their_weights_are(name, architecture):
+    reference = make_reference(3, (12, 9), 2)
+    expected = scorer(name).score(make_view(architecture), reference)
+    view = make_view(architecture)
+    with pretending():
+        SEVERAL.take(view.model, view.blocks)
+        found = scorer(name).score(view, reference)
+        places = {n: str(weight.matrix.device) for n, weight in view.weights().items()}
+        assert {n: str(values.device) for n, values in found.items()} == places
+        assert {*places.values()} == {*SEVERAL.names}
+        place = SEVERAL.placing(view.adapter.blocks, len(view.blocks))
+        assert {n: place(n) for n in places} == places
+    assert all(torch.equal(found[matrix], expected[matrix]) for matrix in expected)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", TASKS)
+def test_tasks_measure_over_several_devices(name):
+    tried = trial(default_host().get("task", name).cls)
+    view = tried.ground.view()
+    with pretending():
+        SEVERAL.take(view.model, view.blocks)
+        dense = measure(tried.task, tried.prepared, view)
+        keep = removing(view, 0.5).weights
+        kept = {n: keep[n].to(w.matrix.device) for n, w in view.weights().items() if n in keep}
+        half = measure(tried.task, tried.prepared, view, dense, KeepMask(kept))
+    for kind, numbers in tried.half.samples.items():
+        assert half.samples[kind] == pytest.approx(numbers, rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("none:0,cpu", "The device 'none:0' is not available to torch here"),
+        ("cpu,meta", "spread over different devices of one type, got 'cpu,meta'"),
+        ("cpu,cpu", "name each once"),
+    ],
+)
+def test_devices_that_are_not_there_or_not_alike_are_refused(text, told):
+    with pytest.raises(ModelError, match=told):
+        Devices.typed(text)
+
+
+@pytest.mark.parametrize(("device", "count"), [("cpu", 0), ("cuda", 1), ("cuda:0,cuda:2", 2)])
+def test_a_worker_claims_the_devices_that_are_named(device, count):
+    orders = [SimpleNamespace(request={"device": one}) for one in ("cpu", device)]
+    assert gpus_for(orders, None) == count
+    assert gpus_for(orders, 0.5) == 0.5
 
 
 @pytest.mark.filterwarnings("ignore:User provided device_type of 'cuda'")

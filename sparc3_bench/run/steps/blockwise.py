@@ -70,6 +70,6 @@ class Blockwise(AfterFacts[Circuit], CircuitStep):
 
     def _unpacked(self, tensors: Mapping[str, Tensor]) -> Circuit:
         shapes = unit_shapes(self.cell.blank, self.cell.spec.unit)
-        place = self.cell.model.device
-        kept = {n: from_bits(tensors[n], shape, place) for n, shape in shapes.items()}
+        place = self.cell.model.place
+        kept = {n: from_bits(tensors[n], shape, place(n)) for n, shape in shapes.items()}
         return Circuit(kept, as_mask(kept, self.cell.blank, self.cell.spec.unit))

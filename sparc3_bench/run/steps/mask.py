@@ -116,9 +116,9 @@ class Uniform(CircuitStep):
     spec, code = ("model", "scope", "unit"), ("adapter",)
 
     def make(self, at: Place, got: Mapping[str, Any]) -> Circuit:
-        shapes, place = unit_shapes(self.cell.blank, self.cell.spec.unit), self.cell.model.device
+        shapes, place = unit_shapes(self.cell.blank, self.cell.spec.unit), self.cell.model.place
         stays = self.amount == 0
-        made = ((n, torch.full(one, stays, device=place)) for n, one in shapes.items())
+        made = ((n, torch.full(one, stays, device=place(n))) for n, one in shapes.items())
         return self.of(made, at)
 
 

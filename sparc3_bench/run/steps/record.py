@@ -203,7 +203,7 @@ def recorded(cell: Cell, **parts: Any) -> Result:
         **metrics_read(cell.task, cell.spec.removal, curve, parts.get("curve", ())),
         clusters={name: tuple(ids) for name, ids in cell.prepared.clusters.items()},
         streamed=cell.model.streams,
-        environment=describe_environment(cell.model.device),
+        environment=describe_environment(*cell.model.devices.names),
         warnings=_bounded(
             [
                 *cell.model.adapter.warnings,

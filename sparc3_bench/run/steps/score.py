@@ -62,7 +62,7 @@ class Score(CellStep[ScoreMap]):
         if not self.cell.scorer.needs_reference or self.cell.model.streams:
             return None  # made faster than read
         # The file is in order of the alphabet; ties are broken in that of the model.
-        names, place = list(self.cell.blank.weights()), self.cell.model.device
+        names, place = list(self.cell.blank.weights()), self.cell.model.place
         return AsTensors(to_tensors, lambda tensors: from_tensors(tensors, names), place)
 
     def also(self, at: Place) -> str | None:
@@ -112,8 +112,9 @@ class Score(CellStep[ScoreMap]):
         """Add the samples that are in no snapshot; the cost of the others counts all the same."""
         count, keys = len(reference.samples), self.snapshots(reference)
         # A copy: what is read lies in the file, and sums are added to in place.
+        place = self.cell.model.place
         codec = AsTensors(
-            dict, lambda read: {n: v.to(view.device, copy=True) for n, v in read.items()}
+            dict, lambda read: {n: v.to(place(n), copy=True) for n, v in read.items()}
         )
         state: State = {}
         before, cost = 0, NOTHING

@@ -83,7 +83,7 @@ class BlockScores(CellStep[ScoredBlock]):
 
     @property
     def codec(self) -> Codec:
-        return AsLazyTensors(_to_tensors, self._from_tensors, self.cell.model.device)
+        return AsLazyTensors(_to_tensors, self._from_tensors, self.cell.model.place)
 
     def make(self, at: Place, got: Mapping[str, Any]) -> ScoredBlock:
         cell, (passage, forth), behind = self.cell, got["passage"], got.get("behind")
