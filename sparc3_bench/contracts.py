@@ -265,6 +265,13 @@ class LoadedJudge(ABC):
         cannot be judged raises; nothing is passed over as harmless.
         """
 
+    def to(self, device: str) -> bool:
+        """Go to a torch device, that of the model, and return whether it reads there from now on.
+
+        Unless it says otherwise, a judge reads on the host.
+        """
+        return False
+
 
 class Judge(Configurable, ABC):
     """A way to say of texts how unwanted they are, e.g. how toxic.

@@ -147,6 +147,11 @@ class _Loaded(LoadedJudge):
             positions -= model.config.pad_token_id + 1
         self._longest = min(tokenizer.model_max_length, positions)
 
+    def to(self, device: str) -> bool:
+        """Read on a device."""
+        self._model.to(device)
+        return True
+
     def score(
         self, texts: Sequence[str], progress: Callable[[int, int], None] = lambda done, total: None
     ) -> list[float]:
@@ -170,7 +175,7 @@ class _Loaded(LoadedJudge):
             texts, return_tensors="pt", padding=True, truncation=True, max_length=self._longest
         )
         with torch.inference_mode():
-            outputs = self._model(**inputs)[0][:, self._column]
+            outputs = self._model(**inputs.to(self._model.device))[0][:, self._column]
         found: list[float] = torch.sigmoid(outputs).tolist()
         if not all(map(math.isfinite, found)):
             raise Sparc3Error(

@@ -27,6 +27,7 @@ class ReadyJudge:
     ref: JudgeRef  # what is recorded
     judge: LoadedJudge
     code: str  # digest of all code that it comes with
+    device: str = "cpu"  # where it reads
 
 
 @dataclass(frozen=True, eq=False)

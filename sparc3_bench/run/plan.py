@@ -11,6 +11,7 @@ from sparc3_bench.combined import lenders_of
 from sparc3_bench.contracts import Judge, PreparedTask, Scorer, Task
 from sparc3_bench.errors import ModelError, Sparc3Error
 from sparc3_bench.host import PluginHost, Registered
+from sparc3_bench.model.devices import Devices
 from sparc3_bench.model.load import FoundModel, find_model, product_dtype, resolve_dtype
 from sparc3_bench.model.streamed import streamed_where_needed
 from sparc3_bench.record.spec import JudgeRef, PluginRef, RunSpec, TaskRef, canonical_json
@@ -205,14 +206,17 @@ def _judge(
             )
         return None
     name = request.judge or task.judging.judge
-    key = canonical_json([name, dict(request.judge_options)])
+    key = canonical_json([name, dict(request.judge_options), request.device])
     if key not in shared.judges:
-        shared.judges[key] = ready_judge(name, request.judge_options, host, cache)
+        device = Devices.typed(request.device).first
+        shared.judges[key] = ready_judge(name, request.judge_options, host, cache, device)
     return shared.judges[key]
 
 
-def ready_judge(name: str, options: Mapping[str, str], host: PluginHost, cache: Path) -> ReadyJudge:
-    """Return a judge ready to read, with what is recorded of it.
+def ready_judge(
+    name: str, options: Mapping[str, str], host: PluginHost, cache: Path, device: str = "cpu"
+) -> ReadyJudge:
+    """Return a judge ready to read, on a device if it goes there, with what is recorded of it.
 
     Raises Sparc3Error when there is no such judge, it has no such option, or it cannot be loaded.
     """
@@ -220,7 +224,8 @@ def ready_judge(name: str, options: Mapping[str, str], host: PluginHost, cache: 
     judge: Judge = build("judge", entry.cls, options)
     loaded = judge.load(cache)
     ref = JudgeRef(**_ref(entry, judge), weights_digest=loaded.digest)
-    return ReadyJudge(ref, loaded, entry.code)
+    is_there = device != "cpu" and loaded.to(device)
+    return ReadyJudge(ref, loaded, entry.code, device if is_there else "cpu")
 
 
 def _ref(entry: Registered, plugin: Scorer | Task | Judge) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import detoxify
 import pytest
 import torch
 import transformers
+from pretended import pretending
 from sparc3_judges.detoxify import Detoxify
 
 from sparc3_bench import Sparc3Error
@@ -96,6 +97,17 @@ def test_a_score_does_not_depend_on_the_other_texts(tmp_path, config):
     for size in (1, 4):
         again = judge(tmp_path, batch_size=size).load(tmp_path).score(TEXTS[::-1])
         assert again[::-1] == pytest.approx(scores, abs=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:User provided device_type of 'cuda'")
+def test_it_reads_on_a_device_where_the_model_runs(tmp_path, config):
+    expected = judge(tmp_path).load(tmp_path).score(["a b", "c"])
+    loaded = judge(tmp_path).load(tmp_path)
+    with pretending() as seen:
+        assert loaded.to("cuda:1")
+        seen.moved = 0
+        assert loaded.score(["a b", "c"]) == expected
+        assert seen.moved
 
 
 def test_equal_texts_are_read_once_and_progress_counts_them_all(tmp_path, config, monkeypatch):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sparc3_bench.errors import Sparc3Error
 from sparc3_bench.graph.codec import AsJson
 from sparc3_bench.graph.step import Inputs, Step
+from sparc3_bench.run.environment import instructions
 from sparc3_bench.run.responses import Evaluated
 from sparc3_bench.run.steps.model import CellStep
 from sparc3_bench.source import libraries_of
@@ -37,8 +38,10 @@ class Verdict(CellStep[Scores]):
 
     @property
     def recipe(self) -> dict[str, Any]:
-        code = [self._judge.code, libraries_of(type(self._judge.judge))]
-        return {**self.cell.named("judge"), "code": code}
+        judge = self._judge
+        recipe = {**self.cell.named("judge"), "code": [judge.code, libraries_of(type(judge.judge))]}
+        # On the host a judge reads alike everywhere, as far as scores are kept of it.
+        return recipe if judge.device == "cpu" else {**recipe, "on": instructions(judge.device)}
 
     def also(self, at: Place) -> str:
         """Name it by the texts."""
