@@ -266,18 +266,12 @@ class LoadedJudge(ABC):
         """
 
     def to(self, device: str) -> bool:
-        """Go to a torch device, that of the model, and return whether it reads there from now on.
-
-        Unless it says otherwise, a judge reads on the host.
-        """
+        """Go to the model's torch device, and return whether it did; by default it does not."""
         return False
 
 
 class Judge(Configurable, ABC):
-    """A way to say of texts how unwanted they are, e.g. how toxic.
-
-    Options are the fields of a frozen dataclass, as for a scorer.
-    """
+    """A way to say of texts how unwanted they are, e.g. how toxic; options as for a scorer."""
 
     citation: ClassVar[str] = ""
     """Where it comes from, as for a scorer."""
@@ -295,10 +289,7 @@ class Suite(Named, ABC):
 
 
 class Executor(Configurable, ABC):
-    """Where orders are carried out: in this process, in others, on other machines.
-
-    Options are the fields of a frozen dataclass, as for a scorer.
-    """
+    """Where orders are carried out, on this machine or others; options as for a scorer."""
 
     isolated: ClassVar[bool] = True
     """Whether plans are made in another process, too, so that no plugin can end this one."""

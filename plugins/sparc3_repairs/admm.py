@@ -43,20 +43,30 @@ class Admm(Repair):
 
         return NewValues(
             {
-                name: self._solved(weights, gram, keep.weights[name])
-                for name, weights, gram in of_each(model, keep, reference, self.damping)
+                name: self._solved(weights, keep.weights[name], *made)
+                for name, weights, made in of_each(
+                    model, keep, reference, self.damping, self._scaled
+                )
             }
         )
 
-    def _solved(self, weights: Tensor, gram: Tensor, keep: Tensor) -> Tensor:
+    def _scaled(self, gram: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return features' lengths, XᵀX of features of length 1, and its inverse with a penalty."""
         import torch
 
         lengths = gram.diagonal().sqrt()
-        scaled = weights * lengths
         gram = gram / lengths[:, None] / lengths
-        wanted = scaled @ gram
         eye = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram + self.penalty * eye))
+        return lengths, gram, inverse
+
+    def _solved(
+        self, weights: Tensor, keep: Tensor, lengths: Tensor, gram: Tensor, inverse: Tensor
+    ) -> Tensor:
+        import torch
+
+        scaled = weights * lengths
+        wanted = scaled @ gram
         dual, kept = torch.zeros_like(scaled), scaled * keep
         for _ in range(self.steps):
             free = (wanted + self.penalty * (kept - dual)) @ inverse

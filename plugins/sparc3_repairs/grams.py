@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
     from sparc3_bench import KeepMask, ModelView, ReferenceSamples
 
 
+T = TypeVar("T")
+
+
 def of_each(
-    model: ModelView, keep: KeepMask, reference: ReferenceSamples, damping: float
-) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """Yield name, weights and XᵀX + λ of every matrix that loses something.
+    model: ModelView,
+    keep: KeepMask,
+    reference: ReferenceSamples,
+    damping: float,
+    make: Callable[[Tensor], T],
+) -> Iterator[tuple[str, Tensor, T]]:
+    """Yield name, weights and what is made of XᵀX + λ of every matrix that loses something.
 
     Parameters
     ----------
@@ -23,6 +30,8 @@ def of_each(
         As of a repair.
     damping
         λ as a fraction of the mean diagonal of XᵀX. Features that are always zero count as 1.
+    make
+        Called with XᵀX + λ, ``[in_features, in_features]``, once for matrices that read the same.
     """
     from sparc3_bench import InputGrams, damp
 
@@ -34,12 +43,12 @@ def of_each(
 
     with model.observe(add):
         model.run(reference)
-    whole: dict[str, Tensor] = {}
+    made: dict[str, T] = {}
     for name, weight in model.weights().items():
         if name in keep.weights:
             first = grams.first[name]
-            if first not in whole:
+            if first not in made:
                 lower = grams.lower.pop(first)
                 damp(lower, damping)
-                whole[first] = lower.tril() + lower.tril(-1).T
-            yield name, weight.matrix.to(model.widest), whole[first]
+                made[first] = make(lower.tril() + lower.tril(-1).T)
+            yield name, weight.matrix.to(model.widest), made[first]

@@ -50,17 +50,14 @@ class Obs(Repair):
 
         return NewValues(
             {
-                name: self._updated(weights, gram, keep.weights[name])
-                for name, weights, gram in of_each(model, keep, reference, self.damping)
+                name: self._updated(weights, factor, keep.weights[name])
+                for name, weights, factor in of_each(model, keep, reference, self.damping, _factor)
             }
         )
 
-    def _updated(self, weights: Tensor, gram: Tensor, keep: Tensor) -> Tensor:
+    def _updated(self, weights: Tensor, factor: Tensor, keep: Tensor) -> Tensor:
         import torch
 
-        # Row j of this factor is that of the inverse over the features from j on, up to its root.
-        inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram))
-        factor = torch.linalg.cholesky(inverse, upper=True)
         # Features first: what is gone through step by step lies side by side, twice as fast.
         found, kept = weights.T.contiguous(), keep.T.contiguous()
         removed = kept.logical_not() / factor.diagonal()[:, None]
@@ -73,6 +70,14 @@ class Obs(Repair):
                 here[at + 1 :].addr_(part[at, at + 1 :], errors[at], alpha=-1)
             found[stop:].addmm_(factor[start:stop, stop:].T, errors, alpha=-1)
         return found.masked_fill_(~kept, 0).T.float().contiguous()
+
+
+def _factor(gram: Tensor) -> Tensor:
+    """Return U, upper, with UᵀU the inverse: row j is that over the features from j on, scaled."""
+    from sparc3_bench import inverse_factor
+
+    # Of features in the other order L⁻¹ is U in the other order.
+    return inverse_factor(gram.flip(0, 1)).flip(0, 1)
 
 
 @hookimpl

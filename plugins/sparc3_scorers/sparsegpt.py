@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from sparc3_bench import IncrementalScorer, Scorer, Sparc3Error, hookimpl
+from sparc3_bench import IncrementalScorer, Scorer, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,35 +74,12 @@ class SparseGpt(IncrementalScorer):
 
     def _errors(self, gram: Tensor) -> Tensor:
         """Return 1 / [H⁻¹]ⱼⱼ of every feature, 0 where it is always zero; `gram` is spent."""
-        from sparc3_bench import damp
+        from sparc3_bench import damp, inverse_factor
 
         dead = damp(gram, self.damping)
         # Of the inverse L⁻ᵀ L⁻¹ the diagonal alone is needed: sums of squares of columns.
-        inverse = _inverse_factor(gram).square_().sum(0)
+        inverse = inverse_factor(gram).square_().sum(0)
         return inverse.reciprocal_().masked_fill_(dead, 0)
-
-
-def _inverse_factor(gram: Tensor) -> Tensor:
-    """Return L⁻¹ with L Lᵀ what is on and below the diagonal; on the host in its place."""
-    import torch
-
-    if gram.device.type != "cpu":
-        one = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-        lower = torch.linalg.cholesky(gram)
-        found: Tensor = torch.linalg.solve_triangular(lower, one, upper=False)
-        return found
-    from scipy.linalg import lapack
-
-    # To LAPACK, which counts columns first, this is an upper triangle. Torch copies it, and forms
-    # twice the products that the inverse of a triangle needs.
-    factor, info = lapack.dpotrf(gram.numpy().T, lower=0, overwrite_a=1)
-    inverse, failed = lapack.dtrtri(factor, lower=0, overwrite_c=1)
-    if info or failed:
-        raise Sparc3Error(
-            "Scorer 'sparsegpt' found inputs whose products have no factor; give a larger "
-            "`damping`."
-        )
-    return torch.from_numpy(inverse.T)
 
 
 @hookimpl

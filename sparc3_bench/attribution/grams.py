@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from sparc3_bench.errors import Sparc3Error
+
 if TYPE_CHECKING:
     from sparc3_bench.incremental import State
     from sparc3_bench.model.view import ModelView
@@ -105,3 +107,31 @@ def damp(gram: Tensor, fraction: float) -> Tensor:
     diagonal += fraction * diagonal.mean()
     diagonal[dead] = 1
     return dead
+
+
+def inverse_factor(gram: Tensor) -> Tensor:
+    """Return the inverse of the Cholesky factor: L⁻¹, lower, with L Lᵀ the matrix.
+
+    Parameters
+    ----------
+    gram
+        ``[features, features]``, float64, read on and below the diagonal; spent on the host.
+
+    Raises
+    ------
+    Sparc3Error
+        When it is not positive definite.
+    """
+    if gram.device.type != "cpu":
+        one = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+        found: Tensor = torch.linalg.solve_triangular(torch.linalg.cholesky(gram), one, upper=False)
+        return found
+    from scipy.linalg import lapack
+
+    # To LAPACK, which counts columns first, this is an upper triangle. Torch copies it, and forms
+    # twice the products that the inverse of a triangle needs.
+    factor, info = lapack.dpotrf(gram.numpy().T, lower=0, overwrite_a=1)
+    inverse, failed = lapack.dtrtri(factor, lower=0, overwrite_c=1)
+    if info or failed:
+        raise Sparc3Error("The products of inputs have no factor; give a larger `damping`.")
+    return torch.from_numpy(inverse.T)
