@@ -9,7 +9,9 @@ from sparc3_bench.host import default_host
 from sparc3_bench.record.result import Result
 from sparc3_bench.record.spec import JudgeRef
 from sparc3_bench.replication.result_index import ResultIndex
+from sparc3_bench.replication.work import Replication
 from sparc3_bench.run.request import Request
+from sparc3_bench.run.suite import read_suite
 
 REQUEST = Request(
     scorers=[("gradient", [0])], task="compression", model="tiny-llama", amounts=[0.5]
@@ -99,3 +101,17 @@ def test_the_newest_counts():
 def test_a_plugin_that_is_not_here_is_passed_over():
     own = result()
     assert found(result(scorer="unheard-of"), result(task="unheard-of"), own) is own
+
+
+def test_what_is_missing_stands_in_the_order_in_which_it_is_asked_for(tmp_path):
+    suite = tmp_path / "twice.toml"
+    suite.write_text(
+        'task = "compression"\nmodel = "smollm2-135m"\namounts = [0.5]\n'
+        '[[run]]\nscorers = ["wanda@0", "magnitude@0", "wanda@1"]\n'
+    )
+    work = Replication(read_suite(str(suite), default_host()), tmp_path, default_host())
+    ((wanted, request),) = work._wanted()
+    # Orders follow the request; what comes of each is put where it was missing.
+    asked = [(name, seed) for name, seeds in request.scorers for seed in seeds]
+    assert [(one.scorer, seed) for one, seed in wanted] == asked
+    assert sorted(asked) == [("magnitude", 0), ("wanda", 0), ("wanda", 1)]
