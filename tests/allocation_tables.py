@@ -23,10 +23,6 @@ from sparc3_bench.record.result import Result
 
 DOCUMENT = ROOT / "docs/allocations.md"
 NOTHING = paragraph("Its results are not committed yet; `sparc3 run factorial` makes them.")
-PARTIAL = (
-    "Of its runs those without a repair and with `obs` are committed; `sparc3 run factorial` makes "
-    "those with `energy`."
-)
 PATTERNS = ("2:4", "4:8")
 SHOWN = (
     *(("Magnitude", "none"), ("Wanda", "none"), ("SparseGPT saliency", "none")),
@@ -58,8 +54,7 @@ def decides() -> str:
         return NOTHING
     shares, *_ = found.answers
     told = [*shares.sentences, *found.details[0].sentences]
-    before = [] if "energy" in found.repairs else [paragraph(PARTIAL)]
-    return "\n\n".join([*before, bullets(told), *map(str, shares.tables)])
+    return "\n\n".join([bullets(told), *map(str, shares.tables)])
 
 
 def steps() -> str:
