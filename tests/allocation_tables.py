@@ -33,8 +33,8 @@ METHODS = {"SparseGPT": ("SparseGPT saliency", "obs"), "Wanda": ("Wanda", "none"
 
 
 @cache
-def report() -> CrossingReport | None:
-    """Return what is said of the suite's runs, once all of them are committed."""
+def report(amount: float = 0.5) -> CrossingReport | None:
+    """Return what is said of a suite's runs, those at an amount, once all of them are committed."""
     sizes = {"evaluation_windows": 64, "evaluation_length": 256}
     every = [
         one
@@ -42,7 +42,7 @@ def report() -> CrossingReport | None:
         if sizes.items() <= dict(one.spec.task.options).items()
     ]
     try:
-        return CrossingReport(crossing(every, default_host(), whole=True))
+        return CrossingReport(crossing(every, default_host(), amount=amount, whole=True))
     except Sparc3Error:
         return None
 
@@ -67,6 +67,23 @@ def steps() -> str:
         for one in found.answers[1:]
         for part in (bullets(one.sentences), *map(str, one.tables))
     )
+
+
+def sixty() -> str:
+    """Return the answers at 60 %, and every run there."""
+    found = report(0.6)
+    if found is None:
+        return NOTHING
+    told = [
+        part for one in found.answers for part in (bullets(one.sentences), *map(str, one.tables))
+    ]
+    ways = [*found.crossing.divisions]
+    rows = [
+        [scorer, repair, *(found.cell(scorer, way, repair)[1] for way in ways)]
+        for repair in found.repairs
+        for scorer in found.scorers
+    ]
+    return "\n\n".join([*told, table(["perplexity", "repair", *ways], rows)])
 
 
 def patterns() -> str:
@@ -204,4 +221,4 @@ def _is_like(one: object, method: str, way: str) -> bool:
     return (getattr(one, "method", ""), getattr(one, "removed", "")) == (method, way)
 
 
-MAKERS = {"what decides": decides, "steps": steps, "patterns": patterns}
+MAKERS = {"what decides": decides, "steps": steps, "at sixty percent": sixty, "patterns": patterns}

@@ -52,7 +52,14 @@ class Bench:
         return cls(view, dataclasses.replace(reference, product_dtype=products), prepared, dtype)
 
     def forward(self, reference: ReferenceSamples) -> Step:
-        return lambda: self.view.run(reference)
+        """Run the model as its own forward does, all logits formed: `run` leaves them out."""
+
+        def step() -> None:
+            with torch.no_grad():
+                for batch in reference.batches():
+                    self.view.forward(batch)
+
+        return step
 
     def forward_and_backward(self, reference: ReferenceSamples) -> Step:
         """Do what a training step does: form the gradient of every prunable weight."""

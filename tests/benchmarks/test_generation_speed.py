@@ -36,7 +36,7 @@ def prompts(view, cache) -> list[list[int]]:
         .get("task", "compression")
         .cls(reference_windows=1, evaluation_windows=256, evaluation_length=16)
     )
-    windows = task.prepare(view.tokenizer, "smollm2-135m", cache, seed=0).evaluation
+    windows = task.prepare(view.tokenizer, "smollm2-135m", cache, seed=0).evaluation.rows
     return [list(window[: 8 + index % 9]) for index, window in enumerate(windows)]
 
 
