@@ -107,7 +107,7 @@ def machine() -> str:
     threads = " and ".join(str(count) for count in ways)
     return paragraph(
         f"Measured on one {whole['cpu']} of two cores on {whole['date']}, with {threads} "
-        f"thread{'s' if ways != [1] else ''}, beside other work."
+        f"thread{'s' if ways != [1] else ''}."
     )
 
 

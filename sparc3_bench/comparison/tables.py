@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from sparc3_bench.comparison.choices import questions
 from sparc3_bench.comparison.comparable import ComparisonKey, comparison_key, key_parts
@@ -37,8 +38,35 @@ def split(
             raise RecordError(f"{run.path}: a finished run needs at least one metric and a point.")
         groups.setdefault(comparison_key(run.result), []).append(run)
     plugins = host or default_host()
-    sections = tuple(_section(key, groups[key], plugins) for key in sorted(groups))
+    sections = tuple(
+        _section(f"s-{content_key(named)}", part, plugins)
+        for key in sorted(groups)
+        for named, part in _parts(key, groups[key])
+    )
     return sections, tuple(run for run in runs if run.result.status != "ok")
+
+
+def _parts(
+    key: ComparisonKey, runs: list[ResultFile]
+) -> Iterator[tuple[list[list[Any]], list[ResultFile]]]:
+    """Yield runs that may be compared, those together that amounts link, with what names them.
+
+    Runs of which none shares an amount, but that nothing is removed, have no number to compare. The
+    oldest go by what they share alone, so that a section keeps its address when others come.
+    """
+    parts: list[tuple[set[float], list[int]]] = []
+    for place, run in enumerate(runs):
+        amounts = {point.amount.requested for point in run.result.points} - {0}
+        linked, rest = list[tuple[set[float], list[int]]](), list[tuple[set[float], list[int]]]()
+        for part in parts:
+            is_linked = not amounts or not part[0] or part[0] & amounts
+            (linked if is_linked else rest).append(part)
+        places = [one for _, some in linked for one in some]
+        parts = [*rest, (amounts.union(*(of for of, _ in linked)), [*places, place])]
+    parts.sort(key=lambda part: min(runs[one].result.created for one in part[1]))
+    for number, (amounts, places) in enumerate(parts):
+        apart = [["at", *sorted(amounts)]] if number else []
+        yield [*key_parts(key), *apart], [runs[one] for one in sorted(places)]
 
 
 def _sizes(spec: RunSpec, amounts: Sequence[float], series: Sequence[Series]) -> Sizes:
@@ -52,7 +80,7 @@ def _sizes(spec: RunSpec, amounts: Sequence[float], series: Sequence[Series]) ->
     return Sizes(spec, {amount: statistics.median_low(some) for amount, some in shares.items()})
 
 
-def _section(shared: ComparisonKey, runs: list[ResultFile], host: PluginHost) -> Section:
+def _section(name: str, runs: list[ResultFile], host: PluginHost) -> Section:
     amounts = tuple(sorted({point.amount.requested for r in runs for point in r.result.points}))
     series = merge(runs)
     sizes = _sizes(runs[0].result.spec, amounts, series)
@@ -82,7 +110,7 @@ def _section(shared: ComparisonKey, runs: list[ResultFile], host: PluginHost) ->
         return one.is_control, best, one.scorer.name, one.variant
 
     return Section(
-        id=f"s-{content_key(key_parts(shared))}",
+        id=name,
         runs=tuple(runs),
         series=tuple(sorted(series, key=position)),
         amounts=amounts,

@@ -127,6 +127,9 @@ def _plugin(word: str) -> str:
 
 
 def _amounts(section: Section) -> str:
+    removed = [amount for amount in section.amounts if amount]
+    if len(removed) == 1:
+        return f"at {section.sizes.text(removed[0])}"
     return f"{len(section.amounts)} amounts"
 
 

@@ -313,3 +313,20 @@ def test_rows_are_ordered_where_something_is_left(amounts: tuple[float, ...]) ->
     section = section_of(make_result(values=(20.0,) * len(amounts), amounts=amounts))
     assert section.order == section.focus == amounts[-2] or section.focus == 0.3
     assert 1.0 not in (section.order, section.focus)
+
+
+def test_runs_that_share_no_amount_stand_apart_and_the_oldest_keep_their_address():
+    def run(scorer: str, amounts: tuple[float, ...], day: int) -> Result:
+        values = [20.0 + amount for amount in amounts]
+        return make_result(scorer, values, amounts=amounts, created=f"2026-01-0{day}T00:00:00Z")
+
+    first = [run("wanda", (0, 0.5), 2), run("lrp", (0, 0.5), 3)]
+    (alone,) = sections_of(*first)
+    later = [run("wanda", (0, 0.6), 4), run("lrp", (0, 0.6, 0.7), 5), run("gradient", (0, 0.7), 6)]
+    dense = run("magnitude", (0,), 7)
+    found = {section.amounts: section for section in sections_of(*later, *first)}
+    assert found.keys() == {(0, 0.5), (0, 0.6, 0.7)}
+    assert found[0, 0.5].id == alone.id != found[0, 0.6, 0.7].id
+    # What links both, or removes nothing, stands beside all.
+    assert len(sections_of(*later, *first, run("fisher", (0, 0.5, 0.6), 8))) == 1
+    assert len(sections_of(*first, dense)) == 1
