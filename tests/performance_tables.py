@@ -130,7 +130,8 @@ def picture() -> str:
         parts.append(f'<text class="tick" x="{x - 6:.1f}" y="{foot + 16}">{2.0**power:g}×</text>')
     for index, group in enumerate(every):
         y = HIGH * (index + 1)
-        name = f"{group.step} <tspan class='what'>/ {escape(group.over)}</tspan>"
+        over = escape(group.over.removesuffix(", several windows"))
+        name = f"{group.step} <tspan class='what'>/ {over}</tspan>"
         parts.append(f'<text class="name" x="4" y="{y + 4}">{name}</text>')
         for (dtype, count), row in group.found.items():
             limit, told = row["limit"], f"{dtype}, {count} threads: {row['ratio']:.2f}"
