@@ -138,9 +138,8 @@ class _Loaded(LoadedJudge):
     """A classifier with its tokenizer; its scores are those of one label."""
 
     def __init__(self, digest: str, model: Any, tokenizer: Any, column: int, rows: int) -> None:
-        self.digest = digest
+        self.digest, self._column, self._rows = digest, column, rows
         self._model, self._tokenizer = model.eval(), tokenizer
-        self._column, self._rows = column, rows
         positions = model.config.max_position_embeddings
         if "roberta" in model.config.model_type:
             # Its positions are counted from behind the index of padding.
@@ -149,8 +148,7 @@ class _Loaded(LoadedJudge):
 
     def to(self, device: str) -> bool:
         """Read on a device."""
-        self._model.to(device)
-        return True
+        return bool(self._model.to(device))
 
     def score(
         self, texts: Sequence[str], progress: Callable[[int, int], None] = lambda done, total: None

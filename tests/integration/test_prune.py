@@ -345,7 +345,7 @@ def test_what_a_hub_does_not_take_stays_on_disk(prune, tmp_path, hub, monkeypatc
         ),
         (
             ("--amount", 0.5, "--group", "4:2"),
-            "Unknown group '4:2'. Available: layer, model, n:m, row.",
+            "Unknown group '4:2'. Available: RxC, layer, model, n:m, row.",
         ),
         (("--group", "2:4", "--unit", "neuron"), "Group '2:4' ranks the weights inside one row an"),
         (("--group", "1:3", "--unit", "head"), "Group '1:3' takes heads 3 by 3, and `0` has 4 of "),

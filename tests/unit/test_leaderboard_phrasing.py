@@ -228,7 +228,12 @@ def test_the_sections_are_grouped_by_task_and_model_and_say_what_sets_them_apart
     assert named(make_result(**some), more) == [
         (
             "Compression",
-            [("tiny-llama", ["Weights by row, at 50\N{NO-BREAK SPACE}%", "Weights by row, 3 amounts"])],
+            [
+                (
+                    "tiny-llama",
+                    ["Weights by row, at 50\N{NO-BREAK SPACE}%", "Weights by row, 3 amounts"],
+                )
+            ],
         )
     ]
     ((_, ((_, words),)),) = named(make_result(), make_result(evaluation_digest="f" * 64))
