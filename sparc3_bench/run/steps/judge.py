@@ -40,7 +40,7 @@ class Verdict(CellStep[Scores]):
     def recipe(self) -> dict[str, Any]:
         judge = self._judge
         recipe = {**self.cell.named("judge"), "code": [judge.code, libraries_of(type(judge.judge))]}
-        # On the host a judge reads alike everywhere, as far as scores are kept of it.
+        # Scores that were made on the host keep the name that they have without devices.
         return recipe if judge.device == "cpu" else {**recipe, "on": instructions(judge.device)}
 
     def also(self, at: Place) -> str:
