@@ -28,7 +28,8 @@ class Costs(Part):
     tokens: float
     """Tokens through the model, padding included."""
     flops: float
-    """Floating point operations of its matrix products, a product and a sum being two."""
+    """Model FLOPs of those tokens, as records count them: two operations a weight of the model's
+    matrices forward, four back."""
     peak_bytes: int
     """The most memory that is resident at once."""
     device_bytes: int

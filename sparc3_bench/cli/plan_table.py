@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from sparc3_bench.cli.tables import print_table
+from sparc3_bench.comparison.phrasing import prefixed
 from sparc3_bench.printable import how_many
 
 if TYPE_CHECKING:
@@ -101,15 +102,8 @@ def _words(cost: Cost) -> tuple[str, str, str, str]:
 
     on_device = f" + {cost.device_bytes / 1e9:.1f} GB" if cost.device_bytes else ""
     return (
-        _short(cost.tokens),
-        _short(cost.flops) if cost.flops else "-",
+        prefixed(cost.tokens),
+        prefixed(cost.flops) if cost.flops else "-",
         spoken(cost.seconds),
         f"{cost.peak_bytes / 1e9:.1f} GB{on_device}",
     )
-
-
-def _short(number: float) -> str:
-    for unit, size in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if number >= size:
-            return f"{number / size:.3g} {unit}"
-    return f"{number:.0f}"

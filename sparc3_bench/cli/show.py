@@ -166,6 +166,7 @@ def _print(path: Path, result: Result, old: bool) -> None:
     for phase, cost in result.cost.items():
         tokens = "" if cost.tokens is None else f", {cost.tokens:,} tokens"
         tokens += f", {cost.backward_tokens:,} of them back" if cost.backward_tokens else ""
+        tokens += f", {phrasing.prefixed(cost.flops)}FLOP" if cost.flops else ""
         typer.echo(f"{phase}: {cost.seconds:,.1f} s, {cost.peak_bytes / 1e9:.2f} GB{tokens}")
     for warning in result.warnings:
         typer.echo(f"warning: {warning}")

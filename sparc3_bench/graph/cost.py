@@ -15,10 +15,11 @@ from sparc3_bench.record.parts import Phase
 
 
 class Passed(NamedTuple):
-    """Tokens that have gone through a model, and those of which a gradient has come back."""
+    """What has gone through a model: tokens, those of which a gradient has come back, work."""
 
-    forward: int = 0
-    backward: int = 0
+    tokens: int = 0
+    backward_tokens: int = 0
+    flops: int = 0
 
 
 NOTHING = Phase(seconds=0, peak_bytes=0)
@@ -58,8 +59,7 @@ def metered(passed: Callable[[], Passed] | None = None) -> Iterator[Meter]:
             seconds=round(time.perf_counter() - start, 3),
             peak_bytes=peak(),
             device_bytes=device_peak(),
-            tokens=after.forward - before.forward if before and after else None,
-            backward_tokens=after.backward - before.backward if before and after else None,
+            **passed_between(before, after),
         )
     )
 
@@ -67,17 +67,26 @@ def metered(passed: Callable[[], Passed] | None = None) -> Iterator[Meter]:
 def total(phases: Iterable[Phase]) -> Phase:
     """Return the cost of all together: the sum of time and tokens, the most memory at once."""
     every = list(phases)
-    tokens = [phase.tokens for phase in every if phase.tokens is not None]
-    # Where one of them is of an old record, the sum is not known.
-    back = [phase.backward_tokens for phase in every if phase.tokens is not None]
+    read = [phase for phase in every if phase.tokens is not None]
     devices = [phase.device_bytes for phase in every if phase.device_bytes is not None]
     return Phase(
         seconds=round(sum(phase.seconds for phase in every), 3),
         peak_bytes=max((phase.peak_bytes for phase in every), default=0),
-        tokens=sum(tokens) if tokens else None,
-        backward_tokens=None if None in back or not tokens else sum(filter(None, back)),
         device_bytes=max(devices, default=None),
+        **{name: _sum([getattr(phase, name) for phase in read]) for name in Passed._fields},
     )
+
+
+def passed_between(before: Passed | None, after: Passed | None) -> dict[str, int]:
+    """Return what has gone through a model between two looks at it; nothing where none looks."""
+    looks = zip(Passed._fields, before or (), after or (), strict=False)
+    return {name: last - first for name, first, last in looks}
+
+
+def _sum(counts: list[int | None]) -> int | None:
+    """Return the sum; None where there is none, or one of them is of a record that lacks it."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known and len(known) == len(counts) else None
 
 
 def settle() -> None:

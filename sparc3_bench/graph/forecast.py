@@ -27,8 +27,7 @@ _ADDED = ("seconds", "tokens", "flops")
 class Cost(BaseModel):
     """What something costs.
 
-    `seconds` of wall time; `tokens` through the model, padding included; `flops`, floating point
-    operations of its matrix products as far as torch counts them, a product and a sum being two;
+    `seconds` of wall time; `tokens` through the model, padding included; `flops`, as in `Phase`;
     `peak_bytes`, the most memory that is resident at once; `device_bytes`, that of an accelerator.
     """
 
@@ -45,12 +44,12 @@ class Cost(BaseModel):
         return Cost(**{n: sum(both) if n in _ADDED else max(both) for n, both in pairs.items()})
 
     @classmethod
-    def of(cls, phase: Phase, flops: float = 0.0) -> Cost:
-        """Return the cost of a phase, given its operations."""
+    def of(cls, phase: Phase) -> Cost:
+        """Return the cost of a phase."""
         return cls(
             seconds=phase.seconds,
             tokens=phase.tokens or 0,
-            flops=flops,
+            flops=phase.flops or 0,
             peak_bytes=phase.peak_bytes,
             device_bytes=phase.device_bytes or 0,
         )

@@ -101,7 +101,7 @@ def _row(section: Section, one: Series) -> dict[str, Any]:
             rounded(value.centre)[0] if value else None
             for value in (
                 *(one.cost(), one.cost("evaluation"), one.peak_bytes),
-                *(one.cost(unit="tokens"), one.cost(unit="peak_bytes")),
+                *(one.cost(unit=unit) for unit in ("tokens", "peak_bytes", "flops")),
             )
         ],
         "results": [[run.result.key, run.page] for run in one.runs],
@@ -131,7 +131,7 @@ def _numbers(board: Board, section: Section, one: Series) -> Iterator[dict[str, 
     spent = {
         f"{phase}_{unit}": one.cost(phase, unit)
         for phase in ("attribution", "evaluation")
-        for unit in ("seconds", "tokens", "peak_bytes")
+        for unit in ("seconds", "tokens", "backward_tokens", "flops", "peak_bytes")
     } | {"peak_bytes": one.peak_bytes}
     costs = {name: value and value.centre for name, value in spent.items()}
     keys = " ".join(run.result.key for run in one.runs)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import cached_property
 from typing import Any
 from unittest.mock import patch
 
@@ -97,6 +98,18 @@ class ModelView:
     def parameters(self) -> int:
         """Number of parameters of the whole model, shared ones counted once."""
         return sum(parameter.numel() for parameter in self.model.parameters())
+
+    @cached_property
+    def multiplied(self) -> int:
+        """Number of weights that every token is multiplied with, those of the head among them."""
+        inside = find_weights(self.model, self.adapter, "all", self._roles).values()
+        head: Any = self.model.get_output_embeddings()  # type: ignore[operator]
+        return sum(weight.matrix.numel() for weight in inside) + int(head.weight.numel())
+
+    @property
+    def flops(self) -> int:
+        """Floating point operations of its matrices so far; see `Phase.flops`."""
+        return 2 * self.multiplied * (self.tokens + 2 * self.backward_tokens)
 
     def weights(self) -> dict[str, PrunableWeight]:
         """Return the prunable matrices in scope, by name, in the order of the model."""

@@ -7,8 +7,6 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Any
 
-from torch.utils.flop_counter import FlopCounterMode
-
 from sparc3_bench.graph.cost import metered, settle
 from sparc3_bench.graph.forecast import Cost
 from sparc3_bench.model.view import ModelView
@@ -26,19 +24,18 @@ def by_blocks(at: Place, cell: Cell, asked: ReferenceSamples, way: Way, limit: f
     """Return what scoring all blocks takes, by those that `limit` seconds allow, three at least."""
     view, marks = at.get(DenseModel(cell)), list[Cost]()
     reference = at.ready(asked, cell, lambda done, total: None)
-    counter, who = FlopCounterMode(display=False), f"Scorer '{cell.scorer.name}'"
+    who = f"Scorer '{cell.scorer.name}'"
     with (
         guarded(view, who),
         metered() as meter,
         closing(way(view, reference)) as blocks,
-        counter,
     ):
-        start, tokens = time.perf_counter(), view.tokens
+        start, tokens, flops = time.perf_counter(), view.tokens, view.flops
         for block in blocks:
             settle()
-            seconds, read = time.perf_counter() - start, view.tokens - tokens
-            flops = counter.get_total_flops()
-            marks.append(Cost(seconds=seconds, tokens=read, flops=flops))
+            seconds = time.perf_counter() - start
+            passed = {"tokens": view.tokens - tokens, "flops": view.flops - flops}
+            marks.append(Cost(seconds=seconds, **passed))
             if len(marks) > 3 and seconds - marks[0].seconds > limit:
                 break
             cell.scorer.score(block, reference)

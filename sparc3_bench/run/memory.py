@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
-from sparc3_bench.graph.cost import NOTHING, Meter, device_peak, peak
+from sparc3_bench.graph.cost import NOTHING, Meter, Passed, device_peak, passed_between, peak
 from sparc3_bench.record.parts import Phase
 from sparc3_bench.record.spec import OnDisk
 
@@ -34,8 +34,8 @@ class StoredMemory:
     is told of every batch that is recalled its share of what measuring cost at the time.
     """
 
-    def __init__(self, store: Store, key: str, model: ModelView, meter: Meter) -> None:
-        self._store, self._key, self._model, self._meter = store, key, model, meter
+    def __init__(self, store: Store, key: str, passed: Callable[[], Passed], meter: Meter) -> None:
+        self._store, self._key, self._passed, self._meter = store, key, passed, meter
         self._begin()
 
     def recall(self, names: Iterable[str]) -> Mapping[str, Any]:
@@ -54,16 +54,15 @@ class StoredMemory:
         phase = Phase(
             seconds=round(time.perf_counter() - self._time, 3),
             peak_bytes=peak(),
-            tokens=self._model.tokens - self._tokens,
-            backward_tokens=0,
             device_bytes=device_peak(),
+            **passed_between(self._before, self._passed()),
         )
         line = Line(values=dict(values), phase=phase)
         self._store.append(_KIND, self._key, line.model_dump(mode="json"))
         self._begin()
 
     def _begin(self) -> None:
-        self._time, self._tokens = time.perf_counter(), self._model.tokens
+        self._time, self._before = time.perf_counter(), self._passed()
 
     def _batches(self) -> Iterator[Line]:
         for line in self._store.lines(_KIND, self._key):
@@ -72,9 +71,11 @@ class StoredMemory:
 
 
 @contextmanager
-def remembering(model: ModelView, store: Store, key: str, meter: Meter) -> Iterator[None]:
-    """Give a model a memory for a while."""
-    model.memory = StoredMemory(store, key, model, meter)
+def remembering(
+    model: ModelView, store: Store, key: str, passed: Callable[[], Passed], meter: Meter
+) -> Iterator[None]:
+    """Give a model a memory for a while; `passed` tells what has gone through it."""
+    model.memory = StoredMemory(store, key, passed, meter)
     try:
         yield
     finally:
@@ -86,10 +87,10 @@ def _share(batch: Line, count: int) -> Phase:
     if not count:
         return NOTHING
     share, phase = count / len(batch.values), batch.phase
+    counts = phase.model_dump(include={*Passed._fields}, exclude_none=True)
     return Phase(
         seconds=round(phase.seconds * share, 3),
         peak_bytes=phase.peak_bytes,
-        tokens=None if phase.tokens is None else round(phase.tokens * share),
-        backward_tokens=phase.backward_tokens,
         device_bytes=phase.device_bytes,
+        **{name: known and round(known * share) for name, known in counts.items()},
     )

@@ -40,8 +40,9 @@ class Place(Local):
         self._loaded = ""
 
     def passed(self) -> Passed:
-        """Return how many tokens have gone through the model so far."""
-        return Passed(self._view.tokens, self._view.backward_tokens) if self._view else Passed()
+        """Return what has gone through the model so far."""
+        view = self._view
+        return Passed(view.tokens, view.backward_tokens, view.flops) if view else Passed()
 
     def load(self, cell: Cell) -> ModelView:
         """Load the model of a cell."""

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from sparc3_bench.graph.cost import device_peak, metered, peak, settle
 from sparc3_bench.graph.forecast import Cost, Rate
@@ -70,8 +69,7 @@ class TrialPlace(Place):
     def __init__(self, cache: Path, watch: Watch) -> None:
         super().__init__(cache, watch)
         self.watch = watch
-        watch.tokens = lambda: self.passed().forward
-        self._flops: dict[str, float] = {}
+        watch.passed = self.passed
         self._alone: dict[str, tuple[float, float]] = {}
 
     def floor(self, cell: Cell, cost: Cost) -> float:
@@ -86,7 +84,7 @@ class TrialPlace(Place):
             self.say("Timing the model alone …")
             self._alone[model.key] = _alone(self.get(model))
         forward, both = self._alone[model.key]
-        is_both = cost.flops > 1.5 * self._with_flops(cost, cell).flops
+        is_both = cost.flops > 1.5 * 2 * cell.blank.multiplied * cost.tokens
         return cost.tokens * (both if is_both else forward)
 
     @singledispatchmethod
@@ -99,7 +97,7 @@ class TrialPlace(Place):
 
     @probe.register(DenseModel | Asked | MeanInputs)
     def _for_real(self, step: DenseModel | Asked | MeanInputs) -> Rate:
-        return Rate(each=self._cost(self._entry(step).cost, step.cell))
+        return Rate(each=Cost.of(self._entry(step).cost))
 
     @probe.register
     def _verdict(self, step: Verdict) -> Rate:
@@ -137,8 +135,8 @@ class TrialPlace(Place):
         except Enough:
             most = {"peak_bytes": peak(), "device_bytes": device_peak() or 0}
             seen = self.watch.extrapolated().model_copy(update=most)
-            return Rate(each=self._with_flops(seen, step.cell), in_part=True)
-        return Rate(each=self._cost(found, step.cell))
+            return Rate(each=seen, in_part=True)
+        return Rate(each=Cost.of(found))
 
     @probe.register
     def _score(self, step: Score) -> Rate:
@@ -149,8 +147,7 @@ class TrialPlace(Place):
         self.say(f"Trying scorer '{step.cell.scorer.name}' …")
         reference = reference_of(step.cell, step.purpose, self)
         one, most, limit = _some(reference, 1), len(reference.samples), self.watch.limit
-        with FlopCounterMode(display=False) as counter:
-            short = self._scored(step.cell, one)  # the first of anything takes longer
+        short = self._scored(step.cell, one)  # the first of anything takes longer
         if not step.cell.scorer.needs_reference:
             return Rate(fixed=Cost.of(self._scored(step.cell, one)))
         if most > 1 and short.seconds < limit:
@@ -164,7 +161,7 @@ class TrialPlace(Place):
             if more
             else short.seconds / length,
             tokens=(long.tokens or 0) / _length(some),
-            flops=counter.get_total_flops() / length,
+            flops=(long.flops or 0) / _length(some),
             peak_bytes=long.peak_bytes,
             device_bytes=long.device_bytes or 0,
         )
@@ -231,23 +228,6 @@ class TrialPlace(Place):
         with guarded(view, who), reference.altering(view), metered(self.passed) as meter:
             cell.scorer.score(view, given)
         return meter.phase
-
-    def _cost(self, phase: Phase, cell: Cell) -> Cost:
-        return self._with_flops(Cost.of(phase), cell)
-
-    def _with_flops(self, cost: Cost, cell: Cell) -> Cost:
-        """Add operations, by those of one token's way through the model in a window of 128."""
-        if not cost.tokens:
-            return cost
-        model = DenseModel(cell)
-        if model.key not in self._flops:
-            view = self.get(model)
-            length = min(128, getattr(view.config, "max_position_embeddings", 128))
-            ids = torch.ones(1, length, dtype=torch.long, device=view.device)
-            with FlopCounterMode(display=False) as counter, torch.no_grad():
-                view.forward(Batch(ids, torch.ones_like(ids), None))
-            self._flops[model.key] = float(counter.get_total_flops() / length)
-        return cost.model_copy(update={"flops": cost.tokens * self._flops[model.key]})
 
 
 def _alone(view: ModelView) -> tuple[float, float]:

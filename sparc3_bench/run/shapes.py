@@ -40,7 +40,7 @@ class Shape:
 
     source: str  # what says so: ``config.json`` or ``known shapes``
     parameters: int  # all numbers of the model
-    multiplied: int  # those of matrices that every token is multiplied with, the head's among them
+    multiplied: int  # those that every token is multiplied with, see `ModelView.multiplied`
     itemsize: int = 4  # bytes of a number, where it is known in which format the model runs
 
     def scaled(self, cost: Cost, like: Shape) -> Cost:
@@ -91,10 +91,8 @@ def shape_of(model_id: str, host: PluginHost) -> Shape | None:
 
 
 def measured(view: ModelView, source: str = "") -> Shape:
-    """Return the shape of a model, which needs no numbers; its scope must be all matrices."""
-    head: Any = view.model.get_output_embeddings()  # type: ignore[operator]
-    inside = sum(weight.matrix.numel() for weight in view.weights().values())
-    return Shape(source, view.parameters, inside + head.weight.numel())
+    """Return the shape of a model, which needs no numbers."""
+    return Shape(source, view.parameters, view.multiplied)
 
 
 def plan_by_shape(

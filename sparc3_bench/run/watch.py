@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from sparc3_bench.graph.cost import settle
+from sparc3_bench.graph.cost import Passed, settle
 from sparc3_bench.graph.forecast import Cost
 from sparc3_bench.run.progress import Reporter
 from sparc3_bench.types.values import Progress
@@ -24,7 +24,7 @@ class Watch(Reporter):
     def __init__(self, limit: float) -> None:
         super().__init__()
         self.limit = limit
-        self.tokens: Callable[[], int] = int
+        self.passed: Callable[[], Passed] = Passed
         self._cuts = False
         self._forget()
 
@@ -41,7 +41,7 @@ class Watch(Reporter):
             def step(done: int, total: int) -> None:
                 shown(done, total)
                 settle()
-                self._marks.append((time.perf_counter(), self.tokens(), done, total))
+                self._marks.append((time.perf_counter(), self.passed(), done, total))
                 late = self._marks[-1][0] - self._began[0] > self.limit
                 if late and self._cuts and done < total and len(self._marks) > 1:
                     raise Enough
@@ -53,18 +53,19 @@ class Watch(Reporter):
 
         Steps are taken to cost the same, and what came before the first as it was.
         """
-        (first, tokens, done, total), (last, at_last, reached, _) = self._marks[0], self._marks[-1]
-        share = reached - done
+        (first, passed, done, total), (last, at_last, reached, _) = self._marks[0], self._marks[-1]
+        share, (began, before) = reached - done, self._began
         one = share / (len(self._marks) - 1)
 
         def whole(before: float, since: float) -> float:
             return max(0.0, before - since * one / share) + since * total / share
 
         return Cost(
-            seconds=whole(first - self._began[0], last - first),
-            tokens=whole(tokens - self._began[1], at_last - tokens),
+            seconds=whole(first - began, last - first),
+            tokens=whole(passed.tokens - before.tokens, at_last.tokens - passed.tokens),
+            flops=whole(passed.flops - before.flops, at_last.flops - passed.flops),
         )
 
     def _forget(self) -> None:
-        self._began = time.perf_counter(), self.tokens()
-        self._marks: list[tuple[float, int, int, int]] = []
+        self._began = time.perf_counter(), self.passed()
+        self._marks: list[tuple[float, Passed, int, int]] = []

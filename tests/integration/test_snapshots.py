@@ -77,7 +77,7 @@ def scored(made: Made) -> tuple[ScoreMap, Phase, int, list[str]]:
     scores = place.get(Score(cell, purpose))
     (cost,) = place.costs()["attribution"]
     said = [line for line in place.report.lines if "snapshot" in line]
-    return scores, cost, place.passed().forward, said
+    return scores, cost, place.passed().tokens, said
 
 
 def files(cache: Path, kind: str) -> list[Path]:

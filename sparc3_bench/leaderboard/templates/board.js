@@ -7,7 +7,7 @@
   const field = (name) => form.elements[name];
   const kept = ["section", "unit", "group", "aggregation", "scorer", "metric", "amount", "cost"];
   // Seconds compare on one kind of machine only; where the cost of a row has what is asked for.
-  const costs = { seconds: [0, "seconds"], tokens: [3, "tokens through the model"], bytes: [4, "bytes of memory at most"] };
+  const costs = { seconds: [0, "seconds"], tokens: [3, "tokens through the model"], bytes: [4, "bytes of memory at most"], flops: [5, "operations of the model"] };
   const hidden = new Set();
   const wide = (figure) => Math.max(280, Math.min(760, figure.clientWidth || 640));
   let board;

@@ -93,7 +93,7 @@ class Evaluate(CellStep[Evaluated]):
         # Values have names of their own, which say what of data and options they depend on.
         task = {**self._about["measure"], "options": {}}
         state = {**self._about, "data": None, "measure": task, **self._removed(at, content)}
-        memory = remembering(view, at.store, self.named(state), at.meter)
+        memory = remembering(view, at.store, self.named(state), at.passed, at.meter)
         with at.progress(self.title) as step, memory:
             return self._data.evaluate(view, dense, step)
 
