@@ -67,6 +67,7 @@ from sparc3_bench.types.conventions import Part as Part
 from sparc3_bench.types.conventions import Removal as Removal
 from sparc3_bench.types.conventions import Unit as Unit
 from sparc3_bench.types.groups import Group as Group
+from sparc3_bench.types.lazy import Lazy as Lazy
 from sparc3_bench.types.masks import KeepMask as KeepMask
 from sparc3_bench.types.parts import Assessment as Assessment
 from sparc3_bench.types.parts import Bar as Bar

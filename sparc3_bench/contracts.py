@@ -79,7 +79,8 @@ class Scorer(Configurable, ABC):
         -------
         mapping
             One tensor a name of ``model.weights()``, ``[out_features, in_features]``, finite,
-            no view of a weight; higher means more important. Signs are kept: the lowest go.
+            no view of a weight; higher means more important. Signs are kept: the lowest go. Of
+            `Lazy` no more than one is in memory at a time.
         """
 
     def rules(self, model: Model) -> Mapping[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from sparc3_bench import Scorer, hookimpl
+from sparc3_bench import Lazy, Scorer, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,8 +23,9 @@ class Magnitude(Scorer):
     needs_reference = False
 
     def score(self, model: ModelView, reference: ReferenceSamples) -> Mapping[str, Tensor]:
-        """Return |W| of every weight, in [0, ∞)."""
-        return {name: weight.matrix.abs() for name, weight in model.weights().items()}
+        """Return |W| of every weight, in [0, ∞), each matrix when it is asked for."""
+        matrices = {name: weight.matrix for name, weight in model.weights().items()}
+        return Lazy(matrices, lambda name: matrices[name].abs())
 
 
 @hookimpl

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from sparc3_bench import IncrementalScorer, Scorer, hookimpl
+from sparc3_bench import IncrementalScorer, Lazy, Scorer, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,18 +47,10 @@ class Wanda(IncrementalScorer):
         return state
 
     def finish(self, model: ModelView, state: State) -> Mapping[str, Tensor]:
-        """Return |W| · ‖X‖₂ of every weight, in [0, ∞)."""
-        import torch
-
-        from sparc3_bench import row_parts, zeros_for
-
+        """Return |W| · ‖X‖₂ of every weight, in [0, ∞), each matrix when it is asked for."""
         matrices = {name: weight.matrix for name, weight in model.weights().items()}
-        scores = zeros_for(matrices, torch.float32)
-        for name, matrix in matrices.items():
-            norms = state[name].sqrt().float()
-            for rows in row_parts(matrix):
-                scores[name][rows].copy_(matrix[rows]).mul_(norms).abs_()
-        return scores
+        norms = {name: squares.sqrt().float() for name, squares in state.items()}
+        return Lazy(matrices, lambda name: (matrices[name] * norms[name]).abs_())
 
 
 @hookimpl

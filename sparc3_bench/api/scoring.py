@@ -182,4 +182,6 @@ def score(
         scores = place.get(scores_of(cell, wanted))
         cost = total(place.costs().get(cell.phase, ()))
     parts = {name: getattr(scores, name) for name in ScoreMap.__dataclass_fields__}
+    if not cell.model.streams:
+        parts["weights"] = dict(parts["weights"])  # whoever asks may change the model meanwhile
     return ModelScores(**parts, spec=cell.spec, cost=cost, model=cell.model)

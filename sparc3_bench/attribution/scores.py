@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -46,29 +46,42 @@ def checked(
         raise Sparc3Error(
             f"Scorer '{scorer}' returned {problem}; it must score exactly model.weights()."
         )
-    whole: dict[str, Tensor] = {}
-    for name, weight in weights.items():
-        values, shape = score_map[name], weight.matrix.shape
-        if not _is_plain(values):
-            raise Sparc3Error(
-                f"Scorer '{scorer}' returned {_kind(values)} for '{name}'; scores must be a dense "
-                "tensor of real numbers."
-            )
-        if values.shape != shape:
-            raise Sparc3Error(
-                f"Scorer '{scorer}' returned scores for '{name}' with shape "
-                f"{list(values.shape)}; expected {list(shape)} ([out_features, in_features]). "
-                "Use weight.matrix, not module.weight."
-            )
-        values = values.detach().float().contiguous()
-        # One reduction instead of a mask: a sum is finite only if every term is.
-        if not torch.isfinite(values.sum(dtype=widest(values.device))):
-            raise Sparc3Error(
-                f"Scorer '{scorer}' returned scores for '{name}' that are not finite; "
-                "accumulate in float32 and guard divisions."
-            )
-        whole[name] = values
+    made = score_map.weights
+    fitting = ((n, _fitting(made[n], one.matrix.shape, n, scorer)) for n, one in weights.items())
+    if isinstance(made, Lazy):
+        for _ in fitting:  # one in memory at a time
+            pass
+        whole: Mapping[str, Tensor] = Lazy(weights, lambda name: _plain(made[name]))
+    else:
+        whole = dict(fitting)
     return dataclasses.replace(score_map, weights=whole)
+
+
+def _plain(values: Tensor) -> Tensor:
+    return values.detach().float().contiguous()
+
+
+def _fitting(values: Any, shape: torch.Size, name: str, scorer: str) -> Tensor:
+    """Return the scores of a matrix in float32; refuse what are none."""
+    if not _is_plain(values):
+        raise Sparc3Error(
+            f"Scorer '{scorer}' returned {_kind(values)} for '{name}'; scores must be a dense "
+            "tensor of real numbers."
+        )
+    if values.shape != shape:
+        raise Sparc3Error(
+            f"Scorer '{scorer}' returned scores for '{name}' with shape "
+            f"{list(values.shape)}; expected {list(shape)} ([out_features, in_features]). "
+            "Use weight.matrix, not module.weight."
+        )
+    found = _plain(values)
+    # One reduction instead of a mask: a sum is finite only if every term is.
+    if not torch.isfinite(found.sum(dtype=widest(found.device))):
+        raise Sparc3Error(
+            f"Scorer '{scorer}' returned scores for '{name}' that are not finite; "
+            "accumulate in float32 and guard divisions."
+        )
+    return found
 
 
 def _is_plain(values: object) -> bool:

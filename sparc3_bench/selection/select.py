@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -101,15 +102,20 @@ def choose(
     """
     check_ranked(unit, group)
     check_amount(amount, kind)
-    total = sum(values.numel() for values in ranking.values())
+    shapes = {name: values.shape for name, values in ranking.items()}
+    total = sum(shape.numel() for shape in shapes.values())
     if kind == "count" and amount > total:
         raise Sparc3Error(
             f"{amount:,.0f} units of '{unit}' cannot be removed: the scope has {total:,}."
         )
-    check_fits({name: values.shape for name, values in ranking.items()}, group)
+    check_fits(shapes, group)
     quota = _quota(ranking, amount, removal, kind, group)
     if known is None:
         known = _found(ranking, [quota], group)
+    if isinstance(ranking, Lazy):
+        how: dict[str, Any] = {"unit": unit, "group": group, "removal": removal, "kind": kind}
+        singly = dict(chosen_singly(ranking, amount, known, **how))
+        return {name: singly[name] for name in ranking}
     kept = _keep(ranking, quota, group, known)
     return kept if removal == "lowest" else {name: ~keep for name, keep in kept.items()}
 

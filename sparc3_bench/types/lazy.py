@@ -12,7 +12,15 @@ if TYPE_CHECKING:
 class Lazy(Mapping[str, "Tensor"]):
     """Tensors that need not be in memory together; who keeps one keeps one.
 
-    The names are in order; `read` gives the tensor of a name, the same one every time.
+    A scorer may return one, whose scores are made of weights and what it has added up: the tensors
+    that it then holds are those of its `score`, whatever the model's parameters hold later.
+
+    Parameters
+    ----------
+    names
+        In order.
+    read
+        Gives the tensor of a name, with the same values every time, and in memory of its own.
     """
 
     def __init__(self, names: Iterable[str], read: Callable[[str], Tensor]) -> None:
