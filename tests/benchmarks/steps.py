@@ -162,6 +162,9 @@ STEPS: dict[str, Callable[[Bench], Step]] = {
     "perplexity": lambda bench: bench.perplexity(),
     "perplexity and divergence": lambda bench: bench.perplexity(with_divergence=True),
     "lrp, signed-mean": lambda bench: bench.scoring("lrp", aggregation="signed-mean"),
+    "lrp, signed-mean, several windows": lambda bench: bench.scoring(
+        "lrp", bench.several, aggregation="signed-mean"
+    ),
     "wanda to a masked model": lambda bench: bench.masked_by_wanda,
     "wanda's published loop": lambda bench: bench.published_wanda,
 }

@@ -18,10 +18,15 @@ from benchmarks.test_memory import environment
 from installed import needs_lxt
 
 
+@pytest.fixture(params=["one", "several"])
+def windows(request) -> str:
+    return request.param
+
+
 @pytest.fixture
-def lxt_round(bench, threads) -> Iterator:
+def lxt_round(bench, threads, windows) -> Iterator:
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.lxt_rounds", bench.dtype, str(threads)],
+        [sys.executable, "-m", "benchmarks.lxt_rounds", bench.dtype, str(threads), windows],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment(),
@@ -40,11 +45,12 @@ def lxt_round(bench, threads) -> Iterator:
 
 
 @needs_lxt
-def test_lrp_beside_lxt(benchmark, bench, threads, lxt_round):
+def test_lrp_beside_lxt(benchmark, bench, threads, windows, lxt_round):
     one, peaks = lxt_round
-    about = {"step": "lrp, signed-mean", "over": "lxt", "limit": 1.0}
+    more = ", several windows" if windows == "several" else ""
+    about = {"step": f"lrp, signed-mean{more}", "over": f"lxt{more}", "limit": 1.0}
     about |= {"dtype": bench.dtype, "threads": threads}
-    compare(benchmark, STEPS["lrp, signed-mean"](bench), one, about)
+    compare(benchmark, STEPS[f"lrp, signed-mean{more}"](bench), one, about)
     benchmark.extra_info["floor_peak"] = peaks[0]
 
 

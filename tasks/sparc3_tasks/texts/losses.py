@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from sparc3_bench import ModelView
     from sparc3_tasks.texts.windows import Window
 
-_ROWS = 64
-"""Positions handled at once: their probabilities over the vocabulary stay in the cache."""
+_ROWS = 256
+"""Positions whose logits are made again at once: every time all weights of the head are read."""
+_PART = 1 << 18
+"""So many logits stay in the cache of a core while several operations pass over them."""
 _TRIED = 8
 """Positions on which it is tried whether logits can be made again."""
 
@@ -56,21 +58,18 @@ def measure_window(
     scored = slice(len(begin), -1)  # what is said there is the window from its second token on
     labels = batch.input_ids[0, len(begin) + 1 :]
     with torch.inference_mode():
-        loss, divergence = torch.zeros(2, dtype=model.widest, device=model.device).unbind()
+        sums = torch.zeros(2, dtype=model.widest, device=model.device)
         head = Head(model, batch)
         logits = head.logits[0, scored]
-        for start in range(0, len(labels), _ROWS):
-            rows = slice(start, start + _ROWS)
-            log_p = functional.log_softmax(logits[rows].float(), dim=-1)
-            loss = loss - log_p.gather(-1, labels[rows, None]).sum(dtype=model.widest)
-            if dense is not None and compared == slice(None):
-                divergence = divergence + _divergence(head, dense, rows, log_p)
-        if dense is not None and compared != slice(None):
+        at_all = compared == slice(None)
+        for rows in _rows(labels):
+            own = _answer(head, dense, rows) if at_all and dense is not None else None
+            sums = sums + _summed(logits[rows], sums, labels[rows], own)
+        if dense is not None and not at_all:
             asked = logits[compared]
-            for start in range(0, len(asked), _ROWS):
-                rows = slice(start, start + _ROWS)
-                log_p = functional.log_softmax(asked[rows].float(), dim=-1)
-                divergence = divergence + _divergence(head, dense, rows, log_p)
+            for rows in _rows(asked):
+                sums = sums + _summed(asked[rows], sums, None, _answer(head, dense, rows))
+        loss, divergence = sums
         kept = None if dense is not None else _kept(head, logits, scored, compared)
         places = len(labels[compared])
         return torch.stack((loss / len(labels), divergence / places)), kept
@@ -91,20 +90,41 @@ def measure_windows(
         losses = []
         for row, labels in zip(logits[:, first:-1], ids[:, first + 1 :], strict=True):
             total = torch.zeros((), dtype=model.widest, device=model.device)
-            for start in range(0, len(labels), _ROWS):
-                part = slice(start, start + _ROWS)
+            for part in _parts(row):
                 here = functional.cross_entropy(row[part].float(), labels[part], reduction="sum")
                 total = total + here
             losses.append(total / len(labels))
         return torch.stack(losses)
 
 
-def _divergence(head: Head, dense: Dense, rows: slice, log_p: Tensor) -> Tensor:
+def _rows(values: Tensor) -> Iterator[slice]:
+    return (slice(start, start + _ROWS) for start in range(0, len(values), _ROWS))
+
+
+def _parts(logits: Tensor) -> Iterator[slice]:
+    """Yield rows of logits in parts that stay in a cache; all at once on an accelerator."""
+    step = max(1, _PART // logits.shape[-1]) if logits.device.type == "cpu" else len(logits)
+    return (slice(start, start + step) for start in range(0, len(logits), step))
+
+
+def _answer(head: Head, dense: Dense, rows: slice) -> Tensor:
+    """Return the dense model's logits at some positions."""
     kept = dense.values[rows]
-    own = kept if dense.is_logits else head.again(kept)
-    log_q = functional.log_softmax(own.float(), dim=-1)
-    # In place: one more array of so many numbers takes as long as its arithmetic.
-    return log_q.exp().mul_(log_q.sub_(log_p)).sum()
+    return kept if dense.is_logits else head.again(kept)
+
+
+def _summed(logits: Tensor, like: Tensor, labels: Tensor | None, own: Tensor | None) -> Tensor:
+    """Return the sums of losses and of divergences, ``[2]``, of what there are labels or `own`."""
+    loss, divergence = torch.zeros_like(like).unbind()
+    for part in _parts(logits):
+        log_p = functional.log_softmax(logits[part].float(), dim=-1)
+        if labels is not None:
+            loss = loss - log_p.gather(-1, labels[part, None]).sum(dtype=like.dtype)
+        if own is not None:
+            log_q = functional.log_softmax(own[part].float(), dim=-1)
+            # In place: one more array of so many numbers takes as long as its arithmetic.
+            divergence = divergence + log_q.exp().mul_(log_q.sub_(log_p)).sum()
+    return torch.stack((loss, divergence))
 
 
 def _kept(head: Head, logits: Tensor, scored: slice, compared: slice) -> Dense:
