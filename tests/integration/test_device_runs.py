@@ -68,6 +68,15 @@ def test_a_run_is_resumed_on_the_device_from_what_was_kept(folder, place, way):
             assert own[0] == pytest.approx(known[0], rel=1e-2)
 
 
+def test_what_is_read_block_by_block_runs_on_one_device(folder, capsys):
+    model = ("--model", folder / "in/llama", "--memory", "1kB", "--device", "cuda:0,cuda:1")
+    where = ("--cache", folder / "refused/cache", "--results", folder / "refused/results")
+    with pretending():
+        assert call("run", "--scorer", "lrp", *model, *where) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "what is read block by block runs on one device; name one with `--device`" in said
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("place", PLACES)
 def test_a_plan_tries_every_kind_of_step_on_the_device(folder, place):
