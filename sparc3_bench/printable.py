@@ -24,6 +24,8 @@ def hidden_in(text: str, *, line: bool = False) -> str | None:
 
     In one `line` ends of lines and tabs are hidden as well.
     """
+    if text.isascii() and text.isprintable():  # as most are
+        return None
     found = _HIDDEN.search(text) or (re.search(r"[\t\n]", text) if line else None)
     return None if found is None else _escaped(found)
 
@@ -33,6 +35,8 @@ def printable(text: str) -> str:
 
     Those are control characters, marks of direction, and what has no width; lines stay lines.
     """
+    if text.isascii() and text.isprintable():  # as most are
+        return text
     return _HIDDEN.sub(_escaped, text)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import tempfile
 import weakref
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -43,7 +42,7 @@ class Archive:
             self._note(path, result)
             if result.status != "ok":
                 failed.append((path, result))
-            packed = zlib.compress(pickle.dumps((path, renewed(result, host))), level=1)
+            packed = pickle.dumps((path, renewed(result, host)))
             place = (self._file.tell(), self._file.write(packed))
             self._packed.setdefault(result.spec.model.slug, []).append(place)
         self.files.sort(key=_path)
@@ -57,7 +56,7 @@ class Archive:
             found = []
             for start, length in self._packed[slug]:
                 self._file.seek(start)
-                path, result = pickle.loads(zlib.decompress(self._file.read(length)))
+                path, result = pickle.loads(self._file.read(length))
                 found.append((path, self._labelled(result)))
             yield sorted(found, key=_path)
 

@@ -22,6 +22,8 @@ SIGNATURE = '<meta name="generator" content="sparc3-bench">'
 
 def _shown(value: object) -> object:
     """Return what stands on a page for a value: of text, what a reader sees."""
+    if type(value) is str:
+        return printable(value)
     if isinstance(value, Markup):
         return Markup(printable(value))
     return printable(value) if isinstance(value, str) else value

@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+import re
 import stat
 import zlib
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ _MOST_INTEGER = 2**63
 """Counts of anything are below it, and a larger integer is no float of a sum either."""
 
 _MOST_DIGITS = 24
+
+_LARGE = re.compile(rb"[0-9]{19}|[eE]\+?[0-9]{3}|NaN|Infinity")
+"""Where a number may not be finite, or too large; to look at each takes as long as all the rest."""
 
 _GZIP = 31
 """zlib's `wbits` of a gzip file."""
@@ -76,14 +80,12 @@ def parsed(content: bytes, path: Path) -> Any:
         fits = len(text) < _MOST_DIGITS and abs(int(text)) < _MOST_INTEGER
         return int(text) if fits else refused(text, "does not fit into 64 bits")
 
+    told: dict[str, Any] = {}
+    if _LARGE.search(content):
+        told = {"parse_float": finite, "parse_int": bounded}
+        told["parse_constant"] = lambda name: refused(name, "is not allowed")
     try:
-        found = json.loads(
-            content.decode(),
-            parse_constant=lambda name: refused(name, "is not allowed"),
-            parse_float=finite,
-            parse_int=bounded,
-            object_pairs_hook=_distinct,
-        )
+        found = json.loads(content.decode(), object_pairs_hook=_distinct, **told)
         places = dict(_wrong_numbers("", found)) if wrong else {}
     except RecursionError:
         raise RecordError(f"{path} is not valid JSON: it is nested too deeply.") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue, ValidationError
@@ -46,6 +47,7 @@ def build(kind: str, cls: type[Any], given: Mapping[str, str]) -> Any:
     Raises UnknownNameError or Sparc3Error for an option it does not have, a value of the wrong
     type, or a class that takes more.
     """
+    made: Any = cls
     fields = option_fields(cls)
     names = [field.name for field in fields]
     types = option_types(cls)
@@ -64,13 +66,13 @@ def build(kind: str, cls: type[Any], given: Mapping[str, str]) -> Any:
                 f"Option `{field.name}` of {kind} '{cls.name}' has no default; give it a value."
             )
     try:
-        inspect.signature(cls).bind(**values)
+        _signature(made).bind(**values)
     except TypeError as error:
         raise PluginError(
             f"The {kind} '{cls.name}' cannot be made of its options ({error}); make it a frozen "
             "dataclass, whose fields are its options."
         ) from None
-    return cls(**values)
+    return made(**values)
 
 
 def chosen(kind: str, text: str, host: PluginHost) -> tuple[Registered, Any]:
@@ -81,6 +83,11 @@ def chosen(kind: str, text: str, host: PluginHost) -> tuple[Registered, Any]:
     name, _, options = text.partition(":")
     entry = host.get(kind, name)
     return entry, build(kind, entry.cls, parse_pairs(options.split(",") if options else ()))
+
+
+@cache
+def _signature(cls: Any) -> inspect.Signature:
+    return inspect.signature(cls)
 
 
 def chosen_text(plugin: Configurable) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparc3_bench.statistics.interval import interval
 from sparc3_bench.statistics.numbers import Array
@@ -34,12 +35,10 @@ def resampled_means(
     """
     values = np.asarray(samples, dtype=np.float64)
     names = range(values.shape[1]) if clusters is None else clusters
-    _, member = np.unique(np.asarray(names), return_inverse=True)
-    count = int(member.max()) + 1
-    sizes = np.bincount(member, minlength=count)
+    member, drawn, sizes = _drawn(tuple(names), seed)
+    count = drawn.shape[1]
     sums = np.stack([np.bincount(member, weights=row, minlength=count) for row in values])
-    drawn = draws(count, seed)
-    return np.asarray(drawn @ sums.T / (drawn @ sizes)[:, None])
+    return np.asarray(drawn @ sums.T / sizes)
 
 
 def mean_estimate(samples: Sequence[float], clusters: Sequence[int] | None = None) -> Estimate:
@@ -52,6 +51,15 @@ def mean_estimate(samples: Sequence[float], clusters: Sequence[int] | None = Non
     if count < 2:
         return Estimate(mean)
     return Estimate(mean, *interval(mean, resampled_means([samples], clusters)[:, 0], count))
+
+
+@lru_cache(maxsize=8)
+def _drawn(clusters: tuple[int, ...], seed: int) -> tuple[NDArray[np.intp], Array, Array]:
+    """Return in which cluster each column is, how often each is drawn, and of how many columns."""
+    _, member = np.unique(np.asarray(clusters), return_inverse=True)
+    sizes = np.bincount(member)
+    drawn = draws(len(sizes), seed)
+    return member, drawn, (drawn @ sizes)[:, None]
 
 
 @lru_cache(maxsize=8)

@@ -41,6 +41,8 @@ def spread(replicates: ArrayLike, clusters: int) -> float:
         )
     drawn = finite(replicates, "replicates", 1)
     found = float(drawn.std()) * math.sqrt(clusters / (clusters - 1))
+    if found > ROUNDING * math.sqrt(np.vdot(drawn, drawn)):  # which no single one is larger than
+        return found
     return 0.0 if found <= ROUNDING * float(np.abs(drawn).max()) else found
 
 

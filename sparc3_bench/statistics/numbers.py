@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -25,7 +27,8 @@ def finite(values: ArrayLike, what: str, dimensions: int) -> Array:
             f"The {what} have shape {list(array.shape)}, but must have {dimensions} dimension(s) "
             "and not be empty; check what was stacked."
         )
-    if not np.isfinite(array).all():
+    # One sum tells of nearly all that they are finite, several times as fast.
+    if not math.isfinite(np.vdot(array, array)) and not np.isfinite(array).all():
         raise Sparc3Error(
             f"The {what} are not all finite, so nothing can be said of them; leave out the method "
             "or the metric that overflows."
