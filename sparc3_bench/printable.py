@@ -45,6 +45,14 @@ def how_many(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def prefixed(number: float) -> str:
+    """Return a large count with the prefix of its size: ``1.23 T``."""
+    for prefix, size in zip("EPTGMk", (1e18, 1e15, 1e12, 1e9, 1e6, 1e3), strict=True):
+        if number >= size:
+            return f"{number / size:.3g} {prefix}"
+    return f"{number:.0f}"
+
+
 def abridged(text: str, most: int = LONGEST) -> str:
     """Return a text, printable, with at most `most` characters; of a longer one both ends."""
     length = len(text)

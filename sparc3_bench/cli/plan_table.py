@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from sparc3_bench.cli.tables import print_table
-from sparc3_bench.comparison.phrasing import prefixed
-from sparc3_bench.printable import how_many
+from sparc3_bench.printable import how_many, prefixed
 
 if TYPE_CHECKING:
     from sparc3_bench.graph.forecast import Cost, Forecast, Foreseen

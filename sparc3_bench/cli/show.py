@@ -14,6 +14,7 @@ from sparc3_bench.cli.results import Listed, listed_as
 from sparc3_bench.cli.tables import MATCHED, NOT_BETTER, print_table
 from sparc3_bench.comparison import phrasing
 from sparc3_bench.comparison.control_verdict import record_curve_verdict, record_verdict
+from sparc3_bench.printable import prefixed
 from sparc3_bench.record.parts import MetricRecord, Point
 from sparc3_bench.record.result import Result
 
@@ -166,7 +167,7 @@ def _print(path: Path, result: Result, old: bool) -> None:
     for phase, cost in result.cost.items():
         tokens = "" if cost.tokens is None else f", {cost.tokens:,} tokens"
         tokens += f", {cost.backward_tokens:,} of them back" if cost.backward_tokens else ""
-        tokens += f", {phrasing.prefixed(cost.flops)}FLOP" if cost.flops else ""
+        tokens += f", {prefixed(cost.flops)}FLOP" if cost.flops else ""
         typer.echo(f"{phase}: {cost.seconds:,.1f} s, {cost.peak_bytes / 1e9:.2f} GB{tokens}")
     for warning in result.warnings:
         typer.echo(f"warning: {warning}")

@@ -269,14 +269,6 @@ def count(value: float) -> str:
     return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
 
 
-def prefixed(number: float) -> str:
-    """Return a large count with the prefix of its size: ``1.23 T``."""
-    for prefix, size in zip("EPTGMk", (1e18, 1e15, 1e12, 1e9, 1e6, 1e3), strict=True):
-        if number >= size:
-            return f"{number / size:.3g} {prefix}"
-    return f"{number:.0f}"
-
-
 def precise(value: float, interval: tuple[float, float]) -> str:
     """Return `value` with the decimals at which half its interval has two digits."""
     half = (interval[1] - interval[0]) / 2

@@ -13,7 +13,7 @@ from sparc3_bench.leaderboard import answers, charts
 from sparc3_bench.leaderboard.maps import atlas
 from sparc3_bench.leaderboard.published import published
 from sparc3_bench.leaderboard.sentences import WORDS, environment_of, said
-from sparc3_bench.printable import printable
+from sparc3_bench.printable import prefixed, printable
 from sparc3_bench.record.spec import canonical_json
 
 SIGNATURE = '<meta name="generator" content="sparc3-bench">'
@@ -38,7 +38,7 @@ def inline(data: object) -> Markup:
 def templates(*, is_page: bool = True) -> jinja2.Environment:
     """Return the templates, with the filters that they use; those of pages escape what they get."""
     environment = environment_of(autoescape=is_page, keep_trailing_newline=True, finalize=_shown)
-    own = {"json": canonical_json, "seeds": seeds, "inline": inline}
+    own = {"json": canonical_json, "seeds": seeds, "inline": inline, "prefixed": prefixed}
     environment.filters.update(WORDS, **own)
     environment.globals.update(
         signature=SIGNATURE,
