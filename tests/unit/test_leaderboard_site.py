@@ -7,6 +7,7 @@ import io
 import json
 import posixpath
 import random
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -18,6 +19,7 @@ from unit.results import make_control, make_result, save
 from unit.site_pages import JSON, drawn, every_page, render
 
 from sparc3_bench.leaderboard.site import publish
+from sparc3_bench.record.parts import Phase
 from sparc3_bench.record.result import Result
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>{{ 7*7 }}"
@@ -199,6 +201,21 @@ def test_numbers_of_a_board_can_be_downloaded() -> None:
     section = next(one for one in data["sections"] if one["group"] == "row")
     (own,) = [one for one in section["rows"] if one["scorer"] == "wanda"]
     assert own["points"][section["amounts"].index(0.5)][0][0] == 44.25
+
+
+def test_a_cost_says_what_went_forward_what_came_back_and_what_the_model_did() -> None:
+    phase = Phase(
+        seconds=1, peak_bytes=2 * 10**9, tokens=4_096, backward_tokens=2_048, flops=1_234 * 10**9
+    )
+    known, old = (make_result(name, (1.0, 2.0)) for name in ("lrp", "wanda"))
+    known = known.model_copy(update={"cost": {"attribution": phase}})
+    site = every_page(pairs(known, old))
+    (page,) = (text for name, text in site.items() if known.key in name and name.endswith("html"))
+    row = page[page.index(">attribution</th>") :].partition("</tr>")[0]
+    assert re.findall(r">([^<>]+)</td>", row) == ["1.000", "2.00", "4,096", "2,048", "1.23 T"]
+    for kind in ("sections/", "boards/"):
+        (text,) = (" ".join(one.split()) for n, one in site.items() if n.startswith(kind))
+        assert "4,096 <small>2,048 back</small><small>1.23 TFLOP</small>" in text
 
 
 def test_a_text_of_a_download_is_no_formula() -> None:
