@@ -104,7 +104,8 @@ class ModelView:
         """Number of weights that every token is multiplied with, those of the head among them."""
         inside = find_weights(self.model, self.adapter, "all", self._roles).values()
         head: Any = self.model.get_output_embeddings()  # type: ignore[operator]
-        return sum(weight.matrix.numel() for weight in inside) + int(head.weight.numel())
+        last = 0 if head is None else int(head.weight.numel())  # some tell of none
+        return sum(weight.matrix.numel() for weight in inside) + last
 
     @property
     def flops(self) -> int:

@@ -214,8 +214,9 @@ class Phase(OnDisk):
         Annotated[int, Field(ge=0)] | None, Field(exclude_if=lambda count: count is None)
     ] = None
     """Model FLOPs of those tokens: two operations a weight of the model's matrices forward, four
-    back. Blocks that are run again, what attention multiplies and what a method works out beside
-    the model are not in them; none in old records."""
+    back, the head among them even where a method leaves it out. Blocks that are run again, what
+    attention multiplies and what is worked out beside the model are not in them; none in old
+    records."""
     device_bytes: Annotated[
         Annotated[int, Field(ge=0)] | None, Field(exclude_if=lambda most: most is None)
     ] = None

@@ -12,6 +12,7 @@ from circuits import call, save_inputs
 from sparc3_bench.graph.forecast import Cost
 from sparc3_bench.host import default_host
 from sparc3_bench.run.shapes import Shape, shape_of
+from sparc3_bench.testing.tiny import make_view
 
 PARAMETERS = {
     "TinyLlama/TinyLlama-1.1B-intermediate-step-1431k-3T": 1_100_048_384,
@@ -92,3 +93,11 @@ def test_texts_that_are_not_here_are_stood_for_by_as_many_tokens(folder, capsys)
 
 def test_a_model_without_a_known_shape_is_refused_as_before(folder, capsys):
     assert call("plan", "--model", folder / "in", "--cache", folder / "cache") == 2
+
+
+def test_what_a_model_multiplies_has_its_head_where_it_tells_of_one():
+    view, other = make_view("llama"), make_view("llama")
+    other.model.get_output_embeddings = lambda: None
+    assert view.multiplied - other.multiplied == 32 * 96
+    view.tokens, view.backward_tokens = 5, 2
+    assert view.flops == view.multiplied * (2 * 5 + 4 * 2)
