@@ -27,7 +27,7 @@ _MOST_INTEGER = 2**63
 _MOST_DIGITS = 24
 
 _LARGE = re.compile(rb"[0-9]{19}|[eE]\+?[0-9]{3}|NaN|Infinity")
-"""Where a number may not be finite, or too large; to look at each takes as long as all the rest."""
+"""Where a number may not be finite, or too large; only then each is looked at."""
 
 _GZIP = 31
 """zlib's `wbits` of a gzip file."""

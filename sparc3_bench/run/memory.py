@@ -92,5 +92,5 @@ def _share(batch: Line, count: int) -> Phase:
         seconds=round(phase.seconds * share, 3),
         peak_bytes=phase.peak_bytes,
         device_bytes=phase.device_bytes,
-        **{name: known and round(known * share) for name, known in counts.items()},
+        **{name: round(known * share) for name, known in counts.items()},
     )

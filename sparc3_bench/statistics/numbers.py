@@ -27,7 +27,7 @@ def finite(values: ArrayLike, what: str, dimensions: int) -> Array:
             f"The {what} have shape {list(array.shape)}, but must have {dimensions} dimension(s) "
             "and not be empty; check what was stacked."
         )
-    # One sum tells of nearly all that they are finite, several times as fast.
+    # A finite sum of squares has finite numbers only; an infinite one may come of large ones.
     if not math.isfinite(np.vdot(array, array)) and not np.isfinite(array).all():
         raise Sparc3Error(
             f"The {what} are not all finite, so nothing can be said of them; leave out the method "

@@ -13,7 +13,8 @@ class Lazy(Mapping[str, "Tensor"]):
     """Tensors that need not be in memory together; who keeps one keeps one.
 
     A scorer may return one, whose scores are made of weights and what it has added up: the tensors
-    that it then holds are those of its `score`, whatever the model's parameters hold later.
+    that it then holds are those of its `score`, whatever the model's parameters hold later. Whoever
+    writes into the tensors themselves changes what is made of them.
 
     Parameters
     ----------
