@@ -42,7 +42,6 @@ from sparc3_bench.model.gguf import converted_gguf as converted_gguf
 from sparc3_bench.model.opening import open_model as open_model
 from sparc3_bench.model.products import outer_sum as outer_sum
 from sparc3_bench.model.room import row_parts as row_parts
-from sparc3_bench.model.room import zeros_for as zeros_for
 from sparc3_bench.model.view import ModelView as ModelView
 from sparc3_bench.pruning import Allocation as Allocation
 from sparc3_bench.pruning import Allotting as Allotting

@@ -108,8 +108,8 @@ def activation(module: nn.Module, x: Tensor, y: Tensor, g: Tensor) -> Tensor:
 
     At x = 0 no relevance arrives (R = y · g = 0 where f(0) = 0) and none is passed on.
     """
-    # y / 0 is replaced by 0 after the division: cheaper than guarding every divisor.
-    return (y / x).masked_fill_(x == 0, 0).mul_(g)
+    # y / 0 is no number, or none that is finite: one pass, where a mask of x = 0 takes two more.
+    return (y / x).nan_to_num_(0, 0, 0).mul_(g)
 
 
 def rms_norm(module: nn.Module, x: Tensor, y: Tensor, g: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from sparc3_bench import IncrementalScorer, Scorer, hookimpl
+from sparc3_bench import IncrementalScorer, Lazy, Scorer, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,22 +55,19 @@ class SparseGpt(IncrementalScorer):
         return grams.state()
 
     def finish(self, model: ModelView, state: State) -> Mapping[str, Tensor]:
-        """Return w² / [H⁻¹]ⱼⱼ of every weight, in [0, ∞)."""
-        import torch
-
-        from sparc3_bench import InputGrams, row_parts, zeros_for
+        """Return w² / [H⁻¹]ⱼⱼ of every weight, in [0, ∞), each matrix when it is asked for."""
+        from sparc3_bench import InputGrams
 
         grams = InputGrams(model, state)
         state.clear()
         errors = {first: self._errors(grams.lower.pop(first)) for first in list(grams.lower)}
         matrices = {name: weight.matrix for name, weight in model.weights().items()}
-        scores = zeros_for(matrices, torch.float32)
-        for name, matrix in matrices.items():
-            error = errors[grams.first[name]]
-            for rows in row_parts(matrix):
-                wide = matrix[rows].to(model.widest, copy=True)
-                scores[name][rows].copy_(wide.square_().mul_(error))
-        return scores
+
+        def scores(name: str) -> Tensor:
+            wide = matrices[name].to(model.widest, copy=True)
+            return wide.square_().mul_(errors[grams.first[name]]).float()
+
+        return Lazy(matrices, scores)
 
     def _errors(self, gram: Tensor) -> Tensor:
         """Return 1 / [H⁻¹]ⱼⱼ of every feature, 0 where it is always zero; `gram` is spent."""

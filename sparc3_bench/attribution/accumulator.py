@@ -17,8 +17,9 @@ from torch import Tensor
 
 from sparc3_bench.errors import Sparc3Error, UnknownNameError
 from sparc3_bench.model.products import as_factor, outer_sum
-from sparc3_bench.model.room import row_parts, zeros_for
+from sparc3_bench.model.room import row_parts
 from sparc3_bench.model.uses import joined
+from sparc3_bench.model.weights import statistics_dtype
 from sparc3_bench.types.architecture import Role
 from sparc3_bench.types.conventions import AGGREGATIONS, Aggregation
 from sparc3_bench.types.scores import ScoreMap
@@ -112,9 +113,13 @@ class Accumulator:
 
         What waits for more tokens is in there as it is: folded earlier it would round otherwise.
         """
-        found = {f"sum/{name}": total for name, total in self._sums.items()}
-        found |= {f"square/{name}": total for name, total in self._squares.items()}
-        found |= {f"bias/{name}": total for name, total in self._biases.items()}
+        found = dict[str, Tensor]()
+        for name, weight in self._weights.items():
+            found[f"sum/{name}"] = self._so_far(self._sums, name, weight.matrix)
+            if self._second_moment:
+                found[f"square/{name}"] = self._so_far(self._squares, name, weight.matrix)
+            if weight.bias is not None:
+                found[f"bias/{name}"] = self._so_far(self._biases, name, weight.bias)
         found |= {f"count/{name}": torch.tensor(count) for name, count in self._counts.items()}
         found |= {f"samples/{n}": torch.stack(rows) for n, rows in self._by_sample.items() if rows}
         for name, pending in self._pending.items():
@@ -153,27 +158,29 @@ class Accumulator:
             self._fold_pending(name)
 
     def _fold_alone(self, name: str, a: Tensor, g: Tensor) -> None:
-        count, total = self._counts[name], self._sums[name]
+        count, wide = self._counts[name], self._wide(name)
         if self._aggregation == "token-abs":
             a, g = a.abs(), g.abs()
-        contribution, of_bias = outer_sum(g, a).to(total.dtype), g.sum(0, dtype=total.dtype)
+        contribution, of_bias = outer_sum(g, a).to(wide), g.sum(0, dtype=wide)
         if self._aggregation == "mean-of-abs":
             contribution.abs_()
             of_bias.abs_()
-        total.add_(contribution)
+        total = self._add(self._sums, name, contribution)
         if self._second_moment and count > 1:
             # Youngs and Cramer's update: no difference of two large squares.
             deviation = contribution.mul_(count).sub_(total)
-            self._squares[name].addcmul_(deviation, deviation, value=1 / (count * (count - 1)))
-        if name in self._biases:
-            self._biases[name].add_(of_bias)
+            squares = self._so_far(self._squares, name, total)
+            squares.addcmul_(deviation, deviation, value=1 / (count * (count - 1)))
+            self._squares[name] = squares
+        if self._weights[name].bias is not None:
+            self._add(self._biases, name, of_bias)
 
     def _of_units(self, name: str, a: Tensor, g: Tensor) -> Tensor:
         """Return the sums of rows, with the bias, or of columns of one sample's contribution.
 
         The contribution ``(g.T @ a) * W`` itself is not formed.
         """
-        weight, wide = self._weights[name], self._sums[name].dtype
+        weight, wide = self._weights[name], self._wide(name)
         a, g, matrix = a.to(wide), g.to(wide), weight.matrix.to(wide)
         if weight.role is Role.ATTENTION_OUTPUT:
             return (a * (g @ matrix)).sum(0)
@@ -186,16 +193,31 @@ class Accumulator:
             return
         inputs, gradients = zip(*pending, strict=True)
         pending.clear()
-        total, g = self._sums[name], self._of_tokens(gradients)
+        g, wide, total = self._of_tokens(gradients), self._wide(name), self._sums.get(name)
         if not (self._read and g.dtype == self._read[1].dtype and _are_same(self._read[0], inputs)):
             self._read = (inputs, self._of_tokens(inputs))
         a = self._read[1]
-        if g.dtype == total.dtype:
+        if total is not None and g.dtype == wide:
             total.addmm_(g.T, a)
         else:
-            total.add_(g.T @ a)
-        if name in self._biases:
-            self._biases[name].add_(g.sum(0, dtype=total.dtype))
+            self._add(self._sums, name, g.T @ a)
+        if self._weights[name].bias is not None:
+            self._add(self._biases, name, g.sum(0, dtype=wide))
+
+    def _wide(self, name: str) -> torch.dtype:
+        return statistics_dtype(self._weights[name].matrix)
+
+    def _add(self, sums: dict[str, Tensor], name: str, contribution: Tensor) -> Tensor:
+        """Add to a sum, and return it; the first contribution becomes it."""
+        if name in sums:
+            return sums[name].add_(contribution)
+        sums[name] = contribution.to(self._wide(name))
+        return sums[name]
+
+    def _so_far(self, sums: Mapping[str, Tensor], name: str, like: Tensor) -> Tensor:
+        if name in sums:
+            return sums[name]
+        return torch.zeros(like.shape, dtype=self._wide(name), device=like.device)
 
     def _of_tokens(self, parts: tuple[Tensor, ...]) -> Tensor:
         """Return what the aggregation takes the products of; in place where it is a copy."""
@@ -222,9 +244,8 @@ class Accumulator:
                 "`second_moment` off."
             )
         weights, errors, biases = {}, {}, {}
-        for name in list(self._sums):
+        for name, weight in self._weights.items():
             self._fold_pending(name)
-            weight = self._weights[name]
             count = self._counts[name]
             weights[name], matrix = self._sums.pop(name), weight.matrix
             for rows in row_parts(matrix):
@@ -254,9 +275,9 @@ def _are_same(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
 
 
 def _taken(state: Mapping[str, Tensor], kind: str, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return sums from a state; without one, zeros in the format of statistics."""
+    """Return sums from a state, none without one."""
     if not state:
-        return zeros_for(like)
+        return {}
     for name, values in like.items():
         place = f"{kind}/{name}"
         if place not in state or state[place].shape != values.shape:

@@ -1,30 +1,12 @@
-"""Room for many tensors: zeros side by side, freed together; rows in parts and on threads."""
+"""Rows of large matrices, in parts and on threads."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from sparc3_bench.model.room import row_parts, share_rows, zeros_for
+from sparc3_bench.model.room import row_parts, share_rows
 from sparc3_bench.selection.select import choose
-
-SHAPES = {"wide": (700, 900), "one": (1,), "none": (0, 4), "odd": (3, 5)}
-
-
-@pytest.mark.parametrize("dtype", [None, torch.float64, torch.bool])
-@pytest.mark.parametrize("names", [[*SHAPES], ["one", "odd"]])
-def test_zeros_are_like_each_and_nobody_elses(names, dtype):
-    like = {name: torch.rand(SHAPES[name]).bfloat16() for name in names}
-    found = zeros_for(like, dtype)
-    assert [*found] == names
-    for name, values in found.items():
-        assert (values.shape, values.dtype) == (like[name].shape, dtype or torch.float32)
-        assert not values.any()
-        values.fill_(1)
-    assert all(values.all() for values in found.values())
-    assert sum(int(values.sum()) for values in found.values()) == sum(
-        values.numel() for values in like.values()
-    )
 
 
 @pytest.mark.parametrize("shape", [(700, 900), (3, 200_000), (5,), (0, 4), (4, 0)])
