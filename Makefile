@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 SUITE ?= first
 RESULTS ?= build/results
 SITE ?= build/site
+ROWS ?= build/benchmarks.jsonl
 DOCS ?= build/leaderboard/docs
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -38,10 +39,10 @@ types: $(VENV)/.test ## Check types.
 imports: $(VENV)/.test ## Check the direction of imports.
 	$(BIN)/lint-imports
 
-benchmarks: $(VENV)/.test ## Print how each step compares with the model's own forward and backward.
+benchmarks: $(VENV)/.test ## Print what each step costs beside its floor; ROUNDS=1 for a short look.
 	@mkdir -p build
-	$(BIN)/python -m pytest tests/benchmarks -s --benchmark-disable-gc -p no:cacheprovider --benchmark-json build/benchmarks.json
-	@echo "To show it: $(BIN)/python tests/performance_tables.py build/benchmarks.json > docs/performance.json, then $(BIN)/python tests/renew.py"
+	ROWS=$(abspath $(ROWS)) $(BIN)/python -m pytest tests/benchmarks -s --benchmark-disable-gc -p no:cacheprovider --benchmark-json build/benchmarks.json
+	@echo "To show it: $(BIN)/python tests/performance_tables.py $(ROWS), then $(BIN)/python tests/renew.py"
 
 wheel: $(VENV)/.test ## Build the wheel into dist/.
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

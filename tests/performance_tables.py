@@ -1,8 +1,8 @@
 """Blocks and the picture of docs/performance.md, made of what `make benchmarks` found.
 
-    python tests/performance_tables.py build/benchmarks.json [MORE.json] > docs/performance.json
+    python tests/performance_tables.py build/benchmarks.jsonl
 
-keeps of such files what the document shows.
+takes its rows into what the document shows.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,21 +42,22 @@ class Group(NamedTuple):
     found: dict[tuple[str, int], dict[str, Any]]
 
 
-def kept(paths: Sequence[str]) -> str:
-    """Return what the document shows of files that pytest-benchmark wrote, the later counts."""
-    rows: dict[str, dict[str, Any]] = {}
-    machine: dict[str, Any] = {}
-    for path in paths:
-        whole = json.loads(Path(path).read_text())
-        machine = {"cpu": whole["machine_info"]["cpu"]["brand_raw"], "date": whole["datetime"][:10]}
-        for one in whole["benchmarks"]:
-            told = one["extra_info"]
-            if "limit" in told:
-                found = {k: round(v, 3) if type(v) is float else v for k, v in told.items()}
-                named = ("step", "over", "dtype", "threads")
-                kind = "memory" if "memory" in told else "time"
-                rows[" ".join([kind, *(str(told.get(name)) for name in named)])] = found
-    return json.dumps({**machine, "rows": [rows[name] for name in sorted(rows)]}, indent=1) + "\n"
+def take(path: Path, known: Path = FOUND) -> None:
+    """Take rows that benchmarks wrote into those that are known; the later of the same counts.
+
+    Those of another processor go: no two of them are beside each other.
+    """
+    rows = json.loads(known.read_text()) if known.exists() else []
+    for line in path.read_text().splitlines():
+        row = {k: round(v, 3) if type(v) is float else v for k, v in json.loads(line).items()}
+        rows = [one for one in rows if one["cpu"] == row["cpu"] and _named(one) != _named(row)]
+        rows.append(row)
+    known.write_text(json.dumps(sorted(rows, key=_named), indent=1) + "\n")
+
+
+def _named(row: dict[str, Any]) -> tuple[str, ...]:
+    kind = "memory" if "memory" in row else "time"
+    return kind, *(str(row.get(name)) for name in ("step", "over", "dtype", "threads"))
 
 
 def groups() -> Iterator[Group]:
@@ -102,11 +103,12 @@ def selection() -> str:
 
 def machine() -> str:
     """Return where and when it was measured, and how much of it."""
-    whole = _whole()
     ways = sorted({row["threads"] for row in _rows("ratio")})
     threads = " and ".join(str(count) for count in ways)
+    dates = sorted({row["date"] for row in _whole()})
+    when = f"on {dates[0]}" if len(dates) == 1 else f"from {dates[0]} to {dates[-1]}"
     return paragraph(
-        f"Measured on one {whole['cpu']} of two cores on {whole['date']}, with {threads} "
+        f"Measured on one {_whole()[0]['cpu']} of two cores {when}, with {threads} "
         f"thread{'s' if ways != [1] else ''}."
     )
 
@@ -158,11 +160,11 @@ def _cell(row: dict[str, Any] | None) -> str:
 
 
 def _rows(kind: str) -> list[dict[str, Any]]:
-    return [row for row in _whole()["rows"] if kind in row]
+    return [row for row in _whole() if kind in row]
 
 
-def _whole() -> dict[str, Any]:
-    whole: dict[str, Any] = json.loads(FOUND.read_text())
+def _whole() -> list[dict[str, Any]]:
+    whole: list[dict[str, Any]] = json.loads(FOUND.read_text())
     return whole
 
 
@@ -170,4 +172,4 @@ MAKERS = {"machine": machine, "ratios": ratios, "memory": memory, "selection": s
 PICTURES = {PICTURE: picture}
 
 if __name__ == "__main__":
-    sys.stdout.write(kept(sys.argv[1:]))
+    take(Path(sys.argv[1]))

@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from sparc3_bench.model.weights import statistics_dtype
 
-_POSITIONS = 64
-"""In one piece; more bring no speed, as a row is as long as the vocabulary."""
+_LOGITS = 1 << 20
+"""In one piece, a row being as long as the vocabulary; what is made of them stays in a cache."""
 
 
 def token_losses(logits: Tensor, labels: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ class _Losses(torch.autograd.Function):
     def forward(ctx: Any, logits: Tensor, labels: Tensor) -> Tensor:
         ctx.save_for_backward(logits, labels)
         losses = labels.new_empty(labels.shape, dtype=statistics_dtype(logits))
-        for piece in _pieces(labels):
+        for piece in _pieces(logits, labels):
             losses[piece] = _cross_entropy(wide(logits[piece]), labels[piece])
         return losses
 
@@ -47,7 +47,7 @@ class _Losses(torch.autograd.Function):
         logits, labels = ctx.saved_tensors
         found = torch.empty_like(logits)
         found[:, -1] = 0
-        for piece in _pieces(labels):
+        for piece in _pieces(logits, labels):
             rows = wide(logits[piece].detach()).requires_grad_()
             with torch.enable_grad():
                 losses = _cross_entropy(rows, labels[piece])
@@ -55,11 +55,11 @@ class _Losses(torch.autograd.Function):
         return found, None
 
 
-def _pieces(labels: Tensor) -> Iterator[tuple[int, slice]]:
-    samples, positions = labels.shape
+def _pieces(logits: Tensor, labels: Tensor) -> Iterator[tuple[int, slice]]:
+    (samples, positions), step = labels.shape, max(1, _LOGITS // logits.shape[-1])
     for sample in range(samples):
-        for start in range(0, positions, _POSITIONS):
-            yield sample, slice(start, min(start + _POSITIONS, positions))
+        for start in range(0, positions, step):
+            yield sample, slice(start, min(start + step, positions))
 
 
 def _cross_entropy(rows: Tensor, labels: Tensor) -> Tensor:

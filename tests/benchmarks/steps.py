@@ -88,6 +88,30 @@ class Bench:
         scorer = default_host().get("scorer", name).cls(**options)
         return lambda: scorer.score(self.view, reference or self.reference)
 
+    def lxt(self, reference: ReferenceSamples) -> Step:
+        """Score as lxt publishes it: gradients under its patches, each times its weight.
+
+        The package changes classes of the whole process, for good.
+        """
+        from sparc3_scorers import lxt_worker
+
+        model, embed = self.view.model, self.view.model.get_input_embeddings()
+        lxt_worker.patch(type(model).__module__, self.view.config.model_type)
+
+        def step() -> dict[str, Tensor]:
+            with self.training() as parameters:
+                for batch in reference.batches():
+                    inputs = embed(batch.input_ids).detach().requires_grad_()
+                    logits = model(inputs_embeds=inputs, use_cache=False).logits
+                    reference.objective(logits, batch).backward()
+                scores = {}
+                for name, parameter in zip(self.view.weights(), parameters, strict=True):
+                    scores[name] = parameter.detach().float() * parameter.grad
+                    parameter.grad = None
+            return scores
+
+        return step
+
     def perplexity(self, with_divergence: bool = False) -> Step:
         held_out: Any = self.prepared
         window, begin = held_out.evaluation.rows[0], held_out.evaluation.begin.ids
@@ -165,6 +189,8 @@ STEPS: dict[str, Callable[[Bench], Step]] = {
     "lrp, signed-mean, several windows": lambda bench: bench.scoring(
         "lrp", bench.several, aggregation="signed-mean"
     ),
+    "lxt": lambda bench: bench.lxt(bench.reference),
+    "lxt, several windows": lambda bench: bench.lxt(bench.several),
     "wanda to a masked model": lambda bench: bench.masked_by_wanda,
     "wanda's published loop": lambda bench: bench.published_wanda,
 }

@@ -6,10 +6,9 @@ asserted about time.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from benchmarks.rounds import compare, seconds
@@ -18,15 +17,16 @@ from benchmarks.test_memory import environment
 from installed import needs_lxt
 
 
-@pytest.fixture(params=["one", "several"])
+@pytest.fixture(params=["", ", several windows"], ids=["one", "several"])
 def windows(request) -> str:
     return request.param
 
 
 @pytest.fixture
-def lxt_round(bench, threads, windows) -> Iterator:
+def lxt(bench, threads, windows) -> Iterator[Callable[[], float]]:
+    command = [sys.executable, "-m", "benchmarks.lxt_rounds"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.lxt_rounds", bench.dtype, str(threads), windows],
+        [*command, f"lxt{windows}", bench.dtype, str(threads)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment(),
@@ -36,22 +36,17 @@ def lxt_round(bench, threads, windows) -> Iterator:
     def one() -> float:
         process.stdin.write("\n")
         process.stdin.flush()
-        taken, peaks[0] = json.loads(process.stdout.readline())
-        return taken
+        return float(process.stdout.readline())
 
-    peaks = [0]
-    yield one, peaks
+    yield one
     process.communicate()
 
 
 @needs_lxt
-def test_lrp_beside_lxt(benchmark, bench, threads, windows, lxt_round):
-    one, peaks = lxt_round
-    more = ", several windows" if windows == "several" else ""
-    about = {"step": f"lrp, signed-mean{more}", "over": f"lxt{more}", "limit": 1.0}
+def test_lrp_beside_lxt(benchmark, bench, threads, windows, lxt):
+    about = {"step": f"lrp, signed-mean{windows}", "over": f"lxt{windows}", "limit": 1.0}
     about |= {"dtype": bench.dtype, "threads": threads}
-    compare(benchmark, STEPS[f"lrp, signed-mean{more}"](bench), one, about)
-    benchmark.extra_info["floor_peak"] = peaks[0]
+    compare(benchmark, STEPS[f"lrp, signed-mean{windows}"](bench), lxt, about)
 
 
 def test_wanda_beside_its_published_loop(benchmark, bench, threads):

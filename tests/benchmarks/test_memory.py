@@ -14,13 +14,14 @@ import pytest
 from benchmarks.conftest import DTYPES
 from benchmarks.rounds import report
 from benchmarks.steps import STEPS
+from installed import HAS_LXT
 
 OVER = {
     "wanda to a masked model": ("wanda's published loop", 1.5),
     **dict.fromkeys(("lrp", "gradient", "fisher"), ("forward and backward", None)),
     **dict.fromkeys(("wanda", "sparsegpt"), ("forward", None)),
     **dict.fromkeys(("perplexity", "perplexity and divergence"), ("forward", None)),
-    "lrp, signed-mean": ("forward and backward", None),
+    **({"lrp, signed-mean": ("lxt", 1.0)} if HAS_LXT else {}),
 }
 """By step, beside which one its memory stands, and what it may be of that."""
 

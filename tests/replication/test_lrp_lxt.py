@@ -97,6 +97,15 @@ def test_without_the_constant_an_activation_passes_all_relevance(function):
     assert wrong[4] < 1e-9
 
 
+@pytest.mark.parametrize("function", [nn.SiLU(), nn.Softplus()])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_at_zero_an_activation_passes_nothing(function, dtype):
+    x = torch.tensor([0.0, -0.0, 0.5, -2.0], dtype=dtype)
+    y, g = function(x), torch.full_like(x, 3)
+    found = lrp_rules.activation(function, x, y, g)
+    assert torch.equal(found, torch.stack([x[0], x[0], *(y / x * g)[2:]]))
+
+
 @needs_lxt
 def test_architectures_patched_in_one_process_do_not_disturb_each_other():
     reference = make_reference(2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from sparc3_scorers.magnitude import Magnitude
+from sparc3_scorers.sparsegpt import SparseGpt
 from sparc3_scorers.wanda import Wanda
 
 from sparc3_bench import KeepMask, Lazy, Sparc3Error, choose
@@ -12,7 +13,7 @@ from sparc3_bench.attribution.scores import checked
 from sparc3_bench.testing.tiny import make_reference, make_view
 
 
-@pytest.mark.parametrize("scorer", [Magnitude(), Wanda()], ids=["magnitude", "wanda"])
+@pytest.mark.parametrize("scorer", [Magnitude(), SparseGpt(), Wanda()], ids=lambda one: one.name)
 def test_they_are_of_the_weights_that_were_scored(scorer):
     view = make_view("gpt2")
     with torch.no_grad():
