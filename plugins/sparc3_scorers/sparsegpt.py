@@ -64,8 +64,8 @@ class SparseGpt(IncrementalScorer):
         matrices = {name: weight.matrix for name, weight in model.weights().items()}
 
         def scores(name: str) -> Tensor:
-            wide = matrices[name].to(model.widest, copy=True)
-            return wide.square_().mul_(errors[grams.first[name]]).float()
+            error = errors[grams.first[name]]
+            return matrices[name].to(error.dtype, copy=True).square_().mul_(error).float()
 
         return Lazy(matrices, scores)
 
