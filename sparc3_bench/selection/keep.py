@@ -70,7 +70,7 @@ def keep_together(tensors: Sequence[Tensor], count: int, cut: Tensor | None = No
         return [torch.full_like(values, count == 0, dtype=torch.bool) for values in tensors]
     threshold = joint_cuts(tensors, [count])[count] if cut is None else cut
     keeps = [above(values, threshold) for values in tensors]
-    excess = sum(keep.numel() - int(keep.count_nonzero()) for keep in keeps) - count
+    excess = sum(keep.numel() - count_true(keep) for keep in keeps) - count
     for values, keep in zip(reversed(tensors), reversed(keeps), strict=True):
         if excess == 0:
             break
@@ -88,8 +88,14 @@ def above(values: Tensor, threshold: Tensor) -> Tensor:
     if some is every:
         torch.gt(every, limit, out=found)
     else:
-        share_rows(lambda rows: np.greater(some[rows], limits[rows], out=there[rows]), every)
+        np.greater(some, limits, out=there)
     return larger
+
+
+def count_true(keep: Tensor) -> int:
+    """Return how many are true: by NumPy, where it can, several times as fast."""
+    some = quick(keep)
+    return int(keep.count_nonzero() if some is keep else np.count_nonzero(some))
 
 
 def keep_last(keep: Tensor, values: Tensor, threshold: Tensor, excess: int) -> int:

@@ -15,7 +15,7 @@ from sparc3_bench.model.room import share_rows
 
 _ENOUGH = 1 << 16
 """So many numbers are sorted at a time, on a processor in its own cache."""
-_CHUNK = 1 << 20
+_CHUNK = 1 << 19
 """So many are counted at a time."""
 _DIGIT, _DIGITS = 16, 1 << 16
 """Bits that are looked at in one pass, and how many values they have."""
@@ -114,21 +114,32 @@ def _counted(
 ) -> dict[int | None, Tensor]:
     """Count the values of the sixteen bits from `shift` on, of numbers with these bits before."""
     seen = dict[int | None, Tensor]()
-    for part in parts:
-        every, before = quick(part), None
-        if None not in prefixes:
-            before = every >> (shift + _DIGIT)
-            # Few numbers agree with any: the rest is passed over once.
-            near = reduce(or_, [before == prefix for prefix in prefixes])
-            every, before = every[near], before[near]
+    near = parts if None in prefixes else _near(parts, shift + _DIGIT, prefixes)
+    for part in near:
+        every = quick(part)
+        before = None if None in prefixes else every >> (shift + _DIGIT)
         for prefix in prefixes:
             these = every if prefix is None else every[before == prefix]
-            digits = torch.as_tensor(these >> shift).to(torch.int32) & (_DIGITS - 1)
+            digits = torch.as_tensor(these >> shift).to(torch.int32).bitwise_and_(_DIGITS - 1)
             counts = torch.bincount(digits, minlength=_DIGITS)
             seen[prefix] = (
-                seen[prefix] + counts.to(seen[prefix].device) if prefix in seen else counts
+                seen[prefix].add_(counts.to(seen[prefix].device)) if prefix in seen else counts
             )
     return {prefix: counts.cpu() for prefix, counts in seen.items()}
+
+
+def _near(
+    parts: Iterable[Tensor], shift: int, prefixes: Sequence[int | None]
+) -> Iterator[Tensor]:
+    """Yield the numbers that have one of these bits from `shift` on: few, so many together."""
+    waiting: dict[torch.device, list[Tensor]] = {}
+    for part in parts:
+        every, here = quick(part), waiting.setdefault(part.device, [])
+        before = every >> shift
+        here.append(torch.as_tensor(every[reduce(or_, [before == one for one in prefixes])]))
+        if sum(map(len, here)) >= _CHUNK:
+            yield torch.cat(waiting.pop(part.device))
+    yield from map(torch.cat, waiting.values())
 
 
 def _rising(prefix: int | None, kind: torch.dtype) -> Tensor:
