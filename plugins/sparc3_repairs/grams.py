@@ -44,11 +44,9 @@ def of_each(
     with model.observe(add):
         model.run(reference)
     made: dict[str, T] = {}
+    for first, lower in grams.each():
+        damp(lower, damping)
+        made[first] = make(lower.tril() + lower.tril(-1).T)
     for name, weight in model.weights().items():
         if name in keep.weights:
-            first = grams.first[name]
-            if first not in made:
-                lower = grams.lower.pop(first)
-                damp(lower, damping)
-                made[first] = make(lower.tril() + lower.tril(-1).T)
-            yield name, weight.matrix.to(model.widest), made[first]
+            yield name, weight.matrix.to(model.widest), made[grams.first[name]]

@@ -33,8 +33,8 @@ class SparseGpt(IncrementalScorer):
     Of SparseGPT this is the saliency alone: no weight is set anew here. The authors go from the
     first feature to the last, block by block, and take H over the features still to come; here H is
     over all features, none being removed yet. A feature that is always zero scores 0. XᵀX is
-    taken in float32 a batch and summed in float64, 8 bytes times the square of the number of
-    features, once for the matrices that read the same inputs.
+    taken in float32 a batch and summed in float64, a little over 4 bytes times the square of the
+    number of features, once for the matrices that read the same inputs.
     """
 
     name = "sparsegpt"
@@ -60,7 +60,7 @@ class SparseGpt(IncrementalScorer):
 
         grams = InputGrams(model, state)
         state.clear()
-        errors = {first: self._errors(grams.lower.pop(first)) for first in list(grams.lower)}
+        errors = {first: self._errors(gram) for first, gram in grams.each()}
         matrices = {name: weight.matrix for name, weight in model.weights().items()}
 
         def scores(name: str) -> Tensor:

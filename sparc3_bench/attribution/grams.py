@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -10,11 +11,15 @@ from torch import Tensor
 from sparc3_bench.errors import Sparc3Error
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from sparc3_bench.incremental import State
     from sparc3_bench.model.view import ModelView
 
 _STRIPE = 256
 """Rows of XᵀX that are added to at once, each stripe as far as the diagonal."""
+_LEAF = 192
+"""Matrices of so many rows are inverted by LAPACK at once."""
 
 _BETWEEN = "|"
 """Between the parts of a name in a state; in no path of a module."""
@@ -24,7 +29,7 @@ class InputGrams:
     """XᵀX of the inputs X of every matrix, kept once for those that read the same.
 
     Each batch is multiplied in float32 and added in the widest format of the device, float64 on
-    the host: 8 bytes times the square of the number of features.
+    the host: a little over 4 bytes times the square of the number of features.
 
     Parameters
     ----------
@@ -35,8 +40,6 @@ class InputGrams:
 
     Attributes
     ----------
-    lower
-        By name ``[in_features, in_features]``, filled on and below the diagonal.
     first
         Name to the first matrix, in order of use, that reads the same inputs.
     """
@@ -46,18 +49,23 @@ class InputGrams:
         self._repeated = {name for name, weight in model.weights().items() if weight.sharing}
         self._dtype = model.widest
         self._last: tuple[str, Tensor] | None = None
-        self.lower: dict[str, Tensor] = {}
+        # By name and first row: stripes, each as far as the diagonal goes in the last of its rows.
+        self._sums: dict[str, dict[int, Tensor]] = {}
         self.first: dict[str, str] = {}
         for place, value in (state or {}).items():
-            kind, *names = place.split(_BETWEEN)
+            kind, name, of = place.split(_BETWEEN)
             if kind == "gram":
-                self.lower[names[0]] = value
+                self._sums.setdefault(name, {})[int(of)] = value
             else:
-                self.first[names[0]] = names[1]
+                self.first[name] = of
 
     def state(self) -> State:
         """Return all sums, and as empty tensors which matrix reads the inputs of which first."""
-        found = {_BETWEEN.join(("gram", name)): gram for name, gram in self.lower.items()}
+        found = {
+            _BETWEEN.join(("gram", name, str(start))): stripe
+            for name, stripes in self._sums.items()
+            for start, stripe in stripes.items()
+        }
         return found | {
             _BETWEEN.join(("reads", name, first)): torch.zeros(0)
             for name, first in self.first.items()
@@ -71,13 +79,28 @@ class InputGrams:
             self._last = (self.first[name], inputs)
         if self.first[name] != name:
             return
-        count = inputs.shape[1]
-        if name not in self.lower:
-            self.lower[name] = inputs.new_zeros(count, count, dtype=self._dtype)
-        for start in range(0, count, _STRIPE):
+        stripes = self._sums.setdefault(name, {})
+        for start in range(0, inputs.shape[1], _STRIPE):
             stop = start + _STRIPE
-            stripe = self.lower[name][start:stop, :stop]
-            stripe.add_(inputs[:, start:stop].T @ inputs[:, :stop])
+            product = inputs[:, start:stop].T @ inputs[:, :stop]
+            if start in stripes:
+                stripes[start].add_(product)
+            else:
+                stripes[start] = product.to(self._dtype)
+
+    def each(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield name and sum of every matrix that is its own first; they are spent by it.
+
+        Each is ``[in_features, in_features]``, filled on and below the diagonal, with anything
+        above.
+        """
+        for name in list(self._sums):
+            stripes = self._sums.pop(name)
+            count = max(stripe.shape[1] for stripe in stripes.values())
+            lower = next(iter(stripes.values())).new_empty(count, count)
+            for start, stripe in stripes.items():
+                lower[start : start + len(stripe), : stripe.shape[1]] = stripe
+            yield name, lower
 
     def _reads(self, name: str, inputs: Tensor) -> str:
         if self._last is None or name in self._repeated:
@@ -93,7 +116,7 @@ def damp(gram: Tensor, fraction: float) -> Tensor:
     Parameters
     ----------
     gram
-        ``[in_features, in_features]``, as in `InputGrams.lower`.
+        ``[in_features, in_features]``, as of `InputGrams.each`.
     fraction
         Of the mean diagonal; above 0.
 
@@ -126,12 +149,30 @@ def inverse_factor(gram: Tensor) -> Tensor:
         one = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
         found: Tensor = torch.linalg.solve_triangular(torch.linalg.cholesky(gram), one, upper=False)
         return found
-    from scipy.linalg import lapack
+    # To LAPACK, which counts columns first, this is an upper triangle.
+    return torch.from_numpy(_inverse(gram.numpy().T).T)
 
-    # To LAPACK, which counts columns first, this is an upper triangle. Torch copies it, and forms
-    # twice the products that the inverse of a triangle needs.
-    factor, info = lapack.dpotrf(gram.numpy().T, lower=0, overwrite_a=1)
-    inverse, failed = lapack.dtrtri(factor, lower=0, overwrite_c=1)
-    if info or failed:
-        raise Sparc3Error("The products of inputs have no factor; give a larger `damping`.")
-    return torch.from_numpy(inverse.T)
+
+def _inverse(upper: NDArray[Any]) -> NDArray[Any]:
+    """Return U⁻¹, upper, with UᵀU the matrix, in its place.
+
+    By halves, as most of the work is then products of large matrices, which are faster than
+    LAPACK's own factor and inverse.
+    """
+    from scipy.linalg import blas, lapack
+
+    if len(upper) <= _LEAF:
+        factor, info = lapack.dpotrf(upper, lower=0)
+        inverse, failed = lapack.dtrtri(factor, lower=0, overwrite_c=1)
+        if info or failed:
+            raise Sparc3Error("The products of inputs have no factor; give a larger `damping`.")
+        upper[:] = inverse
+        return upper
+    half = len(upper) // 2
+    first, last = _inverse(upper[:half, :half]), upper[half:, half:]
+    across = blas.dtrmm(1, first, upper[:half, half:], trans_a=1)
+    last[:] = blas.dsyrk(-1, across, 1, last, trans=1)
+    across = blas.dtrmm(-1, first, across, overwrite_b=1)
+    upper[:half, half:] = blas.dtrmm(1, _inverse(last), across, side=1, overwrite_b=1)
+    upper[half:, :half] = 0
+    return upper

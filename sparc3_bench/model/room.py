@@ -10,17 +10,16 @@ from functools import cache
 import torch
 from torch import Tensor
 
-_PART = 1 << 16
-"""So many numbers stay in the cache of a core while several operations pass over them."""
+_PART = 1 << 19
+"""So many numbers a thread stay in the cache while several operations pass over them, and are worth
+waking it once an operation."""
 _WORTH = 1 << 18
-"""So many are worth waking a thread."""
+"""So many are worth waking a thread to sort them."""
 
 
 def row_parts(matrix: Tensor) -> Iterator[slice]:
     """Yield the rows of a matrix in parts that stay in a cache; all at once on an accelerator."""
-    rows, threads = len(matrix), torch.get_num_threads()
-    # Several threads wake and wait for one another once an operation.
-    part = _PART if threads == 1 else _WORTH * threads
+    rows, part = len(matrix), _PART * torch.get_num_threads()
     step = max(1, part * rows // max(1, matrix.numel())) if matrix.device.type == "cpu" else rows
     return (slice(start, start + step) for start in range(0, rows, max(1, step)))
 

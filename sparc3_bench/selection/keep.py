@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparc3_bench.model.room import share_rows
 from sparc3_bench.selection.threshold import joint_cuts, quick, row_cuts
 from sparc3_bench.types.groups import Group, pattern_of, tiles_of
 

@@ -128,9 +128,7 @@ def _counted(
     return {prefix: counts.cpu() for prefix, counts in seen.items()}
 
 
-def _near(
-    parts: Iterable[Tensor], shift: int, prefixes: Sequence[int | None]
-) -> Iterator[Tensor]:
+def _near(parts: Iterable[Tensor], shift: int, prefixes: Sequence[int | None]) -> Iterator[Tensor]:
     """Yield the numbers that have one of these bits from `shift` on: few, so many together."""
     waiting: dict[torch.device, list[Tensor]] = {}
     for part in parts:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 from benchmarks.steps import Bench
+from threadpoolctl import threadpool_limits
 
 from sparc3_bench.model.load import computes_in_bfloat16
 
@@ -24,7 +25,10 @@ def bench(request) -> Bench:
 
 @pytest.fixture(scope="module", params=THREADS)
 def threads(request) -> Iterator[int]:
+    import scipy.linalg.lapack  # noqa: F401  # limits hold for what is loaded
+
     before = torch.get_num_threads()
     torch.set_num_threads(request.param)
-    yield request.param
+    with threadpool_limits(request.param):
+        yield request.param
     torch.set_num_threads(before)

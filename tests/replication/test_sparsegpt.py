@@ -126,7 +126,23 @@ def test_inputs_that_are_all_zero_say_nothing_about_who_reads_the_same():
     for first, second in ((torch.zeros(3, 4), torch.zeros(3, 4)), (later, 2 * later)):
         inputs.add("one", first)
         inputs.add("other", second)
-    assert torch.equal(inputs.lower["other"], 4 * inputs.lower["one"])
+    sums = {name: lower.tril() for name, lower in inputs.each()}
+    assert torch.equal(sums["other"], 4 * sums["one"])
+
+
+@pytest.mark.parametrize("size", [1, 192, 193, 500])
+def test_the_inverse_factor_undoes_the_matrix(size):
+    inputs = torch.randn(size + 3, size, generator=torch.Generator().manual_seed(0)).double()
+    gram = inputs.T @ inputs + torch.eye(size)
+    found = grams.inverse_factor(gram.tril() + torch.full_like(gram, torch.nan).triu(1))
+    assert (found.triu(1) == 0).all()
+    torch.testing.assert_close(found @ gram @ found.T, torch.eye(size).double())
+
+
+@pytest.mark.parametrize("size", [5, 500])
+def test_what_has_no_factor_is_refused(size):
+    with pytest.raises(Sparc3Error, match="no factor; give a larger `damping`"):
+        grams.inverse_factor(-torch.eye(size, dtype=torch.float64))
 
 
 def test_fewer_tokens_than_features_are_enough():
