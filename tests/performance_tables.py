@@ -75,8 +75,16 @@ def ratios() -> str:
     every = list(groups())
     ways = [way for way in WAYS if any(way in group.found for group in every)]
     heads = [f"{dtype}, threads: {count}" for dtype, count in ways]
-    lines = [[one.step, one.over, *(_cell(one.found.get(way)) for way in ways)] for one in every]
-    return table(["step", "beside", *heads], lines)
+    lines = [
+        [
+            one.step,
+            one.over.partition(",")[0],
+            *(_cell(one.found.get(way)) for way in ways),
+            _most(one),
+        ]
+        for one in every
+    ]
+    return table(["step", "beside", *heads, "at most"], lines)
 
 
 def memory() -> str:
@@ -155,8 +163,13 @@ def _first(group: Group) -> dict[str, Any]:
 def _cell(row: dict[str, Any] | None) -> str:
     if row is None:
         return "–"
-    most = f", at most {row['limit']}" if row["limit"] else ""
-    return f"{row['ratio']:.2f} ({row['least']:.2f} to {row['most']:.2f}{most})"
+    return f"{row['ratio']:.2f} ({row['least']:.2f} to {row['most']:.2f})"
+
+
+def _most(group: Group) -> str:
+    """Return the limit; where that of formats differs, in the order of the columns."""
+    limits = dict.fromkeys(group.found[way]["limit"] for way in WAYS if way in group.found)
+    return " / ".join(str(limit) for limit in limits)
 
 
 def _rows(kind: str) -> list[dict[str, Any]]:
