@@ -54,7 +54,8 @@ class Fisher(IncrementalScorer):
 
         def rise(square_sum: Tensor, value: Tensor) -> Tensor:
             for rows in row_parts(value):
-                square_sum[rows].mul_(value[rows]).mul_(value[rows]).mul_(half)
+                wide = value[rows].to(square_sum.dtype)  # once, for two products
+                square_sum[rows].mul_(wide).mul_(wide).mul_(half)
             return square_sum
 
         return ScoreMap(

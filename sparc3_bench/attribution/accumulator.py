@@ -249,7 +249,8 @@ class Accumulator:
             count = self._counts[name]
             weights[name], matrix = self._sums.pop(name), weight.matrix
             for rows in row_parts(matrix):
-                self._finish(weights[name][rows].div_(count), matrix[rows])
+                total = weights[name][rows]
+                self._finish(total.div_(count) if count > 1 else total, matrix[rows])
             if self._second_moment:
                 error = self._squares.pop(name).div_(count * (count - 1)).sqrt_()
                 errors[name] = error.mul_(matrix.abs()) if self._times_weight else error

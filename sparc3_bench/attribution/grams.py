@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sparc3_bench.errors import Sparc3Error
+from sparc3_bench.model.products import product_dtype, products_in
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,6 +48,10 @@ class InputGrams:
     def __init__(self, model: ModelView, state: State | None = None) -> None:
         # Matrices used by several modules have inputs of their own.
         self._repeated = {name for name, weight in model.weights().items() if weight.sharing}
+        self._formats = {
+            name: str(weight.matrix.dtype).removeprefix("torch.")
+            for name, weight in model.weights().items()
+        }
         self._dtype = model.widest
         self._last: tuple[str, Tensor] | None = None
         # By name and first row: stripes, each as far as the diagonal goes in the last of its rows.
@@ -80,13 +85,15 @@ class InputGrams:
         if self.first[name] != name:
             return
         stripes = self._sums.setdefault(name, {})
-        for start in range(0, inputs.shape[1], _STRIPE):
-            stop = start + _STRIPE
-            product = inputs[:, start:stop].T @ inputs[:, :stop]
-            if start in stripes:
-                stripes[start].add_(product)
-            else:
-                stripes[start] = product.to(self._dtype)
+        # What a matrix in bfloat16 reads are numbers of its units: nothing is rounded on them.
+        with products_in(product_dtype(self._formats[name], inputs.device.type)):
+            for start in range(0, inputs.shape[1], _STRIPE):
+                stop = start + _STRIPE
+                product = inputs[:, start:stop].T @ inputs[:, :stop]
+                if start in stripes:
+                    stripes[start].add_(product)
+                else:
+                    stripes[start] = product.to(self._dtype)
 
     def each(self) -> Iterator[tuple[str, Tensor]]:
         """Yield name and sum of every matrix that is its own first; they are spent by it.

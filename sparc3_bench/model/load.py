@@ -26,14 +26,13 @@ from sparc3_bench.model.opening import (
     open_model,
     open_tokenizer,
 )
-from sparc3_bench.model.products import precision
+from sparc3_bench.model.products import computes_in_bfloat16
 from sparc3_bench.model.soundness import examine
 from sparc3_bench.model.view import ModelView
 from sparc3_bench.printable import printable
 from sparc3_bench.record.spec import ModelRef, canonical_json
 from sparc3_bench.types.architecture import ModelAdapter
 from sparc3_bench.types.conventions import Scope
-from sparc3_bench.types.samples import ProductDtype
 
 _WEIGHTS = ("*.safetensors", "*.bin")
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -172,21 +171,6 @@ def resolve_dtype(dtype: str) -> str:
     if dtype not in _DTYPES:
         raise UnknownNameError("dtype", dtype, [*_DTYPES, "auto"])
     return dtype
-
-
-def computes_in_bfloat16() -> bool:
-    """Return whether this processor has instructions for bfloat16, or an accelerator is there."""
-    if torch.accelerator.is_available():
-        return True
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and (
-        torch.cpu._is_avx512_bf16_supported() or not torch.cpu._is_avx512_supported()
-    )
-
-
-def product_dtype(dtype: str, device: str) -> ProductDtype:
-    """Return on whose units the products are taken that a model in `dtype` has summed."""
-    is_quick = dtype == "bfloat16" and device == "cpu" and computes_in_bfloat16()
-    return "bfloat16" if is_quick and precision() else "float32"
 
 
 def _find_folder(

@@ -14,8 +14,6 @@ from sparc3_bench.types.samples import ProductDtype
 
 # Torch before 2.9 has no such setting, and takes them in float32.
 _SETTING: Any = getattr(torch.backends.mkldnn, "matmul", None)
-_HAS_TILES = bool(getattr(torch.cpu, "_is_amx_tile_supported", bool)())
-"""Whether the processor has the units that alone make products faster by the setting."""
 
 
 @contextmanager
@@ -52,9 +50,8 @@ def outer_sum(gradients: Tensor, inputs: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        ``[out_features, in_features]``, to be added in float32. Within ``products_in("bfloat16")``,
-        on a processor whose units for it are no matrix units, it is rounded to bfloat16, once for
-        all tokens.
+        ``[out_features, in_features]``, to be added in float32. Within ``products_in("bfloat16")``
+        it is rounded to bfloat16, once for all tokens.
     """
     return as_factor(gradients).T @ as_factor(inputs)
 
@@ -62,8 +59,23 @@ def outer_sum(gradients: Tensor, inputs: Tensor) -> Tensor:
 def as_factor(values: Tensor) -> Tensor:
     """Return values in the format in which `outer_sum` multiplies them here and now."""
     wide = statistics_dtype(values)
-    rounds = wide == torch.float32 and precision() == "bf16" and not _HAS_TILES
+    rounds = wide == torch.float32 and precision() == "bf16"
     return values.to(torch.bfloat16 if rounds else wide)
+
+
+def computes_in_bfloat16() -> bool:
+    """Return whether this processor has instructions for bfloat16, or an accelerator is there."""
+    if torch.accelerator.is_available():
+        return True
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and (
+        torch.cpu._is_avx512_bf16_supported() or not torch.cpu._is_avx512_supported()
+    )
+
+
+def product_dtype(dtype: str, device: str) -> ProductDtype:
+    """Return on whose units the products are taken that a model in `dtype` has summed."""
+    is_quick = dtype == "bfloat16" and device == "cpu" and computes_in_bfloat16()
+    return "bfloat16" if is_quick and precision() else "float32"
 
 
 def precision() -> str | None:

@@ -10,7 +10,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-_PART = 1 << 19
+_PART = 1 << 17
 """So many numbers a thread stay in the cache while several operations pass over them, and are worth
 waking it once an operation."""
 _WORTH = 1 << 18

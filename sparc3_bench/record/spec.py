@@ -180,7 +180,7 @@ class RunSpec(Conventions, _Subject):
         "float32"
     )
     """The format that the factors of products in sums over tokens were rounded to, and a sample's
-    product, where the processor has no matrix units; sums are float32 or better."""
+    product; sums are float32 or better."""
     limit: Annotated[int | None, Field(ge=1, exclude_if=lambda most: most is None)] = None
     """How many samples of each kind there are at most in a run that was shortened."""
     code: Annotated[

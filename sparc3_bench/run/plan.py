@@ -12,7 +12,8 @@ from sparc3_bench.contracts import Judge, PreparedTask, Scorer, Task
 from sparc3_bench.errors import ModelError, Sparc3Error
 from sparc3_bench.host import PluginHost, Registered
 from sparc3_bench.model.devices import Devices
-from sparc3_bench.model.load import FoundModel, find_model, product_dtype, resolve_dtype
+from sparc3_bench.model.load import FoundModel, find_model, resolve_dtype
+from sparc3_bench.model.products import product_dtype
 from sparc3_bench.model.streamed import streamed_where_needed
 from sparc3_bench.record.spec import JudgeRef, PluginRef, RunSpec, TaskRef, canonical_json
 from sparc3_bench.run.cell import Cell, ReadyJudge

@@ -101,6 +101,10 @@ def keep_last(keep: Tensor, values: Tensor, threshold: Tensor, excess: int) -> i
     """Keep the last of the ties at the threshold, so many at most; return how many there were."""
     if excess == 0:
         return 0
-    ties = (values == threshold).flatten().nonzero().flatten()[-excess:]
+    limit = threshold.to(values.device)
+    tied = torch.as_tensor(quick(values) == quick(limit)).flatten()
+    if not count_true(tied):
+        return 0
+    ties = tied.nonzero().flatten()[-excess:]
     keep.view(-1)[ties] = True
     return len(ties)

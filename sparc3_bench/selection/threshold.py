@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import reduce
 from operator import or_
@@ -130,13 +131,17 @@ def _counted(
 
 def _near(parts: Iterable[Tensor], shift: int, prefixes: Sequence[int | None]) -> Iterator[Tensor]:
     """Yield the numbers that have one of these bits from `shift` on: few, so many together."""
-    waiting: dict[torch.device, list[Tensor]] = {}
+    waiting = defaultdict[torch.device, list[Tensor]](list)
+    held: Counter[torch.device] = Counter()
     for part in parts:
-        every, here = quick(part), waiting.setdefault(part.device, [])
+        every, where = quick(part), part.device
         before = every >> shift
-        here.append(torch.as_tensor(every[reduce(or_, [before == one for one in prefixes])]))
-        if sum(map(len, here)) >= _CHUNK:
-            yield torch.cat(waiting.pop(part.device))
+        here = torch.as_tensor(every[reduce(or_, [before == one for one in prefixes])])
+        waiting[where].append(here)
+        held[where] += here.numel()
+        if held[where] >= _CHUNK:
+            yield torch.cat(waiting.pop(where))
+            held[where] = 0
     yield from map(torch.cat, waiting.values())
 
 

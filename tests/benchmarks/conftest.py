@@ -10,7 +10,7 @@ import torch
 from benchmarks.steps import Bench
 from threadpoolctl import threadpool_limits
 
-from sparc3_bench.model.load import computes_in_bfloat16
+from sparc3_bench.model.products import computes_in_bfloat16
 
 DTYPES = ["float32"] + (["bfloat16"] if computes_in_bfloat16() else [])
 THREADS = [count for count in (1, 2) if count <= (os.cpu_count() or 1)]

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from sparc3_bench import ModelView, PreparedTask, ReferenceSamples
 from sparc3_bench.assets import default_cache
 from sparc3_bench.host import default_host
-from sparc3_bench.model.load import find_model, product_dtype
+from sparc3_bench.model.load import find_model
+from sparc3_bench.model.products import product_dtype
 from sparc3_bench.selection.select import select
 
 MODEL = "smollm2-135m"

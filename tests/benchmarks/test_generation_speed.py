@@ -15,7 +15,8 @@ from sparc3_tasks.correction.generation import Sampling, respond
 
 from sparc3_bench import ModelView
 from sparc3_bench.host import default_host
-from sparc3_bench.model.load import computes_in_bfloat16, find_model
+from sparc3_bench.model.load import find_model
+from sparc3_bench.model.products import computes_in_bfloat16
 
 ALONE = 4
 NEW = 20

@@ -122,12 +122,25 @@ def test_matrices_used_by_several_modules_share_nothing():
 
 
 def test_inputs_that_are_all_zero_say_nothing_about_who_reads_the_same():
-    inputs, later = InputGrams(make_view("llama")), torch.randn(3, 4)
+    view, later = make_view("llama"), torch.randn(3, 4)
+    (one, other, *_), inputs = view.weights(), InputGrams(view)
     for first, second in ((torch.zeros(3, 4), torch.zeros(3, 4)), (later, 2 * later)):
-        inputs.add("one", first)
-        inputs.add("other", second)
+        inputs.add(one, first)
+        inputs.add(other, second)
     sums = {name: lower.tril() for name, lower in inputs.each()}
-    assert torch.equal(sums["other"], 4 * sums["one"])
+    assert torch.equal(sums[other], 4 * sums[one])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_no_input_is_rounded_for_its_products(dtype):
+    view = make_view("llama", dtype)
+    name, sums = next(iter(view.weights())), InputGrams(view)
+    inputs = torch.randn(300, 400, generator=torch.Generator().manual_seed(0)).to(dtype).float()
+    sums.add(name, inputs)
+    ((_, found),) = sums.each()
+    expected = inputs.double().T @ inputs.double()
+    # In units of the largest: rounded to eight digits, products of float32 are 1e-3 off.
+    assert (found - expected).tril().abs().max() < 3e-6 * expected.max()
 
 
 @pytest.mark.parametrize("size", [1, 192, 193, 500])

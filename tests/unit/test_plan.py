@@ -12,8 +12,7 @@ from sparc3_scorers.gblm import Gblm
 
 from sparc3_bench.errors import ModelError, Sparc3Error, UnknownNameError
 from sparc3_bench.host import default_host
-from sparc3_bench.model.load import computes_in_bfloat16, product_dtype
-from sparc3_bench.model.products import precision
+from sparc3_bench.model.products import computes_in_bfloat16, precision, product_dtype
 from sparc3_bench.run.again import request_of
 from sparc3_bench.run.cell import Cell
 from sparc3_bench.run.objectives import objective_for, offered

@@ -103,7 +103,8 @@ def _rows(values: Tensor) -> Iterator[slice]:
 
 def _parts(logits: Tensor) -> Iterator[slice]:
     """Yield rows of logits in parts that stay in a cache; all at once on an accelerator."""
-    step = max(1, _PART // logits.shape[-1]) if logits.device.type == "cpu" else len(logits)
+    part = _PART * torch.get_num_threads()
+    step = max(1, part // logits.shape[-1]) if logits.device.type == "cpu" else len(logits)
     return (slice(start, start + step) for start in range(0, len(logits), step))
 
 
