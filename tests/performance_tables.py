@@ -43,27 +43,29 @@ class Group(NamedTuple):
 
 
 def take(path: Path, known: Path = FOUND) -> None:
-    """Take rows that benchmarks wrote into those that are known; the later of the same counts.
-
-    Those of another processor go: no two of them are beside each other.
-    """
+    """Take rows that benchmarks wrote into those that are known; the later of the same counts."""
     rows = json.loads(known.read_text()) if known.exists() else []
     for line in path.read_text().splitlines():
         row = {k: round(v, 3) if type(v) is float else v for k, v in json.loads(line).items()}
-        rows = [one for one in rows if one["cpu"] == row["cpu"] and _named(one) != _named(row)]
-        rows.append(row)
+        rows = [*(one for one in rows if _named(one) != _named(row)), row]
     known.write_text(json.dumps(sorted(rows, key=_named), indent=1) + "\n")
 
 
 def _named(row: dict[str, Any]) -> tuple[str, ...]:
-    kind = "memory" if "memory" in row else "time"
+    """Return what tells a row from others; no peak of memory is one processor's."""
+    kind = "memory" if "memory" in row else row["cpu"]
     return kind, *(str(row.get(name)) for name in ("step", "over", "dtype", "threads"))
 
 
-def groups() -> Iterator[Group]:
+def processors() -> list[str]:
+    """Return the names of processors in order; the picture shows the last."""
+    return sorted({row["cpu"] for row in _rows("ratio")})
+
+
+def groups(cpu: str) -> Iterator[Group]:
     """Yield what was timed, step by step, nearest to its floor first."""
     by_step: dict[tuple[str, str], Group] = {}
-    for row in _rows("ratio"):
+    for row in (row for row in _rows("ratio") if row["cpu"] == cpu):
         where = row["step"], row["over"]
         group = by_step.setdefault(where, Group(*where, {}))
         group.found[row["dtype"], row["threads"]] = row
@@ -71,8 +73,12 @@ def groups() -> Iterator[Group]:
 
 
 def ratios() -> str:
-    """Return the ratios of time, with their range over rounds."""
-    every = list(groups())
+    """Return the ratios of time, with their range over rounds, a table a processor."""
+    return "\n\n".join(f"{cpu}:\n\n{_ratios(cpu)}" for cpu in processors())
+
+
+def _ratios(cpu: str) -> str:
+    every = list(groups(cpu))
     ways = [way for way in WAYS if any(way in group.found for group in every)]
     heads = [f"{dtype}, threads: {count}" for dtype, count in ways]
     lines = [
@@ -103,27 +109,34 @@ def memory() -> str:
 def selection() -> str:
     """Return the seconds of selection."""
     lines = []
-    for row in _rows("seconds"):
-        most = f"{row['limit']} s" if row["limit"] else "–"
-        lines.append([row["step"], str(row["threads"]), f"{row['seconds']:.2f} s", most])
-    return table(["five amounts of 106 million scores", "threads", "measured", "at most"], lines)
+    where = {(row["step"], row["threads"], row["cpu"]): row for row in _rows("seconds")}
+    for step, threads in dict.fromkeys((step, threads) for step, threads, _ in where):
+        found = [where.get((step, threads, cpu)) for cpu in processors()]
+        most = next(f"{row['limit']} s" if row["limit"] else "–" for row in found if row)
+        cells = ("–" if row is None else f"{row['seconds']:.2f} s" for row in found)
+        lines.append([step, str(threads), *cells, most])
+    head = ["five amounts of 106 million scores", "threads", *processors(), "at most"]
+    return table(head, lines)
 
 
 def machine() -> str:
     """Return where and when it was measured, and how much of it."""
-    ways = sorted({row["threads"] for row in _rows("ratio")})
-    threads = " and ".join(str(count) for count in ways)
-    dates = sorted({row["date"] for row in _whole()})
-    when = f"on {dates[0]}" if len(dates) == 1 else f"from {dates[0]} to {dates[-1]}"
-    return paragraph(
-        f"Measured on one {_whole()[0]['cpu']} of two cores {when}, with {threads} "
-        f"thread{'s' if ways != [1] else ''}."
-    )
+    sentences = []
+    for cpu in processors():
+        rows = [row for row in _rows("ratio") if row["cpu"] == cpu]
+        threads = " and ".join(str(count) for count in sorted({row["threads"] for row in rows}))
+        dates = sorted({row["date"] for row in rows})
+        when = f"on {dates[0]}" if len(dates) == 1 else f"from {dates[0]} to {dates[-1]}"
+        sentences.append(
+            f"Measured on one {cpu} of two cores {when}, with {threads} "
+            f"thread{'s' if threads != '1' else ''}."
+        )
+    return paragraph(*sentences)
 
 
 def picture() -> str:
     """Return the ratios as a drawing: a dot a format and number of threads, a line a limit."""
-    every = list(groups())
+    every = list(groups(processors()[-1]))
     height = HIGH * (len(every) + 2)
     said = [f"{one.step}: {_first(one)['ratio']:.2f} × {one.over}" for one in every]
     parts = [

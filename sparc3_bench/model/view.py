@@ -187,7 +187,8 @@ class ModelView:
 
     def run(self, reference: ReferenceSamples) -> None:
         """Run the blocks over the reference samples, for what `observe` tells of them."""
-        options = {"logits_to_keep": 1} if self._can_keep_last else {}
+        # No position: the head, which nobody observes, has nothing to do.
+        options = {"logits_to_keep": torch.arange(0)} if self._can_keep_last else {}
         with torch.no_grad():
             for batch in reference.batches(self.device):
                 self._forward(batch, **options)

@@ -77,13 +77,17 @@ class Bench:
     @contextmanager
     def training(self) -> Iterator[list[nn.Parameter]]:
         parameters = [weight.parameter for weight in self.view.weights().values()]
-        for parameter in self.view.model.parameters():
+        before = [
+            (parameter, parameter.requires_grad) for parameter in self.view.model.parameters()
+        ]
+        for parameter, _ in before:
             parameter.requires_grad_(False)
         for parameter in parameters:
             parameter.requires_grad_(True)
         yield parameters
-        for parameter in parameters:
-            parameter.requires_grad_(False)
+        # What has no gradient torch multiplies another way: a head in copies.
+        for parameter, needed in before:
+            parameter.requires_grad_(needed)
 
     def scoring(self, name: str, reference: ReferenceSamples | None = None, **options: Any) -> Step:
         scorer = default_host().get("scorer", name).cls(**options)

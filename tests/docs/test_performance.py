@@ -7,7 +7,7 @@ import json
 from performance_tables import take
 
 
-def test_the_later_of_the_same_counts_and_rows_of_another_processor_go(tmp_path):
+def test_the_later_of_the_same_counts_and_rows_of_another_processor_stay(tmp_path):
     known, new = tmp_path / "known.json", tmp_path / "new.jsonl"
 
     def taken(*rows: tuple[str, str, float]) -> list[tuple[str, float]]:
@@ -18,4 +18,4 @@ def test_the_later_of_the_same_counts_and_rows_of_another_processor_go(tmp_path)
 
     assert taken(("lrp", "a", 2.0), ("fisher", "a", 1.0)) == [("fisher", 1.0), ("lrp", 2.0)]
     assert taken(("lrp", "a", 1.23456)) == [("fisher", 1.0), ("lrp", 1.235)]
-    assert taken(("wanda", "b", 0.9)) == [("wanda", 0.9)]
+    assert taken(("lrp", "b", 0.9)) == [("fisher", 1.0), ("lrp", 1.235), ("lrp", 0.9)]
