@@ -202,13 +202,13 @@ def test_last_logits_serve_a_model_that_cannot_leave_the_others_out():
         torch.testing.assert_close(view.last_logits(batch), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_a_run_that_is_observed_forms_the_last_logits_alone_and_hands_over_all_inputs():
+def test_a_run_that_is_observed_forms_no_logits_and_hands_over_all_inputs():
     view, formed, seen = make_view("llama"), [], {}
     head = view.model.get_output_embeddings()
     head.register_forward_hook(lambda module, args, logits: formed.append(logits.shape[:2]))
     with view.observe(lambda name, inputs: seen.update({name: inputs})):
         view.run(ReferenceSamples(SAMPLES[:1], find_objective("loss")))
-    assert formed == [(1, 1)]
+    assert formed == [(1, 0)]
     assert {len(inputs) for inputs in seen.values()} == {len(SAMPLES[0])}
 
 
